@@ -1,0 +1,93 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every Swift target: Swift 6 mode, warnings are errors, unsafe code is marked.
+let strict: [SwiftSetting] = [
+  .strictMemorySafety(), .treatAllWarnings(as: .error),
+  .enableUpcomingFeature("ExistentialAny"), .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("InternalImportsByDefault"), .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+]
+
+func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func program(_ name: String, _ dependencies: [Target.Dependency], path: String? = nil) -> Target {
+  .executableTarget(name: name, dependencies: dependencies, path: path, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(
+    name: name + "Tests", dependencies: dependencies + ["TestSupport"], exclude: [], swiftSettings: strict)
+}
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+
+let package = Package(
+  name: "signalbox",
+  products: [
+    .executable(name: "signalbox", targets: ["signalbox"]),
+    .executable(name: "signalbox-agent", targets: ["signalbox-agent"]),
+    .executable(name: "signalbox-collector", targets: ["signalbox-collector"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+  ],
+  targets: [
+    // C ring
+    .systemLibrary(name: "CNGHTTP2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
+    .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+    .systemLibrary(name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
+    .target(name: "CLinux"),
+    .target(name: "CSchema", dependencies: ["CProtobufC"], publicHeadersPath: "."),
+    // Pure and wrapper rings
+    library("FleetModel"),
+    library("Schema", ["CSchema", "CProtobufC", "FleetModel"]),
+    library("Files", ["CLinux"]),
+    library("EventLoop", ["CLinux", "Files"]),
+    library("TLS", ["COpenSSL", "FleetModel", "Files"]),
+    library("HTTP2", ["CNGHTTP2"]),
+    library("RPC"),
+    library("Transport", ["Files", "EventLoop", "TLS", "HTTP2", "RPC"]),
+    library("Postgres", ["CLibPQ", "Files"]),
+    // Programs
+    library("Store", ["Postgres", "FleetModel"]),
+    library("Agent", ["FleetModel", "Schema", "Files", "EventLoop", "TLS", "RPC", "Transport"]),
+    library(
+      "Collector", ["FleetModel", "Schema", "Files", "EventLoop", "TLS", "RPC", "Transport", "Store", "Postgres", logging, yams]),
+    library("Simulation", ["FleetModel", "Schema", "Agent", "Collector"]),
+    library("Commands", ["FleetModel", "Files", "TLS", "Postgres", "Store", argumentParser]),
+    program("signalbox-agent", ["Agent"]),
+    program("signalbox-collector", ["Collector", argumentParser]),
+    program("signalbox", ["Commands"]),
+    program("signalbox-simulate", ["Simulation"]),
+    program(
+      "signalbox-bench", ["FleetModel", "Schema", "Files", "EventLoop", "TLS", "RPC", "Transport", "Postgres", "Store", "Agent"],
+      path: "Benchmarks/signalbox-bench"),
+    // Tests
+    .target(
+      name: "TestSupport", dependencies: ["FleetModel", "Files", "Postgres"], path: "Tests/TestSupport", swiftSettings: strict),
+    tests("Architecture", []),
+    tests("FleetModel", ["FleetModel"]),
+    tests("Schema", ["Schema", "FleetModel"]),
+    tests("Files", ["Files"]),
+    tests("EventLoop", ["EventLoop", "Files"]),
+    tests("TLS", ["TLS", "FleetModel", "Files"]),
+    tests("HTTP2", ["HTTP2"]),
+    tests("RPC", ["RPC"]),
+    tests("Transport", ["Transport", "Files", "EventLoop", "TLS", "HTTP2", "RPC"]),
+    tests("Postgres", ["Postgres"]),
+    tests("Store", ["Store", "Postgres", "FleetModel"]),
+    tests("Agent", ["Agent", "FleetModel", "Schema", "Files", "EventLoop"]),
+    tests("Collector", ["Collector", "Store", "Postgres", "FleetModel", "Schema"]),
+    tests("Commands", ["Commands", "Store", "Postgres", "FleetModel"]),
+    tests("Simulation", ["Simulation"]),
+    tests("EndToEnd", ["FleetModel", "Files", "Postgres", "signalbox", "signalbox-agent", "signalbox-collector"]),
+  ],
+  swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,39 @@
+package import FleetModel
+
+/// Turns the bytes of one followed file into what is reported of it. An engine: no file, no clock.
+///
+/// The follower owns offsets, rotation and limits; a reader only sees bytes in order. A reader keeps no state that could
+/// not be made again from the file: after a restart it is made anew with the file's head and the bytes before the offset.
+package protocol FormatReader {
+  /// Reads records that lie whole in `bytes`.
+  ///
+  /// - Parameters:
+  ///   - bytes: the file from `offset` on; starts at the start of a line.
+  ///   - offset: file offset of the first byte.
+  ///   - isFinal: nothing will follow (end of a rotated file, or a partial last line that waited long enough): take all.
+  ///   - nowNs: CLOCK_REALTIME, ns since 1970, for records without a time of their own.
+  ///   - budget: stop after about so many bytes of content.
+  ///   - delta: gets lines, steps, episodes and runs appended; `from` and `to` belong to the caller.
+  /// - Returns: how many bytes were taken, always up to the end of a line unless a line is longer than the limit or `isFinal`.
+  mutating func read(
+    _ bytes: Span<UInt8>, at offset: UInt64, isFinal: Bool, nowNs: Int64, budget: Int, into delta: inout FileDelta
+  ) -> Int
+}
+
+/// What a reader needs to start in the middle of a file.
+package struct ReaderContext: Sendable {
+  package var file: FileIdentity
+  /// Offset at which reading (again) starts.
+  package var offset: UInt64
+  /// The first bytes of the file, at most 64 KiB: column names, comments.
+  package var head: [UInt8]
+  /// The bytes before `offset`, at most 64 KiB, ending at it.
+  package var preceding: [UInt8]
+
+  package init(file: FileIdentity, offset: UInt64, head: [UInt8], preceding: [UInt8]) {
+    self.file = file
+    self.offset = offset
+    self.head = head
+    self.preceding = preceding
+  }
+}

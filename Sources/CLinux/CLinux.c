@@ -1,0 +1,27 @@
+#define _GNU_SOURCE
+#include "CLinux.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int sbx_errno(void) { return errno; }
+
+int sbx_open(const char *path, int flags, unsigned mode) { return open(path, flags, mode); }
+
+int sbx_statx(int directory, const char *path, int flags, struct sbx_status *out) {
+  struct statx s;
+  if (statx(directory, path, flags, STATX_BASIC_STATS | STATX_BTIME, &s) != 0) return -1;
+  out->device = ((uint64_t)s.stx_dev_major << 32) | s.stx_dev_minor;
+  out->inode = s.stx_ino;
+  out->size = s.stx_size;
+  out->blocks = s.stx_blocks;
+  out->modified_ns = s.stx_mtime.tv_sec * 1000000000LL + s.stx_mtime.tv_nsec;
+  out->birth_ns = (s.stx_mask & STATX_BTIME) ? s.stx_btime.tv_sec * 1000000000LL + s.stx_btime.tv_nsec : 0;
+  out->mode = s.stx_mode & 07777;
+  out->kind = S_ISREG(s.stx_mode) ? 1 : S_ISDIR(s.stx_mode) ? 2 : S_ISLNK(s.stx_mode) ? 3 : S_ISSOCK(s.stx_mode) ? 4 : 0;
+  out->links = s.stx_nlink;
+  out->uid = s.stx_uid;
+  out->gid = s.stx_gid;
+  return 0;
+}

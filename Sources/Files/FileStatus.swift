@@ -1,0 +1,54 @@
+internal import CLinux
+internal import Glibc
+
+/// What statx(2) tells of a file.
+package struct FileStatus: Sendable, Equatable {
+  package enum Kind: Sendable, Equatable { case file, directory, link, socket, other }
+
+  package var device: UInt64
+  package var inode: UInt64
+  package var sizeBytes: UInt64
+  package var modifiedNs: Int64
+  /// 0 where the file system does not tell.
+  package var birthNs: Int64
+  /// Permission bits.
+  package var mode: UInt32
+  package var links: UInt32
+  package var uid: UInt32
+  package var kind: Kind
+
+  /// - Parameter followingLinks: false gives a symbolic link's own status.
+  package static func of(path: String, followingLinks: Bool = true) throws(FileError) -> FileStatus {
+    var raw = sbx_status()
+    // `raw` and the string's bytes live for the call.
+    if unsafe sbx_statx(AT_FDCWD, path, followingLinks ? 0 : AT_SYMLINK_NOFOLLOW, &raw) != 0 {
+      throw .last("look at", path)
+    }
+    return FileStatus(raw)
+  }
+
+  static func of(descriptor: Int32, path: String) throws(FileError) -> FileStatus {
+    var raw = sbx_status()
+    if unsafe sbx_statx(descriptor, "", 0x1000 /* AT_EMPTY_PATH */, &raw) != 0 { throw .last("look at", path) }
+    return FileStatus(raw)
+  }
+
+  private init(_ raw: sbx_status) {
+    device = raw.device
+    inode = raw.inode
+    sizeBytes = raw.size
+    modifiedNs = raw.modified_ns
+    birthNs = raw.birth_ns
+    mode = raw.mode
+    links = raw.links
+    uid = raw.uid
+    kind =
+      switch raw.kind {
+      case 1: .file
+      case 2: .directory
+      case 3: .link
+      case 4: .socket
+      default: .other
+      }
+  }
+}

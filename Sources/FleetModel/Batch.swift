@@ -1,0 +1,257 @@
+/// The two ways from a spool to the collector. Live goes first; backfill is what piled up while there was no collector.
+package enum Lane: UInt8, Sendable, CaseIterable {
+  case live = 0
+  case backfill = 1
+}
+
+/// One step of a host's report: what is committed together and acked with one number.
+package struct Batch: Sendable, Equatable {
+  /// 1, 2, 3 … within one stream.
+  package var number: UInt64 = 0
+  /// CLOCK_REALTIME, ns since 1970.
+  package var wallNs: Int64 = 0
+  /// CLOCK_BOOTTIME, ns.
+  package var monotonicNs: Int64 = 0
+  package var spooled: [SpooledRecords] = []
+  package var files: [FileDelta] = []
+  package var health: AgentHealth?
+
+  package init() {}
+}
+
+/// Records of one lane with their place in it.
+package struct SpooledRecords: Sendable, Equatable {
+  package var lane: Lane
+  package var firstSequence: UInt64
+  /// Greater than `firstSequence` only where a gap record stands for several.
+  package var lastSequence: UInt64
+  package var records: Records
+
+  package init(lane: Lane, firstSequence: UInt64, lastSequence: UInt64, records: Records) {
+    self.lane = lane
+    self.firstSequence = firstSequence
+    self.lastSequence = lastSequence
+    self.records = records
+  }
+}
+
+/// What cannot be read a second time, and so is spooled until it is acked.
+package struct Records: Sendable, Equatable {
+  package var hosts: [HostSample] = []
+  package var gpus: [GPUSample] = []
+  package var disks: [DiskSample] = []
+  package var networks: [NetworkSample] = []
+  package var processes: [ProcessSample] = []
+  package var probes: [ProbeResult] = []
+  package var events: [Event] = []
+  package var losses: [Loss] = []
+  package var runs: [RunUpdate] = []
+  package var episodes: [EpisodeSummary] = []
+  package var steps: [TrainingStep] = []
+
+  package init() {}
+
+  package var isEmpty: Bool { count == 0 }
+
+  /// How many records there are of all kinds.
+  package var count: Int {
+    hosts.count + gpus.count + disks.count + networks.count + processes.count + probes.count + events.count
+      + losses.count + runs.count + episodes.count + steps.count
+  }
+}
+
+/// What was read from `from..<to` of one file. The committed offset moves from `from` to `to` with its rows.
+package struct FileDelta: Sendable, Equatable {
+  package var file: FileIdentity
+  package var from: UInt64
+  package var to: UInt64
+  /// `ContentHash` of the (at most) 64 bytes before `to`: tells later whether the file is still the same before the offset.
+  package var tailHash: UInt64 = 0
+  /// Nothing will follow: rotated away or deleted, and read to its end.
+  package var isFinished = false
+  package var lines = LogLines()
+  package var steps: [TrainingStep] = []
+  package var episodes: [EpisodeSummary] = []
+  package var runs: [RunUpdate] = []
+  package var losses: [Loss] = []
+
+  package init(file: FileIdentity, from: UInt64, to: UInt64) {
+    self.file = file
+    self.from = from
+    self.to = to
+  }
+}
+
+/// How a followed file is known again after a restart of either side.
+package struct FileIdentity: Sendable, Equatable {
+  package var key: FileKey
+  /// UTF-8, as the agent opened it.
+  package var path: String
+  package var device: UInt64 = 0
+  package var inode: UInt64 = 0
+  /// ns since 1970; 0 where the file system does not tell.
+  package var birthNs: Int64 = 0
+  /// `ContentHash` of the first `headLength` bytes.
+  package var headHash: UInt64 = 0
+  /// At most 1024.
+  package var headLength: UInt32 = 0
+  /// Raised by truncation and by rewriting in place.
+  package var generation: UInt32 = 0
+  package var format: FileFormat = .log
+
+  package init(key: FileKey, path: String) {
+    self.key = key
+    self.path = path
+  }
+}
+
+package enum FileFormat: UInt8, Sendable, CaseIterable {
+  case log = 0
+  case trainingLogCSV = 1
+  case monitorCSV = 2
+  case progressCSV = 3
+  case resultJSON = 4
+}
+
+/// What the collector has committed of a file that is not finished.
+package struct FileMark: Sendable, Equatable {
+  package var file: FileIdentity
+  package var offset: UInt64
+  package var tailHash: UInt64
+
+  package init(file: FileIdentity, offset: UInt64, tailHash: UInt64) {
+    self.file = file
+    self.offset = offset
+    self.tailHash = tailHash
+  }
+}
+
+/// The last committed sequence of a lane.
+package struct LaneMark: Sendable, Equatable {
+  package var lane: Lane
+  package var sequence: UInt64
+
+  package init(lane: Lane, sequence: UInt64) {
+    self.lane = lane
+    self.sequence = sequence
+  }
+}
+
+/// Log lines as a structure of arrays, so that a batch of a million lines costs a handful of allocations.
+///
+/// `text` holds the lines back to back without newlines; every array has one element a line.
+package struct LogLines: Sendable, Equatable {
+  package var text: [UInt8] = []
+  /// Bytes of each line in `text`.
+  package var lengths: [UInt32] = []
+  /// Bytes of the file from each line's start to the next one's.
+  package var advances: [UInt32] = []
+  /// µs since 1970 of each line.
+  package var timesUs: [Int64] = []
+  /// `Level.rawValue` of each line.
+  package var levels: [UInt8] = []
+  /// `LineFlags.rawValue` of each line.
+  package var flags: [UInt8] = []
+  /// File offset of the first line.
+  package var firstOffset: UInt64 = 0
+
+  package init() {}
+
+  package var count: Int { lengths.count }
+  package var isEmpty: Bool { lengths.isEmpty }
+}
+
+package struct LineFlags: OptionSet, Sendable {
+  package let rawValue: UInt8
+  package init(rawValue: UInt8) { self.rawValue = rawValue }
+  /// The line had no newline yet when it was sent.
+  package static let partial = LineFlags(rawValue: 1)
+  /// Longer than the limit; the rest was left out.
+  package static let truncated = LineFlags(rawValue: 2)
+  /// Bytes that are no UTF-8, or NUL, were replaced by U+FFFD.
+  package static let repaired = LineFlags(rawValue: 4)
+  /// A secret was removed.
+  package static let redacted = LineFlags(rawValue: 8)
+  /// The time was read from the line; else it is when the agent read it.
+  package static let timed = LineFlags(rawValue: 16)
+  /// Several lines of the file (a traceback, a progress bar) in one.
+  package static let joined = LineFlags(rawValue: 32)
+  /// The rest of the partial line before it.
+  package static let continuation = LineFlags(rawValue: 64)
+  /// A row that its format's reader could not read.
+  package static let malformed = LineFlags(rawValue: 128)
+}
+
+package enum Level: UInt8, Sendable, CaseIterable {
+  case unknown = 0
+  case debug = 1
+  case info = 2
+  case warn = 3
+  case error = 4
+}
+
+/// First frame of a stream.
+package struct Hello: Sendable, Equatable {
+  package var protocolVersion: UInt32 = 1
+  package var agentVersion = ""
+  package var bootID = BootID(high: 0, low: 0)
+  package var spoolID = SpoolID(high: 0, low: 0)
+  package var instanceID = InstanceID(high: 0, low: 0)
+  package var machineIDHash = MachineIDHash(high: 0, low: 0)
+  package var facts = HostFacts()
+  package var wallNs: Int64 = 0
+  package var monotonicNs: Int64 = 0
+  package var redactionVersion = ""
+
+  package init() {}
+}
+
+package struct HostFacts: Sendable, Equatable {
+  package var hostName = ""
+  package var osName = ""
+  package var kernelRelease = ""
+  package var cpuModel = ""
+  package var cpuCount: UInt32 = 0
+  package var memoryTotalBytes: UInt64 = 0
+  package var swapTotalBytes: UInt64 = 0
+  package var gpuCount: UInt32 = 0
+  package var gpuModel = ""
+  package var gpuDriverVersion = ""
+  package var architecture = ""
+
+  package init() {}
+}
+
+/// What the collector answers to `Hello` once the fence stands.
+package struct Welcome: Sendable, Equatable {
+  package var epoch: UInt64 = 0
+  package var serverNs: Int64 = 0
+  package var lanes: [LaneMark] = []
+  package var files: [FileMark] = []
+  package var settings = Settings()
+  package var hostID = HostID(high: 0, low: 0)
+
+  package init() {}
+}
+
+package struct Settings: Sendable, Equatable {
+  /// 0 = the agent's own.
+  package var sampleIntervalMs: UInt32 = 0
+  /// Glob patterns, applied within what the host allows.
+  package var follow: [String] = []
+  package var revision: UInt32 = 0
+
+  package init() {}
+}
+
+package enum AgentFrame: Sendable, Equatable {
+  case hello(Hello)
+  case batch(Batch)
+}
+
+package enum CollectorFrame: Sendable, Equatable {
+  case welcome(Welcome)
+  /// Every batch up to `number` is committed and durable.
+  case ack(number: UInt64)
+  case settings(Settings)
+}

@@ -1,0 +1,57 @@
+/// A batch as the collector hands it to the store: whose it is comes from the connection, never from the message.
+package struct StagedBatch: Sendable {
+  package var host: HostID
+  /// The database's short number of the host, from its `Fence`.
+  package var hostNumber: Int32
+  /// Of the stream it came on; a batch of an older epoch can no longer be committed.
+  package var epoch: UInt64
+  package var spool: SpoolID
+  /// When the collector read it, ns since 1970.
+  package var receivedNs: Int64
+  package var batch: Batch
+
+  package init(
+    host: HostID, hostNumber: Int32, epoch: UInt64, spool: SpoolID, receivedNs: Int64, batch: Batch
+  ) {
+    self.host = host
+    self.hostNumber = hostNumber
+    self.epoch = epoch
+    self.spool = spool
+    self.receivedNs = receivedNs
+    self.batch = batch
+  }
+}
+
+/// What became of one staged batch.
+package enum CommitOutcome: Sendable, Equatable {
+  /// Stored and durable: ack it.
+  case committed
+  /// Every part of it had been committed before: ack it, nothing was stored twice.
+  case duplicate
+  /// A newer stream of the host has raised the epoch: close this one, store nothing.
+  case fenced
+  /// A part starts beyond what is committed: a batch before it is missing. Close the stream; the agent resumes from the marks.
+  case outOfOrder
+}
+
+/// What the database answers when a stream takes over a host.
+package struct Fence: Sendable, Equatable {
+  package var hostNumber: Int32
+  package var hostName: String
+  package var epoch: UInt64
+  package var lanes: [LaneMark]
+  package var files: [FileMark]
+  /// The stream before this one was alive moments ago under another instance and boot: a cloned identity.
+  package var isSuspectedClone: Bool
+
+  package init(
+    hostNumber: Int32, hostName: String, epoch: UInt64, lanes: [LaneMark], files: [FileMark], isSuspectedClone: Bool
+  ) {
+    self.hostNumber = hostNumber
+    self.hostName = hostName
+    self.epoch = epoch
+    self.lanes = lanes
+    self.files = files
+    self.isSuspectedClone = isSuspectedClone
+  }
+}
