@@ -59,7 +59,8 @@ let package = Package(
     library("Store", ["Postgres", "FleetModel"]),
     library("Agent", ["FleetModel", "Schema", "Files", "EventLoop", "TLS", "RPC", "Transport"]),
     library(
-      "Collector", ["FleetModel", "Schema", "Files", "EventLoop", "TLS", "RPC", "Transport", "Store", "Postgres", logging, yams]),
+      "Collector",
+      ["FleetModel", "Schema", "Files", "EventLoop", "TLS", "RPC", "Transport", "Store", "Postgres", logging, yams]),
     library("Simulation", ["FleetModel", "Schema", "Agent", "Collector"]),
     library("Commands", ["FleetModel", "Files", "TLS", "Postgres", "Store", argumentParser]),
     program("signalbox-agent", ["Agent"]),
@@ -67,11 +68,13 @@ let package = Package(
     program("signalbox", ["Commands"]),
     program("signalbox-simulate", ["Simulation"]),
     program(
-      "signalbox-bench", ["FleetModel", "Schema", "Files", "EventLoop", "TLS", "RPC", "Transport", "Postgres", "Store", "Agent"],
+      "signalbox-bench",
+      ["FleetModel", "Schema", "Files", "EventLoop", "TLS", "RPC", "Transport", "Postgres", "Store", "Agent"],
       path: "Benchmarks/signalbox-bench"),
     // Tests
     .target(
-      name: "TestSupport", dependencies: ["FleetModel", "Files", "Postgres"], path: "Tests/TestSupport", swiftSettings: strict),
+      name: "TestSupport", dependencies: ["FleetModel", "Files", "Postgres"], path: "Tests/TestSupport",
+      swiftSettings: strict),
     tests("Architecture", []),
     tests("FleetModel", ["FleetModel"]),
     tests("Schema", ["Schema", "FleetModel"]),

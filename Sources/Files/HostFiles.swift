@@ -10,7 +10,9 @@ package enum HostFiles {
     var bytes: [UInt8] = []
     // One read answers for nearly every /proc file; a larger one is read on.
     while bytes.count < limitBytes {
-      guard let got = try file.read(into: &bytes, count: min(16 << 10, limitBytes - bytes.count)), got > 0 else { break }
+      guard let got = try file.read(into: &bytes, count: min(16 << 10, limitBytes - bytes.count)), got > 0 else {
+        break
+      }
     }
     return bytes
   }

@@ -1,1 +1,102 @@
+import Foundation
 import Testing
+
+/// SwiftPM does not stop an undeclared import of a C module, nor a program's file from taking up pointers: this does.
+@Suite struct ArchitectureTests {
+  /// What each target may import. An import goes inward only.
+  static let allowed: [String: Set<String>] = [
+    "FleetModel": [],
+    "RPC": [],
+    "Files": ["CLinux", "Glibc"],
+    "EventLoop": ["CLinux", "Glibc", "Files", "Synchronization"],
+    "Schema": ["CSchema", "CProtobufC", "FleetModel"],
+    "TLS": ["COpenSSL", "FleetModel", "Files", "Glibc"],
+    "HTTP2": ["CNGHTTP2"],
+    "NVML": ["CNVML", "Glibc"],
+    "Postgres": ["CLibPQ", "Files", "Glibc"],
+    "Transport": ["Files", "EventLoop", "TLS", "HTTP2", "RPC", "Synchronization"],
+    "Store": ["Postgres", "FleetModel"],
+    "Agent": ["FleetModel", "Schema", "Files", "EventLoop", "TLS", "RPC", "Transport", "NVML"],
+    "Collector": [
+      "FleetModel", "Schema", "Files", "EventLoop", "TLS", "RPC", "Transport", "Store", "Postgres", "Logging", "Yams",
+      "Synchronization",
+    ],
+    "Simulation": ["FleetModel", "Schema", "Agent", "Collector"],
+    "Commands": ["FleetModel", "Files", "TLS", "Postgres", "Store", "ArgumentParser"],
+    "signalbox": ["Commands"],
+    "signalbox-agent": ["Agent"],
+    "signalbox-collector": ["Collector", "ArgumentParser"],
+    "signalbox-simulate": ["Simulation"],
+  ]
+
+  /// Only these touch pointers.
+  static let wrappers: Set<String> = ["Schema", "TLS", "EventLoop", "HTTP2", "Postgres", "Files", "NVML"]
+
+  static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent()
+
+  static func swiftFiles(of target: String) throws -> [URL] {
+    let directory = root.appendingPathComponent("Sources/\(target)")
+    let all = FileManager.default.enumerator(at: directory, includingPropertiesForKeys: nil)
+    return (all?.allObjects as? [URL] ?? []).filter { $0.pathExtension == "swift" }
+  }
+
+  static func targets() throws -> [String] {
+    try FileManager.default.contentsOfDirectory(atPath: root.appendingPathComponent("Sources").path)
+      .filter { try !swiftFiles(of: $0).isEmpty }
+  }
+
+  @Test func everyTargetImportsOnlyWhatItsRingAllows() throws {
+    for target in try Self.targets() {
+      let allowed = try #require(Self.allowed[target], "\(target) is not on the allow-list")
+      for file in try Self.swiftFiles(of: target) {
+        for module in try Self.imports(of: file) where !allowed.contains(module) {
+          Issue.record("\(target)/\(file.lastPathComponent) imports \(module)")
+        }
+      }
+    }
+  }
+
+  @Test func onlyTheWrapperRingUsesUnsafeCode() throws {
+    for target in try Self.targets() where !Self.wrappers.contains(target) {
+      for file in try Self.swiftFiles(of: target) {
+        let text = try String(contentsOf: file, encoding: .utf8)
+        for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+          let code = line.prefix(upTo: line.range(of: "//")?.lowerBound ?? line.endIndex)
+          if code.contains(/\bunsafe\b|Unsafe\w*Pointer|OpaquePointer|Unmanaged/) {
+            Issue.record("\(target)/\(file.lastPathComponent):\(number + 1) uses unsafe code")
+          }
+        }
+      }
+    }
+  }
+
+  @Test func onlyTheStoreHoldsSQL() throws {
+    let statement = try Regex(
+      ##""\s*(?i:select |insert into |update \w+ set |delete from |create |alter |with \w+ as)"##)
+    for target in try Self.targets() where target != "Store" && target != "Postgres" {
+      for file in try Self.swiftFiles(of: target) {
+        let text = try String(contentsOf: file, encoding: .utf8)
+        if text.contains(statement) { Issue.record("\(target)/\(file.lastPathComponent) holds an SQL statement") }
+      }
+    }
+  }
+
+  @Test func noSourceFileIsLongerThanSixHundredLines() throws {
+    for target in try Self.targets() {
+      for file in try Self.swiftFiles(of: target) {
+        let lines = try String(contentsOf: file, encoding: .utf8).split(
+          separator: "\n", omittingEmptySubsequences: false)
+        if lines.count > 600 { Issue.record("\(target)/\(file.lastPathComponent) has \(lines.count) lines") }
+      }
+    }
+  }
+
+  private static func imports(of file: URL) throws -> [String] {
+    let text = try String(contentsOf: file, encoding: .utf8)
+    let pattern =
+      /^(?:@testable )?(?:package |internal |private |public |fileprivate )?import (?:struct |class |enum |func |var )?(\w+)/
+      .anchorsMatchLineEndings()
+    return text.matches(of: pattern).map { String($0.output.1) }
+  }
+}

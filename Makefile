@@ -1,0 +1,56 @@
+# Signalbox. `make demo` shows it, `make test` proves it.
+SHELL := /bin/bash
+RELEASE := swift build -c release --static-swift-stdlib
+PROTOS := $(wildcard proto/signalbox/v1/*.proto) proto/grpc/health/v1/health.proto
+SEEDS ?= 1000
+.PHONY: help setup build demo test lint format proto bench simulate fuzz chaos clean
+
+help:
+	@echo "make demo [ARGS=--once]    install what is missing, build, and watch this machine train"
+	@echo "make test                  all tests: lint, unit, integration, end to end, bounded chaos"
+	@echo "make build                 release programs in .build/release"
+	@echo "make bench                 one table of figures, also in .build/bench.json"
+	@echo "make simulate SEEDS=n      n seeds of the simulated fleet"
+	@echo "make chaos KILLS=n         n kills of agent, collector and PostgreSQL under load"
+	@echo "make fuzz SECONDS_EACH=n      every fuzz target for n seconds"
+	@echo "make lint | format | proto | clean"
+
+setup:
+	@deploy/setup/install-dependencies.sh build
+
+build: setup
+	$(RELEASE) --product signalbox-agent
+	$(RELEASE) --product signalbox-collector
+	$(RELEASE) --product signalbox
+
+demo: build
+	.build/release/signalbox demo $(ARGS)
+
+test:
+	@Tests/run.sh
+
+lint:
+	swift format lint --strict --recursive Package.swift Sources Tests Benchmarks
+
+format:
+	swift format --in-place --recursive Package.swift Sources Tests Benchmarks
+
+proto: setup
+	protoc-c --proto_path=proto --c_out=Sources/CSchema $(PROTOS)
+
+bench: build
+	$(RELEASE) --product signalbox-bench
+	.build/release/signalbox-bench all $(ARGS)
+
+simulate: setup
+	$(RELEASE) --product signalbox-simulate
+	.build/release/signalbox-simulate --seeds $(SEEDS) $(ARGS)
+
+chaos: build
+	Tests/chaos.sh $(or $(KILLS),200)
+
+fuzz: setup
+	Tests/Fuzz/run.sh $(or $(SECONDS_EACH),60)
+
+clean:
+	rm -rf .build

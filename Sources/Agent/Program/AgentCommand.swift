@@ -1,0 +1,178 @@
+internal import FleetModel
+
+/// What the agent was asked to do. The agent depends on no package, so its few words are parsed here.
+package enum AgentCommand: Equatable, Sendable {
+  case run(RunOptions)
+  case join(JoinOptions)
+  /// The helper process beside the agent that asks what can hang.
+  case probe
+  /// Shows what the redactor would send of a file.
+  case redact(path: String)
+  case help
+  case version
+}
+
+package struct JoinOptions: Equatable, Sendable {
+  package var token = ""
+  package var stateDirectory = ""
+  /// Shows what the token says without using it.
+  package var isOnlyShown = false
+}
+
+package struct RunOptions: Equatable, Sendable {
+  package var stateDirectory = ""
+  /// Glob patterns of files to follow.
+  package var follow: [String] = []
+  /// Directories below which the collector may ask to follow; those of `follow` are always among them.
+  package var allow: [String] = []
+  package var intervalNs: Int64 = 1_000_000_000
+  package var socketPath: String?
+  /// Commands whose processes are taken for training.
+  package var processPatterns: [String] = []
+  package var spoolLimitBytes: UInt64 = 256 << 20
+  /// Written `ready …` once the first Welcome has arrived.
+  package var readyDescriptor: Int32?
+}
+
+/// Words that the agent does not understand: one sentence that says what to do.
+package struct UsageError: Error, Equatable, Sendable {
+  package let message: String
+  package init(_ message: String) { self.message = message }
+}
+
+extension AgentCommand {
+  package static let usage = """
+    Usage: signalbox-agent join TOKEN --state-dir DIR [--show-token]
+           signalbox-agent run --state-dir DIR [--follow GLOB]… [--allow DIR]… [--interval 1s] [--socket PATH]
+                               [--process NAME]… [--spool-limit MIB]
+           signalbox-agent redact FILE
+           signalbox-agent --version | --help
+
+      join         make a key, redeem the token, keep the certificate in DIR
+      run          report until SIGTERM; SIGHUP reads the certificate and the files to follow again
+      redact       print FILE as it would leave this host
+      --follow     files to follow: * within a name, ** over directories; may be repeated
+      --allow      directories below which the collector may ask for files; may be repeated
+      --interval   time between samples, 100ms to 1h
+      --socket     Unix socket that takes JSON lines from training programs
+      --process    name of a command whose processes train (python, ray, torchrun… are known); may be repeated
+
+    Exit codes: 0 done, 1 failed, 2 usage, 4 collector not reachable.
+    """
+
+  /// - Parameter words: the command line without the program's name.
+  package static func parse(_ words: [String]) throws(UsageError) -> AgentCommand {
+    guard let verb = words.first else {
+      throw UsageError("Say what to do: signalbox-agent run --state-dir DIR, or signalbox-agent --help.")
+    }
+    var rest = ArgumentReader(words.dropFirst())
+    switch verb {
+    case "run": return .run(try parseRun(&rest))
+    case "join": return .join(try parseJoin(&rest))
+    case "probe": return .probe
+    case "redact":
+      guard let path = rest.next() else { throw UsageError("Name the file: signalbox-agent redact FILE.") }
+      return .redact(path: path)
+    case "--help", "-h", "help": return .help
+    case "--version": return .version
+    default: throw UsageError("Unknown command '\(verb)': use run, join or redact; signalbox-agent --help shows all.")
+    }
+  }
+
+  private static func parseRun(_ rest: inout ArgumentReader) throws(UsageError) -> RunOptions {
+    var options = RunOptions()
+    while let word = rest.next() {
+      switch word {
+      case "--state-dir": options.stateDirectory = try rest.value(of: word)
+      case "--follow": options.follow.append(try absolute(rest.value(of: word), word))
+      case "--allow": options.allow.append(try absolute(rest.value(of: word), word))
+      case "--interval": options.intervalNs = try interval(rest.value(of: word))
+      case "--socket": options.socketPath = try socketPath(rest.value(of: word))
+      case "--process": options.processPatterns.append(try rest.value(of: word))
+      case "--spool-limit": options.spoolLimitBytes = try mebibytes(rest.value(of: word))
+      case "--ready-fd": options.readyDescriptor = Int32(try rest.value(of: word))
+      default: throw UsageError("Unknown option '\(word)' of run; signalbox-agent --help shows all.")
+      }
+    }
+    guard !options.stateDirectory.isEmpty else {
+      throw UsageError("Name the agent's directory: signalbox-agent run --state-dir DIR.")
+    }
+    return options
+  }
+
+  private static func parseJoin(_ rest: inout ArgumentReader) throws(UsageError) -> JoinOptions {
+    var options = JoinOptions()
+    while let word = rest.next() {
+      switch word {
+      case "--state-dir": options.stateDirectory = try rest.value(of: word)
+      case "--show-token": options.isOnlyShown = true
+      default:
+        if word.hasPrefix("-") {
+          throw UsageError("Unknown option '\(word)' of join; signalbox-agent --help shows all.")
+        }
+        guard options.token.isEmpty else { throw UsageError("Give one token; '\(word)' is a second one.") }
+        options.token = word
+      }
+    }
+    guard !options.token.isEmpty else {
+      throw UsageError(
+        "Give the token that `signalbox hosts invite NAME` printed: signalbox-agent join TOKEN --state-dir DIR.")
+    }
+    guard options.isOnlyShown || !options.stateDirectory.isEmpty else {
+      throw UsageError("Name the agent's directory: signalbox-agent join TOKEN --state-dir DIR.")
+    }
+    return options
+  }
+
+  private static func absolute(_ path: String, _ option: String) throws(UsageError) -> String {
+    guard path.hasPrefix("/") else {
+      throw UsageError("\(option) takes an absolute path, not '\(path)': the agent has no working directory of yours.")
+    }
+    return path
+  }
+
+  private static func interval(_ text: String) throws(UsageError) -> Int64 {
+    guard let ns = TimeSpan.parse(text), ns >= 100_000_000, ns <= 3_600_000_000_000 else {
+      throw UsageError("--interval takes 100ms to 1h, such as 1s or 10s, not '\(text)'.")
+    }
+    return ns
+  }
+
+  private static func socketPath(_ path: String) throws(UsageError) -> String {
+    guard path.hasPrefix("/"), path.utf8.count <= 107 else {
+      throw UsageError("--socket takes an absolute path of at most 107 bytes, not '\(path)'.")
+    }
+    return path
+  }
+
+  private static func mebibytes(_ text: String) throws(UsageError) -> UInt64 {
+    guard let count = UInt64(text), count >= 1, count <= 1 << 20 else {
+      throw UsageError("--spool-limit takes 1 to 1048576 MiB, not '\(text)'.")
+    }
+    return count << 20
+  }
+}
+
+/// Hands out words; `--name=value` counts as two.
+struct ArgumentReader {
+  private var words: ArraySlice<String>
+
+  init(_ words: ArraySlice<String>) {
+    self.words =
+      words.reduce(into: []) { split, word in
+        if word.hasPrefix("--"), let equals = word.firstIndex(of: "=") {
+          split.append(String(word[..<equals]))
+          split.append(String(word[word.index(after: equals)...]))
+        } else {
+          split.append(word)
+        }
+      }[...]
+  }
+
+  mutating func next() -> String? { words.popFirst() }
+
+  mutating func value(of option: String) throws(UsageError) -> String {
+    guard let value = words.popFirst(), !value.isEmpty else { throw UsageError("\(option) needs a value.") }
+    return value
+  }
+}

@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Installs what building (build) or testing (test) needs and is not there yet. Debian 12 or a relative of it, root or sudo.
+set -euo pipefail
+
+purpose=${1:-build}
+build=(libnghttp2-dev libssl-dev libpq-dev libprotobuf-c-dev protobuf-c-compiler postgresql pkg-config python3 make)
+test=(nghttp2-client python3-venv protobuf-compiler gcc openssl)
+
+wanted=("${build[@]}")
+[ "$purpose" = test ] && wanted+=("${test[@]}")
+
+missing=()
+for package in "${wanted[@]}"; do
+  dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+done
+
+if [ ${#missing[@]} -gt 0 ]; then
+  command -v apt-get >/dev/null || {
+    echo "signalbox: this system has no apt-get; install the equivalents of: ${missing[*]}" >&2
+    exit 1
+  }
+  run=()
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || {
+      echo "signalbox: run as root, or ask root for: apt-get install ${missing[*]}" >&2
+      exit 1
+    }
+    run=(sudo)
+  fi
+  echo "signalbox: installing ${missing[*]}"
+  "${run[@]}" apt-get update -qq
+  # No cluster of the distribution's is wanted: the collector makes its own.
+  "${run[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${missing[@]}" >/dev/null
+fi
+
+command -v swift >/dev/null || {
+  echo "signalbox: Swift 6.3 is not on PATH; get it from https://www.swift.org/install/linux/" >&2
+  exit 1
+}
+
+if [ "$purpose" = test ]; then
+  venv=${SIGNALBOX_VENV:-.build/venv}
+  if ! "$venv/bin/python" -c 'import grpc, google.protobuf' 2>/dev/null; then
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check grpcio protobuf
+  fi
+fi
