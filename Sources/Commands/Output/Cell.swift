@@ -1,0 +1,58 @@
+/// One value of an answer, before it is written as a table, JSON or CSV.
+package enum Cell: Equatable, Sendable {
+  case null
+  case text(String)
+  case integer(Int64)
+  case real(Double)
+  case boolean(Bool)
+  /// ns since 1970.
+  case time(Int64)
+  case list([Cell])
+  /// Keys in the order in which they are written.
+  case object([Field])
+
+  package struct Field: Equatable, Sendable {
+    package var name: String
+    package var value: Cell
+
+    package init(_ name: String, _ value: Cell) {
+      self.name = name
+      self.value = value
+    }
+  }
+}
+
+/// An answer: named columns and rows. Scripts get every column; people those with a title.
+package struct Answer: Sendable {
+  package struct Column: Sendable {
+    /// Key in JSON and CSV.
+    package var name: String
+    /// Heading in a table; nil leaves the column to scripts.
+    package var title: String?
+    package var unit: Unit
+
+    package init(_ name: String, _ title: String? = nil, _ unit: Unit = .plain) {
+      self.name = name
+      self.title = title
+      self.unit = unit
+    }
+  }
+
+  /// How a table shows a number. JSON and CSV always carry it unchanged.
+  package enum Unit: Sendable {
+    case plain, percent, bytes, ratio, money
+    /// Time as the age of it.
+    case age
+  }
+
+  package var columns: [Column]
+  package var rows: [[Cell]]
+  /// Shown below a table on standard error: what is missing from the answer, what to do next.
+  package var notes: [String]
+
+  package init(columns: [Column], rows: [[Cell]] = [], notes: [String] = []) {
+    self.columns = columns
+    self.rows = rows
+    self.notes = notes
+  }
+}

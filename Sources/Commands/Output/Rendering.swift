@@ -1,0 +1,159 @@
+internal import ArgumentParser
+internal import FleetModel
+
+/// How an answer is written.
+package enum OutputFormat: String, CaseIterable, Sendable {
+  case table, json, ndjson, csv
+}
+
+/// Writes an answer as text. Pure: the time for ages is a parameter.
+package struct Renderer {
+  package var format: OutputFormat
+  package var nowNs: Int64
+
+  package init(format: OutputFormat, nowNs: Int64) {
+    self.format = format
+    self.nowNs = nowNs
+  }
+
+  /// The whole answer, ending with a newline (empty for no ndjson rows).
+  package func text(_ answer: Answer) -> String {
+    switch format {
+    case .table: table(answer)
+    case .json: json(answer)
+    case .ndjson: answer.rows.map { object(answer.columns, $0) + "\n" }.joined()
+    case .csv: csv(answer)
+    }
+  }
+
+  // MARK: JSON
+
+  private func json(_ answer: Answer) -> String {
+    if answer.rows.isEmpty { return "[]\n" }
+    return "[\n" + answer.rows.map { "  " + object(answer.columns, $0) }.joined(separator: ",\n") + "\n]\n"
+  }
+
+  private func object(_ columns: [Answer.Column], _ row: [Cell]) -> String {
+    let fields = zip(columns, row).map { "\(Escaping.json($0.name)):\(value($1))" }
+    return "{" + fields.joined(separator: ",") + "}"
+  }
+
+  private func value(_ cell: Cell) -> String {
+    switch cell {
+    case .null: "null"
+    case .text(let text): Escaping.json(text)
+    case .integer(let number): String(number)
+    // JSON has no NaN or infinity: what is not available is null.
+    case .real(let number): number.isFinite ? Self.shortest(number) : "null"
+    case .boolean(let flag): flag ? "true" : "false"
+    case .time(let ns): "\"\(Timestamp.text(ns))\""
+    case .list(let cells): "[" + cells.map(value).joined(separator: ",") + "]"
+    case .object(let fields):
+      "{" + fields.map { "\(Escaping.json($0.name)):\(value($0.value))" }.joined(separator: ",") + "}"
+    }
+  }
+
+  private static func shortest(_ number: Double) -> String {
+    let text = String(number)
+    return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
+  }
+
+  // MARK: CSV
+
+  private func csv(_ answer: Answer) -> String {
+    let head = answer.columns.map { Escaping.csv($0.name) }.joined(separator: ",")
+    let rows = answer.rows.map { row in row.map(csvField).joined(separator: ",") }
+    return ([head] + rows).joined(separator: "\n") + "\n"
+  }
+
+  private func csvField(_ cell: Cell) -> String {
+    switch cell {
+    case .null: ""
+    case .text(let text): Escaping.csv(text)
+    case .integer(let number): String(number)
+    case .real(let number): number.isFinite ? Self.shortest(number) : ""
+    case .boolean(let flag): flag ? "true" : "false"
+    case .time(let ns): Timestamp.text(ns)
+    case .list, .object: Escaping.csv(value(cell))
+    }
+  }
+
+  // MARK: Table
+
+  private func table(_ answer: Answer) -> String {
+    let shown = answer.columns.indices.filter { answer.columns[$0].title != nil }
+    let heads = shown.map { answer.columns[$0].title ?? "" }
+    let cells = answer.rows.map { row in shown.map { shortText(row[$0], answer.columns[$0].unit) } }
+    let isNumeric = shown.map { column in
+      answer.rows.contains { row in
+        switch row[column] {
+        case .integer, .real: true
+        default: false
+        }
+      }
+    }
+    let widths = shown.indices.map { index in
+      ([heads[index]] + cells.map { $0[index] }).map(\.count).max() ?? 0
+    }
+    return ([heads] + cells).map { line in
+      let padded = line.indices.map { index in
+        let space = String(repeating: " ", count: widths[index] - line[index].count)
+        return isNumeric[index] ? space + line[index] : line[index] + space
+      }
+      return Self.withoutTrailingSpace(padded.joined(separator: "  ")) + "\n"
+    }.joined()
+  }
+
+  private static func withoutTrailingSpace(_ line: String) -> String {
+    var line = Substring(line)
+    while line.last == " " { line.removeLast() }
+    return String(line)
+  }
+
+  private func shortText(_ cell: Cell, _ unit: Answer.Unit) -> String {
+    switch cell {
+    case .null: return "-"
+    case .text(let text): return Escaping.visible(text)
+    case .integer(let number): return unit == .bytes ? Quantity.bytes(Double(number)) : String(number)
+    case .real(let number):
+      guard number.isFinite else { return "-" }
+      switch unit {
+      case .percent: return Quantity.decimal(number, digits: 0) + " %"
+      case .bytes: return Quantity.bytes(number)
+      case .ratio: return Quantity.decimal(number, digits: 3)
+      case .money: return Quantity.decimal(number, digits: 2)
+      case .plain, .age: return Quantity.decimal(number, digits: 2)
+      }
+    case .boolean(let flag): return flag ? "yes" : "no"
+    case .time(let ns):
+      return unit == .age ? TimeSpan.text(nowNs - ns) + " ago" : Timestamp.text(ns, digits: 0)
+    case .list(let cells): return cells.map { shortText($0, unit) }.joined(separator: " ")
+    case .object(let fields): return fields.map { shortText($0.value, unit) }.joined(separator: "/")
+    }
+  }
+}
+
+/// Numbers for people.
+package enum Quantity {
+  package static func decimal(_ number: Double, digits: Int) -> String {
+    guard abs(number) < 1e15 else { return String(number) }
+    var scale = 1.0
+    for _ in 0..<digits { scale *= 10 }
+    let scaled = Int64((abs(number) * scale).rounded())
+    let whole = scaled / Int64(scale)
+    let sign = number < 0 && scaled != 0 ? "-" : ""
+    guard digits > 0 else { return sign + String(whole) }
+    let fraction = String(scaled % Int64(scale))
+    return sign + "\(whole)." + String(repeating: "0", count: digits - fraction.count) + fraction
+  }
+
+  /// Powers of 1024: `1.5 GiB`.
+  package static func bytes(_ count: Double) -> String {
+    var value = count
+    for unit in ["B", "KiB", "MiB", "GiB", "TiB"] {
+      if abs(value) < 1024 || unit == "TiB" { return decimal(value, digits: unit == "B" ? 0 : 1) + " " + unit }
+      value /= 1024
+    }
+    return decimal(count, digits: 0) + " B"
+  }
+}
