@@ -41,55 +41,6 @@ package struct Metric: Sendable, Equatable {
   package init() {}
 }
 
-/// Mergeable: two summaries of neighbouring ranges of one episode combine to the summary of both.
-package struct EpisodeSummary: Sendable, Equatable {
-  /// of the last step.
-  package var timeNs: Int64 = 0
-  package var run: String = ""
-  package var episode: Int64 = 0
-  package var state: EpisodeState = .running
-  package var startedNs: Int64 = 0
-  package var steps: UInt64 = 0
-  package var firstStep: Int64 = 0
-  package var lastStep: Int64 = 0
-  package var rewardSum: Double = 0
-  package var rewardMinimum: Double = .nan
-  package var rewardMaximum: Double = .nan
-  package var rewardSquareSum: Double = 0
-  package var valueCount: UInt64 = 0
-  package var valueFirst: Double = .nan
-  package var valueLast: Double = .nan
-  package var valuePeak: Double = .nan
-  package var valueTrough: Double = .nan
-  /// largest (peak - later value) / peak inside the range.
-  package var drawdownMaximumRatio: Double = 0
-  package var returnCount: UInt64 = 0
-  package var returnSum: Double = 0
-  package var returnSquareSum: Double = 0
-  /// of the negative ones.
-  package var returnDownsideSquareSum: Double = 0
-  /// those with both ends inside the range.
-  package var tradesClosed: UInt64 = 0
-  /// of them, with a higher value at the end than at the start.
-  package var tradesWon: UInt64 = 0
-  /// the range starts inside a trade.
-  package var hasHeadTrade: Bool = false
-  package var headPosition: Double = .nan
-  package var headEndValue: Double = .nan
-  package var headIsWholeRange: Bool = false
-  /// the range ends inside a trade.
-  package var hasTailTrade: Bool = false
-  package var tailPosition: Double = .nan
-  package var tailStartValue: Double = .nan
-  package var firstValueOfRange: Double = .nan
-  /// the length that the writer itself reports, 0 = it does not.
-  package var finalSteps: Int64 = 0
-  /// the return that the writer itself reports, NaN = it does not.
-  package var finalReward: Double = .nan
-
-  package init() {}
-}
-
 package enum RunState: UInt8, Sendable, CaseIterable {
   case unknown = 0
   case running = 1

@@ -4972,7 +4972,7 @@ const ProtobufCMessageDescriptor signalbox__v1__metric__descriptor =
   (ProtobufCMessageInit) signalbox__v1__metric__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor signalbox__v1__episode_summary__field_descriptors[34] =
+static const ProtobufCFieldDescriptor signalbox__v1__episode_summary__field_descriptors[31] =
 {
   {
     "time_ns",
@@ -5119,8 +5119,20 @@ static const ProtobufCFieldDescriptor signalbox__v1__episode_summary__field_desc
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "value_count",
+    "reward_count",
     13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Signalbox__V1__EpisodeSummary, reward_count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "value_count",
+    14,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_UINT64,
     0,   /* quantifier_offset */
@@ -5132,7 +5144,7 @@ static const ProtobufCFieldDescriptor signalbox__v1__episode_summary__field_desc
   },
   {
     "value_first",
-    14,
+    15,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_DOUBLE,
     0,   /* quantifier_offset */
@@ -5144,7 +5156,7 @@ static const ProtobufCFieldDescriptor signalbox__v1__episode_summary__field_desc
   },
   {
     "value_last",
-    15,
+    16,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_DOUBLE,
     0,   /* quantifier_offset */
@@ -5156,7 +5168,7 @@ static const ProtobufCFieldDescriptor signalbox__v1__episode_summary__field_desc
   },
   {
     "value_peak",
-    16,
+    17,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_DOUBLE,
     0,   /* quantifier_offset */
@@ -5168,7 +5180,7 @@ static const ProtobufCFieldDescriptor signalbox__v1__episode_summary__field_desc
   },
   {
     "value_trough",
-    17,
+    18,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_DOUBLE,
     0,   /* quantifier_offset */
@@ -5180,7 +5192,7 @@ static const ProtobufCFieldDescriptor signalbox__v1__episode_summary__field_desc
   },
   {
     "drawdown_maximum_ratio",
-    18,
+    19,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_DOUBLE,
     0,   /* quantifier_offset */
@@ -5192,7 +5204,7 @@ static const ProtobufCFieldDescriptor signalbox__v1__episode_summary__field_desc
   },
   {
     "return_count",
-    19,
+    20,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_UINT64,
     0,   /* quantifier_offset */
@@ -5204,7 +5216,7 @@ static const ProtobufCFieldDescriptor signalbox__v1__episode_summary__field_desc
   },
   {
     "return_sum",
-    20,
+    21,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_DOUBLE,
     0,   /* quantifier_offset */
@@ -5216,7 +5228,7 @@ static const ProtobufCFieldDescriptor signalbox__v1__episode_summary__field_desc
   },
   {
     "return_square_sum",
-    21,
+    22,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_DOUBLE,
     0,   /* quantifier_offset */
@@ -5228,7 +5240,7 @@ static const ProtobufCFieldDescriptor signalbox__v1__episode_summary__field_desc
   },
   {
     "return_downside_square_sum",
-    22,
+    23,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_DOUBLE,
     0,   /* quantifier_offset */
@@ -5240,7 +5252,7 @@ static const ProtobufCFieldDescriptor signalbox__v1__episode_summary__field_desc
   },
   {
     "trades_closed",
-    23,
+    24,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_UINT64,
     0,   /* quantifier_offset */
@@ -5252,23 +5264,11 @@ static const ProtobufCFieldDescriptor signalbox__v1__episode_summary__field_desc
   },
   {
     "trades_won",
-    24,
+    25,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_UINT64,
     0,   /* quantifier_offset */
     offsetof(Signalbox__V1__EpisodeSummary, trades_won),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "has_head_trade",
-    25,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BOOL,
-    0,   /* quantifier_offset */
-    offsetof(Signalbox__V1__EpisodeSummary, has_head_trade),
     NULL,
     NULL,
     0,             /* flags */
@@ -5299,32 +5299,8 @@ static const ProtobufCFieldDescriptor signalbox__v1__episode_summary__field_desc
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "head_is_whole_range",
-    28,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BOOL,
-    0,   /* quantifier_offset */
-    offsetof(Signalbox__V1__EpisodeSummary, head_is_whole_range),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "has_tail_trade",
-    29,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BOOL,
-    0,   /* quantifier_offset */
-    offsetof(Signalbox__V1__EpisodeSummary, has_tail_trade),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
     "tail_position",
-    30,
+    28,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_DOUBLE,
     0,   /* quantifier_offset */
@@ -5336,7 +5312,7 @@ static const ProtobufCFieldDescriptor signalbox__v1__episode_summary__field_desc
   },
   {
     "tail_start_value",
-    31,
+    29,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_DOUBLE,
     0,   /* quantifier_offset */
@@ -5347,20 +5323,8 @@ static const ProtobufCFieldDescriptor signalbox__v1__episode_summary__field_desc
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "first_value_of_range",
-    32,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_DOUBLE,
-    0,   /* quantifier_offset */
-    offsetof(Signalbox__V1__EpisodeSummary, first_value_of_range),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
     "final_steps",
-    33,
+    30,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_INT64,
     0,   /* quantifier_offset */
@@ -5372,7 +5336,7 @@ static const ProtobufCFieldDescriptor signalbox__v1__episode_summary__field_desc
   },
   {
     "final_reward",
-    34,
+    31,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_DOUBLE,
     0,   /* quantifier_offset */
@@ -5384,22 +5348,19 @@ static const ProtobufCFieldDescriptor signalbox__v1__episode_summary__field_desc
   },
 };
 static const unsigned signalbox__v1__episode_summary__field_indices_by_name[] = {
-  17,   /* field[17] = drawdown_maximum_ratio */
+  18,   /* field[18] = drawdown_maximum_ratio */
   2,   /* field[2] = episode */
-  33,   /* field[33] = final_reward */
-  32,   /* field[32] = final_steps */
+  30,   /* field[30] = final_reward */
+  29,   /* field[29] = final_steps */
   6,   /* field[6] = first_step */
-  31,   /* field[31] = first_value_of_range */
-  24,   /* field[24] = has_head_trade */
-  28,   /* field[28] = has_tail_trade */
   26,   /* field[26] = head_end_value */
-  27,   /* field[27] = head_is_whole_range */
   25,   /* field[25] = head_position */
   7,   /* field[7] = last_step */
-  18,   /* field[18] = return_count */
-  21,   /* field[21] = return_downside_square_sum */
-  20,   /* field[20] = return_square_sum */
-  19,   /* field[19] = return_sum */
+  19,   /* field[19] = return_count */
+  22,   /* field[22] = return_downside_square_sum */
+  21,   /* field[21] = return_square_sum */
+  20,   /* field[20] = return_sum */
+  12,   /* field[12] = reward_count */
   10,   /* field[10] = reward_maximum */
   9,   /* field[9] = reward_minimum */
   11,   /* field[11] = reward_square_sum */
@@ -5408,21 +5369,21 @@ static const unsigned signalbox__v1__episode_summary__field_indices_by_name[] = 
   4,   /* field[4] = started_ns */
   3,   /* field[3] = state */
   5,   /* field[5] = steps */
-  29,   /* field[29] = tail_position */
-  30,   /* field[30] = tail_start_value */
+  27,   /* field[27] = tail_position */
+  28,   /* field[28] = tail_start_value */
   0,   /* field[0] = time_ns */
-  22,   /* field[22] = trades_closed */
-  23,   /* field[23] = trades_won */
-  12,   /* field[12] = value_count */
-  13,   /* field[13] = value_first */
-  14,   /* field[14] = value_last */
-  15,   /* field[15] = value_peak */
-  16,   /* field[16] = value_trough */
+  23,   /* field[23] = trades_closed */
+  24,   /* field[24] = trades_won */
+  13,   /* field[13] = value_count */
+  14,   /* field[14] = value_first */
+  15,   /* field[15] = value_last */
+  16,   /* field[16] = value_peak */
+  17,   /* field[17] = value_trough */
 };
 static const ProtobufCIntRange signalbox__v1__episode_summary__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 34 }
+  { 0, 31 }
 };
 const ProtobufCMessageDescriptor signalbox__v1__episode_summary__descriptor =
 {
@@ -5432,7 +5393,7 @@ const ProtobufCMessageDescriptor signalbox__v1__episode_summary__descriptor =
   "Signalbox__V1__EpisodeSummary",
   "signalbox.v1",
   sizeof(Signalbox__V1__EpisodeSummary),
-  34,
+  31,
   signalbox__v1__episode_summary__field_descriptors,
   signalbox__v1__episode_summary__field_indices_by_name,
   1,  signalbox__v1__episode_summary__number_ranges,

@@ -909,28 +909,48 @@ struct  Signalbox__V1__Metric
 
 
 /*
- * Mergeable: two summaries of neighbouring ranges of one episode combine to the summary of both.
+ * Mergeable: two summaries of neighbouring ranges of one episode combine to the summary of both, exactly and associatively
+ * (EpisodeSummary.merged in FleetModel). A step without a finite reward, value or position counts for `steps` only.
  */
 struct  Signalbox__V1__EpisodeSummary
 {
   ProtobufCMessage base;
   /*
-   * of the last step
+   * latest step
    */
   int64_t time_ns;
   ProtobufCBinaryData run;
   int64_t episode;
+  /*
+   * of two ranges: the later that is not RUNNING
+   */
   Signalbox__V1__EpisodeState state;
+  /*
+   * earliest step, 0 = unknown
+   */
   int64_t started_ns;
+  /*
+   * 0 = says only how the episode ended
+   */
   uint64_t steps;
   int64_t first_step;
   int64_t last_step;
+  /*
+   * of the finite rewards
+   */
   double reward_sum;
+  /*
+   * NaN = none
+   */
   double reward_minimum;
   double reward_maximum;
   double reward_square_sum;
   /*
-   * Portfolio value, where the writer tells it
+   * finite rewards
+   */
+  uint64_t reward_count;
+  /*
+   * Portfolio value, where the writer tells it; NaN while value_count = 0
    */
   uint64_t value_count;
   double value_first;
@@ -938,11 +958,11 @@ struct  Signalbox__V1__EpisodeSummary
   double value_peak;
   double value_trough;
   /*
-   * largest (peak - later value) / peak inside the range
+   * largest (peak - later value) / peak inside the range, 0…1
    */
   double drawdown_maximum_ratio;
   /*
-   * Step returns value[i] / value[i-1] - 1 inside the range
+   * Step returns value[i] / value[i-1] - 1 inside the range, where value[i-1] > 0
    */
   uint64_t return_count;
   double return_sum;
@@ -952,30 +972,30 @@ struct  Signalbox__V1__EpisodeSummary
    */
   double return_downside_square_sum;
   /*
-   * Trades: a trade is a longest run of steps with the same position other than zero
+   * Trades: a trade is a longest run of steps with the same position other than zero. It closes at the first step with
+   * another position, and is won if the value there is higher than at its first step.
    */
   /*
-   * those with both ends inside the range
+   * neither at the head nor at the tail of the range
    */
   uint64_t trades_closed;
-  /*
-   * of them, with a higher value at the end than at the start
-   */
   uint64_t trades_won;
   /*
-   * the range starts inside a trade
+   * of the first step; 0 = no trade
    */
-  protobuf_c_boolean has_head_trade;
   double head_position;
-  double head_end_value;
-  protobuf_c_boolean head_is_whole_range;
   /*
-   * the range ends inside a trade
+   * value where the head's run closes; NaN = the range is one run
    */
-  protobuf_c_boolean has_tail_trade;
+  double head_end_value;
+  /*
+   * of the last step
+   */
   double tail_position;
+  /*
+   * value at the first step of the tail's run
+   */
   double tail_start_value;
-  double first_value_of_range;
   /*
    * the length that the writer itself reports, 0 = it does not
    */
@@ -987,7 +1007,7 @@ struct  Signalbox__V1__EpisodeSummary
 };
 #define SIGNALBOX__V1__EPISODE_SUMMARY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&signalbox__v1__episode_summary__descriptor) \
-    , 0, {0,NULL}, 0, SIGNALBOX__V1__EPISODE_STATE__EPISODE_STATE_RUNNING, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    , 0, {0,NULL}, 0, SIGNALBOX__V1__EPISODE_STATE__EPISODE_STATE_RUNNING, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 
 /*
