@@ -1,0 +1,16 @@
+/// One step of the schema. Forward only: a released step is never changed.
+struct Migration {
+  let number: Int32
+  let name: String
+  let sql: @Sendable (Capability) -> String
+
+  static let all: [Migration] = [
+    Migration(number: 1, name: "the fleet's tables and views") { capability in
+      IdentityTables.sql + TrainingTables.sql + OperationTables.sql + LogTables.counts
+        + (SampleTables.all + LogTables.all).map { $0.sql(capability) }.joined()
+        + PartitionFunctions.sql(capability)
+        + AggregateTable.all.map { $0.migration(capability) }.joined()
+        + PublicViews.sql
+    }
+  ]
+}
