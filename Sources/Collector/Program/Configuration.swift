@@ -1,0 +1,63 @@
+package import FleetModel
+
+/// What `signalbox.yaml` says. Every key is optional; an unknown one is an error.
+///
+/// ```yaml
+/// retention:
+///   logs: { error: 90d, warn: 60d, info: 30d, debug: 7d }
+///   samples: 30d            # "forever" keeps
+///   aggregates: 400d
+///   probes: 30d
+///   events: 90d
+/// profiles:
+///   - match: {}             # host labels; {} = every host
+///     logs: [{ path: "/srv/train/**/*.log" }]
+///     interval: 1s
+/// ```
+package struct Configuration: Sendable, Equatable {
+  package var retention = Retention()
+  package var profiles: [Profile] = []
+
+  package init() {}
+
+  /// What the hosts with certain labels are asked to do.
+  package struct Profile: Sendable, Equatable {
+    package var match: [String: String] = [:]
+    package var follow: [String] = []
+    package var intervalNs: Int64?
+
+    package init() {}
+
+    /// - Parameter labels: of the host; `host` is always among them.
+    package func applies(to labels: [String: String]) -> Bool {
+      match.allSatisfy { labels[$0.key] == $0.value }
+    }
+  }
+
+  /// The settings of one host: all its profiles together.
+  package func settings(labels: [String: String], revision: UInt32) -> Settings {
+    var settings = Settings()
+    settings.revision = revision
+    for profile in profiles where profile.applies(to: labels) {
+      settings.follow += profile.follow.filter { !settings.follow.contains($0) }
+      if let interval = profile.intervalNs { settings.sampleIntervalMs = UInt32(clamping: interval / 1_000_000) }
+    }
+    return settings
+  }
+}
+
+/// A mistake in a configuration file: where, what, and what would be right.
+package struct ConfigurationError: Error, Equatable, Sendable, CustomStringConvertible {
+  package let file: String
+  /// 1…; 0 where the whole file is meant.
+  package let line: Int
+  package let message: String
+
+  package init(file: String, line: Int, message: String) {
+    self.file = file
+    self.line = line
+    self.message = message
+  }
+
+  package var description: String { line > 0 ? "\(file):\(line): \(message)" : "\(file): \(message)" }
+}

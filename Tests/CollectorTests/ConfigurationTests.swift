@@ -1,0 +1,51 @@
+import Collector
+import FleetModel
+import Testing
+
+@Suite struct ConfigurationTests {
+  @Test func readsRetentionAndProfiles() throws {
+    let yaml = """
+      retention:
+        logs: { error: 120d, debug: 2d }
+        samples: forever
+      profiles:
+        - match: {}
+          logs: [{ path: "/srv/**/*.log" }]
+        - match: { host: gpu-1 }
+          logs: [{ path: "/data/*.csv" }, { path: "/srv/**/*.log" }]
+          interval: 5s
+      """
+    let configuration = try ConfigurationReader.read(yaml, file: "signalbox.yaml")
+    #expect(configuration.retention.errorLogsNs == 120 * Retention.dayNs)
+    #expect(configuration.retention.warnLogsNs == 60 * Retention.dayNs)
+    #expect(configuration.retention.samplesNs == nil)
+    let settings = configuration.settings(labels: ["host": "gpu-1"], revision: 7)
+    #expect(settings.follow == ["/srv/**/*.log", "/data/*.csv"])
+    #expect(settings.sampleIntervalMs == 5000)
+    #expect(configuration.settings(labels: ["host": "other"], revision: 7).sampleIntervalMs == 0)
+  }
+
+  @Test func anEmptyFileIsTheDefault() throws {
+    #expect(try ConfigurationReader.read("# nothing\n", file: "x") == Configuration())
+  }
+
+  @Test(arguments: [
+    ("retenton: {}", "x:1: unknown key 'retenton' in the file; did you mean 'retention'?"),
+    (
+      "retention:\n  logs: { fatal: 1d }",
+      "x:2: unknown key 'fatal' in retention.logs; valid are error, warn, info, debug"
+    ),
+    (
+      "retention:\n  samples: soon", "x:2: 'soon' is no time to keep; write one of at least 1h, such as 30d, or forever"
+    ),
+    ("retention: 3", "x:1: retention must be keys with values, such as key: value"),
+    ("profiles: {}", "x:1: profiles must be a list: lines that start with -"),
+    ("profiles:\n- logs: [{ path: a.log }]", "x:2: 'a.log' must be an absolute path, such as /srv/train/**/*.log"),
+    ("profiles:\n- interval: 1y", "x:2: '1y' is no interval; write 100ms to 1h, such as 1s"),
+    ("a: [", "x:2: is no YAML: did not find expected node content"),
+  ])
+  func mistakesAreToldWithLineAndRemedy(_ yaml: String, _ message: String) {
+    let error = #expect(throws: ConfigurationError.self) { try ConfigurationReader.read(yaml, file: "x") }
+    #expect(error?.description == message)
+  }
+}
