@@ -1,0 +1,61 @@
+/// Cuts a file's bytes into lines, and passes over the rest of lines that are too long.
+struct LineCutter {
+  /// One line in the bytes given to `next`.
+  struct Line {
+    /// Its content, without CR and LF.
+    var content: Range<Int>
+    /// First byte after it.
+    var end: Int
+    var kind: Kind
+  }
+
+  enum Kind {
+    case whole
+    /// The file ends without a newline.
+    case partial
+    /// Longer than the limit; what follows up to the newline is passed over.
+    case tooLong
+  }
+
+  /// The next byte belongs to a line whose start was taken before.
+  private(set) var isInsideLine: Bool
+
+  init(_ context: ReaderContext) {
+    isInsideLine = context.offset > 0 && context.preceding.last.map { $0 != UInt8(ascii: "\n") } ?? false
+  }
+
+  init() { isInsideLine = false }
+
+  /// The line that starts at `position`, which moves past it; nil where none is whole.
+  /// - Parameter takesPartial: also give a last line without a newline.
+  mutating func next(_ bytes: Span<UInt8>, _ position: inout Int, takesPartial: Bool) -> Line? {
+    if isInsideLine {
+      let newline = Self.newline(bytes, from: position)
+      position = newline.map { $0 + 1 } ?? bytes.count
+      isInsideLine = newline == nil
+    }
+    guard position < bytes.count else { return nil }
+    let start = position
+    if let newline = Self.newline(bytes, from: start) {
+      position = newline + 1
+      let hasReturn = newline > start && bytes[newline - 1] == UInt8(ascii: "\r")
+      let content = start..<(hasReturn ? newline - 1 : newline)
+      return Line(
+        content: content, end: position, kind: content.count > TrainingLimits.lineBytesMax ? .tooLong : .whole)
+    }
+    let isTooLong = bytes.count - start > TrainingLimits.lineBytesMax
+    guard isTooLong || takesPartial else { return nil }
+    position = bytes.count
+    isInsideLine = true
+    return Line(content: start..<position, end: position, kind: isTooLong ? .tooLong : .partial)
+  }
+
+  static func newline(_ bytes: Span<UInt8>, from start: Int) -> Int? {
+    var position = start
+    while position < bytes.count {
+      if bytes[position] == UInt8(ascii: "\n") { return position }
+      position += 1
+    }
+    return nil
+  }
+}

@@ -1,0 +1,15 @@
+/// Limits of the training readers. What lies beyond one becomes a line flagged `malformed`, never a wrong row.
+package enum TrainingLimits {
+  /// RLlib writes its whole configuration into every line; the largest seen is 17 kB.
+  package static let lineBytesMax = 1 << 20
+  /// The widest file seen (RLlib `progress.csv`) has 108 columns.
+  package static let columnsMax = 256
+  package static let metricsMax = 256
+  package static let metricNameBytesMax = 128
+  /// Of a line that could not be read: enough to see what it was.
+  package static let malformedBytesMax = 1024
+  /// A number of more characters is no number: doubles need at most 24, and a file may be hostile.
+  package static let numberBytesMax = 512
+  /// Open episodes of one range that are told apart; writers interleave as many episodes as they have environments.
+  package static let episodesSearchedMax = 64
+}

@@ -1,0 +1,111 @@
+package import FleetModel
+
+/// Reads `training_log.csv`: one row a step of a trading episode, columns by name in any order.
+///
+/// Each read gives the steps of its range and one mergeable summary per episode of exactly that range. An episode has ended
+/// when a row of another one follows, or when the file is finished. Rows carry no time: theirs is when they were read.
+/// A row that cannot be read becomes a log line flagged `malformed`.
+/// - Source: the seed's writer (Python `csv`): header line, CRLF, `nan` or an empty field where there is no figure.
+package struct TrainingLogReader: FormatReader {
+  private let run: String
+  private let path: String
+  private var columns: TrainingLogColumns
+  /// Of the last row read.
+  private var episode: Int64?
+  private var cutter: LineCutter
+  private var row = DelimitedRow()
+
+  package init(context: ReaderContext) {
+    path = context.file.path
+    // The seed's program overwrites its file on each run, and two runs may begin with the same rows: only the generation
+    // tells them apart.
+    run = TrainingRun.id(path: path, mark: context.file.key.bytes)
+    cutter = LineCutter(context)
+    columns = Self.columns(ofHead: context.head) ?? .standard
+    episode = lastEpisode(in: context)
+  }
+
+  package mutating func read(
+    _ bytes: Span<UInt8>, at offset: UInt64, isFinal: Bool, nowNs: Int64, budget: Int, into delta: inout FileDelta
+  ) -> Int {
+    var position = 0
+    var spent = 0
+    if offset == 0, !bytes.isEmpty { start(bytes, nowNs: nowNs, &delta) }
+    while spent < budget, let line = cutter.next(bytes, &position, takesPartial: isFinal) {
+      spent += read(bytes, line, at: offset, nowNs: nowNs, into: &delta)
+    }
+    if isFinal, delta.isFinished, position == bytes.count { finish(nowNs: nowNs, &delta) }
+    return position
+  }
+
+  private mutating func start(_ bytes: Span<UInt8>, nowNs: Int64, _ delta: inout FileDelta) {
+    guard let end = LineCutter.newline(bytes, from: 0) else { return }
+    if let header = TrainingLogColumns(bytes, Self.trimmed(bytes, 0..<end)) { columns = header }
+    delta.runs.append(
+      TrainingRun.update(run, .running, framework: Self.framework, source: path, timeNs: nowNs))
+  }
+
+  /// - Returns: what the line costs of the budget.
+  private mutating func read(
+    _ bytes: Span<UInt8>, _ line: LineCutter.Line, at offset: UInt64, nowNs: Int64, into delta: inout FileDelta
+  ) -> Int {
+    if line.content.isEmpty { return 1 }
+    var step = TrainingStep()
+    step.run = run
+    step.timeNs = nowNs
+    guard line.kind == .whole, row.split(bytes, line.content), columns.read(bytes, row.fields, into: &step) else {
+      // The header, also where a program that appends writes it again.
+      if TrainingLogColumns(bytes, line.content) != nil { return line.content.count }
+      MalformedLines.append(bytes, line, at: offset, nowNs: nowNs, to: &delta.lines)
+      return line.content.count
+    }
+    if let episode, episode != step.episode { delta.completeEpisode(episode, run: run, nowNs: nowNs) }
+    episode = step.episode
+    delta.addToEpisode(step)
+    delta.steps.append(step)
+    return step.encodedBytes
+  }
+
+  private func finish(nowNs: Int64, _ delta: inout FileDelta) {
+    if let episode { delta.completeEpisode(episode, run: run, nowNs: nowNs) }
+    delta.runs.append(
+      TrainingRun.update(run, .completed, framework: Self.framework, source: path, timeNs: nowNs))
+  }
+
+  package static let framework = "training_log"
+}
+
+// MARK: Starting in the middle of a file
+
+extension TrainingLogReader {
+  private static func columns(ofHead head: [UInt8]) -> TrainingLogColumns? {
+    let bytes = head.span
+    guard let end = LineCutter.newline(bytes, from: 0) else { return nil }
+    return TrainingLogColumns(bytes, trimmed(bytes, 0..<end))
+  }
+
+  private static func trimmed(_ bytes: Span<UInt8>, _ line: Range<Int>) -> Range<Int> {
+    guard let last = line.last, bytes[last] == UInt8(ascii: "\r") else { return line }
+    return line.dropLast()
+  }
+
+  /// The episode of the last readable row before the offset.
+  private mutating func lastEpisode(in context: ReaderContext) -> Int64? {
+    let bytes = context.preceding.span
+    let isFromStart = UInt64(context.preceding.count) >= context.offset
+    var end = context.preceding.count
+    // What follows the last newline is the head of a line that lies across the offset.
+    while end > 0, bytes[end - 1] != UInt8(ascii: "\n") { end -= 1 }
+    while end > 0 {
+      var start = end - 1
+      while start > 0, bytes[start - 1] != UInt8(ascii: "\n") { start -= 1 }
+      guard start > 0 || isFromStart else { return nil }
+      var step = TrainingStep()
+      if row.split(bytes, Self.trimmed(bytes, start..<end - 1)), columns.read(bytes, row.fields, into: &step) {
+        return step.episode
+      }
+      end = start
+    }
+    return nil
+  }
+}

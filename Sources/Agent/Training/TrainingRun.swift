@@ -1,0 +1,33 @@
+internal import FleetModel
+
+/// The id under which the rows of one file are kept.
+enum TrainingRun {
+  /// `directory/name-xxxxxxxx`: for people the last two parts of the path, for uniqueness on the host a hash.
+  ///
+  /// - Parameter mark: what tells this run from others in a file of the same path, and is the same after every restart:
+  ///   the generation's key, or something that the writer put at the head.
+  static func id(path: String, mark: some Sequence<UInt8>) -> String {
+    var hash = ContentHash()
+    hash.update(Array(path.utf8).span)
+    hash.update(Array(mark).span)
+    var parts = path.split(separator: "/").suffix(2).map(String.init)
+    if let name = parts.popLast() {
+      parts.append(name.firstIndex(of: ".").map { String(name[..<$0]) } ?? name)
+    }
+    let digits = String(UInt32(truncatingIfNeeded: hash.value ^ hash.value >> 32), radix: 16)
+    return SafeText.make(parts.joined(separator: "/").utf8, bytesMax: 200) + "-"
+      + String(repeating: "0", count: 8 - digits.count) + digits
+  }
+
+  /// What a reader says of a run when it meets the file's first line.
+  static func update(_ run: String, _ state: RunState, framework: String, source: String, timeNs: Int64) -> RunUpdate {
+    var update = RunUpdate()
+    update.timeNs = timeNs
+    update.run = run
+    update.state = state
+    update.framework = framework
+    update.source = source
+    update.detail = "{}"
+    return update
+  }
+}

@@ -1,0 +1,125 @@
+import Agent
+import FleetModel
+
+/// A small generator, so that a failing case can be run again from its seed (SplitMix64).
+struct TrainingRandom: RandomNumberGenerator {
+  var state: UInt64
+  mutating func next() -> UInt64 {
+    state &+= 0x9e37_79b9_7f4a_7c15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+    return z ^ (z >> 31)
+  }
+}
+
+/// Drives a reader as the follower does, over a file held in memory.
+struct ReaderHarness {
+  var file: [UInt8]
+  var make: (ReaderContext) -> any FormatReader
+  var path = "/srv/runs/seven/training_log.csv"
+
+  init(_ text: String, _ make: @escaping (ReaderContext) -> any FormatReader) {
+    self.init(Array(text.utf8), make)
+  }
+
+  init(_ file: [UInt8], _ make: @escaping (ReaderContext) -> any FormatReader) {
+    self.file = file
+    self.make = make
+  }
+
+  var identity: FileIdentity { FileIdentity(key: FileKey(high: 1, low: 2), path: path) }
+
+  func context(at offset: Int, known: Int? = nil) -> ReaderContext {
+    ReaderContext(
+      file: identity, offset: UInt64(offset), head: Array(file.prefix(known ?? file.count).prefix(65536)),
+      preceding: Array(file[max(0, offset - 65536)..<offset]))
+  }
+
+  /// All of the file with one reader.
+  func pass(isFinished: Bool = false, budget: Int = .max) -> FileDelta {
+    var delta = FileDelta(file: identity, from: 0, to: 0)
+    delta.isFinished = isFinished
+    var reader = make(context(at: 0, known: 0))
+    var offset = 0
+    var taken: Int
+    repeat {
+      taken = read(&reader, from: offset, to: file.count, isFinal: isFinished, budget: budget, into: &delta)
+      offset += taken
+    } while taken > 0 && offset < file.count
+    delta.to = UInt64(offset)
+    return delta
+  }
+
+  /// The file up to `cut` with one reader, what is left with another, as after a restart.
+  func resumed(at cut: Int, isFinished: Bool = false) -> [FileDelta] {
+    var first = FileDelta(file: identity, from: 0, to: 0)
+    var reader = make(context(at: 0, known: cut))
+    let taken = read(&reader, from: 0, to: cut, isFinal: false, budget: .max, into: &first)
+    first.to = UInt64(taken)
+    var second = FileDelta(file: identity, from: UInt64(taken), to: 0)
+    second.isFinished = isFinished
+    reader = make(context(at: taken))
+    let rest = read(&reader, from: taken, to: file.count, isFinal: isFinished, budget: .max, into: &second)
+    second.to = UInt64(taken + rest)
+    return [first, second]
+  }
+
+  func read(
+    _ reader: inout any FormatReader, from: Int, to: Int, isFinal: Bool, budget: Int, into delta: inout FileDelta
+  ) -> Int {
+    let bytes = Array(file[from..<to])
+    return reader.read(
+      bytes.span, at: UInt64(from), isFinal: isFinal, nowNs: 1_000_000, budget: budget, into: &delta)
+  }
+}
+
+/// What a database would hold after these deltas.
+struct Stored {
+  var steps: [TrainingStep] = []
+  var episodes: [Int64: EpisodeSummary] = [:]
+  var runs: [RunUpdate] = []
+  var malformed: [String] = []
+
+  init(_ deltas: [FileDelta]) {
+    for delta in deltas {
+      steps += delta.steps
+      runs += delta.runs
+      malformed += delta.lines.texts
+      for episode in delta.episodes {
+        episodes[episode.episode] = episodes[episode.episode].map { $0.merged(with: episode) } ?? episode
+      }
+    }
+  }
+
+  /// Text that is equal where everything stored is equal; sums rounded, because their order may differ.
+  var fingerprint: String {
+    let episodes = episodes.sorted { $0.key < $1.key }.map { _, episode in
+      let m = episode.metrics
+      let rounded = [m.totalReward, m.pnl, m.winRateRatio, m.maxDrawdownRatio, m.sortinoRatio, m.calmarRatio].map {
+        $0.isFinite ? "\(($0 * 1e9).rounded())" : "\($0)"
+      }
+      return "\(episode.episode) \(episode.state) \(m.steps) \(m.tradesClosed) \(m.tradesWon) \(rounded)"
+    }
+    return "\(steps.map { "\($0)" })\n\(episodes)\n\(runs)\n\(malformed)"
+  }
+}
+
+extension LogLines {
+  var texts: [String] {
+    var position = 0
+    return lengths.map { length in
+      defer { position += Int(length) }
+      return String(decoding: text[position..<position + Int(length)], as: UTF8.self)
+    }
+  }
+
+  /// File offsets of the lines.
+  var offsets: [UInt64] {
+    var offset = firstOffset
+    return advances.map { advance in
+      defer { offset += UInt64(advance) }
+      return offset
+    }
+  }
+}
