@@ -1,0 +1,43 @@
+internal import CSchema
+internal import FleetModel
+
+// `tree` lies in the arena of the decode that is under way, which outlives each call; values are copied out.
+
+extension Event: @unsafe TreeMessage {
+  init(_ tree: UnsafePointer<Signalbox__V1__Event>) throws(SchemaError) {
+    self.init()
+    timeNs = unsafe tree.pointee.time_ns
+    kind = unsafe EventKind(number: tree.pointee.kind.rawValue) ?? .other
+    level = unsafe Level(number: tree.pointee.level.rawValue) ?? .unknown
+    subject = try unsafe Tree.text(tree.pointee.subject, "Event.subject")
+    message = try unsafe Tree.text(tree.pointee.message, "Event.message", limit: Limits.detailBytes)
+  }
+}
+
+extension Loss: @unsafe TreeMessage {
+  init(_ tree: UnsafePointer<Signalbox__V1__Loss>) throws(SchemaError) {
+    self.init()
+    timeNs = unsafe tree.pointee.time_ns
+    subject = try unsafe Tree.text(tree.pointee.subject, "Loss.subject")
+    from = unsafe tree.pointee.from
+    to = unsafe tree.pointee.to
+    reason = unsafe LossReason(number: tree.pointee.reason.rawValue) ?? .unknown
+    isEstimate = unsafe tree.pointee.is_estimate != 0
+  }
+}
+
+extension AgentHealth: @unsafe TreeMessage {
+  init(_ tree: UnsafePointer<Signalbox__V1__AgentHealth>) throws(SchemaError) {
+    self.init()
+    spoolBytes = unsafe tree.pointee.spool_bytes
+    spoolLimitBytes = unsafe tree.pointee.spool_limit_bytes
+    spoolRecords = unsafe tree.pointee.spool_records
+    backlogBytes = unsafe tree.pointee.backlog_bytes
+    followedFiles = unsafe tree.pointee.followed_files
+    droppedRecordsTotal = unsafe tree.pointee.dropped_records_total
+    redactionsTotal = unsafe tree.pointee.redactions_total
+    residentBytes = unsafe tree.pointee.resident_bytes
+    cpuSecondsTotal = unsafe tree.pointee.cpu_seconds_total
+    refusedPathsTotal = unsafe tree.pointee.refused_paths_total
+  }
+}

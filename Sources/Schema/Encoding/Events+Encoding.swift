@@ -1,0 +1,45 @@
+internal import FleetModel
+
+// Field numbers are those of proto/signalbox/v1/report.proto; the tests compare every message with what Python writes.
+
+extension Event: WireMessage {
+  var sizeEstimate: Int { 20 + subject.utf8.count + message.utf8.count }
+
+  func write(to writer: inout WireWriter) {
+    writer.signed(1, timeNs)
+    writer.unsigned(2, UInt64(kind.rawValue))
+    writer.unsigned(3, UInt64(level.rawValue))
+    writer.text(4, subject)
+    writer.text(5, message, limit: Limits.detailBytes)
+  }
+}
+
+extension Loss: WireMessage {
+  var sizeEstimate: Int { 31 + subject.utf8.count }
+
+  func write(to writer: inout WireWriter) {
+    writer.signed(1, timeNs)
+    writer.text(2, subject)
+    writer.unsigned(3, from)
+    writer.unsigned(4, to)
+    writer.unsigned(5, UInt64(reason.rawValue))
+    writer.flag(6, isEstimate)
+  }
+}
+
+extension AgentHealth: WireMessage {
+  var sizeEstimate: Int { 70 }
+
+  func write(to writer: inout WireWriter) {
+    writer.unsigned(1, spoolBytes)
+    writer.unsigned(2, spoolLimitBytes)
+    writer.unsigned(3, spoolRecords)
+    writer.unsigned(4, backlogBytes)
+    writer.unsigned(5, UInt64(followedFiles))
+    writer.unsigned(6, droppedRecordsTotal)
+    writer.unsigned(7, redactionsTotal)
+    writer.unsigned(8, residentBytes)
+    writer.double(9, cpuSecondsTotal)
+    writer.unsigned(10, refusedPathsTotal)
+  }
+}
