@@ -1,0 +1,41 @@
+/// What bounds one uplink. The defaults are what an agent runs with; the simulation shrinks them.
+package struct UplinkLimits: Sendable {
+  /// Batches sent and not acked. The collector closes a stream that has more (`HostSessionLimits.batchesMax`).
+  package var batchesMax = 16
+  /// Estimated bytes sent and not acked.
+  package var windowBytes = 4 << 20
+  /// What one batch aims at. A quarter of the 1 MiB that a frame may have: a file's bytes can grow fourfold when they
+  /// become steps or very short lines.
+  package var batchBytes = 256 << 10
+  /// Parts of one batch, so that a thousand files with a line each do not make one frame of unknown size.
+  package var filesPerBatch = 256
+  package var recordsPerBatch = 2048
+  /// Bulk un-acked when acks are slow: enough to keep going, little enough that a fresh sample never waits long behind it.
+  package var bulkWindowFloorBytes = 256 << 10
+  /// An ack later than this halves the bulk window. Fresh samples must not be older than 5 s while a backlog drains.
+  package var slowAckNs: Int64 = 2_000_000_000
+  /// While something is under way, less than `coalesceBytes` waits this long for company.
+  package var coalesceNs: Int64 = 20_000_000
+  package var coalesceBytes = 64 << 10
+  /// How long a collector may take to answer Hello.
+  package var greetingNs: Int64 = 30_000_000_000
+  package var reconnect = ReconnectPolicy()
+
+  package init() {}
+}
+
+/// Exponential back-off with full jitter: a random time between zero and the cap, so that a thousand agents whose
+/// collector comes back do not come at once.
+package struct ReconnectPolicy: Sendable {
+  package var baseNs: Int64 = 250_000_000
+  package var capNs: Int64 = 30_000_000_000
+
+  package init() {}
+
+  /// - Parameter failures: connections since the last one that was welcomed, 1 for the first.
+  func delayNs(failures: Int, random: inout some RandomNumberGenerator) -> Int64 {
+    let doublings = min(max(failures, 1) - 1, 20)
+    let ceiling = min(capNs, baseNs << Int64(doublings))
+    return Int64.random(in: 0...ceiling, using: &random)
+  }
+}

@@ -1,0 +1,82 @@
+internal import FleetModel
+
+/// How a batch is put together: live records first; backfill and files get at most half while live has more.
+extension UplinkSession {
+  /// Until when what there is waits for company; nil where nothing waits.
+  ///
+  /// Only while something is under way: a lone line leaves at once. Under load many small batches would cost more on
+  /// both sides than 20 ms of patience.
+  var coalescingUntilNs: Int64? {
+    guard !window.isEmpty, window.hasRoom else { return nil }
+    let pending = UInt64(spool.unsentBytes(.live)) + UInt64(spool.unsentBytes(.backfill)) + source.backlogBytes
+    guard pending > 0, pending < UInt64(limits.coalesceBytes) else { return nil }
+    return lastSentNs + limits.coalesceNs
+  }
+
+  func nextBatch(time: HostTime) -> OutgoingBatch? {
+    guard window.hasRoom else { return nil }
+    if let untilNs = coalescingUntilNs, time.monotonicNs < untilNs { return nil }
+    var batch = OutgoingBatch(number: number + 1, time: time)
+    let bulkWaits = window.hasBulkRoom && (spool.hasUnsent(.backfill) || source.backlogBytes > 0)
+    let liveBytes = takeRecords(.live, budget: bulkWaits ? limits.batchBytes / 2 : limits.batchBytes, into: &batch)
+    var bulkBytes = 0
+    if window.hasBulkRoom {
+      let share = spool.hasUnsent(.live) ? limits.batchBytes / 2 : limits.batchBytes - liveBytes
+      bulkBytes = takeBulk(budget: share, time: time, into: &batch)
+    }
+    batch.health = health
+    guard !batch.isEmpty else { return nil }
+    health = nil
+    sent(batch, bytes: liveBytes + bulkBytes + 128, bulkBytes: bulkBytes, nowNs: time.monotonicNs)
+    return batch
+  }
+
+  /// Backfill and files take turns in going first, each with half of what is left while both have something.
+  private func takeBulk(budget: Int, time: HostTime, into batch: inout OutgoingBatch) -> Int {
+    let both = spool.hasUnsent(.backfill) && source.backlogBytes > 0
+    var taken = takeRecords(.backfill, budget: both ? budget / 2 : budget, into: &batch)
+    taken += takeFiles(budget: budget - taken, time: time, into: &batch)
+    return taken
+  }
+
+  private func takeRecords(_ lane: Lane, budget: Int, into batch: inout OutgoingBatch) -> Int {
+    var taken = 0
+    while taken < budget, batch.spooled.count < limits.recordsPerBatch,
+      let item = spool.next(lane, budgetBytes: taken == 0 ? .max : budget - taken)
+    {
+      taken += item.estimatedBytes
+      batch.spooled.append(item)
+    }
+    return taken
+  }
+
+  private func takeFiles(budget: Int, time: HostTime, into batch: inout OutgoingBatch) -> Int {
+    var taken = 0
+    // Below this a delta costs more in its frame than it brings.
+    let least = min(4096, limits.batchBytes / 4)
+    while budget - taken >= least, batch.files.count < limits.filesPerBatch,
+      var delta = source.nextDelta(byteBudget: budget - taken, nowNs: time.wallNs)
+    {
+      taken += delta.estimatedBytes
+      if announced[delta.file.key] == delta.file {
+        delta.file = FileIdentity(key: delta.file.key, path: "")
+      } else {
+        announced[delta.file.key] = delta.file
+      }
+      if delta.isFinished { announced[delta.file.key] = nil }
+      batch.files.append(delta)
+    }
+    return taken
+  }
+
+  private func sent(_ batch: OutgoingBatch, bytes: Int, bulkBytes: Int, nowNs: Int64) {
+    number = batch.number
+    lastSentNs = nowNs
+    var lanes: [Lane: UInt64] = [:]
+    for item in batch.spooled { lanes[item.lane] = item.lastSequence }
+    window.sent(
+      UplinkWindow.InFlightBatch(
+        number: batch.number, sentNs: nowNs, bytes: bytes, bulkBytes: bulkBytes, lanes: lanes,
+        files: batch.files.map { (key: $0.file.key, offset: $0.to) }))
+  }
+}

@@ -1,0 +1,201 @@
+package import FleetModel
+
+/// What the other side did that ends a stream.
+package enum UplinkError: Error, Sendable, Equatable, CustomStringConvertible {
+  case unexpectedWelcome
+  case frameBeforeWelcome
+  /// An ack for a batch that was never sent.
+  case unknownAck(number: UInt64)
+  /// Somebody else used this spool's numbers (a cloned host): a new spool was made; connect again.
+  case spoolReplaced
+
+  package var description: String {
+    switch self {
+    case .unexpectedWelcome: "the collector sent a second Welcome"
+    case .frameBeforeWelcome: "the collector sent a frame before its Welcome"
+    case .unknownAck(let number): "the collector acked batch \(number), which was never sent"
+    case .spoolReplaced: "another host used this spool's numbers; a new spool was begun"
+    }
+  }
+}
+
+/// The agent's half of the protocol: what to send, when, and what an answer means. No socket, no clock, no disk of its own.
+///
+/// The caller owns the connection. It asks `nextFrame` while its send buffer has room, hands over every frame it
+/// receives, and calls again at `wakeAtNs` at the latest. Everything un-acked is kept only as marks: after a new
+/// Welcome it is read again from the spool and from the files.
+package final class UplinkSession {
+  package enum State: Sendable, Equatable {
+    /// No connection; the next attempt is due at this CLOCK_BOOTTIME.
+    case waiting(untilNs: Int64)
+    case connecting
+    /// Hello is to be sent, or sent; it must be answered by `untilNs`.
+    case greeting(untilNs: Int64, helloSent: Bool)
+    case established
+  }
+
+  package private(set) var state: State = .waiting(untilNs: 0)
+  /// The records' buffer. Its id goes into each Hello.
+  package let spool: Spool
+  package private(set) var settings = Settings()
+  package private(set) var host: HostID?
+  package private(set) var epoch: UInt64 = 0
+  /// Connections since the last Welcome.
+  package private(set) var failures = 0
+  package private(set) var batchesSentTotal: UInt64 = 0
+  package private(set) var batchesAckedTotal: UInt64 = 0
+
+  let source: any DeltaSource
+  let limits: UplinkLimits
+  var window: UplinkWindow
+  var health: AgentHealth?
+  /// Identities as this stream's collector knows them: later deltas carry the key alone.
+  var announced: [FileKey: FileIdentity] = [:]
+  var number: UInt64 = 0
+  var lastSentNs: Int64 = .min
+  private let hello: Hello
+  private var random: any RandomNumberGenerator
+
+  /// - Parameters:
+  ///   - hello: everything but spool id and times.
+  ///   - random: for the back-off and for a new spool's id.
+  package init(
+    spool: Spool, source: any DeltaSource, hello: Hello, limits: UplinkLimits = UplinkLimits(),
+    random: any RandomNumberGenerator
+  ) {
+    self.spool = spool
+    self.source = source
+    self.hello = hello
+    self.limits = limits
+    self.random = random
+    window = UplinkWindow(limits: limits)
+  }
+
+  // MARK: Connection
+
+  /// Whether a connection is to be made now; then the session counts as connecting.
+  package func shouldConnect(nowNs: Int64) -> Bool {
+    guard case .waiting(let untilNs) = state, nowNs >= untilNs else { return false }
+    state = .connecting
+    return true
+  }
+
+  /// The stream is open: Hello is the next frame.
+  package func connected(nowNs: Int64) {
+    state = .greeting(untilNs: nowNs + limits.greetingNs, helloSent: false)
+  }
+
+  /// The stream has ended, or could not be opened. Nothing sent on it counts any more.
+  package func disconnected(nowNs: Int64) {
+    failures += 1
+    forgetStream()
+    state = .waiting(untilNs: nowNs + limits.reconnect.delayNs(failures: failures, random: &random))
+  }
+
+  /// Connect again without waiting: the collector drains and asked for it, or the spool was replaced.
+  package func reconnectAtOnce(nowNs: Int64) {
+    forgetStream()
+    state = .waiting(untilNs: nowNs)
+  }
+
+  /// The collector has not answered Hello in time: the caller closes the connection and calls `disconnected`.
+  package func isStuck(nowNs: Int64) -> Bool {
+    if case .greeting(let untilNs, _) = state { nowNs >= untilNs } else { false }
+  }
+
+  private func forgetStream() {
+    window.reset()
+    announced = [:]
+    number = 0
+    lastSentNs = .min
+  }
+
+  // MARK: Records
+
+  /// Keeps records until they are acked.
+  /// - Parameter encoded: one `Records` message.
+  package func append(_ encoded: [UInt8], nowNs: Int64) {
+    spool.append(encoded, lane: state == .established ? .live : .backfill, nowNs: nowNs)
+  }
+
+  /// The agent about itself: goes with the next batch.
+  package func report(_ health: AgentHealth) {
+    self.health = health
+  }
+
+  // MARK: Frames
+
+  /// - Returns: new settings, where the frame brought some.
+  /// - Throws: what ends the stream; the caller closes it and calls `disconnected` (`reconnectAtOnce` after `.spoolReplaced`).
+  package func received(_ frame: CollectorFrame, time: HostTime) throws(UplinkError) -> Settings? {
+    switch frame {
+    case .welcome(let welcome): return try welcomed(welcome, time: time)
+    case .ack(let number):
+      try acked(number, nowNs: time.monotonicNs)
+      return nil
+    case .settings(let settings):
+      guard state == .established else { throw .frameBeforeWelcome }
+      self.settings = settings
+      return settings
+    }
+  }
+
+  private func welcomed(_ welcome: Welcome, time: HostTime) throws(UplinkError) -> Settings {
+    guard case .greeting(_, true) = state else { throw .unexpectedWelcome }
+    guard spool.resume(from: welcome.lanes, nowNs: time.monotonicNs, random: &random) else { throw .spoolReplaced }
+    source.resume(from: welcome.files, nowNs: time.wallNs)
+    failures = 0
+    epoch = welcome.epoch
+    host = welcome.hostID
+    settings = welcome.settings
+    state = .established
+    return welcome.settings
+  }
+
+  private func acked(_ number: UInt64, nowNs: Int64) throws(UplinkError) {
+    guard state == .established else { throw .frameBeforeWelcome }
+    guard number <= self.number else { throw .unknownAck(number: number) }
+    while let batch = window.acked(upTo: number, nowNs: nowNs) {
+      batchesAckedTotal += 1
+      for lane in Lane.allCases {
+        if let sequence = batch.lanes[lane] { spool.acked(lane, through: sequence) }
+      }
+      for file in batch.files { source.committed(file.key, offset: file.offset) }
+    }
+  }
+
+  /// What to send next, or nil: nothing new, or the window is full, or what there is waits a moment for company.
+  package func nextFrame(time: HostTime) -> OutgoingFrame? {
+    switch state {
+    case .waiting, .connecting, .greeting(_, true): return nil
+    case .greeting(let untilNs, false):
+      state = .greeting(untilNs: untilNs, helloSent: true)
+      return .hello(makeHello(time))
+    case .established:
+      guard let batch = nextBatch(time: time) else { return nil }
+      batchesSentTotal += 1
+      return .batch(batch)
+    }
+  }
+
+  private func makeHello(_ time: HostTime) -> Hello {
+    var hello = hello
+    hello.spoolID = spool.id
+    hello.wallNs = time.wallNs
+    hello.monotonicNs = time.monotonicNs
+    return hello
+  }
+
+  /// When to call again at the latest: next attempt, unanswered Hello, coalescing, the spool's sync. CLOCK_BOOTTIME, ns.
+  package var wakeAtNs: Int64? {
+    let own: Int64? =
+      switch state {
+      case .waiting(let untilNs): untilNs
+      case .greeting(let untilNs, _): untilNs
+      case .connecting: nil
+      case .established: coalescingUntilNs
+      }
+    guard let spoolNs = spool.syncAtNs else { return own }
+    return own.map { min($0, spoolNs) } ?? spoolNs
+  }
+}

@@ -1,0 +1,69 @@
+internal import FleetModel
+
+/// What was sent and not yet acked, as marks only.
+struct UplinkWindow: Sendable {
+  struct InFlightBatch: Sendable {
+    var number: UInt64
+    var sentNs: Int64
+    var bytes: Int
+    /// Of `bytes`, backfill and file deltas.
+    var bulkBytes: Int
+    /// Last sequence of each lane in it.
+    var lanes: [Lane: UInt64]
+    var files: [(key: FileKey, offset: UInt64)]
+  }
+
+  private var batches: [InFlightBatch] = []
+  private(set) var bytes = 0
+  private(set) var bulkBytes = 0
+  /// How much bulk may be un-acked: grows with each timely ack, halves with a late one.
+  private(set) var bulkLimitBytes: Int
+  /// A late ack halves the limit once for all batches that were under way then.
+  private var halvedAtNumber: UInt64 = 0
+  private var lastNumber: UInt64 = 0
+  private let limits: UplinkLimits
+
+  init(limits: UplinkLimits) {
+    self.limits = limits
+    bulkLimitBytes = limits.windowBytes / 4
+  }
+
+  var isEmpty: Bool { batches.isEmpty }
+  var hasRoom: Bool { batches.count < limits.batchesMax && bytes < limits.windowBytes }
+  /// One bulk batch may always be under way.
+  var hasBulkRoom: Bool { bulkBytes == 0 || bulkBytes < bulkLimitBytes }
+
+  mutating func reset() {
+    batches = []
+    bytes = 0
+    bulkBytes = 0
+    halvedAtNumber = 0
+    lastNumber = 0
+  }
+
+  mutating func sent(_ batch: InFlightBatch) {
+    bytes += batch.bytes
+    bulkBytes += batch.bulkBytes
+    lastNumber = batch.number
+    batches.append(batch)
+  }
+
+  /// Takes the oldest batch that `number` acks.
+  mutating func acked(upTo number: UInt64, nowNs: Int64) -> InFlightBatch? {
+    guard let first = batches.first, first.number <= number else { return nil }
+    batches.removeFirst()
+    bytes -= first.bytes
+    bulkBytes -= first.bulkBytes
+    if first.bulkBytes > 0 { adapt(first, nowNs: nowNs) }
+    return first
+  }
+
+  private mutating func adapt(_ batch: InFlightBatch, nowNs: Int64) {
+    if nowNs - batch.sentNs <= limits.slowAckNs {
+      bulkLimitBytes = min(limits.windowBytes, bulkLimitBytes + batch.bulkBytes)
+    } else if batch.number > halvedAtNumber {
+      bulkLimitBytes = max(limits.bulkWindowFloorBytes, bulkLimitBytes / 2)
+      halvedAtNumber = lastNumber
+    }
+  }
+}
