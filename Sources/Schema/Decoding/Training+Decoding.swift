@@ -57,6 +57,7 @@ extension EpisodeSummary: @unsafe TreeMessage {
     rewardMinimum = unsafe tree.pointee.reward_minimum
     rewardMaximum = unsafe tree.pointee.reward_maximum
     rewardSquareSum = unsafe tree.pointee.reward_square_sum
+    rewardCount = unsafe tree.pointee.reward_count
     valueCount = unsafe tree.pointee.value_count
     valueFirst = unsafe tree.pointee.value_first
     valueLast = unsafe tree.pointee.value_last
@@ -69,14 +70,10 @@ extension EpisodeSummary: @unsafe TreeMessage {
     returnDownsideSquareSum = unsafe tree.pointee.return_downside_square_sum
     tradesClosed = unsafe tree.pointee.trades_closed
     tradesWon = unsafe tree.pointee.trades_won
-    hasHeadTrade = unsafe tree.pointee.has_head_trade != 0
     headPosition = unsafe tree.pointee.head_position
     headEndValue = unsafe tree.pointee.head_end_value
-    headIsWholeRange = unsafe tree.pointee.head_is_whole_range != 0
-    hasTailTrade = unsafe tree.pointee.has_tail_trade != 0
     tailPosition = unsafe tree.pointee.tail_position
     tailStartValue = unsafe tree.pointee.tail_start_value
-    firstValueOfRange = unsafe tree.pointee.first_value_of_range
     finalSteps = unsafe tree.pointee.final_steps
     finalReward = unsafe tree.pointee.final_reward
   }

@@ -44,7 +44,7 @@ extension Metric: WireMessage {
 }
 
 extension EpisodeSummary: WireMessage {
-  var sizeEstimate: Int { 287 + run.utf8.count }
+  var sizeEstimate: Int { 276 + run.utf8.count }
 
   func write(to writer: inout WireWriter) {
     writer.signed(1, timeNs)
@@ -59,27 +59,24 @@ extension EpisodeSummary: WireMessage {
     writer.double(10, rewardMinimum)
     writer.double(11, rewardMaximum)
     writer.double(12, rewardSquareSum)
-    writer.unsigned(13, valueCount)
-    writer.double(14, valueFirst)
-    writer.double(15, valueLast)
-    writer.double(16, valuePeak)
-    writer.double(17, valueTrough)
-    writer.double(18, drawdownMaximumRatio)
-    writer.unsigned(19, returnCount)
-    writer.double(20, returnSum)
-    writer.double(21, returnSquareSum)
-    writer.double(22, returnDownsideSquareSum)
-    writer.unsigned(23, tradesClosed)
-    writer.unsigned(24, tradesWon)
-    writer.flag(25, hasHeadTrade)
+    writer.unsigned(13, rewardCount)
+    writer.unsigned(14, valueCount)
+    writer.double(15, valueFirst)
+    writer.double(16, valueLast)
+    writer.double(17, valuePeak)
+    writer.double(18, valueTrough)
+    writer.double(19, drawdownMaximumRatio)
+    writer.unsigned(20, returnCount)
+    writer.double(21, returnSum)
+    writer.double(22, returnSquareSum)
+    writer.double(23, returnDownsideSquareSum)
+    writer.unsigned(24, tradesClosed)
+    writer.unsigned(25, tradesWon)
     writer.double(26, headPosition)
     writer.double(27, headEndValue)
-    writer.flag(28, headIsWholeRange)
-    writer.flag(29, hasTailTrade)
-    writer.double(30, tailPosition)
-    writer.double(31, tailStartValue)
-    writer.double(32, firstValueOfRange)
-    writer.signed(33, finalSteps)
-    writer.double(34, finalReward)
+    writer.double(28, tailPosition)
+    writer.double(29, tailStartValue)
+    writer.signed(30, finalSteps)
+    writer.double(31, finalReward)
   }
 }
