@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 int sbx_errno(void) { return errno; }
@@ -23,5 +24,19 @@ int sbx_statx(int directory, const char *path, int flags, struct sbx_status *out
   out->links = s.stx_nlink;
   out->uid = s.stx_uid;
   out->gid = s.stx_gid;
+  return 0;
+}
+
+int sbx_statvfs(const char *path, struct sbx_filesystem *out) {
+  struct statvfs s;
+  int result;
+  do result = statvfs(path, &s);
+  while (result != 0 && errno == EINTR);
+  if (result != 0) return -1;
+  out->total = (uint64_t)s.f_blocks * s.f_frsize;
+  out->free = (uint64_t)s.f_bfree * s.f_frsize;
+  out->available = (uint64_t)s.f_bavail * s.f_frsize;
+  out->inodes = s.f_files;
+  out->inodes_free = s.f_ffree;
   return 0;
 }

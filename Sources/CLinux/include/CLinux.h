@@ -16,7 +16,14 @@ struct sbx_status {
   uint32_t mode, kind, links, uid, gid;
 };
 
+// statvfs(3) in bytes.
+struct sbx_filesystem {
+  uint64_t total, free, available, inodes, inodes_free;
+};
+
 int sbx_errno(void);
 int sbx_open(const char *path, int flags, unsigned mode);
 // statx(2); kind: 1 file, 2 directory, 3 link, 4 socket, 0 other.
 int sbx_statx(int directory, const char *path, int flags, struct sbx_status *out);
+// 0 or -1 with errno.
+int sbx_statvfs(const char *path, struct sbx_filesystem *out);

@@ -1,0 +1,30 @@
+internal import Glibc
+
+/// Constants of this machine and what this process costs it.
+package enum Machine {
+  /// Bytes of a memory page: 4096 on x86-64, up to 65536 on arm64.
+  package static func pageSizeBytes() -> UInt64 { UInt64(max(4096, sysconf(Int32(_SC_PAGESIZE)))) }
+
+  /// uname(2)'s machine: x86_64, aarch64….
+  package static func architecture() -> String {
+    var names = utsname()
+    // uname ends every field with NUL inside its 65 bytes.
+    guard unsafe uname(&names) == 0 else { return "" }
+    return unsafe withUnsafeBytes(of: &names.machine) { field in
+      unsafe String(decoding: field.prefix { $0 != 0 }, as: UTF8.self)
+    }
+  }
+
+  /// CPU time of this process, user and system, ns.
+  package static func cpuNs() -> Int64 {
+    var time = timespec()
+    unsafe clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
+    return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+  }
+
+  /// A variable of the environment.
+  package static func environment(_ name: String) -> String? {
+    // getenv's text lives until the environment changes, which nothing here does; it is copied at once.
+    unsafe getenv(name).map { unsafe String(cString: $0) }
+  }
+}
