@@ -1,3 +1,5 @@
 @main enum Main {
-  static func main() {}
+  static func main() {
+    if CommandLine.arguments.dropFirst().first == "sampling" { SamplingBench.run() }
+  }
 }
