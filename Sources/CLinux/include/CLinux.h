@@ -9,6 +9,7 @@
 #include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
+#include "CLinuxLoop.h"
 
 struct sbx_status {
   uint64_t device, inode, size, blocks;

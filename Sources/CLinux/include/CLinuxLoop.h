@@ -1,0 +1,52 @@
+#pragma once
+// For event loops: epoll, wake-ups, signals, sockets, children, threads.
+#include <stdint.h>
+
+// epoll(7): struct epoll_event is packed and carries a union; tokens are plain numbers here.
+int sbx_epoll_create(void);
+// op: EPOLL_CTL_ADD 1, DEL 2, MOD 3; events: EPOLLIN 1, EPOLLOUT 4.
+int sbx_epoll_control(int epoll, int op, int fd, uint32_t events, uint64_t token);
+// Waits and fills tokens and events, at most `count` (up to 256); EINTR counts as none.
+int sbx_epoll_wait(int epoll, uint64_t *tokens, uint32_t *events, int count, int timeout_ms);
+// eventfd(2), non-blocking; signal adds one, clear takes all.
+int sbx_eventfd(void);
+int sbx_eventfd_signal(int fd);
+int sbx_eventfd_clear(int fd);
+// poll(2) on one descriptor for reading; EINTR counts as a time-out.
+int sbx_poll_read(int fd, int timeout_ms);
+void sbx_ignore_sigpipe(void);
+// Blocks the signals in this thread (and those it starts later) and gives a signalfd(2) for them.
+int sbx_signalfd(const int *signals, int count);
+// One pending signal, 0 where there is none.
+int sbx_signalfd_next(int fd);
+// TCP on a numeric address ("127.0.0.1", "::1"); port 0: the kernel's choice. -1 and errno on failure.
+int sbx_tcp_listen(const char *host, uint16_t port, int backlog);
+int sbx_tcp_connect(const char *host, uint16_t port);
+// accept4(2); the peer's numeric address (64 bytes are enough) and port.
+int sbx_tcp_accept(int fd, char *host, int capacity, uint16_t *port);
+int sbx_local_address(int fd, char *host, int capacity, uint16_t *port);
+// TCP_NODELAY, keepalive, TCP_USER_TIMEOUT.
+int sbx_tcp_tune(int fd, unsigned user_timeout_ms);
+int sbx_socket_error(int fd);
+int sbx_shutdown_writing(int fd);
+// getaddrinfo(3): the index-th numeric address of a name; the number of addresses, or the negated EAI code.
+int sbx_resolve(const char *name, int index, char *host, int capacity);
+int sbx_unix_listen(const char *path, int backlog);
+int sbx_unix_connect(const char *path);
+int sbx_unix_accept(int fd);
+// posix_spawn(3) with only descriptors 0-2, default signals and an empty mask; argv and envp end with NULL.
+int sbx_spawn(const char *path, char *const argv[], char *const envp[], int in, int out, int err, int *pid);
+// A descriptor that becomes readable when the child has ended.
+int sbx_pidfd_open(int pid);
+// Ended child: exit status 0...255, or 256 + signal; -1 while it runs.
+int sbx_reap(int pid);
+int sbx_pipe(int ends[2]);
+int sbx_set_nonblocking(int fd);
+int sbx_kill(int pid, int signal);
+// write(2) without SIGPIPE being the caller's concern; -1 and errno on failure.
+long sbx_write(int fd, const void *bytes, unsigned long count);
+// 16 KiB or more; name at most 15 bytes.
+int sbx_thread_start(void *(*body)(void *), void *argument, const char *name, uint64_t *id);
+int sbx_thread_join(uint64_t id);
+// Gives freed memory back to the kernel: glibc keeps it otherwise.
+void sbx_trim_memory(void);
