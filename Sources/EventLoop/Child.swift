@@ -89,8 +89,8 @@ package final class Child {
     var argv = unsafe arguments.map { unsafe strdup($0) } + [nil]
     var envp = unsafe environment.map { unsafe strdup($0) } + [nil]
     defer {
-      for unsafepointer in unsafe argv { unsafe free(pointer) }
-      for unsafepointer in unsafe envp { unsafe free(pointer) }
+      unsafe argv.forEach { unsafe free($0) }
+      unsafe envp.forEach { unsafe free($0) }
     }
     var pid: Int32 = -1
     if unsafe sbx_spawn(path, &argv, &envp, input, output, errors, &pid) != 0 { throw .last("start \(path)") }

@@ -18,7 +18,7 @@ internal import COpenSSL
     ErrorQueue.clear()
   }
 
-  deinit { for unsafecertificate in unsafe all { unsafe X509_free(certificate) } }
+  deinit { unsafe all.forEach { unsafe X509_free($0) } }
 }
 
 /// Owns a stack, not what lies in it.

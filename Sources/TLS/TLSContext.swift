@@ -103,7 +103,7 @@ package enum TLSServerName: Sendable {
     guard let own = unsafe chain.all.first, unsafe SSL_CTX_use_certificate(raw, own) == 1 else {
       throw ErrorQueue.take("the certificate cannot be used")
     }
-    for unsafeother in unsafe chain.all.dropFirst() where unsafe sbx_ctx_add_chain(raw, other) != 1 {
+    guard unsafe chain.all.dropFirst().allSatisfy({ unsafe sbx_ctx_add_chain(raw, $0) == 1 }) else {
       throw ErrorQueue.take("the certificate chain cannot be used")
     }
     let key = unsafe withBIO(credentials.keyPEM) { unsafe PEM_read_bio_PrivateKey($0, nil, nil, nil) }
@@ -120,8 +120,8 @@ package enum TLSServerName: Sendable {
     case .authorities(let pem):
       let authorities = try Certificates(pem: pem)
       if unsafe authorities.all.isEmpty { throw .configuration("no certificate authority is given") }
-      for unsafeauthority in unsafe authorities.all
-      where unsafe X509_STORE_add_cert(SSL_CTX_get_cert_store(raw), authority) != 1 {
+      let store = unsafe SSL_CTX_get_cert_store(raw)
+      guard unsafe authorities.all.allSatisfy({ unsafe X509_STORE_add_cert(store, $0) == 1 }) else {
         throw ErrorQueue.take("the certificate authority cannot be used")
       }
     }
