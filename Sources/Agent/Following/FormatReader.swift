@@ -29,11 +29,16 @@ package struct ReaderContext: Sendable {
   package var head: [UInt8]
   /// The bytes before `offset`, at most 64 KiB, ending at it.
   package var preceding: [UInt8]
+  /// Newlines before `offset`, for formats that number their rows by place (`TrainingFormats.countsLines`); nil = not counted.
+  package var linesBefore: UInt64?
 
-  package init(file: FileIdentity, offset: UInt64, head: [UInt8], preceding: [UInt8]) {
+  package init(
+    file: FileIdentity, offset: UInt64, head: [UInt8], preceding: [UInt8], linesBefore: UInt64? = nil
+  ) {
     self.file = file
     self.offset = offset
     self.head = head
     self.preceding = preceding
+    self.linesBefore = linesBefore
   }
 }

@@ -33,6 +33,13 @@ package enum DecimalNumber {
     return Int64(value)
   }
 
+  /// As `parse`, and Python's `True` and `False` as 1 and 0.
+  package static func parseLogged(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Double? {
+    if let value = parse(bytes, range) { return value }
+    if matches(bytes, range, "true") { return 1 }
+    return matches(bytes, range, "false") ? 0 : nil
+  }
+
   private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
 
   private static func named(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Double? {

@@ -7,6 +7,8 @@ struct LineCutter {
     /// First byte after it.
     var end: Int
     var kind: Kind
+    /// How many newlines this cutter had passed before it.
+    var number: UInt64
   }
 
   enum Kind {
@@ -19,6 +21,7 @@ struct LineCutter {
 
   /// The next byte belongs to a line whose start was taken before.
   private(set) var isInsideLine: Bool
+  private var newlinesPassed: UInt64 = 0
 
   init(_ context: ReaderContext) {
     isInsideLine = context.offset > 0 && context.preceding.last.map { $0 != UInt8(ascii: "\n") } ?? false
@@ -33,21 +36,32 @@ struct LineCutter {
       let newline = Self.newline(bytes, from: position)
       position = newline.map { $0 + 1 } ?? bytes.count
       isInsideLine = newline == nil
+      if newline != nil { newlinesPassed += 1 }
     }
     guard position < bytes.count else { return nil }
     let start = position
+    let number = newlinesPassed
     if let newline = Self.newline(bytes, from: start) {
       position = newline + 1
+      newlinesPassed += 1
       let hasReturn = newline > start && bytes[newline - 1] == UInt8(ascii: "\r")
       let content = start..<(hasReturn ? newline - 1 : newline)
       return Line(
-        content: content, end: position, kind: content.count > TrainingLimits.lineBytesMax ? .tooLong : .whole)
+        content: content, end: position, kind: content.count > TrainingLimits.lineBytesMax ? .tooLong : .whole,
+        number: number)
     }
     let isTooLong = bytes.count - start > TrainingLimits.lineBytesMax
     guard isTooLong || takesPartial else { return nil }
     position = bytes.count
     isInsideLine = true
-    return Line(content: start..<position, end: position, kind: isTooLong ? .tooLong : .partial)
+    return Line(content: start..<position, end: position, kind: isTooLong ? .tooLong : .partial, number: number)
+  }
+
+  /// Calls `body` with each whole line of `bytes`, and its number, until it gives false.
+  static func forEachLine(_ bytes: Span<UInt8>, from start: Int = 0, _ body: (Line) -> Bool) {
+    var cutter = LineCutter()
+    var position = start
+    while let line = cutter.next(bytes, &position, takesPartial: false), body(line) {}
   }
 
   static func newline(_ bytes: Span<UInt8>, from start: Int) -> Int? {

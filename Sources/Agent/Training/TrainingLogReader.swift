@@ -21,7 +21,7 @@ package struct TrainingLogReader: FormatReader {
     // tells them apart.
     run = TrainingRun.id(path: path, mark: context.file.key.bytes)
     cutter = LineCutter(context)
-    columns = Self.columns(ofHead: context.head) ?? .standard
+    columns = Self.columns(ofHead: context.head.span) ?? .standard
     episode = lastEpisode(in: context)
   }
 
@@ -30,19 +30,17 @@ package struct TrainingLogReader: FormatReader {
   ) -> Int {
     var position = 0
     var spent = 0
-    if offset == 0, !bytes.isEmpty { start(bytes, nowNs: nowNs, &delta) }
+    if offset == 0, let header = Self.columns(ofHead: bytes) { columns = header }
     while spent < budget, let line = cutter.next(bytes, &position, takesPartial: isFinal) {
       spent += read(bytes, line, at: offset, nowNs: nowNs, into: &delta)
     }
+    if offset == 0, position > 0 { update(.running, nowNs: nowNs, &delta) }
     if isFinal, delta.isFinished, position == bytes.count { finish(nowNs: nowNs, &delta) }
     return position
   }
 
-  private mutating func start(_ bytes: Span<UInt8>, nowNs: Int64, _ delta: inout FileDelta) {
-    guard let end = LineCutter.newline(bytes, from: 0) else { return }
-    if let header = TrainingLogColumns(bytes, Self.trimmed(bytes, 0..<end)) { columns = header }
-    delta.runs.append(
-      TrainingRun.update(run, .running, framework: Self.framework, source: path, timeNs: nowNs))
+  private func update(_ state: RunState, nowNs: Int64, _ delta: inout FileDelta) {
+    delta.runs.append(TrainingRun.update(run, state, framework: Self.framework, source: path, timeNs: nowNs))
   }
 
   /// - Returns: what the line costs of the budget.
@@ -68,8 +66,7 @@ package struct TrainingLogReader: FormatReader {
 
   private func finish(nowNs: Int64, _ delta: inout FileDelta) {
     if let episode { delta.completeEpisode(episode, run: run, nowNs: nowNs) }
-    delta.runs.append(
-      TrainingRun.update(run, .completed, framework: Self.framework, source: path, timeNs: nowNs))
+    update(.completed, nowNs: nowNs, &delta)
   }
 
   package static let framework = "training_log"
@@ -78,8 +75,7 @@ package struct TrainingLogReader: FormatReader {
 // MARK: Starting in the middle of a file
 
 extension TrainingLogReader {
-  private static func columns(ofHead head: [UInt8]) -> TrainingLogColumns? {
-    let bytes = head.span
+  private static func columns(ofHead bytes: Span<UInt8>) -> TrainingLogColumns? {
     guard let end = LineCutter.newline(bytes, from: 0) else { return nil }
     return TrainingLogColumns(bytes, trimmed(bytes, 0..<end))
   }

@@ -1,5 +1,6 @@
 import Agent
 import FleetModel
+import Foundation
 
 /// A small generator, so that a failing case can be run again from its seed (SplitMix64).
 struct TrainingRandom: RandomNumberGenerator {
@@ -23,12 +24,28 @@ struct ReaderHarness {
     self.init(Array(text.utf8), make)
   }
 
+  /// A file of `Tests/Fixtures/training`, read by the reader of its own format.
+  init(fixture name: String, lines: Int? = nil) throws {
+    let fixtures = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent().appending(path: "Fixtures/training")
+    var file = Array(try Data(contentsOf: fixtures.appending(path: name)))
+    if let lines, let end = file.indices.filter({ file[$0] == UInt8(ascii: "\n") }).dropFirst(lines - 1).first {
+      file.removeLast(file.count - end - 1)
+    }
+    self.init(file) { TrainingFormats.make($0) ?? TrainingLogReader(context: $0) }
+    path = "/srv/\(name)"
+  }
+
   init(_ file: [UInt8], _ make: @escaping (ReaderContext) -> any FormatReader) {
     self.file = file
     self.make = make
   }
 
-  var identity: FileIdentity { FileIdentity(key: FileKey(high: 1, low: 2), path: path) }
+  var identity: FileIdentity {
+    var identity = FileIdentity(key: FileKey(high: 1, low: 2), path: path)
+    identity.format = TrainingFormats.detect(path: path, head: file.span)
+    return identity
+  }
 
   func context(at offset: Int, known: Int? = nil) -> ReaderContext {
     ReaderContext(
@@ -99,7 +116,8 @@ struct Stored {
       let rounded = [m.totalReward, m.pnl, m.winRateRatio, m.maxDrawdownRatio, m.sortinoRatio, m.calmarRatio].map {
         $0.isFinite ? "\(($0 * 1e9).rounded())" : "\($0)"
       }
-      return "\(episode.episode) \(episode.state) \(m.steps) \(m.tradesClosed) \(m.tradesWon) \(rounded)"
+      let times = [episode.startedNs, episode.timeNs, Int64(episode.run.hashValue)]
+      return "\(episode.episode) \(times) \(episode.state) \(m.steps) \(m.tradesClosed) \(m.tradesWon) \(rounded)"
     }
     return "\(steps.map { "\($0)" })\n\(episodes)\n\(runs)\n\(malformed)"
   }

@@ -1,0 +1,125 @@
+package import FleetModel
+
+/// Reads `monitor.csv` of Stable-Baselines3: each row is one episode that has ended, with its return and length.
+///
+/// Episodes are numbered by the place of their row, from 1. Their time is `t_start + t` as long as the file tells it: a
+/// program that appends starts `t` again at 0 without a new `t_start`, and from there the time of reading stands in.
+/// Columns beyond `r,l,t` go along as a step of the episode.
+/// - Source: stable_baselines3/common/monitor.py.
+package struct MonitorReader: FormatReader {
+  private let run: String
+  private let path: String
+  private var head = MonitorHead()
+  private var clock = MonitorClock()
+  /// Place in the file of the cutter's first line, from 0; nil where it is not known.
+  private var firstLine: UInt64?
+  private var cutter: LineCutter
+  private var row = DelimitedRow()
+
+  package init(context: ReaderContext) {
+    path = context.file.path
+    run = TrainingRun.id(path: path, mark: context.file.key.bytes)
+    cutter = LineCutter(context)
+    let isFromStart = UInt64(context.preceding.count) >= context.offset
+    firstLine =
+      isFromStart ? UInt64(context.preceding.count { $0 == UInt8(ascii: "\n") }) : context.linesBefore
+    readHead(context.head)
+    readClock(context.preceding, isFromStart: isFromStart)
+  }
+
+  package mutating func read(
+    _ bytes: Span<UInt8>, at offset: UInt64, isFinal: Bool, nowNs: Int64, budget: Int, into delta: inout FileDelta
+  ) -> Int {
+    var position = 0
+    var spent = 0
+    while spent < budget, let line = cutter.next(bytes, &position, takesPartial: isFinal) {
+      spent += read(bytes, line, at: offset, nowNs: nowNs, into: &delta)
+    }
+    if offset == 0, position > 0 {
+      delta.runs.append(TrainingRun.update(run, .running, framework: Self.framework, source: path, timeNs: nowNs))
+    }
+    if isFinal, delta.isFinished, position == bytes.count {
+      delta.runs.append(TrainingRun.update(run, .completed, framework: Self.framework, source: path, timeNs: nowNs))
+    }
+    return position
+  }
+
+  /// - Returns: what the line costs of the budget.
+  private mutating func read(
+    _ bytes: Span<UInt8>, _ line: LineCutter.Line, at offset: UInt64, nowNs: Int64, into delta: inout FileDelta
+  ) -> Int {
+    let number = firstLine.map { $0 + line.number }
+    if head.take(bytes, line.content, number: number, &row) { return line.content.count + 1 }
+    guard line.kind == .whole, let figures = figures(bytes, line.content) else {
+      MalformedLines.append(bytes, line, at: offset, nowNs: nowNs, to: &delta.lines)
+      return line.content.count
+    }
+    var episode = EpisodeSummary()
+    episode.run = run
+    // Where lines were not counted, the row's offset is larger than any count, and as unique.
+    let place = number.map { $0 >= head.lines ? $0 - head.lines + 1 : 0 } ?? offset + UInt64(line.content.lowerBound)
+    episode.episode = Int64(clamping: place)
+    episode.state = .completed
+    episode.finalReward = figures.reward
+    episode.finalSteps = figures.length
+    episode.startedNs = clock.ns(clock.lastSeconds, start: head.startSeconds) ?? 0
+    clock.advance(to: figures.seconds)
+    episode.timeNs = clock.ns(figures.seconds, start: head.startSeconds) ?? nowNs
+    if clock.isAppended { episode.startedNs = 0 }
+    delta.episodes.append(episode)
+    let extras = addExtras(bytes, of: episode, to: &delta)
+    return extras + 128 + run.utf8.count
+  }
+
+  private mutating func figures(_ bytes: Span<UInt8>, _ line: Range<Int>)
+    -> (reward: Double, length: Int64, seconds: Double)?
+  {
+    guard row.split(bytes, line), row.fields.count == head.names.count,
+      let reward = DecimalNumber.parse(bytes, row.fields[head.returnColumn]),
+      let length = DecimalNumber.parseInteger(bytes, row.fields[head.lengthColumn]), length >= 0,
+      let seconds = DecimalNumber.parse(bytes, row.fields[head.timeColumn])
+    else { return nil }
+    return (reward, length, seconds)
+  }
+
+  /// What the environment adds to its rows (`info_keywords`).
+  private func addExtras(_ bytes: Span<UInt8>, of episode: EpisodeSummary, to delta: inout FileDelta) -> Int {
+    guard row.fields.count > 3 else { return 0 }
+    var step = TrainingStep()
+    step.run = run
+    step.timeNs = episode.timeNs
+    step.episode = episode.episode
+    step.step = episode.finalSteps
+    step.reward = episode.finalReward
+    for (index, field) in row.fields.enumerated() {
+      if index == head.returnColumn || index == head.lengthColumn || index == head.timeColumn { continue }
+      guard let value = DecimalNumber.parseLogged(bytes, field) else { continue }
+      step.metrics.append(Metric(head.names[index], value))
+    }
+    guard !step.metrics.isEmpty else { return 0 }
+    delta.steps.append(step)
+    return step.encodedBytes
+  }
+
+  package static let framework = "stable-baselines3"
+}
+
+// MARK: Starting in the middle of a file
+
+extension MonitorReader {
+  private mutating func readHead(_ bytes: [UInt8]) {
+    LineCutter.forEachLine(bytes.span) { line in
+      head.take(bytes.span, line.content, number: line.number, &row)
+    }
+  }
+
+  /// Runs the clock over the rows before the offset.
+  private mutating func readClock(_ bytes: [UInt8], isFromStart: Bool) {
+    // Where the first line's start is missing, it is no row.
+    let start = isFromStart ? 0 : LineCutter.newline(bytes.span, from: 0).map { $0 + 1 } ?? bytes.count
+    LineCutter.forEachLine(bytes.span, from: start) { line in
+      if let figures = figures(bytes.span, line.content) { clock.advance(to: figures.seconds) }
+      return true
+    }
+  }
+}

@@ -1,0 +1,125 @@
+package import FleetModel
+
+/// Reads `progress.csv` of Stable-Baselines3 and of RLlib (Ray Tune): each row is one logged iteration.
+///
+/// Every column that holds a number is a metric under its own name; an empty field is absent. Stable-Baselines3 rewrites
+/// the file in place when a new column appears: the follower then starts a new generation, and the run's id stays the
+/// same, because it comes from the first row, which only gets empty fields appended. RLlib fixes its columns with the first
+/// row; `result.json` beside it tells more.
+/// - Source: stable_baselines3/common/logger.py (CSVOutputFormat); ray/tune/logger/csv.py.
+package struct ProgressReader: FormatReader {
+  private let path: String
+  private var names: [String]?
+  /// nil until the first row was seen.
+  private var run: String?
+  /// File offset of the first row.
+  private var firstRow: UInt64?
+  private var cutter: LineCutter
+  private var row = DelimitedRow()
+
+  package init(context: ReaderContext) {
+    path = context.file.path
+    cutter = LineCutter(context)
+    readHead(context.head)
+    // Only a head without a whole row, though there were rows before the offset, leaves the run without a name.
+    if run == nil, context.offset > UInt64(context.head.count) { run = runID(context.file.key.bytes) }
+  }
+
+  package mutating func read(
+    _ bytes: Span<UInt8>, at offset: UInt64, isFinal: Bool, nowNs: Int64, budget: Int, into delta: inout FileDelta
+  ) -> Int {
+    var position = 0
+    var spent = 0
+    while spent < budget, let line = cutter.next(bytes, &position, takesPartial: isFinal) {
+      spent += read(bytes, line, at: offset, nowNs: nowNs, into: &delta)
+    }
+    if isFinal, delta.isFinished, position == bytes.count, run != nil { update(.completed, nowNs: nowNs, &delta) }
+    return position
+  }
+
+  /// - Returns: what the line costs of the budget.
+  private mutating func read(
+    _ bytes: Span<UInt8>, _ line: LineCutter.Line, at offset: UInt64, nowNs: Int64, into delta: inout FileDelta
+  ) -> Int {
+    if line.content.isEmpty { return 1 }
+    let isHeader = offset + UInt64(line.content.lowerBound) == 0
+    guard line.kind == .whole, row.split(bytes, line.content) else {
+      return keep(bytes, line, at: offset, nowNs: nowNs, into: &delta)
+    }
+    if isHeader {
+      names = row.names(bytes)
+      return line.content.count
+    }
+    guard let names, names.count == row.fields.count else {
+      return keep(bytes, line, at: offset, nowNs: nowNs, into: &delta)
+    }
+    var step = step(bytes, names, nowNs: nowNs)
+    guard !step.metrics.isEmpty else { return keep(bytes, line, at: offset, nowNs: nowNs, into: &delta) }
+    let place = offset + UInt64(line.content.lowerBound)
+    if run == nil {
+      run = runID(Self.mark(bytes, line.content))
+      firstRow = place
+    }
+    step.run = run ?? ""
+    if place == firstRow { update(.running, nowNs: step.timeNs, &delta) }
+    if step.isDone { update(.completed, nowNs: step.timeNs, &delta) }
+    delta.steps.append(step)
+    return step.encodedBytes
+  }
+
+  private func keep(
+    _ bytes: Span<UInt8>, _ line: LineCutter.Line, at offset: UInt64, nowNs: Int64, into delta: inout FileDelta
+  ) -> Int {
+    MalformedLines.append(bytes, line, at: offset, nowNs: nowNs, to: &delta.lines)
+    return line.content.count
+  }
+
+  private func step(_ bytes: Span<UInt8>, _ names: [String], nowNs: Int64) -> TrainingStep {
+    var step = TrainingStep()
+    for (name, field) in zip(names, row.fields) {
+      guard let value = DecimalNumber.parseLogged(bytes, field) else { continue }
+      step.metrics.append(Metric(name, value))
+    }
+    step.takeStepAndReward()
+    step.timeNs = step.writtenNs ?? nowNs
+    return step
+  }
+
+  private func update(_ state: RunState, nowNs: Int64, _ delta: inout FileDelta) {
+    let isTune = names?.contains("training_iteration") ?? false
+    delta.runs.append(
+      TrainingRun.update(
+        run ?? "", state, framework: isTune ? ResultReader.framework : MonitorReader.framework, source: path,
+        timeNs: nowNs))
+  }
+}
+
+// MARK: The run
+
+extension ProgressReader {
+  private mutating func readHead(_ bytes: [UInt8]) {
+    LineCutter.forEachLine(bytes.span) { line in
+      if line.content.isEmpty { return true }
+      guard line.kind == .whole, row.split(bytes.span, line.content) else { return true }
+      if line.content.lowerBound == 0 {
+        names = row.names(bytes.span)
+        return true
+      }
+      guard let names, names.count == row.fields.count, !step(bytes.span, names, nowNs: 0).metrics.isEmpty else {
+        return true
+      }
+      run = runID(Self.mark(bytes.span, line.content))
+      firstRow = UInt64(line.content.lowerBound)
+      return false
+    }
+  }
+
+  private func runID(_ mark: some Sequence<UInt8>) -> String { TrainingRun.id(path: path, mark: mark) }
+
+  /// The row without the empty fields that rewriting appends.
+  private static func mark(_ bytes: Span<UInt8>, _ line: Range<Int>) -> [UInt8] {
+    var end = line.upperBound
+    while end > line.lowerBound, bytes[end - 1] == UInt8(ascii: ",") { end -= 1 }
+    return (line.lowerBound..<end).map { bytes[$0] }
+  }
+}

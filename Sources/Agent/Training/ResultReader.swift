@@ -1,0 +1,62 @@
+package import FleetModel
+
+/// Reads `result.json` of RLlib (Ray Tune), and `progress.json` of Stable-Baselines3: one JSON object a line, each of them
+/// one logged iteration.
+///
+/// Numbers are metrics named by their path; `done` says that the run has ended. After a restore the program appends to
+/// the same file, and the run goes on.
+/// - Source: ray/tune/logger/json.py; stable_baselines3/common/logger.py (JSONOutputFormat).
+package struct ResultReader: FormatReader {
+  private let run: String
+  private let path: String
+  private var cutter: LineCutter
+  private var flat = FlatMetrics()
+
+  package init(context: ReaderContext) {
+    path = context.file.path
+    run = TrainingRun.id(path: path, mark: context.file.key.bytes)
+    cutter = LineCutter(context)
+  }
+
+  package mutating func read(
+    _ bytes: Span<UInt8>, at offset: UInt64, isFinal: Bool, nowNs: Int64, budget: Int, into delta: inout FileDelta
+  ) -> Int {
+    var position = 0
+    var spent = 0
+    while spent < budget, let line = cutter.next(bytes, &position, takesPartial: isFinal) {
+      spent += read(bytes, line, at: offset, nowNs: nowNs, into: &delta)
+    }
+    if isFinal, delta.isFinished, position == bytes.count {
+      delta.runs.append(TrainingRun.update(run, .completed, framework: framework, source: path, timeNs: nowNs))
+    }
+    return position
+  }
+
+  /// - Returns: what the line costs of the budget.
+  private mutating func read(
+    _ bytes: Span<UInt8>, _ line: LineCutter.Line, at offset: UInt64, nowNs: Int64, into delta: inout FileDelta
+  ) -> Int {
+    if line.content.isEmpty { return 1 }
+    guard line.kind == .whole, flat.read(bytes, line.content), !flat.metrics.isEmpty else {
+      MalformedLines.append(bytes, line, at: offset, nowNs: nowNs, to: &delta.lines)
+      return line.content.count
+    }
+    var step = TrainingStep()
+    step.run = run
+    step.metrics = flat.metrics
+    step.takeStepAndReward()
+    step.timeNs = step.writtenNs ?? nowNs
+    if step.isDone || offset + UInt64(line.content.lowerBound) == 0 {
+      var update = TrainingRun.update(
+        run, step.isDone ? .completed : .running, framework: framework, source: path, timeNs: step.timeNs)
+      update.detail = flat.detail
+      delta.runs.append(update)
+    }
+    delta.steps.append(step)
+    return step.encodedBytes
+  }
+
+  private var framework: String { path.hasSuffix("progress.json") ? MonitorReader.framework : Self.framework }
+
+  package static let framework = "rllib"
+}

@@ -1,0 +1,70 @@
+package import FleetModel
+
+/// Which training format a file has, and its reader.
+package enum TrainingFormats {
+  /// By what the file's first line says; by its name only while it has no whole line.
+  ///
+  /// - Parameter head: the file's first bytes, at most 64 KiB.
+  /// - Returns: `.log` where it is none of them.
+  package static func detect(path: String, head: Span<UInt8>) -> FileFormat {
+    let name = path.split(separator: "/").last.map(String.init) ?? path
+    guard let end = LineCutter.newline(head, from: 0) else { return detect(name: name, startOf: head) }
+    let line = 0..<(end > 0 && head[end - 1] == UInt8(ascii: "\r") ? end - 1 : end)
+    if name == "result.json" || name == "progress.json" {
+      return !line.isEmpty && head[0] == UInt8(ascii: "{") ? .resultJSON : .log
+    }
+    guard name.hasSuffix(".csv") else { return .log }
+    if isMonitor(head, line) { return .monitorCSV }
+    var row = DelimitedRow()
+    guard row.split(head, line) else { return .log }
+    let names = row.names(head)
+    if isTrainingLog(names) { return .trainingLogCSV }
+    if name == "progress.csv", isProgress(names) { return .progressCSV }
+    // A file whose header was rotated away.
+    let isBare = name.hasPrefix("training_log") && row.fields.count == TrainingLogColumns.standard.roles.count
+    return isBare && row.fields.allSatisfy { DecimalNumber.parse(head, $0) != nil } ? .trainingLogCSV : .log
+  }
+
+  /// The reader of `context.file.format`; nil for `.log`.
+  package static func make(_ context: ReaderContext) -> (any FormatReader)? {
+    switch context.file.format {
+    case .log: nil
+    case .trainingLogCSV: TrainingLogReader(context: context)
+    case .monitorCSV: MonitorReader(context: context)
+    case .progressCSV: ProgressReader(context: context)
+    case .resultJSON: ResultReader(context: context)
+    }
+  }
+
+  /// Whether `ReaderContext.linesBefore` is wanted: its rows have no number of their own.
+  package static func countsLines(_ format: FileFormat) -> Bool { format == .monitorCSV }
+
+  /// The first line is longer than the head (RLlib's configuration), or not there yet.
+  private static func detect(name: String, startOf head: Span<UInt8>) -> FileFormat {
+    let first: UInt8? = head.isEmpty ? nil : head[0]
+    switch name {
+    case "training_log.csv": return .trainingLogCSV
+    case "progress.csv": return .progressCSV
+    case "result.json", "progress.json": return first == nil || first == UInt8(ascii: "{") ? .resultJSON : .log
+    default: return name.hasSuffix("monitor.csv") ? .monitorCSV : .log
+    }
+  }
+
+  private static func isMonitor(_ head: Span<UInt8>, _ line: Range<Int>) -> Bool {
+    var row = DelimitedRow()
+    var monitor = MonitorHead()
+    guard line.count < 65536, monitor.take(head, line, number: 0, &row), !line.isEmpty else { return false }
+    return head[0] != UInt8(ascii: "#") || monitor.startSeconds != nil
+  }
+
+  private static func isTrainingLog(_ names: [String]) -> Bool {
+    names.contains("episode") && names.contains("step")
+      && ["reward", "action", "portfolio_value"].contains(where: names.contains)
+  }
+
+  private static func isProgress(_ names: [String]) -> Bool {
+    names.contains { name in
+      name == "training_iteration" || ["time/", "rollout/", "train/", "eval/"].contains(where: name.hasPrefix)
+    }
+  }
+}
