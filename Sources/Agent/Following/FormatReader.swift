@@ -18,6 +18,15 @@ package protocol FormatReader {
   mutating func read(
     _ bytes: Span<UInt8>, at offset: UInt64, isFinal: Bool, nowNs: Int64, budget: Int, into delta: inout FileDelta
   ) -> Int
+  /// A last line without a newline is half a record and worth nothing: `isFinal` only when the file is no longer written.
+  var waitsForNewline: Bool { get }
+  /// The file is finished and everything in it was read: says what follows from that.
+  mutating func finish(nowNs: Int64, into delta: inout FileDelta)
+}
+
+extension FormatReader {
+  package var waitsForNewline: Bool { false }
+  package mutating func finish(nowNs: Int64, into delta: inout FileDelta) {}
 }
 
 /// What a reader needs to start in the middle of a file.

@@ -38,10 +38,13 @@ package struct MonitorReader: FormatReader {
     if offset == 0, position > 0 {
       delta.runs.append(TrainingRun.update(run, .running, framework: Self.framework, source: path, timeNs: nowNs))
     }
-    if isFinal, delta.isFinished, position == bytes.count {
-      delta.runs.append(TrainingRun.update(run, .completed, framework: Self.framework, source: path, timeNs: nowNs))
-    }
     return position
+  }
+
+  package var waitsForNewline: Bool { true }
+
+  package mutating func finish(nowNs: Int64, into delta: inout FileDelta) {
+    delta.runs.append(TrainingRun.update(run, .completed, framework: Self.framework, source: path, timeNs: nowNs))
   }
 
   /// - Returns: what the line costs of the budget.

@@ -33,8 +33,13 @@ package struct ProgressReader: FormatReader {
     while spent < budget, let line = cutter.next(bytes, &position, takesPartial: isFinal) {
       spent += read(bytes, line, at: offset, nowNs: nowNs, into: &delta)
     }
-    if isFinal, delta.isFinished, position == bytes.count, run != nil { update(.completed, nowNs: nowNs, &delta) }
     return position
+  }
+
+  package var waitsForNewline: Bool { true }
+
+  package mutating func finish(nowNs: Int64, into delta: inout FileDelta) {
+    if run != nil { update(.completed, nowNs: nowNs, &delta) }
   }
 
   /// - Returns: what the line costs of the budget.

@@ -26,10 +26,13 @@ package struct ResultReader: FormatReader {
     while spent < budget, let line = cutter.next(bytes, &position, takesPartial: isFinal) {
       spent += read(bytes, line, at: offset, nowNs: nowNs, into: &delta)
     }
-    if isFinal, delta.isFinished, position == bytes.count {
-      delta.runs.append(TrainingRun.update(run, .completed, framework: framework, source: path, timeNs: nowNs))
-    }
     return position
+  }
+
+  package var waitsForNewline: Bool { true }
+
+  package mutating func finish(nowNs: Int64, into delta: inout FileDelta) {
+    delta.runs.append(TrainingRun.update(run, .completed, framework: framework, source: path, timeNs: nowNs))
   }
 
   /// - Returns: what the line costs of the budget.

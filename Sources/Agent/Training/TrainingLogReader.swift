@@ -35,7 +35,6 @@ package struct TrainingLogReader: FormatReader {
       spent += read(bytes, line, at: offset, nowNs: nowNs, into: &delta)
     }
     if offset == 0, position > 0 { update(.running, nowNs: nowNs, &delta) }
-    if isFinal, delta.isFinished, position == bytes.count { finish(nowNs: nowNs, &delta) }
     return position
   }
 
@@ -64,7 +63,9 @@ package struct TrainingLogReader: FormatReader {
     return step.encodedBytes
   }
 
-  private func finish(nowNs: Int64, _ delta: inout FileDelta) {
+  package var waitsForNewline: Bool { true }
+
+  package mutating func finish(nowNs: Int64, into delta: inout FileDelta) {
     if let episode { delta.completeEpisode(episode, run: run, nowNs: nowNs) }
     update(.completed, nowNs: nowNs, &delta)
   }

@@ -56,7 +56,6 @@ struct ReaderHarness {
   /// All of the file with one reader.
   func pass(isFinished: Bool = false, budget: Int = .max) -> FileDelta {
     var delta = FileDelta(file: identity, from: 0, to: 0)
-    delta.isFinished = isFinished
     var reader = make(context(at: 0, known: 0))
     var offset = 0
     var taken: Int
@@ -64,6 +63,7 @@ struct ReaderHarness {
       taken = read(&reader, from: offset, to: file.count, isFinal: isFinished, budget: budget, into: &delta)
       offset += taken
     } while taken > 0 && offset < file.count
+    if isFinished { reader.finish(nowNs: 1_000_000, into: &delta) }
     delta.to = UInt64(offset)
     return delta
   }
@@ -75,10 +75,10 @@ struct ReaderHarness {
     let taken = read(&reader, from: 0, to: cut, isFinal: false, budget: .max, into: &first)
     first.to = UInt64(taken)
     var second = FileDelta(file: identity, from: UInt64(taken), to: 0)
-    second.isFinished = isFinished
     reader = make(context(at: taken))
     let rest = read(&reader, from: taken, to: file.count, isFinal: isFinished, budget: .max, into: &second)
     second.to = UInt64(taken + rest)
+    if isFinished { reader.finish(nowNs: 1_000_000, into: &second) }
     return [first, second]
   }
 
