@@ -1,11 +1,210 @@
 package import FleetModel
+
+/// Keeps on disk what cannot be read a second time, until the collector has committed it.
+///
+/// Two lanes of consecutive sequences in segment files that describe themselves. No clock of its own; the disk is a
+/// parameter. Whatever the directory holds, a start succeeds: what is damaged is left out and reported as lost.
+///
+/// Numbers are never used twice: each start jumps ahead by a random number, so that neither a torn tail, nor a
+/// restored image, nor a cloned host can give an old number to a new record, which the collector would take for a
+/// duplicate.
 package final class Spool {
-  package let id = SpoolID(high: 0, low: 0)
-  func append(_ encoded: [UInt8], lane: Lane, nowNs: Int64) {}
-  func resume(from: [LaneMark], nowNs: Int64, random: inout any RandomNumberGenerator) -> Bool { true }
-  func acked(_ lane: Lane, through: UInt64) {}
-  func next(_ lane: Lane, budgetBytes: Int) -> SpooledItem? { nil }
-  func hasUnsent(_ lane: Lane) -> Bool { false }
-  func unsentBytes(_ lane: Lane) -> Int { 0 }
-  var syncAtNs: Int64? { nil }
+  package private(set) var id: SpoolID
+  /// Bytes of all segments.
+  package private(set) var bytes: UInt64 = 0
+  /// Records given up: no space, no place in memory, or too large.
+  package internal(set) var droppedRecordsTotal: UInt64 = 0
+  /// Unreadable segments met by this start.
+  package private(set) var setAsideTotal: UInt64 = 0
+  /// Failed writes and syncs of the spool's disk.
+  package internal(set) var diskFailuresTotal: UInt64 = 0
+  package let limits: SpoolLimits
+
+  let disk: any SpoolDisk
+  let boot: BootID
+  var lanes: [SpoolLane]
+  /// A disk that failed is left alone until then.
+  var retryAtNs: Int64 = .min
+
+  /// - Parameters:
+  ///   - boot: the kernel's boot id: within one boot nothing written is lost, synced or not.
+  ///   - random: for a new spool's id and the jump of the sequences.
+  package init(
+    disk: any SpoolDisk, boot: BootID, limits: SpoolLimits = SpoolLimits(), nowNs: Int64,
+    random: inout some RandomNumberGenerator
+  ) {
+    self.disk = disk
+    self.boot = boot
+    self.limits = limits
+    let scan = SpoolScan(disk, boot: boot, limits: limits)
+    id = scan.spool ?? SpoolID(high: random.next(), low: random.next())
+    let highest = max(scan.highestName, scan.lanes.map { max($0.last, ($0.loss?.to ?? 1) - 1) }.max() ?? 0)
+    let jump = highest == 0 ? 0 : UInt64.random(in: Self.jump, using: &random)
+    lanes = scan.lanes.map { SpoolLane($0, base: highest + jump + 1, limits: limits) }
+    bytes = scan.lanes.flatMap(\.segments).reduce(0) { $0 + $1.bytes }
+    setAside(scan.unusable.map(\.text))
+    for index in lanes.indices where lanes[index].startLoss != nil { writeOut(index, nowNs: nowNs) }
+  }
+
+  /// 2^36…2^37: 60 million starts fit, and two clones of a spool meet with a probability of 1 in 10^10.
+  private static let jump: ClosedRange<UInt64> = 1 << 36...1 << 37
+
+  // MARK: Writing
+
+  /// Keeps one encoded `Records` message.
+  /// - Returns: false where it is larger than `recordBytesMax`; it is counted as dropped.
+  @discardableResult
+  package func append(_ encoded: [UInt8], lane: Lane, nowNs: Int64) -> Bool {
+    guard encoded.count <= limits.recordBytesMax else {
+      droppedRecordsTotal += 1
+      return false
+    }
+    let index = Int(lane.rawValue)
+    lanes[index].recent.append(encoded)
+    lanes[index].next += 1
+    lanes[index].isUsed = true
+    writeOut(index, nowNs: nowNs)
+    trimRecent(index, nowNs: nowNs)
+    return true
+  }
+
+  /// Syncs what has waited for it and tries a failed disk again.
+  package func timePassed(nowNs: Int64) {
+    for index in lanes.indices {
+      if lanes[index].hasUnwritten { writeOut(index, nowNs: nowNs) }
+      if lanes[index].hasUnsynced, let since = lanes[index].unsyncedSinceNs, nowNs >= since + limits.syncNs {
+        sync(index, nowNs: nowNs)
+      }
+    }
+  }
+
+  /// When `timePassed` is due; nil where nothing waits. CLOCK_BOOTTIME, ns.
+  package var syncAtNs: Int64? {
+    var dueNs: Int64?
+    for lane in lanes {
+      if lane.hasUnwritten { dueNs = min(dueNs ?? .max, retryAtNs) }
+      if lane.hasUnsynced, let since = lane.unsyncedSinceNs { dueNs = min(dueNs ?? .max, since + limits.syncNs) }
+    }
+    return dueNs
+  }
+
+  /// Syncs everything and notes that nothing is missing: the last call before an orderly end.
+  package func close(nowNs: Int64) {
+    retryAtNs = .min
+    for index in lanes.indices { closeLane(index, nowNs: nowNs) }
+  }
+
+  // MARK: Sending
+
+  /// The collector's marks: everything behind them is sent (again).
+  /// - Returns: false where the marks show that another host uses this spool's numbers. Then there is a new spool with
+  ///   what can be carried over, and this stream must end.
+  package func resume(from marks: [LaneMark], nowNs: Int64, random: inout some RandomNumberGenerator) -> Bool {
+    var sequences: [UInt64] = lanes.map { _ in 0 }
+    for mark in marks { sequences[Int(mark.lane.rawValue)] = mark.sequence }
+    for (lane, mark) in zip(lanes, sequences) where mark >= lane.base && mark > lane.sentThrough {
+      replace(nowNs: nowNs, random: &random)
+      return false
+    }
+    for (index, mark) in sequences.enumerated() {
+      remove(lanes[index].acked(through: mark))
+      lanes[index].resume(after: mark)
+    }
+    return true
+  }
+
+  /// The next item of a lane, or nil where there is none or it is larger than the budget.
+  package func next(_ lane: Lane, budgetBytes: Int, nowNs: Int64) -> SpooledItem? {
+    lanes[Int(lane.rawValue)].take(disk, budgetBytes: budgetBytes, nowNs: nowNs, limits: limits)
+  }
+
+  package func hasUnsent(_ lane: Lane) -> Bool { lanes[Int(lane.rawValue)].hasUnsent }
+
+  /// About how many bytes wait to be sent; no more than a segment is told.
+  package func unsentBytes(_ lane: Lane) -> Int {
+    let lane = lanes[Int(lane.rawValue)]
+    guard lane.hasUnsent else { return 0 }
+    return lane.recent.bytes(from: lane.cursor).map { max($0, 1) } ?? Int(limits.segmentBytes)
+  }
+
+  /// The collector has committed the lane through `sequence`.
+  package func acked(_ lane: Lane, through sequence: UInt64) {
+    remove(lanes[Int(lane.rawValue)].acked(through: sequence))
+  }
+
+  /// Un-acked records, about: gaps are not counted.
+  package var unackedRecords: UInt64 {
+    lanes.reduce(0) { sum, lane in sum + lane.segments.reduce(0) { $0 + Self.unacked($1, lane) } }
+  }
+
+  private static func unacked(_ segment: Segment, _ lane: SpoolLane) -> UInt64 {
+    segment.last > lane.acked ? segment.last - max(segment.first - 1, lane.acked) : 0
+  }
+
+  // MARK: Files
+
+  func remove(_ segments: [Segment]) {
+    for segment in segments {
+      bytes -= min(bytes, segment.bytes)
+      if (try? disk.remove(segment.name)) == nil { diskFailuresTotal += 1 }
+    }
+  }
+
+  func grow(_ count: Int) { bytes += UInt64(count) }
+
+  /// Keeps unreadable segments under another name, as far as the limits go.
+  private func setAside(_ names: [String]) {
+    setAsideTotal += UInt64(names.count)
+    for name in names where (try? disk.rename(name, to: name + SegmentName.setAsideSuffix)) == nil {
+      diskFailuresTotal += 1
+    }
+    let kept = ((try? disk.list()) ?? []).filter { $0.hasSuffix(SegmentName.setAsideSuffix) }.sorted()
+    var sum: UInt64 = 0
+    for (count, name) in kept.reversed().enumerated() {
+      sum += (try? disk.size(of: name)) ?? 0
+      if count >= limits.setAsideFilesMax || sum > limits.setAsideBytesMax { _ = try? disk.remove(name) }
+    }
+  }
+
+  /// Begins a new spool: another host has used this one's numbers, so that those sent and not acked can be anyone's.
+  /// What was never sent since this start is carried over, as far as memory allows; the rest is reported.
+  private func replace(nowNs: Int64, random: inout some RandomNumberGenerator) {
+    var carried: [[[UInt8]]] = []
+    var lost: [UInt64] = []
+    for index in lanes.indices {
+      let (payloads, missing) = takeUnsent(index, nowNs: nowNs)
+      carried.append(payloads)
+      lost.append(missing)
+    }
+    setAside(lanes.flatMap { $0.segments.map(\.name) })
+    bytes = 0
+    id = SpoolID(high: random.next(), low: random.next())
+    for index in lanes.indices {
+      var found = FoundLane(lane: lanes[index].lane)
+      if lost[index] > 0 {
+        found.loss = LossRange(from: 1, to: lost[index] + 1, reason: .spoolDamaged, isEstimate: true)
+      }
+      lanes[index] = SpoolLane(found, base: lost[index] + 1, limits: limits)
+    }
+    for (index, payloads) in carried.enumerated() {
+      for payload in payloads { append(payload, lane: lanes[index].lane, nowNs: nowNs) }
+      writeOut(index, nowNs: nowNs)
+    }
+  }
+
+  /// - Returns: what was not sent since the start, and how many records are left behind.
+  private func takeUnsent(_ index: Int, nowNs: Int64) -> (payloads: [[UInt8]], lost: UInt64) {
+    let ambiguous = lanes[index].segments.reduce(0) { $0 + Self.unacked($1, lanes[index]) }
+    let unwritten = lanes[index].next - 1 - lanes[index].writtenThrough
+    lanes[index].resume(after: max(lanes[index].sentThrough, lanes[index].base - 1))
+    var payloads: [[UInt8]] = []
+    var room = limits.carriedBytesMax
+    while let item = lanes[index].take(disk, budgetBytes: room, nowNs: nowNs, limits: limits) {
+      guard case .encoded(let payload) = item.content else { continue }
+      payloads.append(payload)
+      room -= payload.count
+    }
+    let all = ambiguous + unwritten
+    return (payloads, all - min(all, UInt64(payloads.count)))
+  }
 }

@@ -18,7 +18,7 @@ extension UplinkSession {
     if let untilNs = coalescingUntilNs, time.monotonicNs < untilNs { return nil }
     var batch = OutgoingBatch(number: number + 1, time: time)
     let bulkWaits = window.hasBulkRoom && (spool.hasUnsent(.backfill) || source.backlogBytes > 0)
-    let liveBytes = takeRecords(.live, budget: bulkWaits ? limits.batchBytes / 2 : limits.batchBytes, into: &batch)
+    let liveBytes = takeRecords(.live, time: time, budget: bulkWaits ? limits.batchBytes / 2 : limits.batchBytes, into: &batch)
     var bulkBytes = 0
     if window.hasBulkRoom {
       let share = spool.hasUnsent(.live) ? limits.batchBytes / 2 : limits.batchBytes - liveBytes
@@ -34,15 +34,15 @@ extension UplinkSession {
   /// Backfill and files take turns in going first, each with half of what is left while both have something.
   private func takeBulk(budget: Int, time: HostTime, into batch: inout OutgoingBatch) -> Int {
     let both = spool.hasUnsent(.backfill) && source.backlogBytes > 0
-    var taken = takeRecords(.backfill, budget: both ? budget / 2 : budget, into: &batch)
+    var taken = takeRecords(.backfill, time: time, budget: both ? budget / 2 : budget, into: &batch)
     taken += takeFiles(budget: budget - taken, time: time, into: &batch)
     return taken
   }
 
-  private func takeRecords(_ lane: Lane, budget: Int, into batch: inout OutgoingBatch) -> Int {
+  private func takeRecords(_ lane: Lane, time: HostTime, budget: Int, into batch: inout OutgoingBatch) -> Int {
     var taken = 0
     while taken < budget, batch.spooled.count < limits.recordsPerBatch,
-      let item = spool.next(lane, budgetBytes: taken == 0 ? .max : budget - taken)
+      let item = spool.next(lane, budgetBytes: taken == 0 ? .max : budget - taken, nowNs: time.wallNs)
     {
       taken += item.estimatedBytes
       batch.spooled.append(item)
