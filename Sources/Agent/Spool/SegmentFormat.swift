@@ -53,8 +53,12 @@ struct SegmentHeader: Sendable, Equatable {
   /// - Parameter bytes: the start of a file; nil where it is no whole header.
   init?(_ bytes: [UInt8]) {
     guard bytes.count >= Self.byteCount, bytes.starts(with: Self.magic) else { return nil }
-    guard Checksum.of(Array(bytes[12..<Self.byteCount])) == bytes.littleEndian(at: 8, as: UInt32.self) else { return nil }
-    guard bytes[12] == 1, let lane = Lane(rawValue: bytes[13]), let reason = LossReason(rawValue: bytes[14]) else { return nil }
+    guard Checksum.of(Array(bytes[12..<Self.byteCount])) == bytes.littleEndian(at: 8, as: UInt32.self) else {
+      return nil
+    }
+    guard bytes[12] == 1, let lane = Lane(rawValue: bytes[13]), let reason = LossReason(rawValue: bytes[14]) else {
+      return nil
+    }
     func word(_ index: Int) -> UInt64 { bytes.littleEndian(at: 16 + 8 * index, as: UInt64.self) }
     self.lane = lane
     spool = SpoolID(high: word(0), low: word(1))
@@ -69,7 +73,9 @@ struct SegmentHeader: Sendable, Equatable {
     guard first > 0, first < 1 << 62, previousLast < first, reserved < 1 << 62 else { return nil }
   }
 
-  init(spool: SpoolID, boot: BootID, lane: Lane, first: UInt64, previousLast: UInt64, loss: LossRange?, reserved: UInt64) {
+  init(
+    spool: SpoolID, boot: BootID, lane: Lane, first: UInt64, previousLast: UInt64, loss: LossRange?, reserved: UInt64
+  ) {
     self.spool = spool
     self.boot = boot
     self.lane = lane

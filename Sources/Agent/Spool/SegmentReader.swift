@@ -48,7 +48,9 @@ struct SegmentReader {
     position = 0
     let left = endOffset > fileOffset ? endOffset - fileOffset : 0
     let wanted = Int(min(left, UInt64(max(limits.readBytes, count - buffer.count))))
-    guard wanted > 0, let bytes = try? disk.read(name, at: fileOffset, count: wanted), !bytes.isEmpty else { return false }
+    guard wanted > 0, let bytes = try? disk.read(name, at: fileOffset, count: wanted), !bytes.isEmpty else {
+      return false
+    }
     fileOffset += UInt64(bytes.count)
     if buffer.isEmpty { buffer = bytes } else { buffer.append(contentsOf: bytes) }
     return buffer.count >= count

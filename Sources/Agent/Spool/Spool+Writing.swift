@@ -25,8 +25,11 @@ extension Spool {
   private func writeAll(_ index: Int, nowNs: Int64) throws(FileError) {
     if !lanes[index].isOpen { try openSegment(index) }
     while lanes[index].hasUnwritten {
+      if !lanes[index].isOpen { try openSegment(index) }
       let sequence = max(lanes[index].writtenThrough + 1, lanes[index].recent.first)
-      guard let payload = lanes[index].recent.payload(of: sequence), let segment = lanes[index].segments.last else { return }
+      guard let payload = lanes[index].recent.payload(of: sequence), let segment = lanes[index].segments.last else {
+        return
+      }
       let recordBytes = UInt64(SegmentRecord.headerBytes + payload.count)
       let isHole = sequence != segment.last + 1
       if isHole || (segment.last >= segment.first && segment.bytes + recordBytes > limits.segmentBytes) {
@@ -75,8 +78,9 @@ extension Spool {
   private func reserve(_ index: Int) throws(FileError) {
     let place = lanes[index].segments.count - 1
     let segment = lanes[index].segments[place]
-    let used = lanes[index].next - min(lanes[index].next, lanes[index].reserved - min(lanes[index].reserved, lanes[index].reserveStep))
+    let used = lanes[index].next - lanes[index].reservedAt
     lanes[index].reserveStep = min(limits.reserveMax, max(limits.reserveMin, used * 2))
+    lanes[index].reservedAt = lanes[index].next
     lanes[index].reserved = lanes[index].next + lanes[index].reserveStep
     var bytes: [UInt8] = []
     SegmentRecord.append(
@@ -113,7 +117,8 @@ extension Spool {
     let first = max(lane.writtenThrough + 1, lane.recent.first)
     let isFirst = first == lane.base
     let header = SegmentHeader(
-      spool: id, boot: boot, lane: lane.lane, first: first, previousLast: isFirst ? lane.previousLast : first - 1,
+      spool: id, boot: boot, lane: lane.lane, first: first,
+      previousLast: isFirst ? lane.previousLast : lane.segments.last?.last ?? first - 1,
       loss: isFirst ? lane.startLoss : lane.losses.last { $0.to == first }, reserved: first + lane.reserveStep)
     let name = try freeName(lane.lane, first)
     let bytes = header.encoded()
@@ -130,6 +135,7 @@ extension Spool {
     lanes[index].segments.append(
       Segment(name: name, header: header, last: first - 1, bytes: size, syncedBytes: size))
     lanes[index].reserved = header.reserved
+    lanes[index].reservedAt = first
     lanes[index].writtenThrough = first - 1
     lanes[index].syncedThrough = first - 1
     lanes[index].unsyncedSinceNs = nil

@@ -35,6 +35,8 @@ struct SpoolLane {
   /// Whether there is anything of this start: a record, or a loss to report.
   var isUsed = false
   var reserved: UInt64 = 0
+  /// `next` when it was reserved.
+  var reservedAt: UInt64
   var reserveStep: UInt64
   /// Committed by the collector through here.
   var acked: UInt64 = 0
@@ -67,6 +69,7 @@ struct SpoolLane {
     next = base
     isUsed = found.loss != nil
     reserveStep = limits.reserveMin
+    reservedAt = base
     recent = RecentRecords(next: base)
     writtenThrough = base - 1
     syncedThrough = base - 1
@@ -163,7 +166,9 @@ struct SpoolLane {
         SegmentReader(name: segment.name, header: segment.header)
       }
     self.reader = nil
-    while case .record(let kind, let sequence, let payload) = reader.next(disk, endOffset: segment.bytes, limits: limits) {
+    while case .record(let kind, let sequence, let payload) = reader.next(
+      disk, endOffset: segment.bytes, limits: limits)
+    {
       guard kind == .data, sequence >= cursor else { continue }
       guard sequence == cursor else { return nil }
       self.reader = reader

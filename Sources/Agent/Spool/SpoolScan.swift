@@ -27,7 +27,7 @@ struct SpoolScan {
   init(_ disk: any SpoolDisk, boot: BootID, limits: SpoolLimits) {
     self.disk = disk
     self.limits = limits
-    let names = ((try? disk.list()) ?? []).compactMap { SegmentName($0) }
+    let names = Self.list(disk).compactMap { SegmentName($0) }
     var found: [(name: SegmentName, segment: Segment)] = []
     for name in names {
       highestName = max(highestName, name.first)
@@ -40,6 +40,14 @@ struct SpoolScan {
     for lane in Lane.allCases {
       take(lane, found.map(\.segment).filter { $0.header.lane == lane }, boot: boot)
     }
+  }
+
+  /// A directory that cannot be listed would look like a new spool: it is asked more than once.
+  private static func list(_ disk: any SpoolDisk) -> [String] {
+    for _ in 0..<3 {
+      if let names = try? disk.list() { return names }
+    }
+    return []
   }
 
   private static func mostFrequent(_ ids: [SpoolID]) -> SpoolID? {
@@ -82,15 +90,38 @@ struct SpoolScan {
         last = sequence
       }
     }
-    let restBytes = segment.bytes - min(segment.bytes, reader.offset)
+    let end = reader.offset
     found.segments[found.segments.count - 1].last = last
-    found.segments[found.segments.count - 1].bytes = reader.offset
+    found.segments[found.segments.count - 1].bytes = end
     found.last = max(last, segment.header.previousLast)
+    if isClosed && end == segment.bytes { return }
     // Within one boot the kernel still has every byte that was written, and only whole records were sent.
     var through = segment.header.boot == boot ? last : max(last, reserved)
-    if restBytes > 0 { through = max(through, last + 1 + restBytes / UInt64(SegmentRecord.headerBytes)) }
-    if (isClosed && restBytes == 0) || through <= last { return }
+    if end < segment.bytes {
+      through = max(through, highestBehind(end, of: found.segments[found.segments.count - 1], fileBytes: segment.bytes))
+    }
+    if through <= last { return }
     found.loss = LossRange(from: last + 1, to: through + 1, reason: .spoolDamaged, isEstimate: true)
+  }
+
+  /// Looks for whole records behind the first bad byte, only to know how far the numbers went.
+  private func highestBehind(_ end: UInt64, of segment: Segment, fileBytes: UInt64) -> UInt64 {
+    var highest = segment.last + 1
+    let count = Int(min(fileBytes - end, limits.segmentBytes + UInt64(limits.recordBytesMax)))
+    guard let rest = try? disk.read(segment.name, at: end, count: count) else { return highest }
+    let seed = segment.header.recordSeed
+    var position = 0
+    while position + SegmentRecord.headerBytes <= rest.count {
+      if case .record(let place) = SegmentRecord.parse(
+        rest, at: position, seed: seed, payloadMax: limits.recordBytesMax)
+      {
+        highest = max(highest, place.sequence)
+        position = place.payload.upperBound
+      } else {
+        position += 1
+      }
+    }
+    return highest
   }
 
   /// A segment without a readable header: its name tells where it stood, its size how much it can have held.

@@ -18,7 +18,8 @@ extension UplinkSession {
     if let untilNs = coalescingUntilNs, time.monotonicNs < untilNs { return nil }
     var batch = OutgoingBatch(number: number + 1, time: time)
     let bulkWaits = window.hasBulkRoom && (spool.hasUnsent(.backfill) || source.backlogBytes > 0)
-    let liveBytes = takeRecords(.live, time: time, budget: bulkWaits ? limits.batchBytes / 2 : limits.batchBytes, into: &batch)
+    let liveBytes = takeRecords(
+      .live, time: time, budget: bulkWaits ? limits.batchBytes / 2 : limits.batchBytes, into: &batch)
     var bulkBytes = 0
     if window.hasBulkRoom {
       let share = spool.hasUnsent(.live) ? limits.batchBytes / 2 : limits.batchBytes - liveBytes
