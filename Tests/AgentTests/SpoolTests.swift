@@ -51,6 +51,8 @@ import Testing
     let disk = MemoryDisk()
     let spool = Self.start(disk)
     for index in 0..<100 { spool.append(Self.payload(index), lane: .live, nowNs: 0) }
+    #expect(Self.resume(spool))
+    _ = Drained.drain(spool, .live)
     spool.acked(.live, through: 90)
     #expect(disk.used < 2048)
     #expect(Self.resume(spool, [LaneMark(lane: .live, sequence: 90)]))
