@@ -27,3 +27,13 @@ static inline const unsigned char *sbx_names_text(const GENERAL_NAMES *n, int i,
   return ASN1_STRING_get0_data(name->d.ia5);
 }
 static inline void sbx_names_free(GENERAL_NAMES *n) { GENERAL_NAMES_free(n); }
+// Identity: what OpenSSL spells as macros or variadic functions.
+static inline EVP_PKEY *sbx_p256_generate(void) { return EVP_EC_gen("P-256"); }
+static inline void sbx_openssl_free(void *memory) { OPENSSL_free(memory); }
+static inline STACK_OF(X509) *sbx_x509_stack_new(void) { return sk_X509_new_null(); }
+static inline int sbx_x509_stack_push(STACK_OF(X509) *stack, X509 *x) { return sk_X509_push(stack, x); }
+static inline void sbx_x509_stack_free(STACK_OF(X509) *stack) { sk_X509_pop_free(stack, X509_free); }
+static inline int sbx_general_names_count(GENERAL_NAMES *names) { return sk_GENERAL_NAME_num(names); }
+static inline GENERAL_NAME *sbx_general_names_at(GENERAL_NAMES *names, int index) {
+  return sk_GENERAL_NAME_value(names, index);
+}

@@ -1,0 +1,102 @@
+package import FleetModel
+package import TLS
+
+/// Who this host is in its fleet: what one generation of the identity directory holds.
+package struct AgentIdentity: Sendable {
+  package let hostID: HostID
+  /// As the collector chose it.
+  package let hostName: String
+  package let collectors: [CollectorAddress]
+  package let key: PrivateKey
+  package let certificate: Certificate
+  /// The certificates between the host's own and the root.
+  package let intermediates: [Certificate]
+  package let roots: [Certificate]
+  /// Counts up with each renewal.
+  package let generation: Int
+  /// Files in PEM, for a TLS context.
+  package let keyPath: String
+  package let certificatePath: String
+  package let rootsPath: String
+}
+
+/// What a collector answered to a join or a renewal, before it is believed.
+package struct CertificateOffer: Sendable {
+  /// 16 bytes.
+  package var hostID: HostID
+  package var hostName: String
+  /// PEM: the host's certificate, then the issuing CA's.
+  package var certificateChain: [UInt8]
+  /// PEM: the roots to trust.
+  package var certificateAuthority: [UInt8]
+
+  package init(hostID: HostID, hostName: String, certificateChain: [UInt8], certificateAuthority: [UInt8]) {
+    self.hostID = hostID
+    self.hostName = hostName
+    self.certificateChain = certificateChain
+    self.certificateAuthority = certificateAuthority
+  }
+
+  /// Checks that the answer is for this host's key and leads to a root in it.
+  ///
+  /// - Parameter pins: SHA-256 of the keys of which one must be among the roots: the token's at a join, the old roots' at a
+  ///   renewal. So an answer can add a root, but never exchange them all at once.
+  /// - Parameter serverNs: the collector's clock: this host's may be wrong.
+  func check(
+    key: PublicKey, pins: [[UInt8]], serverNs: Int64
+  ) throws(IdentityError) -> (chain: [Certificate], roots: [Certificate]) {
+    let chain = try Certificate.decode(pem: certificateChain)
+    let roots = try Certificate.decode(pem: certificateAuthority)
+    guard chain[0].keyPin == key.pin else {
+      throw IdentityError(.mismatchedPair, "the collector sent a certificate for another key")
+    }
+    guard chain[0].hostID == hostID else {
+      throw IdentityError(.nameMismatch, "the collector sent a certificate for another host")
+    }
+    guard roots.contains(where: { pins.contains($0.keyPin) }) else {
+      throw IdentityError(.pinMismatch, "the collector sent none of the roots that this host trusts")
+    }
+    guard (1...255).contains(hostName.utf8.count), !hostName.utf8.contains(where: { $0 < 0x20 || $0 == 0x7f }) else {
+      throw IdentityError(.malformed, "the collector sent a host name that is none")
+    }
+    try CertificateChain.verify(chain, trusted: roots, purpose: .client, nowNs: serverNs)
+    return (chain, roots)
+  }
+}
+
+/// Whether this host's clock agrees with its collector's.
+package enum ClockAgreement: Sendable, Equatable {
+  case agrees
+  /// This host's clock is so far behind that its certificate has not begun for it.
+  case behind(seconds: Int64)
+  /// So far ahead that the certificate is over for this host, while it is not for the collector.
+  case ahead(seconds: Int64)
+
+  /// The longest difference that does no harm: certificates are backdated by as much.
+  package static let toleranceSeconds = CertificateAuthority.backdatedSeconds
+
+  /// - Parameter localNs: this host's wall clock, ns since 1970.
+  /// - Parameter serverNs: the collector's, read at nearly the same moment.
+  package static func judge(localNs: Int64, serverNs: Int64, certificate: Certificate?) -> ClockAgreement {
+    let difference = (localNs.subtractingReportingOverflow(serverNs).partialValue) / 1_000_000_000
+    if let certificate {
+      if localNs < certificate.notBeforeNs, serverNs >= certificate.notBeforeNs {
+        return .behind(seconds: -difference)
+      }
+      if localNs >= certificate.notAfterNs, serverNs < certificate.notAfterNs { return .ahead(seconds: difference) }
+    }
+    if difference < -toleranceSeconds { return .behind(seconds: -difference) }
+    return difference > toleranceSeconds ? .ahead(seconds: difference) : .agrees
+  }
+
+  /// One sentence for the operator; nil where all is well.
+  package var message: String? {
+    switch self {
+    case .agrees: nil
+    case .behind(let seconds):
+      "this host's clock is \(seconds) s behind the collector's: check its time synchronisation"
+    case .ahead(let seconds):
+      "this host's clock is \(seconds) s ahead of the collector's: check its time synchronisation"
+    }
+  }
+}

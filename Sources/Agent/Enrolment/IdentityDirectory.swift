@@ -1,0 +1,164 @@
+internal import Files
+internal import FleetModel
+package import TLS
+
+/// The host's identity on disk: `identity/<n>/` holds one generation whole, `identity/current` names the one that counts.
+///
+/// Key and certificate can thus never be mixed: a new pair is complete and synced before the one rename that makes it count, and a kill at any
+/// step before leaves the old pair as it was. The new key is written before it is sent for signing, so that a join or renewal whose
+/// answer was lost is repeated with the same key and needs no second token.
+package struct IdentityDirectory: Sendable {
+  /// Called with the name of each step before it is done; a test throws here, as a kill would stop here.
+  package typealias Step = @Sendable (String) throws(IdentityError) -> Void
+
+  package let path: String
+  private let step: Step
+
+  /// - Parameter stateDirectory: the agent's; made when missing.
+  package init(stateDirectory: String, step: @escaping Step = { _ throws(IdentityError) in }) {
+    path = stateDirectory + "/identity"
+    self.step = step
+  }
+
+  private var currentPath: String { path + "/current" }
+  private func directory(_ generation: Int) -> String { "\(path)/\(generation)" }
+
+  // MARK: Reading
+
+  /// - Returns: nil where this host has not joined yet, also when a join was interrupted.
+  /// - Throws: `.malformed`, `.truncated`, `.permissions`, `.mismatchedPair`, `.notFound` for a damaged identity: it is not replaced silently.
+  package func load() throws(IdentityError) -> AgentIdentity? {
+    guard let generation = try currentGeneration() else { return nil }
+    let directory = directory(generation)
+    let key = try KeyFiles.privateKey(directory + "/key.pem")
+    let chain = try KeyFiles.certificates(directory + "/certificate.pem")
+    let roots = try KeyFiles.certificates(directory + "/authority.pem")
+    guard try key.publicKey.pin == chain[0].keyPin else {
+      throw IdentityError(.mismatchedPair, "\(directory)/key.pem is not the key of certificate.pem")
+    }
+    guard let hostID = chain[0].hostID else {
+      throw IdentityError(.malformed, "\(directory)/certificate.pem names no host")
+    }
+    let host = try HostFile(parsing: KeyFiles.read(directory + "/host"), path: directory + "/host")
+    return AgentIdentity(
+      hostID: hostID, hostName: host.name, collectors: host.collectors, key: key, certificate: chain[0],
+      intermediates: Array(chain.dropFirst()), roots: roots, generation: generation, keyPath: directory + "/key.pem",
+      certificatePath: directory + "/certificate.pem", rootsPath: directory + "/authority.pem")
+  }
+
+  private func currentGeneration() throws(IdentityError) -> Int? {
+    let bytes: [UInt8]
+    do throws(IdentityError) {
+      bytes = try KeyFiles.read(currentPath)
+    } catch {
+      if error.code == .notFound { return nil }
+      throw error
+    }
+    let text = String(decoding: bytes.filter { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+    guard let generation = Int(text), generation > 0 else {
+      throw IdentityError(.malformed, "\(currentPath) does not name a generation of the identity")
+    }
+    return generation
+  }
+
+  // MARK: Writing
+
+  /// The key to have signed next: the one that an interrupted join or renewal left, or a new one, on disk before it is returned.
+  package func prepareKey() throws(IdentityError) -> PrivateKey {
+    let directory = directory(try (currentGeneration() ?? 0) + 1)
+    let keyPath = directory + "/key.pem"
+    // A cut or foreign file is no key that anyone has signed: it is replaced.
+    if let left = try? KeyFiles.privateKey(keyPath) { return left }
+    let key = try PrivateKey.generate()
+    try step("make directory")
+    try on { () throws(FileError) in try HostFiles.makeDirectory(directory, mode: 0o700) }
+    try write(keyPath, [UInt8](try key.pem().utf8), mode: 0o600)
+    try on { () throws(FileError) in try HostFiles.syncDirectory(path) }
+    return key
+  }
+
+  /// Makes the prepared key and the certificate that the collector sent for it this host's identity.
+  ///
+  /// - Parameter pins: the token's at a join; at a renewal the pins of the roots trusted so far.
+  /// - Parameter serverNs: the collector's clock, ns since 1970.
+  /// - Throws: what is wrong with the offer; the identity is then unchanged.
+  @discardableResult
+  package func accept(
+    _ offer: CertificateOffer, pins: [[UInt8]], collectors: [CollectorAddress], serverNs: Int64
+  ) throws(IdentityError) -> AgentIdentity {
+    let generation = try (currentGeneration() ?? 0) + 1
+    let directory = directory(generation)
+    let key = try KeyFiles.privateKey(directory + "/key.pem")
+    let (chain, roots) = try offer.check(key: key.publicKey, pins: pins, serverNs: serverNs)
+    let host = HostFile(name: offer.hostName, collectors: collectors)
+    try write(directory + "/certificate.pem", [UInt8](chain.map(\.pem).joined().utf8), mode: 0o644)
+    try write(directory + "/authority.pem", [UInt8](roots.map(\.pem).joined().utf8), mode: 0o644)
+    try write(directory + "/host", [UInt8](host.text.utf8), mode: 0o644)
+    try write(currentPath, [UInt8]("\(generation)\n".utf8), mode: 0o644)
+    guard let identity = try load() else { throw IdentityError(.notFound, "the new identity cannot be read back") }
+    return identity
+  }
+
+  /// Removes the generations before the current one: to be called once the new certificate has been used.
+  package func retirePrevious() throws(IdentityError) {
+    guard let current = try currentGeneration() else { return }
+    let names = try on { () throws(FileError) in try HostFiles.list(path) }
+    for generation in names.compactMap(Int.init) where generation < current {
+      let directory = directory(generation)
+      let files = try on { () throws(FileError) in try HostFiles.list(directory) }
+      for name in files {
+        try step("remove \(name)")
+        try on { () throws(FileError) in try HostFiles.remove("\(directory)/\(name)") }
+      }
+    }
+  }
+
+  private func write(_ path: String, _ bytes: [UInt8], mode: UInt32) throws(IdentityError) {
+    try step("write \(HostFiles.name(of: path))")
+    // A leftover of a kill may have other permissions, which opening it again would keep.
+    try on { () throws(FileError) in try HostFiles.remove(path + ".new") }
+    try on { () throws(FileError) in try HostFiles.replace(path, with: bytes, mode: mode) }
+    try step("written \(HostFiles.name(of: path))")
+  }
+
+  @discardableResult
+  private func on<T>(_ work: () throws(FileError) -> T) throws(IdentityError) -> T {
+    do throws(FileError) {
+      return try work()
+    } catch {
+      throw IdentityError(error)
+    }
+  }
+}
+
+/// The file `host`: lines `name=…` and `collector=host:port`.
+struct HostFile: Equatable {
+  var name: String
+  var collectors: [CollectorAddress]
+
+  init(name: String, collectors: [CollectorAddress]) {
+    self.name = name
+    self.collectors = collectors
+  }
+
+  init(parsing bytes: [UInt8], path: String) throws(IdentityError) {
+    var name: String?
+    collectors = []
+    for line in bytes.split(separator: UInt8(ascii: "\n")) {
+      let text = String(decoding: line, as: UTF8.self)
+      if text.hasPrefix("name=") { name = String(text.dropFirst(5)) }
+      if text.hasPrefix("collector=") {
+        guard let address = CollectorAddress(String(text.dropFirst(10))) else {
+          throw IdentityError(.malformed, "\(path): \"\(text)\" is no address")
+        }
+        collectors.append(address)
+      }
+    }
+    guard let name, !name.isEmpty, !collectors.isEmpty else {
+      throw IdentityError(.truncated, "\(path) is incomplete: it needs the host's name and a collector's address")
+    }
+    self.name = name
+  }
+
+  var text: String { "name=\(name)\n" + collectors.map { "collector=\($0)\n" }.joined() }
+}

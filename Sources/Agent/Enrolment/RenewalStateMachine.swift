@@ -1,0 +1,103 @@
+package import TLS
+
+/// When the agent asks for its next certificate. Time and randomness are passed in.
+///
+/// A certificate is renewed at two thirds of its life, earlier or later by up to a tenth of it, so that a fleet that joined in one minute does not
+/// renew in one minute. A failed attempt is repeated with growing, random pauses. After its end a certificate is good for a renewal alone, for 30 days.
+package struct RenewalStateMachine: Sendable, Equatable {
+  package static let graceNs: Int64 = 30 * 86_400 * 1_000_000_000
+  /// First and longest pause between attempts; both shrink with the certificate's life, for tests with certificates of seconds.
+  package static let pauseFirstNs: Int64 = 60 * 1_000_000_000
+  package static let pauseMaxNs: Int64 = 3_600 * 1_000_000_000
+
+  package enum Stop: Sendable, Equatable {
+    /// Not in the allow-list: this host must join again.
+    case unknown
+    /// An operator revoked this host.
+    case revoked
+    /// The grace is over: this host must join again.
+    case graceOver
+  }
+
+  package enum Action: Sendable, Equatable {
+    /// Nothing to do before this wall-clock time.
+    case wait(untilNs: Int64)
+    /// Ask now, with a new key.
+    case renew
+    case stopped(Stop)
+  }
+
+  package enum State: Sendable, Equatable {
+    case waiting(untilNs: Int64)
+    /// One attempt is under way.
+    case asking
+    case stopped(Stop)
+  }
+
+  package private(set) var state: State
+  /// Attempts that failed since the last success.
+  package private(set) var failures = 0
+  private var notBeforeNs: Int64
+  private var notAfterNs: Int64
+
+  /// - Parameter random: 0..<1.
+  package init(notBeforeNs: Int64, notAfterNs: Int64, random: Double) {
+    self.notBeforeNs = notBeforeNs
+    self.notAfterNs = notAfterNs
+    state = .waiting(untilNs: Self.dueNs(notBeforeNs, notAfterNs, random))
+  }
+
+  /// Two thirds of the life, ± a tenth of it.
+  static func dueNs(_ notBeforeNs: Int64, _ notAfterNs: Int64, _ random: Double) -> Int64 {
+    let lifeNs = max(0, notAfterNs.subtractingReportingOverflow(notBeforeNs).partialValue)
+    let ratio = 2.0 / 3.0 + (min(max(random, 0), 1) * 2 - 1) / 10
+    return notBeforeNs + Int64(Double(lifeNs) * ratio)
+  }
+
+  /// To be called when a wait is over, and at any other time.
+  package mutating func timePassed(nowNs: Int64) -> Action {
+    switch state {
+    case .stopped(let why): return .stopped(why)
+    case .asking: return .wait(untilNs: nowNs + pauseMaxNs)
+    case .waiting(let untilNs):
+      // A clock set back by more than the pause must not delay the next attempt for as long.
+      if nowNs < untilNs { return .wait(untilNs: untilNs) }
+      guard nowNs < notAfterNs + Self.graceNs else {
+        state = .stopped(.graceOver)
+        return .stopped(.graceOver)
+      }
+      state = .asking
+      return .renew
+    }
+  }
+
+  /// The attempt under way gave a new certificate.
+  package mutating func renewed(notBeforeNs: Int64, notAfterNs: Int64, random: Double) {
+    self = RenewalStateMachine(notBeforeNs: notBeforeNs, notAfterNs: notAfterNs, random: random)
+  }
+
+  /// The attempt under way failed.
+  ///
+  /// - Parameter refusal: why the collector refused, nil where it was not reached or did not say.
+  /// - Parameter random: 0..<1.
+  package mutating func failed(nowNs: Int64, refusal: IdentityRefusal?, random: Double) {
+    failures += 1
+    switch refusal {
+    case .unknown: state = .stopped(.unknown)
+    case .revoked: state = .stopped(.revoked)
+    case .expired where nowNs >= notAfterNs + Self.graceNs: state = .stopped(.graceOver)
+    case .expired, .clock, nil: state = .waiting(untilNs: nowNs + pauseNs(random))
+    }
+  }
+
+  /// Full jitter on a pause that doubles: AWS's "exponential backoff and jitter".
+  private func pauseNs(_ random: Double) -> Int64 {
+    let doubled = pauseFirstNs << Int64(min(failures - 1, 16))
+    let limit = min(max(doubled, pauseFirstNs), pauseMaxNs)
+    return pauseFirstNs / 2 + Int64(Double(limit) * min(max(random, 0), 1))
+  }
+
+  private var lifeNs: Int64 { max(1, notAfterNs.subtractingReportingOverflow(notBeforeNs).partialValue) }
+  private var pauseFirstNs: Int64 { max(1_000_000, min(Self.pauseFirstNs, lifeNs / 100)) }
+  private var pauseMaxNs: Int64 { max(1_000_000, min(Self.pauseMaxNs, lifeNs / 10)) }
+}
