@@ -1,4 +1,5 @@
 package import FleetModel
+internal import Schema
 package import TLS
 
 /// Who this host is in its fleet: what one generation of the identity directory holds.
@@ -20,30 +21,15 @@ package struct AgentIdentity: Sendable {
   package let rootsPath: String
 }
 
-/// What a collector answered to a join or a renewal, before it is believed.
-package struct CertificateOffer: Sendable {
-  /// 16 bytes.
-  package var hostID: HostID
-  package var hostName: String
-  /// PEM: the host's certificate, then the issuing CA's.
-  package var certificateChain: [UInt8]
-  /// PEM: the roots to trust.
-  package var certificateAuthority: [UInt8]
-
-  package init(hostID: HostID, hostName: String, certificateChain: [UInt8], certificateAuthority: [UInt8]) {
-    self.hostID = hostID
-    self.hostName = hostName
-    self.certificateChain = certificateChain
-    self.certificateAuthority = certificateAuthority
-  }
-
+extension CertificateReply {
   /// Checks that the answer is for this host's key and leads to a root in it.
   ///
   /// - Parameter pins: SHA-256 of the keys of which one must be among the roots: the token's at a join, the old roots' at a
   ///   renewal. So an answer can add a root, but never exchange them all at once.
-  /// - Parameter serverNs: the collector's clock: this host's may be wrong.
+  ///
+  /// The times are judged by the collector's clock, which the answer carries: this host's may be wrong.
   func check(
-    key: PublicKey, pins: [[UInt8]], serverNs: Int64
+    key: PublicKey, pins: [[UInt8]]
   ) throws(IdentityError) -> (chain: [Certificate], roots: [Certificate]) {
     let chain = try Certificate.decode(pem: certificateChain)
     let roots = try Certificate.decode(pem: certificateAuthority)

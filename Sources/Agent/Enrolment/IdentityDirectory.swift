@@ -1,5 +1,6 @@
 internal import Files
 internal import FleetModel
+package import Schema
 package import TLS
 
 /// The host's identity on disk: `identity/<n>/` holds one generation whole, `identity/current` names the one that counts.
@@ -80,17 +81,16 @@ package struct IdentityDirectory: Sendable {
   /// Makes the prepared key and the certificate that the collector sent for it this host's identity.
   ///
   /// - Parameter pins: the token's at a join; at a renewal the pins of the roots trusted so far.
-  /// - Parameter serverNs: the collector's clock, ns since 1970.
-  /// - Throws: what is wrong with the offer; the identity is then unchanged.
+  /// - Throws: what is wrong with the answer; the identity is then unchanged.
   @discardableResult
   package func accept(
-    _ offer: CertificateOffer, pins: [[UInt8]], collectors: [CollectorAddress], serverNs: Int64
+    _ reply: CertificateReply, pins: [[UInt8]], collectors: [CollectorAddress]
   ) throws(IdentityError) -> AgentIdentity {
     let generation = try (currentGeneration() ?? 0) + 1
     let directory = directory(generation)
     let key = try KeyFiles.privateKey(directory + "/key.pem")
-    let (chain, roots) = try offer.check(key: key.publicKey, pins: pins, serverNs: serverNs)
-    let host = HostFile(name: offer.hostName, collectors: collectors)
+    let (chain, roots) = try reply.check(key: key.publicKey, pins: pins)
+    let host = HostFile(name: reply.hostName, collectors: collectors)
     try write(directory + "/certificate.pem", [UInt8](chain.map(\.pem).joined().utf8), mode: 0o644)
     try write(directory + "/authority.pem", [UInt8](roots.map(\.pem).joined().utf8), mode: 0o644)
     try write(directory + "/host", [UInt8](host.text.utf8), mode: 0o644)
