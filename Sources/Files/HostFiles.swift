@@ -43,6 +43,15 @@ package enum HostFiles {
     throw .last("remove", path)
   }
 
+  /// Removes an empty directory.
+  /// - Returns: false where there was none.
+  @discardableResult
+  package static func removeDirectory(_ path: String) throws(FileError) -> Bool {
+    if unsafe rmdir(path) == 0 { return true }
+    if sbx_errno() == ENOENT { return false }
+    throw .last("remove directory", path)
+  }
+
   /// Makes the directory and those above it; an existing one is fine.
   package static func makeDirectory(_ path: String, mode: UInt32 = 0o700) throws(FileError) {
     if unsafe mkdir(path, mode) == 0 || sbx_errno() == EEXIST { return }

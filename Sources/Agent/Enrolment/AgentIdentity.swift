@@ -64,7 +64,7 @@ package enum ClockAgreement: Sendable, Equatable {
   /// - Parameter localNs: this host's wall clock, ns since 1970.
   /// - Parameter serverNs: the collector's, read at nearly the same moment.
   package static func judge(localNs: Int64, serverNs: Int64, certificate: Certificate?) -> ClockAgreement {
-    let difference = (localNs.subtractingReportingOverflow(serverNs).partialValue) / 1_000_000_000
+    let difference = localNs / 1_000_000_000 - serverNs / 1_000_000_000
     if let certificate {
       if localNs < certificate.notBeforeNs, serverNs >= certificate.notBeforeNs {
         return .behind(seconds: -difference)

@@ -110,6 +110,7 @@ package struct IdentityDirectory: Sendable {
         try step("remove \(name)")
         try on { () throws(FileError) in try HostFiles.remove("\(directory)/\(name)") }
       }
+      try on { () throws(FileError) in try HostFiles.removeDirectory(directory) }
     }
   }
 

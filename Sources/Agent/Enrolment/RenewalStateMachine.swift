@@ -49,20 +49,21 @@ package struct RenewalStateMachine: Sendable, Equatable {
 
   /// Two thirds of the life, ± a tenth of it.
   static func dueNs(_ notBeforeNs: Int64, _ notAfterNs: Int64, _ random: Double) -> Int64 {
-    let lifeNs = max(0, notAfterNs.subtractingReportingOverflow(notBeforeNs).partialValue)
+    let lifeNs = life(notBeforeNs, notAfterNs)
     let ratio = 2.0 / 3.0 + (min(max(random, 0), 1) * 2 - 1) / 10
-    return notBeforeNs + Int64(Double(lifeNs) * ratio)
+    return sum(notBeforeNs, Int64(Double(lifeNs) * ratio))
   }
 
   /// To be called when a wait is over, and at any other time.
   package mutating func timePassed(nowNs: Int64) -> Action {
     switch state {
     case .stopped(let why): return .stopped(why)
-    case .asking: return .wait(untilNs: nowNs + pauseMaxNs)
+    case .asking: return .wait(untilNs: Self.sum(nowNs, pauseMaxNs))
     case .waiting(let untilNs):
-      // A clock set back by more than the pause must not delay the next attempt for as long.
-      if nowNs < untilNs { return .wait(untilNs: untilNs) }
-      guard nowNs < notAfterNs + Self.graceNs else {
+      // No pause is that long: the clock was set back since, and the attempt is due.
+      let wasSetBack = failures > 0 && untilNs > Self.sum(nowNs, pauseFirstNs + pauseMaxNs)
+      if nowNs < untilNs, !wasSetBack { return .wait(untilNs: untilNs) }
+      guard nowNs < graceEndNs else {
         state = .stopped(.graceOver)
         return .stopped(.graceOver)
       }
@@ -85,8 +86,8 @@ package struct RenewalStateMachine: Sendable, Equatable {
     switch refusal {
     case .unknown: state = .stopped(.unknown)
     case .revoked: state = .stopped(.revoked)
-    case .expired where nowNs >= notAfterNs + Self.graceNs: state = .stopped(.graceOver)
-    case .expired, .clock, nil: state = .waiting(untilNs: nowNs + pauseNs(random))
+    case .expired where nowNs >= graceEndNs: state = .stopped(.graceOver)
+    case .expired, .clock, nil: state = .waiting(untilNs: Self.sum(nowNs, pauseNs(random)))
     }
   }
 
@@ -97,7 +98,20 @@ package struct RenewalStateMachine: Sendable, Equatable {
     return pauseFirstNs / 2 + Int64(Double(limit) * min(max(random, 0), 1))
   }
 
-  private var lifeNs: Int64 { max(1, notAfterNs.subtractingReportingOverflow(notBeforeNs).partialValue) }
+  private var graceEndNs: Int64 { Self.sum(notAfterNs, Self.graceNs) }
+  private var lifeNs: Int64 { Self.life(notBeforeNs, notAfterNs) }
   private var pauseFirstNs: Int64 { max(1_000_000, min(Self.pauseFirstNs, lifeNs / 100)) }
   private var pauseMaxNs: Int64 { max(1_000_000, min(Self.pauseMaxNs, lifeNs / 10)) }
+
+  /// At least 1 ns, whatever a certificate says.
+  private static func life(_ notBeforeNs: Int64, _ notAfterNs: Int64) -> Int64 {
+    let (difference, overflow) = notAfterNs.subtractingReportingOverflow(notBeforeNs)
+    return overflow ? (notAfterNs > notBeforeNs ? .max / 2 : 1) : min(max(1, difference), .max / 2)
+  }
+
+  /// Of a time and a length ≥ 0; times end at the last that 64 bits hold.
+  private static func sum(_ timeNs: Int64, _ lengthNs: Int64) -> Int64 {
+    let (sum, overflow) = timeNs.addingReportingOverflow(lengthNs)
+    return overflow ? .max : sum
+  }
 }
