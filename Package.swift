@@ -73,7 +73,7 @@ let package = Package(
       path: "Benchmarks/signalbox-bench"),
     // Tests
     .target(
-      name: "TestSupport", dependencies: ["FleetModel", "Files", "Postgres"], path: "Tests/TestSupport",
+      name: "TestSupport", dependencies: ["FleetModel", "Files", "Postgres"], path: "Tests/TestSupport", exclude: ["timescale.sh"],
       swiftSettings: strict),
     tests("Architecture", []),
     tests("FleetModel", ["FleetModel"]),

@@ -1,0 +1,339 @@
+internal import CLibPQ
+internal import Glibc
+
+/// How long things may take on one connection, in ms; 0 = no limit.
+package struct ConnectionOptions: Sendable {
+  /// Shown in pg_stat_activity and in the server's log.
+  package var applicationName = "signalbox"
+  package var connectTimeoutMs = 5_000
+  /// For one answer of the server, kept by the client: also a stopped server is noticed. Should exceed `statementTimeoutMs`.
+  package var answerTimeoutMs = 60_000
+  package var statementTimeoutMs = 0
+  package var lockTimeoutMs = 0
+  package var idleInTransactionTimeoutMs = 0
+  /// SET commands of the session, name and value.
+  package var settings: [String: String] = [:]
+
+  package init() {}
+}
+
+/// One connection to PostgreSQL, through libpq.
+///
+/// Why blocking with deadlines: each writer has its own thread, and nothing else waits on it. Confined to one thread at a
+/// time; not Sendable. After a lost connection every call throws until a new one is opened.
+@safe package final class Connection {
+  /// nil once closed.
+  private var handle: OpaquePointer?
+  package let options: ConnectionOptions
+  /// Test support: called before each statement, may throw what the server would.
+  package var failurePoint: ((_ statement: String) throws(PostgresError) -> Void)?
+
+  package init(_ url: DatabaseURL, options: ConnectionOptions = ConnectionOptions()) throws(PostgresError) {
+    self.options = options
+    var settings = url.settings
+    settings["client_encoding"] = "UTF8"
+    if settings["connect_timeout"] == nil, options.connectTimeoutMs > 0 {
+      // Whole seconds; libpq takes at least two.
+      settings["connect_timeout"] = String(max(2, (options.connectTimeoutMs + 999) / 1000))
+    }
+    if settings["application_name"] == nil { settings["application_name"] = options.applicationName }
+    // Over TCP a dead peer is noticed by the kernel; ignored on Unix sockets.
+    if settings["keepalives_idle"] == nil { settings["keepalives_idle"] = "15" }
+    if settings["tcp_user_timeout"] == nil { settings["tcp_user_timeout"] = "30000" }
+    unsafe handle = Self.connect(settings)
+    guard unsafe PQstatus(handle) == CONNECTION_OK else {
+      let error = connectionError("connect to \(url)")
+      close()
+      throw error
+    }
+    unsafe PQsetNoticeProcessor(handle, { _, _ in }, nil)
+    unsafe PQsetnonblocking(handle, 1)
+    try applySettings()
+  }
+
+  deinit { unsafe PQfinish(handle) }
+
+  private static func connect(_ settings: [String: String]) -> OpaquePointer? {
+    // libpq copies names and values; both arrays end with NULL and live for the call.
+    var names = unsafe settings.keys.map { unsafe strdup($0) }
+    var values = unsafe settings.values.map { unsafe strdup($0) }
+    unsafe names.append(nil)
+    unsafe values.append(nil)
+    defer { unsafe (names + values).forEach { unsafe free($0) } }
+    return unsafe names.map { unsafe UnsafePointer($0) }.withUnsafeBufferPointer { names in
+      unsafe values.map { unsafe UnsafePointer($0) }.withUnsafeBufferPointer { values in
+        unsafe PQconnectdbParams(names.baseAddress, values.baseAddress, 0)
+      }
+    }
+  }
+
+  private func applySettings() throws(PostgresError) {
+    var settings = options.settings
+    if options.statementTimeoutMs > 0 { settings["statement_timeout"] = String(options.statementTimeoutMs) }
+    if options.lockTimeoutMs > 0 { settings["lock_timeout"] = String(options.lockTimeoutMs) }
+    if options.idleInTransactionTimeoutMs > 0 {
+      settings["idle_in_transaction_session_timeout"] = String(options.idleInTransactionTimeoutMs)
+    }
+    for (name, value) in settings.sorted(by: { $0.key < $1.key }) {
+      _ = try query("select set_config($1, $2, false)", [.text(name), .text(value)])
+    }
+  }
+
+  package func close() {
+    unsafe PQfinish(handle)
+    unsafe handle = nil
+  }
+
+  package var isOpen: Bool { unsafe handle != nil && PQstatus(handle) == CONNECTION_OK }
+
+  /// In a transaction block, also a failed one.
+  package var isInTransaction: Bool {
+    let status = unsafe PQtransactionStatus(handle)
+    return status == PQTRANS_INTRANS || status == PQTRANS_INERROR
+  }
+
+  /// 150004 for 15.4.
+  package var serverVersion: Int { Int(unsafe PQserverVersion(handle)) }
+
+  /// Process of the server's backend; for pg_terminate_backend.
+  package var backendPID: Int32 { unsafe PQbackendPID(handle) }
+
+  // MARK: Statements
+
+  /// Runs one or several statements without parameters, one implicit transaction if there are several.
+  package func execute(_ sql: String) throws(PostgresError) {
+    try before(sql)
+    guard unsafe PQsendQuery(handle, sql) == 1 else { throw connectionError(Self.summary(sql)) }
+    let result = unsafe try finish(Self.summary(sql))
+    unsafe PQclear(result)
+  }
+
+  /// Runs one statement with typed parameters; numbers come back in binary.
+  package func query(_ sql: String, _ parameters: [Parameter] = []) throws(PostgresError) -> Rows {
+    try send(sql, parameters, binary: true)
+    return unsafe Rows(adopting: unsafe try finish(Self.summary(sql)))
+  }
+
+  /// As `query`, but every value comes back as the server's text: for statements whose types are not known.
+  package func queryText(_ sql: String, _ parameters: [Parameter] = []) throws(PostgresError) -> Rows {
+    try send(sql, parameters, binary: false)
+    return unsafe Rows(adopting: unsafe try finish(Self.summary(sql)))
+  }
+
+  /// Runs `body` in a transaction and commits; any error rolls back.
+  ///
+  /// Where COMMIT itself loses the connection its effect is unknown: `PostgresError.isConnectionLost`.
+  package func transaction<Result, Failure: Error>(
+    mapping failure: (PostgresError) -> Failure, _ body: () throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    do throws(PostgresError) { try execute("begin") } catch { throw failure(error) }
+    let result: Result
+    do throws(Failure) {
+      result = try body()
+    } catch {
+      rollback()
+      throw error
+    }
+    do throws(PostgresError) {
+      try execute("commit")
+    } catch {
+      rollback()
+      throw failure(error)
+    }
+    return result
+  }
+
+  package func transaction<Result>(_ body: () throws(PostgresError) -> Result) throws(PostgresError) -> Result {
+    try transaction(mapping: { $0 }, body)
+  }
+
+  /// Never throws: after a lost connection there is nothing to roll back.
+  package func rollback() {
+    guard isOpen, isInTransaction else { return }
+    let point = failurePoint
+    failurePoint = nil
+    do throws(PostgresError) { try execute("rollback") } catch { close() }
+    failurePoint = point
+  }
+
+  private func send(_ sql: String, _ parameters: [Parameter], binary: Bool) throws(PostgresError) {
+    try before(sql)
+    var bytes: [UInt8] = []
+    var places: [Int?] = []
+    var lengths: [Int32] = []
+    for parameter in parameters {
+      let start = bytes.count
+      let isPresent = parameter.encode(into: &bytes)
+      places.append(isPresent ? start : nil)
+      lengths.append(Int32(bytes.count - start))
+    }
+    bytes.append(0)
+    let types = parameters.map { Oid($0.oid) }
+    let formats = [Int32](repeating: 1, count: parameters.count)
+    let handle = unsafe self.handle
+    // libpq copies the values into its buffer before it returns; `places` lie inside `bytes`.
+    let sent = unsafe bytes.withUnsafeBytes { memory in
+      let values = unsafe places.map { place in
+        unsafe place.map { unsafe memory.baseAddress!.advanced(by: $0).assumingMemoryBound(to: CChar.self) }
+      }
+      return unsafe PQsendQueryParams(
+        handle, sql, Int32(parameters.count), types, values, lengths, formats, binary ? 1 : 0)
+    }
+    if sent != 1 { throw connectionError(Self.summary(sql)) }
+  }
+
+  private func before(_ sql: String) throws(PostgresError) {
+    guard unsafe handle != nil else { throw .connectionLost("the connection is closed", doing: Self.summary(sql)) }
+    if let failurePoint { try failurePoint(sql) }
+  }
+
+  /// Waits for the whole answer and returns its last result.
+  /// - Throws: the first error of the answer; the connection can be used again unless it is lost.
+  private func finish(_ doing: String) throws(PostgresError) -> OpaquePointer {
+    try flush(doing)
+    var last: OpaquePointer?
+    var failure: PostgresError?
+    while let result = unsafe try nextResult(doing) {
+      let status = unsafe PQresultStatus(result)
+      if status == PGRES_FATAL_ERROR || status == PGRES_BAD_RESPONSE || status == PGRES_NONFATAL_ERROR {
+        if failure == nil { failure = unsafe resultError(result, doing) }
+      }
+      if let last = unsafe last { unsafe PQclear(last) }
+      unsafe last = result
+      // A COPY that nobody feeds would never end the answer.
+      if status == PGRES_COPY_IN || status == PGRES_COPY_OUT { break }
+    }
+    if let failure {
+      unsafe PQclear(last)
+      throw failure
+    }
+    guard let last = unsafe last else { throw connectionError(doing) }
+    return unsafe last
+  }
+
+  func startCopy(_ sql: String, doing: String) throws(PostgresError) {
+    try before(sql)
+    guard unsafe PQsendQuery(handle, sql) == 1 else { throw connectionError(doing) }
+    let result = unsafe try finish(doing)
+    let status = unsafe PQresultStatus(result)
+    unsafe PQclear(result)
+    if status != PGRES_COPY_IN {
+      throw PostgresError(sqlState: "0A000", message: "the server did not start a COPY", doing: doing)
+    }
+  }
+
+  func endCopy(doing: String) throws(PostgresError) -> Int {
+    while true {
+      let done = unsafe PQputCopyEnd(handle, nil)
+      if done == 1 { break }
+      if done < 0 { throw connectionError(doing) }
+      try wait(forWriting: true, doing)
+    }
+    let rows = unsafe Rows(adopting: unsafe try finish(doing))
+    return rows.affected
+  }
+
+  /// Sends one piece of a COPY.
+  func putCopy(_ memory: UnsafeRawBufferPointer, doing: String) throws(PostgresError) {
+    let start = unsafe memory.baseAddress?.assumingMemoryBound(to: CChar.self)
+    while true {
+      // Valid for the call; libpq copies it.
+      let done = unsafe PQputCopyData(handle, start, Int32(memory.count))
+      if done == 1 { return }
+      if done < 0 { throw connectionError(doing) }
+      try wait(forWriting: true, doing)
+    }
+  }
+
+  // MARK: Waiting
+
+  func flush(_ doing: String) throws(PostgresError) {
+    while true {
+      let left = unsafe PQflush(handle)
+      if left == 0 { return }
+      if left < 0 { throw connectionError(doing) }
+      try wait(forWriting: true, doing)
+    }
+  }
+
+  private func nextResult(_ doing: String) throws(PostgresError) -> OpaquePointer? {
+    while unsafe PQisBusy(handle) == 1 {
+      try wait(forWriting: false, doing)
+      if unsafe PQconsumeInput(handle) != 1 { throw connectionError(doing) }
+    }
+    return unsafe PQgetResult(handle)
+  }
+
+  /// Waits for the socket; while writing, input is read too, or both sides could wait for each other.
+  private func wait(forWriting: Bool, _ doing: String) throws(PostgresError) {
+    let limit = options.answerTimeoutMs
+    switch Poll.wait(unsafe PQsocket(handle), reading: true, writing: forWriting, timeoutMs: limit) {
+    case .ready(let readable):
+      if forWriting, readable, unsafe PQconsumeInput(handle) != 1 { throw connectionError(doing) }
+    case .timedOut:
+      close()
+      throw .connectionLost("the database did not answer within \(limit) ms", doing: doing)
+    case .failed(let message):
+      close()
+      throw .connectionLost(message, doing: doing)
+    }
+  }
+
+  // MARK: Notifications
+
+  /// Readable when a notification may have come; for epoll beside other descriptors. -1 once closed.
+  package var pollDescriptor: Int32 { unsafe PQsocket(handle) }
+
+  package func listen(_ channel: String) throws(PostgresError) { try execute("listen \(Self.quoted(channel))") }
+
+  /// What has been notified; never waits.
+  package func notifications() throws(PostgresError) -> [(channel: String, payload: String)] {
+    guard unsafe handle != nil, unsafe PQconsumeInput(handle) == 1 else { throw connectionError("read notifications") }
+    var notifications: [(channel: String, payload: String)] = []
+    while let notification = unsafe PQnotifies(handle) {
+      // Owned by us; freed after copying.
+      unsafe notifications.append(
+        (String(cString: notification.pointee.relname), String(cString: notification.pointee.extra)))
+      unsafe PQfreemem(notification)
+    }
+    return notifications
+  }
+
+  /// Waits until a notification came or the time is over.
+  package func awaitNotifications(timeoutMs: Int) throws(PostgresError) -> [(channel: String, payload: String)] {
+    let pending = try notifications()
+    if !pending.isEmpty { return pending }
+    _ = Poll.wait(pollDescriptor, reading: true, writing: false, timeoutMs: timeoutMs)
+    return try notifications()
+  }
+
+  // MARK: Names and errors
+
+  /// An SQL identifier in quotes.
+  package static func quoted(_ identifier: String) -> String {
+    "\""
+      + identifier.filter { $0 != "\0" }.split(separator: "\"", omittingEmptySubsequences: false).joined(
+        separator: "\"\"")
+      + "\""
+  }
+
+  /// The beginning of a statement, for messages: statements hold no values, those are parameters.
+  private static func summary(_ sql: String) -> String {
+    let words = sql.split(whereSeparator: { $0.isWhitespace }).prefix(6).joined(separator: " ")
+    return "run \"" + (words.count > 60 ? words.prefix(60) + "…" : words) + "\""
+  }
+
+  private func connectionError(_ doing: String) -> PostgresError {
+    guard let text = unsafe PQerrorMessage(handle) else {
+      return .connectionLost("the connection is closed", doing: doing)
+    }
+    let message = unsafe String(cString: text).split(separator: "\n").first.map(String.init) ?? "the connection is lost"
+    return .connectionLost(message, doing: doing)
+  }
+
+  private func resultError(_ result: OpaquePointer, _ doing: String) -> PostgresError {
+    func field(_ code: Int32) -> String? { unsafe PQresultErrorField(result, code).map { unsafe String(cString: $0) } }
+    guard let state = field(Int32(UInt8(ascii: "C"))) else { return connectionError(doing) }
+    return PostgresError(sqlState: state, message: field(Int32(UInt8(ascii: "M"))) ?? "", doing: doing)
+  }
+}

@@ -1,0 +1,40 @@
+/// What PostgreSQL, or the way to it, refused: its SQLSTATE, its first sentence, and what was being done.
+///
+/// Never holds a password: libpq's messages name host, user and database only, and parameters are not repeated.
+package struct PostgresError: Error, Sendable, Equatable, CustomStringConvertible {
+  /// Five characters, PostgreSQL manual appendix A; "" where the server said nothing.
+  package let sqlState: String
+  /// The primary message, one line.
+  package let message: String
+  /// What was being done, as a phrase: "connect", "COPY signalbox.log_info".
+  package let doing: String
+
+  package init(sqlState: String, message: String, doing: String) {
+    self.sqlState = sqlState
+    self.message = message
+    self.doing = doing
+  }
+
+  /// The connection is gone; whether an unanswered COMMIT took effect is unknown.
+  package var isConnectionLost: Bool { sqlState.isEmpty || sqlState.hasPrefix("08") || sqlState.hasPrefix("57P") }
+
+  /// May succeed later unchanged: resources (53), operator (57), connection (08), rollback (40), lock not available (55P03).
+  package var isRetryable: Bool {
+    isConnectionLost || sqlState == "55P03" || sqlState == "58030"
+      || ["40", "53", "57", "08"].contains { sqlState.hasPrefix($0) }
+  }
+
+  /// A row is at fault: data exception (22) or integrity constraint (23).
+  package var isDataError: Bool { sqlState.hasPrefix("22") || sqlState.hasPrefix("23") }
+
+  /// The user may not do this (42501), or may not log in (28).
+  package var isNotPermitted: Bool { sqlState == "42501" || sqlState.hasPrefix("28") }
+
+  package var description: String {
+    "cannot \(doing): \(message)" + (sqlState.isEmpty ? "" : " (SQLSTATE \(sqlState))")
+  }
+
+  static func connectionLost(_ message: String, doing: String) -> PostgresError {
+    PostgresError(sqlState: "", message: message, doing: doing)
+  }
+}

@@ -1,0 +1,134 @@
+internal import Files
+
+/// A PostgreSQL server of the collector's own, in its state directory, on a Unix socket only.
+///
+/// It outlives a killed collector and is adopted by the next one: its data directory names it. Started by root it runs as
+/// an unprivileged system user, because PostgreSQL refuses to run as root. Everyone who can enter the socket's directory
+/// (its owner and root) is trusted; nobody else can.
+package final class PrivateServer {
+  package struct Options: Sendable {
+    /// false only for tests.
+    package var isDurable = true
+    package var sharedBuffersMiB = 128
+    package var maxConnections = 40
+    package init() {}
+  }
+
+  package let url: DatabaseURL
+  package let dataDirectory: String
+  /// This start found it running.
+  package let wasAdopted: Bool
+  private let programs: ServerPrograms
+  private let user: SystemUser?
+  private let home: String
+
+  static let databaseName = "signalbox"
+  /// sockaddr_un.sun_path less its NUL, less "/.s.PGSQL.5432".
+  private static let socketDirectoryLengthMax = 107 - 14
+
+  /// Makes the cluster if it is missing, starts it if it does not run, and makes its database.
+  /// - Throws: one sentence that says what to do; PostgreSQL's own words are in `<state-dir>/postgres/start.log` and `server.log`.
+  package init(stateDirectory: String, options: Options = Options()) throws(PostgresError) {
+    programs = try ServerPrograms.find()
+    user = SystemUser.isRoot ? try Self.unprivilegedUser() : nil
+    home = try Self.makeHome(stateDirectory, user)
+    dataDirectory = home + "/data"
+    let socketDirectory = try Self.makeSocketDirectory(home, user)
+    url = DatabaseURL(settings: ["host": socketDirectory, "user": "signalbox", "dbname": Self.databaseName])
+    let control = ServerControl(programs: programs, user: user, home: home, dataDirectory: dataDirectory)
+    try control.initialiseIfMissing()
+    wasAdopted = control.isRunning
+    if !wasAdopted {
+      try control.configure(socketDirectory: socketDirectory, options)
+      try control.start()
+    }
+    try Self.makeDatabase(url)
+    do throws(FileError) {
+      try HostFiles.replace(Self.urlFile(stateDirectory), with: Array((url.text + "\n").utf8))
+    } catch {
+      throw .connectionLost(error.description, doing: "note the database's URL")
+    }
+  }
+
+  /// Ends the server: clients are disconnected, everything committed is kept.
+  package func stop() throws(PostgresError) {
+    try ServerControl(programs: programs, user: user, home: home, dataDirectory: dataDirectory).stop()
+  }
+
+  /// Process of the server; nil where it does not run.
+  package var processID: Int32? { ServerControl.processID(dataDirectory) }
+
+  /// 0600; holds the URL for the other programs of this state directory.
+  package static func urlFile(_ stateDirectory: String) -> String { stateDirectory + "/database-url" }
+
+  /// The URL that a collector with this state directory has noted.
+  package static func notedURL(stateDirectory: String) throws(PostgresError) -> DatabaseURL {
+    let path = urlFile(stateDirectory)
+    let bytes: [UInt8]
+    do throws(FileError) {
+      bytes = try HostFiles.read(path)
+    } catch {
+      throw .connectionLost(
+        error.isNotFound ? "no collector has noted a database in \(stateDirectory)" : error.description,
+        doing: "find the database")
+    }
+    return try DatabaseURL(parsing: String(String(decoding: bytes, as: UTF8.self).prefix { $0 != "\n" }))
+  }
+
+  private static func unprivilegedUser() throws(PostgresError) -> SystemUser {
+    for name in ["signalbox", "postgres", "nobody"] {
+      if let user = SystemUser.named(name), user.uid != 0 { return user }
+    }
+    throw .connectionLost(
+      "PostgreSQL does not run as root, and there is no user signalbox, postgres or nobody to run it as",
+      doing: "start a private database")
+  }
+
+  private static func makeHome(_ stateDirectory: String, _ user: SystemUser?) throws(PostgresError) -> String {
+    do throws(FileError) {
+      try HostFiles.makeDirectory(stateDirectory)
+      guard let absolute = FileModes.absolute(stateDirectory) else { throw FileError("find", stateDirectory, code: 2) }
+      let home = absolute + "/postgres"
+      try HostFiles.makeDirectory(home)
+      if let user {
+        // The server's user must be able to pass through to its own directory, not to list this one.
+        FileModes.set(absolute, 0o711)
+        try? user.own(home)
+      }
+      return home
+    } catch {
+      throw .connectionLost(error.description, doing: "make the private database's directory")
+    }
+  }
+
+  /// Beside the data, or, where that path is too long for a socket, a directory of its own under /tmp.
+  private static func makeSocketDirectory(_ home: String, _ user: SystemUser?) throws(PostgresError) -> String {
+    var directory = home + "/socket"
+    if directory.utf8.count > socketDirectoryLengthMax {
+      // FNV-1a of the path: the same at every start.
+      let hash = home.utf8.reduce(UInt64(0xcbf2_9ce4_8422_2325)) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01b3 }
+      directory = "/tmp/signalbox-" + String(hash, radix: 16)
+    }
+    do throws(FileError) {
+      try HostFiles.makeDirectory(directory)
+      let status = try FileStatus.of(path: directory, followingLinks: false)
+      // Somebody else's directory under /tmp would let them pose as the database.
+      let own: Set<UInt32> = [SystemUser.effectiveUID, user?.uid ?? SystemUser.effectiveUID]
+      guard status.kind == .directory, own.contains(status.uid) else {
+        throw FileError("use as the database's socket directory", directory, code: 1)
+      }
+      FileModes.set(directory, 0o700)
+    } catch {
+      throw .connectionLost(error.description, doing: "make the private database's socket directory")
+    }
+    try user?.own(directory)
+    return directory
+  }
+
+  private static func makeDatabase(_ url: DatabaseURL) throws(PostgresError) {
+    let connection = try Connection(url.with(["dbname": "postgres"]))
+    let found = try connection.query("select 1 from pg_database where datname = $1", [.text(databaseName)]).count
+    if found == 0 { try connection.execute("create database \(databaseName)") }
+    connection.close()
+  }
+}

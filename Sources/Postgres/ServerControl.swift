@@ -1,0 +1,126 @@
+internal import Files
+
+/// initdb, configuration, start and stop of one cluster, as the right user.
+struct ServerControl {
+  let programs: ServerPrograms
+  let user: SystemUser?
+  let home: String
+  let dataDirectory: String
+
+  private static let startTimeoutSeconds = 60
+
+  func initialiseIfMissing() throws(PostgresError) {
+    if (try? FileStatus.of(path: dataDirectory + "/PG_VERSION")) != nil { return }
+    // A directory that is not a cluster is what an interrupted initdb left: it goes to the side, not away.
+    if (try? FileStatus.of(path: dataDirectory)) != nil {
+      _ = try? HostFiles.rename(dataDirectory, to: dataDirectory + ".unfinished-\(Clock.wallNs())")
+    }
+    let temporary = dataDirectory + ".new-\(Clock.wallNs())"
+    // Trust is safe: only who may enter the socket's directory reaches the server. C collation never changes under an index.
+    try run(
+      "initdb",
+      [
+        "-D", temporary, "-U", "signalbox", "-E", "UTF8", "--locale=C", "--data-checksums", "-A", "trust",
+        "--no-instructions",
+      ],
+      failing: "make the private database")
+    do throws(FileError) {
+      try HostFiles.rename(temporary, to: dataDirectory)
+    } catch {
+      throw .connectionLost(error.description, doing: "make the private database")
+    }
+  }
+
+  /// Written at every start: a team's fleet on one machine beside other programs.
+  func configure(socketDirectory: String, _ options: PrivateServer.Options) throws(PostgresError) {
+    var lines = [
+      "# Written by the collector at each start; put your own settings into postgresql.conf.",
+      "listen_addresses = ''",
+      "unix_socket_directories = '\(socketDirectory)'",
+      "unix_socket_permissions = 0700",
+      "port = 5432",
+      "max_connections = \(options.maxConnections)",
+      "shared_buffers = \(options.sharedBuffersMiB)MB",
+      "maintenance_work_mem = 64MB",
+      "max_wal_size = 2GB",
+      "checkpoint_timeout = 10min",
+      "wal_compression = on",
+      "max_parallel_workers_per_gather = 1",
+      "random_page_cost = 1.5",
+      "jit = off",
+      "max_locks_per_transaction = 256",
+      "log_min_messages = warning",
+      "log_timezone = 'UTC'",
+      "timezone = 'UTC'",
+    ]
+    if !options.isDurable { lines += ["fsync = off", "synchronous_commit = off", "full_page_writes = off"] }
+    let include = "include_if_exists = 'signalbox.conf'"
+    do throws(FileError) {
+      let path = dataDirectory + "/signalbox.conf"
+      try HostFiles.replace(path, with: Array((lines.joined(separator: "\n") + "\n").utf8))
+      let main = dataDirectory + "/postgresql.conf"
+      let text = String(decoding: try HostFiles.read(main), as: UTF8.self)
+      // Before everything else, so that the site's own settings win.
+      if !text.hasPrefix(include) { try HostFiles.replace(main, with: Array((include + "\n" + text).utf8)) }
+    } catch {
+      throw .connectionLost(error.description, doing: "configure the private database")
+    }
+    try user?.own(dataDirectory + "/signalbox.conf")
+    try user?.own(dataDirectory + "/postgresql.conf")
+  }
+
+  var isRunning: Bool {
+    guard Self.processID(dataDirectory) != nil else { return false }
+    return (try? status("pg_ctl", ["-D", dataDirectory, "status"])) == 0
+  }
+
+  func start() throws(PostgresError) {
+    try run(
+      "pg_ctl",
+      ["-D", dataDirectory, "-l", home + "/server.log", "-w", "-t", String(Self.startTimeoutSeconds), "-s", "start"],
+      failing: "start the private database")
+  }
+
+  func stop() throws(PostgresError) {
+    guard isRunning else { return }
+    try run(
+      "pg_ctl", ["-D", dataDirectory, "-m", "fast", "-w", "-t", "60", "-s", "stop"],
+      failing: "stop the private database")
+  }
+
+  /// First line of postmaster.pid.
+  static func processID(_ dataDirectory: String) -> Int32? {
+    guard let bytes = try? HostFiles.read(dataDirectory + "/postmaster.pid") else { return nil }
+    return Int32(String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self))
+  }
+
+  private func run(_ program: String, _ arguments: [String], failing doing: String) throws(PostgresError) {
+    if try status(program, arguments) == 0 { return }
+    let log = home + "/start.log"
+    let said =
+      ((try? HostFiles.read(log)).map { String(decoding: $0, as: UTF8.self) } ?? "")
+      .split(separator: "\n").last { !$0.isEmpty }.map(String.init) ?? "no message"
+    var hint = "see \(log) and \(home)/server.log"
+    if said.contains("ermission denied"), let user {
+      hint = "user \(user.name) must be able to enter \(home); choose a state directory such as /var/lib/signalbox"
+    }
+    throw .connectionLost("\(program) failed: \(said); \(hint)", doing: doing)
+  }
+
+  private func status(_ program: String, _ arguments: [String]) throws(PostgresError) -> Int32 {
+    var command = [programs.path(program)] + arguments
+    if let user {
+      let setpriv = ["/usr/bin/setpriv", "/bin/setpriv"].first { FileModes.isExecutable($0) }
+      guard let setpriv else {
+        throw .connectionLost("setpriv (package util-linux) is missing", doing: "run \(program) as user \(user.name)")
+      }
+      // The server's user may not be allowed to enter this process's directory.
+      command =
+        [
+          "/usr/bin/env", "--chdir=/", setpriv, "--reuid", String(user.uid), "--regid", String(user.gid),
+          "--clear-groups", "--",
+        ] + command
+    }
+    return try Subprocess.run(command, outputPath: home + "/start.log")
+  }
+}

@@ -1,0 +1,26 @@
+internal import Files
+
+/// The directory with PostgreSQL's own programs.
+package struct ServerPrograms: Sendable, Equatable {
+  package let directory: String
+
+  /// Looks on PATH, then takes the newest below the distribution's library folder (Debian keeps them off PATH).
+  /// - Throws: a sentence that says what to install.
+  package static func find(libraryFolder: String = "/usr/lib/postgresql") throws(PostgresError) -> ServerPrograms {
+    let needed = ["initdb", "pg_ctl", "postgres"]
+    func isComplete(_ directory: String) -> Bool { needed.allSatisfy { FileModes.isExecutable("\(directory)/\($0)") } }
+    for directory in (Environment.value("PATH") ?? "").split(separator: ":").map(String.init)
+    where isComplete(directory) {
+      return ServerPrograms(directory: directory)
+    }
+    let versions = ((try? HostFiles.list(libraryFolder)) ?? []).compactMap { Int($0) }.sorted(by: >)
+    for version in versions where isComplete("\(libraryFolder)/\(version)/bin") {
+      return ServerPrograms(directory: "\(libraryFolder)/\(version)/bin")
+    }
+    throw .connectionLost(
+      "PostgreSQL's server programs (initdb, pg_ctl, postgres) are neither on PATH nor below \(libraryFolder); "
+        + "install the package postgresql, or give --database URL", doing: "start a private database")
+  }
+
+  func path(_ program: String) -> String { "\(directory)/\(program)" }
+}
