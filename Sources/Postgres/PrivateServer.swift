@@ -58,6 +58,11 @@ package final class PrivateServer {
   /// Process of the server; nil where it does not run.
   package var processID: Int32? { ServerControl.processID(dataDirectory) }
 
+  /// Process of the server that a state directory holds; nil where none runs.
+  package static func processID(stateDirectory: String) -> Int32? {
+    ServerControl.processID(stateDirectory + "/postgres/data")
+  }
+
   /// 0600; holds the URL for the other programs of this state directory.
   package static func urlFile(_ stateDirectory: String) -> String { stateDirectory + "/database-url" }
 

@@ -1,0 +1,193 @@
+internal import FleetModel
+internal import Postgres
+
+extension Store {
+  /// Locks the group's hosts, in the order of their numbers so that two writers cannot wait for each other, and reads how
+  /// far each part of the group is committed.
+  func marks(of group: [StagedBatch]) throws(PostgresError) -> Marks {
+    var marks = Marks()
+    let hosts = Set(group.map(\.hostNumber)).sorted()
+    let locked = try connection.query(
+      "select host, epoch from signalbox.epochs where host = any($1) order by host for update", [.int4s(hosts)])
+    for row in 0..<locked.count {
+      marks.epochs[Int32(clamping: locked.int(row, 0) ?? 0)] = UInt64(clamping: locked.int(row, 1) ?? 0)
+    }
+    try readLanes(group, &marks)
+    try readFiles(group, &marks)
+    return marks
+  }
+
+  private func readLanes(_ group: [StagedBatch], _ marks: inout Marks) throws(PostgresError) {
+    let spools = Set(
+      group.filter { !$0.batch.spooled.isEmpty }.map { SpoolOfHost(host: $0.hostNumber, spool: $0.spool) })
+    if spools.isEmpty { return }
+    let wanted = Array(spools)
+    let found = try connection.query(
+      """
+      select l.host, l.spool, l.lane, l.sequence from unnest($1::int4[], $2::uuid[]) as u (host, spool)
+      join signalbox.agent_ledger l on l.host = u.host and l.spool = u.spool
+      """, [.int4s(wanted.map(\.host)), .uuids(wanted.map { ($0.spool.high, $0.spool.low) })])
+    for row in 0..<found.count {
+      guard let spool: SpoolID = found.id(row, 1), let lane = Lane(rawValue: UInt8(clamping: found.int(row, 2) ?? 0))
+      else { continue }
+      let key = Marks.LaneKey(host: Int32(clamping: found.int(row, 0) ?? 0), spool: spool, lane: lane)
+      marks.lanes[key] = UInt64(clamping: found.int(row, 3) ?? 0)
+    }
+  }
+
+  private func readFiles(_ group: [StagedBatch], _ marks: inout Marks) throws(PostgresError) {
+    var wanted: Set<Marks.FileOfHost> = []
+    for staged in group {
+      for delta in staged.batch.files { wanted.insert(Marks.FileOfHost(host: staged.hostNumber, key: delta.file.key)) }
+    }
+    if wanted.isEmpty { return }
+    let list = Array(wanted)
+    let found = try connection.query(
+      """
+      select f.number, f.host, f.key, f.committed_offset, f.finished from unnest($1::int4[], $2::uuid[]) as u (host, key)
+      join signalbox.followed_files f on f.host = u.host and f.key = u.key
+      """, [.int4s(list.map(\.host)), .uuids(list.map { ($0.key.high, $0.key.low) })])
+    for row in 0..<found.count {
+      guard let key: FileKey = found.id(row, 2) else { continue }
+      marks.files[Marks.FileOfHost(host: Int32(clamping: found.int(row, 1) ?? 0), key: key)] = Marks.FilePlace(
+        number: Int32(clamping: found.int(row, 0) ?? 0), offset: UInt64(bitPattern: found.int(row, 3) ?? 0),
+        isFinished: found.bool(row, 4) == true)
+    }
+  }
+
+  /// Gives every file of the plan its number; new ones get a row.
+  func fileNumbers(_ group: [StagedBatch], _ plan: inout GroupPlan) throws(PostgresError) -> [Marks.FileOfHost: Int32] {
+    var numbers: [Marks.FileOfHost: Int32] = [:]
+    var fresh: [(key: Marks.FileOfHost, file: FileIdentity, receivedUs: Int64)] = []
+    for part in plan.files {
+      let staged = group[part.batch]
+      let file = staged.batch.files[part.index].file
+      let key = Marks.FileOfHost(host: staged.hostNumber, key: file.key)
+      if numbers[key] != nil { continue }
+      if let number = plan.marks.files[key]?.number {
+        numbers[key] = number
+      } else {
+        numbers[key] = 0
+        fresh.append((key, file, staged.receivedNs / 1000))
+      }
+    }
+    if fresh.isEmpty { return numbers }
+    let made = try connection.query(
+      """
+      insert into signalbox.followed_files
+        (host, key, path, device, inode, birth_ns, head_hash, head_length, generation, format, first_seen, updated)
+      select host, key, path, device, inode, birth_ns, head_hash, head_length, generation, format, seen, seen
+      from unnest($1::int4[], $2::uuid[], $3::text[], $4::int8[], $5::int8[], $6::int8[], $7::int8[], $8::int4[], $9::int4[],
+        $10::int2[], $11::timestamptz[])
+        as u (host, key, path, device, inode, birth_ns, head_hash, head_length, generation, format, seen)
+      returning number, host, key
+      """,
+      [
+        .int4s(fresh.map(\.key.host)), .uuids(fresh.map { ($0.file.key.high, $0.file.key.low) }),
+        .texts(fresh.map(\.file.path)), .int8s(fresh.map { Int64(bitPattern: $0.file.device) }),
+        .int8s(fresh.map { Int64(bitPattern: $0.file.inode) }), .int8s(fresh.map(\.file.birthNs)),
+        .int8s(fresh.map { Int64(bitPattern: $0.file.headHash) }),
+        .int4s(fresh.map { Int32(clamping: $0.file.headLength) }),
+        .int4s(fresh.map { Int32(clamping: $0.file.generation) }), .int2s(fresh.map { Int16($0.file.format.rawValue) }),
+        .times(us: fresh.map(\.receivedUs)),
+      ])
+    for row in 0..<made.count {
+      guard let key: FileKey = made.id(row, 2) else { continue }
+      numbers[Marks.FileOfHost(host: Int32(clamping: made.int(row, 1) ?? 0), key: key)] = Int32(
+        clamping: made.int(row, 0) ?? 0)
+    }
+    return numbers
+  }
+
+  /// Moves the marks to where the plan ends, and notes when each host was last heard of.
+  func moveMarks(
+    _ group: [StagedBatch], _ plan: GroupPlan, _ files: [Marks.FileOfHost: Int32]
+  ) throws(PostgresError) {
+    let receivedUs = (group.map(\.receivedNs).max() ?? 0) / 1000
+    try moveLanes(plan, receivedUs)
+    try moveFiles(group, plan, files, receivedUs)
+    try noteSeen(group, plan)
+  }
+
+  private func moveLanes(_ plan: GroupPlan, _ receivedUs: Int64) throws(PostgresError) {
+    let moved = Array(plan.movedLanes)
+    if moved.isEmpty { return }
+    _ = try connection.query(
+      """
+      insert into signalbox.agent_ledger (host, spool, lane, sequence, updated)
+      select host, spool, lane, sequence, $5 from unnest($1::int4[], $2::uuid[], $3::int2[], $4::int8[])
+        as u (host, spool, lane, sequence)
+      on conflict (host, spool, lane) do update set sequence = excluded.sequence, updated = excluded.updated
+      """,
+      [
+        .int4s(moved.map(\.host)), .uuids(moved.map { ($0.spool.high, $0.spool.low) }),
+        .int2s(moved.map { Int16($0.lane.rawValue) }),
+        .int8s(moved.map { Int64(clamping: plan.marks.lanes[$0] ?? 0) }), .time(us: receivedUs),
+      ])
+  }
+
+  private func moveFiles(
+    _ group: [StagedBatch], _ plan: GroupPlan, _ files: [Marks.FileOfHost: Int32], _ receivedUs: Int64
+  ) throws(PostgresError) {
+    let moved = plan.movedFiles.map {
+      (number: files[$0.key] ?? 0, delta: group[$0.value.batch].batch.files[$0.value.index])
+    }
+    if moved.isEmpty { return }
+    _ = try connection.query(
+      """
+      update signalbox.followed_files f
+      set committed_offset = u.offset_bytes, tail_hash = u.tail_hash, finished = u.finished, updated = $5
+      from unnest($1::int4[], $2::int8[], $3::int8[], $4::bool[]) as u (number, offset_bytes, tail_hash, finished)
+      where f.number = u.number
+      """,
+      [
+        .int4s(moved.map(\.number)), .int8s(moved.map { Int64(bitPattern: $0.delta.to) }),
+        .int8s(moved.map { Int64(bitPattern: $0.delta.tailHash) }), .bools(moved.map(\.delta.isFinished)),
+        .time(us: receivedUs),
+      ])
+  }
+
+  private func noteSeen(_ group: [StagedBatch], _ plan: GroupPlan) throws(PostgresError) {
+    var last: [Int32: StagedBatch] = [:]
+    var health: [Int32: AgentHealth] = [:]
+    for (staged, outcome) in zip(group, plan.outcomes) where outcome == .committed || outcome == .duplicate {
+      last[staged.hostNumber] = staged
+      if let told = staged.batch.health { health[staged.hostNumber] = told }
+    }
+    let seen = Array(last.values)
+    _ = try connection.query(
+      """
+      update signalbox.epochs e set last_seen = greatest(e.last_seen, u.seen), skew_ms = u.skew
+      from unnest($1::int4[], $2::timestamptz[], $3::int8[]) as u (host, seen, skew) where e.host = u.host
+      """,
+      [
+        .int4s(seen.map(\.hostNumber)), .times(us: seen.map { $0.receivedNs / 1000 }),
+        .int8s(seen.map { $0.batch.wallNs == 0 ? 0 : ($0.batch.wallNs / 1_000_000) &- $0.receivedNs / 1_000_000 }),
+      ])
+    if !health.isEmpty { try store(Array(health)) }
+  }
+
+  private func store(_ health: [(key: Int32, value: AgentHealth)]) throws(PostgresError) {
+    func column(_ path: (AgentHealth) -> UInt64) -> Parameter { .int8s(health.map { Int64(clamping: path($0.value)) }) }
+    _ = try connection.query(
+      """
+      update signalbox.epochs e set spool_bytes = u.a, spool_limit_bytes = u.b, spool_records = u.c, backlog_bytes = u.d,
+        followed_files = u.e, dropped_records_total = u.f, redactions_total = u.g, resident_bytes = u.h,
+        refused_paths_total = u.i, cpu_seconds_total = u.j
+      from unnest($1::int4[], $2::int8[], $3::int8[], $4::int8[], $5::int8[], $6::int8[], $7::int8[], $8::int8[], $9::int8[],
+        $10::int8[], $11::float8[]) as u (host, a, b, c, d, e, f, g, h, i, j)
+      where e.host = u.host
+      """,
+      [
+        .int4s(health.map(\.key)), column(\.spoolBytes), column(\.spoolLimitBytes), column(\.spoolRecords),
+        column(\.backlogBytes), column { UInt64($0.followedFiles) }, column(\.droppedRecordsTotal),
+        column(\.redactionsTotal), column(\.residentBytes), column(\.refusedPathsTotal),
+        .float8s(health.map { $0.value.cpuSecondsTotal.isFinite ? $0.value.cpuSecondsTotal : nil }),
+      ])
+  }
+
+  private struct SpoolOfHost: Hashable {
+    let host: Int32
+    let spool: SpoolID
+  }
+}

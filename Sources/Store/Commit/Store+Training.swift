@@ -1,0 +1,198 @@
+internal import FleetModel
+internal import Postgres
+
+extension Store {
+  /// Gives every run that the plan mentions its number; new ones get a row, told states are stored.
+  func runNumbers(of group: [StagedBatch], _ plan: GroupPlan) throws(PostgresError) -> [RunKey: Int32] {
+    var mentions = RunMentions()
+    for part in plan.spooled {
+      let records = group[part.batch].batch.spooled[part.index].records
+      mentions.add(arrival(of: group[part.batch]), records.runs, records.steps, records.episodes)
+    }
+    for part in plan.files {
+      let delta = group[part.batch].batch.files[part.index]
+      mentions.add(arrival(of: group[part.batch]), delta.runs, delta.steps, delta.episodes)
+    }
+    let runs = Array(mentions.runs)
+    if runs.isEmpty { return [:] }
+    let numbers = try insertMissing(runs)
+    try update(runs, numbers)
+    return numbers
+  }
+
+  private func insertMissing(
+    _ runs: [(key: RunKey, value: RunMentions.Mention)]
+  ) throws(PostgresError) -> [RunKey: Int32] {
+    var numbers: [RunKey: Int32] = [:]
+    let missing = runs.filter { runNumbers[$0.key] == nil }
+    for run in runs { numbers[run.key] = runNumbers[run.key] }
+    if missing.isEmpty { return numbers }
+    let keys: [Parameter] = [.int4s(missing.map(\.key.host)), .texts(missing.map(\.key.run))]
+    _ = try connection.query(
+      """
+      insert into signalbox.runs (host, run, state, started, updated)
+      select host, run, 1, started, started from unnest($1::int4[], $2::text[], $3::timestamptz[]) as u (host, run, started)
+      on conflict (host, run) do nothing
+      """, keys + [.times(us: missing.map(\.value.firstUs))])
+    let found = try connection.query(
+      """
+      select r.number, r.host, r.run from unnest($1::int4[], $2::text[]) as u (host, run)
+      join signalbox.runs r on r.host = u.host and r.run = u.run
+      """, keys)
+    for row in 0..<found.count {
+      numbers[RunKey(host: Int32(clamping: found.int(row, 1) ?? 0), run: found.text(row, 2) ?? "")] = Int32(
+        clamping: found.int(row, 0) ?? 0)
+    }
+    return numbers
+  }
+
+  /// The latest word on a run's state counts; a backlog may bring older ones after it.
+  private func update(
+    _ runs: [(key: RunKey, value: RunMentions.Mention)], _ numbers: [RunKey: Int32]
+  ) throws(PostgresError) {
+    _ = try connection.query(
+      """
+      update signalbox.runs r set
+        state = case when u.told >= 0 and u.told_at >= coalesce(r.ended, r.started) then u.told else r.state end,
+        ended = case when u.told in (2, 3) and u.told_at >= coalesce(r.ended, r.started) then u.told_at
+          when u.told = 1 and u.told_at > r.ended then null else r.ended end,
+        started = least(r.started, u.first), updated = greatest(r.updated, u.last),
+        framework = case when u.framework <> '' then u.framework else r.framework end,
+        source = case when u.source <> '' then u.source else r.source end,
+        detail = case when u.detail <> '' then u.detail else r.detail end
+      from unnest($1::int4[], $2::int2[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::text[], $7::text[],
+        $8::text[]) as u (number, told, told_at, first, last, framework, source, detail)
+      where r.number = u.number
+      """,
+      [
+        .int4s(runs.map { numbers[$0.key] ?? 0 }), .int2s(runs.map { $0.value.state.map { Int16($0.rawValue) } ?? -1 }),
+        .times(us: runs.map(\.value.toldUs)), .times(us: runs.map(\.value.firstUs)),
+        .times(us: runs.map(\.value.lastUs)),
+        .texts(runs.map(\.value.framework)), .texts(runs.map(\.value.source)), .texts(runs.map(\.value.detail)),
+      ])
+  }
+
+  /// Adds a group's ranges to what is stored of their episodes. The hosts' locks keep other writers away from their rows.
+  func mergeEpisodes(_ fresh: [EpisodeKey: EpisodeSummary]) throws(PostgresError) {
+    if fresh.isEmpty { return }
+    let keys = Array(fresh.keys)
+    var whole = fresh
+    // Deleted and copied in again: a row that is changed is written anew by PostgreSQL anyway.
+    let stored = try connection.query(
+      """
+      delete from signalbox.episodes e using unnest($1::int4[], $2::int8[]) as u (run, episode)
+      where e.run = u.run and e.episode = u.episode returning \(TrainingRows.episodeColumns.qualified("e"))
+      """, [.int4s(keys.map(\.run)), .int8s(keys.map(\.episode))])
+    for row in 0..<stored.count {
+      let key = EpisodeKey(run: Int32(clamping: stored.int(row, 0) ?? 0), episode: stored.int(row, 1) ?? 0)
+      if let next = fresh[key] { whole[key] = stored.episode(row).merged(with: next) }
+    }
+    for (key, summary) in whole { rows.append(summary, run: key.run) }
+    try connection.copyIn("signalbox.episodes", columns: TrainingRows.episodeColumns, rows.episodes)
+  }
+}
+
+/// Which runs a group mentions, and what it tells of them.
+struct RunMentions {
+  struct Mention {
+    var state: RunState?
+    var toldUs: Int64
+    var firstUs: Int64
+    var lastUs: Int64
+    var framework = ""
+    var source = ""
+    var detail = ""
+  }
+
+  private(set) var runs: [RunKey: Mention] = [:]
+
+  mutating func add(_ arrival: Arrival, _ updates: [RunUpdate], _ steps: [TrainingStep], _ episodes: [EpisodeSummary]) {
+    for update in updates {
+      let timeUs = arrival.stored(update.timeNs / 1000, within: Limits.oldestTrainingUs)
+      mention(arrival.host, update.run, timeUs) { mention in
+        if update.state != .unknown, mention.state == nil || timeUs >= mention.toldUs {
+          mention.state = update.state
+          mention.toldUs = timeUs
+        }
+        if !update.framework.isEmpty { mention.framework = update.framework }
+        if !update.source.isEmpty { mention.source = update.source }
+        if !update.detail.isEmpty { mention.detail = update.detail }
+      }
+    }
+    // First and last stand for all between them: steps come in the order of their file.
+    for step in [steps.first, steps.last].compacted() {
+      mention(arrival.host, step.run, arrival.stored(step.timeNs / 1000, within: Limits.oldestTrainingUs)) { _ in }
+    }
+    if let first = steps.first?.run, steps.contains(where: { $0.run != first }) {
+      for step in steps {
+        mention(arrival.host, step.run, arrival.stored(step.timeNs / 1000, within: Limits.oldestTrainingUs)) { _ in }
+      }
+    }
+    for episode in episodes {
+      mention(arrival.host, episode.run, arrival.stored(episode.timeNs / 1000, within: Limits.oldestTrainingUs)) { _ in
+      }
+    }
+  }
+
+  private mutating func mention(_ host: Int32, _ run: String, _ timeUs: Int64, _ change: (inout Mention) -> Void) {
+    let key = RunKey(host: host, run: RunName.stored(run))
+    var mention = runs[key] ?? Mention(toldUs: timeUs, firstUs: timeUs, lastUs: timeUs)
+    mention.firstUs = min(mention.firstUs, timeUs)
+    mention.lastUs = max(mention.lastUs, timeUs)
+    change(&mention)
+    runs[key] = mention
+  }
+}
+
+extension Array {
+  func compacted<Wrapped>() -> [Wrapped] where Element == Wrapped? { compactMap { $0 } }
+}
+
+extension String {
+  /// "a, b" as "e.a, e.b".
+  func qualified(_ alias: String) -> String {
+    split(separator: ",").map { "\(alias).\($0.split(separator: " ").joined())" }.joined(separator: ", ")
+  }
+}
+
+extension Rows {
+  /// A row of `TrainingRows.episodeColumns`; NULL is NaN.
+  func episode(_ row: Int) -> EpisodeSummary {
+    func whole(_ column: Int) -> Int64 { int(row, column) ?? 0 }
+    func count(_ column: Int) -> UInt64 { UInt64(clamping: whole(column)) }
+    func number(_ column: Int) -> Double { double(row, column) ?? .nan }
+    var summary = EpisodeSummary()
+    summary.episode = whole(1)
+    summary.timeNs = (timeUs(row, 2) ?? 0) * 1000
+    summary.state = EpisodeState(rawValue: UInt8(clamping: whole(3))) ?? .running
+    summary.startedNs = (timeUs(row, 4) ?? 0) * 1000
+    summary.steps = count(5)
+    summary.firstStep = whole(6)
+    summary.lastStep = whole(7)
+    summary.rewardCount = count(8)
+    // Sums start at 0; only an overflow to infinity leaves a NULL.
+    summary.rewardSum = double(row, 9) ?? 0
+    summary.rewardMinimum = number(10)
+    summary.rewardMaximum = number(11)
+    summary.rewardSquareSum = double(row, 12) ?? 0
+    summary.valueCount = count(13)
+    summary.valueFirst = number(14)
+    summary.valueLast = number(15)
+    summary.valuePeak = number(16)
+    summary.valueTrough = number(17)
+    summary.drawdownMaximumRatio = double(row, 18) ?? 0
+    summary.returnCount = count(19)
+    summary.returnSum = double(row, 20) ?? 0
+    summary.returnSquareSum = double(row, 21) ?? 0
+    summary.returnDownsideSquareSum = double(row, 22) ?? 0
+    summary.tradesClosed = count(23)
+    summary.tradesWon = count(24)
+    summary.headPosition = number(25)
+    summary.headEndValue = number(26)
+    summary.tailPosition = number(27)
+    summary.tailStartValue = number(28)
+    summary.finalSteps = whole(29)
+    summary.finalReward = number(30)
+    return summary
+  }
+}

@@ -1,0 +1,151 @@
+package import FleetModel
+internal import Postgres
+
+extension Store {
+  /// Makes the stream that said `hello` the host's only one: nothing of an older stream can be committed any more, on any
+  /// collector.
+  /// - Parameter receivedNs: when the collector read the hello, ns since 1970.
+  /// - Returns: the new epoch, and how far everything is committed.
+  /// - Throws: `.unknownHost`, `.revokedHost`, `.database`.
+  package func fence(host: HostID, hello: Hello, receivedNs: Int64) throws(StoreError) -> Fence {
+    try connection.transaction(mapping: StoreError.database) { () throws(StoreError) in
+      let (number, name) = try activeHost(host)
+      let before = try lockEpoch(number)
+      let receivedUs = receivedNs / 1000
+      let epoch = try raiseEpoch(number, hello, receivedUs)
+      try storeFacts(number, hello)
+      return Fence(
+        hostNumber: number, hostName: name, epoch: epoch, lanes: try laneMarks(number, hello.spoolID),
+        files: try openFiles(number),
+        isSuspectedClone: before.map { $0.isAlive(at: receivedUs, asOtherThan: hello) } ?? false)
+    }
+  }
+
+  /// Notes that a stream has ended; a stream that was fenced meanwhile is none of ours.
+  package func endStream(hostNumber: Int32, epoch: UInt64, atNs: Int64) throws(StoreError) {
+    try asking { () throws(PostgresError) in
+      _ = try connection.query(
+        "update signalbox.epochs set disconnected = $3 where host = $1 and epoch = $2",
+        [.int4(hostNumber), .int8(Int64(clamping: epoch)), .time(us: atNs / 1000)])
+    }
+  }
+
+  private func activeHost(_ host: HostID) throws(StoreError) -> (number: Int32, name: String) {
+    let rows = try asking { () throws(PostgresError) in
+      try connection.query("select number, name, state from signalbox.hosts where host_id = $1", [.id(host)])
+    }
+    guard rows.count == 1, let number = rows.int(0, 0) else { throw .unknownHost }
+    if rows.text(0, 2) == "revoked" { throw .revokedHost }
+    return (Int32(clamping: number), rows.text(0, 1) ?? "")
+  }
+
+  /// The host's stream before this one.
+  private struct Stream {
+    let boot: BootID?
+    let machine: MachineIDHash?
+    let lastSeenUs: Int64?
+    let hasEnded: Bool
+
+    func isAlive(at nowUs: Int64, asOtherThan hello: Hello) -> Bool {
+      guard !hasEnded, let lastSeenUs, nowUs - lastSeenUs < Limits.cloneWindowUs else { return false }
+      return boot != hello.bootID || machine != hello.machineIDHash
+    }
+  }
+
+  private func lockEpoch(_ number: Int32) throws(StoreError) -> Stream? {
+    try asking { () throws(PostgresError) in
+      _ = try connection.query(
+        "insert into signalbox.epochs (host) values ($1) on conflict do nothing", [.int4(number)])
+      let rows = try connection.query(
+        """
+        select boot, machine, greatest(last_seen, connected), disconnected is not null
+        from signalbox.epochs where host = $1 for update
+        """, [.int4(number)])
+      guard rows.count == 1 else { return nil }
+      return Stream(
+        boot: rows.id(0, 0), machine: rows.id(0, 1), lastSeenUs: rows.timeUs(0, 2), hasEnded: rows.bool(0, 3) == true)
+    }
+  }
+
+  private func raiseEpoch(_ number: Int32, _ hello: Hello, _ receivedUs: Int64) throws(StoreError) -> UInt64 {
+    try asking { () throws(PostgresError) in
+      let rows = try connection.query(
+        """
+        update signalbox.epochs set epoch = epoch + 1, spool = $2, boot = $3, instance = $4, machine = $5, connected = $6,
+          disconnected = null, last_seen = $6, skew_ms = $7
+        where host = $1 returning epoch
+        """,
+        [
+          .int4(number), .id(hello.spoolID), .id(hello.bootID), .id(hello.instanceID), .id(hello.machineIDHash),
+          .time(us: receivedUs), .int8(hello.wallNs == 0 ? 0 : (hello.wallNs / 1_000_000) &- receivedUs / 1000),
+        ])
+      return UInt64(clamping: rows.int(0, 0) ?? 0)
+    }
+  }
+
+  private func storeFacts(_ number: Int32, _ hello: Hello) throws(StoreError) {
+    let facts = hello.facts
+    try asking { () throws(PostgresError) in
+      _ = try connection.query(
+        """
+        update signalbox.hosts set agent_version = $2, reported_name = $3, os_name = $4, kernel_release = $5,
+          architecture = $6, cpu_model = $7, cpu_count = $8, memory_total_bytes = $9, swap_total_bytes = $10,
+          gpu_count = $11, gpu_model = $12, gpu_driver_version = $13, redaction_version = $14
+        where number = $1
+        """,
+        [
+          .int4(number), .text(hello.agentVersion), .text(facts.hostName), .text(facts.osName),
+          .text(facts.kernelRelease), .text(facts.architecture), .text(facts.cpuModel),
+          .int4(Int32(clamping: facts.cpuCount)), .int8(Int64(clamping: facts.memoryTotalBytes)),
+          .int8(Int64(clamping: facts.swapTotalBytes)), .int4(Int32(clamping: facts.gpuCount)), .text(facts.gpuModel),
+          .text(facts.gpuDriverVersion), .text(hello.redactionVersion),
+        ])
+    }
+  }
+
+  private func laneMarks(_ number: Int32, _ spool: SpoolID) throws(StoreError) -> [LaneMark] {
+    let rows = try asking { () throws(PostgresError) in
+      try connection.query(
+        "select lane, sequence from signalbox.agent_ledger where host = $1 and spool = $2 order by lane",
+        [.int4(number), .id(spool)])
+    }
+    return (0..<rows.count).compactMap { row in
+      guard let lane = Lane(rawValue: UInt8(clamping: rows.int(row, 0) ?? 0)) else { return nil }
+      return LaneMark(lane: lane, sequence: UInt64(clamping: rows.int(row, 1) ?? 0))
+    }
+  }
+
+  private func openFiles(_ number: Int32) throws(StoreError) -> [FileMark] {
+    let rows = try asking { () throws(PostgresError) in
+      try connection.query(
+        """
+        select key, path, device, inode, birth_ns, head_hash, head_length, generation, format, committed_offset, tail_hash
+        from signalbox.followed_files where host = $1 and not finished order by number
+        """, [.int4(number)])
+    }
+    return (0..<rows.count).compactMap { row in
+      guard let key: FileKey = rows.id(row, 0) else { return nil }
+      var file = FileIdentity(key: key, path: rows.text(row, 1) ?? "")
+      // 64-bit words without sign are kept bit by bit in PostgreSQL's signed ones.
+      func word(_ column: Int) -> UInt64 { UInt64(bitPattern: rows.int(row, column) ?? 0) }
+      file.device = word(2)
+      file.inode = word(3)
+      file.birthNs = rows.int(row, 4) ?? 0
+      file.headHash = word(5)
+      file.headLength = UInt32(truncatingIfNeeded: word(6))
+      file.generation = UInt32(truncatingIfNeeded: word(7))
+      file.format = FileFormat(rawValue: UInt8(truncatingIfNeeded: word(8))) ?? .log
+      return FileMark(file: file, offset: word(9), tailHash: word(10))
+    }
+  }
+}
+
+extension Parameter {
+  static func id<Subject>(_ id: Identifier<Subject>) -> Parameter { .uuid(high: id.high, low: id.low) }
+}
+
+extension Rows {
+  func id<Subject>(_ row: Int, _ column: Int) -> Identifier<Subject>? {
+    uuid(row, column).map { Identifier(high: $0.high, low: $0.low) }
+  }
+}

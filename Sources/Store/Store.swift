@@ -1,0 +1,102 @@
+internal import FleetModel
+package import Postgres
+
+/// The fleet's database: every SQL statement of Signalbox lives in this target.
+///
+/// One connection, confined to its thread. Not Sendable: each thread opens its own.
+package final class Store {
+  /// For statements of this target's extensions.
+  package let connection: Connection
+  package private(set) var capability: Capability
+  /// Rows older than this before their arrival, µs, are stored under their arrival (`clock_suspect`).
+  var oldestUs: Int64 = Limits.oldestDefaultUs
+  /// Lengths of chunks by table, µs.
+  var chunkUs: [String: Int64] = [:]
+  /// Partitions that are known to exist, so that a commit need not ask.
+  var knownPartitions: Set<PartitionKey> = []
+  /// Numbers of runs, which never change once committed.
+  var runNumbers: [RunKey: Int32] = [:]
+  var rows = RowBuffers()
+
+  private init(_ connection: Connection, _ capability: Capability) {
+    self.connection = connection
+    self.capability = capability
+  }
+
+  /// How a writer's connection is set: everything has an end, and a commit is on disk when it is answered.
+  package static var writerOptions: ConnectionOptions {
+    var options = ConnectionOptions()
+    options.applicationName = "signalbox-store"
+    options.statementTimeoutMs = 50_000
+    options.lockTimeoutMs = 20_000
+    options.idleInTransactionTimeoutMs = 60_000
+    options.settings = ["synchronous_commit": "on", "timezone": "UTC", "search_path": "public"]
+    return options
+  }
+
+  /// Connects to a database that has been migrated, or makes it so.
+  /// - Parameter migrating: applies missing migrations (the collector); false refuses an unmigrated or newer schema (all others).
+  package static func open(
+    _ url: DatabaseURL, migrating: Bool = false, options: ConnectionOptions = writerOptions
+  ) throws(StoreError) -> Store {
+    let store = Store(try asking { () throws(PostgresError) in try Connection(url, options: options) }, .plain)
+    if store.connection.serverVersion < 150_000 { throw .oldServer(version: store.connection.serverVersion) }
+    if migrating { try store.migrate() } else { try store.requireSchema() }
+    return store
+  }
+
+  package func close() { connection.close() }
+
+  /// Reads what the schema was made for.
+  func loadLayout(_ capability: Capability) throws(StoreError) {
+    self.capability = capability
+    let rows = try asking { () throws(PostgresError) in
+      try connection.query(
+        """
+        select name, (extract(epoch from chunk) * 1000000)::int8, (extract(epoch from keep) * 1000000)::int8
+        from signalbox.time_tables
+        """)
+    }
+    var oldest: Int64 = 0
+    for row in 0..<rows.count {
+      chunkUs[rows.text(row, 0) ?? ""] = rows.int(row, 1) ?? Limits.dayUs
+      oldest = max(oldest, rows.int(row, 2) ?? 0)
+    }
+    oldestUs = oldest > 0 ? oldest : Limits.oldestDefaultUs
+  }
+}
+
+/// Runs database calls, turning their errors into the store's.
+func asking<Result: ~Copyable>(
+  _ body: () throws(PostgresError) -> Result
+) throws(StoreError) -> Result {
+  do throws(PostgresError) { return try body() } catch { throw .database(error) }
+}
+
+/// Bounds of what is stored, and why.
+enum Limits {
+  static let dayUs: Int64 = 86_400_000_000
+  static let oldestDefaultUs: Int64 = 90 * dayUs
+  /// Training files are read long after they were written; their steps are kept for good.
+  static let oldestTrainingUs: Int64 = 3650 * dayUs
+  /// A clock this far ahead is wrong: its rows would make chunks in the future that nothing ever drops.
+  static let aheadUs: Int64 = 3_600_000_000
+  /// A run's name is part of a unique index, whose entries end at 2704 bytes.
+  static let runNameBytesMax = 1024
+  /// Rows of `runNumbers` and `knownPartitions`; beyond it the cache starts anew.
+  static let cacheMax = 100_000
+  /// A stream that was alive so short ago under another boot or machine is a clone.
+  static let cloneWindowUs: Int64 = 15_000_000
+  /// How late a sample may come and still be in the next pass of housekeeping without a note.
+  static let aggregateLateUs: Int64 = 600_000_000
+}
+
+struct PartitionKey: Hashable {
+  let table: String
+  let index: Int64
+}
+
+struct RunKey: Hashable {
+  let host: Int32
+  let run: String
+}

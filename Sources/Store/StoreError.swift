@@ -1,0 +1,61 @@
+package import Postgres
+
+/// Why the store could not do what it was asked.
+package enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
+  /// The database's own answer, or that there was none.
+  case database(PostgresError)
+  /// A newer Signalbox has been here; this one would damage what it does not know.
+  case newerSchema(found: Int32, known: Int32)
+  case notMigrated
+  /// PostgreSQL older than 15, by `server_version_num`.
+  case oldServer(version: Int)
+  /// The database user lacks a right; the text says which and how to grant it.
+  case notPermitted(String)
+  case unknownHost
+  case revokedHost
+  case joinToken(JoinTokenProblem)
+  /// The host's name is not one: empty, too long, or not made of letters, digits, dots, dashes and underscores.
+  case badHostName(String)
+
+  /// The effect of an unanswered COMMIT is unknown: open a new connection and commit the same group again.
+  package var isConnectionLost: Bool {
+    if case .database(let error) = self { error.isConnectionLost } else { false }
+  }
+
+  /// Worth trying again unchanged, after a pause.
+  package var isRetryable: Bool {
+    if case .database(let error) = self { error.isRetryable } else { false }
+  }
+
+  package var description: String {
+    switch self {
+    case .database(let error): error.description
+    case .newerSchema(let found, let known):
+      "the database has schema version \(found), this program knows \(known): install the newer Signalbox"
+    case .notMigrated: "the database has no Signalbox schema: start signalbox-collector with it once"
+    case .oldServer(let version):
+      "PostgreSQL \(version / 10_000) is too old: Signalbox needs 15 or newer"
+    case .notPermitted(let text): text
+    case .unknownHost: "this host is not known to the fleet"
+    case .revokedHost: "this host has been revoked"
+    case .joinToken(let problem): problem.description
+    case .badHostName(let name):
+      "\"\(name)\" is no host name: use up to 255 letters, digits, dots, dashes and underscores"
+    }
+  }
+}
+
+/// Why a join token is refused.
+package enum JoinTokenProblem: Sendable, Equatable, CustomStringConvertible {
+  case unknown
+  case expired
+  case alreadyRedeemed
+
+  package var description: String {
+    switch self {
+    case .unknown: "this join token is not known here: ask for a new one with `signalbox hosts invite`"
+    case .expired: "this join token has expired: ask for a new one with `signalbox hosts invite`"
+    case .alreadyRedeemed: "this join token has been used: ask for a new one with `signalbox hosts invite`"
+    }
+  }
+}
