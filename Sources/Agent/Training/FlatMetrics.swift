@@ -79,8 +79,8 @@ struct FlatMetrics {
 /// Strings as JSON.
 enum JSONText {
   /// A string of a JSON text, bounded, with its escapes written anew.
-  static func string(_ bytes: Span<UInt8>, _ range: Range<Int>) -> String {
-    quoted(SafeText.make(JSONScanner.text(bytes, range, bytesMax: 256), bytesMax: 256))
+  static func string(_ bytes: Span<UInt8>, _ range: Range<Int>, bytesMax: Int = 256) -> String {
+    quoted(SafeText.make(JSONScanner.text(bytes, range, bytesMax: bytesMax), bytesMax: bytesMax))
   }
 
   static func quoted(_ text: String) -> String {
