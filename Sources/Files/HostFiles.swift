@@ -60,6 +60,11 @@ package enum HostFiles {
     if unsafe mkdir(path, mode) != 0, sbx_errno() != EEXIST { throw .last("make directory", path) }
   }
 
+  /// Makes a symbolic link that names `target`.
+  package static func link(_ target: String, at path: String) throws(FileError) {
+    if unsafe symlink(target, path) != 0 { throw .last("make link", path) }
+  }
+
   package static func syncDirectory(_ path: String) throws(FileError) {
     let raw = unsafe sbx_open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
     if raw < 0 { throw .last("open", path) }
@@ -91,6 +96,14 @@ package enum HostFiles {
     }
     if length < 0 { throw .last("read link", path) }
     return String(decoding: bytes, as: UTF8.self)
+  }
+
+  /// The path with every link in it followed; realpath(3). What it names must exist.
+  package static func resolve(_ path: String) throws(FileError) -> String {
+    // realpath's result is malloc's and freed here, after it is copied.
+    guard let resolved = unsafe realpath(path, nil) else { throw .last("resolve", path) }
+    defer { unsafe free(resolved) }
+    return unsafe String(cString: resolved)
   }
 
   /// Everything before the last slash; "." where there is none.

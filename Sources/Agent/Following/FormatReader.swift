@@ -40,14 +40,18 @@ package struct ReaderContext: Sendable {
   package var preceding: [UInt8]
   /// Newlines before `offset`, for formats that number their rows by place (`TrainingFormats.countsLines`); nil = not counted.
   package var linesBefore: UInt64?
+  /// The last bytes, at most 64 KiB, of the file that this one follows in a rotation; a record may go on from there.
+  package var predecessorTail: [UInt8]
 
   package init(
-    file: FileIdentity, offset: UInt64, head: [UInt8], preceding: [UInt8], linesBefore: UInt64? = nil
+    file: FileIdentity, offset: UInt64, head: [UInt8], preceding: [UInt8], linesBefore: UInt64? = nil,
+    predecessorTail: [UInt8] = []
   ) {
     self.file = file
     self.offset = offset
     self.head = head
     self.preceding = preceding
     self.linesBefore = linesBefore
+    self.predecessorTail = predecessorTail
   }
 }

@@ -1,0 +1,119 @@
+internal import FleetModel
+
+/// One generation of one followed file, and how far it was read.
+final class FollowedFile {
+  enum Phase: Equatable {
+    case following
+    /// It repeats another that is followed: not read as long as that one is there.
+    case copy(of: FileKey)
+    /// Its bytes are gone: what is left is to say so, once all before is committed.
+    case lost(Loss)
+    /// The last delta has been handed out; its commit ends this file.
+    case finishing
+  }
+
+  struct Node: Hashable {
+    var device: UInt64
+    var inode: UInt64
+  }
+
+  /// Bytes before an offset that the tail hash covers.
+  static let tailBytes: UInt64 = 64
+  static let headBytes = 1024
+
+  var identity: FileIdentity
+  var phase = Phase.following
+  var handle: FileHandle?
+  /// A name under which the patterns find it now; nil: renamed away or deleted.
+  var path: String?
+  /// Next byte to read, and the hash of what lies before it.
+  var offset: UInt64 = 0
+  var tailHash = ContentHash().value
+  /// What the collector has, as far as it told.
+  var committed: UInt64 = 0
+  var size: UInt64 = 0
+  var modifiedNs: Int64 = 0
+  /// Its time of change when the bytes before the offset were last found unchanged.
+  var checkedModifiedNs: Int64 = -1
+  var links: UInt32 = 1
+  /// When it was last seen to be longer than before.
+  var grownNs: Int64
+  var lookedNs: Int64
+  /// Bytes per second it grew by when it last grew.
+  var growthRate = 0.0
+  var detachedNs: Int64 = 0
+  var usedNs: Int64 = 0
+  var reader: (any FormatReader)?
+  /// Its format is known: from its mark, or from its first line.
+  var isFormatKnown = false
+  /// The file that had this name before; a record may go on from there.
+  var predecessor: FileKey?
+  /// What lies before was sent under another key.
+  var skipped: (to: UInt64, tailHash: UInt64) = (0, ContentHash().value)
+  var isQueued = false
+  var isHeld = false
+  var heldUntilNs: Int64 = 0
+  var scan: UInt64 = 0
+  /// What was told of it is all the collector's: it has a mark, or an ack came.
+  var isKnownCentrally = false
+
+  init(_ identity: FileIdentity, nowNs: Int64) {
+    self.identity = identity
+    grownNs = nowNs
+    lookedNs = nowNs
+    usedNs = nowNs
+  }
+
+  var key: FileKey { identity.key }
+  var node: Node { Node(device: identity.device, inode: identity.inode) }
+  var unread: UInt64 { phase == .following && size > offset ? size - offset : 0 }
+  var tailLength: Int { Int(min(Self.tailBytes, offset)) }
+
+  /// - Returns: the size known before.
+  @discardableResult
+  func note(_ status: FollowedStatus, nowNs: Int64) -> UInt64 {
+    let before = size
+    if status.sizeBytes > size {
+      let elapsed = max(1_000_000, nowNs - lookedNs)
+      growthRate = Double(status.sizeBytes - size) / (Double(elapsed) / 1e9)
+      grownNs = nowNs
+    }
+    size = status.sizeBytes
+    modifiedNs = status.modifiedNs
+    links = status.links
+    lookedNs = nowNs
+    return before
+  }
+
+  /// Bytes that may have come between the last look and now; none for a file that had been quiet.
+  func growthSinceLook(_ lookedNs: Int64, nowNs: Int64) -> UInt64 {
+    guard growthRate > 0, lookedNs - grownNs < 2_000_000_000 else { return 0 }
+    let bytes = 2 * growthRate * Double(max(0, nowNs - lookedNs)) / 1e9 + 4096
+    return UInt64(min(bytes, 1e12))
+  }
+
+  /// Goes on from a mark; all that was read since is forgotten.
+  func rewind(to offset: UInt64, tailHash: UInt64) {
+    self.offset = offset
+    self.tailHash = tailHash
+    committed = offset
+    reader = nil
+    checkedModifiedNs = -1
+    if phase == .finishing { phase = .following }
+    if case .lost(var loss) = phase {
+      loss.from = offset
+      loss.to = max(loss.to, offset)
+      phase = .lost(loss)
+    }
+  }
+}
+
+/// A finished file, kept in mind for a while.
+struct RetiredFile {
+  var node: FollowedFile.Node
+  var birthNs: Int64
+  var key: FileKey
+  var path: String
+  var offset: UInt64
+  var tailHash: UInt64
+}

@@ -1,0 +1,74 @@
+/// All that the followers need of the outside. Linux is one, the simulation's disk is another.
+///
+/// Every call returns at once and on the caller's thread; whoever implements it may be asked in any order. Nothing is thrown:
+/// what is not there, not allowed or not readable is `nil`, because a follower goes on with its other files all the same.
+package protocol FollowedFileSystem: AnyObject {
+  /// Regular files whose path matches one of `patterns` and that lie, links resolved, in an allowed directory; sorted by path,
+  /// each path once. A file with several names is listed under each.
+  func list(_ patterns: [GlobPattern]) -> [FoundFile]
+  /// Regular files in the directory of `path`, in the directories in it and in those beside it: where rotation may have put
+  /// what had this path. Bounded; sorted by path.
+  func neighbours(of path: String) -> [FoundFile]
+  /// Opens for reading; the same file may be open several times.
+  func open(_ path: String) -> FileHandle?
+  /// - Returns: nil where the file system can no longer tell.
+  func status(of handle: FileHandle) -> FollowedStatus?
+  /// Puts at most `count` bytes, read at `offset`, to the start of `buffer` and grows it where it is shorter; what lies behind
+  /// them in `buffer` is left as it was.
+  /// - Returns: how many; 0 at or beyond the end; nil on an error of the disk.
+  func read(_ handle: FileHandle, at offset: UInt64, count: Int, into buffer: inout [UInt8]) -> Int?
+  func close(_ handle: FileHandle)
+  /// What happened since the last call. It may tell too much, and may miss things: the followers look at everything
+  /// every few seconds all the same.
+  func takeChanges() -> FollowedChanges
+  /// How often a path was asked for that this host does not allow.
+  var refusedTotal: UInt64 { get }
+}
+
+/// A file that is open; only its file system knows more.
+package struct FileHandle: Hashable, Sendable {
+  package let number: Int
+
+  package init(_ number: Int) { self.number = number }
+}
+
+package struct FoundFile: Sendable, Equatable {
+  package var path: String
+  package var status: FollowedStatus
+
+  package init(path: String, status: FollowedStatus) {
+    self.path = path
+    self.status = status
+  }
+}
+
+/// What the followers ask of a file's status; statx(2).
+package struct FollowedStatus: Sendable, Equatable {
+  package var device: UInt64
+  package var inode: UInt64
+  package var sizeBytes: UInt64
+  /// ns since 1970.
+  package var modifiedNs: Int64
+  /// ns since 1970; 0 where the file system does not tell.
+  package var birthNs: Int64
+  /// 0: deleted, only open descriptors hold it.
+  package var links: UInt32
+
+  package init(device: UInt64, inode: UInt64, sizeBytes: UInt64, modifiedNs: Int64, birthNs: Int64, links: UInt32) {
+    self.device = device
+    self.inode = inode
+    self.sizeBytes = sizeBytes
+    self.modifiedNs = modifiedNs
+    self.birthNs = birthNs
+    self.links = links
+  }
+}
+
+package struct FollowedChanges: Sendable, Equatable {
+  /// Paths, as `list` gives them, whose content may have changed; in order, and possibly more than once.
+  package var modified: [String] = []
+  /// Names came, went or moved, or notifications were lost: list again.
+  package var isStructural = false
+
+  package init() {}
+}

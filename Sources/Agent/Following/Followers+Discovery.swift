@@ -1,0 +1,180 @@
+internal import FleetModel
+
+extension Followers {
+  /// Endings of compressed files, which hold what was followed before.
+  private static let compressed = [".gz", ".zst", ".xz", ".bz2", ".lz4", ".zip", ".Z", ".7z", ".tgz"]
+
+  static func isCompressed(_ path: String) -> Bool {
+    compressed.contains { path.hasSuffix($0) }
+  }
+
+  /// Lists everything, and finds what came, went, moved, grew or was replaced.
+  func scan(nowNs: Int64) {
+    scanNumber += 1
+    byPath.removeAll(keepingCapacity: true)
+    let found = fileSystem.list(patterns).filter { !Self.isCompressed($0.path) }
+    // Moves first: a new file under an old name must find out whose name it was.
+    var new: [FoundFile] = []
+    for item in found where !recognise(item, nowNs: nowNs) { new.append(item) }
+    let gone = files.filter { $0.scan != scanNumber && $0.path != nil }
+    var formerly: [String: FileKey] = [:]
+    for file in gone {
+      if let path = file.path { formerly[path] = file.key }
+      detach(file, nowNs: nowNs)
+    }
+    for item in new where byNode[node(item.status)]?.scan != scanNumber {
+      start(item, predecessor: formerly[item.path], nowNs: nowNs)
+    }
+    for file in files where file.path == nil { lookAtDetached(file, nowNs: nowNs) }
+    for file in files { reviewCopy(file, nowNs: nowNs) }
+  }
+
+  func node(_ status: FollowedStatus) -> FollowedFile.Node {
+    FollowedFile.Node(device: status.device, inode: status.inode)
+  }
+
+  /// - Returns: false where it is none of the files that are followed.
+  private func recognise(_ item: FoundFile, nowNs: Int64) -> Bool {
+    guard let file = byNode[node(item.status)], isSameBirth(file.identity.birthNs, item.status.birthNs) else {
+      return false
+    }
+    if file.scan != scanNumber {
+      if let before = file.path, before != item.path, byPath[before] === file { byPath[before] = nil }
+      file.path = item.path
+      file.scan = scanNumber
+      look(file, item.status, nowNs: nowNs)
+    }
+    byPath[item.path] = file
+    return true
+  }
+
+  func isSameBirth(_ one: Int64, _ other: Int64) -> Bool { one == other || one == 0 || other == 0 }
+
+  private func look(_ file: FollowedFile, _ status: FollowedStatus, nowNs: Int64) {
+    if case .copy = file.phase {
+      file.note(status, nowNs: nowNs)
+      return
+    }
+    // What is smaller is left for the reading to find, which knows best how much there was.
+    if status.sizeBytes >= file.size { file.note(status, nowNs: nowNs) }
+    if status.sizeBytes != file.offset || status.modifiedNs != file.checkedModifiedNs { enqueue(file) }
+  }
+
+  /// No pattern finds it any more: renamed, deleted, or its link points elsewhere. An open file is read on all the same.
+  private func detach(_ file: FollowedFile, nowNs: Int64) {
+    file.path = nil
+    file.detachedNs = nowNs
+    guard file.phase == .following || isCopy(file) else { return }
+    if file.handle == nil { findAgain(file, nowNs: nowNs) }
+    if isCopy(file) { forget(file) } else { enqueue(file) }
+  }
+
+  private func isCopy(_ file: FollowedFile) -> Bool {
+    if case .copy = file.phase { true } else { false }
+  }
+
+  private func lookAtDetached(_ file: FollowedFile, nowNs: Int64) {
+    guard file.phase == .following else { return }
+    enqueue(file)
+  }
+
+  /// A file that was closed to spare its descriptor, and whose name is gone now.
+  private func findAgain(_ file: FollowedFile, nowNs: Int64) {
+    guard file.phase == .following else { return }
+    let beside = fileSystem.neighbours(of: file.identity.path)
+    let found = beside.first { node($0.status) == file.node && isSameBirth($0.status.birthNs, file.identity.birthNs) }
+    if let found, let handle = fileSystem.open(found.path) {
+      file.handle = handle
+      openCount += 1
+    } else {
+      let lookedNs = file.lookedNs
+      lose(
+        file, to: file.size + file.growthSinceLook(lookedNs, nowNs: nowNs), .deletedUnread, isEstimate: true,
+        nowNs: nowNs)
+    }
+  }
+
+  private func start(_ item: FoundFile, predecessor: FileKey?, nowNs: Int64) {
+    guard files.count < limits.files else {
+      unfollowedTotal += 1
+      return
+    }
+    let file = FollowedFile(newIdentity(path: item.path, status: item.status, generation: 0), nowNs: nowNs)
+    file.path = item.path
+    file.scan = scanNumber
+    file.predecessor = predecessor
+    file.note(item.status, nowNs: nowNs)
+    if let old = byNode[file.node] {
+      // The inode was reused; what had it is gone.
+      byNode[file.node] = nil
+      if old.handle == nil { lose(old, to: old.size, .deletedUnread, isEstimate: true, nowNs: nowNs) }
+    }
+    guard open(file, nowNs: nowNs) else { return }
+    refreshHead(file)
+    skipRetired(file)
+    add(file)
+    byNode[file.node] = file
+    byPath[item.path] = file
+    if !deferCopy(file, nowNs: nowNs) { enqueue(file) }
+  }
+
+  /// A finished file whose name came back: what was sent is not sent again.
+  private func skipRetired(_ file: FollowedFile) {
+    guard let old = retired.last(where: { $0.node == file.node && isSameBirth($0.birthNs, file.identity.birthNs) }),
+      verify(file, offset: old.offset, tailHash: old.tailHash)
+    else { return }
+    skip(file, to: old.offset, tailHash: old.tailHash)
+  }
+
+  func skip(_ file: FollowedFile, to offset: UInt64, tailHash: UInt64) {
+    file.skipped = (offset, tailHash)
+    file.offset = offset
+    file.tailHash = tailHash
+  }
+
+  /// Whether the bytes before `offset` are those of the hash.
+  func verify(_ file: FollowedFile, offset: UInt64, tailHash: UInt64) -> Bool {
+    guard let handle = file.handle else { return false }
+    return verify(handle, size: file.size, offset: offset, tailHash: tailHash)
+  }
+
+  func verify(_ handle: FileHandle, size: UInt64, offset: UInt64, tailHash: UInt64) -> Bool {
+    guard size >= offset else { return false }
+    let count = Int(min(FollowedFile.tailBytes, offset))
+    guard count > 0 else { return true }
+    guard let got = fileSystem.read(handle, at: offset - UInt64(count), count: count, into: &buffer), got == count
+    else { return false }
+    return bufferHash(0..<count) == tailHash
+  }
+
+  // MARK: Descriptors
+
+  /// Opens by name where the file is not open; somebody else's file under that name is not taken for it.
+  func open(_ file: FollowedFile, nowNs: Int64) -> Bool {
+    if file.handle != nil { return true }
+    guard let path = file.path else { return false }
+    if openCount >= limits.openFiles { closeOne(except: file, nowNs: nowNs) }
+    guard let handle = fileSystem.open(path) else { return false }
+    guard let status = fileSystem.status(of: handle), node(status) == file.node,
+      isSameBirth(status.birthNs, file.identity.birthNs)
+    else {
+      fileSystem.close(handle)
+      return false
+    }
+    file.handle = handle
+    openCount += 1
+    return true
+  }
+
+  /// First one that can be opened again by its name; only where there is none, a renamed file that is still unread.
+  private func closeOne(except file: FollowedFile, nowNs: Int64) {
+    let named = files.filter { $0.handle != nil && $0.path != nil && $0 !== file }
+    if let victim = named.min(by: { ($0.unread > 0 ? 1 : 0, $0.usedNs) < ($1.unread > 0 ? 1 : 0, $1.usedNs) }) {
+      return close(victim)
+    }
+    guard let victim = files.filter({ $0.handle != nil && $0 !== file }).min(by: { $0.detachedNs < $1.detachedNs })
+    else { return }
+    close(victim)
+    lose(victim, to: victim.size, .descriptorLimit, isEstimate: false, nowNs: nowNs)
+  }
+}

@@ -1,0 +1,217 @@
+internal import FleetModel
+
+extension Followers {
+  /// The file's next delta, or nil where it has none now.
+  func delta(of file: FollowedFile, byteBudget: Int, nowNs: Int64) -> FileDelta? {
+    switch file.phase {
+    case .copy, .finishing: return nil
+    case .lost(let loss): return lossDelta(file, loss)
+    case .following: return followedDelta(file, byteBudget: byteBudget, nowNs: nowNs)
+    }
+  }
+
+  private func followedDelta(_ file: FollowedFile, byteBudget: Int, nowNs: Int64) -> FileDelta? {
+    guard open(file, nowNs: nowNs), let handle = file.handle else { return nil }
+    guard let status = fileSystem.status(of: handle) else { return readFailed(file, nowNs: nowNs) }
+    let lookedNs = file.lookedNs
+    let known = file.note(status, nowNs: nowNs)
+    let before = (size: known, lookedNs: lookedNs)
+    if status.sizeBytes < file.offset { return replaced(file, before, nowNs: nowNs) }
+    if status.sizeBytes == file.offset, status.modifiedNs == file.checkedModifiedNs {
+      return drained(file, nowNs: nowNs)
+    }
+    if shouldWait(for: file) { return nil }
+    let tail = file.tailLength
+    let count = tail + Int(min(UInt64(limits.chunkBytes), status.sizeBytes - file.offset))
+    guard let got = fileSystem.read(handle, at: file.offset - UInt64(tail), count: count, into: &buffer) else {
+      return readFailed(file, nowNs: nowNs)
+    }
+    guard got >= tail, bufferHash(0..<tail) == file.tailHash else {
+      return replaced(file, before, nowNs: nowNs)
+    }
+    file.checkedModifiedNs = status.modifiedNs
+    file.usedNs = nowNs
+    if got == tail { return drained(file, nowNs: nowNs) }
+    return read(file, tail..<got, byteBudget: byteBudget, nowNs: nowNs)
+  }
+
+  /// The old file of a rotation goes first while it has little left: its last record may go on in the new one.
+  private func shouldWait(for file: FollowedFile) -> Bool {
+    guard let key = file.predecessor, let before = byKey[key], before.isQueued, before.unread > 0,
+      before.unread <= UInt64(limits.chunkBytes)
+    else { return false }
+    enqueue(file)
+    return true
+  }
+
+  /// `bytes`: the part of the buffer that is new.
+  private func read(_ file: FollowedFile, _ bytes: Range<Int>, byteBudget: Int, nowNs: Int64) -> FileDelta? {
+    let isAtEnd = file.offset + UInt64(bytes.count) >= file.size
+    let idle = nowNs - file.grownNs
+    guard prepareReader(file, isIdle: isAtEnd && idle >= limits.partialIdleNs) else {
+      hold(file, untilNs: file.grownNs + limits.partialIdleNs)
+      return nil
+    }
+    refreshHead(file)
+    var delta = FileDelta(file: file.identity, from: file.offset, to: file.offset)
+    let taken = take(file, bytes, isAtEnd: isAtEnd, idle: idle, byteBudget: byteBudget, nowNs: nowNs, into: &delta)
+    guard taken > 0 else {
+      hold(file, untilNs: file.grownNs + (idle < limits.recordIdleNs ? limits.recordIdleNs : limits.partialIdleNs))
+      return nil
+    }
+    if file.offset == file.skipped.to, !file.isKnownCentrally { delta.from = 0 }
+    let end = bytes.lowerBound + taken
+    file.offset += UInt64(taken)
+    file.tailHash = bufferHash(end - file.tailLength..<end)
+    delta.to = file.offset
+    delta.tailHash = file.tailHash
+    if file.unread > 0 { enqueue(file) } else if file.path == nil { hold(file, untilNs: nowNs + limits.scanEveryNs) }
+    return delta
+  }
+
+  /// Lets the reader take what is whole; what waited long enough is taken as it is.
+  private func take(
+    _ file: FollowedFile, _ bytes: Range<Int>, isAtEnd: Bool, idle: Int64, byteBudget: Int, nowNs: Int64,
+    into delta: inout FileDelta
+  ) -> Int {
+    guard var reader = file.reader else { return 0 }
+    // Out of the file while it changes, so that it is not copied.
+    file.reader = nil
+    defer { file.reader = reader }
+    let offset = file.offset
+    // Shared, not copied: nothing writes to the buffer meanwhile.
+    let shared = buffer
+    let span = shared.span
+    var taken = reader.read(
+      span.extracting(bytes), at: offset, isFinal: false, nowNs: nowNs, budget: byteBudget, into: &delta)
+    guard taken == 0 else { return taken }
+    let isOver = file.path == nil && idle >= limits.deletedIdleNs
+    if !isAtEnd || idle >= limits.partialIdleNs && (isOver || !reader.waitsForNewline) {
+      taken = reader.read(
+        span.extracting(bytes), at: offset, isFinal: true, nowNs: nowNs, budget: byteBudget, into: &delta)
+    } else if idle >= limits.recordIdleNs {
+      var end = bytes.upperBound
+      while end > bytes.lowerBound, span[end - 1] != UInt8(ascii: "\n") { end -= 1 }
+      guard end > bytes.lowerBound else { return 0 }
+      taken = reader.read(
+        span.extracting(bytes.lowerBound..<end), at: offset, isFinal: true, nowNs: nowNs, budget: byteBudget,
+        into: &delta)
+    }
+    return taken
+  }
+
+  /// - Returns: false where the first line, by which the format is known, is not whole yet.
+  private func prepareReader(_ file: FollowedFile, isIdle: Bool) -> Bool {
+    if file.reader != nil { return true }
+    guard let handle = file.handle else { return false }
+    let limit = 64 << 10
+    var head: [UInt8] = []
+    let headCount = fileSystem.read(handle, at: 0, count: limit, into: &head) ?? 0
+    head.removeLast(head.count - min(headCount, head.count))
+    if !file.isFormatKnown {
+      guard isIdle || head.count >= limit || head.contains(UInt8(ascii: "\n")) else { return false }
+      file.identity.format = readers.format(path: file.identity.path, head: head.span)
+      file.isFormatKnown = true
+    }
+    let preceding = bytes(of: handle, before: file.offset, limit: limit)
+    var predecessorTail: [UInt8] = []
+    if file.offset == 0, let key = file.predecessor, let old = byKey[key], let handle = old.handle {
+      predecessorTail = bytes(of: handle, before: old.offset, limit: limit)
+    }
+    file.reader = readers.make(
+      ReaderContext(
+        file: file.identity, offset: file.offset, head: head, preceding: preceding,
+        linesBefore: readers.countsLines(file.identity.format) ? newlines(in: handle, before: file.offset) : nil,
+        predecessorTail: predecessorTail))
+    return true
+  }
+
+  private func newlines(in handle: FileHandle, before offset: UInt64) -> UInt64? {
+    var chunk: [UInt8] = []
+    var (at, count) = (UInt64(0), UInt64(0))
+    while at < offset {
+      let wanted = Int(min(UInt64(limits.chunkBytes), offset - at))
+      guard let got = fileSystem.read(handle, at: at, count: wanted, into: &chunk), got > 0 else { return nil }
+      count += UInt64(chunk[..<got].count { $0 == UInt8(ascii: "\n") })
+      at += UInt64(got)
+    }
+    return count
+  }
+
+  private func bytes(of handle: FileHandle, before offset: UInt64, limit: Int) -> [UInt8] {
+    let count = Int(min(UInt64(limit), offset))
+    guard count > 0 else { return [] }
+    var bytes: [UInt8] = []
+    let got = fileSystem.read(handle, at: offset - UInt64(count), count: count, into: &bytes) ?? 0
+    return got == count ? Array(bytes.prefix(count)) : []
+  }
+
+  /// The head hash covers up to 1 KiB; a file that was shorter when it was found gets its full head as it grows.
+  func refreshHead(_ file: FollowedFile) {
+    guard let handle = file.handle, file.identity.headLength < FollowedFile.headBytes,
+      file.size > UInt64(file.identity.headLength)
+    else { return }
+    var head: [UInt8] = []
+    let got = fileSystem.read(handle, at: 0, count: FollowedFile.headBytes, into: &head) ?? 0
+    guard got > Int(file.identity.headLength) else { return }
+    file.identity.headHash = ContentHash.of(head.span.extracting(0..<got))
+    file.identity.headLength = UInt32(got)
+  }
+
+  // MARK: Ends
+
+  /// Read to its end. A file that no pattern finds any more is finished once it is acked and quiet.
+  func drained(_ file: FollowedFile, nowNs: Int64) -> FileDelta? {
+    guard file.path == nil else { return nil }
+    guard file.isKnownCentrally || file.offset > file.skipped.to else {
+      // It never had anything to tell.
+      if nowNs - file.detachedNs >= limits.deletedIdleNs { forget(file) }
+      return nil
+    }
+    let idleNs = file.links == 0 ? limits.deletedIdleNs : limits.renamedIdleNs
+    let sinceNs = max(file.grownNs, file.detachedNs)
+    guard file.committed == file.offset, nowNs - sinceNs >= idleNs else {
+      hold(file, untilNs: max(nowNs + limits.scanEveryNs / 2, min(sinceNs + idleNs, nowNs + limits.scanEveryNs)))
+      return nil
+    }
+    if adoptCopy(for: file, nowNs: nowNs) { return nil }
+    file.phase = .finishing
+    var delta = FileDelta(file: file.identity, from: file.offset, to: file.offset)
+    delta.tailHash = file.tailHash
+    delta.isFinished = true
+    if prepareReader(file, isIdle: true) { file.reader?.finish(nowNs: nowNs, into: &delta) }
+    return delta
+  }
+
+  /// The range that is gone, after everything before it is committed.
+  func lossDelta(_ file: FollowedFile, _ loss: Loss) -> FileDelta? {
+    guard file.committed == file.offset else { return nil }
+    var delta = FileDelta(file: file.identity, from: file.offset, to: max(file.offset, loss.to))
+    delta.isFinished = true
+    if loss.to > loss.from || loss.isEstimate { delta.losses = [loss] }
+    file.offset = delta.to
+    file.phase = .finishing
+    return delta
+  }
+
+  func lose(_ file: FollowedFile, to: UInt64, _ reason: LossReason, isEstimate: Bool, nowNs: Int64) {
+    var loss = Loss()
+    loss.timeNs = nowNs
+    loss.subject = file.identity.path
+    loss.from = file.offset
+    loss.to = max(file.offset, to)
+    loss.reason = reason
+    loss.isEstimate = isEstimate
+    file.phase = .lost(loss)
+    enqueue(file)
+  }
+
+  /// The disk does not give the bytes. Tried again at the next looks; where it is gone for good, that is said.
+  private func readFailed(_ file: FollowedFile, nowNs: Int64) -> FileDelta? {
+    hold(file, untilNs: nowNs + limits.scanEveryNs)
+    guard file.path == nil, nowNs - file.detachedNs >= limits.renamedIdleNs else { return nil }
+    close(file)
+    lose(file, to: file.size, .readError, isEstimate: false, nowNs: nowNs)
+    return nil
+  }
+}

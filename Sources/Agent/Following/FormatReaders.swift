@@ -1,0 +1,29 @@
+package import FleetModel
+
+/// Seconds that local time is ahead of UTC at a given time (ns since 1970): for log lines that do not tell their zone.
+package typealias ZoneOffset = (_ wallNs: Int64) -> Int
+
+/// Which reader a file gets: one of the training formats' where the file is of such a format, else the log reader.
+package final class FormatReaders {
+  private let redactor: Redactor
+  private let zone: ZoneOffset
+
+  /// - Parameter redactor: the host's one; every line goes through it.
+  package init(redactor: Redactor, zone: @escaping ZoneOffset) {
+    self.redactor = redactor
+    self.zone = zone
+  }
+
+  /// - Parameter head: the file's first bytes: at least one whole line where it has one, at most 64 KiB.
+  package func format(path: String, head: Span<UInt8>) -> FileFormat {
+    TrainingFormats.detect(path: path, head: head)
+  }
+
+  /// Whether `ReaderContext.linesBefore` is to be counted.
+  package func countsLines(_ format: FileFormat) -> Bool { TrainingFormats.countsLines(format) }
+
+  /// The reader for `context.file.format`.
+  package func make(_ context: ReaderContext) -> any FormatReader {
+    TrainingFormats.make(context) ?? LogReader(context, redactor: redactor, zone: zone)
+  }
+}

@@ -1,0 +1,108 @@
+/// The members of a JSON object on one line, RFC 8259, without building anything: only names and where the values lie.
+///
+/// It does not validate: a line that is no JSON ends the walk, and is a line all the same.
+struct JSONFields {
+  struct Field {
+    var name: Range<Int>
+    /// Without quotes for a text.
+    var value: Range<Int>
+    var isText: Bool
+  }
+
+  private var at: Int
+  private let end: Int
+
+  /// - Parameter range: starts with the brace.
+  init(_ range: Range<Int>) {
+    at = range.lowerBound + 1
+    end = range.upperBound
+  }
+
+  mutating func next(_ bytes: Span<UInt8>) -> Field? {
+    skip(bytes, UInt8(ascii: ","))
+    guard let name = text(bytes) else { return nil }
+    skip(bytes, UInt8(ascii: ":"))
+    guard at < end else { return nil }
+    if bytes[at] == UInt8(ascii: "\"") {
+      guard let value = text(bytes) else { return nil }
+      return Field(name: name, value: value, isText: true)
+    }
+    let start = at
+    guard skipValue(bytes) else { return nil }
+    return Field(name: name, value: start..<at, isText: false)
+  }
+
+  private mutating func skip(_ bytes: Span<UInt8>, _ separator: UInt8) {
+    while at < end, bytes[at] <= UInt8(ascii: " ") || bytes[at] == separator { at += 1 }
+  }
+
+  private mutating func text(_ bytes: Span<UInt8>) -> Range<Int>? {
+    guard at < end, bytes[at] == UInt8(ascii: "\"") else { return nil }
+    let start = at + 1
+    at = start
+    while at < end, bytes[at] != UInt8(ascii: "\"") { at += bytes[at] == UInt8(ascii: "\\") ? 2 : 1 }
+    guard at < end else { return nil }
+    defer { at += 1 }
+    return start..<at
+  }
+
+  /// A number, a word, or a whole object or array.
+  private mutating func skipValue(_ bytes: Span<UInt8>) -> Bool {
+    var depth = 0
+    while at < end {
+      switch bytes[at] {
+      case UInt8(ascii: "\""):
+        guard text(bytes) != nil else { return false }
+        continue
+      case UInt8(ascii: "{"), UInt8(ascii: "["): depth += 1
+      case UInt8(ascii: "}"), UInt8(ascii: "]"):
+        if depth == 0 { return true }
+        depth -= 1
+      case UInt8(ascii: ","): if depth == 0 { return true }
+      default: break
+      }
+      at += 1
+    }
+    return false
+  }
+
+  static func isLevel(_ bytes: Span<UInt8>, _ name: Range<Int>) -> Bool {
+    let part = bytes.extracting(name)
+    switch name.count {
+    case 3: return part.holds("lvl", at: 0)
+    case 5: return part.holds("level", at: 0)
+    case 8: return part.holds("severity", at: 0) || part.holds("loglevel", at: 0)
+    case 9: return part.holds("levelname", at: 0) || part.holds("log.level", at: 0) || part.holds("log_level", at: 0)
+    default: return false
+    }
+  }
+
+  static func isTime(_ bytes: Span<UInt8>, _ name: Range<Int>) -> Bool {
+    let part = bytes.extracting(name)
+    switch name.count {
+    case 2: return part.holds("ts", at: 0)
+    case 4: return part.holds("time", at: 0)
+    case 7: return part.holds("asctime", at: 0) || part.holds("created", at: 0)
+    case 8: return part.holds("datetime", at: 0)
+    case 9: return part.holds("timestamp", at: 0)
+    case 10: return part.holds("@timestamp", at: 0)
+    default: return false
+    }
+  }
+
+  /// A plain decimal; NaN for all else.
+  static func number(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Double {
+    guard range.count <= 32 else { return .nan }
+    var text = ""
+    for at in range where bytes[at] > UInt8(ascii: " ") { text.unicodeScalars.append(Unicode.Scalar(bytes[at])) }
+    return Double(text) ?? .nan
+  }
+
+  /// Seconds, ms, µs or ns since 1970, told apart by their size; nil before 2001 or past 2286.
+  static func timeUs(_ number: Double) -> Int64? {
+    for (limit, scale) in [(1e10, 1e6), (1e13, 1e3), (1e16, 1), (1e19, 1e-3)] where number < limit {
+      return number >= limit / 10 ? Int64(number * scale) : nil
+    }
+    return nil
+  }
+}

@@ -1,0 +1,147 @@
+internal import Files
+internal import FleetModel
+
+extension LogReader {
+  /// Adds a row; `text` lies in the bytes that were scanned.
+  func appendRow(
+    _ bytes: Span<UInt8>, _ text: Range<Int>, advance: Int, _ timeUs: Int64, _ level: Level, _ flags: LineFlags,
+    _ isOdd: Bool,
+    blockLines: inout Int, into delta: inout FileDelta
+  ) {
+    let before = delta.lines.text.count
+    let found = appendText(bytes, text, isOdd, blockLines: &blockLines, into: &delta.lines.text)
+    delta.lines.lengths.append(UInt32(delta.lines.text.count - before))
+    delta.lines.advances.append(UInt32(advance))
+    delta.lines.timesUs.append(timeUs)
+    delta.lines.levels.append(level.rawValue)
+    delta.lines.flags.append(flags.union(found).rawValue)
+  }
+
+  mutating func appendRow(
+    _ bytes: Span<UInt8>, _ text: Range<Int>, advance: Int, _ timeUs: Int64, _ level: Level, _ flags: LineFlags,
+    _ isOdd: Bool,
+    into delta: inout FileDelta
+  ) {
+    appendRow(bytes, text, advance: advance, timeUs, level, flags, isOdd, blockLines: &blockLines, into: &delta)
+  }
+
+  mutating func appendText(
+    _ bytes: Span<UInt8>, _ text: Range<Int>, _ isOdd: Bool, into out: inout [UInt8]
+  ) -> LineFlags {
+    appendText(bytes, text, isOdd, blockLines: &blockLines, into: &out)
+  }
+
+  /// Copies, repairs and redacts: no text gets into a delta in another way.
+  private func appendText(
+    _ bytes: Span<UInt8>, _ text: Range<Int>, _ isOdd: Bool, blockLines: inout Int, into out: inout [UInt8]
+  ) -> LineFlags {
+    let start = out.count
+    var flags: LineFlags = []
+    if isOdd, !UTF8Text.isClean(bytes, text) {
+      flags.insert(.repaired)
+      if !UTF8Text.appendRepaired(bytes, text, limit: Self.lineBytesMax, to: &out) { flags.insert(.truncated) }
+    } else {
+      out.append(bytes, text)
+    }
+    if blockLines > 0, isInBlock(bytes, text, &blockLines) {
+      out.removeLast(out.count - start)
+      out.append(contentsOf: "[redacted:pem]".utf8)
+      redactor.countBlockLine()
+      flags.insert(.redacted)
+    } else if Redactor.isSuspect(bytes, text, scan) {
+      let outcome = redactor.redact(&out, from: start)
+      if outcome.count > 0 { flags.insert(.redacted) }
+      if outcome.isBlockOpen { blockLines = 1 }
+    }
+    return flags
+  }
+
+  /// Whether the line still belongs to the PEM block (RFC 7468): base64, a header, or its end.
+  private func isInBlock(_ bytes: Span<UInt8>, _ text: Range<Int>, _ blockLines: inout Int) -> Bool {
+    blockLines += 1
+    let isEnd = bytes.holds("-----END ", at: text.lowerBound)
+    let isBody =
+      text.count <= 96 && blockLines <= Self.blockLinesMax
+      && text.allSatisfy { ByteClass.of(bytes[$0]) != 0 || bytes[$0] <= UInt8(ascii: " ") }
+    let isHeader = bytes.holds("Proc-Type:", at: text.lowerBound) || bytes.holds("DEK-Info:", at: text.lowerBound)
+    if isEnd || !(isBody || isHeader) { blockLines = 0 }
+    return isEnd || isBody || isHeader
+  }
+
+  /// What a terminal would show of a line with carriage returns: the last state of a progress bar. A return before the newline
+  /// is only the other way to end a line.
+  func lastState(_ bytes: Span<UInt8>, _ range: Range<Int>, _ flags: inout LineFlags) -> Range<Int> {
+    var end = range.upperBound
+    while end > range.lowerBound, bytes[end - 1] == UInt8(ascii: "\r") { end -= 1 }
+    guard let last = (range.lowerBound..<end).last(where: { bytes[$0] == UInt8(ascii: "\r") }) else {
+      return range.lowerBound..<end
+    }
+    flags.insert(.joined)
+    return last + 1..<end
+  }
+
+  /// Cuts between characters.
+  func capped(_ bytes: Span<UInt8>, _ text: Range<Int>, limit: Int, _ flags: inout LineFlags) -> Range<Int> {
+    guard text.count > limit else { return text }
+    flags.insert(.truncated)
+    let cut = text.lowerBound..<text.lowerBound + limit
+    return cut.lowerBound..<cut.upperBound - UTF8Text.unfinishedSuffix(bytes, cut)
+  }
+}
+
+/// UTF-8 as RFC 3629 has it, and without NUL, which PostgreSQL's text cannot hold.
+enum UTF8Text {
+  static func isClean(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Bool {
+    var at = range.lowerBound
+    while at < range.upperBound {
+      if bytes[at] < 0x80 {
+        if bytes[at] == 0 { return false }
+        at += 1
+      } else {
+        let length = sequence(bytes, at, range.upperBound)
+        if length == 0 { return false }
+        at += length
+      }
+    }
+    return true
+  }
+
+  /// Bytes of the well-formed sequence that starts at `at` with a byte that is not ASCII; 0 where there is none.
+  private static func sequence(_ bytes: Span<UInt8>, _ at: Int, _ end: Int) -> Int {
+    let first = bytes[at]
+    let length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2
+    guard first >= 0xc2, first <= 0xf4, at + length <= end else { return 0 }
+    let second = bytes[at + 1]
+    let low: UInt8 = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80
+    let high: UInt8 = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf
+    guard second >= low, second <= high else { return 0 }
+    for next in at + 2..<max(at + 2, at + length) where bytes[next] & 0xc0 != 0x80 { return 0 }
+    return length
+  }
+
+  /// Appends with U+FFFD for each byte that belongs to no character, and for NUL.
+  /// - Returns: false where the result would be longer than `limit` and was cut.
+  static func appendRepaired(_ bytes: Span<UInt8>, _ range: Range<Int>, limit: Int, to out: inout [UInt8]) -> Bool {
+    let start = out.count
+    var at = range.lowerBound
+    while at < range.upperBound {
+      if out.count - start > limit - 4 { return false }
+      let byte = bytes[at]
+      let length = byte == 0 ? 0 : byte < 0x80 ? 1 : sequence(bytes, at, range.upperBound)
+      if length == 0 { out.append(contentsOf: [0xef, 0xbf, 0xbd]) } else { out.append(bytes, at..<at + length) }
+      at += max(1, length)
+    }
+    return true
+  }
+
+  /// How many bytes at the end of `range` start a character that goes on behind it: 0…3.
+  static func unfinishedSuffix(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Int {
+    for back in 1...3 where back <= range.count {
+      let byte = bytes[range.upperBound - back]
+      if byte & 0xc0 == 0x80 { continue }
+      let length = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1
+      return length > back ? back : 0
+    }
+    return 0
+  }
+}

@@ -1,0 +1,250 @@
+internal import Files
+package import FleetModel
+
+/// Splits a log into lines with time and level, joins tracebacks to their record, repairs and redacts: the reader of every
+/// file that no other format claims.
+///
+/// A line of the file is a row, but for a traceback and for what is indented under a timed line: those go to the row before.
+/// The last row of what there is to read is held back where a traceback may still follow it (`isFinal` ends that). What came
+/// too late for its record is a row of its own, marked `joined` and `continuation`, with that record's time and level.
+///
+/// Cost: about 150–250 ns for a line of 120 bytes; no allocation but for the delta's own arrays.
+package struct LogReader: FormatReader {
+  /// A longer line keeps its first 64 KiB; also the limit of a row joined from several.
+  package static let lineBytesMax = 64 << 10
+  /// A row of more lines than this starts anew: a traceback of a deep recursion has some thousand.
+  static let linesPerRowMax = 2000
+  /// A PEM block has some dozen lines; what goes on for longer is none.
+  static let blockLinesMax = 400
+
+  let redactor: Redactor
+  var parser: LineHeadParser
+  var scan = LineScan()
+  /// The row that the next line may belong to, and how it was before that row began.
+  var row = OpenRow()
+  var rowBefore = OpenRow()
+  /// The line has no start here: its first part was sent.
+  var isContinuing = false
+  /// Bytes of the line that were sent, as far as its limit is concerned.
+  var lineBytesTaken = 0
+  /// Lines of a PEM block so far; 0 outside of one.
+  var blockLines = 0
+  /// When what is being read is read, µs since 1970.
+  private var nowUs: Int64 = 0
+
+  package init(_ context: ReaderContext, redactor: Redactor, zone: @escaping ZoneOffset) {
+    self.redactor = redactor
+    parser = LineHeadParser(zone: zone)
+    let before = context.offset == 0 ? context.predecessorTail : context.preceding
+    if !before.isEmpty {
+      restore(from: before, isWhole: context.offset == UInt64(before.count) || context.offset == 0, context)
+    }
+  }
+
+  /// Reads what was sent before once more, for nothing but the state that it leaves.
+  private mutating func restore(from before: [UInt8], isWhole: Bool, _ context: ReaderContext) {
+    let lastBreak = before.lastIndex { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }
+    let firstLine = isWhole ? 0 : (before.firstIndex(of: UInt8(ascii: "\n")) ?? before.count - 1) + 1
+    var reader = self.unredacted()
+    var delta = FileDelta(file: context.file, from: 0, to: 0)
+    _ = reader.read(
+      before.span.extracting(firstLine..<before.count), at: 0, isFinal: true, nowNs: 0, budget: .max, into: &delta)
+    row = reader.row
+    row.isInDelta = false
+    blockLines = reader.blockLines
+    guard context.offset > 0, before.last != UInt8(ascii: "\n") else { return }
+    isContinuing = true
+    lineBytesTaken = before.count - 1 - (lastBreak ?? -1)
+  }
+
+  private func unredacted() -> LogReader {
+    LogReader(copying: self, redactor: Redactor())
+  }
+
+  private init(copying other: LogReader, redactor: Redactor) {
+    self.redactor = redactor
+    parser = other.parser
+  }
+
+  package mutating func read(
+    _ bytes: Span<UInt8>, at offset: UInt64, isFinal: Bool, nowNs: Int64, budget: Int, into delta: inout FileDelta
+  ) -> Int {
+    scan.scan(bytes)
+    nowUs = nowNs / 1000
+    row.isInDelta = false
+    let first = (text: delta.lines.text.count, rows: delta.lines.count)
+    if first.rows == 0 { delta.lines.firstOffset = offset }
+    var at = 0
+    var isWithinBudget = true
+    while at < bytes.count, isWithinBudget {
+      if let newline = scan.first(.newline, in: at..<bytes.count) {
+        line(bytes, at..<newline, next: newline + 1, nowNs: nowNs, into: &delta)
+        at = newline + 1
+      } else if bytes.count - at + lineBytesTaken >= Self.lineBytesMax {
+        at = longLine(bytes, from: at, nowNs: nowNs, into: &delta)
+      } else {
+        break
+      }
+      isWithinBudget = delta.lines.text.count - first.text < budget
+    }
+    if isFinal, isWithinBudget, at < bytes.count { at = partialLine(bytes, from: at, nowNs: nowNs, into: &delta) }
+    if !isFinal, let start = heldStart(delta, first.rows, isWithinBudget) { at = giveBack(to: start, into: &delta) }
+    return at
+  }
+
+  // MARK: Holding back
+
+  /// Start of the last row where its record may not be whole yet.
+  private func heldStart(_ delta: FileDelta, _ firstRow: Int, _ isWithinBudget: Bool) -> Int? {
+    guard row.isInDelta, row.mayGrow, !isContinuing, row.fileBytes < Self.lineBytesMax else { return nil }
+    // A row that alone is over the budget would be held for ever.
+    return isWithinBudget || delta.lines.count > firstRow + 1 ? row.start : nil
+  }
+
+  private mutating func giveBack(to start: Int, into delta: inout FileDelta) -> Int {
+    delta.lines.text.removeLast(Int(delta.lines.lengths.removeLast()))
+    delta.lines.advances.removeLast()
+    delta.lines.timesUs.removeLast()
+    delta.lines.levels.removeLast()
+    delta.lines.flags.removeLast()
+    blockLines = row.blockLinesBefore
+    row = rowBefore
+    row.isInDelta = false
+    return start
+  }
+
+  // MARK: Lines
+
+  /// One line that ends with a newline: `range` without it, `next` behind it.
+  private mutating func line(
+    _ bytes: Span<UInt8>, _ range: Range<Int>, next: Int, nowNs: Int64, into delta: inout FileDelta
+  ) {
+    defer {
+      isContinuing = false
+      lineBytesTaken = 0
+    }
+    var text = range
+    var flags: LineFlags = []
+    let isOdd = scan.first(.odd, in: range) != nil
+    if isOdd { text = lastState(bytes, range, &flags) }
+    if isContinuing {
+      continuation(bytes, text, from: range.lowerBound, next: next, flags, isOdd, into: &delta)
+      return
+    }
+    text = capped(bytes, text, limit: Self.lineBytesMax, &flags)
+    let head = parser.parse(bytes, text, nowNs: nowNs)
+    if head.timeUs == nil, row.takes(bytes, text) {
+      join(bytes, text, from: range.lowerBound, next: next, flags, isOdd, into: &delta)
+    } else {
+      append(bytes, text, from: range.lowerBound, next: next, head, flags, isOdd, nowNs: nowNs, into: &delta)
+    }
+  }
+
+  private mutating func append(
+    _ bytes: Span<UInt8>, _ text: Range<Int>, from: Int, next: Int, _ head: LineHead, _ flags: LineFlags, _ isOdd: Bool,
+    nowNs: Int64, into delta: inout FileDelta
+  ) {
+    rowBefore = row
+    row = OpenRow(bytes, text, start: from, head: head, blockLines: blockLines)
+    var flags = flags
+    if head.timeUs != nil { flags.insert(.timed) }
+    appendRow(bytes, text, advance: next - from, head.timeUs ?? nowNs / 1000, row.level, flags, isOdd, into: &delta)
+  }
+
+  /// A line of the row before it; a row of its own where that one is in a delta already gone.
+  private mutating func join(
+    _ bytes: Span<UInt8>, _ text: Range<Int>, from: Int, next: Int, _ flags: LineFlags, _ isOdd: Bool,
+    into delta: inout FileDelta
+  ) {
+    guard row.isInDelta else {
+      rowBefore = row
+      row.restart(at: from, blockLines: blockLines)
+      row.add(bytes, text, fileBytes: next - from)
+      var flags = flags.union([.joined, .continuation])
+      if row.isTimed { flags.insert(.timed) }
+      appendRow(
+        bytes, text, advance: next - from, row.isTimed ? row.timeUs : nowUs, row.level, flags, isOdd, into: &delta)
+      return
+    }
+    row.add(bytes, text, fileBytes: next - from)
+    let last = delta.lines.count - 1
+    let before = delta.lines.text.count
+    delta.lines.text.append(UInt8(ascii: "\n"))
+    let found = appendText(bytes, text, isOdd, into: &delta.lines.text)
+    delta.lines.lengths[last] += UInt32(delta.lines.text.count - before)
+    delta.lines.advances[last] += UInt32(next - from)
+    delta.lines.flags[last] |= flags.union(found).union(.joined).rawValue
+    delta.lines.levels[last] = row.level.rawValue
+  }
+
+  /// The rest of a line whose first part was sent, or of one that is too long.
+  private mutating func continuation(
+    _ bytes: Span<UInt8>, _ text: Range<Int>, from: Int, next: Int, _ flags: LineFlags, _ isOdd: Bool,
+    into delta: inout FileDelta
+  ) {
+    let left = Self.lineBytesMax - lineBytesTaken
+    if text.isEmpty || left <= 0 { return skip(next - from, into: &delta) }
+    var flags = flags.union(.continuation)
+    let text = capped(bytes, text, limit: left, &flags)
+    if row.isTimed { flags.insert(.timed) }
+    row.isInDelta = false
+    appendRow(
+      bytes, text, advance: next - from, row.isTimed ? row.timeUs : nowUs, row.level, flags, isOdd, into: &delta)
+  }
+
+  /// Bytes that no row shows: they count to the row before them, or lie before the first.
+  private func skip(_ count: Int, into delta: inout FileDelta) {
+    if delta.lines.isEmpty {
+      delta.lines.firstOffset += UInt64(count)
+    } else {
+      delta.lines.advances[delta.lines.count - 1] += UInt32(count)
+    }
+  }
+
+  /// No newline within the limit: a progress bar goes on from its last state, all else is cut.
+  private mutating func longLine(_ bytes: Span<UInt8>, from: Int, nowNs: Int64, into delta: inout FileDelta) -> Int {
+    let lastReturn = (from..<bytes.count).last { bytes[$0] == UInt8(ascii: "\r") }
+    if let lastReturn, lastReturn + 1 < bytes.count {
+      openEnded(bytes, from..<lastReturn + 1, nowNs: nowNs, flags: .partial, into: &delta)
+      return lastReturn + 1
+    }
+    openEnded(bytes, from..<bytes.count, nowNs: nowNs, flags: [], into: &delta)
+    return bytes.count
+  }
+
+  /// What there is of a line that waited long enough for its newline; never less than a whole character.
+  private mutating func partialLine(_ bytes: Span<UInt8>, from: Int, nowNs: Int64, into delta: inout FileDelta) -> Int {
+    var end = bytes.count - UTF8Text.unfinishedSuffix(bytes, from..<bytes.count)
+    if end > from + 1, bytes[end - 1] == UInt8(ascii: "\r") { end -= 1 }
+    if end == from { end = bytes.count }
+    openEnded(bytes, from..<end, nowNs: nowNs, flags: .partial, into: &delta)
+    return end
+  }
+
+  /// A part of a line without its end.
+  private mutating func openEnded(
+    _ bytes: Span<UInt8>, _ range: Range<Int>, nowNs: Int64, flags: LineFlags, into delta: inout FileDelta
+  ) {
+    var flags = flags
+    let isOdd = scan.first(.odd, in: range) != nil
+    let text = isOdd ? lastState(bytes, range, &flags) : range
+    let taken = lineBytesTaken
+    if isContinuing {
+      continuation(bytes, text, from: range.lowerBound, next: range.upperBound, flags, isOdd, into: &delta)
+    } else {
+      let text = capped(bytes, text, limit: Self.lineBytesMax, &flags)
+      let head = parser.parse(bytes, text, nowNs: nowNs)
+      append(
+        bytes, text, from: range.lowerBound, next: range.upperBound, head, flags, isOdd, nowNs: nowNs, into: &delta)
+    }
+    row.isInDelta = false
+    isContinuing = true
+    let isReturn = bytes[range.upperBound - 1] == UInt8(ascii: "\r")
+    let state = lastBreak(bytes, range)
+    lineBytesTaken = isReturn ? 0 : state.map { range.upperBound - 1 - $0 } ?? taken + range.count
+  }
+
+  private func lastBreak(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Int? {
+    scan.first(.odd, in: range) == nil ? nil : range.last { bytes[$0] == UInt8(ascii: "\r") }
+  }
+}

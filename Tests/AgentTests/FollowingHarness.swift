@@ -1,0 +1,225 @@
+import Agent
+import Files
+import FleetModel
+import Testing
+
+/// What the collector's database keeps of followed files, with its rules: a delta is taken only where it fits exactly.
+final class ModelCollector {
+  struct File {
+    var mark: FileMark
+    var isFinished = false
+  }
+
+  struct Row: Equatable {
+    var text: String
+    var flags: LineFlags
+    var level: Level
+    var timeUs: Int64
+  }
+
+  private(set) var files: [FileKey: File] = [:]
+  private(set) var rows: [Row] = []
+  private(set) var losses: [Loss] = []
+  private(set) var violations: [String] = []
+
+  var marks: [FileMark] {
+    files.values.filter { !$0.isFinished }.map(\.mark).sorted { $0.file.key < $1.file.key }
+  }
+
+  func commit(_ delta: FileDelta) {
+    let file = files[delta.file.key]
+    if file?.isFinished == true { violations.append("delta of a finished file \(delta.file.path)") }
+    if delta.from != file?.mark.offset ?? 0 {
+      violations.append("from \(delta.from), committed \(file?.mark.offset ?? 0)")
+    }
+    if delta.to < delta.from { violations.append("backwards") }
+    var at = delta.lines.firstOffset
+    var text = 0
+    for index in 0..<delta.lines.count {
+      let length = Int(delta.lines.lengths[index])
+      rows.append(
+        Row(
+          text: String(decoding: delta.lines.text[text..<text + length], as: UTF8.self),
+          flags: LineFlags(rawValue: delta.lines.flags[index]), level: Level(rawValue: delta.lines.levels[index])!,
+          timeUs: delta.lines.timesUs[index]))
+      text += length
+      at += UInt64(delta.lines.advances[index])
+    }
+    if !delta.lines.isEmpty, at != delta.to { violations.append("lines end at \(at), delta at \(delta.to)") }
+    losses += delta.losses
+    files[delta.file.key] = File(
+      mark: FileMark(file: delta.file, offset: delta.to, tailHash: delta.tailHash), isFinished: delta.isFinished)
+  }
+
+  var texts: [String] { rows.map(\.text) }
+}
+
+/// Followers on a real directory, with a clock of their own.
+final class FollowingHarness {
+  let directory: String
+  let collector = ModelCollector()
+  private(set) var followers: Followers
+  private let patterns: [String]
+  private let limits: FollowingLimits
+  private(set) var nowNs: Int64 = 1_747_260_386_000_000_000
+  private var written = 0
+  /// Handed out, not yet committed.
+  private var underWay: [FileDelta] = []
+  private let keys: KeyGenerator
+
+  init(_ patterns: [String], limits: FollowingLimits = FollowingLimits()) throws {
+    let directory = "/tmp/signalbox-following-\(HostFiles.randomBytes(6).map { Hex.text($0) }.joined())"
+    try HostFiles.makeDirectory(directory + "/logs")
+    self.directory = directory
+    self.patterns = patterns.map { directory + "/logs/" + $0 }
+    self.limits = limits
+    let keys = KeyGenerator(seed: 7)
+    self.keys = keys
+    followers = Self.start(directory, self.patterns, limits, keys)
+    followers.resume(from: [], nowNs: nowNs)
+  }
+
+  deinit { Self.remove(directory) }
+
+  static func remove(_ path: String) {
+    if (try? FileStatus.of(path: path, followingLinks: false))?.kind == .directory {
+      for name in (try? HostFiles.list(path)) ?? [] { remove(path + "/" + name) }
+      _ = try? HostFiles.removeDirectory(path)
+    } else {
+      _ = try? HostFiles.remove(path)
+    }
+  }
+
+  private static func start(
+    _ directory: String, _ patterns: [String], _ limits: FollowingLimits, _ keys: KeyGenerator
+  ) -> Followers {
+    let followers = Followers(
+      fileSystem: LinuxFollowedFileSystem(allowed: [directory]),
+      readers: FormatReaders(redactor: Redactor(), zone: { _ in 0 }),
+      limits: limits, makeKey: { keys.next() })
+    followers.follow(patterns)
+    return followers
+  }
+
+  func path(_ name: String) -> String { directory + "/logs/" + name }
+
+  // MARK: The agent
+
+  /// The process ends, whatever it knew is gone, and another starts.
+  func restartAgent(whileDown: () throws -> Void = {}) rethrows {
+    followers = Self.start(directory + "/nowhere", [], limits, keys)
+    underWay = []
+    try whileDown()
+    followers = Self.start(directory, patterns, limits, keys)
+    nowNs += 1_000_000_000
+    followers.resume(from: collector.marks, nowNs: nowNs)
+  }
+
+  /// The connection breaks: what is under way is lost, or was committed without an ack.
+  func reconnect(committing committed: Int = 0) {
+    for delta in underWay.prefix(committed) { collector.commit(delta) }
+    underWay = []
+    followers.resume(from: collector.marks, nowNs: nowNs)
+  }
+
+  func look() { followers.tick(nowNs: nowNs) }
+
+  /// Takes deltas without committing them.
+  func take(_ count: Int, budget: Int = 1 << 20) {
+    for _ in 0..<count {
+      guard let delta = followers.nextDelta(byteBudget: budget, nowNs: nowNs) else { return }
+      underWay.append(delta)
+    }
+  }
+
+  func commitOldest() {
+    guard !underWay.isEmpty else { return }
+    let delta = underWay.removeFirst()
+    collector.commit(delta)
+    followers.committed(delta.file.key, offset: delta.to)
+  }
+
+  /// Reads and commits all there is for `seconds`.
+  func run(seconds: Double, budget: Int = 1 << 20) {
+    let end = nowNs + Int64(seconds * 1e9)
+    while nowNs < end {
+      nowNs += 100_000_000
+      while !underWay.isEmpty { commitOldest() }
+      while let delta = followers.nextDelta(byteBudget: budget, nowNs: nowNs) {
+        collector.commit(delta)
+        followers.committed(delta.file.key, offset: delta.to)
+      }
+    }
+  }
+
+  // MARK: The writer
+
+  /// Appends `count` numbered lines.
+  func write(_ name: String, _ count: Int) throws {
+    var bytes: [UInt8] = []
+    for _ in 0..<count {
+      written += 1
+      bytes += Array(Self.line(written).utf8)
+    }
+    try Descriptor.open(path(name), .append).write(bytes.span)
+  }
+
+  func append(_ name: String, _ text: String) throws {
+    try Descriptor.open(path(name), .append).write(Array(text.utf8).span)
+  }
+
+  static func line(_ number: Int) -> String {
+    "line \(String(repeating: "0", count: 7 - String(number).count))\(number) of a file that is rotated\n"
+  }
+
+  func rename(_ from: String, _ to: String) throws { try HostFiles.rename(path(from), to: path(to)) }
+  func delete(_ name: String) throws { try HostFiles.remove(path(name)) }
+  func truncate(_ name: String) throws { try Descriptor.open(path(name), .update).truncate(to: 0) }
+
+  func copy(_ from: String, _ to: String) throws {
+    let bytes = try HostFiles.read(path(from), limitBytes: 1 << 30)
+    try Descriptor.open(path(to), .append).write(bytes.span)
+  }
+
+  // MARK: What must be
+
+  var linesWritten: Int { written }
+  var numbers: [Int] { collector.texts.compactMap { Int($0.dropFirst(5).prefix(7)) } }
+
+  /// Every line once, but for `lost` of them, which must be told as losses.
+  func expectEachLineOnce(losing lost: Range<Int> = 0..<0, sourceLocation: SourceLocation = #_sourceLocation) {
+    let expected = (1..<written + 1).filter { !lost.contains($0) }
+    let got = numbers.sorted()
+    if got != expected {
+      let twice = Dictionary(grouping: got, by: { $0 }).filter { $1.count > 1 }.keys.sorted()
+      let missing = Set(expected).subtracting(got).sorted()
+      let unexpected = Set(got).subtracting(expected).sorted()
+      Issue.record(
+        "\(got.count) of \(expected.count) lines; twice \(twice.prefix(5)) missing \(missing.prefix(5)) unexpected \(unexpected.prefix(5))",
+        sourceLocation: sourceLocation)
+    }
+    #expect(collector.violations.isEmpty, sourceLocation: sourceLocation)
+    let bytes = lost.reduce(0) { $0 + Self.line($1).utf8.count }
+    let told = collector.losses.reduce(0) { $0 + Int($1.to - $1.from) }
+    #expect(told >= bytes, "losses told \(told) bytes, lost \(bytes)", sourceLocation: sourceLocation)
+  }
+}
+
+/// Keys from a seed, never the same twice.
+final class KeyGenerator {
+  private var state: UInt64
+  init(seed: UInt64) { state = seed }
+
+  func next() -> FileKey { FileKey(high: number(), low: number()) }
+
+  /// SplitMix64.
+  func number() -> UInt64 {
+    state &+= 0x9e37_79b9_7f4a_7c15
+    var z = state
+    z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
+    z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
+    return z ^ z >> 31
+  }
+
+  func below(_ limit: Int) -> Int { Int(number() % UInt64(limit)) }
+}
