@@ -35,7 +35,8 @@ final class StoreFixture {
     let host = HostID(high: 0, low: id)
     try store.createJoinToken(
       id: "token-\(name)", secretHash: Self.hash, hostName: name, expiresNs: Self.nowNs + 60_000_000_000, actor: "test")
-    _ = try store.redeemJoinToken(id: "token-\(name)", secretHash: Self.hash, newHost: host, nowNs: Self.nowNs)
+    _ = try store.redeemJoinToken(
+      id: "token-\(name)", secretHash: Self.hash, keyPin: Self.hash, newHost: host, nowNs: Self.nowNs)
     return host
   }
 

@@ -20,18 +20,23 @@ extension Store {
     }
   }
 
-  /// Redeems a token, once: one atomic UPDATE decides between two that come at the same time.
+  /// Redeems a token for one key: an atomic UPDATE decides between two machines that come at the same time.
+  ///
+  /// The same key may come again while the token lasts: a host whose answer was lost gets its host again, and no other.
+  /// - Parameter keyPin: SHA-256 of the host's public key, 32 bytes.
   /// - Parameter newHost: the id that the host gets if its name is not in use.
-  /// - Throws: `.joinToken`. A wrong secret is told as an unknown token.
+  /// - Throws: `.joinToken`. A wrong secret is told as an unknown token, a host revoked meanwhile as a used one.
   package func redeemJoinToken(
-    id: String, secretHash: [UInt8], newHost: HostID, nowNs: Int64
+    id: String, secretHash: [UInt8], keyPin: [UInt8], newHost: HostID, nowNs: Int64
   ) throws(StoreError) -> EnrolledHost {
     try inTransaction { () throws(StoreError) in
       let redeemed = try ask(
         """
-        update signalbox.join_tokens set redeemed = $3
-        where id = $1 and secret_hash = $2 and redeemed is null and expires > $3 returning host_name
-        """, [.text(id), .bytes(secretHash), .time(us: nowNs / 1000)])
+        update signalbox.join_tokens t set redeemed = coalesce(redeemed, $3), redeemed_key = $4
+        where id = $1 and secret_hash = $2 and expires > $3 and (redeemed is null or redeemed_key = $4
+          and exists (select from signalbox.hosts h where h.number = t.host and h.state <> 'revoked'))
+        returning host_name
+        """, [.text(id), .bytes(secretHash), .time(us: nowNs / 1000), .bytes(keyPin)])
       guard redeemed.count == 1, let name = redeemed.text(0, 0) else {
         throw .joinToken(try problem(ofToken: id, secretHash))
       }

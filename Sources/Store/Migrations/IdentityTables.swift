@@ -46,6 +46,8 @@ enum IdentityTables {
       created_by text not null default '',
       expires timestamptz not null,
       redeemed timestamptz,
+      -- SHA-256 of the public key that redeemed it: the same key may ask again, when its answer was lost.
+      redeemed_key bytea check (octet_length(redeemed_key) = 32),
       host integer references signalbox.hosts
     );
 

@@ -36,10 +36,11 @@ private struct MemoryStore: EnrolmentStore {
     guard let token = tokens[redemption.tokenID], Digest.equal(token.secretHash, redemption.secretHash) else {
       return .unknown
     }
-    if let redeemed = token.redeemed {
-      return redeemed.key == redemption.keyPin ? .redeemed(redeemed.host, hostName: token.hostName) : .used
-    }
+    if let redeemed = token.redeemed, redeemed.key != redemption.keyPin { return .used }
     guard redemption.nowNs < token.expiresNs else { return .expired }
+    if let redeemed = token.redeemed {
+      return .redeemed(redeemed.host, hostName: token.hostName)
+    }
     let host = HostID(bytes: HostFiles.randomBytes(16))!
     names[host] = token.hostName
     tokens[redemption.tokenID]?.redeemed = (redemption.keyPin, host)
