@@ -12,7 +12,7 @@ import Testing
     "Schema": ["CSchema", "CProtobufC", "FleetModel"],
     "TLS": ["COpenSSL", "FleetModel", "Files", "Glibc"],
     "HTTP2": ["CNGHTTP2"],
-    "NVML": ["CNVML", "Glibc"],
+    "NVML": ["CNVML", "FleetModel"],
     "Postgres": ["CLibPQ", "Files", "Glibc"],
     "Transport": ["Files", "EventLoop", "TLS", "HTTP2", "RPC", "Synchronization"],
     "Store": ["Postgres", "FleetModel"],
