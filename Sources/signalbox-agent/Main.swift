@@ -1,3 +1,7 @@
+internal import Agent
+
 @main enum Main {
-  static func main() {}
+  static func main() {
+    if CommandLine.arguments.dropFirst().first == "probe" { ProbeServer.run() }
+  }
 }
