@@ -130,3 +130,12 @@ int sbx_unix_connect(const char *path) {
 }
 
 int sbx_unix_accept(int fd) { return accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC); }
+
+int sbx_unix_peer(int fd, int *pid, uint32_t *uid) {
+  struct ucred peer;
+  socklen_t size = sizeof peer;
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return -1;
+  *pid = peer.pid;
+  *uid = peer.uid;
+  return 0;
+}

@@ -116,6 +116,15 @@ package enum Socket {
     throw LoopError("accept on \(listener.path)", code: code)
   }
 
+  /// The process at the other end of a Unix socket and its user, when it connected.
+  package static func peer(of socket: borrowing Descriptor) throws(LoopError) -> (pid: Int32, uid: UInt32) {
+    var pid: Int32 = 0
+    var uid: UInt32 = 0
+    // Both live for the call.
+    if unsafe sbx_unix_peer(socket.raw, &pid, &uid) != 0 { throw .last("ask for the peer of \(socket.path)") }
+    return (pid, uid)
+  }
+
   /// Runs `fill` on a buffer of `hostCapacity` bytes that it leaves NUL-terminated.
   private static func text(_ fill: (UnsafeMutablePointer<CChar>) -> Void) -> String {
     unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: hostCapacity) { memory in

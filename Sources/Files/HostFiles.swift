@@ -35,6 +35,11 @@ package enum HostFiles {
     if unsafe Glibc.rename(from, to) != 0 { throw .last("rename", from) }
   }
 
+  /// Sets the permission bits, whatever the umask: chmod(2).
+  package static func setMode(_ path: String, _ mode: UInt32) throws(FileError) {
+    if unsafe chmod(path, mode) != 0 { throw .last("set permissions of", path) }
+  }
+
   /// - Returns: false where there was no such file.
   @discardableResult
   package static func remove(_ path: String) throws(FileError) -> Bool {

@@ -34,6 +34,8 @@ int sbx_resolve(const char *name, int index, char *host, int capacity);
 int sbx_unix_listen(const char *path, int backlog);
 int sbx_unix_connect(const char *path);
 int sbx_unix_accept(int fd);
+// SO_PEERCRED of unix(7): who connected, as the kernel knew it then.
+int sbx_unix_peer(int fd, int *pid, uint32_t *uid);
 // posix_spawn(3) with only descriptors 0-2, default signals and an empty mask; argv and envp end with NULL.
 int sbx_spawn(const char *path, char *const argv[], char *const envp[], int in, int out, int err, int *pid);
 // A descriptor that becomes readable when the child has ended.
