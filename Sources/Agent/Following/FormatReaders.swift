@@ -24,6 +24,6 @@ package final class FormatReaders {
 
   /// The reader for `context.file.format`.
   package func make(_ context: ReaderContext) -> any FormatReader {
-    TrainingFormats.make(context) ?? LogReader(context, redactor: redactor, zone: zone)
+    TrainingFormats.make(context, redactor: redactor) ?? LogReader(context, redactor: redactor, zone: zone)
   }
 }

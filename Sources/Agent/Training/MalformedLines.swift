@@ -6,16 +6,18 @@ enum MalformedLines {
   ///   - content: the line in `bytes`.
   ///   - offset: file offset of `bytes[0]`.
   static func append(
-    _ bytes: Span<UInt8>, _ line: LineCutter.Line, at offset: UInt64, nowNs: Int64, to lines: inout LogLines
+    _ bytes: Span<UInt8>, _ line: LineCutter.Line, at offset: UInt64, nowNs: Int64, _ redactor: Redactor?,
+    to lines: inout LogLines
   ) {
     let start = offset + UInt64(line.content.lowerBound)
     let kept = line.content.prefix(TrainingLimits.malformedBytesMax)
     let raw = kept.map { bytes[$0] }
-    let text = Array(SafeText.make(raw, bytesMax: TrainingLimits.malformedBytesMax).utf8)
+    var text = Array(SafeText.make(raw, bytesMax: TrainingLimits.malformedBytesMax).utf8)
     var flags: LineFlags = .malformed
     if kept.count < line.content.count || line.kind == .tooLong { flags.insert(.truncated) }
     if line.kind == .partial { flags.insert(.partial) }
     if text != raw { flags.insert(.repaired) }
+    if let redactor, redactor.redact(&text, from: 0).count > 0 { flags.insert(.redacted) }
 
     if lines.isEmpty {
       lines.firstOffset = start

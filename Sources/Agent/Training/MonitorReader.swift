@@ -9,6 +9,7 @@ package import FleetModel
 package struct MonitorReader: FormatReader {
   private let run: String
   private let path: String
+  private let redactor: Redactor?
   private var head = MonitorHead()
   private var clock = MonitorClock()
   /// Place in the file of the cutter's first line, from 0; nil where it is not known.
@@ -16,7 +17,9 @@ package struct MonitorReader: FormatReader {
   private var cutter: LineCutter
   private var row = DelimitedRow()
 
-  package init(context: ReaderContext) {
+  /// - Parameter redactor: removes secrets from lines that are no rows.
+  package init(context: ReaderContext, redactor: Redactor? = nil) {
+    self.redactor = redactor
     path = context.file.path
     run = TrainingRun.id(path: path, mark: context.file.key.bytes)
     cutter = LineCutter(context)
@@ -54,7 +57,7 @@ package struct MonitorReader: FormatReader {
     let number = firstLine.map { $0 + line.number }
     if head.take(bytes, line.content, number: number, &row) { return line.content.count + 1 }
     guard line.kind == .whole, let figures = figures(bytes, line.content) else {
-      MalformedLines.append(bytes, line, at: offset, nowNs: nowNs, to: &delta.lines)
+      MalformedLines.append(bytes, line, at: offset, nowNs: nowNs, redactor, to: &delta.lines)
       return line.content.count
     }
     var episode = EpisodeSummary()

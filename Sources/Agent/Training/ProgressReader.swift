@@ -9,6 +9,7 @@ package import FleetModel
 /// - Source: stable_baselines3/common/logger.py (CSVOutputFormat); ray/tune/logger/csv.py.
 package struct ProgressReader: FormatReader {
   private let path: String
+  private let redactor: Redactor?
   private var names: [String]?
   /// nil until the first row was seen.
   private var run: String?
@@ -17,7 +18,9 @@ package struct ProgressReader: FormatReader {
   private var cutter: LineCutter
   private var row = DelimitedRow()
 
-  package init(context: ReaderContext) {
+  /// - Parameter redactor: removes secrets from lines that are no rows.
+  package init(context: ReaderContext, redactor: Redactor? = nil) {
+    self.redactor = redactor
     path = context.file.path
     cutter = LineCutter(context)
     readHead(context.head)
@@ -75,7 +78,7 @@ package struct ProgressReader: FormatReader {
   private func keep(
     _ bytes: Span<UInt8>, _ line: LineCutter.Line, at offset: UInt64, nowNs: Int64, into delta: inout FileDelta
   ) -> Int {
-    MalformedLines.append(bytes, line, at: offset, nowNs: nowNs, to: &delta.lines)
+    MalformedLines.append(bytes, line, at: offset, nowNs: nowNs, redactor, to: &delta.lines)
     return line.content.count
   }
 
@@ -119,7 +122,10 @@ extension ProgressReader {
     }
   }
 
-  private func runID(_ mark: some Sequence<UInt8>) -> String { TrainingRun.id(path: path, mark: mark) }
+  private func runID(_ mark: [UInt8]) -> String {
+    let directory = path.lastIndex(of: "/").map { Array(path[..<$0].utf8) } ?? []
+    return TrainingRun.id(path: path, mark: directory + mark)
+  }
 
   /// The row without the empty fields that rewriting appends.
   private static func mark(_ bytes: Span<UInt8>, _ line: Range<Int>) -> [UInt8] {

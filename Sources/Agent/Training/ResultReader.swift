@@ -9,10 +9,13 @@ package import FleetModel
 package struct ResultReader: FormatReader {
   private let run: String
   private let path: String
+  private let redactor: Redactor?
   private var cutter: LineCutter
   private var flat = FlatMetrics()
 
-  package init(context: ReaderContext) {
+  /// - Parameter redactor: removes secrets from lines that are no rows.
+  package init(context: ReaderContext, redactor: Redactor? = nil) {
+    self.redactor = redactor
     path = context.file.path
     run = TrainingRun.id(path: path, mark: context.file.key.bytes)
     cutter = LineCutter(context)
@@ -41,7 +44,7 @@ package struct ResultReader: FormatReader {
   ) -> Int {
     if line.content.isEmpty { return 1 }
     guard line.kind == .whole, flat.read(bytes, line.content), !flat.metrics.isEmpty else {
-      MalformedLines.append(bytes, line, at: offset, nowNs: nowNs, to: &delta.lines)
+      MalformedLines.append(bytes, line, at: offset, nowNs: nowNs, redactor, to: &delta.lines)
       return line.content.count
     }
     var step = TrainingStep()

@@ -26,13 +26,13 @@ package enum TrainingFormats {
   }
 
   /// The reader of `context.file.format`; nil for `.log`.
-  package static func make(_ context: ReaderContext) -> (any FormatReader)? {
+  package static func make(_ context: ReaderContext, redactor: Redactor? = nil) -> (any FormatReader)? {
     switch context.file.format {
     case .log: nil
-    case .trainingLogCSV: TrainingLogReader(context: context)
-    case .monitorCSV: MonitorReader(context: context)
-    case .progressCSV: ProgressReader(context: context)
-    case .resultJSON: ResultReader(context: context)
+    case .trainingLogCSV: TrainingLogReader(context: context, redactor: redactor)
+    case .monitorCSV: MonitorReader(context: context, redactor: redactor)
+    case .progressCSV: ProgressReader(context: context, redactor: redactor)
+    case .resultJSON: ResultReader(context: context, redactor: redactor)
     }
   }
 

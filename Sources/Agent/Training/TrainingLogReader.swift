@@ -9,13 +9,16 @@ package import FleetModel
 package struct TrainingLogReader: FormatReader {
   private let run: String
   private let path: String
+  private let redactor: Redactor?
   private var columns: TrainingLogColumns
   /// Of the last row read.
   private var episode: Int64?
   private var cutter: LineCutter
   private var row = DelimitedRow()
 
-  package init(context: ReaderContext) {
+  /// - Parameter redactor: removes secrets from lines that are no rows.
+  package init(context: ReaderContext, redactor: Redactor? = nil) {
+    self.redactor = redactor
     path = context.file.path
     // The seed's program overwrites its file on each run, and two runs may begin with the same rows: only the generation
     // tells them apart.
@@ -53,7 +56,7 @@ package struct TrainingLogReader: FormatReader {
     guard line.kind == .whole, row.split(bytes, line.content), columns.read(bytes, row.fields, into: &step) else {
       // The header, also where a program that appends writes it again.
       if TrainingLogColumns(bytes, line.content) != nil { return line.content.count }
-      MalformedLines.append(bytes, line, at: offset, nowNs: nowNs, to: &delta.lines)
+      MalformedLines.append(bytes, line, at: offset, nowNs: nowNs, redactor, to: &delta.lines)
       return line.content.count
     }
     if let episode, episode != step.episode { delta.completeEpisode(episode, run: run, nowNs: nowNs) }

@@ -4,11 +4,10 @@ internal import FleetModel
 enum TrainingRun {
   /// `directory/name-xxxxxxxx`: for people the last two parts of the path, for uniqueness on the host a hash.
   ///
-  /// - Parameter mark: what tells this run from others in a file of the same path, and is the same after every restart:
-  ///   the generation's key, or something that the writer put at the head.
+  /// - Parameter mark: what tells this run from all others, and is the same after every restart and rename: the
+  ///   generation's key, or directory and first row.
   static func id(path: String, mark: some Sequence<UInt8>) -> String {
     var hash = ContentHash()
-    hash.update(Array(path.utf8).span)
     hash.update(Array(mark).span)
     var parts = path.split(separator: "/").suffix(2).map(String.init)
     if let name = parts.popLast() {

@@ -74,6 +74,28 @@ import Testing
     #expect(delta.lines.advances.last == UInt32(line.utf8.count + 1))
   }
 
+  @Test("a line that is no row goes through the redactor, its place in the file stays true")
+  func redaction() {
+    let line = "export API_TOKEN=ghp_0123456789abcdefghijklmnopqrstuvwxyz"
+    let text = Self.header + line + "\n" + Self.row
+    let delta = ReaderHarness(text) { TrainingLogReader(context: $0, redactor: Redactor()) }.pass()
+    #expect(!delta.lines.texts[0].contains("ghp_0123456789") && delta.lines.texts[0].contains("[redacted:"))
+    #expect(LineFlags(rawValue: delta.lines.flags[0]) == [.malformed, .redacted])
+    #expect(delta.lines.advances[0] == UInt32(line.utf8.count + 1) && delta.steps.count == 1)
+  }
+
+  @Test("the last episode is known again far into a file, and a rename keeps the run's id")
+  func farInto() {
+    let rows = (1...2000).map { "1,\($0),0,0.001,126.5,32,308.25,9990.5,1\r\n" }.joined()
+    var file = harness(Self.header + rows + "2,1,0,1,1,0,1,100,0\n")
+    let cut = file.file.count - "2,1,0,1,1,0,1,100,0\n".utf8.count
+    #expect(cut > 65536)
+    let deltas = file.resumed(at: cut)
+    #expect(deltas[1].episodes.map(\.state) == [.completed, .running] && deltas[1].episodes[0].episode == 1)
+    file.path += ".1"
+    #expect(file.resumed(at: cut)[1].steps[0].run == deltas[1].steps[0].run)
+  }
+
   @Test("a repeated header is no row, and a file without a header has the seed's columns")
   func headers() {
     #expect(harness(Self.header + Self.row + Self.header + Self.row).pass().steps.count == 2)
