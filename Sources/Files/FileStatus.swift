@@ -27,6 +27,18 @@ package struct FileStatus: Sendable, Equatable {
     return FileStatus(raw)
   }
 
+  /// Whether there is something at `path`.
+  /// - Throws: where that cannot be told, as below a directory that may not be entered.
+  package static func exists(_ path: String) throws(FileError) -> Bool {
+    do throws(FileError) {
+      _ = try of(path: path)
+      return true
+    } catch {
+      if error.isNotFound { return false }
+      throw error
+    }
+  }
+
   static func of(descriptor: Int32, path: String) throws(FileError) -> FileStatus {
     var raw = sbx_status()
     if unsafe sbx_statx(descriptor, "", 0x1000 /* AT_EMPTY_PATH */, &raw) != 0 { throw .last("look at", path) }

@@ -70,6 +70,19 @@ package enum HostFiles {
     if unsafe symlink(target, path) != 0 { throw .last("make link", path) }
   }
 
+  /// Removes a directory with all below it; symbolic links are removed, not followed.
+  package static func removeTree(_ path: String) throws(FileError) {
+    for name in try list(path) {
+      let inner = path + "/" + name
+      if try FileStatus.of(path: inner, followingLinks: false).kind == .directory {
+        try removeTree(inner)
+      } else {
+        try remove(inner)
+      }
+    }
+    if unsafe rmdir(path) != 0 { throw .last("remove", path) }
+  }
+
   package static func syncDirectory(_ path: String) throws(FileError) {
     let raw = unsafe sbx_open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
     if raw < 0 { throw .last("open", path) }

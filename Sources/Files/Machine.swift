@@ -2,6 +2,9 @@ internal import Glibc
 
 /// Constants of this machine and what this process costs it.
 package enum Machine {
+  /// Logical processors that are online, at least 1.
+  package static var processorCount: Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
+
   /// Bytes of a memory page: 4096 on x86-64, up to 65536 on arm64.
   package static func pageSizeBytes() -> UInt64 { UInt64(max(4096, sysconf(Int32(_SC_PAGESIZE)))) }
 

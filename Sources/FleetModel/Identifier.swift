@@ -65,6 +65,15 @@ package enum Hex {
     }
   }
 
+  /// - Returns: nil where `text` is not pairs of hex digits.
+  package static func bytes(_ text: String) -> [UInt8]? {
+    let nibbles = text.utf8.compactMap { value($0) }
+    guard nibbles.count == text.utf8.count, nibbles.count % 2 == 0 else { return nil }
+    return (0..<nibbles.count / 2).map { nibbles[$0 * 2] << 4 | nibbles[$0 * 2 + 1] }
+  }
+
+  package static func text(_ bytes: [UInt8]) -> String { bytes.map { text($0) }.joined() }
+
   /// Two lower-case digits.
   package static func text(_ byte: UInt8) -> String {
     let digits = String(byte, radix: 16)

@@ -1,3 +1,5 @@
+internal import Commands
+
 @main enum Main {
-  static func main() {}
+  static func main() { Signalbox.start(Array(CommandLine.arguments.dropFirst())) }
 }

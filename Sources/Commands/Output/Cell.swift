@@ -1,5 +1,5 @@
 /// One value of an answer, before it is written as a table, JSON or CSV.
-package enum Cell: Equatable, Sendable {
+package enum Cell: Hashable, Sendable {
   case null
   case text(String)
   case integer(Int64)
@@ -8,18 +8,8 @@ package enum Cell: Equatable, Sendable {
   /// ns since 1970.
   case time(Int64)
   case list([Cell])
-  /// Keys in the order in which they are written.
-  case object([Field])
-
-  package struct Field: Equatable, Sendable {
-    package var name: String
-    package var value: Cell
-
-    package init(_ name: String, _ value: Cell) {
-      self.name = name
-      self.value = value
-    }
-  }
+  /// A JSON document as the database wrote it.
+  case json(String)
 }
 
 /// An answer: named columns and rows. Scripts get every column; people those with a title.
@@ -30,11 +20,14 @@ package struct Answer: Sendable {
     /// Heading in a table; nil leaves the column to scripts.
     package var title: String?
     package var unit: Unit
+    /// Left out of JSON and CSV: a short form of what another column tells in full.
+    package var isForPeopleOnly: Bool
 
-    package init(_ name: String, _ title: String? = nil, _ unit: Unit = .plain) {
+    package init(_ name: String, _ title: String? = nil, _ unit: Unit = .plain, forPeopleOnly: Bool = false) {
       self.name = name
       self.title = title
       self.unit = unit
+      isForPeopleOnly = forPeopleOnly
     }
   }
 

@@ -34,7 +34,7 @@ package struct Renderer {
   }
 
   private func object(_ columns: [Answer.Column], _ row: [Cell]) -> String {
-    let fields = zip(columns, row).map { "\(Escaping.json($0.name)):\(value($1))" }
+    let fields = zip(columns, row).filter { !$0.0.isForPeopleOnly }.map { "\(Escaping.json($0.name)):\(value($1))" }
     return "{" + fields.joined(separator: ",") + "}"
   }
 
@@ -48,8 +48,7 @@ package struct Renderer {
     case .boolean(let flag): flag ? "true" : "false"
     case .time(let ns): "\"\(Timestamp.text(ns))\""
     case .list(let cells): "[" + cells.map(value).joined(separator: ",") + "]"
-    case .object(let fields):
-      "{" + fields.map { "\(Escaping.json($0.name)):\(value($0.value))" }.joined(separator: ",") + "}"
+    case .json(let document): Escaping.jsonDocument(document)
     }
   }
 
@@ -61,8 +60,9 @@ package struct Renderer {
   // MARK: CSV
 
   private func csv(_ answer: Answer) -> String {
-    let head = answer.columns.map { Escaping.csv($0.name) }.joined(separator: ",")
-    let rows = answer.rows.map { row in row.map(csvField).joined(separator: ",") }
+    let shown = answer.columns.indices.filter { !answer.columns[$0].isForPeopleOnly }
+    let head = shown.map { Escaping.csv(answer.columns[$0].name) }.joined(separator: ",")
+    let rows = answer.rows.map { row in shown.map { csvField(row[$0]) }.joined(separator: ",") }
     return ([head] + rows).joined(separator: "\n") + "\n"
   }
 
@@ -74,7 +74,7 @@ package struct Renderer {
     case .real(let number): number.isFinite ? Self.shortest(number) : ""
     case .boolean(let flag): flag ? "true" : "false"
     case .time(let ns): Timestamp.text(ns)
-    case .list, .object: Escaping.csv(value(cell))
+    case .list, .json: Escaping.csv(value(cell))
     }
   }
 
@@ -128,7 +128,7 @@ package struct Renderer {
     case .time(let ns):
       return unit == .age ? TimeSpan.text(nowNs - ns) + " ago" : Timestamp.text(ns, digits: 0)
     case .list(let cells): return cells.map { shortText($0, unit) }.joined(separator: " ")
-    case .object(let fields): return fields.map { shortText($0.value, unit) }.joined(separator: "/")
+    case .json(let document): return Escaping.visible(document)
     }
   }
 }

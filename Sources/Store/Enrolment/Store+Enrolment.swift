@@ -85,6 +85,15 @@ extension Store {
 
   /// The allow-list: all certificates, or those of one host.
   package func allowList(of host: HostID? = nil) throws(StoreError) -> [AllowedCertificate] {
+    try allowList(host: host, fingerprint: nil)
+  }
+
+  /// One certificate of the allow-list; nil where it is not there.
+  package func allowedCertificate(_ fingerprint: [UInt8]) throws(StoreError) -> AllowedCertificate? {
+    try allowList(host: nil, fingerprint: fingerprint).first
+  }
+
+  private func allowList(host: HostID?, fingerprint: [UInt8]?) throws(StoreError) -> [AllowedCertificate] {
     let rows = try ask(
       """
       select c.fingerprint, h.host_id, h.number, h.name,
@@ -92,8 +101,8 @@ extension Store {
           when c.retired is not null then 'retired' else 'active' end,
         c.expires, c.first_used is not null
       from signalbox.certificates c join signalbox.hosts h on h.number = c.host
-      where $1::uuid is null or h.host_id = $1 order by c.issued
-      """, [host.map { .id($0) } ?? .null])
+      where ($1::uuid is null or h.host_id = $1) and ($2::bytea is null or c.fingerprint = $2) order by c.issued
+      """, [host.map { .id($0) } ?? .null, fingerprint.map(Parameter.bytes) ?? .null])
     return (0..<rows.count).compactMap { row in
       guard let host: HostID = rows.id(row, 1) else { return nil }
       return AllowedCertificate(

@@ -1,0 +1,78 @@
+internal import ArgumentParser
+internal import Files
+internal import FleetModel
+internal import Store
+
+struct FleetCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "fleet", abstract: "The fleet at a glance.", subcommands: [Status.self])
+
+  struct Status: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "One row a host with its newest sample.",
+      discussion: "A host is live while it reports, late after \(FleetQueries.lateSeconds) s, silent after "
+        + "\(FleetQueries.silentSeconds) s without a report.")
+
+    @OptionGroup var database: DatabaseOptions
+    @OptionGroup var output: OutputOptions
+    @OptionGroup var watching: WatchOptions
+
+    func run() throws {
+      let reader = try database.reader()
+      try watching.repeatedly(output) { try FleetStatus.answer(reader) }
+    }
+  }
+}
+
+/// Looking again and again at the same question.
+struct WatchOptions: ParsableArguments {
+  @Flag(name: .long, help: "Look again every second until Ctrl-C.")
+  var watch = false
+
+  func repeatedly(_ output: OutputOptions, _ ask: () throws -> Answer) throws {
+    guard watch else {
+      return try output.print(ask(), orSay: "no host has joined yet; signalbox hosts invite NAME begins")
+    }
+    while true {
+      let answer = try ask()
+      // Cursor home and clear, only for people.
+      if output.format == .table, StandardStream.output.isTerminal {
+        try StandardStream.output.write("\u{1b}[H\u{1b}[J")
+      }
+      try output.print(answer)
+      Process.sleep(ns: 1_000_000_000)
+    }
+  }
+}
+
+/// The fleet table, for `fleet status` and the demo.
+enum FleetStatus {
+  static func answer(_ reader: FleetReader) throws -> Answer {
+    var answer = try reader.answer(
+      FleetQueries.status(),
+      [
+        .init("host", "HOST"), .init("state", "STATE"), .init("last_seen", "SEEN", .age),
+        .init("cpu_busy_percent", "CPU", .percent), .init("memory_used_percent", "MEMORY", .percent),
+        .init("disk_used_percent_max", "DISK", .percent), .init("load1", "LOAD"),
+        .init("gpu_summary", "GPU", forPeopleOnly: true), .init("runs_live", "RUNS"),
+        .init("backlog_bytes", "BACKLOG", .bytes),
+      ])
+    answer.notes = silentHosts(answer)
+    return answer
+  }
+
+  /// Every fleet-wide answer says who did not answer.
+  private static func silentHosts(_ answer: Answer) -> [String] {
+    guard let host = answer.columns.firstIndex(where: { $0.name == "host" }),
+      let state = answer.columns.firstIndex(where: { $0.name == "state" })
+    else { return [] }
+    return ["late", "silent"].compactMap { word in
+      let names = answer.rows.filter { $0[state] == .text(word) }.compactMap { row in
+        if case .text(let name) = row[host] { name } else { nil }
+      }
+      guard !names.isEmpty else { return nil }
+      let more = names.count > 5 ? " and \(names.count - 5) more" : ""
+      return "\(names.count) \(word): \(names.prefix(5).map(Escaping.visible).joined(separator: ", "))\(more)"
+    }
+  }
+}

@@ -1,0 +1,57 @@
+internal import ArgumentParser
+internal import Postgres
+internal import Store
+
+struct GapsCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "gaps", abstract: "Ranges of files and spools that never arrived, and why.")
+  @Option(help: "Only of this host.") var host: String?
+  @Option(help: "From: an age such as 2h, or a time.") var since: PointInTime?
+  @OptionGroup var database: DatabaseOptions
+  @OptionGroup var output: OutputOptions
+
+  func run() throws {
+    let answer = try database.reader().answer(
+      FleetQueries.gaps(host: host, sinceNs: since?.ns),
+      [
+        .init("host", "HOST"), .init("file", "FILE"), .init("from", "FROM"), .init("to", "TO"),
+        .init("reason", "REASON"), .init("is_estimate", "ESTIMATE"), .init("time", "TIME"),
+      ])
+    try output.print(answer, orSay: "nothing was lost")
+  }
+}
+
+struct QueryCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "query", abstract: "One SQL statement on the views, as a role that can only read.",
+    discussion:
+      "Views: hosts, log_lines, host_samples, gpu_samples, runs, episodes, training_steps, loss_ledger and more.")
+  @Argument(help: "The statement.") var sql: String
+  @Option(help: "Seconds after which it is stopped.") var timeout = 30
+  @OptionGroup var database: DatabaseOptions
+  @OptionGroup var output: OutputOptions
+
+  func validate() throws {
+    if !(1...3600).contains(timeout) { throw ValidationError("--timeout takes 1 to 3600 seconds, not \(timeout).") }
+  }
+
+  func run() throws {
+    let reader = try database.reader(timeoutMs: timeout * 1000)
+    let table: ReadTable
+    do {
+      table = try reader.readAsReader(sql, timeoutMs: timeout * 1000)
+    } catch let error {
+      throw failure(error)
+    }
+    let columns = table.columns.map { Answer.Column($0, $0) }
+    try output.print(Answer(table, columns), orSay: "no rows")
+  }
+
+  private func failure(_ error: PostgresError) -> CommandFailure {
+    switch error.sqlState.prefix(2) {
+    case "42": CommandFailure(.usage, error.message)
+    case "25": CommandFailure(.usage, "query only reads: \(error.message)")
+    default: CommandFailure(error)
+    }
+  }
+}

@@ -1,0 +1,163 @@
+internal import ArgumentParser
+internal import Files
+internal import FleetModel
+internal import Postgres
+internal import Store
+
+struct LogsCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "logs", abstract: "Log lines of the fleet, oldest first.",
+    discussion: """
+      A table shows the newest --limit lines (200); json, ndjson and csv give all that match.
+      Without --since the last day is searched.
+      """)
+
+  @Option(help: "Only of this host; may be repeated.") var host: [String] = []
+  @Option(help: "Only of files like this: '*.log' matches names, '/srv/*/a.log' paths.") var file: String?
+  @Option(help: "This level and above: debug, info, warn or error.") var level: LevelName?
+  @Option(help: "From: an age such as 2h, or a time such as 2026-11-21T08:00Z.") var since: PointInTime?
+  @Option(help: "Until: as --since.") var until: PointInTime?
+  @Option(help: "Lines that hold this text.") var text: String?
+  @Option(help: "Lines that match this regular expression (POSIX, as PostgreSQL has them).") var regex: String?
+  @Option(help: "The newest so many.") var limit: Int?
+  @Flag(name: .shortAndLong, help: "Go on with what arrives, until Ctrl-C.") var follow = false
+  @OptionGroup var database: DatabaseOptions
+  @OptionGroup var output: OutputOptions
+
+  enum LevelName: String, ExpressibleByArgument, CaseIterable {
+    case debug, info, warn, error
+
+    var level: Level {
+      switch self {
+      case .debug: .debug
+      case .info: .info
+      case .warn: .warn
+      case .error: .error
+      }
+    }
+  }
+
+  func validate() throws {
+    if let limit, limit < 1 { throw ValidationError("--limit takes a number of lines, 1 or more, not \(limit).") }
+    if follow, output.format == .json { throw ValidationError("--follow has no end: use --format ndjson.") }
+  }
+
+  private static let shown: [Answer.Column] = [
+    .init("time", "TIME"), .init("received"), .init("host", "HOST"), .init("file", "FILE"), .init("offset"),
+    .init("level", "LEVEL"), .init("message", "MESSAGE"),
+  ]
+
+  func run() throws {
+    let reader = try database.reader()
+    do {
+      var filter = filter()
+      let began = Clock.wallNs()
+      let count = try filter.limit == nil ? stream(reader, filter) : page(reader, filter)
+      guard follow else {
+        if count == 0 {
+          throw CommandFailure(
+            .nothingFound, "no line matches\(since == nil ? " in the last day; --since 30d looks further back" : "")")
+        }
+        return
+      }
+      filter.limit = nil
+      try LogFollower(reader: reader, filter: filter, startNs: began).run { try write($0, withHead: false) }
+    } catch let error as PostgresError {
+      throw error.sqlState == "2201B" ? CommandFailure(.usage, "--regex: \(error.message)") : CommandFailure(error)
+    }
+  }
+
+  private func filter() -> LogFilter {
+    var filter = LogFilter()
+    filter.hosts = host
+    filter.file = file
+    filter.minimumLevel = level?.level
+    filter.sinceNs = since?.ns ?? Clock.wallNs() - 86_400_000_000_000
+    filter.untilNs = until?.ns
+    filter.text = text
+    filter.pattern = regex
+    filter.limit = limit ?? (output.format == .table ? 200 : nil)
+    return filter
+  }
+
+  /// The newest lines at once. - Returns: how many.
+  private func page(_ reader: FleetReader, _ filter: LogFilter) throws -> Int {
+    let table = try reader.read(LogQueries.lines(filter))
+    if !table.rows.isEmpty { try write(table, withHead: true) }
+    return table.rows.count
+  }
+
+  /// All lines, in pieces.
+  private func stream(_ reader: FleetReader, _ filter: LogFilter) throws -> Int {
+    var count = 0
+    var failure: (any Error)?
+    try reader.read(LogQueries.lines(filter), pageRows: output.format == .json ? .max : 5000) { table in
+      do { try write(table, withHead: count == 0) } catch { failure = error }
+      count += table.rows.count
+      return failure == nil
+    }
+    if let failure { throw failure }
+    if count == 0, output.format == .json { try StandardStream.output.write("[]\n") }
+    return count
+  }
+
+  private func write(_ table: ReadTable, withHead: Bool) throws {
+    if output.format == .table { return try StandardStream.output.write(Self.lines(table)) }
+    let text = Renderer(format: output.format, nowNs: 0).text(Answer(table, Self.shown).without("flags"))
+    let isCSVPage = output.format == .csv && !withHead
+    try StandardStream.output.write(isCSVPage ? String(text.drop { $0 != "\n" }.dropFirst()) : text)
+  }
+
+  /// For people: time, host, file's name, level, message; no column widths, so that lines can be followed.
+  private static func lines(_ table: ReadTable) -> String {
+    table.rows.map { row in
+      let words: [String] = [0, 2, 3, 5, 6].map { column in
+        switch row[column] {
+        case .time(let ns): Timestamp.text(ns, digits: 3)
+        case .text(let text): Escaping.visible(column == 3 ? HostFiles.name(of: text) : text)
+        default: "-"
+        }
+      }
+      return words.joined(separator: " ") + "\n"
+    }.joined()
+  }
+}
+
+extension Answer {
+  fileprivate func without(_ name: String) -> Answer {
+    guard let index = columns.firstIndex(where: { $0.name == name }) else { return self }
+    var answer = self
+    answer.columns.remove(at: index)
+    for row in answer.rows.indices { answer.rows[row].remove(at: index) }
+    return answer
+  }
+}
+
+/// Asks for newly committed lines again and again and hands each on once.
+private struct LogFollower {
+  let reader: FleetReader
+  let filter: LogFilter
+  let startNs: Int64
+
+  /// Commits of several writers may become visible up to this late.
+  static let overlapNs: Int64 = 5_000_000_000
+
+  func run(_ write: (ReadTable) throws -> Void) throws {
+    var seen: [[ReadValue]: Int64] = [:]
+    var newest = startNs
+    while true {
+      var next = filter
+      next.receivedAfterNs = newest - Self.overlapNs
+      next.sinceNs = Clock.wallNs() - 3_600_000_000_000
+      var table = try reader.read(LogQueries.lines(next))
+      table.rows = table.rows.filter { row in
+        guard case .time(let received) = row[1] else { return false }
+        newest = max(newest, received)
+        return received > startNs && seen.updateValue(received, forKey: [row[2], row[3], row[4]]) == nil
+      }
+      if !table.rows.isEmpty { try write(table) }
+      seen = seen.filter { $0.value > newest - 2 * Self.overlapNs }
+      Process.sleep(ns: 200_000_000)
+    }
+  }
+}

@@ -1,0 +1,159 @@
+internal import ArgumentParser
+internal import Files
+internal import FleetModel
+internal import Postgres
+internal import Store
+
+/// Why a command ends without its answer: one sentence, and the code that scripts test.
+struct CommandFailure: Error, Equatable {
+  enum Code: Int32 {
+    case failed = 1
+    case usage = 2
+    case nothingFound = 3
+    case notReachable = 4
+  }
+
+  let code: Code
+  let message: String
+
+  init(_ code: Code, _ message: String) {
+    self.code = code
+    self.message = message
+  }
+}
+
+extension CommandFailure {
+  init(_ error: PostgresError) {
+    switch error.sqlState {
+    case "42P01", "3F000":
+      self.init(
+        .failed, "the database has no tables of this Signalbox (\(error.message)); start the collector on it once")
+    case _ where error.isNotPermitted:
+      self.init(.failed, "the database refuses this user: \(error.message); use the URL that the collector prints")
+    case "57014": self.init(.failed, "the question took too long and was stopped; narrow it with --since or --host")
+    case _ where error.isConnectionLost || error.sqlState.hasPrefix("57P") || error.sqlState.hasPrefix("3D"):
+      self.init(.notReachable, "\(error); is the collector (or your PostgreSQL) running?")
+    default: self.init(.failed, "\(error)")
+    }
+  }
+}
+
+/// Where the database is.
+struct DatabaseOptions: ParsableArguments {
+  @Option(name: .long, help: "URL of the database; else $SIGNALBOX_DATABASE_URL.")
+  var database: String?
+
+  @Option(name: .customLong("state-dir"), help: "State directory of a collector on this machine.")
+  var stateDirectory: String?
+
+  func url() throws -> DatabaseURL {
+    if let database { return try Self.parse(database, "--database") }
+    if let stateDirectory { return try Self.url(ofStateDirectory: stateDirectory) }
+    if let text = Process.environment("SIGNALBOX_DATABASE_URL"), !text.isEmpty {
+      return try Self.parse(text, "$SIGNALBOX_DATABASE_URL")
+    }
+    throw CommandFailure(
+      .usage, "say where the database is: --state-dir DIR of the collector, --database URL, or $SIGNALBOX_DATABASE_URL")
+  }
+
+  /// The URL that the collector of a state directory has left there.
+  static func url(ofStateDirectory directory: String) throws -> DatabaseURL {
+    let path = directory + "/database-url"
+    do {
+      let text = String(decoding: try HostFiles.read(path), as: UTF8.self)
+      return try parse(String(text.prefix { $0 != "\n" }), path)
+    } catch let error as FileError {
+      throw CommandFailure(
+        error.isNotFound ? .notReachable : .failed,
+        "\(error); no collector has been started with --state-dir \(directory)")
+    }
+  }
+
+  private static func parse(_ text: String, _ source: String) throws -> DatabaseURL {
+    do {
+      return try DatabaseURL(parsing: text)
+    } catch {
+      throw CommandFailure(.usage, "\(source) is no database URL: \(error.message)")
+    }
+  }
+
+  func reader(timeoutMs: Int = 60_000) throws -> FleetReader {
+    let url = try url()
+    do {
+      return try FleetReader(url, timeoutMs: timeoutMs)
+    } catch {
+      throw CommandFailure(error)
+    }
+  }
+}
+
+extension OutputFormat: ExpressibleByArgument {}
+
+/// How the answer is written.
+struct OutputOptions: ParsableArguments {
+  @Option(name: .long, help: "table, json, ndjson or csv.")
+  var format: OutputFormat = .table
+
+  /// Prints the answer; its notes go to standard error.
+  func print(_ answer: Answer) throws {
+    try StandardStream.output.write(Renderer(format: format, nowNs: Clock.wallNs()).text(answer))
+    if format == .table { for note in answer.notes { try StandardStream.error.write(note + "\n") } }
+  }
+
+  /// Prints the answer, or ends with code 3 where it has no rows. Scripts get an empty list beside the code.
+  func print(_ answer: Answer, orSay nothing: String) throws {
+    guard answer.rows.isEmpty else { return try print(answer) }
+    if format == .json { try StandardStream.output.write("[]\n") }
+    throw CommandFailure(.nothingFound, nothing)
+  }
+}
+
+/// A time as people type it: an age such as `2h`, or a date.
+struct PointInTime: ExpressibleByArgument {
+  let ns: Int64
+
+  init?(argument: String) {
+    if let age = TimeSpan.parse(argument) {
+      ns = Clock.wallNs() - age
+    } else if let time = Timestamp.parse(argument) {
+      ns = time
+    } else {
+      return nil
+    }
+  }
+}
+
+extension FleetReader {
+  /// Reads and gives the columns their titles. Columns that the answer does not name are left to scripts.
+  func answer(_ query: ReadQuery, _ shown: [Answer.Column], notes: [String] = []) throws -> Answer {
+    do {
+      return Answer(try read(query), shown, notes: notes)
+    } catch {
+      throw CommandFailure(error)
+    }
+  }
+}
+
+extension Answer {
+  /// - Parameter shown: titles and units by column name.
+  init(_ table: ReadTable, _ shown: [Column], notes: [String] = []) {
+    let known = Dictionary(shown.map { ($0.name, $0) }) { first, _ in first }
+    self.init(
+      columns: table.columns.map { known[$0] ?? Column($0) }, rows: table.rows.map { $0.map(Cell.init) }, notes: notes)
+  }
+}
+
+extension Cell {
+  init(_ value: ReadValue) {
+    self =
+      switch value {
+      case .null: .null
+      case .text(let text): .text(text)
+      case .integer(let number): .integer(number)
+      case .real(let number): .real(number)
+      case .boolean(let flag): .boolean(flag)
+      case .time(let ns): .time(ns)
+      case .json(let document): .json(document)
+      }
+  }
+}

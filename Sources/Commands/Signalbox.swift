@@ -1,0 +1,57 @@
+internal import ArgumentParser
+internal import Files
+
+/// The operator's command: `signalbox NOUN VERB`.
+struct Root: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "signalbox", abstract: "Looks at a fleet of training machines.",
+    discussion: """
+      Every command finds the database through --state-dir DIR, --database URL or $SIGNALBOX_DATABASE_URL.
+      Exit codes: 0 done, 1 failed, 2 usage, 3 nothing found, 4 database or collector not reachable.
+      """,
+    version: "0.1.0",
+    subcommands: [
+      FleetCommand.self, HostsCommand.self, RunsCommand.self, EpisodesCommand.self, LogsCommand.self, GapsCommand.self,
+      QueryCommand.self, CACommand.self, DemoCommand.self,
+    ])
+}
+
+/// The program: words in, exit code out.
+package enum Signalbox {
+  /// Runs the command line and ends the process with the contract's code.
+  package static func start(_ words: [String]) -> Never {
+    Process.ignoreBrokenPipes()
+    Process.exit(run(words))
+  }
+
+  /// - Returns: the exit code. Standard output holds what was asked for and nothing else.
+  package static func run(_ words: [String]) -> Int32 {
+    do {
+      var command = try Root.parseAsRoot(words)
+      try command.run()
+      return 0
+    } catch let failure as CommandFailure {
+      say("signalbox: \(failure.message)")
+      return failure.code.rawValue
+    } catch let error as FileError {
+      if error.isClosedPipe { return 0 }
+      say("signalbox: \(error)")
+      return CommandFailure.Code.failed.rawValue
+    } catch {
+      return tell(error)
+    }
+  }
+
+  /// Help and version are asked for: standard output, 0. Everything else is usage.
+  private static func tell(_ error: any Error) -> Int32 {
+    let code = Root.exitCode(for: error)
+    if code.isSuccess {
+      try? StandardStream.output.write(Root.fullMessage(for: error) + "\n")
+      return 0
+    }
+    say("signalbox: " + Root.message(for: error))
+    return CommandFailure.Code.usage.rawValue
+  }
+
+  private static func say(_ line: String) { try? StandardStream.error.write(line + "\n") }
+}

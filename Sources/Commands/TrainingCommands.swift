@@ -1,0 +1,156 @@
+internal import ArgumentParser
+internal import Store
+
+struct RunsCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "runs", abstract: "Training runs.", subcommands: [List.self, Latest.self, Show.self])
+
+  static let shown: [Answer.Column] = [
+    .init("host", "HOST"), .init("run", "RUN"), .init("state", "STATE"), .init("framework", "FRAMEWORK"),
+    .init("episodes", "EPISODES"), .init("episodes_completed", "COMPLETED"), .init("steps", "STEPS"),
+    .init("reward_mean", "REWARD", .ratio), .init("sharpe_mean", "SHARPE", .ratio), .init("started", "STARTED", .age),
+    .init("updated", "UPDATED", .age),
+  ]
+
+  struct Filter: ParsableArguments {
+    @Option(help: "Only of this host.") var host: String?
+    @Option(help: "running, completed, failed or unknown.") var state: String?
+    @Option(help: "At most so many.") var limit = 100
+
+    func validate() throws {
+      if let state, !["running", "completed", "failed", "unknown"].contains(state) {
+        throw ValidationError("--state takes running, completed, failed or unknown, not '\(state)'.")
+      }
+    }
+  }
+
+  struct List: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Runs, newest first.")
+    @OptionGroup var filter: Filter
+    @OptionGroup var database: DatabaseOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() throws {
+      let query = TrainingQueries.runs(host: filter.host, state: filter.state, limit: filter.limit)
+      try output.print(database.reader().answer(query, RunsCommand.shown), orSay: "no run matches")
+    }
+  }
+
+  struct Latest: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "The newest run and its averages.")
+    @Option(help: "Only of this host.") var host: String?
+    @OptionGroup var database: DatabaseOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() throws {
+      let query = TrainingQueries.runs(host: host, state: nil, limit: 1)
+      try output.print(database.reader().answer(query, RunsCommand.shown), orSay: "no run has been seen yet")
+    }
+  }
+
+  struct Show: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "One run and its episodes.")
+    @Argument(help: "The run's name, as `runs list` prints it.") var name: String
+    @Option(help: "Only of this host.") var host: String?
+    @Option(help: "At most so many episodes.") var limit = 50
+    @OptionGroup var database: DatabaseOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() throws {
+      let reader = try database.reader()
+      let run = try reader.answer(
+        TrainingQueries.runs(host: host, state: nil, run: name, limit: 100), RunsCommand.shown)
+      try output.print(run, orSay: "no run is called '\(name)'; signalbox runs list shows them")
+      guard output.format == .table else { return }
+      let episodes = try reader.answer(
+        TrainingQueries.episodes(host: host, run: name, status: nil, limit: limit), EpisodesCommand.shown)
+      try output.print(episodes)
+    }
+  }
+}
+
+struct EpisodesCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "episodes", abstract: "Episodes and their metrics.", subcommands: [List.self, Check.self, Show.self])
+
+  static let shown: [Answer.Column] = [
+    .init("host", "HOST"), .init("run", "RUN"), .init("episode", "EPISODE"), .init("status", "STATUS"),
+    .init("steps", "STEPS"), .init("total_reward", "REWARD", .ratio), .init("pnl", "PNL", .money),
+    .init("win_rate_ratio", "WIN RATE", .ratio), .init("max_drawdown_ratio", "DRAWDOWN", .ratio),
+    .init("sharpe_ratio", "SHARPE", .ratio), .init("sortino_ratio", "SORTINO", .ratio),
+    .init("calmar_ratio", "CALMAR", .ratio), .init("updated", "UPDATED", .age),
+  ]
+
+  struct List: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Episodes, newest first.")
+    @Option(help: "Only of this host.") var host: String?
+    @Option(name: .customLong("run"), help: "Only of this run.") var runName: String?
+    @Option(help: "running, completed or force_closed.") var status: String?
+    @Option(help: "At most so many.") var limit = 1000
+    @OptionGroup var database: DatabaseOptions
+    @OptionGroup var output: OutputOptions
+
+    func validate() throws {
+      if let status, !["running", "completed", "force_closed"].contains(status) {
+        throw ValidationError("--status takes running, completed or force_closed, not '\(status)'.")
+      }
+    }
+
+    func run() throws {
+      let query = TrainingQueries.episodes(host: host, run: runName, status: status, limit: limit)
+      try output.print(database.reader().answer(query, EpisodesCommand.shown), orSay: "no episode matches")
+    }
+  }
+
+  struct Check: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "How many episodes of each run ended, and which did not.",
+      discussion: "An episode is stale when it still runs and nothing came for --stale-minutes.")
+    @Option(help: "Only of this host.") var host: String?
+    @Option(name: .customLong("run"), help: "Only of this run.") var runName: String?
+    @Option(help: "Minutes without a step after which a running episode is stale.") var staleMinutes = 15
+    @OptionGroup var database: DatabaseOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() throws {
+      let query = TrainingQueries.check(host: host, run: runName, staleMinutes: staleMinutes)
+      let answer = try database.reader().answer(
+        query,
+        [
+          .init("host", "HOST"), .init("run", "RUN"), .init("episodes", "EPISODES"), .init("completed", "COMPLETED"),
+          .init("running", "RUNNING"), .init("stale", "STALE"), .init("hollow", "HOLLOW"),
+          .init("completion_rate_ratio", "RATE", .ratio), .init("newest", "NEWEST", .age),
+        ])
+      try output.print(answer, orSay: "no episode has been seen yet")
+    }
+  }
+
+  struct Show: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Everything known of one episode.")
+    @Argument(help: "The run's name.") var runName: String
+    @Argument(help: "The episode's number.") var episode: Int64
+    @Option(help: "Only of this host.") var host: String?
+    @OptionGroup var database: DatabaseOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() throws {
+      let reader = try database.reader()
+      let query = TrainingQueries.episode(host: host, run: runName, episode: episode)
+      let answer = try reader.answer(query, [])
+      let nothing = "run '\(runName)' has no episode \(episode); signalbox episodes list --run '\(runName)' shows them"
+      guard output.format == .table, !answer.rows.isEmpty else { return try output.print(answer, orSay: nothing) }
+      let definitions = try reader.answer(TrainingQueries.definitions(view: "episodes"), [])
+      try output.print(Self.upright(answer, definitions))
+    }
+
+    /// One line a metric, with its definition: a row of 30 columns fits no terminal.
+    private static func upright(_ answer: Answer, _ definitions: Answer) -> Answer {
+      let texts = Dictionary(definitions.rows.map { ($0[0], $0[1]) }) { first, _ in first }
+      let rows = answer.rows.flatMap { row in
+        zip(answer.columns, row).map { [Cell.text($0.name), $1, texts[.text($0.name)] ?? .text("")] }
+      }
+      return Answer(
+        columns: [.init("metric", "METRIC"), .init("value", "VALUE"), .init("definition", "DEFINITION")], rows: rows)
+    }
+  }
+}

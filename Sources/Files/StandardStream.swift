@@ -1,0 +1,46 @@
+internal import Glibc
+
+/// Standard output and error without the C library's buffers: what was written is out.
+package enum StandardStream: Int32, Sendable {
+  case output = 1
+  case error = 2
+
+  /// - Throws: `FileError`; `isClosedPipe` when the reader has gone, as in `| head`.
+  package func write(_ text: String) throws(FileError) {
+    let stream = Descriptor(adopting: rawValue, path: self == .output ? "standard output" : "standard error")
+    do {
+      try stream.write(Array(text.utf8).span)
+    } catch {
+      _ = stream.release()
+      throw error
+    }
+    _ = stream.release()
+  }
+
+  package var isTerminal: Bool { isatty(rawValue) == 1 }
+}
+
+extension FileError {
+  package var isClosedPipe: Bool { code == EPIPE }
+}
+
+/// The process itself.
+package enum Process {
+  /// Ends the process at once; nothing is flushed because nothing is buffered.
+  package static func exit(_ code: Int32) -> Never { _exit(code) }
+
+  /// A write to a closed pipe then fails with EPIPE instead of ending the process.
+  package static func ignoreBrokenPipes() { _ = signal(SIGPIPE, SIG_IGN) }
+
+  package static func environment(_ name: String) -> String? {
+    unsafe getenv(name).map { unsafe String(cString: $0) }
+  }
+
+  package static func sleep(ns: Int64) {
+    var time = timespec(tv_sec: Int(ns / 1_000_000_000), tv_nsec: Int(ns % 1_000_000_000))
+    var rest = timespec()
+    while unsafe nanosleep(&time, &rest) != 0 { time = rest }
+  }
+
+  package static var isRoot: Bool { geteuid() == 0 }
+}

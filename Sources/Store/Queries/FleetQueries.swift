@@ -1,0 +1,115 @@
+internal import FleetModel
+
+/// Questions about hosts.
+package enum FleetQueries {
+  /// A host that reports is live; one that has been quiet this long is late, then silent.
+  package static let lateSeconds = 60
+  package static let silentSeconds = 300
+
+  /// `live`, `late`, `silent` or `revoked`.
+  private static let state = """
+    case when h.state = 'revoked' then 'revoked'
+      when e.last_seen > now() - interval '\(lateSeconds) s' then 'live'
+      when e.last_seen > now() - interval '\(silentSeconds) s' then 'late'
+      else 'silent' end
+    """
+
+  /// One row a host with its newest sample: one index probe a host, no table of latest values.
+  ///
+  /// Columns: host, state, last_seen, cpu_busy_percent, memory_used_percent, disk_used_percent_max, load1, gpus (JSON),
+  /// gpu_summary, runs_live, backlog_bytes, skew_ms.
+  package static func status() -> ReadQuery {
+    ReadQuery(
+      """
+      select h.name as host, \(state) as state, e.last_seen, s.cpu_busy_percent::float8 as cpu_busy_percent,
+        case when s.memory_total_bytes > 0
+          then 100 * (1 - s.memory_available_bytes::float8 / s.memory_total_bytes) end as memory_used_percent,
+        s.disk_used_percent_max::float8 as disk_used_percent_max, s.load1::float8 as load1,
+        coalesce(g.gpus, '[]'::jsonb) as gpus, g.summary as gpu_summary, coalesce(r.live, 0) as runs_live,
+        e.backlog_bytes, e.skew_ms
+      from signalbox.hosts h
+      left join signalbox.epochs e on e.host = h.number
+      left join lateral (
+        select * from signalbox.host_samples s
+        where s.host = h.number and s.time > e.last_seen - interval '1 day' order by s.time desc limit 1
+      ) s on true
+      left join lateral (\(gpus)) g on h.gpu_count > 0
+      left join (
+        select host, count(*) as live from signalbox.runs
+        where state = 1 and updated > now() - interval '15 minutes' group by host
+      ) r on r.host = h.number
+      order by h.state = 'revoked', h.name
+      """)
+  }
+
+  private static let gpus = """
+    select jsonb_agg(jsonb_build_object('index', x.index, 'model', x.model,
+        'state', case x.state when 0 then 'present' when 1 then 'absent' else 'stuck' end,
+        'utilization_percent', nullif(x.utilization_percent, 'NaN'), 'memory_used_bytes', x.memory_used_bytes,
+        'memory_total_bytes', x.memory_total_bytes, 'temperature_celsius', nullif(x.temperature_celsius, 'NaN'),
+        'power_watts', nullif(x.power_watts, 'NaN')) order by x.index) as gpus,
+      string_agg(case x.state when 0 then coalesce(round(nullif(x.utilization_percent, 'NaN'))::text || '%', '?')
+        when 1 then 'absent' else 'stuck' end, ' ' order by x.index) as summary
+    from (
+      select distinct on (i.index) i.* from signalbox.gpu_samples i
+      where i.host = h.number and i.time > s.time - interval '30 s' order by i.index, i.time desc
+    ) x
+    """
+
+  /// Columns: host, host_id, state, last_seen, created, agent_version, os_name, cpu_count, memory_total_bytes, gpu_count,
+  /// gpu_model, certificate_expires, labels (JSON).
+  package static func hosts(named name: String? = nil) -> ReadQuery {
+    ReadQuery(
+      """
+      select h.name as host, h.host_id::text as host_id, \(state) as state, e.last_seen, h.created, h.agent_version,
+        h.os_name, h.kernel_release, h.cpu_model, h.cpu_count, h.memory_total_bytes, h.gpu_count, h.gpu_model,
+        h.gpu_driver_version, c.expires as certificate_expires, e.epoch, e.skew_ms, e.spool_bytes, e.backlog_bytes,
+        e.followed_files, e.dropped_records_total, e.redactions_total, e.resident_bytes as agent_resident_bytes,
+        e.cpu_seconds_total as agent_cpu_seconds_total, e.refused_paths_total, h.labels
+      from signalbox.hosts h
+      left join signalbox.epochs e on e.host = h.number
+      left join (
+        select host, max(expires) as expires from signalbox.certificates
+        where revoked is null and retired is null group by host
+      ) c on c.host = h.number
+      where $1::text is null or h.name = $1 or h.host_id::text = $1
+      order by h.name
+      """, [name])
+  }
+
+  /// The followed files of a host, the busiest first. Columns: file, committed_offset, finished, updated, generation.
+  package static func files(host: String) -> ReadQuery {
+    ReadQuery(
+      """
+      select f.path as file, f.committed_offset, f.finished, f.updated, f.generation
+      from signalbox.followed_files f join signalbox.hosts h on h.number = f.host
+      where h.name = $1 or h.host_id::text = $1
+      order by f.finished, f.updated desc limit 200
+      """, [host])
+  }
+
+  /// Training processes of a host in its newest minute, the busiest first.
+  package static func processes(host: String) -> ReadQuery {
+    ReadQuery(
+      """
+      select distinct on (p.pid) p.pid, p.name, p.cpu_percent::float8 as cpu_percent, p.resident_bytes, p.threads,
+        p.file_descriptors, p.state, p.user_name as "user", p.time
+      from signalbox.process_samples p join signalbox.hosts h on h.number = p.host
+      left join signalbox.epochs e on e.host = h.number
+      where (h.name = $1 or h.host_id::text = $1) and p.time > e.last_seen - interval '1 minute'
+      order by p.pid, p.time desc
+      """, [host])
+  }
+
+  /// Ranges that never arrived. Columns: host, file, from, to, reason, time, is_estimate.
+  package static func gaps(host: String?, sinceNs: Int64?) -> ReadQuery {
+    ReadQuery(
+      """
+      select h.name as host, l.subject as file, l.from_offset as "from", l.to_offset as "to", l.reason, l.time,
+        l.is_estimate
+      from signalbox.loss_ledger l left join signalbox.hosts h on h.number = l.host
+      where ($1::text is null or h.name = $1) and ($2::timestamptz is null or l.time >= $2)
+      order by l.time, l.number
+      """, [host, sinceNs.map { Timestamp.text($0) }])
+  }
+}

@@ -1,0 +1,67 @@
+package import Postgres
+
+/// Answers questions from one connection of its own; confined to one thread.
+package final class FleetReader {
+  private let connection: Connection
+
+  /// - Parameter timeoutMs: for one statement; 0 = none.
+  /// - Throws: `PostgresError`; also where the database holds no Signalbox schema.
+  package init(_ url: DatabaseURL, timeoutMs: Int = 60_000) throws(PostgresError) {
+    var options = ConnectionOptions()
+    options.applicationName = "signalbox"
+    options.statementTimeoutMs = timeoutMs
+    options.answerTimeoutMs = timeoutMs == 0 ? 0 : timeoutMs + 5000
+    // Values come as text: these two make times readable without the server's locale.
+    options.settings = ["timezone": "UTC", "datestyle": "ISO", "jit": "off"]
+    connection = try Connection(url, options: options)
+  }
+
+  package func close() { connection.close() }
+
+  /// The whole answer at once.
+  package func read(_ query: ReadQuery) throws(PostgresError) -> ReadTable {
+    try Self.table(connection.queryText(query.sql, query.parameters.map(Self.parameter)))
+  }
+
+  /// The answer in pieces of at most `pageRows` rows, so that a day of logs does not have to fit into memory.
+  /// - Parameter body: returns false to stop.
+  package func read(
+    _ query: ReadQuery, pageRows: Int, _ body: (ReadTable) throws(PostgresError) -> Bool
+  ) throws(PostgresError) {
+    try connection.execute("begin read only")
+    defer { connection.rollback() }
+    _ = try connection.queryText(
+      "declare page no scroll cursor for \(query.sql)", query.parameters.map(Self.parameter))
+    while true {
+      let table = try Self.table(connection.queryText("fetch \(pageRows) from page"))
+      if table.rows.isEmpty { return }
+      if try !body(table) || table.rows.count < pageRows { return }
+    }
+  }
+
+  /// Runs a statement that a person wrote, as the role that may only read views, in a read-only transaction.
+  ///
+  /// The grants are the wall; one statement at a time because the extended protocol takes only one.
+  package func readAsReader(_ sql: String, timeoutMs: Int) throws(PostgresError) -> ReadTable {
+    try connection.execute("begin read only")
+    defer { connection.rollback() }
+    try connection.execute("set local role signalbox_reader")
+    try connection.execute("set local statement_timeout = \(timeoutMs)")
+    return try Self.table(connection.queryText(sql))
+  }
+
+  private static func parameter(_ text: String?) -> Parameter { text.map(Parameter.text) ?? .null }
+
+  private static func table(_ rows: consuming Rows) -> ReadTable {
+    let types = (0..<rows.columnCount).map { rows.columnType($0) }
+    var table = ReadTable(columns: rows.columnNames, rows: [])
+    table.rows.reserveCapacity(rows.count)
+    for row in 0..<rows.count {
+      table.rows.append(
+        types.indices.map { column in
+          rows.text(row, column).map { ReadValue(text: $0, typeID: types[column]) } ?? .null
+        })
+    }
+    return table
+  }
+}

@@ -1,0 +1,66 @@
+internal import FleetModel
+
+/// One question to the database: a statement with its parameters as text. Nothing that people typed is ever part of the statement.
+package struct ReadQuery: Sendable, Equatable {
+  package var sql: String
+  /// `$1`, `$2`, …; nil is null. Each place in the statement casts its parameter.
+  package var parameters: [String?]
+
+  package init(_ sql: String, _ parameters: [String?] = []) {
+    self.sql = sql
+    self.parameters = parameters
+  }
+}
+
+/// One value of an answer.
+package enum ReadValue: Sendable, Hashable {
+  case null
+  case text(String)
+  case integer(Int64)
+  case real(Double)
+  case boolean(Bool)
+  /// ns since 1970.
+  case time(Int64)
+  case json(String)
+}
+
+/// Rows as the database gave them.
+package struct ReadTable: Sendable, Equatable {
+  package var columns: [String]
+  package var rows: [[ReadValue]]
+
+  package init(columns: [String], rows: [[ReadValue]]) {
+    self.columns = columns
+    self.rows = rows
+  }
+}
+
+extension ReadValue {
+  /// - Parameters:
+  ///   - text: a value in PostgreSQL's text format, with `timezone=UTC` and `datestyle=ISO`.
+  ///   - typeID: its type's OID (PostgreSQL, src/include/catalog/pg_type.dat).
+  package init(text: String, typeID: UInt32) {
+    switch typeID {
+    case 16: self = .boolean(text == "t")
+    case 20, 21, 23, 26: self = Int64(text).map(ReadValue.integer) ?? .text(text)
+    case 700, 701, 1700: self = Double(text).map(ReadValue.real) ?? .text(text)
+    case 1184, 1114: self = Self.time(fromText: text)
+    case 114, 3802: self = .json(text)
+    default: self = .text(text)
+    }
+  }
+
+  private static func time(fromText text: String) -> ReadValue {
+    Timestamp.parse(text).map(ReadValue.time) ?? .text(text)
+  }
+}
+
+/// A list of texts as one array parameter, `{"a","b"}`.
+/// Source: PostgreSQL documentation, "Array Input and Output Syntax".
+package enum ArrayParameter {
+  package static func text(_ values: [String]) -> String {
+    "{"
+      + values.map { "\"" + $0.flatMap { $0 == "\"" || $0 == "\\" ? ["\\", $0] : [$0] } + "\"" }.joined(separator: ",")
+      + "}"
+  }
+}
