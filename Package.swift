@@ -64,9 +64,9 @@ let package = Package(
       "Collector",
       ["FleetModel", "Schema", "Files", "EventLoop", "TLS", "RPC", "Transport", "Store", "Postgres", logging, yams]),
     library("Simulation", ["FleetModel", "Schema", "Agent", "Collector"]),
-    library("Commands", ["FleetModel", "Files", "TLS", "Postgres", "Store", argumentParser]),
+    library("Commands", ["FleetModel", "Files", "EventLoop", "TLS", "Postgres", "Store", argumentParser]),
     program("signalbox-agent", ["Agent"]),
-    program("signalbox-collector", ["Collector", argumentParser]),
+    program("signalbox-collector", ["Collector", "EventLoop", "Files", "Postgres", argumentParser, logging]),
     program("signalbox", ["Commands"]),
     program("signalbox-simulate", ["Simulation"]),
     program(

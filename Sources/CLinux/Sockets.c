@@ -29,13 +29,13 @@ static struct addrinfo *numeric(const char *host, uint16_t port) {
 
 static int stream_socket(int family) { return socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0); }
 
-int sbx_tcp_listen(const char *host, uint16_t port, int backlog) {
+int sbx_tcp_listen(const char *host, uint16_t port, int backlog, int shared) {
   struct addrinfo *a = numeric(host, port);
   if (!a) return -1;
   int on = 1, fd = stream_socket(a->ai_family);
   if (fd >= 0) {
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+    if (shared) setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
     if (bind(fd, a->ai_addr, a->ai_addrlen) != 0 || listen(fd, backlog) != 0) fd = close_failed(fd);
   }
   freeaddrinfo(a);

@@ -48,9 +48,17 @@ package enum Socket {
 
   /// Listens with SO_REUSEPORT, so that each loop may have its own listener. Port 0: the kernel's choice, see `localAddress`.
   package static func listen(_ address: SocketAddress, backlog: Int32 = 4096) throws(LoopError) -> Descriptor {
-    let raw = unsafe sbx_tcp_listen(address.host, address.port, backlog)
+    let raw = unsafe sbx_tcp_listen(address.host, address.port, backlog, 1)
     if raw < 0 { throw .last("listen on \(address)") }
     return Descriptor(adopting: raw, path: address.description)
+  }
+
+  /// Throws where somebody listens there already: `listen` shares a port, and so would not notice another program.
+  package static func requireFree(_ address: SocketAddress) throws(LoopError) {
+    if address.port == 0 { return }
+    let raw = unsafe sbx_tcp_listen(address.host, address.port, 1, 0)
+    if raw < 0 { throw .last("listen on \(address)") }
+    _ = Descriptor(adopting: raw, path: address.description)
   }
 
   /// Begins to connect: writable means done, then ask `failure`.

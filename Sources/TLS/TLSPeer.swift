@@ -13,6 +13,8 @@ package struct TLSPeer: Sendable, Equatable {
   /// Seconds since 1970.
   package let notBefore: Int64
   package let notAfter: Int64
+  /// The certificate itself.
+  package let der: [UInt8]
   /// It was admitted after `notAfter`, within the grace for renewal.
   package let isExpired: Bool
 }
@@ -50,6 +52,7 @@ extension TLSPeer {
       let before = unsafe seconds(X509_get0_notBefore(certificate))
     else { return nil }
     fingerprint = digest
+    der = (try? unsafe DER.encode("read a certificate") { unsafe i2d_X509(certificate, $0) }) ?? []
     serial = unsafe serialText(certificate)
     uris = unsafe names(certificate, type: 6)
     dnsNames = unsafe names(certificate, type: 2)

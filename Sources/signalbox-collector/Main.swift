@@ -1,3 +1,92 @@
-@main enum Main {
-  static func main() {}
+internal import ArgumentParser
+internal import Collector
+internal import EventLoop
+internal import Files
+internal import Logging
+internal import Postgres
+
+/// Parses, wires, runs.
+@main struct Main: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "signalbox-collector", abstract: "Takes the fleet's reports and stores them.",
+    discussion: """
+      Without --database it runs a private PostgreSQL in the state directory.
+      Prints one line when it is ready: ready listen=HOST:PORT database=URL metrics=HOST:PORT
+      SIGTERM drains and stops, SIGHUP reads configuration and certificates again.
+      Exit codes: 0 done, 1 failed, 2 usage, 4 database not reachable.
+      """,
+    version: Build.version)
+
+  @Option(name: .customLong("state-dir"), help: "Directory for the CA, the private database and what the CLI needs.")
+  var stateDirectory: String
+  @Option(help: "Address for agents.") var listen = "127.0.0.1:7443"
+  @Option(help: "URL of your own PostgreSQL 15+ or TimescaleDB; else $SIGNALBOX_DATABASE_URL.") var database: String?
+  @Option(help: "signalbox.yaml.") var config: String?
+  @Option(help: "HOST:PORT under which agents reach this collector; may be repeated; else $SIGNALBOX_ADVERTISE.")
+  var advertise: [String] = []
+  @Option(help: "Loopback address for /metrics and /health.") var metrics = "127.0.0.1:0"
+  @Option(help: "Gateway threads; one a core by default.") var gateways: Int?
+  @Option(help: "Writer threads.") var writers: Int?
+  @Option(help: .hidden) var certificateSeconds: Int64?
+
+  static func main() {
+    do {
+      let command = try parse()
+      try CollectorProgram.run(command.options(), logger: makeLogger())
+    } catch let failure as CollectorFailure {
+      fail(failure.code.rawValue, failure.description)
+    } catch {
+      guard !exitCode(for: error).isSuccess else { exit(withError: error) }
+      // One sentence: what ArgumentParser says first.
+      fail(2, message(for: error))
+    }
+  }
+
+  private static func fail(_ code: Int32, _ sentence: String) -> Never {
+    try? StandardStream.error.write("signalbox-collector: \(sentence)\n")
+    Process.exit(code)
+  }
+
+  private func options() throws -> CollectorOptions {
+    var options = CollectorOptions(
+      stateDirectory: stateDirectory, listen: try address(listen, "--listen"),
+      metrics: try address(metrics, "--metrics"))
+    options.database = try databaseURL()
+    options.configurationPath = config
+    options.advertise = advertise
+    if advertise.isEmpty, let text = Process.environment("SIGNALBOX_ADVERTISE"), !text.isEmpty {
+      options.advertise = text.split(separator: ",").map(String.init)
+    }
+    for text in options.advertise { _ = try address(text, "--advertise") }
+    options.gateways = gateways
+    options.writers = writers
+    options.certificateSeconds = certificateSeconds
+    return options
+  }
+
+  private func address(_ text: String, _ option: String) throws -> SocketAddress {
+    guard let address = SocketAddress.parse(text) else {
+      throw CollectorFailure(.usage, "\(option) takes HOST:PORT, such as 0.0.0.0:7443, not '\(text)'")
+    }
+    return address
+  }
+
+  private func databaseURL() throws -> DatabaseURL? {
+    guard let text = database ?? Process.environment("SIGNALBOX_DATABASE_URL"), !text.isEmpty else { return nil }
+    do {
+      let url = try DatabaseURL(parsing: text)
+      guard let path = Process.environment("SIGNALBOX_DATABASE_PASSWORD_FILE"), !path.isEmpty else { return url }
+      let password = String(decoding: try HostFiles.read(path), as: UTF8.self)
+      return url.with(["password": String(password.prefix { $0 != "\n" })])
+    } catch let error as PostgresError {
+      throw CollectorFailure(.usage, "'\(text)' is no database URL: \(error.message)")
+    } catch {
+      throw CollectorFailure(.usage, "\(error)")
+    }
+  }
+}
+
+/// JSON lines on standard error, one an event.
+func makeLogger() -> Logger {
+  Logger(label: "signalbox-collector") { _ in JSONLogHandler() }
 }

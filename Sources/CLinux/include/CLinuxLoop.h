@@ -20,7 +20,7 @@ int sbx_signalfd(const int *signals, int count);
 // One pending signal, 0 where there is none.
 int sbx_signalfd_next(int fd);
 // TCP on a numeric address ("127.0.0.1", "::1"); port 0: the kernel's choice. -1 and errno on failure.
-int sbx_tcp_listen(const char *host, uint16_t port, int backlog);
+int sbx_tcp_listen(const char *host, uint16_t port, int backlog, int shared);
 int sbx_tcp_connect(const char *host, uint16_t port);
 // accept4(2); the peer's numeric address (64 bytes are enough) and port.
 int sbx_tcp_accept(int fd, char *host, int capacity, uint16_t *port);

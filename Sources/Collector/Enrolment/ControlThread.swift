@@ -1,0 +1,207 @@
+internal import EventLoop
+internal import Files
+internal import FleetModel
+internal import Logging
+internal import Postgres
+internal import Schema
+internal import Store
+internal import TLS
+
+/// What needs the database but is not bulk: fences and enrolment.
+enum ControlMessage: Sendable {
+  /// A call of a gateway that waits for an answer.
+  struct Call: Sendable {
+    var gateway: Int
+    var id: UInt64
+  }
+
+  case fence(host: HostID, Hello, receivedNs: Int64, session: SessionID)
+  case join(JoinRequest, address: String, call: Call)
+  case renew(RenewRequest, certificate: TLSPeer, call: Call)
+  /// A certificate was used for the first time: those before it are retired.
+  case firstUsed([UInt8])
+  case stop
+}
+
+/// The control thread: one connection, one request after the other.
+///
+/// Apart from the writers, so that a thousand agents that come back do not wait behind bulk, and bulk not behind them.
+/// Order against commits needs no care: both lock the epoch's row.
+final class ControlThread: Sendable {
+  /// Agents that come back at once wait here; more are told to try again.
+  static let boxLimit = 16_384
+
+  let mailbox: Mailbox<ControlMessage>
+  private let gateways: [Mailbox<GatewayMessage>]
+  private let database: DatabaseURL
+  private let service: EnrolmentService
+  private let allowList: AllowList
+  private let metrics: CollectorMetrics
+  private let logger: Logger
+
+  init(
+    database: DatabaseURL, gateways: [Mailbox<GatewayMessage>], service: EnrolmentService, allowList: AllowList,
+    metrics: CollectorMetrics, logger: Logger
+  ) throws(LoopError) {
+    mailbox = try Mailbox(limit: Self.boxLimit)
+    self.gateways = gateways
+    self.database = database
+    self.service = service
+    self.allowList = allowList
+    self.metrics = metrics
+    self.logger = logger
+  }
+
+  func start() throws(LoopError) -> LoopThread {
+    try LoopThread("control") { [self] in
+      let run = ControlRun(thread: self)
+      while run.isGoingOn { mailbox.wait(maximumMs: 1000).forEach(run.handle) }
+      run.connection.close()
+    }
+  }
+
+  /// The thread's own state.
+  private final class ControlRun {
+    let thread: ControlThread
+    let connection: StoreConnection
+    var isGoingOn = true
+
+    init(thread: ControlThread) {
+      self.thread = thread
+      connection = StoreConnection(thread.database)
+    }
+
+    func handle(_ message: ControlMessage) {
+      switch message {
+      case .fence(let host, let hello, let receivedNs, let session): fence(host, hello, receivedNs, session)
+      case .join(let request, let address, let call):
+        answer(call, "join", ["token": "\(request.tokenID)", "address": "\(address)"]) {
+          (store: inout StoreEnrolment) throws(StoreError) in
+          try thread.service.join(request, store: &store, nowNs: Clock.wallNs())
+        }
+      case .renew(let request, let peer, let call): renew(request, peer, call)
+      case .firstUsed(let fingerprint): firstUsed(fingerprint)
+      case .stop: isGoingOn = false
+      }
+    }
+
+    private func fence(_ host: HostID, _ hello: Hello, _ receivedNs: Int64, _ session: SessionID) {
+      let result: Result<Fence, FenceFailure>
+      do throws(StoreError) {
+        result = .success(
+          try connection.use { (store: Store) throws(StoreError) in
+            try store.fence(host: host, hello: hello, receivedNs: receivedNs)
+          })
+      } catch {
+        thread.logger.warning("fence failed", metadata: ["host_id": "\(host)", "error": "\(error)"])
+        result = .failure(FenceFailure(reason: error.description))
+      }
+      thread.gateways[session.gateway].post(.fenced(session: session.number, result))
+    }
+
+    private func firstUsed(_ fingerprint: [UInt8]) {
+      do throws(StoreError) {
+        try connection.use { (store: Store) throws(StoreError) in
+          var enrolment = StoreEnrolment(store: store)
+          try enrolment.certificateUsed(fingerprint, nowNs: Clock.wallNs())
+        }
+      } catch {
+        // The next start of the host tells it again.
+        thread.logger.warning("certificate's first use not noted", metadata: ["error": "\(error)"])
+      }
+    }
+
+    private func renew(_ request: RenewRequest, _ peer: TLSPeer, _ call: ControlMessage.Call) {
+      guard let certificate = try? Certificate(der: peer.der) else {
+        return reply(call, .refused(code: 3, message: "the certificate in use cannot be read"))
+      }
+      answer(call, "renewal", ["fingerprint": "\(peer.fingerprint.prefix(4).map(Hex.text).joined())"]) {
+        (store: inout StoreEnrolment) throws(StoreError) in
+        try thread.service.renew(request, certificate: certificate, store: &store, nowNs: Clock.wallNs())
+      }
+    }
+
+    /// Decides with the database, tells the caller, and lets the new certificate in at once on this collector.
+    private func answer(
+      _ call: ControlMessage.Call, _ what: String, _ metadata: Logger.Metadata,
+      _ decide: (inout StoreEnrolment) throws(StoreError) -> Result<CertificateReply, EnrolmentRefusal>
+    ) {
+      do throws(StoreError) {
+        let (result, admitted) = try connection.use { (store: Store) throws(StoreError) in
+          var enrolment = StoreEnrolment(store: store)
+          let result = try decide(&enrolment)
+          return (result, enrolment.admitted)
+        }
+        switch result {
+        case .success(let granted): grant(granted, admitted, call, what, metadata)
+        case .failure(let refusal):
+          thread.metrics.joinsRefused.add()
+          thread.logger.warning("\(what) refused", metadata: metadata.merging(["reason": "\(refusal)"]) { $1 })
+          reply(call, .refused(code: UInt32(refusal.statusCode), message: refusal.description))
+        }
+      } catch {
+        thread.logger.warning("\(what) failed", metadata: metadata.merging(["error": "\(error)"]) { $1 })
+        reply(call, .refused(code: 14, message: "the collector's database does not answer; try again in a minute"))
+      }
+    }
+
+    private func grant(
+      _ granted: CertificateReply, _ admitted: CertificateRecord?, _ call: ControlMessage.Call, _ what: String,
+      _ metadata: Logger.Metadata
+    ) {
+      if let admitted {
+        let entry = AllowList.Entry(host: admitted.hostID, state: .active, isUsed: false)
+        thread.allowList.add(admitted.fingerprint, entry)
+      }
+      thread.metrics.certificatesIssued.add()
+      thread.logger.info("\(what) granted", metadata: metadata.merging(["host": "\(granted.hostName)"]) { $1 })
+      var bytes: [UInt8] = []
+      Wire.encode(granted, into: &bytes)
+      reply(call, .reply(bytes))
+    }
+
+    private func reply(_ call: ControlMessage.Call, _ answer: EnrolmentAnswer) {
+      thread.gateways[call.gateway].post(.enrolled(call: call.id, answer))
+    }
+  }
+}
+
+/// A thread's connection to the store, made anew after it was lost.
+final class StoreConnection {
+  private let database: DatabaseURL
+  private var store: Store?
+
+  init(_ database: DatabaseURL) { self.database = database }
+
+  func close() {
+    store?.close()
+    store = nil
+  }
+
+  /// Runs `body`; once more on a new connection where an idle one turned out dead. For bodies that may be repeated.
+  func use<Result>(_ body: (Store) throws(StoreError) -> Result) throws(StoreError) -> Result {
+    let wasOpen = store != nil
+    do throws(StoreError) {
+      return try attempt(body)
+    } catch {
+      guard wasOpen, error.isConnectionLost else { throw error }
+      return try attempt(body)
+    }
+  }
+
+  private func attempt<Result>(_ body: (Store) throws(StoreError) -> Result) throws(StoreError) -> Result {
+    do throws(StoreError) {
+      return try body(opened())
+    } catch {
+      if error.isConnectionLost { close() }
+      throw error
+    }
+  }
+
+  private func opened() throws(StoreError) -> Store {
+    if let store { return store }
+    let opened = try Store.open(database)
+    store = opened
+    return opened
+  }
+}

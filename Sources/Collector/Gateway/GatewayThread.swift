@@ -1,0 +1,188 @@
+internal import EventLoop
+internal import Files
+internal import FleetModel
+internal import Logging
+internal import RPC
+internal import Schema
+internal import TLS
+internal import Transport
+
+/// What all gateway threads share.
+struct GatewayEnvironment: Sendable {
+  var index: Int
+  var mailbox: Mailbox<GatewayMessage>
+  var writers: [WriterThread]
+  var control: Mailbox<ControlMessage>
+  var allowList: AllowList
+  var settings: SettingsBook
+  var metrics: CollectorMetrics
+  var logger: Logger
+}
+
+/// One gateway thread: an event loop with the connections of its share of the fleet.
+///
+/// Confined to its thread. Streams are named by the call's id in answers from other threads; a late answer to one that has ended is dropped.
+final class Gateway {
+  let environment: GatewayEnvironment
+  let loop: EventLoop
+  private let server: RPCServer
+  private var streams: [UInt64: ReportStream] = [:]
+  private var counted: RPCServerCounters
+
+  init(_ environment: GatewayEnvironment, identity: ServerIdentity) throws {
+    self.environment = environment
+    loop = try EventLoop()
+    server = RPCServer(loop: loop, tls: try Self.context(identity, environment.allowList))
+    counted = server.counters
+    registerMethods()
+    try loop.receive(from: environment.mailbox) { [unowned self] in $0.forEach(receive) }
+    countEverySecond()
+  }
+
+  private static func context(_ identity: ServerIdentity, _ allowList: AllowList) throws(TLSError) -> TLSContext {
+    try TLSContext.server(
+      TLSCredentials(chainPEM: Array(identity.chainPEM.utf8), keyPEM: Array(identity.keyPEM.utf8)),
+      trust: Array(identity.rootsPEM.utf8)
+    ) { peer in allowList.admission(of: peer, nowSeconds: Clock.wallNs() / 1_000_000_000) }
+  }
+
+  /// - Returns: the address with the port that the kernel chose for port 0.
+  func listen(_ address: SocketAddress) throws(LoopError) -> SocketAddress { try server.listen(address) }
+
+  func run() throws(LoopError) { try withExtendedLifetime(self) { () throws(LoopError) in try loop.run() } }
+
+  /// The body of a gateway's thread.
+  /// - Parameter started: told the listening address, or why there is none.
+  static func runThread(
+    _ environment: GatewayEnvironment, identity: ServerIdentity, address: SocketAddress,
+    started: Mailbox<Result<SocketAddress, CollectorFailure>>
+  ) {
+    do {
+      let gateway = try Gateway(environment, identity: identity)
+      started.post(.success(try gateway.listen(address)))
+      try gateway.run()
+    } catch {
+      started.post(.failure(CollectorFailure(.failed, "\(error)")))
+      environment.logger.error("gateway ended", metadata: ["error": "\(error)"])
+    }
+  }
+
+  // MARK: Methods
+
+  private func registerMethods() {
+    server.register("/signalbox.v1.Collector/Report", access: .certificate) { [unowned self] call in open(call) }
+    server.registerUnary("/signalbox.v1.Enrolment/Join", access: .anyone) { [unowned self] call, bytes in
+      enrol(call) { () throws(SchemaError) in
+        .join(try Wire.decodeJoinRequest(bytes), address: call.peer.address.host, call: reply(to: call))
+      }
+    }
+    server.registerUnary("/signalbox.v1.Enrolment/Renew", access: .certificateOrExpired) { [unowned self] call, bytes in
+      guard let certificate = call.peer.certificate else { return }
+      enrol(call) { () throws(SchemaError) in
+        .renew(try Wire.decodeRenewRequest(bytes), certificate: certificate, call: reply(to: call))
+      }
+    }
+    let health = HealthService(overall: .serving)
+    for service in ["signalbox.v1.Collector", "signalbox.v1.Enrolment"] { health.set(service, .serving) }
+    health.register(on: server)
+  }
+
+  private func reply(to call: ServerCall) -> ControlMessage.Call {
+    ControlMessage.Call(gateway: environment.index, id: call.id)
+  }
+
+  private func enrol(_ call: ServerCall, _ message: () throws(SchemaError) -> ControlMessage) {
+    do throws(SchemaError) {
+      if !environment.control.post(try message()) {
+        call.finish(RPCStatus(.resourceExhausted, "too many enrolments at once; try again in a minute"))
+      }
+    } catch {
+      call.finish(RPCStatus(.invalidArgument, "the request cannot be read: \(error)"))
+    }
+  }
+
+  // MARK: Report streams
+
+  private func open(_ call: ServerCall) {
+    guard let fingerprint = call.peer.certificate?.fingerprint, let entry = environment.allowList.entry(fingerprint)
+    else {
+      return call.finish(RPCStatus(.unauthenticated, "this certificate is not known"))
+    }
+    if environment.allowList.markUsed(fingerprint) { environment.control.post(.firstUsed(fingerprint)) }
+    let writer = environment.writers[Int(entry.host.low % UInt64(environment.writers.count))]
+    let stream = ReportStream(
+      call: call, host: entry.host, id: SessionID(gateway: environment.index, number: call.id), writer: writer,
+      environment: environment)
+    streams[call.id] = stream
+    environment.metrics.streamsOpen.add(1)
+    stream.begin { [unowned self] in
+      if streams.removeValue(forKey: $0) != nil { environment.metrics.streamsOpen.add(-1) }
+    }
+  }
+
+  // MARK: Messages of other threads
+
+  private func receive(_ message: GatewayMessage) {
+    switch message {
+    case .fenced(let session, let result): streams[session]?.fenced(result)
+    case .settled(let all): for (session, outcomes) in all { streams[session]?.settled(outcomes) }
+    case .overrun(let session): streams[session]?.overrun()
+    case .writerCaughtUp: for stream in streams.values { stream.grantWindow() }
+    case .enrolled(let id, let answer): enrolled(id, answer)
+    case .allowListChanged: cutRevoked()
+    case .settingsChanged: for stream in streams.values { stream.settingsChanged() }
+    case .identity(let identity): reload(identity)
+    case .drain: server.drain(graceNs: Self.drainGraceNs) { [loop] in loop.stop() }
+    }
+  }
+
+  /// How long streams have to finish when the collector stops.
+  private static let drainGraceNs: Int64 = 5_000_000_000
+
+  private func enrolled(_ id: UInt64, _ answer: EnrolmentAnswer) {
+    guard let call = server.call(id) else { return }
+    switch answer {
+    case .reply(let bytes): call.reply(bytes)
+    case .refused(let code, let message):
+      call.finish(RPCStatus(RPCCode(rawValue: Int(code)) ?? .unknown, message))
+    }
+  }
+
+  private func cutRevoked() {
+    let allowList = environment.allowList
+    let cut = server.disconnect { peer in
+      peer.certificate.map { allowList.admission(of: $0, nowSeconds: $0.notAfter) != .accepted } ?? false
+    }
+    if cut > 0 { environment.logger.info("connections cut", metadata: ["reason": "revoked", "count": "\(cut)"]) }
+  }
+
+  private func reload(_ identity: ServerIdentity) {
+    do {
+      server.reload(try Self.context(identity, environment.allowList))
+    } catch {
+      environment.logger.error("certificate not reloaded", metadata: ["error": "\(error)"])
+    }
+  }
+
+  // MARK: Counting
+
+  private func countEverySecond() {
+    loop.after(1_000_000_000) { [weak self] in
+      guard let self else { return }
+      count()
+      countEverySecond()
+    }
+  }
+
+  private func count() {
+    let now = server.counters
+    let metrics = environment.metrics
+    metrics.connectionsAccepted.add(now.accepted - counted.accepted)
+    let refused = { (counters: RPCServerCounters) in
+      counters.refusedFull + counters.handshakeFailures + counters.timeouts + counters.protocolFailures
+    }
+    metrics.connectionsRefused.add(refused(now) - refused(counted))
+    metrics.connectionsOpen.add(Int64(now.accepted - counted.accepted) - Int64(now.closed - counted.closed))
+    counted = now
+  }
+}

@@ -1,0 +1,128 @@
+internal import EventLoop
+internal import Files
+internal import FleetModel
+internal import Logging
+internal import RPC
+internal import Schema
+internal import Transport
+
+/// One agent's stream: carries out what its `HostSession` decides.
+final class ReportStream {
+  let host: HostID
+  private let id: SessionID
+  private let call: ServerCall
+  private let writer: WriterThread
+  private let environment: GatewayEnvironment
+  private var session: HostSession
+  private var ended: ((UInt64) -> Void)?
+  /// Received and not yet given back as window.
+  private var heldBytes = 0
+
+  init(call: ServerCall, host: HostID, id: SessionID, writer: WriterThread, environment: GatewayEnvironment) {
+    self.call = call
+    self.host = host
+    self.id = id
+    self.writer = writer
+    self.environment = environment
+    session = HostSession(host: host)
+  }
+
+  /// - Parameter ended: called once with the call's id when the stream is over.
+  func begin(_ ended: @escaping (UInt64) -> Void) {
+    self.ended = ended
+    call.onMessage = { [unowned self] bytes in received(bytes) }
+    call.onEnd = { [unowned self] in finish(.ok) }
+    call.onClosed = { [unowned self] _ in over() }
+    call.onDrain = { [unowned self] in finish(RPCStatus(.unavailable, "the collector stops; connect again")) }
+  }
+
+  // MARK: From the agent
+
+  private func received(_ bytes: borrowing Span<UInt8>) {
+    let metrics = environment.metrics
+    metrics.bytesReceived.add(UInt64(bytes.count))
+    heldBytes += bytes.count
+    do throws(SchemaError) {
+      let frame = try Wire.decodeAgentFrame(bytes)
+      if case .batch = frame { metrics.batchesReceived.add() }
+      session.received(frame, bytes: bytes.count, nowNs: Clock.wallNs()).map(carryOut)
+    } catch SchemaError.unknownFrame {
+      // A newer agent's: skipped, as protobuf means it.
+    } catch {
+      metrics.batchesRefused.add()
+      finish(RPCStatus(.invalidArgument, "the frame cannot be read: \(error)"))
+    }
+    grantWindow()
+  }
+
+  /// Gives window back while the session and the writer have room: that is the back-pressure.
+  func grantWindow() {
+    guard heldBytes > 0, session.wantsInput, !writer.isBehind else { return }
+    let bytes = heldBytes
+    heldBytes = 0
+    call.consumed(bytes)
+  }
+
+  private func carryOut(_ action: HostSession.Action) {
+    switch action {
+    case .fence(let hello):
+      let message = ControlMessage.fence(host: host, hello, receivedNs: Clock.wallNs(), session: id)
+      if !environment.control.post(message) { fenced(.failure(FenceFailure(reason: "too many streams begin at once"))) }
+    case .stage(let batch, let bytes):
+      if !writer.stage(batch, of: id, bytes: bytes) { overrun() }
+    case .send(let frame):
+      var bytes: [UInt8] = []
+      Wire.encode(frame, into: &bytes)
+      call.send(bytes)
+    case .close(let end): close(end)
+    }
+  }
+
+  // MARK: From other threads
+
+  func fenced(_ result: Result<Fence, FenceFailure>) {
+    switch result {
+    case .success(let fence):
+      if fence.isSuspectedClone {
+        environment.logger.warning(
+          "two machines with one identity", metadata: ["host": "\(fence.hostName)", "epoch": "\(fence.epoch)"])
+      }
+      let settings = environment.settings.settings(of: fence.hostName)
+      session.fenceReceived(fence, settings: settings, nowNs: Clock.wallNs()).map(carryOut)
+    case .failure(let failure): session.fenceFailed(failure.reason).map(carryOut)
+    }
+    grantWindow()
+  }
+
+  func settled(_ outcomes: [CommitOutcome]) {
+    for action in session.settled(outcomes) { carryOut(action) }
+    grantWindow()
+  }
+
+  func overrun() { close(.overLimit("the collector holds all it can")) }
+
+  func settingsChanged() {
+    guard let host = session.fence?.hostName else { return }
+    session.settingsChanged(environment.settings.settings(of: host)).map(carryOut)
+  }
+
+  // MARK: End
+
+  private func close(_ end: HostSessionEnd) {
+    if case .invalid = end { environment.metrics.batchesRefused.add() }
+    environment.logger.info("stream closed", metadata: ["host_id": "\(host)", "reason": "\(end)"])
+    finish(RPCStatus(RPCCode(rawValue: Int(end.statusCode)) ?? .unknown, end.description))
+  }
+
+  private func finish(_ status: RPCStatus) {
+    call.finish(status)
+    over()
+  }
+
+  private func over() {
+    guard let ended else { return }
+    self.ended = nil
+    session.disconnected()
+    ended(id.number)
+  }
+}

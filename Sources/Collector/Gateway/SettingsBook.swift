@@ -1,0 +1,29 @@
+internal import FleetModel
+internal import Synchronization
+
+/// What the configuration asks of each host; replaced as a whole on reload.
+final class SettingsBook: Sendable {
+  private struct State {
+    var configuration: Configuration
+    var revision: UInt32
+  }
+
+  private let state: Mutex<State>
+
+  init(_ configuration: Configuration) {
+    state = Mutex(State(configuration: configuration, revision: 1))
+  }
+
+  func replace(_ configuration: Configuration) {
+    state.withLock {
+      $0.configuration = configuration
+      $0.revision += 1
+    }
+  }
+
+  var retention: Retention { state.withLock { $0.configuration.retention } }
+
+  func settings(of host: String) -> Settings {
+    state.withLock { $0.configuration.settings(labels: ["host": host], revision: $0.revision) }
+  }
+}

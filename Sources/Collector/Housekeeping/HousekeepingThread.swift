@@ -1,0 +1,126 @@
+internal import EventLoop
+internal import Files
+internal import FleetModel
+internal import Logging
+internal import Postgres
+internal import Store
+
+/// What has to be done now and then, by whichever collector holds the advisory lock: partitions ahead, retention,
+/// compression, aggregates, search indexes, pruning. And what every collector does for itself: hear of revocations.
+final class HousekeepingThread: Sendable {
+  enum Message: Sendable {
+    case reload
+    case stop
+  }
+
+  private static let intervalNs: Int64 = 60_000_000_000
+  /// The allow-list is read again even without a notification: a lost one must not keep a revoked host in.
+  private static let allowListNs: Int64 = 30_000_000_000
+
+  private let mailbox: Mailbox<Message>
+  private let database: DatabaseURL
+  private let gateways: [Mailbox<GatewayMessage>]
+  private let allowList: AllowList
+  private let settings: SettingsBook
+  private let metrics: CollectorMetrics
+  private let logger: Logger
+  private let advertised: [String]
+  private let pin: [UInt8]
+
+  init(
+    database: DatabaseURL, gateways: [Mailbox<GatewayMessage>], allowList: AllowList, settings: SettingsBook,
+    metrics: CollectorMetrics, logger: Logger, advertised: [String], pin: [UInt8]
+  ) throws(LoopError) {
+    mailbox = try Mailbox(limit: 64)
+    self.database = database
+    self.gateways = gateways
+    self.allowList = allowList
+    self.settings = settings
+    self.metrics = metrics
+    self.logger = logger
+    self.advertised = advertised
+    self.pin = pin
+  }
+
+  func reload() { mailbox.post(.reload) }
+  func stop() { mailbox.post(.stop) }
+
+  func start() throws(LoopError) -> LoopThread {
+    try LoopThread("housekeeping") { [self] in
+      let run = Run(thread: self)
+      while run.isGoingOn { run.turn() }
+      run.connection.close()
+    }
+  }
+
+  private final class Run {
+    let thread: HousekeepingThread
+    let connection: StoreConnection
+    var isGoingOn = true
+    private var housekeepingDueNs: Int64 = 0
+    private var allowListDueNs: Int64 = 0
+    private var isListening = false
+
+    /// How long one wait for notifications lasts: a revocation is heard at once, a stop within this.
+    private static let waitMs = 200
+
+    init(thread: HousekeepingThread) {
+      self.thread = thread
+      connection = StoreConnection(thread.database)
+    }
+
+    func turn() {
+      for message in thread.mailbox.take() {
+        switch message {
+        case .reload: housekeepingDueNs = 0
+        case .stop: isGoingOn = false
+        }
+      }
+      guard isGoingOn else { return }
+      do throws(StoreError) {
+        try connection.use { (store: Store) throws(StoreError) in try work(store) }
+      } catch {
+        isListening = false
+        thread.logger.warning("housekeeping waits for the database", metadata: ["error": "\(error)"])
+        _ = thread.mailbox.wait(maximumMs: 1000).map { message in
+          if case .stop = message { isGoingOn = false }
+        }
+      }
+    }
+
+    private func work(_ store: Store) throws(StoreError) {
+      if !isListening {
+        try store.listenForHostChanges()
+        isListening = true
+        allowListDueNs = 0
+      }
+      let now = Clock.monotonicNs()
+      if now >= allowListDueNs {
+        try readAllowList(store)
+        allowListDueNs = now + HousekeepingThread.allowListNs
+      }
+      if now >= housekeepingDueNs {
+        housekeepingDueNs = now + HousekeepingThread.intervalNs
+        keepHouse(store)
+      }
+      if try store.hostChanges(waitMs: Self.waitMs) { try readAllowList(store) }
+    }
+
+    private func readAllowList(_ store: Store) throws(StoreError) {
+      thread.allowList.replace(try store.allowList())
+      for gateway in thread.gateways { gateway.post(.allowListChanged) }
+    }
+
+    private func keepHouse(_ store: Store) {
+      thread.metrics.housekeepingRuns.add()
+      do throws(StoreError) {
+        for address in thread.advertised {
+          try store.announceCollector(address: address, caPin: Hex.text(thread.pin), version: Build.version)
+        }
+      } catch {
+        thread.metrics.housekeepingFailures.add()
+        thread.logger.warning("housekeeping failed", metadata: ["error": "\(error)"])
+      }
+    }
+  }
+}

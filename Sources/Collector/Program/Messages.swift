@@ -1,0 +1,56 @@
+internal import FleetModel
+
+/// One report stream: which gateway thread owns it, and which it is there. Numbers are never used twice.
+package struct SessionID: Hashable, Sendable {
+  package var gateway: Int
+  package var number: UInt64
+
+  package init(gateway: Int, number: UInt64) {
+    self.gateway = gateway
+    self.number = number
+  }
+}
+
+/// What other threads tell a gateway thread.
+enum GatewayMessage: Sendable {
+  case fenced(session: UInt64, Result<Fence, FenceFailure>)
+  /// Outcomes of each session's batches, in order.
+  case settled([(session: UInt64, outcomes: [CommitOutcome])])
+  /// The writer had no room for this session's batch.
+  case overrun(session: UInt64)
+  /// A writer that was behind is no longer: sessions may read again.
+  case writerCaughtUp
+  case enrolled(call: UInt64, EnrolmentAnswer)
+  /// Certificates changed: connections whose certificate is no longer allowed are cut.
+  case allowListChanged
+  /// The configuration was read again: each stream's host gets its settings.
+  case settingsChanged
+  /// New certificate of the collector, PEM.
+  case identity(ServerIdentity)
+  case drain
+}
+
+/// Why a fence did not come to stand.
+struct FenceFailure: Error, Sendable {
+  let reason: String
+}
+
+/// What the collector shows to agents, as PEM.
+struct ServerIdentity: Sendable, Equatable {
+  var chainPEM: String
+  var keyPEM: String
+  var rootsPEM: String
+}
+
+/// What comes of a join or a renewal: the reply's bytes, or a gRPC status.
+enum EnrolmentAnswer: Sendable {
+  case reply([UInt8])
+  case refused(code: UInt32, message: String)
+}
+
+/// What the gateways ask of the writer of a host.
+enum WriterMessage: Sendable {
+  case stage(StagedBatch, SessionID, bytes: Int)
+  /// Commit what is staged, then end.
+  case stop
+}

@@ -1,0 +1,166 @@
+internal import EventLoop
+internal import Files
+internal import FleetModel
+internal import Logging
+internal import Postgres
+internal import Store
+internal import Synchronization
+
+/// One writer: gathers the batches of its hosts and commits group after group on a connection of its own.
+///
+/// Blocks on the database; nothing else waits on it. While the database is away the group is kept and tried again, and
+/// the gateways stop reading, so the agents keep the rest.
+final class WriterThread: Sendable {
+  /// Messages in the box: more than all agents' windows could hold is a broken gateway.
+  static let boxLimit = 1 << 17
+
+  private let mailbox: Mailbox<WriterMessage>
+  private let gateways: [Mailbox<GatewayMessage>]
+  private let database: DatabaseURL
+  private let metrics: CollectorMetrics
+  private let logger: Logger
+  private let behind = Atomic<Bool>(false)
+
+  init(
+    database: DatabaseURL, gateways: [Mailbox<GatewayMessage>], metrics: CollectorMetrics, logger: Logger
+  ) throws(LoopError) {
+    mailbox = try Mailbox(limit: Self.boxLimit)
+    self.gateways = gateways
+    self.database = database
+    self.metrics = metrics
+    self.logger = logger
+  }
+
+  /// Gateways stop reading while this holds.
+  var isBehind: Bool { behind.load(ordering: .relaxed) }
+
+  /// - Returns: false where the writer cannot take it; the session is to be ended.
+  func stage(_ batch: StagedBatch, of session: SessionID, bytes: Int) -> Bool {
+    mailbox.post(.stage(batch, session, bytes: bytes))
+  }
+
+  func stop() {
+    mailbox.post(.stop)
+  }
+
+  func start(_ name: String) throws(LoopError) -> LoopThread {
+    try LoopThread(name) { [self] in
+      var run = WriterRun(thread: self)
+      run.run()
+    }
+  }
+
+  /// The thread's own state: never seen by another.
+  private struct WriterRun {
+    let thread: WriterThread
+    var groups = GroupCommit<SessionID>()
+    var store: Store?
+    var random = SystemRandomNumberGenerator()
+    var isStopping = false
+    var stopDeadlineNs = Int64.max
+
+    /// How long a stopping writer goes on trying when the database is away: agents hold what is not acked.
+    static let stopPatienceNs: Int64 = 10_000_000_000
+
+    init(thread: WriterThread) { self.thread = thread }
+
+    mutating func run() {
+      while !isDone {
+        for message in thread.mailbox.wait(maximumMs: waitMs) { take(message) }
+        while let group = groups.nextGroup(nowNs: Clock.monotonicNs()) {
+          commit(group)
+          for message in thread.mailbox.take() { take(message) }
+        }
+        tellPressure()
+      }
+      store?.close()
+    }
+
+    private var isDone: Bool {
+      isStopping && (groups.waitingBatches == 0 || Clock.monotonicNs() > stopDeadlineNs)
+    }
+
+    private var waitMs: Int32 {
+      guard let dueNs = groups.dueNs else { return isStopping ? 0 : 1000 }
+      let waitNs = dueNs == .min ? 0 : max(0, dueNs - Clock.monotonicNs())
+      return Int32(clamping: min(1000, (waitNs + 999_999) / 1_000_000))
+    }
+
+    private mutating func take(_ message: WriterMessage) {
+      switch message {
+      case .stage(let batch, let session, let bytes):
+        if !groups.stage(batch, of: session, bytes: bytes) {
+          thread.gateways[session.gateway].post(.overrun(session: session.number))
+        }
+      case .stop:
+        isStopping = true
+        stopDeadlineNs = Clock.monotonicNs() + Self.stopPatienceNs
+      }
+    }
+
+    private mutating func commit(_ group: GroupCommit<SessionID>.Group) {
+      let startNs = Clock.monotonicNs()
+      do throws(StoreError) {
+        let store = try openStore()
+        let outcomes = try store.commit(group.batches)
+        thread.metrics.databaseUp.set(1)
+        count(group, outcomes, durationMs: Double(Clock.monotonicNs() - startNs) / 1e6)
+        tell(groups.committed(outcomes))
+      } catch {
+        failed(error, group)
+      }
+    }
+
+    private mutating func openStore() throws(StoreError) -> Store {
+      if let store { return store }
+      let opened = try Store.open(thread.database)
+      store = opened
+      return opened
+    }
+
+    private mutating func failed(_ error: StoreError, _ group: GroupCommit<SessionID>.Group) {
+      thread.metrics.commitFailures.add()
+      thread.metrics.databaseUp.set(0)
+      thread.logger.warning(
+        "commit failed",
+        metadata: ["error": "\(error)", "batches": "\(group.batches.count)", "tries": "\(group.failures + 1)"])
+      // A new connection settles what became of an unanswered COMMIT: the marks tell.
+      store?.close()
+      store = nil
+      groups.failed(.unknown, nowNs: Clock.monotonicNs(), random: &random)
+    }
+
+    private func count(_ group: GroupCommit<SessionID>.Group, _ outcomes: [CommitOutcome], durationMs: Double) {
+      let metrics = thread.metrics
+      metrics.commits.add()
+      metrics.commitDuration.observe(ms: durationMs)
+      for (batch, outcome) in zip(group.batches, outcomes) {
+        switch outcome {
+        case .committed:
+          metrics.batchesCommitted.add()
+          metrics.rowsCommitted.add(UInt64(batch.batch.rowCount))
+          metrics.logLinesCommitted.add(UInt64(batch.batch.files.reduce(0) { $0 + $1.lines.count }))
+        case .duplicate: metrics.batchesDuplicate.add()
+        case .fenced: metrics.batchesFenced.add()
+        case .outOfOrder: metrics.batchesOutOfOrder.add()
+        }
+      }
+    }
+
+    /// One message a gateway, however many sessions it is about.
+    private func tell(_ settled: [(session: SessionID, outcomes: [CommitOutcome])]) {
+      for (index, gateway) in thread.gateways.enumerated() {
+        let own = settled.filter { $0.session.gateway == index }.map {
+          (session: $0.session.number, outcomes: $0.outcomes)
+        }
+        if !own.isEmpty { gateway.post(.settled(own)) }
+      }
+    }
+
+    private func tellPressure() {
+      thread.metrics.batchesStaged.set(Int64(groups.waitingBatches))
+      let was = thread.behind.exchange(groups.isBehind, ordering: .relaxed)
+      if was, !groups.isBehind { for gateway in thread.gateways { gateway.post(.writerCaughtUp) } }
+    }
+  }
+}
