@@ -1,0 +1,138 @@
+import Files
+import Foundation
+import Testing
+
+extension EndToEndTests {
+  /// Whatever is wrong: one sentence on standard error that says what to do, and the contract's exit code.
+  @Suite(.timeLimit(.minutes(5))) struct BadInput {
+    @Test(
+      arguments: [
+        ("signalbox", ["fly"], 2, "fly"), ("signalbox", ["logs", "--level", "loud"], 2, "loud"),
+        ("signalbox", ["fleet", "status"], 2, "--state-dir"),
+        ("signalbox", ["fleet", "status", "--state-dir", "/nonexistent"], 4, "/nonexistent"),
+        ("signalbox", ["fleet", "status", "--database", "postgresql://127.0.0.1:1/none"], 4, "running"),
+        ("signalbox", ["fleet", "status", "--database", "http://x"], 2, "--database"),
+        ("signalbox", ["logs", "--format", "xml"], 2, "xml"), ("signalbox", ["logs", "--since", "soon"], 2, "soon"),
+        ("signalbox-agent", ["fly"], 2, "fly"), ("signalbox-agent", ["run"], 2, "--state-dir"),
+        ("signalbox-agent", ["run", "--state-dir", "/tmp/signalbox-never-joined"], 1, "join"),
+        ("signalbox-agent", ["join", "rubbish", "--state-dir", "/tmp/signalbox-never-joined"], 2, "token"),
+        ("signalbox-collector", ["--listen", "nonsense", "--state-dir", "/tmp/signalbox-x"], 2, "nonsense"),
+        ("signalbox-collector", [], 2, "--state-dir"),
+        (
+          "signalbox-collector", ["--state-dir", "/tmp/signalbox-x", "--config", "/nonexistent.yaml"], 2,
+          "/nonexistent.yaml"
+        ),
+        (
+          "signalbox-collector", ["--state-dir", "/tmp/signalbox-x", "--database", "postgresql://127.0.0.1:1/none"], 4,
+          "127.0.0.1"
+        ),
+      ] as [(String, [String], Int32, String)])
+    func oneSentenceAndTheRightCode(_ program: String, _ words: [String], _ code: Int32, _ part: String) throws {
+      let result = try Program.run(program, words, environment: ["SIGNALBOX_DATABASE_URL": ""])
+      #expect(result.code == code, "\(program) \(words): \(result.errors)")
+      #expect(result.errors.contains(part), "\(result.errors)")
+      #expect(result.errors.split(separator: "\n").count == 1, "\(result.errors)")
+      #expect(result.output.isEmpty)
+    }
+
+    @Test func aPortInUseIsSaid() throws {
+      let fleet = try TestFleet("port")
+      defer { fleet.tearDown() }
+      try fleet.startCollector()
+      let result = try Program.run(
+        "signalbox-collector", ["--state-dir", fleet.directory + "/other", "--listen", "127.0.0.1:\(fleet.port)"])
+      #expect(result.code == 1)
+      #expect(result.errors.contains("\(fleet.port)"), "\(result.errors)")
+    }
+
+    @Test func aTokenWorksOnceAndAStaleOneNever() throws {
+      let fleet = try TestFleet("token")
+      defer { fleet.tearDown() }
+      try fleet.startCollector()
+      let token = try fleet.signalbox("hosts", "invite", "once").output.trimmingCharacters(in: .newlines)
+      let first = try Program.run("signalbox-agent", ["join", token, "--state-dir", fleet.directory + "/a1"])
+      #expect(first.code == 0, "\(first.errors)")
+      let second = try Program.run("signalbox-agent", ["join", token, "--state-dir", fleet.directory + "/a2"])
+      #expect(second.code == 1)
+      #expect(second.errors.contains("used by another machine"), "\(second.errors)")
+      let short = try fleet.signalbox("hosts", "invite", "stale", "--expires", "1s").output
+        .trimmingCharacters(in: .newlines)
+      usleep(1_200_000)
+      let stale = try Program.run("signalbox-agent", ["join", short, "--state-dir", fleet.directory + "/a3"])
+      #expect(stale.code == 1)
+      #expect(stale.errors.contains("expired"), "\(stale.errors)")
+      let cut = try Program.run(
+        "signalbox-agent", ["join", String(token.dropLast(3)), "--state-dir", fleet.directory + "/a4"])
+      #expect(cut.code == 2)
+    }
+
+    @Test func queryOnlyReads() throws {
+      let fleet = try TestFleet("query")
+      defer { fleet.tearDown() }
+      try fleet.startCollector()
+      for sql in [
+        "delete from hosts", "drop view hosts", "create table x (a int)", "select * from signalbox.certificates",
+        "select pg_read_file('/etc/passwd')", "select 1; select 2", "set role postgres",
+      ] {
+        let result = try fleet.signalbox("query", sql)
+        #expect(result.code != 0 && result.code != 3, "\(sql): \(result.output)")
+        #expect(result.errors.split(separator: "\n").count == 1, "\(sql): \(result.errors)")
+      }
+      #expect(try fleet.signalbox("query", "select pg_sleep(10)", "--timeout", "1").code == 1)
+    }
+  }
+
+  @Suite(.timeLimit(.minutes(5))) struct Identity {
+    @Test func revokingCutsTheLiveConnectionWithinASecond() throws {
+      let fleet = try TestFleet("revoke")
+      defer { fleet.tearDown() }
+      try fleet.startCollector()
+      try fleet.join("doomed")
+      try fleet.startAgent()
+      try fleet.eventually("a live host") { try fleet.json("fleet", "status").first?["state"] as? String == "live" }
+      let open = try metric(fleet, "signalbox_gateway_streams_open")
+      #expect(open == 1)
+      #expect(try fleet.signalbox("hosts", "revoke", "doomed").code == 0)
+      let cutAt = Date()
+      try fleet.eventually("the cut", within: 5) { try metric(fleet, "signalbox_gateway_streams_open") == 0 }
+      #expect(Date().timeIntervalSince(cutAt) < 1)
+      #expect(try fleet.json("fleet", "status").first?["state"] as? String == "revoked")
+      let rows = try fleet.value("select count(*) from host_samples")
+      usleep(2_000_000)
+      #expect(try fleet.value("select count(*) from host_samples") == rows)
+    }
+
+    private func metric(_ fleet: TestFleet, _ name: String) throws -> Int? {
+      let text = try Program.run("/usr/bin/curl", ["-sS", "http://\(fleet.metricsAddress)/metrics"]).output
+      return text.split(separator: "\n").first { $0.hasPrefix(name + " ") }
+        .flatMap { Int($0.split(separator: " ")[1]) }
+    }
+  }
+
+  @Suite(.timeLimit(.minutes(5))) struct Poison {
+    @Test func poisonRowsCostOnlyThemselves() throws {
+      let fleet = try TestFleet("poison")
+      defer { fleet.tearDown() }
+      try fleet.startCollector()
+      try fleet.join()
+      try fleet.startAgent()
+      var bytes = Array("good 1\n".utf8)
+      bytes += [UInt8(ascii: "n"), 0, UInt8(ascii: "l"), 10, 0xff, 0xfe, UInt8(ascii: "x"), 10]
+      bytes += Array(
+        "2026-11-21 08:00:00,000 - ERROR - bad \u{1b}[31mred\n294277-01-01 00:00:00,000 - INFO - far\n".utf8)
+      bytes += Array(repeating: UInt8(ascii: "L"), count: 1 << 20) + [10] + Array("good 2\n".utf8)
+      try HostFiles.replace(fleet.logs + "/poison.log", with: bytes, mode: 0o644)
+      var csv = "episode,step,action,reward,balance,shares_held,current_price,portfolio_value,current_position\n"
+      csv += "1,1,0,nan,1,1,1,1,0\n1,2,0,1e400,1,1,1,-inf,0\n1,3,0,x,1,1,1,1,0\n1,4,0,0.5,1,1,1,1,0\n"
+      try HostFiles.replace(fleet.logs + "/training_log.csv", with: Array(csv.utf8), mode: 0o644)
+      try fleet.eventually("the good rows") {
+        try fleet.value("select count(*) from log_lines where message like '%good%'") == 2
+          && fleet.value("select count(*) from training_steps") >= 3
+      }
+      #expect(try fleet.value("select count(*) from log_lines where file like '%poison.log'") == 7)
+      let shown = try fleet.signalbox("logs", "--since", "3650d", "--level", "error")
+      #expect(shown.output.contains("\\u{1b}[31mred"), "\(shown.output)")
+      #expect(!shown.output.unicodeScalars.contains("\u{1b}"))
+    }
+  }
+}
