@@ -99,15 +99,12 @@ func withFields(_ fields: [HeaderField], _ body: (UnsafePointer<nghttp2_nv>?, In
 }
 
 extension HTTP2Session {
-  /// Tells the library to end the session: the only callback result that stops a flood inside one read.
+  /// Tells the library to end the session.
   private var stop: Int32 { NGHTTP2_ERR_CALLBACK_FAILURE.rawValue }
 
   func frameBegan(type: UInt8) -> Int32 {
-    framesReceived += 1
     if type == UInt8(NGHTTP2_HEADERS.rawValue), headerBlockSinceNs == nil { headerBlockSinceNs = nowNs }
-    if budget.take() { return 0 }
-    failure = .frameFlood
-    return stop
+    return 0
   }
 
   func headersBegan(_ stream: Int32, isRequest: Bool) {

@@ -19,7 +19,8 @@ internal import CNGHTTP2
   package internal(set) var headerBlockSinceNs: Int64?
   /// When the last whole frame came.
   package internal(set) var lastFrameNs: Int64
-  package internal(set) var framesReceived: UInt64 = 0
+  package private(set) var framesReceived: UInt64 = 0
+  private var frames: FrameCounter
   package internal(set) var queuedBytes = 0
   /// Fields of the block that is being read.
   var block = HeaderBlock()
@@ -42,6 +43,7 @@ internal import CNGHTTP2
     lastFrameNs = nowNs
     budget = TokenBucket(burst: limits.frameBurst, perSecond: limits.framesPerSecond, nowNs: nowNs)
     resets = TokenBucket(burst: limits.resetBurst, perSecond: limits.resetsPerSecond, nowNs: nowNs)
+    frames = FrameCounter(prefaceBytes: role == .server ? 24 : 0)
     let me = unsafe Unmanaged.passUnretained(self).toOpaque()
     let option = unsafe makeOption(limits)
     defer { unsafe nghttp2_option_del(option) }
@@ -84,6 +86,9 @@ internal import CNGHTTP2
     self.nowNs = nowNs
     budget.advance(to: nowNs)
     resets.advance(to: nowNs)
+    let begun = frames.count(bytes)
+    framesReceived += UInt64(begun)
+    if !budget.take(Double(begun)) { throw fail(.frameFlood) }
     // The pointer is used only inside the call; its number is kept to recognise ranges, never to read.
     let code = unsafe bytes.withUnsafeBufferPointer { memory -> Int in
       guard let base = memory.baseAddress else { return 0 }
