@@ -175,7 +175,9 @@ final class Connection: WakeEndObserver {
     // Sending ends streams and empties queues.
     let nothing: [UInt8] = []
     if phase == .open { deliver(session, nothing.span) }
-    if phase == .open && unsent.isEmpty && !session.isAlive { close(closing ?? .local) }
+    if phase == .open && unsent.isEmpty && !session.isAlive {
+      close(closing ?? (role == .client ? .peerClosed : .local))
+    }
   }
 
   private func writeOut(_ session: HTTP2Session) {

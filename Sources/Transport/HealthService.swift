@@ -35,7 +35,7 @@ package final class HealthService {
   }
 
   /// Tells watchers too.
-  package func set(_ service: String = "", _ status: Status) {
+  package func set(_ status: Status, service: String = "") {
     guard statuses.updateValue(status, forKey: service) != status else { return }
     for (_, watcher) in watchers where watcher.service == service { watcher.call.send(Self.response(status)) }
   }

@@ -172,7 +172,7 @@ package final class RPCClient {
     pingSentNs = loop.nowNs
     session.ping(UInt64(bitPattern: loop.nowNs))
     connection.scheduleFlush()
-    scheduleKeepalive(limits.pingTimeoutNs)
+    scheduleKeepalive(min(limits.keepaliveNs, limits.pingTimeoutNs))
   }
 }
 
