@@ -16,9 +16,9 @@ func program(_ name: String, _ dependencies: [Target.Dependency], path: String? 
   .executableTarget(name: name, dependencies: dependencies, path: path, swiftSettings: strict)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
   .testTarget(
-    name: name + "Tests", dependencies: dependencies + ["TestSupport"], exclude: [], swiftSettings: strict)
+    name: name + "Tests", dependencies: dependencies + ["TestSupport"], exclude: exclude, swiftSettings: strict)
 }
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -86,7 +86,7 @@ let package = Package(
     tests("HTTP2", ["HTTP2"]),
     tests("NVML", ["NVML", "FleetModel"]),
     tests("RPC", ["RPC"]),
-    tests("Transport", ["Transport", "Files", "EventLoop", "TLS", "HTTP2", "RPC"]),
+    tests("Transport", ["Transport", "Files", "EventLoop", "TLS", "HTTP2", "RPC"], exclude: ["Interop"]),
     tests("Postgres", ["Postgres"]),
     tests("Store", ["Store", "Postgres", "FleetModel"]),
     tests("Agent", ["Agent", "FleetModel", "Schema", "Files", "EventLoop", "TLS", "signalbox-agent"]),
