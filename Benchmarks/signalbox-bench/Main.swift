@@ -5,6 +5,8 @@ internal import Glibc
   private static let modes: [String: @Sendable ([String]) -> Void] = [
     "sampling": { _ in SamplingBench.run() },
     "schema": { _ in SchemaBench.run() },
+    "transport": { TransportBench.run($0) },
+    "transport-clients": { TransportBench.holdConnections($0) },
   ]
 
   static func main() {

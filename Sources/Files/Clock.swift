@@ -9,6 +9,9 @@ package enum Clock {
   /// CLOCK_BOOTTIME: goes on in suspend, comparable within one boot.
   package static func bootNs() -> Int64 { now(CLOCK_BOOTTIME) }
 
+  /// CLOCK_THREAD_CPUTIME_ID: what the calling thread has used.
+  package static func threadCPUNs() -> Int64 { now(CLOCK_THREAD_CPUTIME_ID) }
+
   private static func now(_ clock: clockid_t) -> Int64 {
     var time = timespec()
     unsafe clock_gettime(clock, &time)
