@@ -34,8 +34,8 @@ package final class HealthService {
     }
   }
 
-  /// Tells watchers too.
-  package func set(_ status: Status, service: String = "") {
+  /// Tells watchers too. "" is the server as a whole.
+  package func set(_ service: String, _ status: Status) {
     guard statuses.updateValue(status, forKey: service) != status else { return }
     for (_, watcher) in watchers where watcher.service == service { watcher.call.send(Self.response(status)) }
   }

@@ -117,8 +117,8 @@ extension Connections {
       try bed.turn { checked.status != nil && refused.status != nil && watched.messages.count == 1 }
       #expect(checked.messages == [[8, 1]])
       #expect(refused.status?.code == .notFound)
-      health.set(.notServing)
-      health.set(.notServing)
+      health.set("", .notServing)
+      health.set("", .notServing)
       try bed.turn { watched.messages.count == 2 }
       #expect(watched.messages == [[8, 1], [8, 2]])
       bed.server.drain(graceNs: 5_000_000_000) {}
