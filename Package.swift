@@ -77,6 +77,11 @@ let package = Package(
     .target(
       name: "TestSupport", dependencies: ["FleetModel", "Files", "Postgres"], path: "Tests/TestSupport", exclude: ["timescale.sh"],
       swiftSettings: strict),
+    // What the fuzzer feeds, shared with the unit tests that replay its finds.
+    .target(
+      name: "FuzzTargets", dependencies: ["FleetModel", "Schema", "Agent"], path: "Tests/Fuzz/Targets",
+      swiftSettings: strict),
+    tests("Fuzz", ["FuzzTargets"]),
     tests("Architecture", []),
     tests("FleetModel", ["FleetModel"]),
     tests("Schema", ["Schema", "FleetModel"]),
@@ -97,3 +102,13 @@ let package = Package(
   ],
   swiftLanguageModes: [.v6]
 )
+
+// The fuzzer itself: Tests/Fuzz/run.sh sets the variable.
+if Context.environment["SIGNALBOX_FUZZ"] != nil {
+  package.targets.append(
+    .executableTarget(
+      name: "FuzzDriver", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Driver",
+      swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])],
+      // gold, the default linker, crashes on the sanitizer's sections.
+      linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address", "-use-ld=lld"])]))
+}
