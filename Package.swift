@@ -75,11 +75,13 @@ let package = Package(
       path: "Benchmarks/signalbox-bench"),
     // Tests
     .target(
-      name: "TestSupport", dependencies: ["FleetModel", "Files", "Postgres"], path: "Tests/TestSupport", exclude: ["timescale.sh"],
+      name: "TestSupport", dependencies: ["FleetModel", "Files", "Postgres"], path: "Tests/TestSupport",
+      exclude: ["timescale.sh"],
       swiftSettings: strict),
     // What the fuzzer feeds, shared with the unit tests that replay its finds.
     .target(
-      name: "FuzzTargets", dependencies: ["FleetModel", "Schema", "Agent"], path: "Tests/Fuzz/Targets",
+      name: "FuzzTargets", dependencies: ["FleetModel", "Schema", "HTTP2", "RPC", "TLS", "Agent"],
+      path: "Tests/Fuzz/Targets",
       swiftSettings: strict),
     tests("Fuzz", ["FuzzTargets"]),
     tests("Architecture", []),

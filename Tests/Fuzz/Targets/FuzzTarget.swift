@@ -11,6 +11,10 @@ package struct FuzzTarget: Sendable {
     FuzzTarget(name: "JSONScanner", run: JSONScannerTarget.run),
     FuzzTarget(name: "ProcParsers", run: ProcParsersTarget.run),
     FuzzTarget(name: "TrainingReaders", run: TrainingReadersTarget.run),
+    FuzzTarget(name: "SocketSession", run: SocketSessionTarget.run),
+    FuzzTarget(name: "HTTP2Feed", run: HTTP2FeedTarget.run),
+    FuzzTarget(name: "RPCDeframer", run: RPCDeframerTarget.run),
+    FuzzTarget(name: "JoinToken", run: JoinTokenTarget.run),
   ]
 }
 
