@@ -18,6 +18,15 @@ enum ReaderExercise {
       start += step(&reader, Array(file[start..<end]), at: start, isFinal: isFinal)
       if isFinal, start == file.count { break }
     }
+    finish(&reader, at: file.count)
+  }
+
+  private static func finish(_ reader: inout any FormatReader, at offset: Int) {
+    let file = FileIdentity(key: FileKey(high: 1, low: 2), path: "")
+    var delta = FileDelta(file: file, from: UInt64(offset), to: UInt64(offset))
+    delta.isFinished = true
+    reader.finish(nowNs: 1_760_000_000_000_000_000, into: &delta)
+    check(delta)
   }
 
   private static func step(_ reader: inout any FormatReader, _ bytes: [UInt8], at offset: Int, isFinal: Bool) -> Int {
