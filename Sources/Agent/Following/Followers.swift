@@ -27,6 +27,7 @@ package final class Followers: DeltaSource {
   var scanNumber: UInt64 = 0
   private var nextScanNs = Int64.min
   private var lastScanNs = Int64.min
+  private var lastNowNs = Int64.min
   /// Found, but beyond `limits.files`.
   package internal(set) var unfollowedTotal: UInt64 = 0
   /// Losses told so far.
@@ -88,6 +89,8 @@ package final class Followers: DeltaSource {
 
   /// Looks at what has changed outside. `nextDelta` does this too.
   package func tick(nowNs: Int64) {
+    if nowNs < lastNowNs { clockWentBack(to: nowNs) }
+    lastNowNs = nowNs
     let changes = fileSystem.takeChanges()
     for path in changes.modified {
       if let file = byPath[path] { enqueue(file) }
@@ -99,6 +102,19 @@ package final class Followers: DeltaSource {
       scan(nowNs: nowNs)
     }
     releaseHeld(nowNs: nowNs)
+  }
+
+  /// The wall clock was set back: nothing may wait until it is again as late as it was.
+  private func clockWentBack(to nowNs: Int64) {
+    nextScanNs = min(nextScanNs, nowNs)
+    lastScanNs = min(lastScanNs, nowNs)
+    for file in files {
+      file.grownNs = min(file.grownNs, nowNs)
+      file.lookedNs = min(file.lookedNs, nowNs)
+      file.detachedNs = min(file.detachedNs, nowNs)
+      file.usedNs = min(file.usedNs, nowNs)
+      file.heldUntilNs = min(file.heldUntilNs, nowNs)
+    }
   }
 
   private func releaseHeld(nowNs: Int64) {
