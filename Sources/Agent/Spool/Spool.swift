@@ -97,8 +97,8 @@ package final class Spool {
   // MARK: Sending
 
   /// The collector's marks: everything behind them is sent (again).
-  /// - Returns: false where the marks show that another host uses this spool's numbers. Then there is a new spool with
-  ///   what can be carried over, and this stream must end.
+  /// - Returns: false where the marks show that another host uses this spool's numbers. Then there is a new spool, and
+  ///   this stream must end.
   package func resume(from marks: [LaneMark], nowNs: Int64, random: inout some RandomNumberGenerator) -> Bool {
     var sequences: [UInt64] = lanes.map { _ in 0 }
     for mark in marks { sequences[Int(mark.lane.rawValue)] = mark.sequence }
@@ -117,6 +117,9 @@ package final class Spool {
   package func next(_ lane: Lane, budgetBytes: Int, nowNs: Int64) -> SpooledItem? {
     lanes[Int(lane.rawValue)].take(disk, budgetBytes: budgetBytes, nowNs: nowNs, limits: limits)
   }
+
+  /// Last sequence given to a record of the lane, or jumped over.
+  package func lastSequence(_ lane: Lane) -> UInt64 { lanes[Int(lane.rawValue)].next - 1 }
 
   package func hasUnsent(_ lane: Lane) -> Bool { lanes[Int(lane.rawValue)].hasUnsent }
 
@@ -166,15 +169,11 @@ package final class Spool {
     }
   }
 
-  /// Begins a new spool: another host has used this one's numbers, so that those sent and not acked can be anyone's.
-  /// What was never sent since this start is carried over, as far as memory allows; the rest is reported.
+  /// Begins a new spool: another host has used this one's numbers. Whatever is not acked, the other may have sent, since
+  /// it may have been copied with everything in it; so all of that is reported as possibly lost and nothing sent twice.
   private func replace(nowNs: Int64, random: inout some RandomNumberGenerator) {
-    var carried: [[[UInt8]]] = []
-    var lost: [UInt64] = []
-    for index in lanes.indices {
-      let (payloads, missing) = takeUnsent(index, nowNs: nowNs)
-      carried.append(payloads)
-      lost.append(missing)
+    let lost = lanes.map { lane in
+      lane.segments.reduce(0) { $0 + Self.unacked($1, lane) } + (lane.next - 1 - lane.writtenThrough)
     }
     setAside(lanes.flatMap { $0.segments.map(\.name) })
     bytes = 0
@@ -184,27 +183,9 @@ package final class Spool {
       if lost[index] > 0 {
         found.loss = LossRange(from: 1, to: lost[index] + 1, reason: .spoolDamaged, isEstimate: true)
       }
+      droppedRecordsTotal += lost[index]
       lanes[index] = SpoolLane(found, base: lost[index] + 1, limits: limits)
-    }
-    for (index, payloads) in carried.enumerated() {
-      for payload in payloads { append(payload, lane: lanes[index].lane, nowNs: nowNs) }
       writeOut(index, nowNs: nowNs)
     }
-  }
-
-  /// - Returns: what was not sent since the start, and how many records are left behind.
-  private func takeUnsent(_ index: Int, nowNs: Int64) -> (payloads: [[UInt8]], lost: UInt64) {
-    let ambiguous = lanes[index].segments.reduce(0) { $0 + Self.unacked($1, lanes[index]) }
-    let unwritten = lanes[index].next - 1 - lanes[index].writtenThrough
-    lanes[index].resume(after: max(lanes[index].sentThrough, lanes[index].base - 1))
-    var payloads: [[UInt8]] = []
-    var room = limits.carriedBytesMax
-    while let item = lanes[index].take(disk, budgetBytes: room, nowNs: nowNs, limits: limits) {
-      guard case .encoded(let payload) = item.content else { continue }
-      payloads.append(payload)
-      room -= payload.count
-    }
-    let all = ambiguous + unwritten
-    return (payloads, all - min(all, UInt64(payloads.count)))
   }
 }

@@ -25,8 +25,6 @@ package struct SpoolLimits: Sendable {
   /// Unreadable segments kept for whoever wants to look.
   package var setAsideFilesMax = 16
   package var setAsideBytesMax: UInt64 = 8 << 20
-  /// Records carried into a new spool when another host used this one's numbers.
-  package var carriedBytesMax = 4 << 20
 
   package init() {}
 }
