@@ -63,7 +63,7 @@ let package = Package(
     library(
       "Collector",
       ["FleetModel", "Schema", "Files", "EventLoop", "TLS", "RPC", "Transport", "Store", "Postgres", logging, yams]),
-    library("Simulation", ["FleetModel", "Schema", "Agent", "Collector"]),
+    library("Simulation", ["FleetModel", "Schema", "Files", "Agent", "Collector"]),
     library("Commands", ["FleetModel", "Files", "EventLoop", "TLS", "Postgres", "Store", argumentParser]),
     program("signalbox-agent", ["Agent"]),
     program("signalbox-collector", ["Collector", "EventLoop", "Files", "Postgres", argumentParser, logging]),
@@ -99,7 +99,7 @@ let package = Package(
     tests("Agent", ["Agent", "FleetModel", "Schema", "Files", "EventLoop", "TLS", "signalbox-agent"]),
     tests("Collector", ["Collector", "Store", "Postgres", "FleetModel", "Schema", "Files", "TLS"]),
     tests("Commands", ["Commands", "Store", "Postgres", "FleetModel"]),
-    tests("Simulation", ["Simulation"]),
+    tests("Simulation", ["Simulation", "FleetModel"]),
     tests("EndToEnd", ["FleetModel", "Files", "Postgres", "signalbox", "signalbox-agent", "signalbox-collector"]),
   ],
   swiftLanguageModes: [.v6]

@@ -1,3 +1,6 @@
+internal import Simulation
+
+/// `signalbox-simulate --seeds N [--from K]` or `--seed N [--trace]`.
 @main enum Main {
-  static func main() {}
+  static func main() { SimulateCommand.run(Array(CommandLine.arguments.dropFirst())) }
 }

@@ -45,6 +45,9 @@ package final class UplinkSession {
   package private(set) var batchesSentTotal: UInt64 = 0
   package private(set) var batchesAckedTotal: UInt64 = 0
 
+  /// Batches are under way.
+  package var hasUnacked: Bool { !window.isEmpty }
+
   let source: any DeltaSource
   let limits: UplinkLimits
   var window: UplinkWindow

@@ -1,0 +1,220 @@
+internal import Collector
+internal import FleetModel
+internal import Schema
+
+/// One collector process: sessions and group commit as they are, the loop and the database connection modelled.
+final class SimulatedCollector {
+  private struct Stream {
+    var session: HostSession
+    let connection: SimulatedConnection
+  }
+
+  let number: Int
+  private unowned let world: World
+  private var streams: [Int: Stream] = [:]
+  private var writer: GroupCommit<Int>
+  private var random: SeededRandom
+  private(set) var isAlive = true
+  /// Counts processes: what an earlier one asked for is not answered to a later one.
+  private var life = 0
+  private var pumpAtNs = Int64.max
+
+  init(number: Int, world: World) {
+    self.number = number
+    self.world = world
+    random = world.random.fork()
+    writer = GroupCommit(limits: world.plan.commitLimits)
+  }
+
+  // MARK: Process
+
+  /// kill -9. A transaction under way may still be committed by the database.
+  func kill() {
+    guard isAlive else { return }
+    world.note { "collector \(number) is killed" }
+    isAlive = false
+    life += 1
+    for number in streams.keys.sorted() { streams[number]?.connection.collectorCloses() }
+    streams = [:]
+    writer = GroupCommit(limits: world.plan.commitLimits)
+  }
+
+  func start() {
+    guard !isAlive else { return }
+    world.note { "collector \(number) starts" }
+    isAlive = true
+  }
+
+  // MARK: Streams
+
+  /// - Parameter host: whose certificate the connection showed.
+  func accept(_ connection: SimulatedConnection, host: HostID) {
+    streams[connection.number] = Stream(
+      session: HostSession(host: host, limits: world.plan.sessionLimits), connection: connection)
+  }
+
+  func wantsInput(_ number: Int) -> Bool {
+    guard let stream = streams[number] else { return false }
+    return stream.session.wantsInput && (!writer.isBehind || stream.session.state == .waitingForHello)
+  }
+
+  func received(_ bytes: [UInt8], on number: Int) {
+    guard var stream = streams[number] else { return }
+    let frame: AgentFrame
+    do throws(SchemaError) { frame = try Wire.decodeAgentFrame(bytes.span) } catch {
+      world.fail("collector \(self.number) cannot decode what the agent sent: \(error)")
+      return
+    }
+    let action = stream.session.received(frame, bytes: bytes.count, nowNs: world.wallNs)
+    streams[number] = stream
+    if let action { carryOut(action, on: number) }
+  }
+
+  func lost(_ number: Int) {
+    streams[number]?.session.disconnected()
+    streams[number] = nil
+  }
+
+  private func carryOut(_ action: HostSession.Action, on number: Int) {
+    switch action {
+    case .fence(let hello): fence(hello, on: number)
+    case .stage(let batch, let bytes):
+      if writer.stage(batch, of: number, bytes: bytes) { pump() } else { end(number, "the writer is full") }
+    case .send(let frame):
+      world.note { "collector \(self.number) → \(number): \(frame.summary)" }
+      var bytes: [UInt8] = []
+      Wire.encode(frame, into: &bytes)
+      streams[number]?.connection.sendToAgent(bytes)
+    case .close(let end):
+      if case .invalid(let fault) = end { world.fail("collector \(self.number) refuses stream \(number): \(fault)") }
+      if case .overLimit(let fault) = end {
+        world.fail("collector \(self.number) stream \(number) is over a limit: \(fault)")
+      }
+      self.end(number, end.description)
+    }
+  }
+
+  private func end(_ number: Int, _ reason: String) {
+    world.note { "collector \(self.number) ends stream \(number): \(reason)" }
+    let stream = streams.removeValue(forKey: number)
+    stream?.connection.collectorCloses()
+  }
+
+  // MARK: Database
+
+  private func fence(_ hello: Hello, on number: Int) {
+    guard let host = streams[number]?.session.host else { return }
+    let life = life
+    world.scheduler.after(world.storeDelay(&random)) { [self] in
+      // The statement runs in the database, whether or not its collector still lives.
+      guard !world.isStoreAway, !(world.faultsOn && random.chance(0.05)) else {
+        answer(life, number) { $0.fenceFailed("away") }
+        return
+      }
+      let fence = world.store.fence(host, spool: hello.spoolID)
+      world.note { "store: epoch \(fence.epoch) for stream \(number) of collector \(self.number)" }
+      world.scheduler.after(world.storeDelay(&random)) { [self] in
+        answer(life, number) { [world] in $0.fenceReceived(fence, settings: Settings(), nowNs: world.wallNs) }
+      }
+    }
+  }
+
+  private func answer(_ life: Int, _ number: Int, _ change: (inout HostSession) -> HostSession.Action?) {
+    guard life == self.life, var stream = streams[number] else { return }
+    let action = change(&stream.session)
+    streams[number] = stream
+    if let action { carryOut(action, on: number) }
+    streams[number]?.connection.releaseHeld()
+  }
+
+  private func pump() {
+    guard isAlive else { return }
+    if let group = writer.nextGroup(nowNs: world.scheduler.nowNs) { return commit(group) }
+    guard let dueNs = writer.dueNs, dueNs < pumpAtNs else { return }
+    pumpAtNs = dueNs
+    let life = life
+    world.scheduler.at(dueNs) { [self] in
+      pumpAtNs = .max
+      if life == self.life { pump() }
+    }
+  }
+
+  private func commit(_ group: GroupCommit<Int>.Group) {
+    let life = life
+    let isFaulty = world.faultsOn && random.chance(world.plan.commitFaultRatio)
+    if world.isStoreAway || (isFaulty && random.chance(0.4)) {
+      world.scheduler.after(world.storeDelay(&random)) { [self] in failed(life, .transient) }
+      return
+    }
+    let applyNs = world.storeDelay(&random)
+    if isFaulty {
+      // The reply is lost. The transaction is committed before the retry, after it, or never.
+      let lateNs = random.chance(0.3) ? random.within(0...2 * .second) : 0
+      if random.chance(0.7) {
+        world.scheduler.after(applyNs + lateNs) { [self] in _ = apply(group) }
+      }
+      world.scheduler.after(applyNs + world.storeDelay(&random)) { [self] in failed(life, .unknown) }
+      return
+    }
+    world.scheduler.after(applyNs) { [self] in
+      let outcomes = apply(group)
+      world.scheduler.after(world.storeDelay(&random)) { [self] in committed(life, outcomes) }
+    }
+  }
+
+  private func apply(_ group: GroupCommit<Int>.Group) -> [CommitOutcome] {
+    let outcomes = world.store.commit(group.batches)
+    world.note { "store: commit of collector \(number): \(describe(group, outcomes))" }
+    return outcomes
+  }
+
+  private func describe(_ group: GroupCommit<Int>.Group, _ outcomes: [CommitOutcome]) -> String {
+    zip(zip(group.sessions, group.batches), outcomes).map { pair, outcome in
+      "\(pair.0)/\(pair.1.batch.number) \(pair.1.batch.summary) \(outcome)"
+    }.joined(separator: ", ")
+  }
+
+  private func failed(_ life: Int, _ failure: CommitFailure) {
+    guard life == self.life else { return }
+    world.note { "collector \(number): commit failed, \(failure)" }
+    writer.failed(failure, nowNs: world.scheduler.nowNs, random: &random)
+    pump()
+  }
+
+  private func committed(_ life: Int, _ outcomes: [CommitOutcome]) {
+    guard life == self.life else { return }
+    for (number, outcomes) in writer.committed(outcomes) {
+      guard var stream = streams[number] else { continue }
+      let actions = stream.session.settled(outcomes)
+      streams[number] = stream
+      for action in actions { carryOut(action, on: number) }
+    }
+    pump()
+    for number in streams.keys.sorted() { streams[number]?.connection.releaseHeld() }
+  }
+}
+
+extension CollectorFrame {
+  var summary: String {
+    switch self {
+    case .welcome(let welcome):
+      "welcome epoch \(welcome.epoch) lanes \(welcome.lanes.map { "\($0.lane) \($0.sequence)" }) files "
+        + "\(welcome.files.map { "\($0.file.key.low % 1000)@\($0.offset)" })"
+    case .ack(let number): "ack \(number)"
+    case .settings: "settings"
+    }
+  }
+}
+
+extension Batch {
+  var summary: String {
+    let lanes = spooled.map { part in
+      let isGap = part.records.hosts.isEmpty
+      return "\(part.lane == .live ? "L" : "B")\(part.firstSequence)" + (isGap ? "…\(part.lastSequence)" : "")
+    }
+    let deltas = files.map {
+      "F\($0.file.key.low % 1000)[\($0.from),\($0.to))\($0.isFinished ? "." : "")\($0.losses.isEmpty ? "" : "!")"
+    }
+    return "(" + (lanes + deltas).joined(separator: " ") + ")"
+  }
+}

@@ -1,0 +1,210 @@
+internal import Agent
+internal import FleetModel
+
+/// The log directory of one host: names, inodes, and who is told of changes.
+final class SimulatedFiles {
+  final class Node {
+    let inode: UInt64
+    var data: [UInt8] = []
+    /// The lines that end in it.
+    var lines: [[UInt8]] = []
+    let birthNs: Int64
+    fileprivate(set) var modifiedNs: Int64
+    fileprivate(set) var names = 1
+    /// A pattern has found it at some time.
+    fileprivate(set) var wasListed = false
+    /// No name leads to it, and no agent has it open.
+    fileprivate(set) var isFreed = false
+
+    init(inode: UInt64, nowNs: Int64) {
+      self.inode = inode
+      birthNs = nowNs
+      modifiedNs = nowNs
+    }
+  }
+
+  private(set) var nodes: [String: Node] = [:]
+  private var nextInode: UInt64 = 100
+  private var freeInodes: [UInt64] = []
+  private var random: SeededRandom
+  /// A kernel stamps changes with the time of its last tick.
+  private let stampGranularityNs: Int64
+  /// Of each change, that nobody is told of it.
+  private let silentRatio: Double
+  /// Of the running agent.
+  weak var view: FollowedView?
+  private var all: [Node] = []
+  private let pattern: GlobPattern
+
+  init(random: SeededRandom, plan: Plan) {
+    self.random = random
+    stampGranularityNs = plan.stampGranularityNs
+    silentRatio = plan.silentRatio
+    pattern = GlobPattern(plan.followsRotated ? "/logs/*" : "/logs/*.log")
+  }
+
+  private func stamp(_ nowNs: Int64) -> Int64 { nowNs - nowNs % stampGranularityNs }
+
+  func create(_ path: String, nowNs: Int64) -> Node {
+    // Inodes are used again, as ext4 does.
+    var inode = nextInode
+    if !freeInodes.isEmpty, random.chance(0.5) { inode = freeInodes.removeLast() } else { nextInode += 1 }
+    let node = Node(inode: inode, nowNs: stamp(nowNs))
+    unlink(path)
+    nodes[path] = node
+    all.append(node)
+    tellStructure()
+    return node
+  }
+
+  /// - Parameter lines: those that `bytes` hold the ends of.
+  func append(_ bytes: [UInt8], lines: [[UInt8]], to node: Node, nowNs: Int64) {
+    node.data += bytes
+    if !node.isFreed { node.lines += lines }
+    node.modifiedNs = stamp(nowNs)
+    guard let view, !random.chance(silentRatio) else { return }
+    for (path, other) in nodes where other === node { view.modified(path) }
+  }
+
+  func truncate(_ node: Node, nowNs: Int64) {
+    node.lines = []
+    node.data = []
+    node.modifiedNs = stamp(nowNs)
+    guard let view, !random.chance(silentRatio) else { return }
+    for (path, other) in nodes where other === node { view.modified(path) }
+  }
+
+  func rename(_ path: String, to newPath: String) {
+    guard let node = nodes.removeValue(forKey: path) else { return }
+    unlink(newPath)
+    nodes[newPath] = node
+    tellStructure()
+  }
+
+  func remove(_ path: String) {
+    unlink(path)
+    tellStructure()
+  }
+
+  private func unlink(_ path: String) {
+    guard let node = nodes.removeValue(forKey: path) else { return }
+    node.names -= 1
+    if node.names == 0, view?.isOpen(node) != true { free(node) }
+  }
+
+  private func free(_ node: Node) {
+    freeInodes.append(node.inode)
+    node.isFreed = true
+    node.lines = []
+  }
+
+  /// Lines that an agent can still read, or could have read: those in files that it has ever been shown.
+  var readableLines: Set<[UInt8]> {
+    var lines: Set<[UInt8]> = []
+    let named = nodes.filter { pattern.matches($0.key) }.map(\.value.inode)
+    for node in all where node.wasListed || (node.names > 0 && named.contains(node.inode)) {
+      lines.formUnion(node.lines)
+    }
+    return lines
+  }
+
+  /// The agent is gone, and with it what only its open descriptors held.
+  func viewEnds() {
+    for node in view?.openNodes ?? [] where node.names == 0 { free(node) }
+    view = nil
+  }
+
+  private func tellStructure() {
+    if !random.chance(silentRatio) { view?.structureChanged() }
+  }
+
+  /// Everything that a name leads to was read, as far as `backlogBytes` tells.
+  func isRead(by followers: Followers?) -> Bool { followers.map { $0.backlogBytes == 0 } ?? true }
+
+  /// What an agent that starts now follows.
+  func makeSource(plan: Plan, random: SeededRandom) -> any DeltaSource {
+    let view = FollowedView(files: self)
+    self.view = view
+    var keys = random
+    let readers = FormatReaders(redactor: Redactor(), zone: { _ in 0 })
+    let followers = Followers(fileSystem: view, readers: readers, limits: plan.followingLimits) {
+      FileKey(high: 3, low: keys.next())
+    }
+    followers.follow([pattern.text])
+    return followers
+  }
+}
+
+/// One agent's open files and notifications.
+final class FollowedView: FollowedFileSystem {
+  private let files: SimulatedFiles
+  private var handles: [FileHandle: SimulatedFiles.Node] = [:]
+  private var lastHandle = 0
+  private var changes = FollowedChanges()
+  let refusedTotal: UInt64 = 0
+
+  init(files: SimulatedFiles) {
+    self.files = files
+  }
+
+  func modified(_ path: String) {
+    if changes.modified.last != path { changes.modified.append(path) }
+  }
+
+  func structureChanged() { changes.isStructural = true }
+
+  /// Each once.
+  var openNodes: [SimulatedFiles.Node] {
+    var nodes: [UInt64: SimulatedFiles.Node] = [:]
+    for node in handles.values { nodes[node.inode] = node }
+    return nodes.values.sorted { $0.inode < $1.inode }
+  }
+
+  func isOpen(_ node: SimulatedFiles.Node) -> Bool { handles.values.contains { $0 === node } }
+
+  private func found(_ isWanted: (String) -> Bool) -> [FoundFile] {
+    files.nodes.keys.filter(isWanted).sorted().compactMap { path in
+      files.nodes[path].map { FoundFile(path: path, status: status($0)) }
+    }
+  }
+
+  func list(_ patterns: [GlobPattern]) -> [FoundFile] {
+    let found = found { path in patterns.contains { $0.matches(path) } }
+    for item in found { files.nodes[item.path]?.wasListed = true }
+    return found
+  }
+
+  func neighbours(of path: String) -> [FoundFile] { found { _ in true } }
+
+  func open(_ path: String) -> FileHandle? {
+    guard let node = files.nodes[path] else { return nil }
+    lastHandle += 1
+    let handle = FileHandle(lastHandle)
+    handles[handle] = node
+    return handle
+  }
+
+  private func status(_ node: SimulatedFiles.Node) -> FollowedStatus {
+    FollowedStatus(
+      device: 1, inode: node.inode, sizeBytes: UInt64(node.data.count), modifiedNs: node.modifiedNs,
+      birthNs: node.birthNs, links: UInt32(node.names))
+  }
+
+  func status(of handle: FileHandle) -> FollowedStatus? { handles[handle].map(status) }
+
+  func read(_ handle: FileHandle, at offset: UInt64, count: Int, into buffer: inout [UInt8]) -> Int? {
+    guard let node = handles[handle] else { return nil }
+    let start = min(Int(offset), node.data.count)
+    let end = min(start + count, node.data.count)
+    if buffer.count < end - start { buffer += [UInt8](repeating: 0, count: end - start - buffer.count) }
+    buffer.replaceSubrange(0..<end - start, with: node.data[start..<end])
+    return end - start
+  }
+
+  func close(_ handle: FileHandle) { handles[handle] = nil }
+
+  func takeChanges() -> FollowedChanges {
+    defer { changes = FollowedChanges() }
+    return changes
+  }
+}

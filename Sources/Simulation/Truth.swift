@@ -1,0 +1,136 @@
+internal import FleetModel
+
+/// The plain model: what was written on the hosts, and so what the store must have in the end.
+struct Truth {
+  private struct Sample {
+    var host: HostID
+    var spool: SpoolID
+    var lane: Lane
+    var sequence: UInt64
+  }
+
+  private struct Line {
+    var path: String
+  }
+
+  private var samples: [Int64: Sample] = [:]
+  private var lines: [[UInt8]: Line] = [:]
+  /// Spools that were begun because another host used the old one's numbers.
+  private var replacements: Set<SpoolID> = []
+  private var lastSampleID: Int64 = 0
+
+  mutating func nextSampleID() -> Int64 {
+    lastSampleID += 1
+    return lastSampleID
+  }
+
+  mutating func appended(_ id: Int64, host: HostID, spool: SpoolID, lane: Lane, sequence: UInt64) {
+    samples[id] = Sample(host: host, spool: spool, lane: lane, sequence: sequence)
+  }
+
+  mutating func written(_ text: [UInt8], path: String) {
+    lines[text] = Line(path: path)
+  }
+
+  mutating func replaced(_ spool: SpoolID) { replacements.insert(spool) }
+
+  var sampleCount: Int { samples.count }
+  var lineCount: Int { lines.count }
+
+  // MARK: Checks that hold at any time
+
+  /// - Returns: what is wrong with what is stored so far.
+  func fault(in store: SimulatedStore) -> String? {
+    for (id, count) in store.samples {
+      if count > 1 { return "sample \(id) is stored \(count) times" }
+      if samples[id] == nil { return "sample \(id) was never taken" }
+    }
+    var ends: [FileKey: UInt64] = [:]
+    for line in store.lines {
+      if line.offset < ends[line.file] ?? 0 { return "out of order in \(line.path): offset \(line.offset)" }
+      ends[line.file] = line.offset + UInt64(line.advance)
+    }
+    return StoredText(store).fault { lines[$0] != nil }
+  }
+
+  /// Whether everything has arrived or is in the ledger. Only when all is drained.
+  /// - Parameter readable: lines that are in a file which an agent was shown.
+  func missing(in store: SimulatedStore, readable: Set<[UInt8]>) -> String? {
+    missingSample(in: store) ?? wronglyLost(in: store) ?? missingLine(in: store, readable: readable)
+  }
+
+  private func missingSample(in store: SimulatedStore) -> String? {
+    var unexplained: UInt64 = 0
+    var first = ""
+    for (id, sample) in samples.sorted(by: { $0.key < $1.key }) where store.samples[id] == nil {
+      let isTold = store.losses.contains { entry in
+        entry.spool == sample.spool && entry.loss.subject == subject(sample.lane)
+          && entry.loss.from <= sample.sequence && sample.sequence < entry.loss.to
+      }
+      if isTold { continue }
+      unexplained += 1
+      if first.isEmpty { first = "sample \(id) (spool \(sample.spool.low % 1000), \(sample.lane) \(sample.sequence))" }
+    }
+    // Where a spool was begun anew, the loss counts records without naming their old numbers.
+    var counted: UInt64 = 0
+    for entry in store.losses {
+      if let spool = entry.spool, replacements.contains(spool) { counted += entry.loss.to - entry.loss.from }
+    }
+    return unexplained > counted ? "\(unexplained) samples are neither stored nor reported lost, first \(first)" : nil
+  }
+
+  /// Lines may be missing only where no file holds them any more, or where no pattern ever found it.
+  private func missingLine(in store: SimulatedStore, readable: Set<[UInt8]>) -> String? {
+    let stored = StoredText(store).whole
+    for (text, line) in lines.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) })
+    where stored[text] == nil && readable.contains(text) {
+      return "missing from \(line.path): \(String(decoding: text, as: UTF8.self))"
+    }
+    return nil
+  }
+
+  /// An exact loss must not name what is there.
+  private func wronglyLost(in store: SimulatedStore) -> String? {
+    for (id, sample) in samples where store.samples[id] != nil {
+      for entry in store.losses where entry.spool == sample.spool && !entry.loss.isEstimate {
+        if entry.loss.subject == subject(sample.lane), entry.loss.from <= sample.sequence,
+          sample.sequence < entry.loss.to
+        {
+          return "sample \(id) is stored and reported lost"
+        }
+      }
+    }
+    return nil
+  }
+
+  private func subject(_ lane: Lane) -> String { lane == .live ? "spool/live" : "spool/backfill" }
+}
+
+/// The stored rows as lines again: a line that was sent before it was whole is one with its rest.
+struct StoredText {
+  /// How often each whole line is there.
+  private(set) var whole: [[UInt8]: Int] = [:]
+  /// Starts of lines whose rest has not come.
+  private(set) var starts: [[UInt8]] = []
+
+  init(_ store: SimulatedStore) {
+    var open: [FileKey: [UInt8]] = [:]
+    for line in store.lines {
+      var text = line.text
+      if let start = open.removeValue(forKey: line.file) {
+        if line.flags.contains(.continuation) { text = start + text } else { starts.append(start) }
+      }
+      if line.flags.contains(.partial) { open[line.file] = text } else { whole[text, default: 0] += 1 }
+    }
+    starts += open.values
+  }
+
+  /// - Parameter isWritten: whether somebody wrote this line.
+  func fault(_ isWritten: ([UInt8]) -> Bool) -> String? {
+    for (text, count) in whole {
+      if !isWritten(text) { return "a line that nobody wrote: \(String(decoding: text, as: UTF8.self))" }
+      if count > 1 { return "stored \(count) times: \(String(decoding: text, as: UTF8.self))" }
+    }
+    return nil
+  }
+}

@@ -1,0 +1,190 @@
+internal import Agent
+internal import FleetModel
+
+/// Everything of one run: time, chance, hosts, collectors, the store, and the plain model beside them.
+final class World {
+  let plan: Plan
+  let scheduler = Scheduler()
+  let store = SimulatedStore()
+  var truth = Truth()
+  var random: SeededRandom
+  private(set) var collectors: [SimulatedCollector] = []
+  private(set) var agents: [SimulatedAgent] = []
+  private var writers: [SimulatedWriter] = []
+  private(set) var violation: String?
+  private(set) var trace: [String] = []
+  private let isTracing: Bool
+  private(set) var faultsOn = true
+  private(set) var isWriting = true
+  private(set) var isStoreAway = false
+  private(set) var isNetworkDown = false
+  private var connections = 0
+  /// The wall clock's lead over the monotonic one: it may be set.
+  private var wallOffsetNs: Int64 = 1_700_000_000 * .second
+
+  init(seed: UInt64, isTracing: Bool) {
+    random = SeededRandom(seed: seed)
+    plan = Plan(random: &random)
+    self.isTracing = isTracing
+  }
+
+  var wallNs: Int64 { wallOffsetNs + scheduler.nowNs }
+  var hostTime: HostTime { HostTime(wallNs: wallNs, monotonicNs: scheduler.nowNs) }
+
+  func note(_ text: () -> String) {
+    guard isTracing else { return }
+    let ms = scheduler.nowNs / .millisecond
+    trace.append("\(ms / 1000).\(String(1000 + ms % 1000).dropFirst()) \(text())")
+  }
+
+  func fail(_ text: String) {
+    note { "VIOLATION: \(text)" }
+    if violation == nil { violation = text }
+  }
+
+  func storeDelay(_ random: inout SeededRandom) -> Int64 {
+    random.chance(0.02) ? random.within(0...3 * .second) : random.within(300_000...30 * .millisecond)
+  }
+
+  func makeConnection(_ agent: SimulatedAgent, _ collector: SimulatedCollector) -> SimulatedConnection {
+    connections += 1
+    note { "connection \(self.connections): agent \(agent.number) to collector \(collector.number)" }
+    return SimulatedConnection(number: connections, world: self, agent: agent, collector: collector)
+  }
+
+  // MARK: The run
+
+  /// Faults for a while, then none until everything has arrived.
+  func run() {
+    note { self.plan.summary }
+    populate()
+    scheduleFault()
+    advance(to: plan.faultNs)
+    check()
+    guard violation == nil else { return }
+    endFaults()
+    var untilNs = plan.faultNs
+    while violation == nil, untilNs < plan.faultNs + 400 * .second {
+      untilNs += 5 * .second
+      advance(to: untilNs)
+      // Followers look at names every few seconds and wait a while for the rest of a line.
+      if untilNs >= plan.faultNs + 30 * .second, agents.allSatisfy(\.isDrained) { break }
+    }
+    if violation == nil, !agents.allSatisfy(\.isDrained) {
+      fail("not everything has arrived 400 s after the last fault")
+    }
+    check()
+    if violation == nil, let fault = truth.missing(in: store, readable: readableLines) { fail(fault) }
+  }
+
+  private var readableLines: Set<[UInt8]> {
+    agents.reduce(into: []) { $0.formUnion($1.files.readableLines) }
+  }
+
+  private func advance(to untilNs: Int64) {
+    while violation == nil, scheduler.nowNs < untilNs {
+      scheduler.run(untilNs: min(untilNs, scheduler.nowNs + 20 * .second))
+      if scheduler.steps > 200_000 { fail("no end: 200 000 steps") }
+    }
+  }
+
+  private func check() {
+    if violation == nil, let fault = truth.fault(in: store) { fail(fault) }
+  }
+
+  private func populate() {
+    for number in 0..<plan.collectors { collectors.append(SimulatedCollector(number: number, world: self)) }
+    for number in 0..<plan.agents {
+      let disk = SimulatedDisk(random: random.fork())
+      disk.failureRatio = plan.diskFailureRatio
+      let agent = SimulatedAgent(
+        number: number, host: HostID(high: 4, low: UInt64(number)), disk: disk,
+        files: SimulatedFiles(random: random.fork(), plan: plan), world: self)
+      agents.append(agent)
+      for writer in 0..<plan.writers {
+        writers.append(SimulatedWriter(name: "w\(number).\(writer)", agent: agent, world: self))
+      }
+      agent.start()
+    }
+  }
+
+  private func endFaults() {
+    note { "no more faults" }
+    faultsOn = false
+    isWriting = false
+    isStoreAway = false
+    isNetworkDown = false
+    for collector in collectors { collector.start() }
+    for agent in agents {
+      agent.disk.capacity = .max
+      agent.disk.failureRatio = 0
+      agent.start()
+    }
+  }
+
+  // MARK: Faults
+
+  private func scheduleFault() {
+    scheduler.after(random.within(0...2 * plan.faultEveryNs)) { [self] in
+      guard faultsOn else { return }
+      fault()
+      scheduleFault()
+    }
+  }
+
+  private func fault() {
+    let agent = agents[random.within(0...agents.count - 1)]
+    let collector = collectors[random.within(0...collectors.count - 1)]
+    switch random.within(0...12) {
+    case 0, 1: restart(agent) { $0.kill() }
+    case 2: restart(agent) { $0.cutPower() }
+    case 3: restart(agent) { $0.stopInOrder() }
+    case 4, 5:
+      collector.kill()
+      scheduler.after(random.within(0...5 * .second)) { collector.start() }
+    case 6, 7, 8: agent.cutConnection()
+    case 9:
+      note { "the store is away" }
+      isStoreAway = true
+      scheduler.after(random.within(0...10 * .second)) { [self] in isStoreAway = false }
+    case 10:
+      note { "the network is down" }
+      isNetworkDown = true
+      for agent in agents { agent.cutConnection() }
+      scheduler.after(random.within(0...10 * .second)) { [self] in isNetworkDown = false }
+    default: rareFault(agent)
+    }
+  }
+
+  private func rareFault(_ agent: SimulatedAgent) {
+    if plan.hasFullDisk {
+      note { "the disk of host \(agent.number) is full" }
+      agent.disk.capacity = UInt64(random.within(0...8192))
+      scheduler.after(random.within(0...10 * .second)) { agent.disk.capacity = .max }
+    }
+    if plan.hasClockJumps {
+      let jumpNs = random.within(-4000 * .second...4000 * .second)
+      note { "the wall clock jumps by \(jumpNs / .second) s" }
+      wallOffsetNs += jumpNs
+    }
+    if plan.hasClone, agents.count < 3 { clone(agent) }
+  }
+
+  private func restart(_ agent: SimulatedAgent, _ stop: (SimulatedAgent) -> Void) {
+    guard agent.isRunning else { return }
+    stop(agent)
+    scheduler.after(random.chance(0.3) ? 0 : random.within(0...8 * .second)) { agent.start() }
+  }
+
+  private func clone(_ agent: SimulatedAgent) {
+    note { "host \(agent.number) is cloned" }
+    let other = SimulatedAgent(
+      number: agents.count, host: agent.host, disk: agent.disk.cloned(random: random.fork()),
+      files: SimulatedFiles(random: random.fork(), plan: plan), world: self)
+    agents.append(other)
+    other.start()
+  }
+
+  /// Lets go of everything: parts refer to each other.
+  func end() { scheduler.clear() }
+}
