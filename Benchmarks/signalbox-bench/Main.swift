@@ -3,6 +3,7 @@ internal import Glibc
 /// `signalbox-bench MODE …`: each mode prints its own figures.
 @main enum Main {
   private static let modes: [String: @Sendable ([String]) -> Void] = [
+    "following": { _ in FollowingBench.run() },
     "sampling": { _ in SamplingBench.run() },
     "schema": { _ in SchemaBench.run() },
     "transport": { TransportBench.run($0) },

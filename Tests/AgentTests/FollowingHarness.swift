@@ -119,13 +119,19 @@ final class FollowingHarness {
   func reconnect(committing committed: Int = 0) {
     for delta in underWay.prefix(committed) { collector.commit(delta) }
     underWay = []
+    nowNs += 30_000_000
     followers.resume(from: collector.marks, nowNs: nowNs)
   }
 
-  func look() { followers.tick(nowNs: nowNs) }
+  /// A moment later: what happened in between is looked at.
+  func look() {
+    nowNs += 30_000_000
+    followers.tick(nowNs: nowNs)
+  }
 
   /// Takes deltas without committing them.
   func take(_ count: Int, budget: Int = 1 << 20) {
+    nowNs += 30_000_000
     for _ in 0..<count {
       guard let delta = followers.nextDelta(byteBudget: budget, nowNs: nowNs) else { return }
       underWay.append(delta)
@@ -162,6 +168,16 @@ final class FollowingHarness {
       bytes += Array(Self.line(written).utf8)
     }
     try Descriptor.open(path(name), .append).write(bytes.span)
+  }
+
+  /// A line that comes in three writes, with the agent looking in between.
+  func writeInParts(_ name: String, isPausing: Bool) throws {
+    written += 1
+    let line = Self.line(written)
+    for part in [line.prefix(15), line.dropFirst(15).prefix(3), line.dropFirst(18)] {
+      try append(name, String(part))
+      if isPausing { run(seconds: 0.3) }
+    }
   }
 
   func append(_ name: String, _ text: String) throws {

@@ -55,9 +55,22 @@ extension Followers {
       file.note(status, nowNs: nowNs)
       return
     }
-    // What is smaller is left for the reading to find, which knows best how much there was.
-    if status.sizeBytes >= file.size { file.note(status, nowNs: nowNs) }
+    let hasChanged = status.sizeBytes != file.size || status.modifiedNs != file.modifiedNs
+    // A generation that nobody has read yet may be gone before its turn comes: it is missed now or never.
+    if hasChanged, isReplaced(file, status, nowNs: nowNs) {
+      _ = replaced(file, (file.size, file.lookedNs), nowNs: nowNs)
+      return
+    }
+    file.note(status, nowNs: nowNs)
     if status.sizeBytes != file.offset || status.modifiedNs != file.checkedModifiedNs { enqueue(file) }
+  }
+
+  private func isReplaced(_ file: FollowedFile, _ status: FollowedStatus, nowNs: Int64) -> Bool {
+    guard file.phase == .following, file.handle != nil || status.sizeBytes < file.size, open(file, nowNs: nowNs),
+      let handle = file.handle
+    else { return false }
+    return !isHeadSame(file, handle)
+      || !verify(handle, size: status.sizeBytes, offset: file.offset, tailHash: file.tailHash)
   }
 
   /// No pattern finds it any more: renamed, deleted, or its link points elsewhere. An open file is read on all the same.

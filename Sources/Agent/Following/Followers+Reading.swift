@@ -16,7 +16,7 @@ extension Followers {
     let lookedNs = file.lookedNs
     let known = file.note(status, nowNs: nowNs)
     let before = (size: known, lookedNs: lookedNs)
-    if status.sizeBytes < file.offset { return replaced(file, before, nowNs: nowNs) }
+    if status.sizeBytes < file.offset || !isHeadSame(file, handle) { return replaced(file, before, nowNs: nowNs) }
     if status.sizeBytes == file.offset, status.modifiedNs == file.checkedModifiedNs {
       return drained(file, nowNs: nowNs)
     }
@@ -33,6 +33,14 @@ extension Followers {
     file.usedNs = nowNs
     if got == tail { return drained(file, nowNs: nowNs) }
     return read(file, tail..<got, byteBudget: byteBudget, nowNs: nowNs)
+  }
+
+  /// Near a file's start there is no tail to know it by, but what its head was when it was found.
+  func isHeadSame(_ file: FollowedFile, _ handle: FileHandle) -> Bool {
+    guard file.offset < FollowedFile.tailBytes, file.identity.headLength > 0 else { return true }
+    let count = Int(file.identity.headLength)
+    guard let got = fileSystem.read(handle, at: 0, count: count, into: &buffer) else { return true }
+    return got == count && bufferHash(0..<count) == file.identity.headHash
   }
 
   /// The old file of a rotation goes first while it has little left: its last record may go on in the new one.

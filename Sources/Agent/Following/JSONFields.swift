@@ -67,6 +67,8 @@ struct JSONFields {
   }
 
   static func isLevel(_ bytes: Span<UInt8>, _ name: Range<Int>) -> Bool {
+    guard name.count >= 3, bytes[name.lowerBound] == UInt8(ascii: "l") || bytes[name.lowerBound] == UInt8(ascii: "s")
+    else { return false }
     let part = bytes.extracting(name)
     switch name.count {
     case 3: return part.holds("lvl", at: 0)

@@ -11,13 +11,11 @@ enum SecretValue {
     case authorization
   }
 
-  /// Names end in these; longer ones first.
   private static let keyNames = [
     "api_key", "apikey", "access_key", "accesskey", "private_key", "privatekey", "account_key", "auth_key",
     "encryption_key",
-    "signing_key", "license_key", "ssh_key", "master_key", "credential", "credentials",
-  ].map { Array($0.utf8) }
-  private static let passwordNames = ["password", "passwd", "passphrase", "pwd", "passwort"].map { Array($0.utf8) }
+    "signing_key", "license_key", "ssh_key", "master_key",
+  ]
   private static let harmless = Set(
     [
       "none", "null", "nil", "true", "false", "yes", "no", "empty", "unset", "set", "missing", "required", "invalid",
@@ -27,28 +25,17 @@ enum SecretValue {
 
   /// Whether a secret may lie behind the separator: a few looks only. Never no where `secret` finds one.
   static func mayFollow(_ bytes: Span<UInt8>, _ range: Range<Int>, separator: Int) -> Bool {
-    if mayBeLong(bytes, range, from: separator + 1) { return true }
-    var at = separator - 1
-    while at >= range.lowerBound, isClosing(bytes[at]) { at -= 1 }
-    guard at >= range.lowerBound else { return false }
-    switch bytes[at] | 0x20 {
-    // …key, …token and authorization, …password and …pwd, …secret, …credentials, …passphrase
-    case UInt8(ascii: "y"), UInt8(ascii: "n"), UInt8(ascii: "d"), UInt8(ascii: "t"), UInt8(ascii: "l"),
-      UInt8(ascii: "s"),
-      UInt8(ascii: "e"):
-      return name(bytes, from: range.lowerBound, before: separator) != nil
-    default:
-      // "secret" may stand anywhere in a name.
-      return at - range.lowerBound >= 6 && name(bytes, from: range.lowerBound, before: separator) != nil
-    }
+    mayBeLong(bytes, range, from: separator + 1) || name(bytes, from: range.lowerBound, before: separator) != nil
   }
 
   @inline(__always)
   private static func mayBeLong(_ bytes: Span<UInt8>, _ range: Range<Int>, from start: Int) -> Bool {
     var at = start
     while at < range.upperBound, isOpening(bytes[at]), at - start < 6 { at += 1 }
-    return at + 19 < range.upperBound && ByteClass.of(bytes[at + 19]) != 0 && ByteClass.of(bytes[at + 4]) != 0
-      && ByteClass.of(bytes[at + 9]) != 0 && ByteClass.of(bytes[at + 14]) != 0
+    let end = at + 20
+    guard end <= range.upperBound else { return false }
+    while at < end, ByteClass.isToken(bytes[at]) { at += 1 }
+    return at == end
   }
 
   private static func isOpening(_ byte: UInt8) -> Bool {
@@ -106,7 +93,11 @@ enum SecretValue {
     switch name {
     case .password:
       // "password: wrong" is a sentence, `password=wrong` is not.
-      if isPath && !isUpper || isProse && value.count < 8 && !isMixed && !isNumber { return nil }
+      if isPath && (!isUpper || value.count { $0 == UInt8(ascii: "/") } > 1)
+        || isProse && value.count < 8 && !isMixed && !isNumber
+      {
+        return nil
+      }
       return Secret(range: range, kind: .password)
     case .key:
       let isSure = isUpper ? value.count >= 4 && !isNumber : value.count >= 8 && (isMixed || value.count >= 20)
@@ -125,9 +116,9 @@ enum SecretValue {
       byte == quote || byte == UInt8(ascii: "\n") || byte == UInt8(ascii: ",") || byte == UInt8(ascii: "\"")
         || byte == UInt8(ascii: "'")
     }
-    for scheme: StaticString in ["Bearer ", "bearer ", "Basic ", "basic ", "Token ", "token "]
+    for scheme in ["Bearer ", "bearer ", "Basic ", "basic ", "Token ", "token "]
     where text.holds(scheme, at: start) {
-      start += scheme.utf8CodeUnitCount
+      start += scheme.utf8.count
       break
     }
     var end = start
@@ -169,33 +160,57 @@ enum SecretValue {
   private static func name(_ text: Span<UInt8>, from lower: Int, before end: Int) -> Name? {
     var last = end
     while last > lower, isClosing(text[last - 1]) { last -= 1 }
-    var start = last
-    while start > lower, last - start < 48, ByteClass.isWord(text[start - 1]) || isJoint(text[start - 1]) { start -= 1 }
-    guard last - start >= 3 else { return nil }
-    func endsWith(_ suffix: [UInt8]) -> Bool {
-      guard suffix.count <= last - start else { return false }
-      for index in 0..<suffix.count where lowered(text[last - suffix.count + index]) != suffix[index] { return false }
-      return true
+    guard last - lower >= 3 else { return nil }
+    let start = max(lower, last - 48)
+    switch text[last - 1] | 0x20 {
+    case UInt8(ascii: "n"):
+      if ends(text, start, last, "token") { return .token }
+      if ends(text, start, last, "authorization") { return .authorization }
+    case UInt8(ascii: "d"):
+      if ends(text, start, last, "password") || ends(text, start, last, "passwd") || ends(text, start, last, "pwd") {
+        return .password
+      }
+    case UInt8(ascii: "t"): if ends(text, start, last, "passwort") { return .password }
+    case UInt8(ascii: "e"): if ends(text, start, last, "passphrase") { return .password }
+    case UInt8(ascii: "l"): if ends(text, start, last, "credential") { return .key }
+    case UInt8(ascii: "s"): if ends(text, start, last, "credentials") { return .key }
+    case UInt8(ascii: "y"): if isKey(text, start, last) { return .key }
+    default: break
     }
-    if endsWith(tokenName) { return .token }
-    if endsWith(authorizationName) { return .authorization }
-    for suffix in passwordNames where endsWith(suffix) { return .password }
-    for suffix in keyNames where endsWith(suffix) { return .key }
-    if endsWith(underscoreKey) && isUpperCase(text, before: end) { return .key }
-    return holdsSecret(text, start..<last) ? .password : nil
+    return holdsSecret(text, start, last) ? .password : nil
   }
 
-  private static let tokenName = Array("token".utf8)
-  private static let authorizationName = Array("authorization".utf8)
-  private static let underscoreKey = Array("_key".utf8)
-  private static let secretName = Array("secret".utf8)
+  private static func isKey(_ text: Span<UInt8>, _ start: Int, _ last: Int) -> Bool {
+    guard ends(text, start, last, "key") else { return false }
+    if ends(text, start, last, "_key"), ByteClass.of(text[last - 1]) == ByteClass.upper { return true }
+    return keyNames.contains { ends(text, start, last, $0) }
+  }
 
-  private static func holdsSecret(_ text: Span<UInt8>, _ range: Range<Int>) -> Bool {
-    guard range.count >= 6 else { return false }
-    for start in range.lowerBound...(range.upperBound - 6) where lowered(text[start]) == UInt8(ascii: "s") {
-      if (0..<6).allSatisfy({ lowered(text[start + $0]) == secretName[$0] }) { return true }
+  private static func ends(_ text: Span<UInt8>, _ start: Int, _ last: Int, _ suffix: String) -> Bool {
+    suffix.utf8.count <= last - start && ends(text, last, suffix)
+  }
+
+  private static func ends(_ text: Span<UInt8>, _ last: Int, _ suffix: String) -> Bool {
+    var at = last - suffix.utf8.count
+    for byte in suffix.utf8 {
+      if lowered(text[at]) != byte { return false }
+      at += 1
     }
-    return false
+    return true
+  }
+
+  /// "secret" anywhere in the name; looked for from its end.
+  private static func holdsSecret(_ text: Span<UInt8>, _ lower: Int, _ last: Int) -> Bool {
+    var start = last
+    var isLikely = false
+    while start > lower, ByteClass.isWord(text[start - 1]) || isJoint(text[start - 1]) {
+      start -= 1
+      if text[start] | 0x20 == UInt8(ascii: "c"), start + 1 < last, text[start + 1] | 0x20 == UInt8(ascii: "r") {
+        isLikely = true
+      }
+    }
+    guard isLikely, last - start >= 6 else { return false }
+    return (start...(last - 6)).contains { ends(text, $0 + 6, "secret") }
   }
 
   private static func isJoint(_ byte: UInt8) -> Bool { byte == UInt8(ascii: "_") || byte == UInt8(ascii: "-") }
@@ -215,7 +230,7 @@ enum SecretValue {
   /// models change far less often; hashes and UUIDs have one case only.
   private static func random(_ text: Span<UInt8>, start: Int) -> Secret? {
     var end = start
-    while end < text.count, ByteClass.of(text[end]) != 0, end - start < 512 { end += 1 }
+    while end < text.count, ByteClass.isToken(text[end]), end - start < 512 { end += 1 }
     guard end - start >= 20 else { return nil }
     var part = start
     while part < end {

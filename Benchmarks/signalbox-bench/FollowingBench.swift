@@ -1,0 +1,101 @@
+internal import Agent
+internal import Files
+internal import FleetModel
+
+/// What it costs to follow a log: reading, splitting, UTF-8 and secrets checked, level and time parsed.
+enum FollowingBench {
+  private static let lineCount = 1_000_000
+
+  static func run() {
+    let directory = "/tmp/signalbox-following-bench-\(Clock.monotonicNs())"
+    do {
+      try HostFiles.makeDirectory(directory)
+      for (name, line) in lines {
+        let path = directory + "/\(name).log"
+        let bytes = try write(path, line)
+        measure(name, directory, path, bytes)
+        try HostFiles.remove(path)
+      }
+      _ = try HostFiles.removeDirectory(directory)
+    } catch {
+      print("following: \(error)")
+    }
+  }
+
+  /// About 120 bytes each.
+  private static let lines: [(String, @Sendable (Int) -> String)] = [
+    (
+      "python",
+      { number in
+        "2025-05-14 22:\(two(number / 60)):\(two(number)),210 - trainer.ppo - INFO - episode \(number) finished after 972 steps, reward -12.5137, portfolio 9990.13\n"
+      }
+    ),
+    (
+      "python-key-value",
+      { number in
+        "2025-05-14 22:\(two(number / 60)):\(two(number)),210 - INFO - step=\(number) loss=0.01234 entropy=1.0986 kl=0.00123 lr=0.0003 reward_mean=-12.513 fps=1234\n"
+      }
+    ),
+    (
+      "json",
+      { number in
+        "{\"timestamp\": \"2025-05-14T22:\(two(number / 60)):\(two(number)).210Z\", \"level\": \"info\", \"message\": \"episode \(number) finished\", \"reward\": -12.5137}\n"
+      }
+    ),
+    (
+      "plain",
+      { number in
+        "episode \(number) finished after 972 steps with a reward of -12.5137 and a portfolio of 9990.13 which is less than before again\n"
+      }
+    ),
+  ]
+
+  private static func two(_ number: Int) -> String {
+    let value = number % 60
+    return value < 10 ? "0\(value)" : "\(value)"
+  }
+
+  private static func write(_ path: String, _ line: (Int) -> String) throws(FileError) -> Int {
+    let file = try Descriptor.open(path, .replace)
+    var bytes: [UInt8] = []
+    var total = 0
+    for number in 0..<lineCount {
+      bytes.append(contentsOf: line(number).utf8)
+      if bytes.count > 1 << 20 || number == lineCount - 1 {
+        try file.write(bytes.span)
+        total += bytes.count
+        bytes.removeAll(keepingCapacity: true)
+      }
+    }
+    return total
+  }
+
+  private static func measure(_ name: String, _ directory: String, _ path: String, _ bytes: Int) {
+    var number: UInt64 = 0
+    let followers = Followers(
+      fileSystem: LinuxFollowedFileSystem(allowed: [directory]),
+      readers: FormatReaders(redactor: Redactor(), zone: { _ in 7200 })
+    ) {
+      number += 1
+      return FileKey(high: 0, low: number)
+    }
+    followers.follow([path])
+    var nowNs = Clock.wallNs()
+    followers.resume(from: [], nowNs: nowNs)
+    let start = (cpuNs: Machine.cpuNs(), wallNs: Clock.monotonicNs())
+    var rows = 0
+    var timed = 0
+    while let delta = followers.nextDelta(byteBudget: 256 << 10, nowNs: nowNs) {
+      rows += delta.lines.count
+      timed += delta.lines.flags.count { LineFlags(rawValue: $0).contains(.timed) }
+      followers.committed(delta.file.key, offset: delta.to)
+      nowNs += 1_000_000
+    }
+    let cpuNs = Machine.cpuNs() - start.cpuNs
+    let wallNs = Clock.monotonicNs() - start.wallNs
+    print(
+      "following \(name): \(rows) rows (\(timed) timed) of \(bytes / lineCount) bytes, \(cpuNs / Int64(max(rows, 1))) ns CPU a line, "
+        + "\(Int(Double(bytes) / (Double(max(cpuNs, 1)) / 1e9) / 1e6)) MB per CPU second, "
+        + "\(Double(cpuNs * 100 / Int64(bytes)) / 100) CPU s/GB, wall \(wallNs / 1_000_000) ms")
+  }
+}
