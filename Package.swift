@@ -94,7 +94,7 @@ let package = Package(
     tests("NVML", ["NVML", "FleetModel"]),
     tests("RPC", ["RPC"]),
     tests("Transport", ["Transport", "Files", "EventLoop", "TLS", "HTTP2", "RPC"], exclude: ["Interop"]),
-    tests("Postgres", ["Postgres"]),
+    tests("Postgres", ["Postgres", "Files"]),
     tests("Store", ["Store", "Postgres", "FleetModel"]),
     tests("Agent", ["Agent", "FleetModel", "Schema", "Files", "EventLoop", "TLS", "signalbox-agent"]),
     tests("Collector", ["Collector", "Store", "Postgres", "FleetModel", "Schema", "Files", "TLS"]),

@@ -94,25 +94,21 @@ package enum TextCheck {
   /// ASCII without NUL; one pass at memory speed, so that a batch is checked once and not line by line.
   package static func isPlain(_ text: Span<UInt8>) -> Bool {
     unsafe text.withUnsafeBytes { bytes in
-      // Word reads stay below bytes.count.
+      // Word reads stay below bytes.count. Without high bits, (word - 1s) has one exactly where a byte was zero; plain
+      // integer operations, which the compiler makes vectors of.
       var at = 0
-      var high = SIMD32<UInt8>(repeating: 0)
-      var least = SIMD32<UInt8>(repeating: 255)
-      while at &+ 32 <= bytes.count {
-        let word = unsafe bytes.loadUnaligned(fromByteOffset: at, as: SIMD32<UInt8>.self)
-        high |= word
-        least = pointwiseMin(least, word)
-        at &+= 32
+      var seen: UInt64 = 0
+      while at &+ 8 <= bytes.count {
+        let word = unsafe bytes.loadUnaligned(fromByteOffset: at, as: UInt64.self)
+        seen |= word | (word &- 0x0101_0101_0101_0101)
+        at &+= 8
       }
-      var highest = high.max()
-      var lowest = least.min()
       while at < bytes.count {
         let byte = unsafe bytes[at]
-        highest |= byte
-        lowest = min(lowest, byte)
+        seen |= UInt64(byte) | (byte == 0 ? 0x80 : 0)
         at &+= 1
       }
-      return highest < 0x80 && lowest != 0
+      return seen & 0x8080_8080_8080_8080 == 0
     }
   }
 

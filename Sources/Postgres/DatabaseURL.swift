@@ -53,10 +53,14 @@ package struct DatabaseURL: Sendable, Equatable, CustomStringConvertible {
       if let password { text += ":" + (password == "***" ? password : Self.encoded(password)) }
       text += "@"
     }
-    text += Self.encoded(settings["host"] ?? "")
-    if let port = settings["port"] { text += ":" + port }
+    // Several hosts have several ports: as parameters, libpq takes both lists as they are.
+    let isList = settings["host"]?.contains(",") == true
+    if !isList {
+      text += Self.encoded(settings["host"] ?? "")
+      if let port = settings["port"] { text += ":" + port }
+    }
     text += "/" + Self.encoded(settings["dbname"] ?? "")
-    let shown: Set = ["user", "password", "host", "port", "dbname"]
+    let shown: Set = isList ? ["user", "password", "dbname"] : ["user", "password", "host", "port", "dbname"]
     var rest = settings.filter { !shown.contains($0.key) && !$0.key.contains("password") }
     if settings["user"] == nil, let password { rest["password"] = password }
     if !rest.isEmpty {

@@ -91,12 +91,12 @@ package final class PrivateServer {
 
   private static func makeHome(_ stateDirectory: String, _ user: SystemUser?) throws(PostgresError) -> String {
     do throws(FileError) {
-      try HostFiles.makeDirectory(stateDirectory)
+      // The server's user must be able to pass through to its own directory, not to list this one.
+      try HostFiles.makeDirectory(stateDirectory, mode: user == nil ? 0o700 : 0o711)
       guard let absolute = FileModes.absolute(stateDirectory) else { throw FileError("find", stateDirectory, code: 2) }
       let home = absolute + "/postgres"
       try HostFiles.makeDirectory(home)
       if let user {
-        // The server's user must be able to pass through to its own directory, not to list this one.
         FileModes.set(absolute, 0o711)
         try? user.own(home)
       }

@@ -29,9 +29,13 @@ internal import CLibPQ
     Int(unsafe String(cString: PQcmdTuples(result))) ?? 0
   }
 
-  package func isNull(_ row: Int, _ column: Int) -> Bool { unsafe PQgetisnull(result, Int32(row), Int32(column)) != 0 }
+  /// Also true for a row that is not there.
+  package func isNull(_ row: Int, _ column: Int) -> Bool {
+    precondition(row >= 0 && column >= 0 && column < columnCount, "no such column")
+    return unsafe row >= count || PQgetisnull(result, Int32(row), Int32(column)) != 0
+  }
 
-  /// The value's bytes as the server sent them; nil for NULL.
+  /// The value's bytes as the server sent them; like every getter nil for NULL, and for a row that is not there.
   package func bytes(_ row: Int, _ column: Int) -> [UInt8]? {
     guard let memory = unsafe memory(row, column) else { return nil }
     return unsafe [UInt8](memory)
@@ -76,7 +80,6 @@ internal import CLibPQ
 
   /// Valid as long as `self`: PQgetvalue points into the result.
   private func memory(_ row: Int, _ column: Int) -> UnsafeRawBufferPointer? {
-    precondition(row >= 0 && row < count && column >= 0 && column < columnCount, "no such field")
     if isNull(row, column) { return nil }
     let length = Int(unsafe PQgetlength(result, Int32(row), Int32(column)))
     return unsafe UnsafeRawBufferPointer(start: PQgetvalue(result, Int32(row), Int32(column)), count: length)

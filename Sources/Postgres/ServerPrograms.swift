@@ -6,10 +6,12 @@ package struct ServerPrograms: Sendable, Equatable {
 
   /// Looks on PATH, then takes the newest below the distribution's library folder (Debian keeps them off PATH).
   /// - Throws: a sentence that says what to install.
-  package static func find(libraryFolder: String = "/usr/lib/postgresql") throws(PostgresError) -> ServerPrograms {
+  package static func find(
+    libraryFolder: String = "/usr/lib/postgresql", path: String? = nil
+  ) throws(PostgresError) -> ServerPrograms {
     let needed = ["initdb", "pg_ctl", "postgres"]
     func isComplete(_ directory: String) -> Bool { needed.allSatisfy { FileModes.isExecutable("\(directory)/\($0)") } }
-    for directory in (Environment.value("PATH") ?? "").split(separator: ":").map(String.init)
+    for directory in (path ?? Environment.value("PATH") ?? "").split(separator: ":").map(String.init)
     where isComplete(directory) {
       return ServerPrograms(directory: directory)
     }

@@ -54,7 +54,7 @@ package final class Store {
       try connection.query(
         """
         select name, (extract(epoch from chunk) * 1000000)::int8, (extract(epoch from keep) * 1000000)::int8
-        from signalbox.time_tables
+        from signalbox.time_tables where name <> 'aggregates'
         """)
     }
     var oldest: Int64 = 0

@@ -23,7 +23,8 @@ package final class TestDatabase: Sendable {
   }
 
   deinit {
-    guard let connection = try? Connection(server) else { return }
+    // The private server goes with the process; dropping would cost a checkpoint each.
+    guard Self.isForeignServer, let connection = try? Connection(server) else { return }
     try? connection.execute("drop database if exists \(Connection.quoted(name)) with (force)")
     connection.close()
   }
@@ -77,10 +78,14 @@ enum TestServer {
       kill(server, SIGQUIT)
       for _ in 0..<200 where kill(server, 0) == 0 { usleep(10_000) }
     }
-    remove(directory)
+    TestFiles.remove(directory)
   }
+}
 
-  private static func remove(_ path: String) {
+/// Files of tests.
+package enum TestFiles {
+  /// Removes a file, or a directory with all that is in it.
+  package static func remove(_ path: String) {
     guard let status = try? FileStatus.of(path: path, followingLinks: false) else { return }
     if status.kind == .directory {
       for name in (try? HostFiles.list(path)) ?? [] { remove(path + "/" + name) }

@@ -15,9 +15,6 @@ struct AggregateTable {
     AggregateTable(name: "gpu_1h", source: "gpu_samples", bucket: "1 hour", keys: "host, index", figures: gpuFigures),
   ]
 
-  /// How long aggregates are kept.
-  static let keep = "400 days"
-
   func migration(_ capability: Capability) -> String {
     if capability == .community {
       return """
@@ -37,15 +34,13 @@ struct AggregateTable {
       """
   }
 
-  /// Computes the buckets of `[$1, $2)` again from the samples; both must be whole buckets.
-  var refill: String {
-    """
-    with gone as (delete from signalbox.\(name) where time >= $1 and time < $2)
-    insert into signalbox.\(name)
-      \(select(
-        bucketing: "date_bin('\(bucket)', time, timestamptz '2000-01-03 00:00:00+00')",
-        range: "where time >= $1 and time < $2"))
-    """
+  /// Forgets the buckets of `[$1, $2)`, which must be whole ones.
+  var empty: String { "delete from signalbox.\(name) where time >= $1 and time < $2" }
+
+  /// Computes them again from the samples.
+  var fill: String {
+    let bucketing = "date_bin('\(bucket)', time, timestamptz '2000-01-03 00:00:00+00')"
+    return "insert into signalbox.\(name) \(select(bucketing: bucketing, range: "where time >= $1 and time < $2"))"
   }
 
   private func select(bucketing: String, range: String?) -> String {

@@ -47,6 +47,9 @@ enum OperationTables {
       search_index boolean not null default false
     );
 
+    -- Not a table itself: how long the 1-minute and 1-hour figures and the counts of log lines are kept.
+    insert into signalbox.time_tables (name, chunk, keep) values ('aggregates', '7 days', '400 days');
+
     -- Hours whose samples changed after they were aggregated (plain PostgreSQL and Apache edition).
     create table signalbox.aggregate_dirty (
       hour timestamptz primary key

@@ -15,7 +15,7 @@ enum PartitionFunctions {
       if to_regclass(format('signalbox.%I', partition)) is not null then return false; end if;
       perform pg_advisory_xact_lock(hashtext('signalbox.ensure_partition'));
       if to_regclass(format('signalbox.%I', partition)) is not null then return false; end if;
-      execute format('create table signalbox.%I (like signalbox.%I including defaults)', partition, table_name);
+      execute format('create table signalbox.%I (like signalbox.%I including defaults including constraints)', partition, table_name);
       execute format('alter table signalbox.%I attach partition signalbox.%I for values from (%L) to (%L)',
         table_name, partition, first, first + width);
       return true;

@@ -1,0 +1,149 @@
+import Postgres
+import TestSupport
+import Testing
+
+@Suite(.timeLimit(.minutes(5))) struct ConnectionTests {
+  @Test func parametersOfEveryTypeComeBackAsTheyWere() throws {
+    let connection = try TestDatabase().connectKeeping()
+    let rows = try connection.connection.query(
+      """
+      select $1::bool, $2::int2, $3::int4, $4::int8, $5::float8, $6::text, $7::bytea, $8::uuid, $9::timestamptz, $10::text,
+        array_to_string($11::int4[], ','), array_to_string($12::int8[], ','), array_to_string($13::text[], '|'),
+        array_to_string($14::float8[], ',', 'null'), cardinality($15::uuid[]), array_to_string($16::int2[], ','),
+        array_to_string($17::bool[], ','), extract(epoch from ($18::timestamptz[])[1])::int8
+      """,
+      [
+        .bool(true), .int2(-2), .int4(.min), .int8(.max), .float8(-0.5), .text("a\0b ü"), .bytes([0, 255]),
+        .uuid(high: 1, low: .max), .time(us: 1_790_000_000_123_456), .null, .int4s([1, -2]), .int8s([]),
+        .texts(["", "x,\"y"]),
+        .float8s([1.5, nil]), .uuids([(1, 2)]), .int2s([7]), .bools([true, false]), .times(us: [0, nil]),
+      ])
+    #expect(rows.count == 1 && rows.columnCount == 18)
+    #expect(rows.bool(0, 0) == true && rows.int(0, 1) == -2 && rows.int(0, 2) == Int64(Int32.min))
+    #expect(rows.int(0, 3) == .max && rows.double(0, 4) == -0.5 && rows.text(0, 5) == "a\u{fffd}b ü")
+    #expect(rows.bytes(0, 6) == [0, 255])
+    #expect(rows.uuid(0, 7)?.high == 1 && rows.uuid(0, 7)?.low == .max)
+    #expect(rows.timeUs(0, 8) == 1_790_000_000_123_456)
+    #expect(rows.isNull(0, 9) && rows.text(0, 9) == nil && rows.int(0, 9) == nil)
+    #expect(rows.text(0, 10) == "1,-2" && rows.text(0, 11) == "" && rows.text(0, 12) == "|x,\"y")
+    #expect(rows.text(0, 13) == "1.5,null" && rows.int(0, 14) == 1 && rows.text(0, 15) == "7")
+    #expect(rows.text(0, 16) == "t,f" && rows.int(0, 17) == 0)
+  }
+
+  @Test func statementsTextValuesAndRowCounts() throws {
+    let database = try TestDatabase()
+    let connection = try database.connect()
+    try connection.execute("create table t (a int); insert into t values (1), (2)")
+    #expect(try connection.query("update t set a = a + 1").affected == 2)
+    let rows = try connection.queryText("select a, now() is not null as b, 1.50 from t order by a")
+    #expect(rows.columnNames == ["a", "b", "?column?"])
+    #expect(rows.text(1, 0) == "3" && rows.text(0, 1) == "t" && rows.text(0, 2) == "1.50")
+    #expect(rows.columnType(0) == 23)
+  }
+
+  @Test func errorsCarryTheirStateAndTheConnectionGoesOn() throws {
+    let database = try TestDatabase()
+    let connection = try database.connect()
+    let cases = [
+      ("select 1/0", "22012"), ("selec", "42601"), ("select 'x'::int", "22P02"), ("select * from nowhere", "42P01"),
+    ]
+    for (statement, state) in cases {
+      let error = #expect(throws: PostgresError.self) { _ = try connection.query(statement) }
+      #expect(error?.sqlState == state)
+    }
+    #expect(try connection.query("select 1").int(0, 0) == 1)
+  }
+
+  @Test(arguments: [
+    ("", true, true, false), ("08006", true, true, false), ("57P01", true, true, false), ("40001", false, true, false),
+    ("53100", false, true, false), ("57014", false, true, false), ("55P03", false, true, false),
+    ("22021", false, false, true), ("23505", false, false, true), ("42501", false, false, false),
+  ])
+  func statesFallIntoTheirClasses(_ state: String, _ isLost: Bool, _ isRetryable: Bool, _ isData: Bool) {
+    let error = PostgresError(sqlState: state, message: "m", doing: "d")
+    #expect(error.isConnectionLost == isLost)
+    #expect(error.isRetryable == isRetryable)
+    #expect(error.isDataError == isData)
+  }
+
+  @Test func transactionIsRolledBackByAnErrorAndCommittedWithoutOne() throws {
+    let database = try TestDatabase()
+    let connection = try database.connect()
+    try connection.execute("create table t (a int primary key)")
+    #expect(throws: PostgresError.self) {
+      try connection.transaction { () throws(PostgresError) in
+        _ = try connection.query("insert into t values (1)")
+        _ = try connection.query("insert into t values (1)")
+      }
+    }
+    #expect(!connection.isInTransaction)
+    try connection.transaction { () throws(PostgresError) in _ = try connection.query("insert into t values (2)") }
+    #expect(try connection.queryText("select string_agg(a::text, ',') from t").text(0, 0) == "2")
+  }
+
+  @Test func killedConnectionIsLostAndStaysSo() throws {
+    let database = try TestDatabase()
+    let connection = try database.connect()
+    let admin = try database.connectToServer()
+    _ = try admin.query("select pg_terminate_backend($1, 5000)", [.int4(connection.backendPID)])
+    for _ in 0..<2 {
+      let error = #expect(throws: PostgresError.self) { try connection.execute("select 1") }
+      #expect(error?.isConnectionLost == true)
+    }
+    #expect(!connection.isOpen)
+  }
+
+  @Test func serverThatDoesNotAnswerIsGivenUp() throws {
+    let database = try TestDatabase()
+    var options = ConnectionOptions()
+    options.answerTimeoutMs = 100
+    let connection = try database.connect(options)
+    let error = #expect(throws: PostgresError.self) { _ = try connection.query("select pg_sleep(20)") }
+    #expect(error?.isConnectionLost == true)
+    #expect(error?.message.contains("100 ms") == true)
+  }
+
+  @Test func timeLimitsOfTheSessionAreSet() throws {
+    let database = try TestDatabase()
+    var options = ConnectionOptions()
+    options.statementTimeoutMs = 60
+    options.lockTimeoutMs = 70
+    options.settings = ["synchronous_commit": "off"]
+    let connection = try database.connect(options)
+    #expect(try connection.queryText("show lock_timeout").text(0, 0) == "70ms")
+    #expect(try connection.queryText("show synchronous_commit").text(0, 0) == "off")
+    let error = #expect(throws: PostgresError.self) { _ = try connection.query("select pg_sleep(20)") }
+    #expect(error?.sqlState == "57014")
+  }
+
+  @Test func notificationsArriveWithTheirPayload() throws {
+    let database = try TestDatabase()
+    let listener = try database.connect()
+    let speaker = try database.connect()
+    try listener.listen("odd \"name")
+    #expect(try listener.notifications().isEmpty)
+    _ = try speaker.query("select pg_notify($1, $2)", [.text("odd \"name"), .text("hello")])
+    let told = try listener.awaitNotifications(timeoutMs: 5_000)
+    #expect(told.map(\.payload) == ["hello"])
+    #expect(listener.pollDescriptor >= 0)
+  }
+
+  @Test func wrongAddressIsOneSentenceWithoutThePassword() {
+    let url = DatabaseURL(settings: [
+      "host": "127.0.0.1", "port": "1", "user": "u", "password": "geheim", "dbname": "d",
+    ])
+    let error = #expect(throws: PostgresError.self) { _ = try Connection(url) }
+    #expect(error?.isConnectionLost == true)
+    #expect(error.map { !"\($0)".contains("geheim") && !"\($0)".contains("\n") } == true)
+  }
+}
+
+/// Keeps the database as long as its connection.
+struct KeptConnection {
+  let database: TestDatabase
+  let connection: Connection
+}
+
+extension TestDatabase {
+  func connectKeeping() throws -> KeptConnection { KeptConnection(database: self, connection: try connect()) }
+}

@@ -1,0 +1,68 @@
+import FleetModel
+import Store
+import Testing
+
+@Suite(.timeLimit(.minutes(5))) struct FenceTests {
+  private let second: Int64 = 1_000_000_000
+
+  @Test func unknownAndRevokedHostsAreRefused() throws {
+    let fixture = try StoreFixture()
+    #expect(throws: StoreError.unknownHost) { try fixture.fence(HostID(high: 1, low: 1)) }
+    let host = try fixture.host()
+    let fence = try fixture.fence(host)
+    try fixture.store.revoke(hostName: "trainer-1", actor: "op")
+    #expect(throws: StoreError.revokedHost) { try fixture.fence(host) }
+    #expect(try fixture.store.commit([TestStream(host, fence).samples(1...1)]) == [.fenced])
+  }
+
+  @Test func firstFenceKnowsNothingAndStoresTheFacts() throws {
+    let fixture = try StoreFixture()
+    let host = try fixture.host()
+    let fence = try fixture.fence(host)
+    #expect(fence.epoch == 1)
+    #expect(fence.lanes.isEmpty && fence.files.isEmpty && !fence.isSuspectedClone)
+    #expect(fence.hostName == "trainer-1")
+    #expect(try fixture.value("select reported_name || ' ' || state from hosts") == "trainer active")
+  }
+
+  @Test func secondMachineWithTheSameIdentityIsSuspectedWhileTheFirstIsAlive() throws {
+    let fixture = try StoreFixture()
+    let host = try fixture.host()
+    _ = try fixture.fence(host, boot: 1)
+    #expect(try !fixture.fence(host, boot: 1, at: StoreFixture.nowNs + second).isSuspectedClone)
+    #expect(try fixture.fence(host, boot: 2, at: StoreFixture.nowNs + 5 * second).isSuspectedClone)
+    #expect(try !fixture.fence(host, boot: 1, at: StoreFixture.nowNs + 60 * second).isSuspectedClone)
+  }
+
+  @Test func rebootOfAStreamThatHadEndedIsNoClone() throws {
+    let fixture = try StoreFixture()
+    let host = try fixture.host()
+    let fence = try fixture.fence(host, boot: 1)
+    try fixture.store.endStream(hostNumber: fence.hostNumber, epoch: fence.epoch, atNs: StoreFixture.nowNs + second)
+    #expect(try fixture.value("select disconnected is not null from hosts") == "t")
+    let next = try fixture.fence(host, boot: 2, at: StoreFixture.nowNs + 3 * second)
+    #expect(!next.isSuspectedClone)
+    // The end of the old stream, told late, says nothing of the new one.
+    try fixture.store.endStream(hostNumber: fence.hostNumber, epoch: fence.epoch, atNs: StoreFixture.nowNs + 4 * second)
+    #expect(try fixture.value("select disconnected is null from hosts") == "t")
+  }
+
+  @Test func identityOfAFileComesBackBitByBit() throws {
+    let fixture = try StoreFixture()
+    let stream = try fixture.stream()
+    var delta = stream.delta(1)
+    delta.file.device = .max
+    delta.file.inode = 1 << 63
+    delta.file.birthNs = -5
+    delta.file.headHash = 0xcbf2_9ce4_8422_2325
+    delta.file.headLength = 1024
+    delta.file.generation = 3
+    delta.file.format = .resultJSON
+    delta.tailHash = .max - 1
+    var batch = Batch()
+    batch.files = [delta]
+    _ = try fixture.store.commit([stream.staged(batch)])
+    let mark = try fixture.fence(stream.host).files.first
+    #expect(mark == FileMark(file: delta.file, offset: 10, tailHash: .max - 1))
+  }
+}

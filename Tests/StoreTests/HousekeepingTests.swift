@@ -1,0 +1,142 @@
+import FleetModel
+import Postgres
+import Store
+import TestSupport
+import Testing
+
+@Suite(.timeLimit(.minutes(5))) struct HousekeepingTests {
+  private let now = StoreFixture.nowNs
+  private let day: Int64 = 86_400_000_000_000
+
+  private func keeper(_ fixture: StoreFixture) throws -> Store {
+    try Store.open(fixture.database.url, options: Store.housekeepingOptions)
+  }
+
+  /// One line a level, `days` before now.
+  private func lines(_ stream: TestStream, daysAgo days: Int64, file: UInt64) -> StagedBatch {
+    var delta = stream.delta(0, file: file)
+    for level in [Level.debug, .info, .warn, .error, .unknown] {
+      delta.lines.append(
+        Array("level \(level.rawValue)".utf8), advance: 8, timeUs: (now - days * day) / 1000, level: level)
+    }
+    delta.to = 40
+    var batch = Batch()
+    batch.files = [delta]
+    return stream.staged(batch)
+  }
+
+  @Test func linesOfEachLevelGoWhenTheirTimeIsOverAndTheCountsStay() throws {
+    let fixture = try StoreFixture()
+    let stream = try fixture.stream()
+    // A chunk goes once it lies wholly before the limit: up to its own length later.
+    for (file, days) in [Int64(1), 20, 50, 80].enumerated() {
+      #expect(try fixture.store.commit([lines(stream, daysAgo: days, file: UInt64(file))]) == [.committed])
+    }
+    let report = try #require(try keeper(fixture).housekeep(nowNs: now))
+    #expect(report.problems.isEmpty)
+    #expect(report.chunksDropped > 0)
+    let left = try fixture.value(
+      """
+      select string_agg(c, ' ' order by c) from (select coalesce(level, '-') || count(*) as c from log_lines group by level) l
+      """)
+    #expect(left == "-2 DEBUG1 ERROR4 INFO2 WARN3")
+    #expect(try fixture.value("select sum(lines) from log_counts") == "20")
+    // Late lines find their partition again, though it was dropped since it was seen.
+    #expect(try fixture.store.commit([lines(stream, daysAgo: 50, file: 9)]) == [.committed])
+    #expect(try fixture.value("select count(*) from log_lines where level = 'INFO'") == "3")
+  }
+
+  @Test func siteMayKeepThingsLongerOrForGood() throws {
+    let fixture = try StoreFixture()
+    let stream = try fixture.stream()
+    _ = try fixture.store.commit([lines(stream, daysAgo: 80, file: 1)])
+    var retention = Retention()
+    retention.debugLogsNs = nil
+    retention.infoLogsNs = 85 * day
+    retention.warnLogsNs = 1 * day
+    let keeper = try keeper(fixture)
+    try keeper.setRetention(retention)
+    _ = try keeper.housekeep(nowNs: now)
+    #expect(
+      try fixture.value("select string_agg(coalesce(level, '-'), ',' order by level) from log_lines")
+        == "DEBUG,ERROR,INFO,-")
+  }
+
+  @Test func partitionsAreMadeAheadAndRowsOnTheirEdgesFindOne() throws {
+    let fixture = try StoreFixture()
+    let stream = try fixture.stream()
+    let report = try #require(try keeper(fixture).housekeep(nowNs: now))
+    #expect(report.partitionsMade > 0 || fixture.store.capability != .plain)
+    let midnightUs = (now / day) * day / 1000
+    var delta = stream.delta(0)
+    for offset: Int64 in [-1, 0, 1] {
+      for level in [Level.debug, .info, .error] {
+        delta.lines.append(Array("edge".utf8), advance: 5, timeUs: midnightUs + offset, level: level)
+      }
+    }
+    delta.to = 45
+    var batch = Batch()
+    batch.files = [delta]
+    #expect(try fixture.store.commit([stream.staged(batch)]) == [.committed])
+    #expect(try fixture.count("log_lines") == 9)
+    let ahead = try keeper(fixture).closedChunks(of: "host_samples", beforeUs: .max / 4)
+    #expect(fixture.store.capability != .plain || ahead.count == 3)
+    #expect(zip(ahead, ahead.dropFirst()).allSatisfy { $0.untilUs == $1.firstUs })
+  }
+
+  @Test func minutesAndHoursAreTheAveragesOfTheirSamplesAlsoOfLateOnes() throws {
+    let fixture = try StoreFixture()
+    let stream = try fixture.stream()
+    let hourNs: Int64 = 3_600_000_000_000
+    let start = now - now % hourNs - 2 * hourNs
+    func sample(_ atNs: Int64, _ busy: Float, _ sequence: UInt64, receivedNs: Int64) -> StagedBatch {
+      var sample = HostSample()
+      sample.timeNs = atNs
+      sample.cpuBusyPercent = busy
+      var records = Records()
+      records.hosts = [sample]
+      var batch = Batch()
+      batch.spooled = [SpooledRecords(lane: .live, firstSequence: sequence, lastSequence: sequence, records: records)]
+      return stream.staged(batch, receivedNs: receivedNs)
+    }
+    let first = start + 5_000_000_000
+    _ = try fixture.store.commit([
+      sample(first, 10, 1, receivedNs: first), sample(first + 10_000_000_000, 30, 2, receivedNs: first),
+      sample(first + 70_000_000_000, 50, 3, receivedNs: first),
+    ])
+    let keeper = try keeper(fixture)
+    let report = try #require(try keeper.housekeep(nowNs: now))
+    #expect(report.problems.isEmpty)
+    let minutes =
+      "select string_agg(cpu_busy_percent || '/' || cpu_busy_percent_max || '/' || samples, ' ' order by time) from host_samples_1m where host = 'trainer-1'"
+    let hours = "select string_agg(cpu_busy_percent || '/' || samples, ' ' order by time) from host_samples_1h"
+    #expect(try fixture.value(minutes) == "20/30/2 50/50/1")
+    #expect(try fixture.value(hours) == "30/3")
+    _ = try fixture.store.commit([sample(first + 71_000_000_000, 70, 4, receivedNs: now)])
+    _ = try keeper.housekeep(nowNs: now)
+    #expect(try fixture.value(minutes) == "20/30/2 60/70/2")
+    #expect(try fixture.value(hours) == "40/4")
+  }
+
+  @Test func closedLogChunksGetASearchIndexOnce() throws {
+    let fixture = try StoreFixture()
+    let stream = try fixture.stream()
+    _ = try fixture.store.commit([lines(stream, daysAgo: 3, file: 1)])
+    let keeper = try keeper(fixture)
+    let hasTrigrams = try fixture.value("select exists (select from pg_extension where extname = 'pg_trgm')") == "t"
+    let first = try #require(try keeper.housekeep(nowNs: now, searchIndexesMax: 100))
+    #expect(first.problems.isEmpty)
+    #expect(first.chunksIndexed > 0 || !hasTrigrams)
+    #expect(try keeper.housekeep(nowNs: now, searchIndexesMax: 100)?.chunksIndexed == 0)
+    // Late lines still go in.
+    #expect(try fixture.store.commit([lines(stream, daysAgo: 3, file: 2)]) == [.committed])
+  }
+
+  @Test func onlyOneCollectorKeepsHouse() throws {
+    let fixture = try StoreFixture()
+    let first = try keeper(fixture)
+    try first.connection.execute("select pg_advisory_lock(hashtext('signalbox.housekeeping'))")
+    #expect(try keeper(fixture).housekeep(nowNs: now) == nil)
+    first.close()
+  }
+}
