@@ -18,3 +18,13 @@ package enum Clock {
     return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
   }
 }
+
+extension Clock {
+  /// Seconds that this host's local time is ahead of UTC at `wallNs` (ns since 1970); localtime_r(3).
+  package static func zoneOffsetSeconds(atWallNs wallNs: Int64) -> Int {
+    var seconds = time_t(wallNs / 1_000_000_000)
+    var parts = unsafe tm()
+    // Both live for the call.
+    return unsafe localtime_r(&seconds, &parts) == nil ? 0 : unsafe parts.tm_gmtoff
+  }
+}

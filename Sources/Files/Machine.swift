@@ -25,6 +25,13 @@ package enum Machine {
     return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
   }
 
+  /// Memory of this process that is in RAM, bytes; proc(5), /proc/self/statm. 0 where it cannot be read.
+  package static func residentBytes() -> UInt64 {
+    let fields = ((try? HostFiles.read("/proc/self/statm")) ?? []).split(separator: UInt8(ascii: " "))
+    guard fields.count > 1, let pages = UInt64(String(decoding: fields[1], as: UTF8.self)) else { return 0 }
+    return pages * pageSizeBytes()
+  }
+
   /// A variable of the environment.
   package static func environment(_ name: String) -> String? {
     // getenv's text lives until the environment changes, which nothing here does; it is copied at once.

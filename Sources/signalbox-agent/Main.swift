@@ -1,7 +1,5 @@
 internal import Agent
 
 @main enum Main {
-  static func main() {
-    if CommandLine.arguments.dropFirst().first == "probe" { ProbeServer.run() }
-  }
+  static func main() { AgentMain.start(Array(CommandLine.arguments.dropFirst())) }
 }

@@ -1,3 +1,5 @@
+internal import Files
+
 /// A path pattern as in glob(7): `*`, `?`, `[a-z]`, `[!a]`, and `**` as a whole component for any number of directories.
 ///
 /// As in a shell, wildcards do not match a leading dot of a name and never a slash.
@@ -20,6 +22,12 @@ package struct GlobPattern: Sendable, Equatable {
       let isLiteral = !part.contains { $0 == UInt8(ascii: "*") || $0 == UInt8(ascii: "?") || $0 == UInt8(ascii: "[") }
       return isLiteral ? .literal(Array(part)) : .wildcard(Array(part))
     }
+  }
+
+  /// The deepest directory that every match lies below: `/srv/a` of `/srv/a/**/*.log`, the file's own of a path without wildcards.
+  package static func fixedDirectory(of pattern: String) -> String {
+    let fixed = pattern.prefix { !"*?[".contains($0) }
+    return HostFiles.directory(of: String(fixed))
   }
 
   package var isAbsolute: Bool { text.utf8.first == UInt8(ascii: "/") }

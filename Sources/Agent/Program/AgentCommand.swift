@@ -30,8 +30,6 @@ package struct RunOptions: Equatable, Sendable {
   /// Commands whose processes are taken for training.
   package var processPatterns: [String] = []
   package var spoolLimitBytes: UInt64 = 256 << 20
-  /// Written `ready …` once the first Welcome has arrived.
-  package var readyDescriptor: Int32?
 }
 
 /// Words that the agent does not understand: one sentence that says what to do.
@@ -90,7 +88,6 @@ extension AgentCommand {
       case "--socket": options.socketPath = try socketPath(rest.value(of: word))
       case "--process": options.processPatterns.append(try rest.value(of: word))
       case "--spool-limit": options.spoolLimitBytes = try mebibytes(rest.value(of: word))
-      case "--ready-fd": options.readyDescriptor = Int32(try rest.value(of: word))
       default: throw UsageError("Unknown option '\(word)' of run; signalbox-agent --help shows all.")
       }
     }

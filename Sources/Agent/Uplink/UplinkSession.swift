@@ -74,6 +74,9 @@ package final class UplinkSession {
     window = UplinkWindow(limits: limits)
   }
 
+  /// Sent on this stream and not acked.
+  package var batchesInFlight: Int { window.count }
+
   // MARK: Connection
 
   /// Whether a connection is to be made now; then the session counts as connecting.

@@ -29,6 +29,7 @@ struct UplinkWindow: Sendable {
   }
 
   var isEmpty: Bool { batches.isEmpty }
+  var count: Int { batches.count }
   var hasRoom: Bool { batches.count < limits.batchesMax && bytes < limits.windowBytes }
   /// One bulk batch may always be under way.
   var hasBulkRoom: Bool { bulkBytes == 0 || bulkBytes < bulkLimitBytes }

@@ -1,0 +1,291 @@
+internal import EventLoop
+internal import Files
+internal import FleetModel
+internal import RPC
+internal import Schema
+internal import TLS
+internal import Transport
+
+/// The agent's connection to a collector: connects when the session asks, moves its frames, renews the certificate.
+final class AgentConnection {
+  /// Frames that wait in the transport: what is beyond stays in the session, where live goes before bulk.
+  private static let queuedBytesMax = 256 << 10
+  private static let renewTimeoutNs: Int64 = 20_000_000_000
+  /// How often the certificate's clock is looked at.
+  private static let renewalCheckNs: Int64 = 60_000_000_000
+
+  private let loop: EventLoop
+  private let session: UplinkSession
+  private let directory: IdentityDirectory
+  private let settingsChanged: (Settings) -> Void
+  private(set) var identity: AgentIdentity
+  private var client: RPCClient?
+  private var call: ClientCall?
+  private var renewal: RenewalStateMachine
+  private var nextAddress = 0
+  private var wakeTimer: TimerID?
+  private var buffer: [UInt8] = []
+  private var random = SystemRandomNumberGenerator()
+  /// The last generation is removed once this one has been welcomed.
+  private var retiresPrevious = false
+  private(set) var isDraining = false
+  private var lastReason = ""
+
+  init(
+    loop: EventLoop, session: UplinkSession, identity: AgentIdentity, directory: IdentityDirectory,
+    settingsChanged: @escaping (Settings) -> Void
+  ) {
+    self.loop = loop
+    self.session = session
+    self.identity = identity
+    self.directory = directory
+    self.settingsChanged = settingsChanged
+    renewal = RenewalStateMachine(
+      notBeforeNs: identity.certificate.notBeforeNs, notAfterNs: identity.certificate.notAfterNs,
+      random: Double.random(in: 0..<1))
+    checkRenewal()
+  }
+
+  private var now: HostTime { HostTime(wallNs: Clock.wallNs(), monotonicNs: Clock.bootNs()) }
+
+  // MARK: Moving frames
+
+  /// Sends what there is and the window allows; connects where that is due. To be called whenever something may be new.
+  func pump() {
+    let time = now
+    session.spool.timePassed(nowNs: time.monotonicNs)
+    if session.isStuck(nowNs: time.monotonicNs) { drop("no Welcome came") }
+    if !isDraining, session.shouldConnect(nowNs: time.monotonicNs) { connect() }
+    if let call, call.isOpen, !isDraining { send(on: call) }
+    scheduleWake()
+  }
+
+  private func send(on call: ClientCall) {
+    while call.queuedBytes < Self.queuedBytesMax, let frame = session.nextFrame(time: now) {
+      buffer.removeAll(keepingCapacity: true)
+      encode(frame)
+      call.send(buffer.span)
+    }
+    // One long line must not keep its size for ever.
+    if buffer.capacity > 2 << 20 { buffer = [] }
+  }
+
+  private func encode(_ frame: OutgoingFrame) {
+    switch frame {
+    case .hello(let hello): Wire.encode(AgentFrame.hello(hello), into: &buffer)
+    case .batch(let outgoing):
+      var batch = Batch()
+      batch.number = outgoing.number
+      batch.wallNs = outgoing.time.wallNs
+      batch.monotonicNs = outgoing.time.monotonicNs
+      batch.files = outgoing.files
+      batch.health = outgoing.health
+      Wire.encode(batch, spooled: outgoing.spooled.map(\.encodedRecords), into: &buffer)
+    }
+  }
+
+  private func scheduleWake() {
+    if let wakeTimer { loop.cancel(wakeTimer) }
+    wakeTimer = nil
+    guard let wakeAtNs = session.wakeAtNs else { return }
+    wakeTimer = loop.after(max(0, wakeAtNs - Clock.bootNs())) { [unowned self] in
+      wakeTimer = nil
+      pump()
+    }
+  }
+
+  private func received(_ bytes: borrowing Span<UInt8>) {
+    do {
+      let frame = try Wire.decodeCollectorFrame(bytes)
+      let settings = try session.received(frame, time: now)
+      if case .welcome = frame { welcomed() }
+      if let settings { settingsChanged(settings) }
+      pump()
+    } catch SchemaError.unknownFrame {
+      // A newer collector's: skipped, as protobuf means it.
+    } catch UplinkError.spoolReplaced {
+      AgentLog.warning("\(UplinkError.spoolReplaced)")
+      close()
+      session.reconnectAtOnce(nowNs: now.monotonicNs)
+      pump()
+    } catch {
+      drop("\(error)")
+    }
+  }
+
+  private func welcomed() {
+    lastReason = ""
+    AgentLog.info("connected", [("collector", client?.target.description ?? ""), ("epoch", "\(session.epoch)")])
+    guard retiresPrevious else { return }
+    retiresPrevious = false
+    try? directory.retirePrevious()
+  }
+
+  // MARK: Connecting
+
+  private func connect() {
+    let address = identity.collectors[nextAddress % identity.collectors.count]
+    nextAddress += 1
+    do {
+      let credentials = try TLSCredentials(
+        chainPEM: HostFiles.read(identity.certificatePath), keyPEM: HostFiles.read(identity.keyPath))
+      let tls = try TLSContext.client(
+        credentials, trust: .authorities(pem: HostFiles.read(identity.rootsPath)), server: .host(address.host))
+      let client = RPCClient(loop: loop, target: SocketAddress(host: address.host, port: address.port), tls: tls)
+      self.client = client
+      client.onReady = { [unowned self, unowned client] in ready(client) }
+      client.onClosed = { [unowned self, unowned client] reason in
+        if self.client === client { drop(Self.words(reason)) }
+      }
+      client.onGoAway = { [unowned self] in
+        // The collector drains: what is un-acked is asked for again by the next one's Welcome.
+        close()
+        session.disconnected(nowNs: now.monotonicNs)
+        pump()
+      }
+      client.connect()
+    } catch {
+      drop("\(error)")
+    }
+  }
+
+  private func ready(_ client: RPCClient) {
+    checkRenewal()
+    let call = client.call("/signalbox.v1.Collector/Report")
+    self.call = call
+    call.onMessage = { [unowned self] bytes in received(bytes) }
+    call.onWritable = { [unowned self] in pump() }
+    call.onStatus = { [unowned self, unowned call] status, _ in
+      if self.call === call { drop("the stream ended: \(status)") }
+    }
+    session.connected(nowNs: now.monotonicNs)
+    pump()
+  }
+
+  /// What a person can do about it, where there is something.
+  private static func words(_ reason: DisconnectReason) -> String {
+    guard case .tls(.refused(let alert)) = reason else { return "\(reason)" }
+    switch alert {
+    case .revoked: return "this host has been revoked; an operator can invite it again"
+    case .unknown: return "the collector does not know this certificate; join again with a new token"
+    case .expired: return "this host's certificate has expired beyond its grace; join again with a new token"
+    case .badCertificate: return "the collector takes this certificate for not valid yet: compare the clocks"
+    case .unknownAuthority: return "this host's certificate is of another fleet; join again with a new token"
+    default: return "\(reason)"
+    }
+  }
+
+  private func drop(_ reason: String) {
+    close()
+    session.disconnected(nowNs: now.monotonicNs)
+    if reason != lastReason { AgentLog.warning("disconnected", [("reason", reason)]) }
+    lastReason = reason
+    scheduleWake()
+  }
+
+  private func close() {
+    let old = client
+    client = nil
+    call = nil
+    old?.close()
+  }
+
+  /// Ends the connection and begins anew at once: the identity on disk has changed.
+  func reconnect() {
+    if let loaded = try? directory.load() { identity = loaded }
+    close()
+    session.reconnectAtOnce(nowNs: now.monotonicNs)
+    pump()
+  }
+
+  // MARK: Renewal
+
+  private func checkRenewal() {
+    switch renewal.timePassed(nowNs: Clock.wallNs()) {
+    case .wait(let untilNs):
+      let waitNs = min(Self.renewalCheckNs, max(100_000_000, untilNs - Clock.wallNs()))
+      loop.after(waitNs) { [weak self] in self?.checkRenewal() }
+    case .renew: renew()
+    case .stopped(let stop): AgentLog.warning("the certificate is renewed no more; join again", [("reason", "\(stop)")])
+    }
+  }
+
+  private func renew() {
+    guard let client, client.state == .ready else {
+      return renewalFailed("not connected", refusal: nil)
+    }
+    do {
+      let key = try directory.prepareKey()
+      var request: [UInt8] = []
+      Wire.encode(RenewRequest(signingRequest: try SigningRequest.make(key: key)), into: &request)
+      let call = client.call("/signalbox.v1.Enrolment/Renew", timeoutNs: Self.renewTimeoutNs)
+      var reply: CertificateReply?
+      call.onMessage = { bytes in reply = try? Wire.decodeCertificateReply(bytes) }
+      call.onStatus = { [unowned self] status, _ in
+        if let reply { return renewed(reply) }
+        renewalFailed("\(status)", refusal: IdentityRefusal(statusMessage: status.message))
+      }
+      call.send(request)
+      call.finishSending()
+    } catch {
+      renewalFailed("\(error)", refusal: nil)
+    }
+  }
+
+  private func renewed(_ reply: CertificateReply) {
+    do throws(IdentityError) {
+      let pins = identity.roots.map(\.keyPin)
+      identity = try directory.accept(reply, pins: pins, collectors: identity.collectors)
+      renewal.renewed(
+        notBeforeNs: identity.certificate.notBeforeNs, notAfterNs: identity.certificate.notAfterNs,
+        random: Double.random(in: 0..<1))
+      AgentLog.info("certificate renewed", [("expires", Timestamp.text(identity.certificate.notAfterNs, digits: 0))])
+      retiresPrevious = true
+      reconnect()
+      checkRenewal()
+    } catch {
+      renewalFailed(error.message, refusal: nil)
+    }
+  }
+
+  private func renewalFailed(_ reason: String, refusal: IdentityRefusal?) {
+    AgentLog.warning("certificate not renewed", [("reason", reason)])
+    renewal.failed(nowNs: Clock.wallNs(), refusal: refusal, random: Double.random(in: 0..<1))
+    checkRenewal()
+  }
+
+  // MARK: End
+
+  /// Nothing new is sent; `completion` when all that is under way is acked, or after `patienceNs`.
+  func drain(patienceNs: Int64, _ completion: @escaping () -> Void) {
+    isDraining = true
+    let deadlineNs = Clock.bootNs() + patienceNs
+    waitForAcks(deadlineNs, completion)
+  }
+
+  private func waitForAcks(_ deadlineNs: Int64, _ completion: @escaping () -> Void) {
+    let isDone = call == nil || session.batchesInFlight == 0 || Clock.bootNs() >= deadlineNs
+    guard isDone else {
+      loop.after(10_000_000) { [unowned self] in waitForAcks(deadlineNs, completion) }
+      return
+    }
+    close()
+    completion()
+  }
+}
+
+extension SpooledItem {
+  /// As the wire wants it: a gap becomes records that hold its losses.
+  var encodedRecords: EncodedRecords {
+    switch content {
+    case .encoded(let bytes):
+      return EncodedRecords(lane: lane, firstSequence: firstSequence, lastSequence: lastSequence, bytes: bytes)
+    case .gap(let losses):
+      var records = Records()
+      records.losses = losses
+      var bytes: [UInt8] = []
+      Wire.encode(records, into: &bytes)
+      return EncodedRecords(lane: lane, firstSequence: firstSequence, lastSequence: lastSequence, bytes: bytes)
+    }
+  }
+}

@@ -1,0 +1,118 @@
+internal import EventLoop
+internal import Files
+internal import FleetModel
+internal import RPC
+internal import Schema
+internal import TLS
+internal import Transport
+
+/// `signalbox-agent join`: makes a key, redeems the token at one of its addresses, keeps what came back.
+final class AgentJoin {
+  /// For each address.
+  private static let timeoutNs: Int64 = 20_000_000_000
+
+  private let loop: EventLoop
+  private let token: JoinToken
+  private let directory: IdentityDirectory
+  private let request: [UInt8]
+  private var addresses: [TLS.CollectorAddress]
+  private var client: RPCClient?
+  private var result: (code: Int32, sentence: String) = (4, "no collector answered")
+
+  static func run(_ options: JoinOptions) -> Int32 {
+    do {
+      let token = try JoinToken(parsing: options.token)
+      if options.isOnlyShown {
+        AgentMain.say(token.describe(), .output)
+        return 0
+      }
+      let join = try AgentJoin(token, options.stateDirectory)
+      return try join.run()
+    } catch let error as IdentityError {
+      let isToken = [IdentityError.Code.truncated, .tooLarge].contains(error.code) || error.code == .malformed
+      return AgentMain.fail(isToken ? 2 : 1, isToken ? "the token is not usable: \(error.message)" : error.message)
+    } catch {
+      return AgentMain.fail(1, "\(error)")
+    }
+  }
+
+  private init(_ token: JoinToken, _ stateDirectory: String) throws {
+    self.token = token
+    addresses = token.addresses
+    loop = try EventLoop()
+    directory = IdentityDirectory(stateDirectory: stateDirectory)
+    let key = try directory.prepareKey()
+    let identity = HostIdentity.read()
+    var request = JoinRequest()
+    request.tokenID = token.id
+    request.secret = token.secretText
+    request.signingRequest = try SigningRequest.make(key: key)
+    request.hostName = identity.facts.hostName
+    request.machineIDHash = identity.machineIDHash
+    var bytes: [UInt8] = []
+    Wire.encode(request, into: &bytes)
+    self.request = bytes
+  }
+
+  private func run() throws -> Int32 {
+    tryNext()
+    try loop.run()
+    return result.code == 0 ? 0 : AgentMain.fail(result.code, result.sentence)
+  }
+
+  /// The pin is checked in the handshake: the secret is sent only to who holds the fleet's authority.
+  private func tryNext() {
+    guard !addresses.isEmpty else { return loop.stop() }
+    let address = addresses.removeFirst()
+    do throws(TLSError) {
+      let tls = try TLSContext.client(nil, trust: .pins(token.pins), server: .host(address.host))
+      let client = RPCClient(loop: loop, target: SocketAddress(host: address.host, port: address.port), tls: tls)
+      self.client = client
+      client.onReady = { [unowned self] in ask(client) }
+      client.onClosed = { [unowned self] reason in
+        guard result.code == 4 else { return }
+        result.sentence = "the collector at \(address) cannot be reached: \(reason)"
+        tryNext()
+      }
+      client.connect()
+    } catch {
+      result = (1, "\(error)")
+      loop.stop()
+    }
+  }
+
+  private func ask(_ client: RPCClient) {
+    let call = client.call("/signalbox.v1.Enrolment/Join", timeoutNs: Self.timeoutNs)
+    call.onMessage = { [unowned self] bytes in
+      let reply = try? Wire.decodeCertificateReply(bytes)
+      accept(reply)
+    }
+    call.onStatus = { [unowned self] status, _ in
+      if status.code != .ok { result = (1, status.message.isEmpty ? "\(status)" : status.message) }
+      loop.stop()
+    }
+    call.send(request)
+    call.finishSending()
+  }
+
+  private func accept(_ reply: CertificateReply?) {
+    guard let reply else {
+      result = (1, "the collector's answer cannot be read")
+      return
+    }
+    do throws(IdentityError) {
+      try directory.accept(reply, pins: token.pins, collectors: token.addresses)
+      result = (0, "")
+      AgentLog.info("joined", [("host", reply.hostName)])
+    } catch {
+      result = (1, error.message)
+    }
+  }
+}
+
+extension HostIdentity {
+  /// What leaves the host of its machine id.
+  var machineIDHash: MachineIDHash {
+    MachineIDHash(bytes: Digest.sha256(Array(machineID.utf8)).prefix(16)) ?? MachineIDHash(high: 0, low: 0)
+  }
+}

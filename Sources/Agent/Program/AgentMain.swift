@@ -1,0 +1,55 @@
+internal import Files
+internal import FleetModel
+internal import TLS
+
+/// The agent as a process: words in, exit code out.
+package enum AgentMain {
+  package static let version = "0.1.0"
+
+  /// Runs the command line and ends the process.
+  package static func start(_ words: [String]) -> Never {
+    Process.ignoreBrokenPipes()
+    Process.exit(run(words))
+  }
+
+  /// - Returns: 0 done, 1 failed, 2 usage, 4 collector not reachable.
+  package static func run(_ words: [String]) -> Int32 {
+    do throws(UsageError) {
+      switch try AgentCommand.parse(words) {
+      case .run(let options): return AgentProgram.run(options)
+      case .join(let options): return AgentJoin.run(options)
+      case .probe:
+        ProbeServer.run()
+        return 0
+      case .redact(let path): return redact(path)
+      case .help: say(AgentCommand.usage, .output)
+      case .version: say(version, .output)
+      }
+      return 0
+    } catch {
+      return fail(2, error.message)
+    }
+  }
+
+  /// Shows a file as it would leave this host.
+  private static func redact(_ path: String) -> Int32 {
+    do throws(FileError) {
+      let redactor = Redactor()
+      let text = String(decoding: try HostFiles.read(path, limitBytes: 64 << 20), as: UTF8.self)
+      for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
+        try StandardStream.output.write(redactor.redact(String(line)) + "\n")
+      }
+      return 0
+    } catch {
+      return error.isClosedPipe ? 0 : fail(1, "\(error)")
+    }
+  }
+
+  /// One sentence on standard error.
+  static func fail(_ code: Int32, _ sentence: String) -> Int32 {
+    say("signalbox-agent: " + sentence, .error)
+    return code
+  }
+
+  static func say(_ line: String, _ stream: StandardStream) { try? stream.write(line + "\n") }
+}

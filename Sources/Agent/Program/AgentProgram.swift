@@ -1,0 +1,252 @@
+internal import EventLoop
+internal import Files
+internal import FleetModel
+internal import Schema
+internal import TLS
+
+/// `signalbox-agent run`: one thread, one loop. Wires the parts; each of them is tested without it.
+final class AgentProgram {
+  private static let healthEveryNs: Int64 = 10_000_000_000
+  private static let drainPatienceNs: Int64 = 5_000_000_000
+  /// Changes of files are looked at no more often than this, however often a program writes.
+  private static let changesEveryNs: Int64 = 20_000_000
+
+  private let options: RunOptions
+  private let loop: EventLoop
+  private let signals: SignalSource
+  private let redactor = Redactor()
+  private let fileSystem: LinuxFollowedFileSystem
+  private let followers: Followers
+  private let session: UplinkSession
+  private let connection: AgentConnection
+  private let probes: ProbeRunner
+  private var sampler: Sampler
+  private var socket: SocketListener?
+  private var changes: Watch?
+  private var intervalNs: Int64
+  private var nextSampleNs: Int64
+  private var nextHealthNs: Int64 = 0
+  private var buffer: [UInt8] = []
+  private var probedMounts: [Mount]?
+  private var isStopping = false
+
+  static func run(_ options: RunOptions) -> Int32 {
+    do {
+      let program = try AgentProgram(options)
+      try program.start()
+      try withExtendedLifetime(program) { try program.loop.run() }
+      return 0
+    } catch let error as UsageError {
+      return AgentMain.fail(1, error.message)
+    } catch let error as IdentityError {
+      return AgentMain.fail(1, error.message)
+    } catch {
+      return AgentMain.fail(1, "\(error)")
+    }
+  }
+
+  private init(_ options: RunOptions) throws {
+    self.options = options
+    intervalNs = options.intervalNs
+    signals = try SignalSource([.hangup, .interrupt, .terminate])
+    loop = try EventLoop()
+    let directory = IdentityDirectory(stateDirectory: options.stateDirectory)
+    guard let identity = try directory.load() else {
+      throw UsageError(
+        "this host has not joined a fleet: run signalbox-agent join TOKEN --state-dir \(options.stateDirectory) first")
+    }
+    let host = HostIdentity.read()
+    var random = SystemRandomNumberGenerator()
+    var spoolLimits = SpoolLimits()
+    spoolLimits.bytesMax = options.spoolLimitBytes
+    let spool = Spool(
+      disk: try SpoolDirectory(path: options.stateDirectory + "/spool"), boot: host.bootID, limits: spoolLimits,
+      nowNs: Clock.bootNs(), random: &random)
+    fileSystem = LinuxFollowedFileSystem(
+      allowed: options.allow + options.follow.map(GlobPattern.fixedDirectory(of:)))
+    followers = Followers(
+      fileSystem: fileSystem, readers: FormatReaders(redactor: redactor, zone: Clock.zoneOffsetSeconds(atWallNs:)),
+      makeKey: { FileKey(bytes: HostFiles.randomBytes(16)) ?? FileKey(high: 0, low: 0) })
+    followers.follow(options.follow)
+    session = UplinkSession(spool: spool, source: followers, hello: Self.hello(host), random: random)
+    probes = ProbeRunner(loop: loop)
+    sampler = Sampler(settings: Self.samplerSettings(options))
+    // Hosts that were started together do not sample together.
+    nextSampleNs = Clock.monotonicNs() + Int64(identity.hostID.low % UInt64(min(intervalNs, 1_000_000_000)))
+    weak var program: AgentProgram?
+    connection = AgentConnection(loop: loop, session: session, identity: identity, directory: directory) {
+      program?.apply($0)
+    }
+    program = self
+  }
+
+  private static func hello(_ host: HostIdentity) -> Hello {
+    var hello = Hello()
+    hello.agentVersion = AgentMain.version
+    hello.bootID = host.bootID
+    hello.instanceID = InstanceID(bytes: HostFiles.randomBytes(16)) ?? InstanceID(high: 0, low: 0)
+    hello.machineIDHash = host.machineIDHash
+    hello.facts = host.facts
+    hello.redactionVersion = Redactor.version
+    return hello
+  }
+
+  private static func samplerSettings(_ options: RunOptions) -> SamplerSettings {
+    var settings = SamplerSettings()
+    settings.processes.names += options.processPatterns
+    return settings
+  }
+
+  // MARK: Start
+
+  private func start() throws {
+    try signals.attach(to: loop) { [unowned self] in received($0) }
+    if let path = options.socketPath {
+      socket = try SocketListener(
+        path: path, loop: loop, redact: { [redactor] in redactor.redact($0) },
+        deliver: { [unowned self] in append($0) })
+    }
+    try watchChanges()
+    setProbeTasks()
+    AgentLog.info("started", [("version", AgentMain.version), ("host", connection.identity.hostName)])
+    sampleWhenDue()
+    followWhenDue()
+    connection.pump()
+  }
+
+  private func watchChanges() throws {
+    guard let descriptor = fileSystem.notificationDescriptor else { return }
+    changes = try loop.watch(descriptor, .read) { [unowned self] _ in
+      followers.tick(nowNs: Clock.wallNs())
+      connection.pump()
+      pauseChanges()
+    }
+  }
+
+  /// A program that writes ten thousand times a second must not wake the agent as often.
+  private func pauseChanges() {
+    guard let changes else { return }
+    loop.change(changes, [])
+    loop.after(Self.changesEveryNs) { [unowned self] in loop.change(changes, .read) }
+  }
+
+  // MARK: Timers
+
+  private func sampleWhenDue() {
+    guard !isStopping else { return }
+    let now = Clock.monotonicNs()
+    if now >= nextSampleNs {
+      sample()
+      // A suspended machine or a stopped process skips samples; it does not catch up with them.
+      nextSampleNs += max(1, (now - nextSampleNs) / intervalNs + 1) * intervalNs
+    }
+    loop.after(nextSampleNs - now) { [unowned self] in sampleWhenDue() }
+  }
+
+  /// What inotify does not tell: held-back last lines, rescans.
+  private func followWhenDue() {
+    guard !isStopping else { return }
+    followers.tick(nowNs: Clock.wallNs())
+    connection.pump()
+    let waitNs = (followers.nextDeadlineNs ?? 0) - Clock.wallNs()
+    loop.after(min(1_000_000_000, max(20_000_000, waitNs))) { [unowned self] in followWhenDue() }
+  }
+
+  private func sample() {
+    sampler.noteGPUMemory(probes.gpuMemoryBytes)
+    var records = sampler.sample(wallNs: Clock.wallNs(), monotonicNs: Clock.bootNs())
+    records.append(probes.takeRecords())
+    for index in records.events.indices { records.events[index].message = redactor.redact(records.events[index].message) }
+    if sampler.networkMounts != probedMounts { setProbeTasks() }
+    reportHealth()
+    append(records)
+  }
+
+  private func append(_ records: Records) {
+    guard !records.isEmpty else { return }
+    buffer.removeAll(keepingCapacity: true)
+    Wire.encode(records, into: &buffer)
+    session.append(buffer, nowNs: Clock.bootNs())
+    connection.pump()
+  }
+
+  private func setProbeTasks() {
+    let mounts = sampler.networkMounts
+    probedMounts = mounts
+    var tasks = mounts.map(ProbeTask.mount)
+    if let library = NVMLLocation.find() {
+      var gpus = ProbeTask.gpus(library: library)
+      gpus.everyNs = max(intervalNs, 1_000_000_000)
+      tasks.append(gpus)
+    }
+    probes.setTasks(tasks)
+  }
+
+  private func reportHealth() {
+    let now = Clock.bootNs()
+    guard now >= nextHealthNs else { return }
+    nextHealthNs = now + Self.healthEveryNs
+    var health = AgentHealth()
+    health.spoolBytes = session.spool.bytes
+    health.spoolLimitBytes = session.spool.limits.bytesMax
+    health.spoolRecords = session.spool.unackedRecords
+    health.backlogBytes = followers.backlogBytes
+    health.followedFiles = UInt32(clamping: followers.followedCount)
+    health.droppedRecordsTotal = session.spool.droppedRecordsTotal
+    health.redactionsTotal = redactor.total
+    health.residentBytes = Machine.residentBytes()
+    health.cpuSecondsTotal = Double(Machine.cpuNs()) / 1e9
+    health.refusedPathsTotal = followers.refusedTotal
+    session.report(health)
+  }
+
+  // MARK: What others say
+
+  private func apply(_ settings: Settings) {
+    followers.follow(options.follow + settings.follow.filter { !options.follow.contains($0) })
+    let wanted = Int64(settings.sampleIntervalMs) * 1_000_000
+    intervalNs = wanted == 0 ? options.intervalNs : max(100_000_000, wanted)
+  }
+
+  private func received(_ signal: Signal) {
+    switch signal {
+    case .hangup:
+      AgentLog.info("reloading")
+      followers.follow(options.follow)
+      connection.reconnect()
+    case .interrupt, .terminate:
+      if isStopping { Process.exit(1) }
+      stop()
+    }
+  }
+
+  /// What is under way is acked, the spool is synced; the files remember the rest.
+  private func stop() {
+    isStopping = true
+    AgentLog.info("draining")
+    socket?.close()
+    probes.close()
+    connection.drain(patienceNs: Self.drainPatienceNs) { [unowned self] in
+      session.spool.close(nowNs: Clock.bootNs())
+      AgentLog.info("stopped")
+      loop.stop()
+    }
+  }
+}
+
+extension Records {
+  /// Adds what another source found.
+  mutating func append(_ other: Records) {
+    hosts += other.hosts
+    gpus += other.gpus
+    disks += other.disks
+    networks += other.networks
+    processes += other.processes
+    probes += other.probes
+    events += other.events
+    losses += other.losses
+    runs += other.runs
+    episodes += other.episodes
+    steps += other.steps
+  }
+}
