@@ -17,11 +17,13 @@ package struct GlobPattern: Sendable, Equatable {
   /// - Parameter text: absolute; relative patterns match nothing.
   package init(_ text: String) {
     self.text = text
-    components = text.utf8.split(separator: UInt8(ascii: "/")).map { part in
+    let parts: [Component] = text.utf8.split(separator: UInt8(ascii: "/")).map { part in
       if part.elementsEqual("**".utf8) { return .anyDepth }
       let isLiteral = !part.contains { $0 == UInt8(ascii: "*") || $0 == UInt8(ascii: "?") || $0 == UInt8(ascii: "[") }
       return isLiteral ? .literal(Array(part)) : .wildcard(Array(part))
     }
+    // Files are meant: at the end, all below.
+    components = parts.last == .anyDepth ? parts + [.wildcard([UInt8(ascii: "*")])] : parts
   }
 
   /// The deepest directory that every match lies below: `/srv/a` of `/srv/a/**/*.log`, the file's own of a path without wildcards.

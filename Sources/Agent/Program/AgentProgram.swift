@@ -156,7 +156,9 @@ final class AgentProgram {
     sampler.noteGPUMemory(probes.gpuMemoryBytes)
     var records = sampler.sample(wallNs: Clock.wallNs(), monotonicNs: Clock.bootNs())
     records.append(probes.takeRecords())
-    for index in records.events.indices { records.events[index].message = redactor.redact(records.events[index].message) }
+    for index in records.events.indices {
+      records.events[index].message = redactor.redact(records.events[index].message)
+    }
     if sampler.networkMounts != probedMounts { setProbeTasks() }
     reportHealth()
     append(records)
