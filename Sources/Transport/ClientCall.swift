@@ -101,7 +101,7 @@ package final class ClientCall {
   func received(_ bytes: borrowing Span<UInt8>) {
     guard !isOver else { return }
     // Taken out, because the handler may come back to this call.
-    var deframer = self.deframer
+    var deframer = self.deframer.takeOut()
     var failure: FramingError?
     do throws(FramingError) {
       try deframer.feed(bytes) { message in

@@ -127,7 +127,7 @@ package final class ServerCall {
     credit.received(bytes.count)
     guard state == .open else { return giveCredit(all: true) }
     // Taken out, because the handler may come back to this call.
-    var deframer = self.deframer
+    var deframer = self.deframer.takeOut()
     isFeeding = true
     var failure: FramingError?
     do throws(FramingError) {
