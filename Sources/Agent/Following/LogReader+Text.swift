@@ -14,7 +14,7 @@ extension LogReader {
     delta.lines.advances.append(UInt32(advance))
     delta.lines.timesUs.append(timeUs)
     delta.lines.levels.append(level.rawValue)
-    delta.lines.flags.append(flags.union(found).rawValue)
+    delta.lines.flags.append(flags.with(found).rawValue)
   }
 
   mutating func appendRow(
@@ -36,10 +36,10 @@ extension LogReader {
     _ bytes: Span<UInt8>, _ text: Range<Int>, _ isOdd: Bool, blockLines: inout Int, into out: inout [UInt8]
   ) -> LineFlags {
     let start = out.count
-    var flags: LineFlags = []
+    var flags = LineFlags.none
     if isOdd, !UTF8Text.isClean(bytes, text) {
-      flags.insert(.repaired)
-      if !UTF8Text.appendRepaired(bytes, text, limit: Self.lineBytesMax, to: &out) { flags.insert(.truncated) }
+      flags.add(.repaired)
+      if !UTF8Text.appendRepaired(bytes, text, limit: Self.lineBytesMax, to: &out) { flags.add(.truncated) }
     } else {
       out.append(bytes, text)
     }
@@ -47,10 +47,10 @@ extension LogReader {
       out.removeLast(out.count - start)
       out.append(contentsOf: "[redacted:pem]".utf8)
       redactor.countBlockLine()
-      flags.insert(.redacted)
+      flags.add(.redacted)
     } else if Redactor.isSuspect(bytes, text, scan) {
       let outcome = redactor.redact(&out, from: start)
-      if outcome.count > 0 { flags.insert(.redacted) }
+      if outcome.count > 0 { flags.add(.redacted) }
       if outcome.isBlockOpen { blockLines = 1 }
     }
     return flags
@@ -76,14 +76,14 @@ extension LogReader {
     guard let last = (range.lowerBound..<end).last(where: { bytes[$0] == UInt8(ascii: "\r") }) else {
       return range.lowerBound..<end
     }
-    flags.insert(.joined)
+    flags.add(.joined)
     return last + 1..<end
   }
 
   /// Cuts between characters.
   func capped(_ bytes: Span<UInt8>, _ text: Range<Int>, limit: Int, _ flags: inout LineFlags) -> Range<Int> {
     guard text.count > limit else { return text }
-    flags.insert(.truncated)
+    flags.add(.truncated)
     let cut = text.lowerBound..<text.lowerBound + limit
     return cut.lowerBound..<cut.upperBound - UTF8Text.unfinishedSuffix(bytes, cut)
   }
@@ -144,4 +144,13 @@ enum UTF8Text {
     }
     return 0
   }
+}
+
+/// Operations of `OptionSet` on the bits themselves: the general ones cost a look-up of generic metadata a line.
+extension LineFlags {
+  static var none: LineFlags { LineFlags(rawValue: 0) }
+
+  @inline(__always) func with(_ other: LineFlags) -> LineFlags { LineFlags(rawValue: rawValue | other.rawValue) }
+
+  @inline(__always) mutating func add(_ other: LineFlags) { self = with(other) }
 }

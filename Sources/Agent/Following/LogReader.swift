@@ -124,7 +124,7 @@ package struct LogReader: FormatReader {
       lineBytesTaken = 0
     }
     var text = range
-    var flags: LineFlags = []
+    var flags = LineFlags.none
     let isOdd = scan.first(.odd, in: range) != nil
     if isOdd { text = lastState(bytes, range, &flags) }
     if isContinuing {
@@ -147,7 +147,7 @@ package struct LogReader: FormatReader {
     rowBefore = row
     row = OpenRow(bytes, text, start: from, head: head, blockLines: blockLines)
     var flags = flags
-    if head.timeUs != nil { flags.insert(.timed) }
+    if head.timeUs != nil { flags.add(.timed) }
     appendRow(bytes, text, advance: next - from, head.timeUs ?? nowNs / 1000, row.level, flags, isOdd, into: &delta)
   }
 
@@ -160,8 +160,8 @@ package struct LogReader: FormatReader {
       rowBefore = row
       row.restart(at: from, blockLines: blockLines)
       row.add(bytes, text, fileBytes: next - from)
-      var flags = flags.union([.joined, .continuation])
-      if row.isTimed { flags.insert(.timed) }
+      var flags = flags.with(.joined).with(.continuation)
+      if row.isTimed { flags.add(.timed) }
       appendRow(
         bytes, text, advance: next - from, row.isTimed ? row.timeUs : nowUs, row.level, flags, isOdd, into: &delta)
       return
@@ -173,7 +173,7 @@ package struct LogReader: FormatReader {
     let found = appendText(bytes, text, isOdd, into: &delta.lines.text)
     delta.lines.lengths[last] += UInt32(delta.lines.text.count - before)
     delta.lines.advances[last] += UInt32(next - from)
-    delta.lines.flags[last] |= flags.union(found).union(.joined).rawValue
+    delta.lines.flags[last] |= flags.with(found).with(.joined).rawValue
     delta.lines.levels[last] = row.level.rawValue
   }
 
@@ -184,9 +184,9 @@ package struct LogReader: FormatReader {
   ) {
     let left = Self.lineBytesMax - lineBytesTaken
     if text.isEmpty || left <= 0 { return skip(next - from, into: &delta) }
-    var flags = flags.union(.continuation)
+    var flags = flags.with(.continuation)
     let text = capped(bytes, text, limit: left, &flags)
-    if row.isTimed { flags.insert(.timed) }
+    if row.isTimed { flags.add(.timed) }
     row.isInDelta = false
     appendRow(
       bytes, text, advance: next - from, row.isTimed ? row.timeUs : nowUs, row.level, flags, isOdd, into: &delta)
@@ -208,7 +208,7 @@ package struct LogReader: FormatReader {
       openEnded(bytes, from..<lastReturn + 1, nowNs: nowNs, flags: .partial, into: &delta)
       return lastReturn + 1
     }
-    openEnded(bytes, from..<bytes.count, nowNs: nowNs, flags: [], into: &delta)
+    openEnded(bytes, from..<bytes.count, nowNs: nowNs, flags: .none, into: &delta)
     return bytes.count
   }
 
