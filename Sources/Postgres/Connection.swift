@@ -239,7 +239,8 @@ package struct ConnectionOptions: Sendable {
     while true {
       // Valid for the call; libpq copies it.
       let done = unsafe PQputCopyData(handle, start, Int32(memory.count))
-      if done == 1 { return }
+      // Else libpq would keep all that a slower server has not taken yet, and move it to and fro at each piece.
+      if done == 1 { return try flush(doing) }
       if done < 0 { throw connectionError(doing) }
       try wait(forWriting: true, doing)
     }
