@@ -16,6 +16,9 @@ final class Acceptor {
   private var halfOpen = 0
   private var isPaused = false
 
+  /// No handshake is under way.
+  var isQuiet: Bool { halfOpen == 0 }
+
   init(server: RPCServer, address: SocketAddress) throws(LoopError) {
     self.server = server
     loop = server.loop

@@ -15,7 +15,8 @@ final class ServerConnection: ConnectionDelegate {
   private(set) var peer: RPCPeer
   private(set) var isSecured = false
   private(set) var isCounted = false
-  private var hasBegun = false
+  /// When its turn to shake hands came.
+  private var begunNs: Int64?
   private var isGone = false
   private var drainStep = Drain.no
   private var calls: [Int32: ServerCall] = [:]
@@ -39,7 +40,7 @@ final class ServerConnection: ConnectionDelegate {
 
   /// It is this connection's turn to shake hands.
   func start() {
-    hasBegun = true
+    begunNs = loop.nowNs
     do { try connection.start(server.tls) } catch { connection.close(error) }
   }
 
@@ -76,9 +77,9 @@ final class ServerConnection: ConnectionDelegate {
     let open = calls
     calls = [:]
     for (_, call) in open { call.ended(RPCStatus(.unavailable, reason.description)) }
-    if !isSecured, hasBegun {
+    if !isSecured, begunNs != nil {
       server.handshakeEnded(self)
-    } else if !hasBegun {
+    } else if begunNs == nil {
       server.gaveUp(self)
     }
     if connection.phase == .lingering && server.lingering < server.limits.lingering {
@@ -203,7 +204,10 @@ final class ServerConnection: ConnectionDelegate {
   }
 
   private func overdue(_ nowNs: Int64) -> DisconnectReason.Timer? {
-    guard isSecured, let session else { return nowNs - createdNs >= limits.handshakeNs ? .handshake : nil }
+    guard isSecured, let session else {
+      if let begunNs { return nowNs - begunNs >= limits.handshakeNs ? .handshake : nil }
+      return nowNs - createdNs >= limits.waitingNs ? .handshake : nil
+    }
     if !connection.hasPeerSettings { return nowNs - connection.securedNs >= limits.settingsNs ? .settings : nil }
     if let since = session.headerBlockSinceNs, nowNs - since >= limits.headersNs { return .headers }
     if let since = connection.blockedSinceNs, nowNs - since >= limits.stalledConnectionNs { return .write }

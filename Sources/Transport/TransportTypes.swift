@@ -57,6 +57,8 @@ package struct RPCServerLimits: Sendable {
   /// Waiting for their turn from one address; more are refused.
   package var waitingPerAddress = 128
   package var handshakeNs: Int64 = 5_000_000_000
+  /// How long one may wait for its turn to shake hands.
+  package var waitingNs: Int64 = 10_000_000_000
   package var settingsNs: Int64 = 5_000_000_000
   package var headersNs: Int64 = 10_000_000_000
   /// Without a whole frame.
