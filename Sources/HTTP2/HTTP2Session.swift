@@ -113,7 +113,8 @@ internal import CNGHTTP2
   /// Hands the events over and forgets them.
   package func takeEvents() -> [HTTP2Event] {
     let taken = events
-    events.removeAll(keepingCapacity: taken.count <= 64)
+    // Not kept: an idle connection should hold nothing that it can make again.
+    events = []
     return taken
   }
 
@@ -169,30 +170,35 @@ internal import CNGHTTP2
     }
   }
 
-  /// Queues bytes of the body. A stream that is gone or has been finished takes none.
-  package func send(_ stream: Int32, _ bytes: [UInt8]) {
-    guard var state = streams.removeValue(forKey: stream) else { return }
-    if state.trailers == nil && !state.hasSentEnd {
-      state.append(owned: bytes)
-      queuedBytes += bytes.count
-      resume(stream, &state)
-    }
-    streams[stream] = state
+  /// Queues bytes of the body: the prefix, then the rest.
+  /// - Returns: false, and nothing is queued, where more than `limitBytes` would wait (this prefix not counted).
+  @discardableResult
+  package func send(
+    _ stream: Int32, prefix: InlineArray<5, UInt8>? = nil, _ bytes: borrowing Span<UInt8>, limitBytes: Int = .max
+  ) -> Bool {
+    // A stream that is gone or has been finished takes none; its owner hears of that otherwise.
+    guard let index = streams.index(forKey: stream), streams.values[index].isOpen else { return true }
+    let count = bytes.count + (prefix == nil ? 0 : 5)
+    if streams.values[index].queuedBytes > limitBytes - bytes.count { return false }
+    if let prefix { streams.values[index].append(prefix.span) }
+    streams.values[index].append(bytes)
+    queuedBytes += count
+    resume(stream, &streams.values[index].isDeferred)
+    return true
   }
+
+  package func send(_ stream: Int32, _ bytes: [UInt8]) { send(stream, bytes.span) }
 
   /// Ends the body once all that is queued has gone out. Empty trailers: a plain end.
   package func finish(_ stream: Int32, trailers: [HeaderField] = []) {
-    guard var state = streams.removeValue(forKey: stream) else { return }
-    if state.trailers == nil && !state.hasSentEnd {
-      state.trailers = trailers
-      resume(stream, &state)
-    }
-    streams[stream] = state
+    guard let index = streams.index(forKey: stream), streams.values[index].isOpen else { return }
+    streams.values[index].trailers = trailers
+    resume(stream, &streams.values[index].isDeferred)
   }
 
-  private func resume(_ stream: Int32, _ state: inout HTTP2Stream) {
-    guard state.isDeferred else { return }
-    state.isDeferred = false
+  private func resume(_ stream: Int32, _ isDeferred: inout Bool) {
+    guard isDeferred else { return }
+    isDeferred = false
     _ = unsafe nghttp2_session_resume_data(raw, stream)
   }
 

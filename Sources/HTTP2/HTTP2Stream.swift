@@ -14,14 +14,12 @@ struct HTTP2Stream {
 
   var queuedBytes: Int { body.count - sent }
 
-  /// Appends without a copy where nothing waits.
-  mutating func append(owned bytes: [UInt8]) {
-    if queuedBytes == 0 {
-      body = bytes
-      sent = 0
-    } else {
-      body.append(contentsOf: bytes)
-    }
+  /// More may be added.
+  var isOpen: Bool { trailers == nil && !hasSentEnd }
+
+  mutating func append(_ bytes: borrowing Span<UInt8>) {
+    // The span's memory lives for the call.
+    unsafe bytes.withUnsafeBufferPointer { unsafe body.append(contentsOf: $0) }
   }
 
   /// Moves the next bytes into `buffer`.

@@ -36,9 +36,7 @@ package final class ClientCall {
   @discardableResult
   package func send(_ message: borrowing Span<UInt8>) -> Bool {
     guard !isOver, !hasFinishedSending, let stream else { return false }
-    var framed: [UInt8] = []
-    framed.appendMessage(message)
-    client.session?.send(stream, framed)
+    client.session?.send(stream, prefix: MessageDeframer.prefix(message.count), message)
     client.scheduleFlush()
     return true
   }
@@ -101,7 +99,7 @@ package final class ClientCall {
   func received(_ bytes: borrowing Span<UInt8>) {
     guard !isOver else { return }
     // Taken out, because the handler may come back to this call.
-    var deframer = self.deframer.takeOut()
+    var deframer = self.deframer
     var failure: FramingError?
     do throws(FramingError) {
       try deframer.feed(bytes) { message in

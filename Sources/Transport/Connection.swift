@@ -18,7 +18,8 @@ final class Connection: WakeEndObserver {
 
   let address: SocketAddress
   let createdNs: Int64
-  weak var delegate: (any ConnectionDelegate)?
+  /// Each holds the other until the connection has ended.
+  var delegate: (any ConnectionDelegate)?
   private(set) var session: HTTP2Session?
   private(set) var phase: Phase
   private(set) var securedNs: Int64 = 0
@@ -275,7 +276,13 @@ final class Connection: WakeEndObserver {
     setInterest(.read)
     phase = .lingering
     closing = reason
-    delegate?.connectionClosed(self, reason)
+    tellClosed(reason)
+  }
+
+  private func tellClosed(_ reason: DisconnectReason) {
+    let owner = delegate
+    delegate = nil
+    owner?.connectionClosed(self, reason)
   }
 
   /// Ends after what is queued has gone out and the open streams are done.
@@ -303,7 +310,7 @@ final class Connection: WakeEndObserver {
     let wasLingering = phase == .lingering
     if phase == .open, reason == .local || reason == .peerClosed { tls?.shutdown() }
     release()
-    if !wasLingering { delegate?.connectionClosed(self, reason) }
+    if !wasLingering { tellClosed(reason) }
   }
 
   private func release() {

@@ -50,6 +50,7 @@ package final class RPCServer {
   var connections: [ObjectIdentifier: ServerConnection] = [:]
   private var byCertificate: [[UInt8]: [ServerConnection]] = [:]
   private var anonymous = 0
+  private var turnoverAtTrim: UInt64 = 0
   var calls: [UInt64: ServerCall] = [:]
   var lastCallID: UInt64 = 0
   var lingering = 0
@@ -192,12 +193,21 @@ package final class RPCServer {
     return true
   }
 
+  /// After many handshakes or ends, once it is quiet: glibc keeps what they have freed.
+  private func trimMemory() {
+    let turnover = counters.accepted + counters.closed
+    guard turnover - turnoverAtTrim >= 500, acceptor?.isQuiet ?? true else { return }
+    turnoverAtTrim = turnover
+    ProcessMemory.trim()
+  }
+
   private func scheduleSweep() {
     sweep = loop.after(limits.sweepNs) { [weak self] in
       guard let self else { return }
       let now = loop.nowNs
       for connection in Array(connections.values) { connection.checkTimers(now) }
       for connection in Array(leaving.values) { connection.checkTimers(now) }
+      trimMemory()
       scheduleSweep()
     }
   }

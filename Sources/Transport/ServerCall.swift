@@ -23,7 +23,8 @@ package final class ServerCall {
   private enum State { case open, finished, over }
 
   private unowned let server: RPCServer
-  private weak var connection: ServerConnection?
+  // Each holds the other until the stream is gone: `ended` always comes.
+  private var connection: ServerConnection?
   private let stream: Int32
   private let timeoutNs: Int64?
   private var state = State.open
@@ -62,14 +63,12 @@ package final class ServerCall {
   @discardableResult
   package func send(_ message: borrowing Span<UInt8>) -> Bool {
     guard state == .open, let session = connection?.session else { return false }
-    if session.queuedBytes(stream) + message.count > server.limits.queuedBytesPerCall {
+    sendHeaders()
+    let prefix = MessageDeframer.prefix(message.count)
+    if !session.send(stream, prefix: prefix, message, limitBytes: server.limits.queuedBytesPerCall) {
       reset(RPCStatus(.resourceExhausted, "the peer does not read"))
       return false
     }
-    sendHeaders()
-    var framed: [UInt8] = []
-    framed.appendMessage(message)
-    session.send(stream, framed)
     server.counters.messagesSent += 1
     connection?.scheduleFlush()
     return true
@@ -127,7 +126,7 @@ package final class ServerCall {
     credit.received(bytes.count)
     guard state == .open else { return giveCredit(all: true) }
     // Taken out, because the handler may come back to this call.
-    var deframer = self.deframer.takeOut()
+    var deframer = self.deframer
     isFeeding = true
     var failure: FramingError?
     do throws(FramingError) {
@@ -177,6 +176,7 @@ package final class ServerCall {
     let report = state == .open ? onClosed : nil
     state = .over
     settle()
+    connection = nil
     report?(status)
   }
 
