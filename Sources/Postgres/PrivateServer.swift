@@ -38,11 +38,8 @@ package final class PrivateServer {
     let control = ServerControl(programs: programs, user: user, home: home, dataDirectory: dataDirectory)
     try control.initialiseIfMissing()
     wasAdopted = control.isRunning
-    if !wasAdopted {
-      try control.configure(socketDirectory: socketDirectory, options)
-      try control.start()
-    }
-    try Self.makeDatabase(url)
+    if !wasAdopted { try control.configure(socketDirectory: socketDirectory, options) }
+    try Self.bringUp(control, url)
     do throws(FileError) {
       try HostFiles.replace(Self.urlFile(stateDirectory), with: Array((url.text + "\n").utf8))
     } catch {
@@ -129,6 +126,26 @@ package final class PrivateServer {
     try user?.own(directory)
     return directory
   }
+
+  /// Waits for a server that starts or recovers, and starts it again where it does not come up: after a kill its last
+  /// processes hold the shared memory for a moment.
+  private static func bringUp(_ control: ServerControl, _ url: DatabaseURL) throws(PostgresError) {
+    let beganNs = Clock.monotonicNs()
+    while true {
+      do throws(PostgresError) {
+        if !control.isRunning { try control.start() }
+        return try makeDatabase(url)
+      } catch {
+        let patienceNs = control.isRunning ? recoveryPatienceNs : startPatienceNs
+        guard error.isConnectionLost, Clock.monotonicNs() - beganNs < patienceNs else { throw error }
+      }
+      Process.sleep(ns: 200_000_000)
+    }
+  }
+
+  private static let startPatienceNs: Int64 = 10_000_000_000
+  /// A server that recovers replays up to `max_wal_size`.
+  private static let recoveryPatienceNs: Int64 = 300_000_000_000
 
   private static func makeDatabase(_ url: DatabaseURL) throws(PostgresError) {
     let connection = try Connection(url.with(["dbname": "postgres"]))

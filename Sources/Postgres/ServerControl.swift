@@ -70,8 +70,7 @@ struct ServerControl {
   }
 
   var isRunning: Bool {
-    guard Self.processID(dataDirectory) != nil else { return false }
-    return (try? status("pg_ctl", ["-D", dataDirectory, "status"])) == 0
+    Self.processID(dataDirectory) != nil
   }
 
   func start() throws(PostgresError) {
@@ -88,10 +87,15 @@ struct ServerControl {
       failing: "stop the private database")
   }
 
-  /// First line of postmaster.pid.
+  /// First line of postmaster.pid, where that process lives: a killed server leaves the file, and its number may be another's now.
   static func processID(_ dataDirectory: String) -> Int32? {
-    guard let bytes = try? HostFiles.read(dataDirectory + "/postmaster.pid") else { return nil }
-    return Int32(String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self))
+    guard let bytes = try? HostFiles.read(dataDirectory + "/postmaster.pid"),
+      let pid = Int32(String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)),
+      let stat = try? HostFiles.read("/proc/\(pid)/stat")
+    else { return nil }
+    // proc(5): pid (comm) state …
+    let fields = String(decoding: stat, as: UTF8.self)
+    return fields.contains(" (postgres) ") && !fields.contains(" (postgres) Z ") ? pid : nil
   }
 
   private func run(_ program: String, _ arguments: [String], failing doing: String) throws(PostgresError) {

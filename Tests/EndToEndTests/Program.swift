@@ -15,67 +15,58 @@ final class Program: @unchecked Sendable {
   static func path(_ name: String) -> String { directory.appendingPathComponent(name).path }
 
   private let process = Foundation.Process()
-  private let output = Pipe()
-  private let lock = NSLock()
-  private var lines: [String] = []
-  private var partial = Data()
-  private let arrived = NSCondition()
+  private let outputPath: String
   let errorPath: String
 
-  /// Starts a program that stays; its standard error goes to a file.
+  /// Starts a program that stays; what it prints goes to files.
   init(_ name: String, _ words: [String], environment: [String: String] = [:], errorPath: String) throws {
     self.errorPath = errorPath
-    if !FileManager.default.fileExists(atPath: errorPath) {
-      try Data().write(to: URL(fileURLWithPath: errorPath))
-    }
+    outputPath = errorPath + ".out"
+    try Data().write(to: URL(fileURLWithPath: outputPath))
+    if !FileManager.default.fileExists(atPath: errorPath) { try Data().write(to: URL(fileURLWithPath: errorPath)) }
     process.executableURL = URL(fileURLWithPath: name.hasPrefix("/") ? name : Self.path(name))
     process.arguments = words
     process.environment = Foundation.ProcessInfo.processInfo.environment.merging(environment) { $1 }
-    process.standardOutput = output
+    process.standardInput = FileHandle.nullDevice
+    process.standardOutput = try FileHandle(forWritingTo: URL(fileURLWithPath: outputPath))
     let errors = try FileHandle(forWritingTo: URL(fileURLWithPath: errorPath))
     try errors.seekToEnd()
     process.standardError = errors
-    output.fileHandleForReading.readabilityHandler = { [weak self] in self?.received($0.availableData) }
     try process.run()
-  }
-
-  private func received(_ data: Data) {
-    arrived.lock()
-    partial.append(data)
-    while let end = partial.firstIndex(of: UInt8(ascii: "\n")) {
-      lines.append(String(decoding: partial[partial.startIndex..<end], as: UTF8.self))
-      partial.removeSubrange(partial.startIndex...end)
-    }
-    if data.isEmpty { output.fileHandleForReading.readabilityHandler = nil }
-    arrived.broadcast()
-    arrived.unlock()
   }
 
   /// Waits for a line of standard output that begins with `prefix`.
   func line(startingWith prefix: String, within seconds: Double = 60) throws -> String {
     let deadline = Date(timeIntervalSinceNow: seconds)
-    arrived.lock()
-    defer { arrived.unlock() }
-    while true {
-      if let line = lines.first(where: { $0.hasPrefix(prefix) }) { return line }
-      if !process.isRunning || !arrived.wait(until: min(deadline, Date(timeIntervalSinceNow: 0.2))),
-        Date() > deadline || !process.isRunning
-      {
-        throw HarnessError("no line '\(prefix)…' came; standard error: \(errors)")
-      }
+    while Date() < deadline {
+      let text = (try? String(contentsOfFile: outputPath, encoding: .utf8)) ?? ""
+      let lines = text.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
+      if let line = lines.first(where: { $0.hasPrefix(prefix) }) { return String(line) }
+      if !isRunning { break }
+      usleep(10_000)
     }
+    throw HarnessError("no line '\(prefix)…' came; standard error: \(errors.suffix(2000))")
   }
 
   var pid: Int32 { process.processIdentifier }
-  var isRunning: Bool { process.isRunning }
   var errors: String { (try? String(contentsOfFile: errorPath, encoding: .utf8)) ?? "" }
 
-  func signal(_ number: Int32) { if process.isRunning { Foundation.kill(process.processIdentifier, number) } }
+  /// Asked of the kernel: what Foundation knows comes later.
+  var isRunning: Bool { Self.isAlive(pid) }
+
+  private static func isAlive(_ pid: Int32) -> Bool {
+    guard let stat = try? HostFiles.read("/proc/\(pid)/stat"), let end = stat.lastIndex(of: UInt8(ascii: ")")) else {
+      return false
+    }
+    return stat.count > end + 2 && stat[end + 2] != UInt8(ascii: "Z")
+  }
+
+  func signal(_ number: Int32) { if isRunning { Foundation.kill(pid, number) } }
 
   /// kill -9, and waits until it is gone.
   func kill() {
     signal(SIGKILL)
-    process.waitUntilExit()
+    while isRunning { usleep(1000) }
   }
 
   /// Asks it to end and waits.
@@ -85,14 +76,22 @@ final class Program: @unchecked Sendable {
     return wait(within: seconds)
   }
 
+  /// - Returns: its exit code; -1 where it had to be killed.
   func wait(within seconds: Double) -> Int32 {
     let deadline = Date(timeIntervalSinceNow: seconds)
-    while process.isRunning, Date() < deadline { usleep(10_000) }
-    if process.isRunning {
+    while isRunning, Date() < deadline { usleep(5000) }
+    if isRunning {
       kill()
       return -1
     }
-    return process.terminationStatus
+    return Self.status(of: process)
+  }
+
+  /// Foundation reaps on a thread of its own, a moment after the end.
+  private static func status(of process: Foundation.Process) -> Int32 {
+    let deadline = Date(timeIntervalSinceNow: 10)
+    while process.isRunning, Date() < deadline { usleep(1000) }
+    return process.isRunning ? -1 : process.terminationStatus
   }
 
   /// Runs a program to its end.
@@ -111,14 +110,13 @@ final class Program: @unchecked Sendable {
     process.standardInput = FileHandle.nullDevice
     try process.run()
     let deadline = Date(timeIntervalSinceNow: seconds)
-    while process.isRunning, Date() < deadline { usleep(5000) }
-    if process.isRunning {
+    while isAlive(process.processIdentifier), Date() < deadline { usleep(5000) }
+    if isAlive(process.processIdentifier) {
       Foundation.kill(process.processIdentifier, SIGKILL)
-      process.waitUntilExit()
       throw HarnessError("\(name) \(words.joined(separator: " ")) did not end within \(seconds) s")
     }
     return Result(
-      code: process.terminationStatus, output: try String(contentsOfFile: scratch + ".out", encoding: .utf8),
+      code: status(of: process), output: try String(contentsOfFile: scratch + ".out", encoding: .utf8),
       errors: try String(contentsOfFile: scratch + ".err", encoding: .utf8))
   }
 }

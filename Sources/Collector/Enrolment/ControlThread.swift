@@ -20,6 +20,8 @@ enum ControlMessage: Sendable {
   case renew(RenewRequest, certificate: TLSPeer, call: Call)
   /// A certificate was used for the first time: those before it are retired.
   case firstUsed([UInt8])
+  /// A stream has ended; a restart of its host is then no clone.
+  case ended(hostNumber: Int32, epoch: UInt64, atNs: Int64)
   case stop
 }
 
@@ -81,6 +83,11 @@ final class ControlThread: Sendable {
         }
       case .renew(let request, let peer, let call): renew(request, peer, call)
       case .firstUsed(let fingerprint): firstUsed(fingerprint)
+      case .ended(let hostNumber, let epoch, let atNs):
+        // Not noted while the database is away: then the host may be taken for a clone once, and a note says so.
+        try? connection.use { (store: Store) throws(StoreError) in
+          try store.endStream(hostNumber: hostNumber, epoch: epoch, atNs: atNs)
+        }
       case .stop: isGoingOn = false
       }
     }
@@ -171,7 +178,12 @@ final class StoreConnection {
   private let database: DatabaseURL
   private var store: Store?
 
-  init(_ database: DatabaseURL) { self.database = database }
+  private let options: ConnectionOptions
+
+  init(_ database: DatabaseURL, options: ConnectionOptions = Store.writerOptions) {
+    self.database = database
+    self.options = options
+  }
 
   func close() {
     store?.close()
@@ -200,7 +212,7 @@ final class StoreConnection {
 
   private func opened() throws(StoreError) -> Store {
     if let store { return store }
-    let opened = try Store.open(database)
+    let opened = try Store.open(database, options: options)
     store = opened
     return opened
   }

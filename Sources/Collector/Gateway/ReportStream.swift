@@ -122,6 +122,9 @@ final class ReportStream {
   private func over() {
     guard let ended else { return }
     self.ended = nil
+    if let fence = session.fence {
+      environment.control.post(.ended(hostNumber: fence.hostNumber, epoch: fence.epoch, atNs: Clock.wallNs()))
+    }
     session.disconnected()
     ended(id.number)
   }

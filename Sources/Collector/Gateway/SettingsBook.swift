@@ -21,6 +21,9 @@ final class SettingsBook: Sendable {
     }
   }
 
+  /// A file was read: its retention counts, and not what was set in the database.
+  var isConfigured: Bool { state.withLock { $0.configuration != Configuration() } }
+
   var retention: Retention { state.withLock { $0.configuration.retention } }
 
   func settings(of host: String) -> Settings {

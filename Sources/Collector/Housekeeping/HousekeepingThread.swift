@@ -7,6 +7,8 @@ internal import Store
 
 /// What has to be done now and then, by whichever collector holds the advisory lock: partitions ahead, retention,
 /// compression, aggregates, search indexes, pruning. And what every collector does for itself: hear of revocations.
+///
+/// Two threads, since a chunk takes minutes to compress and a revocation must be heard within a second.
 final class HousekeepingThread: Sendable {
   enum Message: Sendable {
     case reload
@@ -18,6 +20,7 @@ final class HousekeepingThread: Sendable {
   private static let allowListNs: Int64 = 30_000_000_000
 
   private let mailbox: Mailbox<Message>
+  private let houseMailbox: Mailbox<Message>
   private let database: DatabaseURL
   private let gateways: [Mailbox<GatewayMessage>]
   private let allowList: AllowList
@@ -32,6 +35,7 @@ final class HousekeepingThread: Sendable {
     metrics: CollectorMetrics, logger: Logger, advertised: [String], pin: [UInt8]
   ) throws(LoopError) {
     mailbox = try Mailbox(limit: 64)
+    houseMailbox = try Mailbox(limit: 64)
     self.database = database
     self.gateways = gateways
     self.allowList = allowList
@@ -42,14 +46,61 @@ final class HousekeepingThread: Sendable {
     self.pin = pin
   }
 
-  func reload() { mailbox.post(.reload) }
-  func stop() { mailbox.post(.stop) }
+  func reload() { houseMailbox.post(.reload) }
 
+  func stop() {
+    mailbox.post(.stop)
+    houseMailbox.post(.stop)
+  }
+
+  /// - Returns: the thread that hears of revocations; the other one is not waited for, its statements end with the process.
   func start() throws(LoopError) -> LoopThread {
-    try LoopThread("housekeeping") { [self] in
+    _ = try LoopThread("housekeeping") { [self] in keepHouse() }
+    return try LoopThread("allow-list") { [self] in
       let run = Run(thread: self)
       while run.isGoingOn { run.turn() }
       run.connection.close()
+    }
+  }
+
+  /// The body of the housekeeping thread.
+  private func keepHouse() {
+    let connection = StoreConnection(database, options: Store.housekeepingOptions)
+    var setsRetention = settings.isConfigured
+    while true {
+      do throws(StoreError) {
+        try connection.use { (store: Store) throws(StoreError) in
+          if setsRetention { try store.setRetention(settings.retention) }
+          try housekeep(store)
+        }
+        setsRetention = false
+      } catch {
+        metrics.housekeepingFailures.add()
+        logger.warning("housekeeping failed", metadata: ["error": "\(error)"])
+      }
+      for message in houseMailbox.wait(maximumMs: Int32(Self.intervalNs / 1_000_000)) {
+        switch message {
+        case .reload: setsRetention = settings.isConfigured
+        case .stop: return connection.close()
+        }
+      }
+    }
+  }
+
+  private func housekeep(_ store: Store) throws(StoreError) {
+    for address in advertised {
+      try store.announceCollector(address: address, caPin: Hex.text(pin), version: Build.version)
+    }
+    guard let report = try store.housekeep(nowNs: Clock.wallNs()) else { return }
+    metrics.housekeepingRuns.add()
+    for problem in report.problems { logger.warning("housekeeping", metadata: ["problem": "\(problem)"]) }
+    if report.chunksDropped + report.chunksCompressed + report.chunksIndexed > 0 {
+      logger.info(
+        "housekeeping",
+        metadata: [
+          "dropped": "\(report.chunksDropped)", "compressed": "\(report.chunksCompressed)",
+          "indexed": "\(report.chunksIndexed)",
+        ])
     }
   }
 
@@ -57,7 +108,6 @@ final class HousekeepingThread: Sendable {
     let thread: HousekeepingThread
     let connection: StoreConnection
     var isGoingOn = true
-    private var housekeepingDueNs: Int64 = 0
     private var allowListDueNs: Int64 = 0
     private var isListening = false
 
@@ -72,7 +122,7 @@ final class HousekeepingThread: Sendable {
     func turn() {
       for message in thread.mailbox.take() {
         switch message {
-        case .reload: housekeepingDueNs = 0
+        case .reload: allowListDueNs = 0
         case .stop: isGoingOn = false
         }
       }
@@ -99,28 +149,12 @@ final class HousekeepingThread: Sendable {
         try readAllowList(store)
         allowListDueNs = now + HousekeepingThread.allowListNs
       }
-      if now >= housekeepingDueNs {
-        housekeepingDueNs = now + HousekeepingThread.intervalNs
-        keepHouse(store)
-      }
       if try store.hostChanges(waitMs: Self.waitMs) { try readAllowList(store) }
     }
 
     private func readAllowList(_ store: Store) throws(StoreError) {
       thread.allowList.replace(try store.allowList())
       for gateway in thread.gateways { gateway.post(.allowListChanged) }
-    }
-
-    private func keepHouse(_ store: Store) {
-      thread.metrics.housekeepingRuns.add()
-      do throws(StoreError) {
-        for address in thread.advertised {
-          try store.announceCollector(address: address, caPin: Hex.text(thread.pin), version: Build.version)
-        }
-      } catch {
-        thread.metrics.housekeepingFailures.add()
-        thread.logger.warning("housekeeping failed", metadata: ["error": "\(error)"])
-      }
     }
   }
 }
