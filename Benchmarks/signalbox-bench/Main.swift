@@ -12,8 +12,13 @@ internal import Glibc
 
   static func main() {
     let arguments = Array(CommandLine.arguments.dropFirst())
+    let parts = EndToEndBench.parts.map(\.name)
+    if let name = arguments.first, name == "all" || parts.contains(name) {
+      return EndToEndBench.run(name == "all" ? parts : [name], Array(arguments.dropFirst()))
+    }
     guard let name = arguments.first, let mode = modes[name] else {
-      print("usage: signalbox-bench MODE, one of: \(modes.keys.sorted().joined(separator: ", "))")
+      let names = ["all"] + parts + modes.keys.sorted()
+      print("usage: signalbox-bench MODE, one of: \(names.joined(separator: ", "))")
       exit(2)
     }
     mode(Array(arguments.dropFirst()))

@@ -10,22 +10,28 @@ enum SamplingBench {
   private static let pauseNs: Int64 = 20_000_000
 
   static func run() {
+    let costs = costs()
+    print(
+      "agent_cpu_ms_per_sample_lean \(costs.lean) (CPU, memory, PSI, load, disks, network, each with its samples every time)"
+    )
+    print("agent_cpu_ms_per_sample_default \(cost(SamplerSettings())) (everything, at its default phases)")
+    print("agent_cpu_ms_per_sample_full \(costs.full) (everything every time)")
+  }
+
+  /// CPU ms a sample: the lean set, and everything, each time.
+  static func costs() -> (lean: Double, full: Double) {
     var lean = SamplerSettings()
     lean.disksEvery = 1
     lean.networksEvery = 1
     lean.processesEvery = 0
     lean.temperatureEvery = 0
     lean.readsKernelLog = false
-    print(
-      "agent_cpu_ms_per_sample_lean \(cost(lean)) (CPU, memory, PSI, load, disks, network, each with its samples every time)"
-    )
-    print("agent_cpu_ms_per_sample_default \(cost(SamplerSettings())) (everything, at its default phases)")
     var full = SamplerSettings()
     full.disksEvery = 1
     full.networksEvery = 1
     full.processesEvery = 1
     full.temperatureEvery = 1
-    print("agent_cpu_ms_per_sample_full \(cost(full)) (everything every time)")
+    return (lean: cost(lean), full: cost(full))
   }
 
   private static func cost(_ settings: SamplerSettings) -> Double {

@@ -1,0 +1,76 @@
+internal import Files
+
+/// What the end-to-end benchmarks found: a table for people, and the keys that scripts rely on.
+struct Figures {
+  struct Row {
+    var what: String
+    var value: String
+    var target: String
+  }
+
+  private(set) var rows: [Row] = []
+  private var keys: [(name: String, value: Double)] = []
+
+  /// The keys of bench.json, each always there; null where its part did not run.
+  static let contract = [
+    "ingest_ratio", "log_ratio", "agent_cpu_s_per_gb", "collector_cpu_s_per_gb", "agent_resident_mib",
+    "agent_private_mib", "agent_cpu_ms_per_sample_lean", "agent_cpu_ms_per_sample_full", "collector_kb_per_idle_agent",
+    "commit_latency_p50_ms_1000_agents", "commit_latency_p99_ms_1000_agents", "fleet_status_ms_10000_hosts",
+  ]
+
+  mutating func add(_ what: String, _ value: String, target: String = "") {
+    rows.append(Row(what: what, value: value, target: target))
+    Console.say("  \(what): \(value)")
+  }
+
+  /// A figure of the contract.
+  mutating func add(_ key: String, _ value: Double, _ what: String, target: String) {
+    precondition(Self.contract.contains(key), "a key of the contract")
+    keys.append((key, value))
+    add(what, Self.text(value), target: target)
+  }
+
+  static func text(_ value: Double) -> String {
+    if !value.isFinite { return "-" }
+    return "\((value * (value < 10 ? 1000 : 10)).rounded() / (value < 10 ? 1000 : 10))"
+  }
+
+  var table: String {
+    let widths = (rows.map(\.what.count).max() ?? 0, rows.map(\.value.count).max() ?? 0)
+    return rows.map { row in
+      let what = row.what + String(repeating: " ", count: widths.0 - row.what.count)
+      let value = String(repeating: " ", count: widths.1 - row.value.count) + row.value
+      return "\(what)  \(value)" + (row.target.isEmpty ? "" : "   (\(row.target))")
+    }.joined(separator: "\n")
+  }
+
+  var json: String {
+    let lines = Self.contract.map { name in
+      let value = keys.last { $0.name == name }?.value
+      return "  \"\(name)\": " + (value.map { $0.isFinite ? "\($0)" : "null" } ?? "null")
+    }
+    return "{\n" + lines.joined(separator: ",\n") + "\n}\n"
+  }
+}
+
+/// Why a benchmark could not be run.
+struct BenchFailure: Error, CustomStringConvertible {
+  let description: String
+  init(_ description: String) { self.description = description }
+}
+
+extension Array where Element: BinaryFloatingPoint {
+  /// The value below which `ratio` of all lie.
+  func percentile(_ ratio: Double) -> Double {
+    if isEmpty { return .nan }
+    let ordered = sorted()
+    return Double(ordered[Swift.min(count - 1, Int(Double(count) * ratio))])
+  }
+
+  var median: Double { percentile(0.5) }
+}
+
+/// Lines that are out when they are said, also into a pipe.
+enum Console {
+  static func say(_ text: String) { try? StandardStream.output.write(text + "\n") }
+}
