@@ -123,10 +123,10 @@ extension EndToEndTests {
       bytes += Array(
         "2026-11-21 08:00:00,000 - ERROR - bad \u{1b}[31mred\n294277-01-01 00:00:00,000 - INFO - far\n".utf8)
       bytes += Array(repeating: UInt8(ascii: "L"), count: 1 << 20) + [10] + Array("good 2\n".utf8)
-      try HostFiles.replace(fleet.logs + "/poison.log", with: bytes, mode: 0o644)
+      try fleet.write("poison.log", bytes)
       var csv = "episode,step,action,reward,balance,shares_held,current_price,portfolio_value,current_position\n"
       csv += "1,1,0,nan,1,1,1,1,0\n1,2,0,1e400,1,1,1,-inf,0\n1,3,0,x,1,1,1,1,0\n1,4,0,0.5,1,1,1,1,0\n"
-      try HostFiles.replace(fleet.logs + "/training_log.csv", with: Array(csv.utf8), mode: 0o644)
+      try fleet.write("training_log.csv", Array(csv.utf8))
       try fleet.eventually("the good rows") {
         try fleet.value("select count(*) from log_lines where message like '%good%'") == 2
           && fleet.value("select count(*) from training_steps") >= 3

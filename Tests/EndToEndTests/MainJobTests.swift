@@ -13,7 +13,7 @@ import Testing
       try fleet.startAgent()
 
       let lines = (0..<5000).map { "2026-11-21 08:00:00,\(String(format: "%03d", $0 % 1000)) - INFO - number \($0)\n" }
-      try HostFiles.replace(fleet.logs + "/app.log", with: Array(lines.joined().utf8), mode: 0o644)
+      try fleet.write("app.log", Array(lines.joined().utf8))
       try fleet.eventually("5000 lines") { try fleet.value("select count(*) from log_lines") == 5000 }
       #expect(try fleet.value("select count(distinct message) from log_lines") == 5000)
 
@@ -59,7 +59,7 @@ import Testing
           csv += "\(episode),\(step),1,0.5,100.0,32,300.0,\(value),\(step % 50 == 0 ? 0 : 1)\r\n"
         }
       }
-      try HostFiles.replace(fleet.logs + "/training_log.csv", with: Array(csv.utf8), mode: 0o644)
+      try fleet.write("training_log.csv", Array(csv.utf8))
       try fleet.eventually("two completed episodes") {
         try fleet.json("episodes", "list", "--status", "completed").count == 2
       }

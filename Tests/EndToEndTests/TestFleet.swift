@@ -32,6 +32,11 @@ final class TestFleet {
     try? FileManager.default.removeItem(atPath: directory)
   }
 
+  /// Writes a followed file as a program would: under its own name from the first byte.
+  func write(_ name: String, _ bytes: [UInt8]) throws {
+    try Descriptor.open(logs + "/" + name, .append, mode: 0o644).write(bytes.span)
+  }
+
   // MARK: Collector
 
   /// - Parameter port: 0 at the first start; the same again after a kill, since agents know it.

@@ -100,7 +100,7 @@ final class DemoRun {
     """
     Try in another terminal, with --state-dir \(collectorState):
       signalbox episodes list        signalbox logs --level error --follow
-      signalbox runs latest          signalbox query "select level, count(*) from log_lines group by 1"
+      signalbox runs latest          signalbox query 'select level, count(*) from log_lines group by 1'
     Ctrl-C ends the demo\(once ? " (--once: it ends by itself)" : "").
 
     """
