@@ -46,7 +46,7 @@ simulate: setup
 	$(RELEASE) --product signalbox-simulate
 	.build/release/signalbox-simulate --seeds $(SEEDS) $(ARGS)
 
-chaos: build
+chaos:
 	Tests/chaos.sh $(or $(KILLS),200)
 
 fuzz: setup

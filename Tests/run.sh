@@ -26,13 +26,14 @@ phase() {
 }
 tests_of() { grep -oE 'Test run with [0-9]+ tests' "$1" | tail -1; }
 
-units='FleetModelTests|SchemaTests|RPCTests|AgentTests|CollectorTests|CommandsTests|FilesTests'
+units='FleetModelTests|SchemaTests|RPCTests|AgentTests|CollectorTests|CommandsTests|FilesTests|NVMLTests'
 run_tests() { timeout 1500 swift test --skip-build --disable-xctest "$@"; }
 
 phase "format and lint" swift format lint --strict --recursive Package.swift Sources Tests Benchmarks
 phase "build" swift build --build-tests
 if [ "$failed" -eq 0 ]; then
   phase "architecture" run_tests --filter ArchitectureTests
+  phase "exposure of the agent's unit" Tests/unit-exposure.sh
   phase "unit" run_tests --filter "$units"
   phase "wrappers" run_tests --filter 'EventLoopTests|TLSTests|HTTP2Tests|TransportTests|PostgresTests'
   phase "storage on PostgreSQL" run_tests --filter StoreTests

@@ -36,11 +36,13 @@ struct QueryCommand: ParsableCommand {
   }
 
   func run() throws {
-    let reader = try database.reader(timeoutMs: timeout * 1000)
+    let url = try database.url()
     let table: ReadTable
     do {
-      table = try reader.readAsReader(sql, timeoutMs: timeout * 1000)
-    } catch let error {
+      table = try FleetReader(asReaderOf: url, timeoutMs: timeout * 1000).readGuarded(sql)
+    } catch let error as StoreError {
+      throw CommandFailure(error)
+    } catch let error as PostgresError {
       throw failure(error)
     }
     let columns = table.columns.map { Answer.Column($0, $0) }

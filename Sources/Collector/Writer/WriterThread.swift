@@ -124,10 +124,13 @@ final class WriterThread: Sendable {
       thread.logger.warning(
         "commit failed",
         metadata: ["error": "\(error)", "batches": "\(group.batches.count)", "tries": "\(group.failures + 1)"])
-      // A new connection settles what became of an unanswered COMMIT: the marks tell.
-      store?.close()
-      store = nil
-      groups.failed(.unknown, nowNs: Clock.monotonicNs(), random: &random)
+      if error.isConnectionLost {
+        // A new connection settles what became of an unanswered COMMIT: the marks tell.
+        store?.close()
+        store = nil
+      }
+      groups.failed(
+        error.isConnectionLost ? .unknown : .transient, nowNs: Clock.monotonicNs(), random: &random)
     }
 
     private func count(_ group: GroupCommit<SessionID>.Group, _ outcomes: [CommitOutcome], durationMs: Double) {

@@ -39,14 +39,19 @@ package final class FleetReader {
     }
   }
 
-  /// Runs a statement that a person wrote, as the role that may only read views, in a read-only transaction.
+  /// For statements that people write: logged in as the role that may only read views, so that no statement leads back to
+  /// more rights.
+  package init(asReaderOf url: DatabaseURL, timeoutMs: Int) throws(StoreError) {
+    connection = try Store.openReader(url, timeoutMs: timeoutMs)
+    try asking { () throws(PostgresError) in try connection.execute("set timezone to 'UTC'; set datestyle to 'ISO'") }
+  }
+
+  /// Runs a statement that a person wrote, in a read-only transaction.
   ///
   /// The grants are the wall; one statement at a time because the extended protocol takes only one.
-  package func readAsReader(_ sql: String, timeoutMs: Int) throws(PostgresError) -> ReadTable {
+  package func readGuarded(_ sql: String) throws(PostgresError) -> ReadTable {
     try connection.execute("begin read only")
     defer { connection.rollback() }
-    try connection.execute("set local role signalbox_reader")
-    try connection.execute("set local statement_timeout = \(timeoutMs)")
     return try Self.table(connection.queryText(sql))
   }
 
