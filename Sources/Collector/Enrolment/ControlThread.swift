@@ -97,13 +97,30 @@ final class ControlThread: Sendable {
       do throws(StoreError) {
         result = .success(
           try connection.use { (store: Store) throws(StoreError) in
-            try store.fence(host: host, hello: hello, receivedNs: receivedNs)
+            let fence = try store.fence(host: host, hello: hello, receivedNs: receivedNs)
+            if fence.isSuspectedClone {
+              try store.note([Self.cloneEvent(hello, receivedNs)], hostNumber: fence.hostNumber, receivedNs: receivedNs)
+            }
+            return fence
           })
       } catch {
         thread.logger.warning("fence failed", metadata: ["host_id": "\(host)", "error": "\(error)"])
         result = .failure(FenceFailure(reason: error.description))
       }
       thread.gateways[session.gateway].post(.fenced(session: session.number, result))
+    }
+
+    /// Kept beside the host's own events, so that whoever looks at the host sees it.
+    private static func cloneEvent(_ hello: Hello, _ receivedNs: Int64) -> Event {
+      var event = Event()
+      event.timeNs = receivedNs
+      event.kind = .agent
+      event.level = .error
+      event.subject = "identity"
+      event.message =
+        "two live machines use this host's certificate: a stream of machine \(hello.machineIDHash), boot \(hello.bootID) took over "
+        + "while another was alive; invite one of them anew"
+      return event
     }
 
     private func firstUsed(_ fingerprint: [UInt8]) {
