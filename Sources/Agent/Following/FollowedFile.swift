@@ -24,6 +24,8 @@ final class FollowedFile {
   var identity: FileIdentity
   var phase = Phase.following
   var handle: FileHandle?
+  /// The loss that its last delta told of: to be told again where that delta did not arrive.
+  var toldLoss: Loss?
   /// A name under which the patterns find it now; nil: renamed away or deleted.
   var path: String?
   /// Next byte to read, and the hash of what lies before it.
@@ -99,7 +101,7 @@ final class FollowedFile {
     committed = offset
     reader = nil
     checkedModifiedNs = -1
-    if phase == .finishing { phase = .following }
+    if phase == .finishing { phase = toldLoss.map(Phase.lost) ?? .following }
     if case .lost(var loss) = phase {
       loss.from = offset
       loss.to = max(loss.to, offset)

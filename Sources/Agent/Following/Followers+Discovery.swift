@@ -92,7 +92,7 @@ extension Followers {
   }
 
   /// A file that was closed to spare its descriptor, and whose name is gone now.
-  private func findAgain(_ file: FollowedFile, nowNs: Int64) {
+  func findAgain(_ file: FollowedFile, nowNs: Int64) {
     guard file.phase == .following else { return }
     let beside = fileSystem.neighbours(of: file.identity.path)
     let found = beside.first { node($0.status) == file.node && isSameBirth($0.status.birthNs, file.identity.birthNs) }
@@ -188,6 +188,8 @@ extension Followers {
     guard let victim = files.filter({ $0.handle != nil && $0 !== file }).min(by: { $0.detachedNs < $1.detachedNs })
     else { return }
     close(victim)
+    // One that has told its end needs nothing more.
+    guard victim.phase == .following else { return }
     lose(victim, to: victim.size, .descriptorLimit, isEstimate: false, nowNs: nowNs)
   }
 }

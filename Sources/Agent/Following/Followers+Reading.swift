@@ -11,7 +11,12 @@ extension Followers {
   }
 
   private func followedDelta(_ file: FollowedFile, byteBudget: Int, nowNs: Int64) -> FileDelta? {
-    guard open(file, nowNs: nowNs), let handle = file.handle else { return nil }
+    guard open(file, nowNs: nowNs), let handle = file.handle else {
+      // Neither open nor with a name, as after a reconnection: it is found again, or what is left of it is lost.
+      if file.path == nil { findAgain(file, nowNs: nowNs) }
+      if file.handle != nil { enqueue(file) }
+      return nil
+    }
     guard let status = fileSystem.status(of: handle) else { return readFailed(file, nowNs: nowNs) }
     let lookedNs = file.lookedNs
     let known = file.note(status, nowNs: nowNs)
@@ -198,6 +203,7 @@ extension Followers {
     delta.isFinished = true
     if loss.to > loss.from || loss.isEstimate { delta.losses = [loss] }
     file.offset = delta.to
+    file.toldLoss = loss
     file.phase = .finishing
     return delta
   }

@@ -18,8 +18,9 @@ extension Followers {
     if let mark {
       file.rewind(to: mark.offset, tailHash: mark.tailHash)
       file.isKnownCentrally = true
-    } else if file.phase == .finishing {
-      // The collector keeps no marks of finished files: the last delta did arrive.
+    } else if file.phase == .finishing, file.isKnownCentrally || file.toldLoss == nil {
+      // The collector keeps no marks of finished files: the last delta did arrive. Where it was the only one, it may also be
+      // that none did; told again word for word, it is known as a repetition.
       forget(file)
     } else {
       file.rewind(to: file.skipped.to, tailHash: file.skipped.tailHash)

@@ -36,18 +36,30 @@ package struct GlobPattern: Sendable, Equatable {
 
   package func matches(_ path: String) -> Bool {
     guard isAbsolute, path.utf8.first == UInt8(ascii: "/") else { return false }
-    return matches(path.utf8.split(separator: UInt8(ascii: "/")).map(Array.init), from: 0, at: 0)
+    return matches(path.utf8.split(separator: UInt8(ascii: "/")).map(Array.init))
   }
 
-  private func matches(_ names: [[UInt8]], from name: Int, at component: Int) -> Bool {
-    if component == components.count { return name == names.count }
-    if components[component] == .anyDepth {
-      if matches(names, from: name, at: component + 1) { return true }
-      return name < names.count && names[name].first != UInt8(ascii: ".")
-        && matches(names, from: name + 1, at: component)
+  /// Without recursion: on a mismatch the last `**` takes one name more. An earlier one need not: whatever it could reach, the
+  /// last one reaches too, and neither takes a name with a leading dot. So the cost is bounded by components times names.
+  private func matches(_ names: [[UInt8]]) -> Bool {
+    var (component, name) = (0, 0)
+    var last: (component: Int, name: Int)?
+    while name < names.count {
+      if component < components.count, components[component] == .anyDepth {
+        last = (component, name)
+        component += 1
+      } else if component < components.count, components[component].matches(names[name]) {
+        component += 1
+        name += 1
+      } else if let taken = last, GlobPattern.Component.anyDepth.matches(names[taken.name]) {
+        last = (taken.component, taken.name + 1)
+        component = taken.component + 1
+        name = taken.name + 1
+      } else {
+        return false
+      }
     }
-    return name < names.count && components[component].matches(names[name])
-      && matches(names, from: name + 1, at: component + 1)
+    return components[component...].allSatisfy { $0 == .anyDepth }
   }
 }
 

@@ -21,7 +21,8 @@ private struct FollowerScene {
   private let followers: Followers
   private var nowNs: Int64 = 1_760_000_000_000_000_000
   private var marks: [FileKey: FileMark] = [:]
-  private var finished: Set<FileKey> = []
+  /// Where finished files ended.
+  private var finished: [FileKey: UInt64] = [:]
   /// Sent, not committed.
   private var underWay: [FileDelta] = []
   private var sent: [FileKey: UInt64] = [:]
@@ -90,7 +91,8 @@ private struct FollowerScene {
     for taken in 0..<count {
       guard let delta = followers.nextDelta(byteBudget: 64, nowNs: nowNs) else { return taken }
       let key = delta.file.key
-      precondition(!finished.contains(key), "a delta of a finished file")
+      // What did not get its ack may be told again, word for word.
+      precondition(finished[key] == nil || delta.isFinished && finished[key] == delta.to, "a delta of a finished file")
       precondition(delta.from == sent[key] ?? marks[key]?.offset ?? 0, "a gap or an overlap")
       precondition(delta.from <= delta.to, "backwards")
       ReaderExercise.check(delta)
@@ -105,7 +107,7 @@ private struct FollowerScene {
       let delta = underWay.removeFirst()
       let key = delta.file.key
       marks[key] = delta.isFinished ? nil : FileMark(file: delta.file, offset: delta.to, tailHash: delta.tailHash)
-      if delta.isFinished { finished.insert(key) }
+      if delta.isFinished { finished[key] = delta.to }
       if isAcked { followers.committed(key, offset: delta.to) }
     }
   }
