@@ -4,7 +4,7 @@ import Testing
 @testable import Agent
 
 /// Seeded sequences of everything that can happen to a file, an agent and its connection, against a plain model.
-@Suite(.timeLimit(.minutes(2))) struct FollowingPropertyTests {
+@Suite(.timeLimit(.minutes(10))) struct FollowingPropertyTests {
   /// One life of a log file.
   private final class Life {
     let harness: FollowingHarness

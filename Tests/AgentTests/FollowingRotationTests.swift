@@ -4,7 +4,7 @@ import FleetModel
 import Testing
 
 /// Every way to rotate, with the agent there or away, and behind or not: each line once, or told as lost.
-@Suite(.timeLimit(.minutes(2))) struct FollowingRotationTests {
+@Suite(.timeLimit(.minutes(10))) struct FollowingRotationTests {
   enum Presence: CaseIterable { case up, down }
   enum Backlog: Int, CaseIterable { case none = 0, some = 3, much = 12_000 }
   struct Cell: Sendable, CustomTestStringConvertible {

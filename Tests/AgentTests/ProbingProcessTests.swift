@@ -7,7 +7,7 @@ import Testing
 @testable import Agent
 
 /// Real processes: `signalbox-agent probe` with a stand-in for NVIDIA's library.
-@Suite(.serialized, .timeLimit(.minutes(1))) struct ProbingProcessTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct ProbingProcessTests {
   private final class Bench {
     let directory = NSTemporaryDirectory() + "sampling-probe-\(UUID().uuidString)"
     let loop: EventLoop

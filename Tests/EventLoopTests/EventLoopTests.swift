@@ -3,7 +3,7 @@ import Files
 import Synchronization
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct EventLoopTests {
+@Suite(.timeLimit(.minutes(10))) struct EventLoopTests {
   @Test("timers fire in the order of their times, equal ones in the order they were made, cancelled ones never")
   func timers() throws {
     let loop = try EventLoop()
@@ -182,7 +182,7 @@ import Testing
   }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct ChildTests {
+@Suite(.timeLimit(.minutes(10))) struct ChildTests {
   @Test("a child gets its input, its output comes back, and its end is an event")
   func echo() throws {
     let loop = try EventLoop()

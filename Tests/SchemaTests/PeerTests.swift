@@ -4,7 +4,7 @@ import Schema
 import Testing
 
 /// The schema against Google's protobuf for Python, which reads the same .proto files.
-@Suite(.timeLimit(.minutes(2))) struct PeerTests {
+@Suite(.timeLimit(.minutes(10))) struct PeerTests {
   @Test("Python reads every message that Swift writes, finds no unknown field, and Swift reads Python's copy of it")
   func swiftToPython() throws {
     let folder = try Scratch()

@@ -6,7 +6,7 @@ import Testing
 import Transport
 
 /// All suites of real connections, one after another: they share two cores and their limits are short.
-@Suite(.serialized, .timeLimit(.minutes(2))) enum Connections {}
+@Suite(.serialized, .timeLimit(.minutes(10))) enum Connections {}
 
 extension Connections {
   @Suite struct CallTests {

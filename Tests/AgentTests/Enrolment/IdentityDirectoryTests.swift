@@ -29,7 +29,7 @@ private final class Kill: @unchecked Sendable {
   }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct IdentityDirectoryTests {
+@Suite(.timeLimit(.minutes(10))) struct IdentityDirectoryTests {
   private let directory = "/tmp/signalbox-identity-" + UUID().uuidString
   private let authority: CertificateAuthority
   private let host = HostID(high: 0x1234, low: 0x5678)

@@ -5,7 +5,7 @@ import FleetModel
 import Foundation
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct SocketListenerTests {
+@Suite(.timeLimit(.minutes(10))) struct SocketListenerTests {
   /// A listener on a socket of its own, its loop, and what programs told it.
   private final class Fixture {
     let directory = FileManager.default.temporaryDirectory.appending(path: "training-socket-\(UUID().uuidString)")

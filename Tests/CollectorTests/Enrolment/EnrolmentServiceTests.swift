@@ -74,7 +74,7 @@ private struct MemoryStore: EnrolmentStore {
   }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct EnrolmentServiceTests {
+@Suite(.timeLimit(.minutes(10))) struct EnrolmentServiceTests {
   private let authority: CertificateAuthority
   private let service: EnrolmentService
   private let token: JoinToken

@@ -7,7 +7,7 @@ import Testing
 private let dayNs: Int64 = 86_400_000_000_000
 private let nowNs: Int64 = 1_800_000_000_000_000_000
 
-@Suite(.timeLimit(.minutes(1))) struct ChainTests {
+@Suite(.timeLimit(.minutes(10))) struct ChainTests {
   private let command: OpenSSLCommand
   private let authority: CertificateAuthority
   private let serverChain: [[UInt8]]

@@ -6,7 +6,7 @@ import Testing
 @testable import TLS
 
 /// The authority's certificates in real handshakes, over a pair of connected sockets.
-@Suite(.timeLimit(.minutes(1))) struct JoinHandshakeTests {
+@Suite(.timeLimit(.minutes(10))) struct JoinHandshakeTests {
   private let command: OpenSSLCommand
   private let authority: CertificateAuthority
   private let nowNs = Clock.wallNs()

@@ -3,7 +3,7 @@ import Testing
 
 @testable import TLS
 
-@Suite(.timeLimit(.minutes(1))) struct SigningRequestTests {
+@Suite(.timeLimit(.minutes(10))) struct SigningRequestTests {
   private let command: OpenSSLCommand
   init() throws { command = try OpenSSLCommand() }
 
