@@ -2,6 +2,7 @@
 package enum JSONText {
   /// With quotes. Control, invisible and direction-changing characters become escapes: what prints it stays safe.
   package static func quoted(_ text: String) -> String {
+    if text.utf8.allSatisfy(isPlain) { return "\"\(text)\"" }
     var shown = "\""
     for scalar in text.unicodeScalars {
       switch scalar {
@@ -15,6 +16,11 @@ package enum JSONText {
       }
     }
     return shown + "\""
+  }
+
+  /// Printable ASCII that means itself: nearly every text there is.
+  private static func isPlain(_ byte: UInt8) -> Bool {
+    byte >= 0x20 && byte < 0x7f && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\")
   }
 
   /// `\u` escapes of one character, a pair for those beyond 16 bits.

@@ -25,7 +25,7 @@ package enum FleetQueries {
         case when s.memory_total_bytes > 0
           then 100 * (1 - s.memory_available_bytes::float8 / s.memory_total_bytes) end as memory_used_percent,
         s.disk_used_percent_max::float8 as disk_used_percent_max, s.load1::float8 as load1,
-        coalesce(g.gpus, '[]'::jsonb) as gpus, g.summary as gpu_summary, coalesce(r.live, 0) as runs_live,
+        coalesce(g.found[1]::json, '[]'::json) as gpus, g.found[2] as gpu_summary, coalesce(r.live, 0) as runs_live,
         e.backlog_bytes, e.skew_ms
       from signalbox.hosts h
       left join signalbox.epochs e on e.host = h.number
@@ -33,7 +33,8 @@ package enum FleetQueries {
         select * from signalbox.host_samples s
         where s.host = h.number and s.time > e.last_seen - interval '1 day' order by s.time desc limit 1
       ) s on true
-      left join lateral (\(gpus)) g on h.gpu_count > 0
+      -- The CASE spares hosts without GPUs the look-up and its sorts; the OFFSET keeps it from being asked once a column.
+      left join lateral (select case when h.gpu_count > 0 then (\(gpus)) end as found offset 0) g on true
       left join (
         select host, count(*) as live from signalbox.runs
         where state = 1 and updated > now() - interval '15 minutes' group by host
@@ -42,14 +43,15 @@ package enum FleetQueries {
       """)
   }
 
+  /// JSON and short form. The inner order is the aggregates' too: an ORDER BY in each would sort once more a host.
   private static let gpus = """
-    select jsonb_agg(jsonb_build_object('index', x.index, 'model', x.model,
+    select array[json_agg(json_build_object('index', x.index, 'model', x.model,
         'state', case x.state when 0 then 'present' when 1 then 'absent' else 'stuck' end,
         'utilization_percent', nullif(x.utilization_percent, 'NaN'), 'memory_used_bytes', x.memory_used_bytes,
         'memory_total_bytes', x.memory_total_bytes, 'temperature_celsius', nullif(x.temperature_celsius, 'NaN'),
-        'power_watts', nullif(x.power_watts, 'NaN')) order by x.index) as gpus,
+        'power_watts', nullif(x.power_watts, 'NaN')))::text,
       string_agg(case x.state when 0 then coalesce(round(nullif(x.utilization_percent, 'NaN'))::text || '%', '?')
-        when 1 then 'absent' else 'stuck' end, ' ' order by x.index) as summary
+        when 1 then 'absent' else 'stuck' end, ' ')]
     from (
       select distinct on (i.index) i.* from signalbox.gpu_samples i
       where i.host = h.number and i.time > s.time - interval '30 s' order by i.index, i.time desc
