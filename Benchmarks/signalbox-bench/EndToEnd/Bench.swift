@@ -87,12 +87,15 @@ final class Bench {
 
   // MARK: The collector
 
+  /// More arguments for the collector, such as `--writers 2`, to compare settings.
+  private static let collectorArguments = Machine.environment("SIGNALBOX_BENCH_COLLECTOR") ?? ""
+
   func startCollector() throws {
     let ready = directory + "/ready"
     _ = try HostFiles.remove(ready)
     collectorExit = nil
     collector = try start(
-      "exec \(binaries)/signalbox-collector --state-dir \(stateDirectory) --listen 127.0.0.1:0 >\(ready) 2>>\(directory)/collector.log"
+      "exec \(binaries)/signalbox-collector --state-dir \(stateDirectory) --listen 127.0.0.1:0 \(Self.collectorArguments) >\(ready) 2>>\(directory)/collector.log"
     ) { [weak self] in self?.collectorExit = $0 }
     var line = ""
     let isUp = try wait(seconds: 60) {
@@ -129,6 +132,15 @@ final class Bench {
     return try Connection(url ?? database, options: options)
   }
 
+  /// CPU time of the private database, all its processes, ended ones too, ns.
+  func databaseCPUNs() throws -> Int64 {
+    guard let pid = PrivateServer.processID(stateDirectory: stateDirectory) else { return 0 }
+    let server = ProcessFigures(pid: pid)
+    var sum = try server.cpuNs() + server.endedChildrenNs()
+    for child in try server.children() { sum += (try? ProcessFigures(pid: child).cpuNs()) ?? 0 }
+    return sum
+  }
+
   /// psql commands in order, each with its own time as psql measures it, ms.
   @discardableResult
   func psql(_ commands: [String]) throws -> [Double] {
@@ -144,14 +156,16 @@ final class Bench {
   }
 
   /// Writes the tables' rows to files, empties the tables, and has psql put the same rows back.
-  /// - Returns: ms of `\copy … from … binary`, all tables together.
-  func copyAgain(_ tables: [String]) throws -> Double {
+  /// - Returns: ms of `\copy … from … binary`, all tables together, and what the database spent on it.
+  func copyAgain(_ tables: [String]) throws -> (ms: Double, databaseNs: Int64) {
     try psql(
       tables.map { "\\copy (select * from signalbox.\($0)) to '\(directory)/\($0).copy' with (format binary)" })
     try psql(tables.map { "truncate signalbox.\($0);" } + ["checkpoint;"])
+    let before = try databaseCPUNs()
     let times = try psql(
       tables.map { "\\copy signalbox.\($0) from '\(directory)/\($0).copy' with (format binary)" })
+    let spent = try databaseCPUNs() - before
     for table in tables { _ = try HostFiles.remove("\(directory)/\(table).copy") }
-    return times.reduce(0, +)
+    return (times.reduce(0, +), spent)
   }
 }

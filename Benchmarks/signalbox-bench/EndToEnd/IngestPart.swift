@@ -19,19 +19,28 @@ enum IngestPart {
     var ingest: [Double] = []
     var copy: [Double] = []
     var cpuNs: Int64 = 0
+    var databaseNs: (ours: Int64, copy: Int64) = (0, 0)
     let rows = Double(agents * batches * (samples + lines))
     for _ in 0..<rounds {
       try bench.psql(tables.map { "truncate signalbox.\($0);" } + ["checkpoint;"])
       let before = try bench.collectorFigures.cpuNs()
+      let databaseBefore = try bench.databaseCPUNs()
       ingest.append(rows / (try round(bench, fleet, batches: batches)))
       cpuNs += try bench.collectorFigures.cpuNs() - before
+      databaseNs.ours += try bench.databaseCPUNs() - databaseBefore
       try requireRows(bench, Int64(rows))
-      copy.append(rows / (try bench.copyAgain(tables) / 1000))
+      let again = try bench.copyAgain(tables)
+      copy.append(rows / (again.ms / 1000))
+      databaseNs.copy += again.databaseNs
     }
     let ratios = zip(ingest, copy).map { $0 / $1 }
     bench.add("(a) rows/s end to end, \(agents) agents, \(samples) samples + \(lines) lines a batch", text(ingest))
     bench.add("(a) rows/s of \\copy binary, the same rows", text(copy))
     bench.add("(a) collector CPU s per million rows", Figures.text(Double(cpuNs) / 1e9 / (rows * 3 / 1e6)))
+    bench.add(
+      "(a) database CPU s per million rows; of \\copy",
+      Figures.text(Double(databaseNs.ours) / 1e9 / (rows * 3 / 1e6)) + "; "
+        + Figures.text(Double(databaseNs.copy) / 1e9 / (rows * 3 / 1e6)))
     bench.add("ingest_ratio", ratios.median, "(a) ratio, median of \(rounds) rounds", target: "≥ 0.8")
     try fleet.close()
   }

@@ -32,11 +32,11 @@ struct ProcessFigures {
     return sum
   }
 
-  /// User and system time of the process and of its threads that have ended, ns, in steps of 10 ms.
-  func cpuTicksNs() throws -> Int64 {
+  /// User and system time of its children that have ended, ns, in steps of 10 ms.
+  func endedChildrenNs() throws -> Int64 {
     guard let line = try lines("stat").first, let name = line.lastIndex(of: ")") else { return 0 }
     let fields = line[line.index(after: name)...].split(separator: " ")
-    return ((Int64(fields[11]) ?? 0) + (Int64(fields[12]) ?? 0)) * 10_000_000
+    return ((Int64(fields[13]) ?? 0) + (Int64(fields[14]) ?? 0)) * 10_000_000
   }
 
   /// Its children, as the kernel lists them.

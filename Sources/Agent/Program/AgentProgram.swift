@@ -188,6 +188,8 @@ final class AgentProgram {
     let now = Clock.bootNs()
     guard now >= nextHealthNs else { return }
     nextHealthNs = now + Self.healthEveryNs
+    // What a backlog needed is not kept for the quiet time after it.
+    ProcessMemory.trim()
     var health = AgentHealth()
     health.spoolBytes = session.spool.bytes
     health.spoolLimitBytes = session.spool.limits.bytesMax

@@ -120,7 +120,8 @@ package final class CollectorProgram {
     let cores = max(1, Machine.processorCount)
     let gatewayCount = options.gateways ?? min(cores, 8)
     gateways = try (0..<gatewayCount).map { _ in try Mailbox(limit: 1 << 17) }
-    for index in 0..<(options.writers ?? min(max(1, cores / 2), 8)) {
+    // One a core: while one waits for the disk or gathers rows, the database works for another.
+    for index in 0..<(options.writers ?? min(cores, 8)) {
       let writer = try WriterThread(database: database, gateways: gateways, metrics: metrics, logger: logger)
       writers.append(writer)
       threads.append(try writer.start("writer-\(index)"))
