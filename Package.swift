@@ -63,7 +63,7 @@ let package = Package(
     library(
       "Collector",
       ["FleetModel", "Schema", "Files", "EventLoop", "TLS", "RPC", "Transport", "Store", "Postgres", logging, yams]),
-    library("Simulation", ["FleetModel", "Schema", "Files", "Agent", "Collector"]),
+    library("Simulation", ["FleetModel", "Schema", "Files", "Store", "Agent", "Collector"]),
     library("Commands", ["FleetModel", "Files", "EventLoop", "TLS", "Postgres", "Store", argumentParser]),
     program("signalbox-agent", ["Agent"]),
     program("signalbox-collector", ["Collector", "EventLoop", "Files", "Postgres", argumentParser, logging]),

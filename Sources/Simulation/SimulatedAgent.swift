@@ -91,7 +91,12 @@ final class SimulatedAgent {
 
   private func stop() {
     life += 1
-    if process != nil { files.viewEnds() }
+    if let process {
+      files.viewEnds()
+      for lane in Lane.allCases where process.spool.hasUnwritten(lane) {
+        world.truth.forgotten(process.spool.id, lane, after: process.spool.writtenThrough(lane))
+      }
+    }
     process = nil
     wakeAtNs = .max
     connection?.agentCloses()
@@ -134,7 +139,7 @@ final class SimulatedAgent {
     defer { isPumping = false }
     let nowNs = world.scheduler.nowNs
     process.spool.timePassed(nowNs: nowNs)
-    if let followers = process.followers, process.session.state == .established { followers.tick(nowNs: world.wallNs) }
+    process.followers?.tick(nowNs: world.wallNs)
     if process.session.isStuck(nowNs: nowNs) { closeAndWait() }
     if process.session.shouldConnect(nowNs: nowNs) { connect() }
     while let connection, connection.hasRoom, let frame = process.session.nextFrame(time: world.hostTime) {
@@ -148,7 +153,7 @@ final class SimulatedAgent {
 
   private func scheduleWake(_ process: Process) {
     var dueNs = process.session.wakeAtNs ?? .max
-    if process.session.state == .established, let filesNs = process.followers?.nextDeadlineNs {
+    if let filesNs = process.followers?.nextDeadlineNs {
       // The followers' times are the wall clock's.
       dueNs = min(dueNs, filesNs - world.wallNs + world.scheduler.nowNs)
     }

@@ -11,8 +11,8 @@ final class SimulatedFiles {
     let birthNs: Int64
     fileprivate(set) var modifiedNs: Int64
     fileprivate(set) var names = 1
-    /// A pattern has found it at some time.
-    fileprivate(set) var wasListed = false
+    /// Whose patterns have found it last.
+    fileprivate(set) weak var lister: FollowedView?
     /// No name leads to it, and no agent has it open.
     fileprivate(set) var isFreed = false
 
@@ -34,6 +34,8 @@ final class SimulatedFiles {
   /// Of the running agent.
   weak var view: FollowedView?
   private var all: [Node] = []
+  /// What was in files when they were truncated or freed.
+  private(set) var destroyed: [DestroyedLines] = []
   private let pattern: GlobPattern
 
   init(random: SeededRandom, plan: Plan) {
@@ -67,7 +69,7 @@ final class SimulatedFiles {
   }
 
   func truncate(_ node: Node, nowNs: Int64) {
-    node.lines = []
+    destroy(node)
     node.data = []
     node.modifiedNs = stamp(nowNs)
     guard let view, !random.chance(silentRatio) else { return }
@@ -95,15 +97,26 @@ final class SimulatedFiles {
   private func free(_ node: Node) {
     freeInodes.append(node.inode)
     node.isFreed = true
+    destroy(node)
+  }
+
+  private func destroy(_ node: Node) {
+    if !node.lines.isEmpty {
+      destroyed.append(DestroyedLines(inode: node.inode, birthNs: node.birthNs, lines: node.lines))
+    }
     node.lines = []
   }
 
-  /// Lines that an agent can still read, or could have read: those in files that it has ever been shown.
-  var readableLines: Set<[UInt8]> {
-    var lines: Set<[UInt8]> = []
+  /// Lines that the agent must have read: those in files that a pattern finds, that this agent was shown, or that
+  /// `isKnown` to the collector.
+  func readableLines(_ isKnown: (_ inode: UInt64, _ birthNs: Int64) -> Bool) -> Set<[UInt8]> {
     let named = nodes.filter { pattern.matches($0.key) }.map(\.value.inode)
-    for node in all where node.wasListed || (node.names > 0 && named.contains(node.inode)) {
-      lines.formUnion(node.lines)
+    var lines: Set<[UInt8]> = []
+    for node in all where !node.lines.isEmpty {
+      let isShown = node.lister != nil && node.lister === view
+      if isShown || (node.names > 0 && named.contains(node.inode)) || isKnown(node.inode, node.birthNs) {
+        lines.formUnion(node.lines)
+      }
     }
     return lines
   }
@@ -133,6 +146,13 @@ final class SimulatedFiles {
     followers.follow([pattern.text])
     return followers
   }
+}
+
+/// Lines that went with their file.
+struct DestroyedLines {
+  var inode: UInt64
+  var birthNs: Int64
+  var lines: [[UInt8]]
 }
 
 /// One agent's open files and notifications.
@@ -170,7 +190,7 @@ final class FollowedView: FollowedFileSystem {
 
   func list(_ patterns: [GlobPattern]) -> [FoundFile] {
     let found = found { path in patterns.contains { $0.matches(path) } }
-    for item in found { files.nodes[item.path]?.wasListed = true }
+    for item in found { files.nodes[item.path]?.lister = self }
     return found
   }
 

@@ -7,6 +7,8 @@ struct Truth {
     var spool: SpoolID
     var lane: Lane
     var sequence: UInt64
+    /// The host's disk would not take it, and the agent ended.
+    var isForgotten = false
   }
 
   private struct Line {
@@ -26,6 +28,13 @@ struct Truth {
 
   mutating func appended(_ id: Int64, host: HostID, spool: SpoolID, lane: Lane, sequence: UInt64) {
     samples[id] = Sample(host: host, spool: spool, lane: lane, sequence: sequence)
+  }
+
+  /// An agent ends whose disk refused everything after `sequence`: nobody can know of those any more.
+  mutating func forgotten(_ spool: SpoolID, _ lane: Lane, after sequence: UInt64) {
+    for (id, sample) in samples where sample.spool == spool && sample.lane == lane && sample.sequence > sequence {
+      samples[id]?.isForgotten = true
+    }
   }
 
   mutating func written(_ text: [UInt8], path: String) {
@@ -62,7 +71,7 @@ struct Truth {
   private func missingSample(in store: SimulatedStore) -> String? {
     var unexplained: UInt64 = 0
     var first = ""
-    for (id, sample) in samples.sorted(by: { $0.key < $1.key }) where store.samples[id] == nil {
+    for (id, sample) in samples.sorted(by: { $0.key < $1.key }) where store.samples[id] == nil && !sample.isForgotten {
       let isTold = store.losses.contains { entry in
         entry.spool == sample.spool && entry.loss.subject == subject(sample.lane)
           && entry.loss.from <= sample.sequence && sample.sequence < entry.loss.to
@@ -85,6 +94,23 @@ struct Truth {
     for (text, line) in lines.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) })
     where stored[text] == nil && readable.contains(text) {
       return "missing from \(line.path): \(String(decoding: text, as: UTF8.self))"
+    }
+    return nil
+  }
+
+  /// Of a file that the collector knows, nothing may vanish without a word. How much is lost, an agent that was not there
+  /// cannot know; that something may be, it can.
+  func vanished(_ destroyed: [DestroyedLines], of host: HostID, in store: SimulatedStore) -> String? {
+    let stored = StoredText(store).whole
+    for entry in destroyed {
+      // A generation that nobody was there to see comes and goes untold.
+      guard let line = entry.lines.first(where: { stored[$0] == nil }),
+        entry.lines.contains(where: { stored[$0] != nil })
+      else { continue }
+      let keys = store.keys(inode: entry.inode, birthNs: entry.birthNs, of: host)
+      if keys.isEmpty { continue }
+      let isTold = store.losses.contains { loss in loss.file.map(keys.contains) ?? false }
+      if !isTold { return "vanished without a loss: \(String(decoding: line, as: UTF8.self))" }
     }
     return nil
   }

@@ -75,10 +75,18 @@ final class World {
     }
     check()
     if violation == nil, let fault = truth.missing(in: store, readable: readableLines) { fail(fault) }
+    for agent in agents where violation == nil {
+      if let fault = truth.vanished(agent.files.destroyed, of: agent.host, in: store) { fail(fault) }
+    }
   }
 
   private var readableLines: Set<[UInt8]> {
-    agents.reduce(into: []) { $0.formUnion($1.files.readableLines) }
+    agents.reduce(into: []) { lines, agent in
+      lines.formUnion(
+        agent.files.readableLines { inode, birthNs in
+          !store.keys(inode: inode, birthNs: birthNs, of: agent.host).isEmpty
+        })
+    }
   }
 
   private func advance(to untilNs: Int64) {

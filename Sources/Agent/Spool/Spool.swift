@@ -121,6 +121,12 @@ package final class Spool {
   /// Last sequence given to a record of the lane, or jumped over.
   package func lastSequence(_ lane: Lane) -> UInt64 { lanes[Int(lane.rawValue)].next - 1 }
 
+  /// The disk has refused records, so that they are in memory only: they end with the agent.
+  package func hasUnwritten(_ lane: Lane) -> Bool { lanes[Int(lane.rawValue)].hasUnwritten }
+
+  /// Last sequence of the lane that is in a file.
+  package func writtenThrough(_ lane: Lane) -> UInt64 { lanes[Int(lane.rawValue)].writtenThrough }
+
   package func hasUnsent(_ lane: Lane) -> Bool { lanes[Int(lane.rawValue)].hasUnsent }
 
   /// About how many bytes wait to be sent; no more than a segment is told.

@@ -1,53 +1,66 @@
-internal import FleetModel
+package import FleetModel
 
 /// How far things are committed, as the database says and as a group moves it on.
-struct Marks {
-  struct LaneKey: Hashable {
-    let host: Int32
-    let spool: SpoolID
-    let lane: Lane
+package struct Marks: Sendable {
+  package struct LaneKey: Hashable, Sendable {
+    package let host: Int32
+    package let spool: SpoolID
+    package let lane: Lane
+
+    package init(host: Int32, spool: SpoolID, lane: Lane) {
+      self.host = host
+      self.spool = spool
+      self.lane = lane
+    }
   }
 
-  struct FileOfHost: Hashable {
-    let host: Int32
-    let key: FileKey
+  package struct FileOfHost: Hashable, Sendable {
+    package let host: Int32
+    package let key: FileKey
+
+    package init(host: Int32, key: FileKey) {
+      self.host = host
+      self.key = key
+    }
   }
 
-  struct FilePlace {
+  package struct FilePlace: Sendable {
     /// nil while the file has no row yet.
-    var number: Int32?
-    var offset: UInt64
-    var isFinished: Bool
+    package var number: Int32?
+    package var offset: UInt64
+    package var isFinished: Bool
   }
 
   /// Epochs of the hosts that are locked.
-  var epochs: [Int32: UInt64] = [:]
-  var lanes: [LaneKey: UInt64] = [:]
-  var files: [FileOfHost: FilePlace] = [:]
+  package var epochs: [Int32: UInt64] = [:]
+  package var lanes: [LaneKey: UInt64] = [:]
+  package var files: [FileOfHost: FilePlace] = [:]
+
+  package init() {}
 }
 
 /// What of a group is to be stored: each batch is decided after those before it, and each as a whole.
-struct GroupPlan {
-  struct Part {
+package struct GroupPlan {
+  package struct Part {
     /// Index of the batch in the group.
-    let batch: Int
+    package let batch: Int
     /// Of its spooled parts, or of its file deltas.
-    let index: Int
+    package let index: Int
     /// Sequences up to here are committed already; only a gap record can reach over it.
-    let clippedTo: UInt64
+    package let clippedTo: UInt64
   }
 
-  private(set) var marks: Marks
-  private(set) var outcomes: [CommitOutcome] = []
-  private(set) var spooled: [Part] = []
-  private(set) var files: [Part] = []
-  private(set) var movedLanes: Set<Marks.LaneKey> = []
+  package private(set) var marks: Marks
+  package private(set) var outcomes: [CommitOutcome] = []
+  package private(set) var spooled: [Part] = []
+  package private(set) var files: [Part] = []
+  package private(set) var movedLanes: Set<Marks.LaneKey> = []
   /// In the order in which they were first moved; the last delta of each file tells its tail hash.
-  private(set) var movedFiles: [Marks.FileOfHost: (batch: Int, index: Int)] = [:]
+  package private(set) var movedFiles: [Marks.FileOfHost: (batch: Int, index: Int)] = [:]
   /// Streams with a batch that does not fit: what follows in them must not be acked before it.
   private var broken: Set<Int32> = []
 
-  init(_ group: [StagedBatch], marks: Marks) {
+  package init(_ group: [StagedBatch], marks: Marks) {
     self.marks = marks
     for (index, staged) in group.enumerated() { outcomes.append(decide(staged, index)) }
   }
