@@ -56,7 +56,7 @@ final class SimulatedAgent {
     let session = UplinkSession(
       spool: spool, source: source, hello: hello, limits: world.plan.uplinkLimits, random: random.fork())
     process = Process(spool: spool, session: session, source: source, followers: source as? Followers)
-    world.note { "agent \(number) starts, spool \(spool.id.low % 1000)" }
+    world.note { "agent \(number) starts, spool \(spool.id.low % 1000): \(spool.summary)" }
     let life = life
     world.scheduler.after(random.within(0...world.plan.sampleNs)) { [self] in sample(life) }
     pump()
@@ -92,6 +92,7 @@ final class SimulatedAgent {
   private func stop() {
     life += 1
     if let process {
+      world.note { "host \(number) had \(process.spool.summary)" }
       files.viewEnds()
       for lane in Lane.allCases where process.spool.hasUnwritten(lane) {
         world.truth.forgotten(process.spool.id, lane, after: process.spool.writtenThrough(lane))

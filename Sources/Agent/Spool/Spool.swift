@@ -102,7 +102,7 @@ package final class Spool {
   package func resume(from marks: [LaneMark], nowNs: Int64, random: inout some RandomNumberGenerator) -> Bool {
     var sequences: [UInt64] = lanes.map { _ in 0 }
     for mark in marks { sequences[Int(mark.lane.rawValue)] = mark.sequence }
-    for (lane, mark) in zip(lanes, sequences) where mark >= lane.base && mark > lane.sentThrough {
+    for (lane, mark) in zip(lanes, sequences) where mark > max(lane.knownThrough, lane.sentThrough) {
       replace(nowNs: nowNs, random: &random)
       return false
     }
@@ -148,6 +148,16 @@ package final class Spool {
 
   private static func unacked(_ segment: Segment, _ lane: SpoolLane) -> UInt64 {
     segment.last > lane.acked ? segment.last - max(segment.first - 1, lane.acked) : 0
+  }
+
+  /// What is there, for people: each lane's segments with their sequences, and what is known to be lost.
+  package var summary: String {
+    lanes.map { lane in
+      let segments = lane.segments.map { "\($0.first)…\($0.last) after \($0.header.previousLast)" }
+      let losses = lane.losses.map { "\($0.from)..<\($0.to) \($0.reason.text)" }
+      return "\(lane.lane): \(segments.joined(separator: ", ")); next \(lane.next), acked \(lane.acked)"
+        + (losses.isEmpty ? "" : ", lost \(losses.joined(separator: ", "))")
+    }.joined(separator: "; ")
   }
 
   // MARK: Files

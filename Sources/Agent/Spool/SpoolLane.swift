@@ -30,6 +30,8 @@ struct SpoolLane {
   var next: UInt64
   /// Last one of earlier starts.
   let previousLast: UInt64
+  /// Last one that earlier starts may have sent.
+  let knownThrough: UInt64
   /// What the start found to be lost behind `previousLast`.
   let startLoss: LossRange?
   /// Whether there is anything of this start: a record, or a loss to report.
@@ -50,7 +52,8 @@ struct SpoolLane {
   /// When the oldest un-synced record was written.
   var unsyncedSinceNs: Int64?
   var losses: [LossRange] = []
-  /// Sequences through here have no segment any more: asked for again, they are missing.
+  /// Records through here may have been in segments that are no longer there, acked or dropped before the start: asked
+  /// for again, they are missing.
   var missingThrough: UInt64
   let missingReason: LossReason
   private var reader: SegmentReader?
@@ -61,6 +64,7 @@ struct SpoolLane {
     lane = found.lane
     segments = found.segments
     previousLast = found.last
+    knownThrough = found.knownThrough
     startLoss = found.loss
     missingThrough = found.segments.first?.header.previousLast ?? 0
     missingReason = found.hasDamagedHead ? .spoolDamaged : .spoolFull
@@ -90,17 +94,16 @@ struct SpoolLane {
     cursor = max(cursor, sequence + 1)
     losses.removeAll { $0.to <= sequence + 1 }
     let freed = segments.prefix { $0.last <= sequence }.count
-    return removeOldest(min(freed, segments.count - 1))
+    let removed = removeOldest(min(freed, segments.count - 1))
+    if let last = removed.last?.last { missingThrough = max(missingThrough, last) }
+    return removed
   }
 
   mutating func removeOldest(_ count: Int) -> [Segment] {
     guard count > 0 else { return [] }
     let removed = Array(segments.prefix(count))
     segments.removeFirst(count)
-    for segment in removed {
-      missingThrough = max(missingThrough, segment.last)
-      if reader != nil, readerSegment == segment.first { reader = nil }
-    }
+    if reader != nil, removed.contains(where: { $0.first == readerSegment }) { reader = nil }
     return removed
   }
 
@@ -185,15 +188,27 @@ struct SpoolLane {
     if index == segments.count - 1 { isOpen = false }
   }
 
+  /// The parts from the cursor on that no known loss explains.
+  private func untold(upTo last: UInt64, beside ranges: [LossRange]) -> [LossRange] {
+    var untold: [LossRange] = []
+    var from = cursor
+    for range in ranges.sorted(by: { $0.from < $1.from }) where from <= last {
+      if range.from > from {
+        untold.append(LossRange(from: from, to: min(range.from, last + 1), reason: missingReason, isEstimate: true))
+      }
+      from = max(from, range.to)
+    }
+    if from <= last { untold.append(LossRange(from: from, to: last + 1, reason: missingReason, isEstimate: true)) }
+    return untold
+  }
+
   /// What stands for the numbers from the cursor up to the next record.
   private func gap(nowNs: Int64) -> SpooledItem {
     var last = end
     if !recent.isEmpty, recent.first > cursor { last = min(last, recent.first - 1) }
     if let after = segments.first(where: { $0.first > cursor }) { last = min(last, after.first - 1) }
     var ranges = losses.compactMap { $0.clamped(cursor, last) }
-    if ranges.isEmpty, cursor <= missingThrough {
-      ranges = [LossRange(from: cursor, to: min(last, missingThrough) + 1, reason: missingReason, isEstimate: true)]
-    }
+    ranges += untold(upTo: min(last, missingThrough), beside: ranges)
     let losses = ranges.map { range in
       var loss = Loss()
       loss.timeNs = nowNs

@@ -6,6 +6,8 @@ struct FoundLane {
   var segments: [Segment] = []
   /// Last sequence known to have been used; 0 where there is none.
   var last: UInt64 = 0
+  /// Numbers up to here may have been sent by earlier starts; what the collector has beyond is somebody else's.
+  var knownThrough: UInt64 = 0
   /// What may be missing behind `last`.
   var loss: LossRange?
   /// A segment older than all of `segments` could not be read.
@@ -73,6 +75,7 @@ struct SpoolScan {
     }
     if let newest = segments.last { scanNewest(newest, boot: boot, into: &found) }
     noteUnusable(lane, into: &found)
+    found.knownThrough = max(found.knownThrough, (found.loss?.to ?? 1) - 1)
     lanes[Int(lane.rawValue)] = found
   }
 
@@ -94,6 +97,7 @@ struct SpoolScan {
     found.segments[found.segments.count - 1].last = last
     found.segments[found.segments.count - 1].bytes = end
     found.last = max(last, segment.header.previousLast)
+    found.knownThrough = max(found.last, reserved)
     if isClosed && end == segment.bytes { return }
     // Within one boot the kernel still has every byte that was written, and only whole records were sent.
     var through = segment.header.boot == boot ? last : max(last, reserved)
