@@ -13,7 +13,7 @@ final class SimulatedFiles {
     fileprivate(set) var names = 1
     /// Whose patterns have found it last.
     fileprivate(set) weak var lister: FollowedView?
-    /// No name leads to it, and no agent has it open.
+    /// No agent has it open, and none can find it.
     fileprivate(set) var isFreed = false
 
     init(inode: UInt64, nowNs: Int64) {
@@ -131,6 +131,11 @@ final class SimulatedFiles {
     if !random.chance(silentRatio) { view?.structureChanged() }
   }
 
+  /// The agent has let go of a file that its patterns do not find: what is added to it from now on it cannot know.
+  func closed(_ node: Node) {
+    if !nodes.contains(where: { $0.value === node && pattern.matches($0.key) }) { node.isFreed = true }
+  }
+
   /// Everything that a name leads to was read, as far as `backlogBytes` tells.
   func isRead(by followers: Followers?) -> Bool { followers.map { $0.backlogBytes == 0 } ?? true }
 
@@ -221,7 +226,10 @@ final class FollowedView: FollowedFileSystem {
     return end - start
   }
 
-  func close(_ handle: FileHandle) { handles[handle] = nil }
+  func close(_ handle: FileHandle) {
+    guard let node = handles.removeValue(forKey: handle), !isOpen(node) else { return }
+    files.closed(node)
+  }
 
   func takeChanges() -> FollowedChanges {
     defer { changes = FollowedChanges() }

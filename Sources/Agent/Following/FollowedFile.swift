@@ -52,6 +52,9 @@ final class FollowedFile {
   var predecessor: FileKey?
   /// What lies before was sent under another key.
   var skipped: (to: UInt64, tailHash: UInt64) = (0, ContentHash().value)
+  /// The collector is to be told that nothing comes from before `skipped`: a restart would read it again.
+  var tellsSkip = false
+  var isSkipTold = false
   var isQueued = false
   var isHeld = false
   var heldUntilNs: Int64 = 0

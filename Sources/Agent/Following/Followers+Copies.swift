@@ -56,14 +56,31 @@ extension Followers {
   /// - Returns: whether there was one.
   func adoptCopy(for old: FollowedFile, nowNs: Int64) -> Bool {
     guard let copy = files.first(where: { $0.phase == .copy(of: old.key) }), let handle = copy.handle,
-      let status = fileSystem.status(of: handle),
-      verify(handle, size: status.sizeBytes, offset: old.offset, tailHash: old.tailHash)
+      let status = fileSystem.status(of: handle)
     else { return false }
+    guard verify(handle, size: status.sizeBytes, offset: old.offset, tailHash: old.tailHash) else {
+      skipSentCopy(copy, handle, status, of: old)
+      return false
+    }
     copy.handle = nil
     let path = copy.path
     remove(copy)
     move(old, to: handle, status, path: path, nowNs: nowNs)
     return true
+  }
+
+  /// The copy ended before the last line that was read of its original: all of it was sent.
+  private func skipSentCopy(_ copy: FollowedFile, _ handle: FileHandle, _ status: FollowedStatus, of old: FollowedFile)
+  {
+    guard status.sizeBytes > 0, status.sizeBytes < old.offset else { return }
+    let count = Int(min(FollowedFile.tailBytes, status.sizeBytes))
+    guard fileSystem.read(handle, at: status.sizeBytes - UInt64(count), count: count, into: &buffer) == count else {
+      return
+    }
+    skip(copy, to: status.sizeBytes, tailHash: bufferHash(0..<count))
+    copy.phase = .following
+    copy.tellsSkip = true
+    enqueue(copy)
   }
 
   /// The same for a copy that no pattern finds.

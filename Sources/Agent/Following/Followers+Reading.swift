@@ -22,6 +22,9 @@ extension Followers {
     let known = file.note(status, nowNs: nowNs)
     let before = (size: known, lookedNs: lookedNs)
     if status.sizeBytes < file.offset || !isHeadSame(file, handle) { return replaced(file, before, nowNs: nowNs) }
+    if file.tellsSkip, !file.isSkipTold, !file.isKnownCentrally, file.offset == file.skipped.to {
+      return skipDelta(file)
+    }
     if status.sizeBytes == file.offset, status.modifiedNs == file.checkedModifiedNs {
       return drained(file, nowNs: nowNs)
     }
@@ -48,6 +51,17 @@ extension Followers {
     return got == count && bufferHash(0..<count) == file.identity.headHash
   }
 
+  /// Nothing but how far the file was sent under another key.
+  private func skipDelta(_ file: FollowedFile) -> FileDelta {
+    file.isSkipTold = true
+    refreshHead(file)
+    var delta = FileDelta(file: file.identity, from: 0, to: file.skipped.to)
+    delta.tailHash = file.skipped.tailHash
+    delta.lines.firstOffset = delta.to
+    enqueue(file)
+    return delta
+  }
+
   /// The old file of a rotation goes first while it has little left: its last record may go on in the new one.
   private func shouldWait(for file: FollowedFile) -> Bool {
     guard let key = file.predecessor, let before = byKey[key], before.isQueued, before.unread > 0,
@@ -72,7 +86,7 @@ extension Followers {
       hold(file, untilNs: file.grownNs + (idle < limits.recordIdleNs ? limits.recordIdleNs : limits.partialIdleNs))
       return nil
     }
-    if file.offset == file.skipped.to, !file.isKnownCentrally { delta.from = 0 }
+    if file.offset == file.skipped.to, !file.isKnownCentrally, !file.isSkipTold { delta.from = 0 }
     let end = bytes.lowerBound + taken
     file.offset += UInt64(taken)
     file.tailHash = bufferHash(end - file.tailLength..<end)

@@ -26,6 +26,7 @@ extension Followers {
       file.rewind(to: file.skipped.to, tailHash: file.skipped.tailHash)
       file.committed = 0
       file.isKnownCentrally = false
+      file.isSkipTold = false
       if file.skipped.to == 0, case .lost = file.phase { file.committed = file.offset }
     }
   }

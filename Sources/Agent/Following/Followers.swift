@@ -89,7 +89,10 @@ package final class Followers: DeltaSource {
 
   /// Looks at what has changed outside. `nextDelta` does this too.
   package func tick(nowNs: Int64) {
-    if nowNs < lastNowNs { clockWentBack(to: nowNs) }
+    // Looks are seconds apart; a step beyond that is the clock's, or the host slept.
+    if lastNowNs != .min, nowNs < lastNowNs || nowNs - lastNowNs > Self.clockStepNs {
+      clockStepped(by: nowNs - lastNowNs)
+    }
     lastNowNs = nowNs
     let changes = fileSystem.takeChanges()
     for path in changes.modified {
@@ -104,16 +107,18 @@ package final class Followers: DeltaSource {
     releaseHeld(nowNs: nowNs)
   }
 
-  /// The wall clock was set back: nothing may wait until it is again as late as it was.
-  private func clockWentBack(to nowNs: Int64) {
-    nextScanNs = min(nextScanNs, nowNs)
-    lastScanNs = min(lastScanNs, nowNs)
+  private static let clockStepNs: Int64 = 60_000_000_000
+
+  /// The wall clock was set: what was so many seconds ago before it is so still.
+  private func clockStepped(by stepNs: Int64) {
+    if nextScanNs != .min { nextScanNs = min(nextScanNs &+ stepNs, lastNowNs &+ stepNs) }
+    if lastScanNs != .min { lastScanNs &+= stepNs }
     for file in files {
-      file.grownNs = min(file.grownNs, nowNs)
-      file.lookedNs = min(file.lookedNs, nowNs)
-      file.detachedNs = min(file.detachedNs, nowNs)
-      file.usedNs = min(file.usedNs, nowNs)
-      file.heldUntilNs = min(file.heldUntilNs, nowNs)
+      file.grownNs &+= stepNs
+      file.lookedNs &+= stepNs
+      file.detachedNs &+= stepNs
+      file.usedNs &+= stepNs
+      file.heldUntilNs &+= stepNs
     }
   }
 

@@ -95,7 +95,6 @@ extension Spool {
     let from = max(lanes[index].syncedThrough + 1, lanes[index].recent.first)
     guard from <= lanes[index].writtenThrough else { return }
     lanes[index].writtenThrough = from - 1
-    guard from > lanes[index].segments[place].first else { return }
     lanes[index].segments[place].last = min(lanes[index].segments[place].last, from - 1)
   }
 

@@ -146,6 +146,15 @@ package final class Spool {
     lanes.reduce(0) { sum, lane in sum + lane.segments.reduce(0) { $0 + Self.unacked($1, lane) } }
   }
 
+  /// With everything that is lost or may be and was not yet told.
+  private static func unackedAtMost(_ lane: SpoolLane) -> UInt64 {
+    var sum = lane.next - 1 - lane.writtenThrough
+    for segment in lane.segments { sum += unacked(segment, lane) }
+    for loss in lane.losses { sum += loss.to - min(loss.to, max(loss.from, lane.acked + 1)) }
+    // Numbers jumped over are no records: a start's jump bounds what is told.
+    return sum + min(jump.lowerBound, lane.missingThrough - min(lane.missingThrough, lane.acked))
+  }
+
   private static func unacked(_ segment: Segment, _ lane: SpoolLane) -> UInt64 {
     segment.last > lane.acked ? segment.last - max(segment.first - 1, lane.acked) : 0
   }
@@ -188,9 +197,7 @@ package final class Spool {
   /// Begins a new spool: another host has used this one's numbers. Whatever is not acked, the other may have sent, since
   /// it may have been copied with everything in it; so all of that is reported as possibly lost and nothing sent twice.
   private func replace(nowNs: Int64, random: inout some RandomNumberGenerator) {
-    let lost = lanes.map { lane in
-      lane.segments.reduce(0) { $0 + Self.unacked($1, lane) } + (lane.next - 1 - lane.writtenThrough)
-    }
+    let lost = lanes.map(Self.unackedAtMost)
     setAside(lanes.flatMap { $0.segments.map(\.name) })
     bytes = 0
     id = SpoolID(high: random.next(), low: random.next())
