@@ -19,15 +19,22 @@ import Testing
 
   @Test func aQuietWriterCommitsALoneBatchAtOnceAndABusyOneSpacesThem() {
     var writer = GroupCommit<Int>()
-    #expect(writer.stage(Self.staged(1), of: 1, bytes: 10))
-    #expect(writer.nextGroup(nowNs: 0)?.batches.count == 1)
-    #expect(writer.stage(Self.staged(2), of: 1, bytes: 10))
-    #expect(writer.nextGroup(nowNs: 0) == nil)
+    let result1 = writer.stage(Self.staged(1), of: 1, bytes: 10)
+    #expect(result1)
+    let result2 = writer.nextGroup(nowNs: 0)
+    #expect(result2?.batches.count == 1)
+    let result3 = writer.stage(Self.staged(2), of: 1, bytes: 10)
+    #expect(result3)
+    let result4 = writer.nextGroup(nowNs: 0)
+    #expect(result4 == nil)
     _ = writer.committed([.committed])
     #expect(writer.dueNs == 50 * Self.ms)
-    #expect(writer.nextGroup(nowNs: 49 * Self.ms) == nil)
-    #expect(writer.stage(Self.staged(3), of: 2, bytes: 10))
-    #expect(writer.nextGroup(nowNs: 50 * Self.ms)?.batches.map(\.batch.number) == [2, 3])
+    let result5 = writer.nextGroup(nowNs: 49 * Self.ms)
+    #expect(result5 == nil)
+    let result6 = writer.stage(Self.staged(3), of: 2, bytes: 10)
+    #expect(result6)
+    let result7 = writer.nextGroup(nowNs: 50 * Self.ms)
+    #expect(result7?.batches.map(\.batch.number) == [2, 3])
   }
 
   @Test func aFullGroupDoesNotWait() {
@@ -63,7 +70,8 @@ import Testing
     _ = writer.nextGroup(nowNs: 0)
     _ = writer.stage(Self.staged(2), of: 1, bytes: 10)
     writer.failed(.unknown, nowNs: 10, random: &random)
-    #expect(writer.nextGroup(nowNs: 10)?.batches.map(\.batch.number) == [1])
+    let result8 = writer.nextGroup(nowNs: 10)
+    #expect(result8?.batches.map(\.batch.number) == [1])
     var nowNs: Int64 = 10
     for failures in 2...12 {
       writer.failed(.transient, nowNs: nowNs, random: &random)
@@ -74,7 +82,8 @@ import Testing
       #expect(group?.failures == failures && group?.batches.map(\.batch.number) == [1])
     }
     _ = writer.committed([.duplicate])
-    #expect(writer.nextGroup(nowNs: nowNs + 50 * Self.ms)?.batches.map(\.batch.number) == [2])
+    let result9 = writer.nextGroup(nowNs: nowNs + 50 * Self.ms)
+    #expect(result9?.batches.map(\.batch.number) == [2])
   }
 
   @Test func whatWaitsIsBounded() {
@@ -82,11 +91,14 @@ import Testing
     limits.pauseBytes = 100
     limits.waitingBytesMax = 200
     var writer = GroupCommit<Int>(limits: limits)
-    #expect(writer.stage(Self.staged(1), of: 1, bytes: 90))
+    let result10 = writer.stage(Self.staged(1), of: 1, bytes: 90)
+    #expect(result10)
     #expect(!writer.isBehind)
-    #expect(writer.stage(Self.staged(2), of: 1, bytes: 90))
+    let result11 = writer.stage(Self.staged(2), of: 1, bytes: 90)
+    #expect(result11)
     #expect(writer.isBehind)
-    #expect(!writer.stage(Self.staged(3), of: 1, bytes: 90))
+    let result12 = writer.stage(Self.staged(3), of: 1, bytes: 90)
+    #expect(!result12)
     #expect(writer.waitingBytes == 180)
   }
 }

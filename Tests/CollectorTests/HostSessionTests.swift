@@ -72,9 +72,11 @@ import Testing
     var session = Self.streaming()
     for number in 1...3 as ClosedRange<UInt64> { _ = session.received(Self.batch(number), bytes: 10, nowNs: 0) }
     #expect(session.lastAcked == 0)
-    #expect(Self.acks(session.settled([.committed, .duplicate])) == [2])
+    let result13 = session.settled([.committed, .duplicate])
+    #expect(Self.acks(result13) == [2])
     #expect(session.stagedBatches == 1 && session.stagedBytes == 10)
-    #expect(Self.acks(session.settled([.committed])) == [3])
+    let result14 = session.settled([.committed])
+    #expect(Self.acks(result14) == [3])
   }
 
   @Test(arguments: [(CommitOutcome.fenced, HostSessionEnd.fenced), (.outOfOrder, .outOfOrder)])
@@ -84,7 +86,8 @@ import Testing
     let actions = session.settled([.committed, outcome, .committed])
     #expect(Self.acks(actions) == [1])
     #expect(Self.end(actions.last) == end)
-    #expect(session.settled([.committed]).isEmpty)
+    let result15 = session.settled([.committed])
+    #expect(result15.isEmpty)
   }
 
   @Test func whatNoAgentSendsEndsTheStream() {
@@ -109,11 +112,14 @@ import Testing
     ]
     for (frame, text) in wrong {
       var session = Self.streaming()
-      #expect(Self.end(session.received(frame, bytes: 1, nowNs: 0)) == .invalid(text))
-      #expect(session.received(Self.batch(1), bytes: 1, nowNs: 0) == nil)
+      let result16 = session.received(frame, bytes: 1, nowNs: 0)
+      #expect(Self.end(result16) == .invalid(text))
+      let result17 = session.received(Self.batch(1), bytes: 1, nowNs: 0)
+      #expect(result17 == nil)
     }
     var early = HostSession(host: Self.host)
-    #expect(Self.end(early.received(Self.batch(1), bytes: 1, nowNs: 0)) == .invalid("a Batch before Welcome"))
+    let result18 = early.received(Self.batch(1), bytes: 1, nowNs: 0)
+    #expect(Self.end(result18) == .invalid("a Batch before Welcome"))
   }
 
   @Test func aFileIsNamedOnceAndKnownAfterwards() {
@@ -142,7 +148,8 @@ import Testing
     var session = Self.streaming(limits)
     for number in 1...4 as ClosedRange<UInt64> { _ = session.received(Self.batch(number), bytes: 1, nowNs: 0) }
     #expect(!session.wantsInput)
-    #expect(Self.end(session.received(Self.batch(5), bytes: 1, nowNs: 0)) == .overLimit("4 batches un-acked"))
+    let result19 = session.received(Self.batch(5), bytes: 1, nowNs: 0)
+    #expect(Self.end(result19) == .overLimit("4 batches un-acked"))
     var other = Self.streaming(limits)
     for number in 1...2 as ClosedRange<UInt64> { _ = other.received(Self.batch(number), bytes: 1, nowNs: 0) }
     #expect(!other.wantsInput)
@@ -153,7 +160,9 @@ import Testing
   @Test func aFenceThatFailsEndsTheStream() {
     var session = HostSession(host: Self.host)
     _ = session.received(Self.hello(), bytes: 10, nowNs: 0)
-    #expect(Self.end(session.fenceFailed("no route")) == .unavailable("no route"))
-    #expect(session.fenceReceived(Self.fence(), settings: Settings(), nowNs: 0) == nil)
+    let result20 = session.fenceFailed("no route")
+    #expect(Self.end(result20) == .unavailable("no route"))
+    let result21 = session.fenceReceived(Self.fence(), settings: Settings(), nowNs: 0)
+    #expect(result21 == nil)
   }
 }

@@ -70,6 +70,13 @@ final class FollowedFile {
   }
 
   var key: FileKey { identity.key }
+  /// Followed, or left alone as a copy of another: in either case not at its end.
+  var isUntouched: Bool {
+    switch phase {
+    case .following, .copy: true
+    case .lost, .finishing: false
+    }
+  }
   var node: Node { Node(device: identity.device, inode: identity.inode) }
   var unread: UInt64 { phase == .following && size > offset ? size - offset : 0 }
   var tailLength: Int { Int(min(Self.tailBytes, offset)) }

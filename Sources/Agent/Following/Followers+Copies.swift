@@ -91,7 +91,7 @@ extension Followers {
       && item.status.sizeBytes >= old.offset
     {
       let other = byNode[node(item.status)]
-      if let other, other.isKnownCentrally || other.offset != other.skipped.to || other.phase != .following { continue }
+      if let other, other.isKnownCentrally || other.offset != other.skipped.to || !other.isUntouched { continue }
       guard let handle = fileSystem.open(item.path) else { continue }
       guard let status = fileSystem.status(of: handle), isContinuation(handle, status, of: old) else {
         fileSystem.close(handle)

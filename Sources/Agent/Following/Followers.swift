@@ -83,7 +83,14 @@ package final class Followers: DeltaSource {
     guard let file = byKey[file] else { return }
     file.committed = max(file.committed, offset)
     file.isKnownCentrally = true
-    if file.phase == .finishing, offset >= file.offset { return forget(file) }
+    if file.phase == .finishing, offset >= file.offset {
+      // A writer that still has it open may have added to it meanwhile.
+      guard let handle = file.handle, let status = fileSystem.status(of: handle), status.sizeBytes > file.offset else {
+        return forget(file)
+      }
+      file.phase = .following
+      enqueue(file)
+    }
     if case .lost = file.phase { enqueue(file) }
   }
 
