@@ -11,7 +11,7 @@ package struct UplinkLimits: Sendable {
   package var filesPerBatch = 256
   package var recordsPerBatch = 2048
   /// Bulk un-acked when acks are slow: enough to keep going, little enough that a fresh sample never waits long behind it.
-  package var bulkWindowFloorBytes = 256 << 10
+  package var bulkWindowFloorBytes = 64 << 10
   /// An ack later than this halves the bulk window. Fresh samples must not be older than 5 s while a backlog drains.
   package var slowAckNs: Int64 = 2_000_000_000
   /// While something is under way, less than `coalesceBytes` waits this long for company.
