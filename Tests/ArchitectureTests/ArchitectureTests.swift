@@ -21,7 +21,7 @@ import Testing
       "FleetModel", "Schema", "Files", "EventLoop", "TLS", "RPC", "Transport", "Store", "Postgres", "Logging", "Yams",
       "Synchronization",
     ],
-    "Simulation": ["FleetModel", "Files", "Glibc", "Schema", "Agent", "Collector"],
+    "Simulation": ["FleetModel", "Files", "Glibc", "Schema", "Store", "Agent", "Collector"],
     "Commands": ["FleetModel", "Files", "EventLoop", "TLS", "Postgres", "Store", "ArgumentParser"],
     "signalbox": ["Commands"],
     "signalbox-agent": ["Agent"],

@@ -21,7 +21,7 @@ package struct Renderer {
     switch format {
     case .table: table(answer)
     case .json: json(answer)
-    case .ndjson: answer.rows.map { object(answer.columns, $0) + "\n" }.joined()
+    case .ndjson: ndjson(answer)
     case .csv: csv(answer)
     }
   }
@@ -30,12 +30,39 @@ package struct Renderer {
 
   private func json(_ answer: Answer) -> String {
     if answer.rows.isEmpty { return "[]\n" }
-    return "[\n" + answer.rows.map { "  " + object(answer.columns, $0) }.joined(separator: ",\n") + "\n]\n"
+    let keys = keys(answer.columns)
+    var text = "[\n"
+    for (index, row) in answer.rows.enumerated() {
+      text += index == 0 ? "  " : ",\n  "
+      append(row, keys, to: &text)
+    }
+    return text + "\n]\n"
   }
 
-  private func object(_ columns: [Answer.Column], _ row: [Cell]) -> String {
-    let fields = zip(columns, row).filter { !$0.0.isForPeopleOnly }.map { "\(Escaping.json($0.name)):\(value($1))" }
-    return "{" + fields.joined(separator: ",") + "}"
+  private func ndjson(_ answer: Answer) -> String {
+    let keys = keys(answer.columns)
+    var text = ""
+    for row in answer.rows {
+      append(row, keys, to: &text)
+      text += "\n"
+    }
+    return text
+  }
+
+  /// Of each column that scripts get: its place, and its key with quotes and colon. Once an answer, not once a row.
+  private func keys(_ columns: [Answer.Column]) -> [(place: Int, text: String)] {
+    columns.indices.filter { !columns[$0].isForPeopleOnly }.map { ($0, Escaping.json(columns[$0].name) + ":") }
+  }
+
+  private func append(_ row: [Cell], _ keys: [(place: Int, text: String)], to text: inout String) {
+    var separator = "{"
+    for (place, key) in keys {
+      text += separator
+      text += key
+      text += value(row[place])
+      separator = ","
+    }
+    text += "}"
   }
 
   private func value(_ cell: Cell) -> String {
