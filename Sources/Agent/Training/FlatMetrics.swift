@@ -76,26 +76,9 @@ struct FlatMetrics {
   private static let identity: [StaticString] = ["trial_id", "hostname", "node_ip", "experiment_tag"]
 }
 
-/// Strings as JSON.
-enum JSONText {
+extension JSONText {
   /// A string of a JSON text, bounded, with its escapes written anew.
   static func string(_ bytes: Span<UInt8>, _ range: Range<Int>, bytesMax: Int = 256) -> String {
     quoted(SafeText.make(JSONScanner.text(bytes, range, bytesMax: bytesMax), bytesMax: bytesMax))
-  }
-
-  static func quoted(_ text: String) -> String {
-    var quoted = "\""
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "\"", "\\":
-        quoted += "\\"
-        quoted.unicodeScalars.append(scalar)
-      case _ where scalar.value < 0x20:
-        let digits = String(scalar.value, radix: 16)
-        quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-      default: quoted.unicodeScalars.append(scalar)
-      }
-    }
-    return quoted + "\""
   }
 }

@@ -1,3 +1,5 @@
+internal import FleetModel
+
 /// Writes a JSON value anew, so that a database takes it: no NaN, no infinity, no NUL, no broken UTF-8, no lone surrogates.
 enum JSONRewriter {
   /// - Parameter first: the token that `scanner` has just given.

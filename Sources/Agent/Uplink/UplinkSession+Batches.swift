@@ -17,13 +17,14 @@ extension UplinkSession {
     guard window.hasRoom else { return nil }
     if let untilNs = coalescingUntilNs, time.monotonicNs < untilNs { return nil }
     var batch = OutgoingBatch(number: number + 1, time: time)
-    let bulkWaits = window.hasBulkRoom && (spool.hasUnsent(.backfill) || source.backlogBytes > 0)
+    let bulkRoom = window.bulkRoomBytes
+    let bulkWaits = bulkRoom > 0 && (spool.hasUnsent(.backfill) || source.backlogBytes > 0)
     let liveBytes = takeRecords(
       .live, time: time, budget: bulkWaits ? limits.batchBytes / 2 : limits.batchBytes, into: &batch)
     var bulkBytes = 0
-    if window.hasBulkRoom {
+    if bulkRoom > 0 {
       let share = spool.hasUnsent(.live) ? limits.batchBytes / 2 : limits.batchBytes - liveBytes
-      bulkBytes = takeBulk(budget: share, time: time, into: &batch)
+      bulkBytes = takeBulk(budget: min(share, bulkRoom), time: time, into: &batch)
     }
     batch.health = health
     guard !batch.isEmpty else { return nil }

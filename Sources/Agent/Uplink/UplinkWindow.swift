@@ -16,7 +16,8 @@ struct UplinkWindow: Sendable {
   private var batches: [InFlightBatch] = []
   private(set) var bytes = 0
   private(set) var bulkBytes = 0
-  /// How much bulk may be un-acked: grows with each timely ack, halves with a late one.
+  /// How much bulk may be un-acked: begins small, since nobody knows how slow the link is, doubles with each round of
+  /// timely acks, halves with a late one.
   private(set) var bulkLimitBytes: Int
   /// A late ack halves the limit once for all batches that were under way then.
   private var halvedAtNumber: UInt64 = 0
@@ -25,14 +26,18 @@ struct UplinkWindow: Sendable {
 
   init(limits: UplinkLimits) {
     self.limits = limits
-    bulkLimitBytes = limits.windowBytes / 4
+    bulkLimitBytes = min(limits.bulkWindowFloorBytes, limits.windowBytes)
   }
 
   var isEmpty: Bool { batches.isEmpty }
   var count: Int { batches.count }
   var hasRoom: Bool { batches.count < limits.batchesMax && bytes < limits.windowBytes }
-  /// One bulk batch may always be under way.
-  var hasBulkRoom: Bool { bulkBytes == 0 || bulkBytes < bulkLimitBytes }
+  /// How much bulk the next batch may take; 0 where there is not room for a piece that is worth a batch. One bulk batch may
+  /// always be under way.
+  var bulkRoomBytes: Int {
+    let room = bulkLimitBytes - bulkBytes
+    return bulkBytes == 0 || room >= min(limits.bulkWindowFloorBytes, limits.batchBytes) ? room : 0
+  }
 
   mutating func reset() {
     batches = []

@@ -21,6 +21,8 @@ struct RowBuffers: ~Copyable {
   var suspects: [SuspectKey: Suspect] = [:]
   /// Hours of samples that came late.
   var lateHoursUs: Set<Int64> = []
+  /// By host.
+  var latest: [Int32: LatestSample] = [:]
 
   mutating func removeAll() {
     logError.removeAll()
@@ -40,6 +42,7 @@ struct RowBuffers: ~Copyable {
     counts.removeAll(keepingCapacity: true)
     suspects.removeAll(keepingCapacity: true)
     lateHoursUs.removeAll(keepingCapacity: true)
+    latest.removeAll(keepingCapacity: true)
   }
 
   /// Calls `body` for each table that has rows, in the order in which they are sent.

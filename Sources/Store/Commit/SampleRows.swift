@@ -48,6 +48,7 @@ extension RowBuffers {
   mutating func append(_ sample: HostSample, _ arrival: Arrival) {
     let timeUs = time(sample.timeNs / 1000, "host_samples", arrival)
     noteLate(timeUs, arrival)
+    latest[arrival.host, default: LatestSample()].add(sample, timeUs)
     hosts.begin(40, timeUs, arrival)
     hosts.put(sample.cpuUserPercent)
     hosts.put(sample.cpuNicePercent)
@@ -91,6 +92,7 @@ extension RowBuffers {
   mutating func append(_ sample: GPUSample, _ arrival: Arrival) {
     let timeUs = time(sample.timeNs / 1000, "gpu_samples", arrival)
     noteLate(timeUs, arrival)
+    latest[arrival.host, default: LatestSample()].add(sample, timeUs)
     gpus.begin(30, timeUs, arrival)
     gpus.put(Int32(clamping: sample.index))
     gpus.put(text: sample.uuid)

@@ -154,16 +154,7 @@ extension Store {
       last[staged.hostNumber] = staged
       if let told = staged.batch.health { health[staged.hostNumber] = told }
     }
-    let seen = Array(last.values)
-    _ = try connection.query(
-      """
-      update signalbox.epochs e set last_seen = greatest(e.last_seen, u.seen), skew_ms = u.skew
-      from unnest($1::int4[], $2::timestamptz[], $3::int8[]) as u (host, seen, skew) where e.host = u.host
-      """,
-      [
-        .int4s(seen.map(\.hostNumber)), .times(us: seen.map { $0.receivedNs / 1000 }),
-        .int8s(seen.map { $0.batch.wallNs == 0 ? 0 : ($0.batch.wallNs / 1_000_000) &- $0.receivedNs / 1_000_000 }),
-      ])
+    try storeSeen(Array(last.values))
     if !health.isEmpty { try store(Array(health)) }
   }
 

@@ -72,32 +72,20 @@ extension RowBuffers {
   }
 }
 
-/// The little JSON that the store writes itself.
-enum JSONText {
-  /// An object of named numbers; what is not finite is null, as JSON has no such number.
+extension JSONText {
+  /// An object of named numbers; what is not finite is null, as JSON has no such number. A NUL in a name, which jsonb
+  /// refuses, becomes U+FFFD.
   static func object(_ metrics: [Metric]) -> [UInt8] {
     var text: [UInt8] = [UInt8(ascii: "{")]
     for (index, metric) in metrics.enumerated() {
       if index > 0 { text.append(UInt8(ascii: ",")) }
-      append(metric.name, to: &text)
+      let name = metric.name
+      text.append(
+        contentsOf: quoted(name.utf8.contains(0) ? String(name.map { $0 == "\0" ? "\u{fffd}" : $0 }) : name).utf8)
       text.append(UInt8(ascii: ":"))
-      text.append(contentsOf: metric.value.isFinite ? Array("\(metric.value)".utf8) : Array("null".utf8))
+      text.append(contentsOf: (metric.value.isFinite ? "\(metric.value)" : "null").utf8)
     }
     text.append(UInt8(ascii: "}"))
     return text
-  }
-
-  /// RFC 8259 section 7; a NUL, which jsonb refuses, becomes U+FFFD.
-  private static func append(_ name: String, to text: inout [UInt8]) {
-    text.append(UInt8(ascii: "\""))
-    for byte in name.utf8 {
-      switch byte {
-      case 0: text.append(contentsOf: [0xef, 0xbf, 0xbd])
-      case UInt8(ascii: "\""), UInt8(ascii: "\\"): text.append(contentsOf: [UInt8(ascii: "\\"), byte])
-      case 1..<0x20: text.append(contentsOf: Array("\\u00\(byte < 16 ? "0" : "")\(String(byte, radix: 16))".utf8))
-      default: text.append(byte)
-      }
-    }
-    text.append(UInt8(ascii: "\""))
   }
 }

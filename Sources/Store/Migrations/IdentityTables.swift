@@ -72,7 +72,16 @@ enum IdentityTables {
       redactions_total bigint,
       resident_bytes bigint,
       cpu_seconds_total double precision,
-      refused_paths_total bigint
+      refused_paths_total bigint,
+      -- The newest sample, for the fleet at a glance. Every commit writes this row anyway.
+      latest_time timestamptz,
+      latest_cpu_busy_percent real,
+      latest_memory_used_percent real,
+      latest_disk_used_percent_max real,
+      latest_load1 real,
+      latest_gpus_time timestamptz,
+      latest_gpus json,
+      latest_gpu_summary text
     ) with (fillfactor = 50);
 
     create table signalbox.agent_ledger (

@@ -14,49 +14,30 @@ package enum FleetQueries {
       else 'silent' end
     """
 
-  /// One row a host with its newest sample: one index probe a host, no table of latest values.
+  /// One row a host with its newest sample, which the commit keeps in the host's row.
   ///
   /// Columns: host, state, last_seen, cpu_busy_percent, memory_used_percent, disk_used_percent_max, load1, gpus (JSON),
   /// gpu_summary, runs_live, backlog_bytes, skew_ms.
   package static func status() -> ReadQuery {
     ReadQuery(
       """
-      select h.name as host, \(state) as state, e.last_seen, s.cpu_busy_percent::float8 as cpu_busy_percent,
-        case when s.memory_total_bytes > 0
-          then 100 * (1 - s.memory_available_bytes::float8 / s.memory_total_bytes) end as memory_used_percent,
-        s.disk_used_percent_max::float8 as disk_used_percent_max, s.load1::float8 as load1,
-        coalesce(g.found[1]::json, '[]'::json) as gpus, g.found[2] as gpu_summary, coalesce(r.live, 0) as runs_live,
+      select h.name as host, \(state) as state, e.last_seen, e.latest_cpu_busy_percent as cpu_busy_percent,
+        e.latest_memory_used_percent as memory_used_percent, e.latest_disk_used_percent_max as disk_used_percent_max,
+        e.latest_load1 as load1, coalesce(case when \(hasGPUs) then e.latest_gpus end, '[]'::json) as gpus,
+        case when \(hasGPUs) then e.latest_gpu_summary end as gpu_summary, coalesce(r.live, 0) as runs_live,
         e.backlog_bytes, e.skew_ms
       from signalbox.hosts h
       left join signalbox.epochs e on e.host = h.number
-      left join lateral (
-        select * from signalbox.host_samples s
-        where s.host = h.number and s.time > e.last_seen - interval '1 day' order by s.time desc limit 1
-      ) s on true
-      -- The CASE spares hosts without GPUs the look-up and its sorts; the OFFSET keeps it from being asked once a column.
-      left join lateral (select case when h.gpu_count > 0 then (\(gpus)) end as found offset 0) g on true
       left join (
         select host, count(*) as live from signalbox.runs
         where state = 1 and updated > now() - interval '15 minutes' group by host
       ) r on r.host = h.number
-      order by h.state = 'revoked', h.name
+      order by h.state = 'revoked', h.name collate "C"
       """)
   }
 
-  /// JSON and short form. The inner order is the aggregates' too: an ORDER BY in each would sort once more a host.
-  private static let gpus = """
-    select array[json_agg(json_build_object('index', x.index, 'model', x.model,
-        'state', case x.state when 0 then 'present' when 1 then 'absent' else 'stuck' end,
-        'utilization_percent', nullif(x.utilization_percent, 'NaN'), 'memory_used_bytes', x.memory_used_bytes,
-        'memory_total_bytes', x.memory_total_bytes, 'temperature_celsius', nullif(x.temperature_celsius, 'NaN'),
-        'power_watts', nullif(x.power_watts, 'NaN')))::text,
-      string_agg(case x.state when 0 then coalesce(round(nullif(x.utilization_percent, 'NaN'))::text || '%', '?')
-        when 1 then 'absent' else 'stuck' end, ' ')]
-    from (
-      select distinct on (i.index) i.* from signalbox.gpu_samples i
-      where i.host = h.number and i.time > s.time - interval '30 s' order by i.index, i.time desc
-    ) x
-    """
+  /// GPUs that the host still samples.
+  private static let hasGPUs = "e.latest_gpus_time > e.latest_time - interval '30 s'"
 
   /// Columns: host, host_id, state, last_seen, created, agent_version, os_name, cpu_count, memory_total_bytes, gpu_count,
   /// gpu_model, certificate_expires, labels (JSON).

@@ -1,0 +1,105 @@
+internal import FleetModel
+internal import Postgres
+
+/// The newest of a host's samples in one group: what `fleet status` shows.
+///
+/// It goes into the host's row of `epochs`, which the commit writes anyway: 10 000 hosts are then read by one scan, without
+/// an index probe for each host and one for each GPU host (`signalbox-bench fleet`).
+struct LatestSample {
+  /// GPUs of one tick come with slightly different times; older ones have gone away.
+  private static let gpuTickUs: Int64 = 5_000_000
+
+  private(set) var host: (timeUs: Int64, sample: HostSample)?
+  private var gpusTimeUs: Int64 = .min
+  private var gpus: [UInt32: (timeUs: Int64, sample: GPUSample)] = [:]
+
+  mutating func add(_ sample: HostSample, _ timeUs: Int64) {
+    if timeUs >= host?.timeUs ?? .min { host = (timeUs, sample) }
+  }
+
+  mutating func add(_ sample: GPUSample, _ timeUs: Int64) {
+    gpusTimeUs = max(gpusTimeUs, timeUs)
+    if timeUs >= gpus[sample.index]?.timeUs ?? .min { gpus[sample.index] = (timeUs, sample) }
+  }
+
+  /// Percent of memory that programs hold; nil where the total is unknown.
+  var memoryUsedPercent: Float? {
+    guard let sample = host?.sample, sample.memoryTotalBytes > 0 else { return nil }
+    return Float(100 * (1 - Double(sample.memoryAvailableBytes) / Double(sample.memoryTotalBytes)))
+  }
+
+  /// The GPUs of the newest tick, by index; nil where the group has none.
+  var newestGPUs: (timeUs: Int64, samples: [GPUSample])? {
+    if gpus.isEmpty { return nil }
+    let newest = gpus.values.filter { $0.timeUs > gpusTimeUs - Self.gpuTickUs }
+    return (gpusTimeUs, newest.map(\.sample).sorted { $0.index < $1.index })
+  }
+}
+
+extension GPUSample {
+  private var stateName: String {
+    switch state {
+    case .present: "present"
+    case .absent: "absent"
+    case .stuck: "stuck"
+    }
+  }
+
+  /// As scripts get it from `fleet status --format json`.
+  var statusJSON: String {
+    func real(_ value: Float) -> String { value.isFinite ? String(value) : "null" }
+    return """
+      {"index":\(index),"model":\(JSONText.quoted(model)),"state":"\(stateName)",\
+      "utilization_percent":\(real(utilizationPercent)),"memory_used_bytes":\(memoryUsedBytes),\
+      "memory_total_bytes":\(memoryTotalBytes),"temperature_celsius":\(real(temperatureCelsius)),\
+      "power_watts":\(real(powerWatts))}
+      """
+  }
+
+  /// As people see it in the fleet table.
+  var statusSummary: String {
+    if state != .present { return stateName }
+    return utilizationPercent.isFinite ? "\(Int(utilizationPercent.rounded()))%" : "?"
+  }
+}
+
+extension Store {
+  /// Notes when hosts were last heard of, and their newest samples; an older sample that comes late changes nothing.
+  func storeSeen(_ seen: [StagedBatch]) throws(PostgresError) {
+    let latest = seen.map { rows.latest[$0.hostNumber] }
+    let gpus = latest.map { $0?.newestGPUs }
+    func reals(_ value: (LatestSample) -> Float?) -> Parameter {
+      .float8s(latest.map { $0.flatMap(value).flatMap { $0.isFinite ? Double($0) : nil } })
+    }
+    _ = try connection.query(
+      """
+      update signalbox.epochs e set last_seen = greatest(e.last_seen, u.seen), skew_ms = u.skew,
+        latest_time = greatest(e.latest_time, u.time),
+        latest_cpu_busy_percent = case when u.is_newer then u.cpu else e.latest_cpu_busy_percent end,
+        latest_memory_used_percent = case when u.is_newer then u.memory else e.latest_memory_used_percent end,
+        latest_disk_used_percent_max = case when u.is_newer then u.disk else e.latest_disk_used_percent_max end,
+        latest_load1 = case when u.is_newer then u.load else e.latest_load1 end,
+        latest_gpus_time = greatest(e.latest_gpus_time, u.gpus_time),
+        latest_gpus = case when u.is_newer_gpus then u.gpus::json else e.latest_gpus end,
+        latest_gpu_summary = case when u.is_newer_gpus then u.gpu_summary else e.latest_gpu_summary end
+      from (
+        select v.*, coalesce(v.time >= coalesce(o.latest_time, '-infinity'), false) as is_newer,
+          coalesce(v.gpus_time >= coalesce(o.latest_gpus_time, '-infinity'), false) as is_newer_gpus
+        from unnest($1::int4[], $2::timestamptz[], $3::int8[], $4::timestamptz[], $5::float8[], $6::float8[], $7::float8[],
+          $8::float8[], $9::timestamptz[], $10::text[], $11::text[])
+          as v (host, seen, skew, time, cpu, memory, disk, load, gpus_time, gpus, gpu_summary)
+        join signalbox.epochs o on o.host = v.host
+      ) u
+      where e.host = u.host
+      """,
+      [
+        .int4s(seen.map(\.hostNumber)), .times(us: seen.map { $0.receivedNs / 1000 }),
+        .int8s(seen.map { $0.batch.wallNs == 0 ? 0 : ($0.batch.wallNs / 1_000_000) &- $0.receivedNs / 1_000_000 }),
+        .times(us: latest.map { $0?.host?.timeUs }), reals { $0.host?.sample.cpuBusyPercent },
+        reals(\.memoryUsedPercent), reals { $0.host?.sample.diskUsedPercentMax }, reals { $0.host?.sample.load1 },
+        .times(us: gpus.map { $0?.timeUs }),
+        .texts(gpus.map { "[" + ($0?.samples ?? []).map(\.statusJSON).joined(separator: ",") + "]" }),
+        .texts(gpus.map { ($0?.samples ?? []).map(\.statusSummary).joined(separator: " ") }),
+      ])
+  }
+}
