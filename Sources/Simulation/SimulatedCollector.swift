@@ -214,6 +214,7 @@ extension Batch {
     }
     let deltas = files.map {
       "F\($0.file.key.low % 1000)[\($0.from),\($0.to))\($0.isFinished ? "." : "")\($0.losses.isEmpty ? "" : "!")"
+        + ($0.from == 0 ? " of \($0.file.path)" : "")
     }
     return "(" + (lanes + deltas).joined(separator: " ") + ")"
   }

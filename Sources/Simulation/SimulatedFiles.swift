@@ -13,6 +13,8 @@ final class SimulatedFiles {
     fileprivate(set) var names = 1
     /// Whose patterns have found it last.
     fileprivate(set) weak var lister: FollowedView?
+    /// How long it was when the running agent looked at it last.
+    fileprivate(set) var seen: (view: Int, bytes: Int)?
     /// No agent has it open, and none can find it.
     fileprivate(set) var isFreed = false
 
@@ -33,6 +35,7 @@ final class SimulatedFiles {
   private let silentRatio: Double
   /// Of the running agent.
   weak var view: FollowedView?
+  private var views = 0
   private var all: [Node] = []
   /// What was in files when they were truncated or freed.
   private(set) var destroyed: [DestroyedLines] = []
@@ -68,9 +71,12 @@ final class SimulatedFiles {
     for (path, other) in nodes where other === node { view.modified(path) }
   }
 
-  func truncate(_ node: Node, nowNs: Int64) {
+  /// - Parameter copiedBytes: of its bytes, how many a copy was made of.
+  func truncate(_ node: Node, copiedBytes: Int, nowNs: Int64) {
+    node.lines.removeLast(unseenLines(of: node, beyond: copiedBytes))
     destroy(node)
     node.data = []
+    node.seen = nil
     node.modifiedNs = stamp(nowNs)
     guard let view, !random.chance(silentRatio) else { return }
     for (path, other) in nodes where other === node { view.modified(path) }
@@ -98,6 +104,16 @@ final class SimulatedFiles {
     freeInodes.append(node.inode)
     node.isFreed = true
     destroy(node)
+  }
+
+  /// Lines that began after the copy was made, in a part of the file that no agent which still runs has looked at: nothing
+  /// is left from which anybody could learn of them.
+  private func unseenLines(of node: Node, beyond copiedBytes: Int) -> Int {
+    let seenBytes = node.seen.flatMap { $0.view == view?.number ? $0.bytes : nil } ?? 0
+    let known = min(max(copiedBytes, seenBytes), node.data.count)
+    let ends = node.data[known...].count { $0 == 10 }
+    let isMidLine = known > 0 && node.data[known - 1] != 10
+    return isMidLine ? max(0, ends - 1) : ends
   }
 
   private func destroy(_ node: Node) {
@@ -141,7 +157,8 @@ final class SimulatedFiles {
 
   /// What an agent that starts now follows.
   func makeSource(plan: Plan, random: SeededRandom) -> any DeltaSource {
-    let view = FollowedView(files: self)
+    views += 1
+    let view = FollowedView(number: views, files: self)
     self.view = view
     var keys = random
     let readers = FormatReaders(redactor: Redactor(), zone: { _ in 0 })
@@ -162,13 +179,15 @@ struct DestroyedLines {
 
 /// One agent's open files and notifications.
 final class FollowedView: FollowedFileSystem {
+  let number: Int
   private let files: SimulatedFiles
   private var handles: [FileHandle: SimulatedFiles.Node] = [:]
   private var lastHandle = 0
   private var changes = FollowedChanges()
   let refusedTotal: UInt64 = 0
 
-  init(files: SimulatedFiles) {
+  init(number: Int, files: SimulatedFiles) {
+    self.number = number
     self.files = files
   }
 
@@ -195,7 +214,11 @@ final class FollowedView: FollowedFileSystem {
 
   func list(_ patterns: [GlobPattern]) -> [FoundFile] {
     let found = found { path in patterns.contains { $0.matches(path) } }
-    for item in found { files.nodes[item.path]?.lister = self }
+    for item in found {
+      guard let node = files.nodes[item.path] else { continue }
+      node.lister = self
+      noteSeen(node)
+    }
     return found
   }
 
@@ -215,7 +238,13 @@ final class FollowedView: FollowedFileSystem {
       birthNs: node.birthNs, links: UInt32(node.names))
   }
 
-  func status(of handle: FileHandle) -> FollowedStatus? { handles[handle].map(status) }
+  func status(of handle: FileHandle) -> FollowedStatus? {
+    guard let node = handles[handle] else { return nil }
+    noteSeen(node)
+    return status(node)
+  }
+
+  private func noteSeen(_ node: SimulatedFiles.Node) { node.seen = (number, node.data.count) }
 
   func read(_ handle: FileHandle, at offset: UInt64, count: Int, into buffer: inout [UInt8]) -> Int? {
     guard let node = handles[handle] else { return nil }

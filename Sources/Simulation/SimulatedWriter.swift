@@ -58,6 +58,7 @@ final class SimulatedWriter {
 
   private func append(_ bytes: [UInt8], _ lines: [[UInt8]]) {
     agent.files.append(bytes, lines: lines, to: node, nowNs: world.wallNs)
+    world.note { "\(self.path) grows to \(self.node.data.count), before line \(self.nextLine)" }
     agent.filesChanged()
   }
 
@@ -105,10 +106,12 @@ final class SimulatedWriter {
     let copy = agent.files.create("\(path).1", nowNs: world.wallNs)
     agent.files.append(node.data, lines: node.lines, to: copy, nowNs: world.wallNs)
     agent.filesChanged()
+    let copiedBytes = node.data.count
     let truncate = { [self] in
       // The rest of a line in a file without its start would be a line that nobody wrote.
       flush()
-      agent.files.truncate(node, nowNs: world.wallNs)
+      world.note { "\(self.path) is truncated at \(self.node.data.count)" }
+      agent.files.truncate(node, copiedBytes: copiedBytes, nowNs: world.wallNs)
       agent.filesChanged()
     }
     // What is written between the copy and the truncation is lost: copytruncate's own fault.

@@ -196,4 +196,59 @@ import Testing
       }, after: { try $0.write("app.log", 20) })
     harness.expectEachLineOnce()
   }
+
+  @Test(arguments: ["*.log", "app.log*"]) func whatWasSeenButCameAfterTheCopyIsToldAsLost(_ pattern: String) throws {
+    let harness = try FollowingHarness([pattern])
+    try harness.write("app.log", 50)
+    harness.run(seconds: 1)
+    try harness.copy("app.log", "app.log.1")
+    try harness.append("app.log", "a line that is not whole yet")
+    harness.run(seconds: 0.2)
+    try harness.truncate("app.log")
+    harness.run(seconds: 10)
+    harness.expectEachLineOnce()
+    let copied = UInt64(50 * FollowingHarness.line(1).utf8.count)
+    #expect(harness.collector.losses.map(\.from) == [copied])
+    #expect(harness.collector.losses.map(\.to) == [copied + 28])
+    #expect(harness.collector.losses.map(\.reason) == [.truncated])
+  }
+
+  @Test func aCopyOfAnUnreadGenerationIsNotTakenForOneOfTheNext() throws {
+    let harness = try FollowingHarness(["app.log*"])
+    try harness.write("app.log", 50)
+    harness.run(seconds: 1)
+    try harness.copy("app.log", "app.log.1")
+    try harness.truncate("app.log")
+    harness.look()
+    try harness.write("app.log", 20)
+    try harness.copy("app.log", "app.log.2")
+    harness.look()
+    try harness.truncate("app.log")
+    // Longer than what was there, and read before names are listed again.
+    try harness.write("app.log", 60)
+    harness.run(seconds: 0.2)
+    try harness.copy("app.log", "app.log.3")
+    try harness.truncate("app.log")
+    harness.run(seconds: 100)
+    harness.expectEachLineOnce()
+  }
+
+  @Test func aFileThatWasGivenUpAndComesBackIsNotReadTwice() throws {
+    var limits = FollowingLimits()
+    limits.openFiles = 1
+    let harness = try FollowingHarness(["*.log"], limits: limits)
+    try harness.write("app.log", 50)
+    harness.run(seconds: 1)
+    try harness.write("other.log", 50)
+    harness.run(seconds: 1)
+    // Closed to spare its descriptor, it is looked for in the directories around, and not found.
+    for name in ["../away", "../away/deep"] { try HostFiles.makeDirectory(harness.path(name)) }
+    try harness.rename("app.log", "../away/deep/app.log")
+    harness.run(seconds: 20)
+    #expect(harness.collector.losses.contains { $0.reason == .deletedUnread })
+    try harness.rename("../away/deep/app.log", "app.log")
+    try harness.write("app.log", 5)
+    harness.run(seconds: 20)
+    harness.expectEachLineOnce()
+  }
 }

@@ -20,10 +20,24 @@ extension Followers {
     guard old.offset > 0 || old.isKnownCentrally || lost > 0 else { return nil }
     add(old)
     retargetCopies(of: old)
-    if !adoptCopy(for: old, nowNs: nowNs), !adoptNeighbour(for: old, nowNs: nowNs) {
+    let (identity, seen) = (old.identity, old.size)
+    if adoptCopy(for: old, nowNs: nowNs) || adoptNeighbour(for: old, nowNs: nowNs) {
+      if seen > old.size { loseRest(of: identity, from: old.size, to: seen, nowNs: nowNs) }
+    } else {
       lose(old, to: lost, .truncated, isEstimate: true, nowNs: nowNs)
     }
     return nil
+  }
+
+  /// What came after the copy was made, and was seen before the truncation: copytruncate loses it. Told under a key of its
+  /// own, because the copy goes on under the original's.
+  private func loseRest(of original: FileIdentity, from copied: UInt64, to seen: UInt64, nowNs: Int64) {
+    var identity = original
+    identity.key = makeKey()
+    let rest = FollowedFile(identity, nowNs: nowNs)
+    skip(rest, to: copied, tailHash: ContentHash().value)
+    add(rest)
+    lose(rest, to: seen, .truncated, isEstimate: true, nowNs: nowNs)
   }
 
   /// Makes `file` the next generation under a key of its own.
@@ -158,8 +172,11 @@ extension Followers {
   /// Compares the head and the last KiB that both have; a copy may still be growing.
   private func isRepetition(_ copy: FollowedFile, of original: FollowedFile) -> Bool {
     guard let one = copy.handle, open(original, nowNs: original.usedNs), let other = original.handle,
-      let now = fileSystem.status(of: other)
+      let now = fileSystem.status(of: other), now.sizeBytes >= original.offset, isHeadSame(original, other)
     else { return false }
+    original.size = max(original.size, now.sizeBytes)
+    // From here on its generation must be told from the next, even if nobody has read of it yet.
+    if original.offset < FollowedFile.tailBytes { refreshHead(original) }
     let common = min(copy.size, now.sizeBytes)
     let count = min(UInt64(FollowedFile.headBytes), common)
     guard count > 0 else { return false }

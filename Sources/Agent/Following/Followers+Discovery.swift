@@ -133,9 +133,11 @@ extension Followers {
 
   /// A finished file whose name came back: what was sent is not sent again.
   private func skipRetired(_ file: FollowedFile) {
-    guard let old = retired.last(where: { $0.node == file.node && isSameBirth($0.birthNs, file.identity.birthNs) }),
-      verify(file, offset: old.offset, tailHash: old.tailHash)
-    else { return }
+    let found = retired.last {
+      $0.node == file.node && isSameBirth($0.birthNs, file.identity.birthNs)
+        && verify(file, offset: $0.offset, tailHash: $0.tailHash)
+    }
+    guard let old = found else { return }
     skip(file, to: old.offset, tailHash: old.tailHash)
   }
 

@@ -212,8 +212,10 @@ extension Followers {
 
   /// The range that is gone, after everything before it is committed.
   func lossDelta(_ file: FollowedFile, _ loss: Loss) -> FileDelta? {
-    guard file.committed == file.offset else { return nil }
-    var delta = FileDelta(file: file.identity, from: file.offset, to: max(file.offset, loss.to))
+    // What lies before may have been sent under another key: then this is the first that the collector hears of it.
+    let isFirst = !file.isKnownCentrally && !file.isSkipTold && file.offset == file.skipped.to
+    guard isFirst || file.committed == file.offset else { return nil }
+    var delta = FileDelta(file: file.identity, from: isFirst ? 0 : file.offset, to: max(file.offset, loss.to))
     delta.isFinished = true
     if loss.to > loss.from || loss.isEstimate { delta.losses = [loss] }
     file.offset = delta.to

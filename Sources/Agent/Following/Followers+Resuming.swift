@@ -27,7 +27,6 @@ extension Followers {
       file.committed = 0
       file.isKnownCentrally = false
       file.isSkipTold = false
-      if file.skipped.to == 0, case .lost = file.phase { file.committed = file.offset }
     }
   }
 

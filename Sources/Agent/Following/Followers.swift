@@ -9,7 +9,7 @@ package final class Followers: DeltaSource {
   let fileSystem: any FollowedFileSystem
   let readers: FormatReaders
   let limits: FollowingLimits
-  private let makeKey: () -> FileKey
+  let makeKey: () -> FileKey
   private(set) var patterns: [GlobPattern] = []
 
   /// In the order in which they were found.
@@ -186,12 +186,13 @@ package final class Followers: DeltaSource {
 
   /// Nothing more will be said of it.
   func forget(_ file: FollowedFile) {
-    if file.phase == .finishing {
+    let sentBytes = file.toldLoss?.from ?? file.offset
+    if file.phase == .finishing, sentBytes > 0 {
       if retired.count >= limits.retired { retired.removeFirst() }
       retired.append(
         RetiredFile(
-          node: file.node, birthNs: file.identity.birthNs, key: file.key, path: file.identity.path, offset: file.offset,
-          tailHash: file.tailHash))
+          node: file.node, birthNs: file.identity.birthNs, key: file.key, path: file.identity.path,
+          offset: sentBytes, tailHash: file.tailHash))
     }
     close(file)
     remove(file)
