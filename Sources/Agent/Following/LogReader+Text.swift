@@ -80,12 +80,22 @@ extension LogReader {
     return last + 1..<end
   }
 
-  /// Cuts between characters.
+  /// Cuts between characters, and where that would be inside a word, before it: half a secret is not known as one.
   func capped(_ bytes: Span<UInt8>, _ text: Range<Int>, limit: Int, _ flags: inout LineFlags) -> Range<Int> {
     guard text.count > limit else { return text }
     flags.add(.truncated)
     let cut = text.lowerBound..<text.lowerBound + limit
-    return cut.lowerBound..<cut.upperBound - UTF8Text.unfinishedSuffix(bytes, cut)
+    let end = cut.upperBound - UTF8Text.unfinishedSuffix(bytes, cut)
+    var word = end
+    while word > cut.lowerBound, end - word < Self.cutWordBytesMax, !isDelimiter(bytes[word - 1]) { word -= 1 }
+    return cut.lowerBound..<(word > cut.lowerBound && isDelimiter(bytes[word - 1]) ? word : end)
+  }
+
+  private func isDelimiter(_ byte: UInt8) -> Bool {
+    switch byte {
+    case 0...0x20, UInt8(ascii: "\""), UInt8(ascii: "'"), UInt8(ascii: ","), UInt8(ascii: ";"): true
+    default: false
+    }
   }
 }
 

@@ -12,6 +12,8 @@ package import FleetModel
 package struct LogReader: FormatReader {
   /// A longer line keeps its first 64 KiB; also the limit of a row joined from several.
   package static let lineBytesMax = 64 << 10
+  /// A longer word is cut all the same: what is left of a secret of that length is known by its shape.
+  static let cutWordBytesMax = 4096
   /// A row of more lines than this starts anew: a traceback of a deep recursion has some thousand.
   static let linesPerRowMax = 2000
   /// A PEM block has some dozen lines; what goes on for longer is none.

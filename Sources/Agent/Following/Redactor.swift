@@ -24,7 +24,21 @@ package final class Redactor {
   /// Masks the secrets in `text[start...]` in place.
   @discardableResult
   package func redact(_ text: inout [UInt8], from start: Int) -> Outcome {
-    let secrets = SecretFinder.find(in: text.span.extracting(start..<text.count))
+    mask(SecretFinder.find(in: text.span.extracting(start..<text.count)), in: &text, from: start)
+  }
+
+  /// Masks the secrets in `text`, and cuts it to its first `limit` bytes: between characters, and behind a secret that lies
+  /// across the cut, which is masked as a whole.
+  package func redact(_ text: inout [UInt8], keeping limit: Int) -> Outcome {
+    let secrets = SecretFinder.find(in: text.span).filter { $0.range.lowerBound < limit }
+    if text.count > limit {
+      let cut = limit - UTF8Text.unfinishedSuffix(text.span, 0..<limit)
+      text.removeLast(text.count - max(cut, secrets.last?.range.upperBound ?? 0))
+    }
+    return mask(secrets, in: &text, from: 0)
+  }
+
+  private func mask(_ secrets: [Secret], in text: inout [UInt8], from start: Int) -> Outcome {
     guard !secrets.isEmpty else { return Outcome() }
     let original = Array(text[start...])
     text.removeLast(text.count - start)

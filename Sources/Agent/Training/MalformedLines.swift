@@ -1,3 +1,4 @@
+internal import Files
 internal import FleetModel
 
 /// Puts rows that a reader cannot read beside the log lines of the same range, so that they are seen and nothing is lost.
@@ -10,14 +11,10 @@ enum MalformedLines {
     to lines: inout LogLines
   ) {
     let start = offset + UInt64(line.content.lowerBound)
-    let kept = line.content.prefix(TrainingLimits.malformedBytesMax)
-    let raw = kept.map { bytes[$0] }
-    var text = Array(SafeText.make(raw, bytesMax: TrainingLimits.malformedBytesMax).utf8)
     var flags: LineFlags = .malformed
-    if kept.count < line.content.count || line.kind == .tooLong { flags.insert(.truncated) }
+    if line.content.count > TrainingLimits.malformedBytesMax || line.kind == .tooLong { flags.insert(.truncated) }
     if line.kind == .partial { flags.insert(.partial) }
-    if text != raw { flags.insert(.repaired) }
-    if let redactor, redactor.redact(&text, from: 0).count > 0 { flags.insert(.redacted) }
+    let text = text(bytes, line.content.prefix(TrainingLimits.malformedSearchedBytesMax), redactor, &flags)
 
     if lines.isEmpty {
       lines.firstOffset = start
@@ -32,5 +29,21 @@ enum MalformedLines {
     lines.timesUs.append(nowNs / 1000)
     lines.levels.append(Level.warn.rawValue)
     lines.flags.append(flags.rawValue)
+  }
+
+  /// Secrets are looked for before the text is cut: half of one would not be known as such.
+  private static func text(
+    _ bytes: Span<UInt8>, _ range: Range<Int>, _ redactor: Redactor?, _ flags: inout LineFlags
+  ) -> [UInt8] {
+    var text: [UInt8] = []
+    if UTF8Text.isClean(bytes, range) {
+      text.append(bytes, range)
+    } else {
+      _ = UTF8Text.appendRepaired(bytes, range, limit: .max, to: &text)
+      flags.insert(.repaired)
+    }
+    let found = (redactor ?? Redactor()).redact(&text, keeping: TrainingLimits.malformedBytesMax)
+    if found.count > 0 { flags.insert(.redacted) }
+    return text
   }
 }

@@ -8,6 +8,8 @@ package enum TrainingLimits {
   package static let metricNameBytesMax = 128
   /// Of a line that could not be read: enough to see what it was.
   package static let malformedBytesMax = 1024
+  /// Of that line, looked at for secrets: one that starts before the cut is known by what follows it, a JWT of some KiB too.
+  package static let malformedSearchedBytesMax = 64 << 10
   /// A number of more characters is no number: doubles need at most 24, and a file may be hostile.
   package static let numberBytesMax = 512
   /// Open episodes of one range that are told apart; writers interleave as many episodes as they have environments.
