@@ -9,6 +9,8 @@ package struct Inotify: ~Copyable {
   package struct Notification: Sendable, Equatable {
     package enum Kind: Sendable, Equatable {
       case modified
+      /// One who had it open for writing has closed it, or ended.
+      case closed
       /// A name came, went or moved, or the directory itself did.
       case structural
       /// The kernel dropped notifications: everything may have changed.
@@ -32,8 +34,8 @@ package struct Inotify: ~Copyable {
 
   /// - Returns: the watch's number; the same again for a directory that is watched already.
   package borrowing func watch(_ directory: String) throws(FileError) -> Int32 {
-    // MODIFY, MOVED_FROM, MOVED_TO, CREATE, DELETE, DELETE_SELF, MOVE_SELF, ONLYDIR
-    let mask: UInt32 = 0x2 | 0x40 | 0x80 | 0x100 | 0x200 | 0x400 | 0x800 | 0x0100_0000
+    // MODIFY, CLOSE_WRITE, MOVED_FROM, MOVED_TO, CREATE, DELETE, DELETE_SELF, MOVE_SELF, ONLYDIR
+    let mask: UInt32 = 0x2 | 0x8 | 0x40 | 0x80 | 0x100 | 0x200 | 0x400 | 0x800 | 0x0100_0000
     let watch = unsafe inotify_add_watch(descriptor.raw, directory, mask)
     if watch < 0 { throw .last("watch", directory) }
     return watch
@@ -60,8 +62,9 @@ package struct Inotify: ~Copyable {
       let mask = word(bytes, at + 4)
       var name: [UInt8] = []
       while name.count < length, bytes[at + 16 + name.count] != 0 { name.append(bytes[at + 16 + name.count]) }
-      // IN_Q_OVERFLOW 0x4000, IN_MODIFY 0x2
-      let kind: Notification.Kind = mask & 0x4000 != 0 ? .overflow : mask & 0x2 != 0 ? .modified : .structural
+      // IN_Q_OVERFLOW 0x4000, IN_MODIFY 0x2, IN_CLOSE_WRITE 0x8
+      let kind: Notification.Kind =
+        mask & 0x4000 != 0 ? .overflow : mask & 0x2 != 0 ? .modified : mask & 0x8 != 0 ? .closed : .structural
       // IN_DELETE_SELF 0x400, IN_MOVE_SELF 0x800, IN_UNMOUNT 0x2000, IN_IGNORED 0x8000
       notifications.append(
         Notification(

@@ -29,6 +29,7 @@ extension EpisodeSummary {
       episode = step.episode
     }
     if steps == 0 { firstStep = step.step }
+    state = .running
     lastStep = step.step
     steps += 1
     timeNs = max(timeNs, step.timeNs)
@@ -46,7 +47,8 @@ extension EpisodeSummary {
     }
     timeNs = max(timeNs, next.timeNs)
     startedNs = Self.earlier(startedNs, next.startedNs)
-    if next.state != .running { state = next.state }
+    // Steps after an end open the episode again: what told the end may have been wrong.
+    if next.state != .running || next.steps > 0 { state = next.state }
     guard next.steps > 0 else { return }
     if steps == 0 { firstStep = next.firstStep }
     lastStep = next.lastStep

@@ -20,6 +20,9 @@ final class ModelCollector {
   private(set) var files: [FileKey: File] = [:]
   private(set) var rows: [Row] = []
   private(set) var losses: [Loss] = []
+  private(set) var steps: [TrainingStep] = []
+  private(set) var runs: [RunUpdate] = []
+  private(set) var episodes: [Int64: EpisodeSummary] = [:]
   private(set) var violations: [String] = []
 
   var marks: [FileMark] {
@@ -47,11 +50,18 @@ final class ModelCollector {
     }
     if !delta.lines.isEmpty, at != delta.to { violations.append("lines end at \(at), delta at \(delta.to)") }
     losses += delta.losses
+    steps += delta.steps
+    runs += delta.runs
+    for episode in delta.episodes {
+      episodes[episode.episode] = episodes[episode.episode].map { $0.merged(with: episode) } ?? episode
+    }
     files[delta.file.key] = File(
       mark: FileMark(file: delta.file, offset: delta.to, tailHash: delta.tailHash), isFinished: delta.isFinished)
   }
 
   var texts: [String] { rows.map(\.text) }
+  /// Of what is not finished.
+  var paths: [String] { marks.map { String($0.file.path.split(separator: "/").last ?? "") }.sorted() }
 }
 
 /// Followers on a real directory, with a clock of their own.
@@ -146,10 +156,10 @@ final class FollowingHarness {
   }
 
   /// Reads and commits all there is for `seconds`.
-  func run(seconds: Double, budget: Int = 1 << 20) {
+  func run(seconds: Double, step: Double = 0.1, budget: Int = 1 << 20) {
     let end = nowNs + Int64(seconds * 1e9)
     while nowNs < end {
-      nowNs += 100_000_000
+      nowNs += Int64(step * 1e9)
       while !underWay.isEmpty { commitOldest() }
       while let delta = followers.nextDelta(byteBudget: budget, nowNs: nowNs) {
         collector.commit(delta)
@@ -186,6 +196,11 @@ final class FollowingHarness {
 
   static func line(_ number: Int) -> String {
     "line \(String(repeating: "0", count: 7 - String(number).count))\(number) of a file that is rotated\n"
+  }
+
+  /// Writes over the file's bytes from its start, in place; what lies behind stays.
+  func overwrite(_ name: String, _ text: String) throws {
+    try Descriptor.open(path(name), .update).write(Array(text.utf8).span)
   }
 
   func rename(_ from: String, _ to: String) throws { try HostFiles.rename(path(from), to: path(to)) }

@@ -84,6 +84,28 @@ import Testing
     #expect(try fixture.store.commit([stream.samples(9...9)]) == [.committed])
   }
 
+  @Test func stateOfARunIsStoredWithoutRowsAndTheFileGoesOn() throws {
+    let fixture = try StoreFixture()
+    let stream = try fixture.stream()
+    func staged(_ state: RunState) -> StagedBatch {
+      var delta = stream.delta(0, from: 3)
+      var run = RunUpdate()
+      run.run = "seven"
+      run.state = state
+      run.timeNs = stream.lines(1).receivedNs
+      delta.runs = [run]
+      var batch = Batch()
+      batch.files = [delta]
+      return stream.staged(batch)
+    }
+    #expect(try fixture.store.commit([stream.lines(3)]) == [.committed])
+    #expect(try fixture.store.commit([staged(.running)]) == [.committed])
+    #expect(try fixture.store.commit([staged(.completed)]) == [.committed])
+    #expect(try fixture.store.commit([staged(.completed)]) == [.committed])
+    #expect(try fixture.value("select string_agg(state::text, ',') from runs") == "completed")
+    #expect(try fixture.fence(stream.host).files.map(\.offset) == [30])
+  }
+
   @Test func filesEndIsStoredWithoutLinesAndTheFileLeavesTheWelcome() throws {
     let fixture = try StoreFixture()
     let stream = try fixture.stream()

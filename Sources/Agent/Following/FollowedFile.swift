@@ -55,10 +55,20 @@ final class FollowedFile {
   /// The collector is to be told that nothing comes from before `skipped`: a restart would read it again.
   var tellsSkip = false
   var isSkipTold = false
+  /// The next line is longer than a usual chunk; so much must be read at once to see its end, or that it is too long. 0: it is not.
+  var longLineBytes = 0
   var isQueued = false
   var isHeld = false
   var heldUntilNs: Int64 = 0
   var scan: UInt64 = 0
+  /// When the bytes before the offset were first found to be others; 0: they are the same.
+  var changedNs: Int64 = 0
+  /// When rows of it were last read; 0: not by this process.
+  var readNs: Int64 = 0
+  /// Who wrote to it has closed it since it last grew.
+  var isClosed = false
+  /// That its run has ended was told, and no row has come since.
+  var isEndTold = false
   /// What was told of it is all the collector's: it has a mark, or an ack came.
   var isKnownCentrally = false
 
@@ -77,6 +87,8 @@ final class FollowedFile {
     case .lost, .finishing: false
     }
   }
+  /// Something of it was handed out, or sent by an earlier agent.
+  var isTold: Bool { isKnownCentrally || isSkipTold || offset > skipped.to }
   var node: Node { Node(device: identity.device, inode: identity.inode) }
   var unread: UInt64 { phase == .following && size > offset ? size - offset : 0 }
   var tailLength: Int { Int(min(Self.tailBytes, offset)) }
@@ -111,6 +123,8 @@ final class FollowedFile {
     committed = offset
     reader = nil
     checkedModifiedNs = -1
+    changedNs = 0
+    isEndTold = false
     if phase == .finishing { phase = toldLoss.map(Phase.lost) ?? .following }
     if case .lost(var loss) = phase {
       loss.from = offset

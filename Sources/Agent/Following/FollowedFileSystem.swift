@@ -67,6 +67,8 @@ package struct FollowedStatus: Sendable, Equatable {
 package struct FollowedChanges: Sendable, Equatable {
   /// Paths, as `list` gives them, whose content may have changed; in order, and possibly more than once.
   package var modified: [String] = []
+  /// Of those that were open for writing, what was closed, by any process, and not modified since.
+  package var closed: Set<String> = []
   /// Names came, went or moved, or notifications were lost: list again.
   package var isStructural = false
 

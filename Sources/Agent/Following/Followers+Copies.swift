@@ -48,7 +48,7 @@ extension Followers {
       birthNs: file.identity.birthNs, links: file.links)
     if let handle = file.handle, let now = fileSystem.status(of: handle) { status = now }
     file.predecessor = file.identity.key
-    file.identity = newIdentity(path: file.identity.path, status: status, generation: file.identity.generation + 1)
+    file.identity = newIdentity(path: nameNow(file), status: status, generation: file.identity.generation + 1)
     file.rewind(to: 0, tailHash: ContentHash().value)
     file.isKnownCentrally = false
     file.isFormatKnown = false
@@ -122,6 +122,10 @@ extension Followers {
 
   /// Head and the bytes before the offset are the same.
   func isContinuation(_ handle: FileHandle, _ status: FollowedStatus, of old: FollowedFile) -> Bool {
+    if old.identity.format == .progressCSV, old.offset > 0 {
+      // Its head changes where more columns come.
+      return verify(handle, size: status.sizeBytes, offset: old.offset, tailHash: old.tailHash)
+    }
     let count = Int(old.identity.headLength)
     guard UInt64(count) <= status.sizeBytes, let got = fileSystem.read(handle, at: 0, count: count, into: &buffer),
       got == count,

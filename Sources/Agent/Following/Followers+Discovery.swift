@@ -41,11 +41,29 @@ extension Followers {
     if file.scan != scanNumber {
       if let before = file.path, before != item.path, byPath[before] === file { byPath[before] = nil }
       file.path = item.path
+      rename(file)
       file.scan = scanNumber
       look(file, item.status, nowNs: nowNs)
     }
     byPath[item.path] = file
     return true
+  }
+
+  /// A file is known by the name under which its first bytes were told: a program that writes to a temporary name and renames
+  /// then, means the second one. A rotation before that is no such thing: its lines were written under the old name.
+  private func rename(_ file: FollowedFile) {
+    guard !file.isTold, file.phase == .following, nameNow(file) != file.identity.path else { return }
+    file.identity.path = nameNow(file)
+    file.isFormatKnown = false
+    file.reader = nil
+  }
+
+  /// The file's path, unless a rotation gave it that.
+  func nameNow(_ file: FollowedFile) -> String {
+    guard let path = file.path, !Self.originals(of: path).contains(file.identity.path) else {
+      return file.identity.path
+    }
+    return path
   }
 
   func isSameBirth(_ one: Int64, _ other: Int64) -> Bool { one == other || one == 0 || other == 0 }
@@ -57,7 +75,7 @@ extension Followers {
     }
     let hasChanged = status.sizeBytes != file.size || status.modifiedNs != file.modifiedNs
     // A generation that nobody has read yet may be gone before its turn comes: it is missed now or never.
-    if hasChanged, isReplaced(file, status, nowNs: nowNs) {
+    if hasChanged, !mayHaveMoreColumns(file, size: status.sizeBytes), isReplaced(file, status, nowNs: nowNs) {
       _ = replaced(file, (file.size, file.lookedNs), nowNs: nowNs)
       return
     }
@@ -116,6 +134,7 @@ extension Followers {
     file.path = item.path
     file.scan = scanNumber
     file.predecessor = predecessor
+    file.isClosed = closed.contains(item.path)
     file.note(item.status, nowNs: nowNs)
     if let old = byNode[file.node] {
       // The inode was reused; what had it is gone.

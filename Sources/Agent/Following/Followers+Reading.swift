@@ -21,7 +21,9 @@ extension Followers {
     let lookedNs = file.lookedNs
     let known = file.note(status, nowNs: nowNs)
     let before = (size: known, lookedNs: lookedNs)
-    if status.sizeBytes < file.offset || !isHeadSame(file, handle) { return replaced(file, before, nowNs: nowNs) }
+    if status.sizeBytes < file.offset || !isHeadSame(file, handle) {
+      return changed(file, handle, before, nowNs: nowNs)
+    }
     if file.tellsSkip, !file.isSkipTold, !file.isKnownCentrally, file.offset == file.skipped.to {
       return skipDelta(file)
     }
@@ -30,13 +32,15 @@ extension Followers {
     }
     if shouldWait(for: file) { return nil }
     let tail = file.tailLength
-    let count = tail + Int(min(UInt64(limits.chunkBytes), status.sizeBytes - file.offset))
+    let chunk = max(limits.chunkBytes, file.longLineBytes)
+    let count = tail + Int(min(UInt64(chunk), status.sizeBytes - file.offset))
     guard let got = fileSystem.read(handle, at: file.offset - UInt64(tail), count: count, into: &buffer) else {
       return readFailed(file, nowNs: nowNs)
     }
     guard got >= tail, bufferHash(0..<tail) == file.tailHash else {
-      return replaced(file, before, nowNs: nowNs)
+      return changed(file, handle, before, nowNs: nowNs)
     }
+    file.changedNs = 0
     file.checkedModifiedNs = status.modifiedNs
     file.usedNs = nowNs
     if got == tail { return drained(file, nowNs: nowNs) }
@@ -46,6 +50,8 @@ extension Followers {
   /// Near a file's start there is no tail to know it by, but what its head was when it was found.
   func isHeadSame(_ file: FollowedFile, _ handle: FileHandle) -> Bool {
     guard file.offset < FollowedFile.tailBytes, file.identity.headLength > 0 else { return true }
+    // Its head is not what a mark says, after more columns came; what was read of it is all in the tail.
+    if file.identity.format == .progressCSV, file.offset > 0 { return true }
     let count = Int(file.identity.headLength)
     guard let got = fileSystem.read(handle, at: 0, count: count, into: &buffer) else { return true }
     return got == count && bufferHash(0..<count) == file.identity.headHash
@@ -83,6 +89,11 @@ extension Followers {
     var delta = FileDelta(file: file.identity, from: file.offset, to: file.offset)
     let taken = take(file, bytes, isAtEnd: isAtEnd, idle: idle, byteBudget: byteBudget, nowNs: nowNs, into: &delta)
     guard taken > 0 else {
+      if file.longLineBytes > bytes.count, !isAtEnd {
+        enqueue(file)
+        return nil
+      }
+      if idle >= limits.partialIdleNs { return waitsLonger(file, nowNs: nowNs) }
       hold(file, untilNs: file.grownNs + (idle < limits.recordIdleNs ? limits.recordIdleNs : limits.partialIdleNs))
       return nil
     }
@@ -92,8 +103,24 @@ extension Followers {
     file.tailHash = bufferHash(end - file.tailLength..<end)
     delta.to = file.offset
     delta.tailHash = file.tailHash
-    if file.unread > 0 { enqueue(file) } else if file.path == nil { hold(file, untilNs: nowNs + limits.scanEveryNs) }
+    if file.longLineBytes > 0 {
+      file.longLineBytes = 0
+      buffer = []
+    }
+    file.readNs = nowNs
+    file.isEndTold = false
+    if file.unread > 0 {
+      enqueue(file)
+    } else if file.path == nil || file.identity.format != .log {
+      hold(file, untilNs: nowNs + limits.scanEveryNs)
+    }
     return delta
+  }
+
+  /// The last line of a training file may never become whole.
+  private func waitsLonger(_ file: FollowedFile, nowNs: Int64) -> FileDelta? {
+    hold(file, untilNs: nowNs + limits.scanEveryNs)
+    return file.path == nil ? nil : endDelta(file, nowNs: nowNs)
   }
 
   /// Lets the reader take what is whole; what waited long enough is taken as it is.
@@ -112,6 +139,11 @@ extension Followers {
     var taken = reader.read(
       span.extracting(bytes), at: offset, isFinal: false, nowNs: nowNs, budget: byteBudget, into: &delta)
     guard taken == 0 else { return taken }
+    if !isAtEnd, bytes.count <= reader.lineBytesMax {
+      // With its line end; the next look reads so much.
+      file.longLineBytes = reader.lineBytesMax + 2
+      return 0
+    }
     let isOver = file.path == nil && idle >= limits.deletedIdleNs
     if !isAtEnd || idle >= limits.partialIdleNs && (isOver || !reader.waitsForNewline) {
       taken = reader.read(
@@ -128,7 +160,7 @@ extension Followers {
   }
 
   /// - Returns: false where the first line, by which the format is known, is not whole yet.
-  private func prepareReader(_ file: FollowedFile, isIdle: Bool) -> Bool {
+  func prepareReader(_ file: FollowedFile, isIdle: Bool) -> Bool {
     if file.reader != nil { return true }
     guard let handle = file.handle else { return false }
     let limit = 64 << 10
@@ -189,7 +221,7 @@ extension Followers {
 
   /// Read to its end. A file that no pattern finds any more is finished once it is acked and quiet.
   func drained(_ file: FollowedFile, nowNs: Int64) -> FileDelta? {
-    guard file.path == nil else { return nil }
+    guard file.path == nil else { return endDelta(file, nowNs: nowNs) }
     guard file.isKnownCentrally || file.offset > file.skipped.to else {
       // It never had anything to tell.
       if nowNs - file.detachedNs >= limits.deletedIdleNs { forget(file) }

@@ -43,7 +43,8 @@ extension Followers {
     if let file = byNode[node], !file.isKnownCentrally, isSameBirth(file.identity.birthNs, mark.file.birthNs),
       open(file, nowNs: nowNs), let handle = file.handle, let status = fileSystem.status(of: handle)
     {
-      if isContinuation(handle, status, of: old) { return rebind(file, old, nowNs: nowNs) }
+      let isRewritten = mayHaveMoreColumns(old, size: status.sizeBytes) && rewrittenOffset(old, handle) != nil
+      if isRewritten || isContinuation(handle, status, of: old) { return rebind(file, old, nowNs: nowNs) }
       file.identity.generation = max(file.identity.generation, mark.file.generation + 1)
       reason = .truncated
     } else if let moved = findMoved(old) {

@@ -11,6 +11,8 @@ package final class Followers: DeltaSource {
   let limits: FollowingLimits
   let makeKey: () -> FileKey
   private(set) var patterns: [GlobPattern] = []
+  /// Paths that were closed, by who wrote to them, before the scan that finds them.
+  private(set) var closed: Set<String> = []
 
   /// In the order in which they were found.
   var files: [FollowedFile] = []
@@ -102,16 +104,32 @@ package final class Followers: DeltaSource {
     }
     lastNowNs = nowNs
     let changes = fileSystem.takeChanges()
-    for path in changes.modified {
-      if let file = byPath[path] { enqueue(file) }
-    }
+    note(changes)
     if changes.isStructural { nextScanNs = min(nextScanNs, max(nowNs, lastScanNs &+ limits.scanAfterChangeNs)) }
     if nowNs >= nextScanNs {
       lastScanNs = nowNs
       nextScanNs = nowNs + limits.scanEveryNs
       scan(nowNs: nowNs)
+      closed.removeAll()
     }
     releaseHeld(nowNs: nowNs)
+  }
+
+  private func note(_ changes: FollowedChanges) {
+    for path in changes.modified {
+      if !closed.isEmpty { closed.remove(path) }
+      guard let file = byPath[path] else { continue }
+      file.isClosed = false
+      enqueue(file)
+    }
+    for path in changes.closed {
+      guard let file = byPath[path] else {
+        if closed.count < limits.files { closed.insert(path) }
+        continue
+      }
+      file.isClosed = true
+      if file.identity.format != .log { enqueue(file) }
+    }
   }
 
   private static let clockStepNs: Int64 = 60_000_000_000
@@ -125,6 +143,7 @@ package final class Followers: DeltaSource {
       file.lookedNs &+= stepNs
       file.detachedNs &+= stepNs
       file.usedNs &+= stepNs
+      if file.changedNs != 0 { file.changedNs &+= stepNs }
       file.heldUntilNs &+= stepNs
     }
   }

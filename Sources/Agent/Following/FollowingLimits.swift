@@ -13,7 +13,15 @@ package struct FollowingLimits: Sendable {
   package var renamedIdleNs: Int64 = 60_000_000_000
   /// The same for a deleted one, which keeps its disk space while it is open.
   package var deletedIdleNs: Int64 = 10_000_000_000
-  /// Largest part of a file that is read at once: the one read buffer has this size. More than the longest line.
+  /// A training file's run has ended when who wrote to it has closed it, and nothing came for so long; some programs open it for each row.
+  package var closedIdleNs: Int64 = 60_000_000_000
+  /// The same where nobody was seen to close it: the agent started later, or the file system does not tell. Slow environments
+  /// write a block of rows in minutes.
+  package var abandonedIdleNs: Int64 = 7_200_000_000_000
+  /// A file that gets more columns is written anew within so long.
+  package var rewrittenSettleNs: Int64 = 1_000_000_000
+  /// Largest part of a file that is read at once: the one read buffer has this size. More than the longest log line; a longer
+  /// line of a training file makes the buffer grow to `TrainingLimits.lineBytesMax` until it is read.
   package var chunkBytes = 256 << 10
   /// Files that are open at once; below the usual limit of 1024 descriptors a process.
   package var openFiles = 896

@@ -20,12 +20,15 @@ package protocol FormatReader {
   ) -> Int
   /// A last line without a newline is half a record and worth nothing: `isFinal` only when the file is no longer written.
   var waitsForNewline: Bool { get }
+  /// The longest line that it reads whole, in bytes.
+  var lineBytesMax: Int { get }
   /// The file is finished and everything in it was read: says what follows from that.
   mutating func finish(nowNs: Int64, into delta: inout FileDelta)
 }
 
 extension FormatReader {
   package var waitsForNewline: Bool { false }
+  package var lineBytesMax: Int { LogReader.lineBytesMax }
   package mutating func finish(nowNs: Int64, into delta: inout FileDelta) {}
 }
 

@@ -190,9 +190,14 @@ package final class LinuxFollowedFileSystem: FollowedFileSystem {
       if notification.isGone, let directory = watches.removeValue(forKey: notification.watch) {
         watched.remove(directory)
       }
-    case .modified:
+    case .modified, .closed:
       guard let directory = watches[notification.watch] else { return }
       let path = directory == "/" ? "/" + notification.name : directory + "/" + notification.name
+      if notification.kind == .closed {
+        changes.closed.insert(path)
+        return
+      }
+      if !changes.closed.isEmpty { changes.closed.remove(path) }
       if changes.modified.last != path { changes.modified.append(path) }
     }
   }

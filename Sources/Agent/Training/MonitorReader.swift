@@ -16,6 +16,8 @@ package struct MonitorReader: FormatReader {
   private var firstLine: UInt64?
   private var cutter: LineCutter
   private var row = DelimitedRow()
+  /// That the run goes on was told; told anew by each reader, because an end may have been told meanwhile.
+  private var isOpen = false
 
   /// - Parameter redactor: removes secrets from lines that are no rows.
   package init(context: ReaderContext, redactor: Redactor? = nil) {
@@ -38,15 +40,18 @@ package struct MonitorReader: FormatReader {
     while spent < budget, let line = cutter.next(bytes, &position, takesPartial: isFinal) {
       spent += read(bytes, line, at: offset, nowNs: nowNs, into: &delta)
     }
-    if offset == 0, position > 0 {
+    if !isOpen, position > 0 {
+      isOpen = true
       delta.runs.append(TrainingRun.update(run, .running, framework: Self.framework, source: path, timeNs: nowNs))
     }
     return position
   }
 
   package var waitsForNewline: Bool { true }
+  package var lineBytesMax: Int { TrainingLimits.lineBytesMax }
 
   package mutating func finish(nowNs: Int64, into delta: inout FileDelta) {
+    isOpen = false
     delta.runs.append(TrainingRun.update(run, .completed, framework: Self.framework, source: path, timeNs: nowNs))
   }
 

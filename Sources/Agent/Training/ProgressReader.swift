@@ -13,10 +13,12 @@ package struct ProgressReader: FormatReader {
   private var names: [String]?
   /// nil until the first row was seen.
   private var run: String?
-  /// File offset of the first row.
-  private var firstRow: UInt64?
   private var cutter: LineCutter
   private var row = DelimitedRow()
+  /// That the run goes on was told; told anew by each reader, because an end may have been told meanwhile.
+  private var isOpen = false
+  /// The last row said itself that the run has ended.
+  private var isDone = false
 
   /// - Parameter redactor: removes secrets from lines that are no rows.
   package init(context: ReaderContext, redactor: Redactor? = nil) {
@@ -40,9 +42,10 @@ package struct ProgressReader: FormatReader {
   }
 
   package var waitsForNewline: Bool { true }
+  package var lineBytesMax: Int { TrainingLimits.lineBytesMax }
 
   package mutating func finish(nowNs: Int64, into delta: inout FileDelta) {
-    if run != nil { update(.completed, nowNs: nowNs, &delta) }
+    if run != nil, !isDone { update(.completed, nowNs: nowNs, &delta) }
   }
 
   /// - Returns: what the line costs of the budget.
@@ -63,13 +66,10 @@ package struct ProgressReader: FormatReader {
     }
     var step = step(bytes, names, nowNs: nowNs)
     guard !step.metrics.isEmpty else { return keep(bytes, line, at: offset, nowNs: nowNs, into: &delta) }
-    let place = offset + UInt64(line.content.lowerBound)
-    if run == nil {
-      run = runID(Self.mark(bytes, line.content))
-      firstRow = place
-    }
+    if run == nil { run = runID(Self.mark(bytes, line.content)) }
     step.run = run ?? ""
-    if place == firstRow { update(.running, nowNs: step.timeNs, &delta) }
+    isDone = step.isDone
+    if !isOpen, !step.isDone { update(.running, nowNs: step.timeNs, &delta) }
     if step.isDone { update(.completed, nowNs: step.timeNs, &delta) }
     delta.steps.append(step)
     return step.encodedBytes
@@ -93,7 +93,8 @@ package struct ProgressReader: FormatReader {
     return step
   }
 
-  private func update(_ state: RunState, nowNs: Int64, _ delta: inout FileDelta) {
+  private mutating func update(_ state: RunState, nowNs: Int64, _ delta: inout FileDelta) {
+    isOpen = state == .running
     let isTune = names?.contains("training_iteration") ?? false
     delta.runs.append(
       TrainingRun.update(
@@ -117,7 +118,6 @@ extension ProgressReader {
         return true
       }
       run = runID(Self.mark(bytes.span, line.content))
-      firstRow = UInt64(line.content.lowerBound)
       return false
     }
   }

@@ -12,6 +12,10 @@ package struct ResultReader: FormatReader {
   private let redactor: Redactor?
   private var cutter: LineCutter
   private var flat = FlatMetrics()
+  /// That the run goes on was told; told anew by each reader, because an end may have been told meanwhile.
+  private var isOpen = false
+  /// The last row said itself that the run has ended.
+  private var isDone = false
 
   /// - Parameter redactor: removes secrets from lines that are no rows.
   package init(context: ReaderContext, redactor: Redactor? = nil) {
@@ -33,8 +37,11 @@ package struct ResultReader: FormatReader {
   }
 
   package var waitsForNewline: Bool { true }
+  package var lineBytesMax: Int { TrainingLimits.lineBytesMax }
 
   package mutating func finish(nowNs: Int64, into delta: inout FileDelta) {
+    if isDone { return }
+    isOpen = false
     delta.runs.append(TrainingRun.update(run, .completed, framework: framework, source: path, timeNs: nowNs))
   }
 
@@ -51,8 +58,10 @@ package struct ResultReader: FormatReader {
     step.run = run
     step.metrics = flat.metrics
     step.takeStepAndReward()
+    isDone = step.isDone
     step.timeNs = step.writtenNs ?? nowNs
-    if step.isDone || offset + UInt64(line.content.lowerBound) == 0 {
+    if step.isDone || !isOpen {
+      isOpen = !step.isDone
       var update = TrainingRun.update(
         run, step.isDone ? .completed : .running, framework: framework, source: path, timeNs: step.timeNs)
       update.detail = flat.detail

@@ -15,6 +15,8 @@ package struct TrainingLogReader: FormatReader {
   private var episode: Int64?
   private var cutter: LineCutter
   private var row = DelimitedRow()
+  /// That the run goes on was told; told anew by each reader, because an end may have been told meanwhile.
+  private var isOpen = false
 
   /// - Parameter redactor: removes secrets from lines that are no rows.
   package init(context: ReaderContext, redactor: Redactor? = nil) {
@@ -37,11 +39,12 @@ package struct TrainingLogReader: FormatReader {
     while spent < budget, let line = cutter.next(bytes, &position, takesPartial: isFinal) {
       spent += read(bytes, line, at: offset, nowNs: nowNs, into: &delta)
     }
-    if offset == 0, position > 0 { update(.running, nowNs: nowNs, &delta) }
+    if !isOpen, position > 0 { update(.running, nowNs: nowNs, &delta) }
     return position
   }
 
-  private func update(_ state: RunState, nowNs: Int64, _ delta: inout FileDelta) {
+  private mutating func update(_ state: RunState, nowNs: Int64, _ delta: inout FileDelta) {
+    isOpen = state == .running
     delta.runs.append(TrainingRun.update(run, state, framework: Self.framework, source: path, timeNs: nowNs))
   }
 
@@ -67,6 +70,7 @@ package struct TrainingLogReader: FormatReader {
   }
 
   package var waitsForNewline: Bool { true }
+  package var lineBytesMax: Int { TrainingLimits.lineBytesMax }
 
   package mutating func finish(nowNs: Int64, into delta: inout FileDelta) {
     if let episode { delta.completeEpisode(episode, run: run, nowNs: nowNs) }

@@ -119,8 +119,10 @@ package struct GroupPlan {
     let isEnd = delta.isFinished && !place.isFinished
     if delta.to < delta.from || delta.to < place.offset { return delta.to < place.offset ? .known : .gap }
     if delta.to == place.offset {
-      // An empty delta brings nothing but the end of the file, or the file itself.
-      guard delta.from == delta.to, isEnd || (place.number == nil && marks.files[key] == nil) else { return .known }
+      // An empty delta brings nothing but the end of the file, the file itself, or how its run stands; the last is the same told twice.
+      let isNew = place.number == nil && marks.files[key] == nil
+      let tellsState = !place.isFinished && delta.steps.isEmpty && !(delta.runs.isEmpty && delta.episodes.isEmpty)
+      guard delta.from == delta.to, isEnd || isNew || tellsState else { return .known }
     } else if delta.from != place.offset {
       return .gap
     }

@@ -101,7 +101,10 @@ struct Stored {
   init(_ deltas: [FileDelta]) {
     for delta in deltas {
       steps += delta.steps
-      runs += delta.runs
+      // Each reader says anew that its run goes on; that changes nothing.
+      for run in delta.runs where !runs.contains(where: { $0.run == run.run && $0.state == run.state }) {
+        runs.append(run)
+      }
       malformed += delta.lines.texts
       for episode in delta.episodes {
         episodes[episode.episode] = episodes[episode.episode].map { $0.merged(with: episode) } ?? episode
