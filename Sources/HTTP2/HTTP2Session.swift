@@ -29,6 +29,7 @@ internal import CNGHTTP2
   var inputCount = 0
   // Freed in deinit; callbacks find this object through the unretained pointer that nghttp2 holds, so it dies first.
   private var raw: OpaquePointer?
+  private let memory = SessionMemory()
 
   struct HeaderBlock {
     var stream: Int32 = 0
@@ -47,11 +48,12 @@ internal import CNGHTTP2
     let me = unsafe Unmanaged.passUnretained(self).toOpaque()
     let option = unsafe makeOption(limits)
     defer { unsafe nghttp2_option_del(option) }
-    // Callbacks and option are copied by the library.
+    // Callbacks, option and the memory's callbacks are copied by the library.
+    var allocator = unsafe memory.callbacks()
     let code =
       switch role {
-      case .server: unsafe nghttp2_session_server_new2(&raw, sessionCallbacks, me, option)
-      case .client: unsafe nghttp2_session_client_new2(&raw, sessionCallbacks, me, option)
+      case .server: unsafe nghttp2_session_server_new3(&raw, sessionCallbacks, me, option, &allocator)
+      case .client: unsafe nghttp2_session_client_new3(&raw, sessionCallbacks, me, option, &allocator)
       }
     if code != 0 { throw .library(code: code, doing: "start") }
     try submitSettings()

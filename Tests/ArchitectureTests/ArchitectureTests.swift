@@ -11,7 +11,7 @@ import Testing
     "EventLoop": ["CLinux", "Glibc", "Files", "Synchronization"],
     "Schema": ["CSchema", "CProtobufC", "FleetModel", "Glibc"],
     "TLS": ["COpenSSL", "FleetModel", "Files", "Glibc"],
-    "HTTP2": ["CNGHTTP2"],
+    "HTTP2": ["CNGHTTP2", "Glibc"],
     "NVML": ["CNVML", "FleetModel"],
     "Postgres": ["CLibPQ", "Files", "Glibc"],
     "Transport": ["Files", "EventLoop", "TLS", "HTTP2", "RPC", "Synchronization"],
