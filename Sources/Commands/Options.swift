@@ -32,7 +32,7 @@ extension CommandFailure {
       self.init(.failed, "the database refuses this user: \(error.message); use the URL that the collector prints")
     case "57014": self.init(.failed, "the question took too long and was stopped; narrow it with --since or --host")
     case _ where error.isConnectionLost || error.sqlState.hasPrefix("57P") || error.sqlState.hasPrefix("3D"):
-      self.init(.notReachable, "\(error); is the collector (or your PostgreSQL) running?")
+      self.init(.notReachable, "\(error); \(error.connectionAdvice)")
     default: self.init(.failed, "\(error)")
     }
   }

@@ -47,6 +47,54 @@ extension EndToEndTests {
       #expect(result.errors.contains("\(fleet.port)"), "\(result.errors)")
     }
 
+    @Test func anUnreadableConfigurationIsSaidWithItsPlace() throws {
+      let directory = NSTemporaryDirectory() + "/signalbox-config-\(UUID().uuidString)"
+      try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+      defer { try? FileManager.default.removeItem(atPath: directory) }
+      let cases: [(text: String, part: String)] = [
+        ("retention: [1,\n", ":2: is no YAML"), ("retentoin: {}\n", "did you mean 'retention'"),
+        ("just words\n", ":1:"),
+      ]
+      for (index, entry) in cases.enumerated() {
+        let path = directory + "/\(index).yaml"
+        try entry.text.write(toFile: path, atomically: true, encoding: .utf8)
+        let result = try Program.run(
+          "signalbox-collector", ["--state-dir", directory + "/state", "--config", path])
+        #expect(result.code == 2, "\(result.errors)")
+        #expect(result.errors.contains(path) && result.errors.contains(entry.part), "\(result.errors)")
+      }
+      let folder = try Program.run("signalbox-collector", ["--state-dir", directory + "/state", "--config", directory])
+      #expect(folder.code == 2)
+      #expect(folder.errors.contains("name a readable file with --config"), "\(folder.errors)")
+    }
+
+    @Test func aDatabaseThatRefusesIsSaidWithWhatToDo() throws {
+      let fleet = try TestFleet("rights")
+      defer { fleet.tearDown() }
+      try fleet.startCollector()
+      func collector(_ changes: [String: String]) throws -> Program.Result {
+        try Program.run(
+          "signalbox-collector",
+          [
+            "--state-dir", fleet.directory + "/other", "--listen", "127.0.0.1:0", "--database",
+            try fleet.url(with: changes),
+          ])
+      }
+      let missing = try collector(["dbname": "no_such_database"])
+      #expect(missing.code == 4)
+      #expect(missing.errors.contains("CREATE DATABASE"), "\(missing.errors)")
+      // Who may only read may not build the schema: said at once, with the statement that helps.
+      try fleet.execute("create role signalbox_test_weak login")
+      try fleet.execute("create database signalbox_test_bare")
+      defer {
+        try? fleet.execute("drop database signalbox_test_bare")
+        try? fleet.execute("drop role signalbox_test_weak")
+      }
+      let weak = try collector(["dbname": "signalbox_test_bare", "options": "-c role=signalbox_test_weak"])
+      #expect(weak.code == 1)
+      #expect(weak.errors.contains("CREATE DATABASE signalbox OWNER"), "\(weak.errors)")
+    }
+
     @Test func aTokenWorksOnceAndAStaleOneNever() throws {
       let fleet = try TestFleet("token")
       defer { fleet.tearDown() }

@@ -114,6 +114,18 @@ final class TestFleet {
     return try connection.query(sql).int(0, 0) ?? 0
   }
 
+  /// Runs a statement on the database directly.
+  func execute(_ sql: String) throws {
+    let connection = try Connection(DatabaseURL(parsing: databaseURL))
+    defer { connection.close() }
+    try connection.execute(sql)
+  }
+
+  /// The database's URL with other settings.
+  func url(with changes: [String: String]) throws -> String {
+    try DatabaseURL(parsing: databaseURL).with(changes).text
+  }
+
   /// Waits until a condition holds; the harness's only wait.
   func eventually(_ what: String, within seconds: Double = 60, _ holds: () throws -> Bool) throws {
     let deadline = Date(timeIntervalSinceNow: seconds)

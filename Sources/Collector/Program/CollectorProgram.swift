@@ -110,9 +110,10 @@ package final class CollectorProgram {
       metrics.databaseUp.set(1)
       store.close()
     } catch {
-      throw CollectorFailure(
-        error.isConnectionLost ? .notReachable : .failed,
-        error.isConnectionLost ? "\(error); is the database at \(database) running?" : "\(error)")
+      if case .database(let answer) = error, answer.isConnectionLost {
+        throw CollectorFailure(.notReachable, "\(answer); \(answer.connectionAdvice)")
+      }
+      throw CollectorFailure(.failed, "\(error)")
     }
   }
 
