@@ -9,6 +9,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <fcntl.h>
+#include <link.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 int sbx_epoll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
@@ -108,3 +110,19 @@ int sbx_thread_start(void *(*body)(void *), void *argument, const char *name, ui
 int sbx_thread_join(uint64_t id) { return pthread_join((pthread_t)id, NULL); }
 
 void sbx_trim_memory(void) { malloc_trim(0); }
+
+static int release_read_only(struct dl_phdr_info *object, size_t size, void *argument) {
+  (void)size;
+  (void)argument;
+  const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+  for (int i = 0; i < object->dlpi_phnum; i++) {
+    const ElfW(Phdr) *part = &object->dlpi_phdr[i];
+    if (part->p_type != PT_LOAD || (part->p_flags & PF_W)) continue;
+    uintptr_t start = (object->dlpi_addr + part->p_vaddr + page - 1) & ~(page - 1);
+    uintptr_t end = (object->dlpi_addr + part->p_vaddr + part->p_memsz) & ~(page - 1);
+    if (start < end) madvise((void *)start, end - start, MADV_DONTNEED);
+  }
+  return 0;
+}
+
+void sbx_release_code(void) { dl_iterate_phdr(release_read_only, NULL); }

@@ -4,6 +4,14 @@ import Synchronization
 import Testing
 
 @Suite(.timeLimit(.minutes(10))) struct EventLoopTests {
+  @Test("released code is no longer resident, and comes back where it is used")
+  func releasedCode() {
+    let before = Machine.residentBytes()
+    ProcessMemory.releaseCode()
+    #expect(Machine.residentBytes() < before)
+    #expect(Array("comes back".utf8).sorted().first == UInt8(ascii: " "))
+  }
+
   @Test("timers fire in the order of their times, equal ones in the order they were made, cancelled ones never")
   func timers() throws {
     let loop = try EventLoop()

@@ -52,3 +52,6 @@ int sbx_thread_start(void *(*body)(void *), void *argument, const char *name, ui
 int sbx_thread_join(uint64_t id);
 // Gives freed memory back to the kernel: glibc keeps it otherwise.
 void sbx_trim_memory(void);
+// Takes the pages of read-only parts of program and libraries out of this process; they stay in the page cache, and come back, by a
+// minor fault, where they are used. Segments that may be written to are left alone: what was written there would be lost.
+void sbx_release_code(void);
