@@ -98,8 +98,10 @@ package final class ServerCall {
   }
 
   /// Gives the peer room for as many bytes: the size of a message that `onMessage` has handed over. May come later.
-  package func consumed(_ messageBytes: Int) {
-    credit.consumed(messageBytes + MessageDeframer.prefixBytes)
+  /// - Parameter messages: how many of them `messageBytes` is the sum of. Each has a prefix: one that is left out counts as
+  ///   waiting for ever, and a message larger than the window would then never come through.
+  package func consumed(_ messageBytes: Int, messages: Int = 1) {
+    credit.consumed(messageBytes + messages * MessageDeframer.prefixBytes)
     giveCredit()
   }
 

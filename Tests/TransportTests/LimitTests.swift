@@ -130,6 +130,25 @@ extension Connections {
       #expect((first + 31...2 * first + 1).contains(got))
     }
 
+    @Test("messages that are consumed together leave room for one larger than the window")
+    func consumedTogether() throws {
+      let bed = try TestBed()
+      var calls: [ServerCall] = []
+      var got: [Int] = []
+      bed.server.register("/test.Slow/Take", access: .certificate) { call in
+        calls.append(call)
+        call.onMessage = { got.append($0.count) }
+      }
+      let client = try bed.readyClient()
+      let call = client.call("/test.Slow/Take")
+      for _ in 0..<3 { call.send([UInt8](repeating: 1, count: 1000)) }
+      try bed.turn { got.count == 3 }
+      calls[0].consumed(3000, messages: 3)
+      call.send([UInt8](repeating: 2, count: 200_000))
+      try bed.turn(seconds: 5) { got.count == 4 }
+      #expect(got == [1000, 1000, 1000, 200_000])
+    }
+
     @Test("when descriptors run out it stops accepting for a moment and then goes on")
     func descriptors() async {
       await #expect(processExitsWith: .success) {

@@ -17,6 +17,7 @@ final class ReportStream {
   private var ended: ((UInt64) -> Void)?
   /// Received and not yet given back as window.
   private var heldBytes = 0
+  private var heldMessages = 0
 
   init(call: ServerCall, host: HostID, id: SessionID, writer: WriterThread, environment: GatewayEnvironment) {
     self.call = call
@@ -42,6 +43,7 @@ final class ReportStream {
     let metrics = environment.metrics
     metrics.bytesReceived.add(UInt64(bytes.count))
     heldBytes += bytes.count
+    heldMessages += 1
     do throws(SchemaError) {
       let frame = try Wire.decodeAgentFrame(bytes)
       if case .batch = frame { metrics.batchesReceived.add() }
@@ -57,10 +59,10 @@ final class ReportStream {
 
   /// Gives window back while the session and the writer have room: that is the back-pressure.
   func grantWindow() {
-    guard heldBytes > 0, session.wantsInput, !writer.isBehind else { return }
-    let bytes = heldBytes
-    heldBytes = 0
-    call.consumed(bytes)
+    guard heldMessages > 0, session.wantsInput, !writer.isBehind else { return }
+    let (bytes, messages) = (heldBytes, heldMessages)
+    (heldBytes, heldMessages) = (0, 0)
+    call.consumed(bytes, messages: messages)
   }
 
   private func carryOut(_ action: HostSession.Action) {
