@@ -10,7 +10,13 @@ struct ServerControl {
   private static let startTimeoutSeconds = 60
 
   func initialiseIfMissing() throws(PostgresError) {
-    if (try? FileStatus.of(path: dataDirectory + "/PG_VERSION")) != nil { return }
+    do throws(FileError) {
+      _ = try FileStatus.of(path: dataDirectory + "/PG_VERSION")
+      return
+    } catch {
+      // A directory that may not be entered, or a disk that does not answer, is not an empty one.
+      if !error.isNotFound { throw .connectionLost(error.description, doing: "look for the private database") }
+    }
     // A directory that is not a cluster is what an interrupted initdb left: it goes to the side, not away.
     if (try? FileStatus.of(path: dataDirectory)) != nil {
       _ = try? HostFiles.rename(dataDirectory, to: dataDirectory + ".unfinished-\(Clock.wallNs())")

@@ -116,8 +116,7 @@ final class SimulatedAgent {
       records.hosts = [sample]
       var encoded: [UInt8] = []
       Wire.encode(records, into: &encoded)
-      let lane: Lane = process.session.state == .established ? .live : .backfill
-      process.session.append(encoded, nowNs: world.scheduler.nowNs)
+      let lane = process.session.append(encoded, nowNs: world.scheduler.nowNs)
       world.truth.appended(
         id, host: host, spool: process.spool.id, lane: lane, sequence: process.spool.lastSequence(lane))
     }

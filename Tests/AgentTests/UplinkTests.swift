@@ -77,6 +77,20 @@ final class EndlessSource: DeltaSource {
     #expect(batch.spooled.map(\.lane) == [.backfill])
   }
 
+  @Test func recordsOfALongStallGoToBackfillAndTheFirstAfterItIsLive() throws {
+    let source = EndlessSource()
+    source.isEmpty = true
+    let session = try Self.established(source)
+    #expect(session.append([1], nowNs: 0) == .live)
+    #expect(Self.batch(session.nextFrame(time: Self.time(0)))?.number == 1)
+    #expect(session.append([2], nowNs: 30 * Self.second) == .live)
+    #expect(session.append([3], nowNs: 31 * Self.second) == .backfill)
+    _ = try session.received(.ack(number: 1), time: Self.time(40 * Self.second))
+    #expect(session.append([4], nowNs: 40 * Self.second) == .live)
+    let batch = try #require(Self.batch(session.nextFrame(time: Self.time(41 * Self.second))))
+    #expect(batch.spooled.map(\.lane) == [.live, .live, .backfill])
+  }
+
   @Test func theWindowBoundsWhatIsUnderWay() throws {
     let source = EndlessSource()
     let session = try Self.established(source)

@@ -72,6 +72,30 @@ final class TestFleet {
     return nil
   }
 
+  /// The private database and its backends.
+  var databasePIDs: [Int32] {
+    guard let postmaster = postmasterPID, let names = try? FileManager.default.contentsOfDirectory(atPath: "/proc")
+    else {
+      return []
+    }
+    return [postmaster]
+      + names.compactMap { name in
+        guard let pid = Int32(name), let stat = try? HostFiles.read("/proc/\(name)/stat"),
+          let end = stat.lastIndex(of: UInt8(ascii: ")"))
+        else { return nil }
+        // proc(5): pid (comm) state ppid …
+        let fields = String(decoding: stat[(end + 2)...], as: UTF8.self).split(separator: " ")
+        return fields.count > 1 && Int32(fields[1]) == postmaster ? pid : nil
+      }
+  }
+
+  var databaseDirectory: String { collectorState + "/postgres/data" }
+
+  /// What `/health` answers; empty where nothing does.
+  func health() throws -> String {
+    try Program.run("/usr/bin/curl", ["-s", "-m", "3", "http://\(metricsAddress)/health"]).output
+  }
+
   // MARK: Agent
 
   func join(_ name: String = "host-1", state: String? = nil) throws {

@@ -64,6 +64,18 @@ import Testing
     }
   }
 
+  @Test func clusterThatCannotBeLookedAtIsNotTakenForAMissingOne() throws {
+    try withDirectory { state in
+      let server = try PrivateServer(stateDirectory: state, options: options)
+      try server.stop()
+      // Stands for a disk that does not answer: looking for PG_VERSION fails, and not because it is not there.
+      TestFiles.remove(server.dataDirectory + "/PG_VERSION")
+      #expect(unsafe symlink("PG_VERSION", server.dataDirectory + "/PG_VERSION") == 0)
+      #expect(throws: PostgresError.self) { try PrivateServer(stateDirectory: state, options: options) }
+      #expect(try FileStatus.exists(server.dataDirectory + "/base"))
+    }
+  }
+
   @Test func longStateDirectoryGetsAShortSocketDirectory() throws {
     try withDirectory { root in
       let state = root + "/" + String(repeating: "long/", count: 20)

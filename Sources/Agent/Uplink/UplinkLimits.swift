@@ -14,6 +14,9 @@ package struct UplinkLimits: Sendable {
   package var bulkWindowFloorBytes = 64 << 10
   /// An ack later than this halves the bulk window. Fresh samples must not be older than 5 s while a backlog drains.
   package var slowAckNs: Int64 = 2_000_000_000
+  /// Acks that are out for longer than this: the database is away though the collector is there. New records then wait as
+  /// backfill, so that the first sample after its return is the newest, not the oldest of a long outage.
+  package var stalledAckNs: Int64 = 30_000_000_000
   /// While something is under way, less than `coalesceBytes` waits this long for company.
   package var coalesceNs: Int64 = 20_000_000
   package var coalesceBytes = 64 << 10

@@ -120,8 +120,12 @@ package final class UplinkSession {
 
   /// Keeps records until they are acked.
   /// - Parameter encoded: one `Records` message.
-  package func append(_ encoded: [UInt8], nowNs: Int64) {
-    spool.append(encoded, lane: state == .established ? .live : .backfill, nowNs: nowNs)
+  /// - Returns: the lane it went into: live while a collector takes and commits what is sent.
+  @discardableResult
+  package func append(_ encoded: [UInt8], nowNs: Int64) -> Lane {
+    let lane: Lane = state == .established && !window.isStalled(nowNs: nowNs) ? .live : .backfill
+    spool.append(encoded, lane: lane, nowNs: nowNs)
+    return lane
   }
 
   /// The agent about itself: goes with the next batch.

@@ -39,6 +39,12 @@ struct UplinkWindow: Sendable {
     return bulkBytes == 0 || room >= min(limits.bulkWindowFloorBytes, limits.batchBytes) ? room : 0
   }
 
+  /// The oldest batch under way has waited for its ack for too long.
+  func isStalled(nowNs: Int64) -> Bool {
+    guard let first = batches.first else { return false }
+    return nowNs - first.sentNs > limits.stalledAckNs
+  }
+
   mutating func reset() {
     batches = []
     bytes = 0

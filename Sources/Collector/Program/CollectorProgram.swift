@@ -14,6 +14,8 @@ package final class CollectorProgram {
   private let loop: EventLoop
   private let signals: SignalSource
   private var privateServer: PrivateServer?
+  private var supervisor: DatabaseSupervisor?
+  private var supervisorThread: LoopThread?
   private var gateways: [Mailbox<GatewayMessage>] = []
   private var writers: [WriterThread] = []
   private var control: ControlThread?
@@ -74,10 +76,10 @@ package final class CollectorProgram {
     try publish(database, authority, address)
     let status = try StatusServer(
       loop: loop, address: options.metrics, metrics: { [metrics] in metrics.exposition },
-      problem: { [metrics] in metrics.databaseUp.value == 1 ? nil : "the database does not answer" })
+      problem: { [unowned self] in problem() })
     statusServer = status
     try signals.attach(to: loop) { [unowned self] in received($0) }
-    supervise()
+    try supervise()
     try StandardStream.output.write(
       "ready listen=\(address) database=\(database.description) metrics=\(status.address)\n")
     logger.info("ready", metadata: ["listen": "\(address)", "hosts": "\(allowList.count)"])
@@ -224,18 +226,18 @@ package final class CollectorProgram {
     }
   }
 
-  /// Every second: is the private server still there?
-  private func supervise() {
-    guard !isStopping else { return }
-    if let server = privateServer, server.processID == nil {
-      logger.error("the private database has ended; starting it again")
-      do throws(PostgresError) {
-        privateServer = try PrivateServer(stateDirectory: options.stateDirectory)
-      } catch {
-        logger.error("the private database does not start", metadata: ["error": "\(error)"])
-      }
-    }
-    loop.after(1_000_000_000) { [unowned self] in supervise() }
+  /// nil while commits go through.
+  private func problem() -> String? {
+    if metrics.databaseUp.value != 1 { return "the database does not answer" }
+    let now = Clock.monotonicNs()
+    return writers.contains { $0.isStuck(nowNs: now) } ? "a commit has waited for the database for 10 s" : nil
+  }
+
+  private func supervise() throws {
+    guard privateServer != nil else { return }
+    let supervisor = try DatabaseSupervisor(stateDirectory: options.stateDirectory, logger: logger)
+    self.supervisor = supervisor
+    supervisorThread = try supervisor.start()
   }
 
   // MARK: End
@@ -254,6 +256,8 @@ package final class CollectorProgram {
     control?.mailbox.post(.stop)
     housekeeping?.stop()
     threads.forEach { $0.join() }
+    supervisor?.stop()
+    supervisorThread?.join()
     do throws(PostgresError) { try privateServer?.stop() } catch {
       logger.error("the private database did not stop", metadata: ["error": "\(error)"])
     }

@@ -20,6 +20,9 @@ final class WriterThread: Sendable {
   private let metrics: CollectorMetrics
   private let logger: Logger
   private let behind = Atomic<Bool>(false)
+  /// When the commit under way began (CLOCK_MONOTONIC, ns); 0 where there is none.
+  private let commitSinceNs = Atomic<Int64>(0)
+  private static let stuckAfterNs: Int64 = 10_000_000_000
 
   init(
     database: DatabaseURL, gateways: [Mailbox<GatewayMessage>], metrics: CollectorMetrics, logger: Logger
@@ -33,6 +36,12 @@ final class WriterThread: Sendable {
 
   /// Gateways stop reading while this holds.
   var isBehind: Bool { behind.load(ordering: .relaxed) }
+
+  /// A commit has waited for the database for long: frozen, it refuses nothing, it just does not answer.
+  func isStuck(nowNs: Int64) -> Bool {
+    let sinceNs = commitSinceNs.load(ordering: .relaxed)
+    return sinceNs != 0 && nowNs - sinceNs > Self.stuckAfterNs
+  }
 
   /// - Returns: false where the writer cannot take it; the session is to be ended.
   func stage(_ batch: StagedBatch, of session: SessionID, bytes: Int) -> Bool {
@@ -100,6 +109,8 @@ final class WriterThread: Sendable {
 
     private mutating func commit(_ group: GroupCommit<SessionID>.Group) {
       let startNs = Clock.monotonicNs()
+      thread.commitSinceNs.store(startNs, ordering: .relaxed)
+      defer { thread.commitSinceNs.store(0, ordering: .relaxed) }
       do throws(StoreError) {
         let store = try openStore()
         let outcomes = try store.commit(group.batches)

@@ -1,0 +1,312 @@
+#!/usr/bin/env bash
+# What the fleet does when something is away for long or there is too much: release programs, a private PostgreSQL, loopback.
+#   endurance.sh database-away [SECONDS=600] [stopped|killed]   PostgreSQL does not answer, or is gone
+#   endurance.sh disk-full [SECONDS=120]                        the agent's disk, then the database's; needs root
+#   endurance.sh backlog [GB=10]                                lines that were there before the agent
+# Prints figures, then `passed` or what was wrong. SIGNALBOX_BIN names built programs, ENDURANCE_DIR where to work
+# (/tmp; a backlog needs five times its size), ENDURANCE_KEEP=1 leaves everything there. SIGTERM ends it cleanly.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+age_max=5         # s: of the newest committed sample while a backlog drains
+agent_mib_max=48  # peak resident memory
+collector_mib_max=384
+rate=2000         # numbered lines a second
+
+part=${1:-}
+bin=${SIGNALBOX_BIN:-}
+if [ -z "$bin" ]; then
+  make --silent build >&2
+  bin=$PWD/.build/release
+fi
+dir=$(mktemp -d "${ENDURANCE_DIR:-/tmp}/signalbox-endurance-XXXXXX")
+state=$dir/collector logs=$dir/logs
+chmod 711 "$dir"
+mkdir -p "$logs" "$state" "$dir/agent"
+failures=0 agent='' collector='' writer='' port=0 stopped=()
+
+say() { printf '%-58s %s\n' "$1" "$2"; }
+require() { # WHAT CONDITION…
+  local what=$1
+  shift
+  "$@" || { echo "WRONG: $what"; failures=$((failures + 1)); }
+}
+at_most() { awk -v a="$1" -v b="$2" 'BEGIN { exit !(a != "" && a <= b) }'; }
+at_least() { awk -v a="$1" -v b="$2" 'BEGIN { exit !(a != "" && a >= b) }'; }
+now_ms() { date +%s%3N; }
+pause() { local fd; exec {fd}<> <(:); read -rt "$1" -u "$fd" || true; exec {fd}>&-; }
+sql() { psql -XqAt -F ' ' -d "$(cat "$state/database-url")" -c "$1" 2>"$dir/psql.err"; }
+soon() { PGOPTIONS='-c statement_timeout=3s' PGCONNECT_TIMEOUT=2 timeout 4 psql -XqAt -F ' ' -d "$(cat "$state/database-url")" -c "$1" 2>/dev/null; }
+memory() { awk -v f="$2" '$1 == f":" { printf "%.1f", $2 / 1024 }' "/proc/$1/status" 2>/dev/null; }
+
+clean_up() {
+  trap - EXIT
+  for pid in "${stopped[@]}"; do kill -CONT "$pid" 2>/dev/null || true; done
+  [ -z "$writer" ] || kill "$writer" 2>/dev/null || true
+  for pid in $agent $collector; do
+    kill "$pid" 2>/dev/null || continue
+    for _ in $(seq 300); do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
+    kill -9 "$pid" 2>/dev/null || true
+  done
+  local postmaster
+  postmaster=$(head -1 "$state/postgres/data/postmaster.pid" 2>/dev/null || true)
+  [ -z "$postmaster" ] || kill -QUIT "$postmaster" 2>/dev/null || true
+  sleep 0.5
+  for mount in "$dir/agent" "$state/postgres"; do mountpoint -q "$mount" && umount -l "$mount"; done
+  [ -n "${ENDURANCE_KEEP:-}" ] || rm -rf "$dir"
+}
+trap clean_up EXIT
+trap 'exit 1' INT TERM
+
+# MARK: the fleet
+
+start_collector() {
+  : >"$dir/collector.out"
+  "$bin/signalbox-collector" --state-dir "$state" --listen "127.0.0.1:$port" \
+    >"$dir/collector.out" 2>>"$dir/collector.err" &
+  collector=$!
+  until grep -q '^ready ' "$dir/collector.out"; do
+    kill -0 "$collector" || { tail -3 "$dir/collector.err"; exit 1; }
+    pause 0.1
+  done
+  port=$(sed -n 's/^ready .*listen=[^ ]*:\([0-9]*\) .*/\1/p' "$dir/collector.out")
+  status=$(sed -n 's/^ready .*metrics=\([^ ]*\).*/\1/p' "$dir/collector.out")
+}
+start_agent() {
+  "$bin/signalbox-agent" run --state-dir "$dir/agent" --follow "$logs/**" "$@" 2>>"$dir/agent.err" &
+  agent=$!
+}
+begin() {
+  start_collector
+  "$bin/signalbox-agent" join "$("$bin/signalbox" hosts invite host-1 --state-dir "$state")" \
+    --state-dir "$dir/agent" 2>>"$dir/agent.err" >/dev/null
+}
+# Numbered lines at a steady rate into one file; how many stand in `written`.
+start_writer() {
+  (
+    number=0 stop=0
+    trap 'stop=1' TERM
+    due=$(now_ms)
+    while [ "$stop" = 0 ]; do
+      seq -f "$(date -u '+%Y-%m-%d %H:%M:%S'),000 - INFO - line %.0f of the test" "$number" $((number + rate / 20 - 1))
+      number=$((number + rate / 20)) due=$((due + 50))
+      echo "$number" >"$dir/written"
+      wait=$((due - ${EPOCHREALTIME/[.,]/} / 1000))
+      [ "$wait" -le 0 ] || pause "$(printf '0.%03d' "$wait")"
+    done
+  ) >>"$logs/numbers.log" &
+  writer=$!
+}
+stop_writer() {
+  kill "$writer"
+  wait "$writer" || true
+  writer='' written=$(cat "$dir/written")
+}
+
+# MARK: measuring
+
+# Age in s of the newest committed sample; empty where the database does not answer.
+age() { soon "select round(extract(epoch from clock_timestamp() - max(time))::numeric, 2) from host_samples"; }
+committed_bytes() { soon "select coalesce(sum(committed_offset), 0) from signalbox.followed_files"; }
+log_bytes() { cat "$logs"/* | wc -c; }
+file_bytes() { stat -c %s "$logs"/* | awk '{ n += $1 } END { printf "%.0f", n }'; }
+
+peaks() {
+  agent_peak=$(memory "$agent" VmHWM) collector_peak=$(memory "$collector" VmHWM)
+  say "agent MiB resident: peak; now (≤ $agent_mib_max)" "$agent_peak; $(memory "$agent" VmRSS)"
+  say "collector MiB resident: peak; now (≤ $collector_mib_max)" "$collector_peak; $(memory "$collector" VmRSS)"
+  require "the agent's memory" at_most "$agent_peak" $agent_mib_max
+  require "the collector's memory" at_most "$collector_peak" $collector_mib_max
+}
+# Until every byte of every file is committed and no sample waits, an age a second. LIMIT s.
+drain() {
+  local from age done_bytes all=0 limit=$1
+  from=$(now_ms)
+  : >"$dir/ages"
+  while :; do
+    age=$(age || true)
+    [ -z "$age" ] || echo "$age" >>"$dir/ages"
+    all=$(file_bytes)
+    done_bytes=$(committed_bytes || true)
+    [ "${done_bytes:-0}" -lt $((all - rate * 200)) ] || break
+    [ $(($(now_ms) - from)) -lt $((limit * 1000)) ] || { require "it drains within $limit s" false; break; }
+    echo "$(($(now_ms) - from)) $done_bytes $all ${age:-?} $(memory "$agent" VmRSS) $(memory "$collector" VmRSS)" >>"$dir/progress"
+    pause 0.9
+  done
+  drained_ms=$(($(now_ms) - from))
+}
+# The first sample of all that come after an outage is as old as the connection is new: SKIP s of ages do not count.
+ages() {
+  local worst p99
+  worst=$(sort -n "$dir/ages" | tail -1)
+  p99=$(sort -n "$dir/ages" | awk '{ a[NR] = $1 } END { i = int(NR * 0.99 + 0.999); print a[i < 1 ? 1 : i] }')
+  say "s, age of the newest committed sample while draining: max; p99" "$worst; $p99 of $(wc -l <"$dir/ages")   (≤ $age_max)"
+  require "fresh samples first" at_most "$worst" $age_max
+}
+settle() { # WRITTEN: waits until the last line is there
+  local last="%line $(($1 - 1)) of the test"
+  for _ in $(seq 600); do
+    [ "$(soon "select count(*) from log_lines where time > now() - interval '1 hour' and message like '$last'")" = 1 ] && return
+    pause 0.5
+  done
+  require "the last line came" false
+}
+lines_are_rows() {
+  read -r rows distinct <<<"$(sql "select count(*), count(distinct message) from log_lines where message like '%of the test'")"
+  say "lines written; rows; distinct rows" "$1; $rows; $distinct"
+  require "lines are rows" [ "$1" = "$rows" ]
+  require "no row twice" [ "$rows" = "$distinct" ]
+}
+# A sample a second: what is missing between two must be in the ledger.
+samples_are_complete() {
+  pause 2
+  read -r count distinct missing <<<"$(sql "
+    select count(*), count(distinct time), coalesce(sum(round(gap) - 1) filter (where gap > 1.5), 0)::int
+    from (select time, extract(epoch from time - lag(time) over (order by time)) as gap from host_samples) s")"
+  read -r XX
+  say "samples: rows; distinct; seconds without; reported as lost" "$count; $distinct; $missing; $lost in $ranges ranges"
+  require "no sample twice" [ "$count" = "$distinct" ]
+  require "each missing sample is reported" at_least "$((lost + 2))" "$missing"
+}
+health() { curl -s -m 2 -o /dev/null -w '%{http_code} in %{time_total} s' "http://$status/health" || true; }
+
+# MARK: parts
+
+database_away() {
+  local seconds=$1 how=$2 postmaster data=$state/postgres/data
+  begin
+  start_agent
+  start_writer
+  pause 10
+  say "s, age of the newest committed sample before" "$(age)"
+  postmaster=$(head -1 "$data/postmaster.pid")
+  mapfile -t stopped < <(echo "$postmaster"; pgrep -P "$postmaster")
+  if [ "$how" = stopped ]; then
+    kill -STOP "${stopped[@]}"
+  else
+    # Nobody can start it again while its directory cannot be entered.
+    chmod 0 "$data"
+    kill -9 "${stopped[@]}"
+    stopped=()
+  fi
+  pause "$((seconds / 2))"
+  say "GET /health half-way" "$(health)"
+  pause "$((seconds - seconds / 2))"
+  say "MiB of log lines and samples that waited" "$(du -cm "$logs" "$dir/agent/spool" | awk 'END { print $1 }')"
+  if [ "$how" = stopped ]; then
+    kill -CONT "${stopped[@]}"
+    stopped=()
+  else
+    chmod 700 "$data"
+  fi
+  back=$(now_ms)
+  until [ -n "$(soon 'select 1')" ]; do pause 0.2; done
+  say "s until the database answered" "$(awk -v ms=$(($(now_ms) - back)) 'BEGIN { printf "%.1f", ms / 1000 }')"
+  first=''
+  until [ -n "$first" ] && at_most "$first" $age_max; do pause 0.1; first=$(age || true); done
+  say "s from its return to a committed fresh sample" "$(awk -v ms=$(($(now_ms) - back)) 'BEGIN { printf "%.1f", ms / 1000 }')"
+  drain 600
+  say "s until everything was committed" "$(awk -v ms=$(($(now_ms) - back)) 'BEGIN { printf "%.1f", ms / 1000 }')"
+  ages
+  stop_writer
+  settle "$written"
+  lines_are_rows "$written"
+  samples_are_complete
+  peaks
+}
+
+# Takes all the room of a file system but KIB, and again whatever is freed; until the file is removed.
+fill() { # DIRECTORY KIB
+  dd if=/dev/zero of="$1/ballast" bs=64K 2>/dev/null || true
+  truncate -s "-${2}K" "$1/ballast"
+}
+small_disk() { # DIRECTORY MIB
+  mkdir -p "$1"
+  mount -t tmpfs -o "size=${2}m,mode=755" tmpfs "$1"
+}
+
+disk_full() {
+  local seconds=$1
+  [ "$(id -u)" = 0 ] || { echo "skipped: making small disks needs root"; exit 0; }
+  small_disk "$dir/agent" 64
+  small_disk "$state/postgres" 1024
+  begin
+  start_agent
+  start_writer
+  pause 5
+
+  echo "-- the agent's disk is full, the collector is there"
+  fill "$dir/agent" 0
+  pause "$((seconds / 2))"
+  samples_are_complete
+  say "s, age of the newest committed sample" "$(age)"
+
+  echo "-- the agent's disk is full, the collector is away"
+  kill -9 "$collector"
+  pause "$((seconds / 2))"
+  start_collector
+  until [ -n "$(age)" ] && at_most "$(age)" $age_max; do pause 0.5; done
+  rm "$dir/agent/ballast"
+  pause 15
+  samples_are_complete
+  "$bin/signalbox" gaps --state-dir "$state" || true
+
+  echo "-- the database's disk is full"
+  fill "$state/postgres" 4096
+  pause "$((seconds / 2))"
+  say "GET /health" "$(health)"
+  pause "$((seconds / 2))"
+  say "age of the newest committed sample" "$(age || true)"
+  rm "$state/postgres/ballast"
+  back=$(now_ms)
+  until at_most "$(age || true)" $age_max; do pause 0.2; done
+  say "s from free space to a committed fresh sample" "$(awk -v ms=$(($(now_ms) - back)) 'BEGIN { printf "%.1f", ms / 1000 }')"
+  drain 300
+  ages
+  stop_writer
+  settle "$written"
+  lines_are_rows "$written"
+  samples_are_complete
+  peaks
+}
+
+backlog() {
+  local gb=$1 lines each file time
+  # 100 bytes a line, in four files.
+  each=$((gb * 10000000 / 4))
+  time=$(date -u '+%Y-%m-%d %H:%M:%S')
+  for file in 0 1 2 3; do
+    seq -f "$time,000 - INFO - file $file, line %010.0f of the test, with what a training job says" "$each" >"$logs/$file.log"
+  done
+  lines=$((each * 4))
+  say "GB in lines; MiB" "$gb; $lines lines, $(($(file_bytes) >> 20)) MiB"
+  begin
+  start_agent
+  until [ -n "$(age)" ]; do pause 0.1; done
+  drain $((gb * 600 + 120))
+  until [ "$(committed_bytes)" = "$(file_bytes)" ]; do pause 0.5; done
+  say "s to drain; MB/s; lines/s" "$(awk -v ms="$drained_ms" -v b="$(file_bytes)" -v l="$lines" \
+    'BEGIN { printf "%.0f; %.1f; %.0f", ms / 1000, b / ms / 1000, l / ms * 1000 }')"
+  ages
+  peaks
+  rows=$(sql "select count(*) from signalbox.log_info")
+  counted=$(sql "select sum(lines) from signalbox.log_counts")
+  say "lines; rows; lines in log_counts" "$lines; $rows; $counted"
+  require "rows are lines" [ "$rows" = "$lines" ]
+  require "counts are lines" [ "$counted" = "$lines" ]
+  # Each file's offsets are distinct and each line's length is the same: as many rows as lines means none twice.
+  say "rows with an offset of their own" "$(sql "select count(*) from (select distinct file, file_offset from signalbox.log_info) d")"
+  samples_are_complete
+  say "MiB of database" "$(sql "select pg_database_size(current_database()) >> 20")"
+}
+
+case "$part" in
+database-away) database_away "${2:-600}" "${3:-stopped}" ;;
+disk-full) disk_full "${2:-120}" ;;
+backlog) backlog "${2:-10}" ;;
+*)
+  sed -n '2,7s/^# //p' "$0"
+  exit 2
+  ;;
+esac
+[ "$failures" = 0 ] && echo "passed" || { echo "$failures wrong"; exit 1; }
