@@ -80,12 +80,18 @@ extension Store {
     return late.count
   }
 
+  /// Only as far back as samples are kept: of a bucket whose rows are gone, a late one would be all that is left.
   private func refreshContinuous(_ nowUs: Int64) throws(StoreError) -> Int {
+    let keptUs =
+      try ask(
+        "select (extract(epoch from min(keep)) * 1000000)::int8 from signalbox.time_tables where name in ('host_samples', 'gpu_samples')"
+      ).int(0, 0) ?? .max
+    let fromUs = nowUs - min(keptUs, 30 * Limits.dayUs)
     for table in AggregateTable.all {
       let bucketUs = table.bucket == "1 minute" ? Self.minuteUs : Self.hourUs
       try run(
         "call refresh_continuous_aggregate('signalbox.\(table.name)', $1::timestamptz, $2::timestamptz)",
-        [.time(us: nowUs - 30 * Limits.dayUs), .time(us: nowUs - nowUs % bucketUs)])
+        [.time(us: fromUs), .time(us: nowUs - nowUs % bucketUs)])
     }
     return AggregateTable.all.count
   }
