@@ -51,6 +51,19 @@ import Testing
     #expect(writer.waitingRows == 80 && writer.waitingBatches == 2)
   }
 
+  @Test func aWriterThatIsNeverIdleKeepsNothingOfWhatItHasCommitted() {
+    var limits = GroupCommitLimits()
+    limits.rowsPerGroup = 40
+    var writer = GroupCommit<Int>(limits: limits)
+    _ = writer.stage(Self.staged(1, rows: 40), of: 1, bytes: 10)
+    for number in 2...900 as ClosedRange<UInt64> {
+      _ = writer.stage(Self.staged(number, rows: 40), of: 1, bytes: 10)
+      #expect(writer.nextGroup(nowNs: Int64(number))?.batches.first?.batch.number == number - 1)
+      _ = writer.committed([.committed])
+      #expect(writer.heldBatches == 1 && writer.waitingBatches == 1)
+    }
+  }
+
   @Test func outcomesGoToTheirSessionsInOrder() {
     var writer = GroupCommit<String>()
     for (number, session) in [(1, "a"), (1, "b"), (2, "a")] as [(UInt64, String)] {

@@ -50,7 +50,8 @@ package struct GroupCommit<Session: Hashable & Sendable>: Sendable {
     var bytes: Int
   }
 
-  private var waiting: [Waiting] = []
+  /// nil where it was given out: a batch's memory is not kept until its place goes.
+  private var waiting: [Waiting?] = []
   /// Elements of `waiting` already given out.
   private var head = 0
   private var current: Group?
@@ -70,6 +71,9 @@ package struct GroupCommit<Session: Hashable & Sendable>: Sendable {
 
   /// Batches not yet settled, those of the group under way among them.
   package var waitingBatches: Int { waiting.count - head + (current?.batches.count ?? 0) }
+
+  /// Batches in memory, whether settled or not.
+  var heldBatches: Int { waiting.count { $0 != nil } + (current?.batches.count ?? 0) }
 
   /// Sessions are to stop reading: the database does not keep up.
   package var isBehind: Bool { waitingBytes >= limits.pauseBytes }
@@ -106,17 +110,17 @@ package struct GroupCommit<Session: Hashable & Sendable>: Sendable {
 
   private mutating func takeGroup() -> Group {
     var group = Group(sessions: [], batches: [], rows: 0, bytes: 0, failures: 0)
-    while head < waiting.count {
-      let next = waiting[head]
+    while head < waiting.count, let next = waiting[head] {
       let isFull = group.rows + next.rows > limits.rowsPerGroup || group.bytes + next.bytes > limits.bytesPerGroup
       if isFull && !group.batches.isEmpty { break }
       group.sessions.append(next.session)
       group.batches.append(next.batch)
       group.rows += next.rows
       group.bytes += next.bytes
+      waiting[head] = nil
       head += 1
     }
-    // What was given out is freed in large pieces, so that a long queue is not moved for each group.
+    // The places of what was given out go in large pieces, so that a long queue is not moved for each group.
     if head == waiting.count || head > 1024 {
       waiting.removeFirst(head)
       head = 0
