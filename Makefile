@@ -44,7 +44,7 @@ bench: build
 
 simulate: setup
 	$(RELEASE) --product signalbox-simulate
-	.build/release/signalbox-simulate --seeds $(SEEDS) $(ARGS)
+	.build/release/signalbox-simulate --seeds $(SEEDS) --jobs $(shell nproc) $(ARGS)
 
 chaos:
 	Tests/chaos.sh $(or $(KILLS),200)

@@ -23,6 +23,8 @@ final class SimulatedAgent {
   private var life = 0
   private var wakeAtNs = Int64.max
   private var isPumping = false
+  /// Spools that were given up, and what was begun instead.
+  private var replacedSpools: [SpoolID: SpoolID] = [:]
 
   init(number: Int, host: HostID, disk: SimulatedDisk, files: SimulatedFiles, world: World) {
     self.number = number
@@ -96,6 +98,11 @@ final class SimulatedAgent {
       files.viewEnds()
       for lane in Lane.allCases where process.spool.hasUnwritten(lane) {
         world.truth.forgotten(process.spool.id, lane, after: process.spool.writtenThrough(lane))
+      }
+      for (spool, next) in replacedSpools where next == process.spool.id {
+        for lane in Lane.allCases where process.spool.hasUnwrittenLoss(lane) {
+          world.truth.forgotten(spool, lane, after: 0)
+        }
       }
     }
     process = nil
@@ -193,6 +200,7 @@ final class SimulatedAgent {
       world.fail("agent \(number) cannot decode what the collector sent: \(error)")
       return
     }
+    let spool = process.spool.id
     do throws(UplinkError) {
       _ = try process.session.received(frame, time: world.hostTime)
     } catch {
@@ -201,6 +209,7 @@ final class SimulatedAgent {
         world.fail("agent \(number): \(error)")
       } else {
         world.truth.replaced(process.spool.id)
+        replacedSpools[spool] = process.spool.id
       }
       closeAndWait(atOnce: error == .spoolReplaced)
     }

@@ -7,7 +7,7 @@ final class SimulatedFiles {
     let inode: UInt64
     var data: [UInt8] = []
     /// The lines that end in it.
-    var lines: [[UInt8]] = []
+    var lines: [LineText] = []
     let birthNs: Int64
     fileprivate(set) var modifiedNs: Int64
     fileprivate(set) var names = 1
@@ -63,7 +63,7 @@ final class SimulatedFiles {
   }
 
   /// - Parameter lines: those that `bytes` hold the ends of.
-  func append(_ bytes: [UInt8], lines: [[UInt8]], to node: Node, nowNs: Int64) {
+  func append(_ bytes: [UInt8], lines: [LineText], to node: Node, nowNs: Int64) {
     node.data += bytes
     if !node.isFreed { node.lines += lines }
     node.modifiedNs = stamp(nowNs)
@@ -125,9 +125,9 @@ final class SimulatedFiles {
 
   /// Lines that the agent must have read: those in files that a pattern finds, that this agent was shown, or that
   /// `isKnown` to the collector.
-  func readableLines(_ isKnown: (_ inode: UInt64, _ birthNs: Int64) -> Bool) -> Set<[UInt8]> {
+  func readableLines(_ isKnown: (_ inode: UInt64, _ birthNs: Int64) -> Bool) -> Set<LineText> {
     let named = nodes.filter { pattern.matches($0.key) }.map(\.value.inode)
-    var lines: Set<[UInt8]> = []
+    var lines: Set<LineText> = []
     for node in all where !node.lines.isEmpty {
       let isShown = node.lister != nil && node.lister === view
       if isShown || (node.names > 0 && named.contains(node.inode)) || isKnown(node.inode, node.birthNs) {
@@ -174,7 +174,7 @@ final class SimulatedFiles {
 struct DestroyedLines {
   var inode: UInt64
   var birthNs: Int64
-  var lines: [[UInt8]]
+  var lines: [LineText]
 }
 
 /// One agent's open files and notifications.

@@ -60,7 +60,10 @@ final class SimulatedStore {
   /// One transaction: what fits is stored and the marks move, as the real store's plan decides.
   func commit(_ batches: [StagedBatch]) -> [CommitOutcome] {
     commits += 1
-    let plan = GroupPlan(batches, marks: marks)
+    let before = marks
+    // Handed over: the plan changes it in place.
+    marks = Marks()
+    let plan = GroupPlan(batches, marks: before)
     marks = plan.marks
     for part in plan.spooled {
       store(batches[part.batch].batch.spooled[part.index], part.clippedTo, of: batches[part.batch])
@@ -69,7 +72,6 @@ final class SimulatedStore {
       let staged = batches[part.batch]
       let delta = staged.batch.files[part.index]
       identities[delta.file.key] = (delta.file, delta.tailHash)
-      marks.files[Marks.FileOfHost(host: staged.hostNumber, key: delta.file.key)]?.number = 1
       store(delta, of: staged)
     }
     return plan.outcomes

@@ -7,8 +7,10 @@ final class SimulatedWriter {
   private var random: SeededRandom
   private var node: SimulatedFiles.Node
   private var nextLine = 0
+  /// A copy is made and its original not truncated yet.
+  private var isTruncationDue = false
   /// The rest of a line whose start is written.
-  private var pendingRest: (bytes: [UInt8], lines: [[UInt8]]) = ([], [])
+  private var pendingRest: (bytes: [UInt8], lines: [LineText]) = ([], [])
 
   init(name: String, agent: SimulatedAgent, world: World) {
     self.name = name
@@ -37,26 +39,29 @@ final class SimulatedWriter {
 
   private func write(_ count: Int) {
     var bytes: [UInt8] = []
-    var lines: [[UInt8]] = []
+    var lines: [LineText] = []
     for _ in 0..<count {
-      let text = Array("\(name) \(nextLine) \(String(repeating: "x", count: random.within(0...60)))|".utf8)
+      var line = Array("\(name) \(nextLine) ".utf8)
+      line += repeatElement(UInt8(ascii: "x"), count: random.within(0...60))
+      line.append(UInt8(ascii: "|"))
       nextLine += 1
-      bytes += text
+      bytes += line
       bytes.append(10)
+      let text = LineText(line)
       lines.append(text)
       world.truth.written(text, path: path)
     }
     guard !bytes.isEmpty else { return }
     if random.chance(world.plan.partialRatio), let last = lines.popLast() {
       // The last line is cut; those before it are whole.
-      let cut = bytes.count - random.within(1...last.count)
+      let cut = bytes.count - random.within(1...last.bytes.count)
       pendingRest = (Array(bytes[cut...]), [last])
       bytes.removeLast(bytes.count - cut)
     }
     append(bytes, lines)
   }
 
-  private func append(_ bytes: [UInt8], _ lines: [[UInt8]]) {
+  private func append(_ bytes: [UInt8], _ lines: [LineText]) {
     agent.files.append(bytes, lines: lines, to: node, nowNs: world.wallNs)
     world.note { "\(self.path) grows to \(self.node.data.count), before line \(self.nextLine)" }
     agent.filesChanged()
@@ -100,6 +105,9 @@ final class SimulatedWriter {
   }
 
   private func copyTruncate() {
+    // One rotation ends before the next begins.
+    if isTruncationDue { return }
+    isTruncationDue = true
     world.note { "\(self.path) is copied and truncated" }
     flush()
     shift(keeping: 100)
@@ -108,6 +116,7 @@ final class SimulatedWriter {
     agent.filesChanged()
     let copiedBytes = node.data.count
     let truncate = { [self] in
+      isTruncationDue = false
       // The rest of a line in a file without its start would be a line that nobody wrote.
       flush()
       world.note { "\(self.path) is truncated at \(self.node.data.count)" }

@@ -11,12 +11,9 @@ struct Truth {
     var isForgotten = false
   }
 
-  private struct Line {
-    var path: String
-  }
-
   private var samples: [Int64: Sample] = [:]
-  private var lines: [[UInt8]: Line] = [:]
+  /// And the path that each was written to.
+  private var lines: [LineText: String] = [:]
   /// Spools that were begun because another host used the old one's numbers.
   private var replacements: Set<SpoolID> = []
   private var lastSampleID: Int64 = 0
@@ -37,8 +34,8 @@ struct Truth {
     }
   }
 
-  mutating func written(_ text: [UInt8], path: String) {
-    lines[text] = Line(path: path)
+  mutating func written(_ text: LineText, path: String) {
+    lines[text] = path
   }
 
   mutating func replaced(_ spool: SpoolID) { replacements.insert(spool) }
@@ -49,7 +46,7 @@ struct Truth {
   // MARK: Checks that hold at any time
 
   /// - Returns: what is wrong with what is stored so far.
-  func fault(in store: SimulatedStore) -> String? {
+  func fault(in store: SimulatedStore, _ text: StoredText) -> String? {
     for (id, count) in store.samples {
       if count > 1 { return "sample \(id) is stored \(count) times" }
       if samples[id] == nil { return "sample \(id) was never taken" }
@@ -59,13 +56,13 @@ struct Truth {
       if line.offset < ends[line.file] ?? 0 { return "out of order in \(line.path): offset \(line.offset)" }
       ends[line.file] = line.offset + UInt64(line.advance)
     }
-    return StoredText(store).fault { lines[$0] != nil }
+    return text.fault { lines[$0] != nil }
   }
 
   /// Whether everything has arrived or is in the ledger. Only when all is drained.
   /// - Parameter readable: lines that are in a file which an agent was shown.
-  func missing(in store: SimulatedStore, readable: Set<[UInt8]>) -> String? {
-    missingSample(in: store) ?? wronglyLost(in: store) ?? missingLine(in: store, readable: readable)
+  func missing(in store: SimulatedStore, _ text: StoredText, readable: Set<LineText>) -> String? {
+    missingSample(in: store) ?? wronglyLost(in: store) ?? missingLine(in: text, readable: readable)
   }
 
   private func missingSample(in store: SimulatedStore) -> String? {
@@ -89,19 +86,18 @@ struct Truth {
   }
 
   /// Lines may be missing only where no file holds them any more, or where no pattern ever found it.
-  private func missingLine(in store: SimulatedStore, readable: Set<[UInt8]>) -> String? {
-    let stored = StoredText(store).whole
-    for (text, line) in lines.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) })
-    where stored[text] == nil && readable.contains(text) {
-      return "missing from \(line.path): \(String(decoding: text, as: UTF8.self))"
-    }
-    return nil
+  private func missingLine(in stored: StoredText, readable: Set<LineText>) -> String? {
+    let missing = readable.filter { stored.whole[$0] == nil && lines[$0] != nil }
+    guard let first = missing.min(by: { $0.bytes.lexicographicallyPrecedes($1.bytes) }) else { return nil }
+    return "missing from \(lines[first] ?? ""): \(first.text)"
   }
 
   /// Of a file that the collector knows, nothing may vanish without a word. How much is lost, an agent that was not there
   /// cannot know; that something may be, it can.
-  func vanished(_ destroyed: [DestroyedLines], of host: HostID, in store: SimulatedStore) -> String? {
-    let stored = StoredText(store).whole
+  func vanished(_ destroyed: [DestroyedLines], of host: HostID, in store: SimulatedStore, _ text: StoredText)
+    -> String?
+  {
+    let stored = text.whole
     for entry in destroyed {
       // A generation that nobody was there to see comes and goes untold.
       guard let line = entry.lines.first(where: { stored[$0] == nil }),
@@ -110,7 +106,7 @@ struct Truth {
       let keys = store.keys(inode: entry.inode, birthNs: entry.birthNs, of: host)
       if keys.isEmpty { continue }
       let isTold = store.losses.contains { loss in loss.file.map(keys.contains) ?? false }
-      if !isTold { return "vanished without a loss: \(String(decoding: line, as: UTF8.self))" }
+      if !isTold { return "vanished without a loss: \(line.text)" }
     }
     return nil
   }
@@ -135,28 +131,25 @@ struct Truth {
 /// The stored rows as lines again: a line that was sent before it was whole is one with its rest.
 struct StoredText {
   /// How often each whole line is there.
-  private(set) var whole: [[UInt8]: Int] = [:]
-  /// Starts of lines whose rest has not come.
-  private(set) var starts: [[UInt8]] = []
+  private(set) var whole: [LineText: Int] = [:]
 
   init(_ store: SimulatedStore) {
     var open: [FileKey: [UInt8]] = [:]
+    whole.reserveCapacity(store.lines.count)
     for line in store.lines {
       var text = line.text
-      if let start = open.removeValue(forKey: line.file) {
-        if line.flags.contains(.continuation) { text = start + text } else { starts.append(start) }
+      if !open.isEmpty, let start = open.removeValue(forKey: line.file), line.flags.contains(.continuation) {
+        text = start + text
       }
-      if line.flags.contains(.partial) { open[line.file] = text } else { whole[text, default: 0] += 1 }
+      if line.flags.contains(.partial) { open[line.file] = text } else { whole[LineText(text), default: 0] += 1 }
     }
-    starts += open.values
   }
 
   /// - Parameter isWritten: whether somebody wrote this line.
-  func fault(_ isWritten: ([UInt8]) -> Bool) -> String? {
-    for (text, count) in whole {
-      if !isWritten(text) { return "a line that nobody wrote: \(String(decoding: text, as: UTF8.self))" }
-      if count > 1 { return "stored \(count) times: \(String(decoding: text, as: UTF8.self))" }
-    }
-    return nil
+  func fault(_ isWritten: (LineText) -> Bool) -> String? {
+    let wrong = whole.filter { $0.value > 1 || !isWritten($0.key) }
+    guard let first = wrong.min(by: { $0.key.bytes.lexicographicallyPrecedes($1.key.bytes) }) else { return nil }
+    if !isWritten(first.key) { return "a line that nobody wrote: \(first.key.text)" }
+    return "stored \(first.value) times: \(first.key.text)"
   }
 }

@@ -73,14 +73,18 @@ final class World {
     if violation == nil, !agents.allSatisfy(\.isDrained) {
       fail("not everything has arrived 400 s after the last fault")
     }
-    check()
-    if violation == nil, let fault = truth.missing(in: store, readable: readableLines) { fail(fault) }
+    checkEnd()
+  }
+
+  private func checkEnd() {
+    let text = check()
+    if violation == nil, let fault = truth.missing(in: store, text, readable: readableLines) { fail(fault) }
     for agent in agents where violation == nil {
-      if let fault = truth.vanished(agent.files.destroyed, of: agent.host, in: store) { fail(fault) }
+      if let fault = truth.vanished(agent.files.destroyed, of: agent.host, in: store, text) { fail(fault) }
     }
   }
 
-  private var readableLines: Set<[UInt8]> {
+  private var readableLines: Set<LineText> {
     agents.reduce(into: []) { lines, agent in
       lines.formUnion(
         agent.files.readableLines { inode, birthNs in
@@ -96,8 +100,11 @@ final class World {
     }
   }
 
-  private func check() {
-    if violation == nil, let fault = truth.fault(in: store) { fail(fault) }
+  @discardableResult
+  private func check() -> StoredText {
+    let text = StoredText(store)
+    if violation == nil, let fault = truth.fault(in: store, text) { fail(fault) }
+    return text
   }
 
   private func populate() {

@@ -116,12 +116,14 @@ final class FollowingHarness {
   // MARK: The agent
 
   /// The process ends, whatever it knew is gone, and another starts.
-  func restartAgent(whileDown: () throws -> Void = {}) rethrows {
+  func restartAgent(whileDown: () throws -> Void = {}, beforeWelcome: () throws -> Void = {}) rethrows {
     followers = Self.start(directory + "/nowhere", [], limits, keys)
     underWay = []
     try whileDown()
     followers = Self.start(directory, patterns, limits, keys)
     nowNs += 1_000_000_000
+    followers.tick(nowNs: nowNs)
+    try beforeWelcome()
     followers.resume(from: collector.marks, nowNs: nowNs)
   }
 
@@ -147,6 +149,8 @@ final class FollowingHarness {
       underWay.append(delta)
     }
   }
+
+  var underWayCount: Int { underWay.count }
 
   func commitOldest() {
     guard !underWay.isEmpty else { return }
@@ -178,6 +182,12 @@ final class FollowingHarness {
       bytes += Array(Self.line(written).utf8)
     }
     try Descriptor.open(path(name), .append).write(bytes.span)
+  }
+
+  /// One more line to a file that may have no name any more.
+  func write(to file: borrowing Descriptor) throws {
+    written += 1
+    try file.write(Array(Self.line(written).utf8).span)
   }
 
   /// A line that comes in three writes, with the agent looking in between.

@@ -251,4 +251,70 @@ import Testing
     harness.run(seconds: 20)
     harness.expectEachLineOnce()
   }
+
+  @Test func aRotationBeforeTheCollectorAnswersIsReadOnce() throws {
+    let harness = try FollowingHarness(["app.log*"])
+    try harness.write("app.log", 50)
+    harness.run(seconds: 1)
+    try harness.restartAgent(beforeWelcome: {
+      try harness.copy("app.log", "app.log.1")
+      harness.look()
+      try harness.truncate("app.log")
+      harness.look()
+    })
+    // The copy is somebody's now: a change of it wakes that one only.
+    try harness.write("app.log.1", 1)
+    harness.run(seconds: 30)
+    harness.expectEachLineOnce()
+  }
+
+  @Test func aCopyThatWaitsBelongsToTheFileWhoseMarkComes() throws {
+    let harness = try FollowingHarness(["app.log*"])
+    try harness.write("app.log", 50)
+    harness.run(seconds: 1)
+    try harness.restartAgent(beforeWelcome: {
+      try harness.copy("app.log", "app.log.1")
+      harness.look()
+    })
+    harness.run(seconds: 0.2)
+    try harness.truncate("app.log")
+    harness.run(seconds: 30)
+    harness.expectEachLineOnce()
+  }
+
+  @Test func aDeletedFileThatGrowsAfterItsEndSurvivesAReconnection() throws {
+    var limits = FollowingLimits()
+    limits.deletedIdleNs = 1_000_000_000
+    let harness = try FollowingHarness(["*.log"], limits: limits)
+    try harness.write("app.log", 50)
+    harness.run(seconds: 1)
+    let writer = try Descriptor.open(harness.path("app.log"), .append)
+    try harness.delete("app.log")
+    // Its last delta is under way when it grows once more.
+    for _ in 0..<200 where harness.underWayCount == 0 { harness.take(1) }
+    try #require(harness.underWayCount == 1)
+    try harness.write(to: writer)
+    harness.commitOldest()
+    harness.take(1)
+    harness.reconnect()
+    harness.run(seconds: 10)
+    harness.expectEachLineOnce()
+  }
+
+  @Test func whatDidNotArriveOfATruncatedFileIsReadFromItsCopy() throws {
+    let harness = try FollowingHarness(["app.log*"])
+    try harness.write("app.log", 50)
+    harness.run(seconds: 1)
+    try harness.write("app.log", 20)
+    try harness.copy("app.log", "app.log.1")
+    harness.look()
+    // One line more than the copy has is read, and all of it is under way when the original is truncated.
+    try harness.write("app.log", 1)
+    harness.take(4)
+    try harness.truncate("app.log")
+    harness.take(4)
+    harness.reconnect()
+    harness.run(seconds: 30)
+    harness.expectEachLineOnce(losing: 71..<72)
+  }
 }

@@ -154,6 +154,29 @@ import Testing
     #expect(third.id == second.id)
   }
 
+  /// A copy of the spool may use numbers that lie below ours by now: in the jump of a start, of which only the end is sent.
+  @Test func anotherHostsNumbersInsideAJumpAreNoticed() {
+    let disk = MemoryDisk()
+    let first = Self.start(disk)
+    for index in 0..<10 { first.append(Self.payload(index), lane: .live, nowNs: 0) }
+    for seed in 2...3 as ClosedRange<UInt64> {
+      let spool = Self.start(disk, seed: seed)
+      spool.append(Self.payload(77), lane: .live, nowNs: 0)
+      let base = spool.lastSequence(.live)
+      #expect(Self.resume(spool))
+      _ = Drained.drain(spool, .live)
+      if seed == 2 { #expect(Self.resume(spool, [LaneMark(lane: .live, sequence: base - 1)])) }
+      #expect(Self.resume(spool, [LaneMark(lane: .live, sequence: 10)]))
+    }
+    // In the jump of the start before this one, which this one knows from its segments only.
+    let last = Self.start(disk, seed: 4)
+    last.append(Self.payload(78), lane: .live, nowNs: 0)
+    #expect(Self.resume(last, [LaneMark(lane: .live, sequence: 10)]))
+    let old = last.id
+    #expect(!Self.resume(last, [LaneMark(lane: .live, sequence: 1 << 30)]))
+    #expect(last.id != old)
+  }
+
   @Test func aRestoredDatabaseThatKnowsLessIsToldWhatIsMissing() {
     let spool = Self.start(MemoryDisk())
     for index in 0..<100 { spool.append(Self.payload(index), lane: .live, nowNs: 0) }

@@ -40,6 +40,6 @@ import Testing
     let store = SimulatedStore()
     truth.appended(
       truth.nextSampleID(), host: .init(high: 0, low: 0), spool: .init(high: 0, low: 0), lane: .live, sequence: 1)
-    #expect(truth.missing(in: store, readable: []) != nil)
+    #expect(truth.missing(in: store, StoredText(store), readable: []) != nil)
   }
 }

@@ -20,13 +20,16 @@ extension Followers {
     guard old.offset > 0 || old.isKnownCentrally || lost > 0 else { return nil }
     add(old)
     retargetCopies(of: old)
-    let (identity, seen) = (old.identity, old.size)
-    if adoptCopy(for: old, nowNs: nowNs) || adoptNeighbour(for: old, nowNs: nowNs) {
-      if seen > old.size { loseRest(of: identity, from: old.size, to: seen, nowNs: nowNs) }
-    } else {
-      lose(old, to: lost, .truncated, isEstimate: true, nowNs: nowNs)
-    }
+    if !adopt(old, nowNs: nowNs) { lose(old, to: lost, .truncated, isEstimate: true, nowNs: nowNs) }
     return nil
+  }
+
+  /// Goes on in a copy of the truncated file, if there is one.
+  func adopt(_ old: FollowedFile, nowNs: Int64) -> Bool {
+    let (identity, seen) = (old.identity, old.size)
+    guard adoptCopy(for: old, nowNs: nowNs) || adoptNeighbour(for: old, nowNs: nowNs) else { return false }
+    if seen > old.size { loseRest(of: identity, from: old.size, to: seen, nowNs: nowNs) }
+    return true
   }
 
   /// What came after the copy was made, and was seen before the truncation: copytruncate loses it. Told under a key of its

@@ -44,6 +44,9 @@ extension Followers {
       rename(file)
       file.scan = scanNumber
       look(file, item.status, nowNs: nowNs)
+    } else if file.path == nil {
+      // It took over this copy a moment ago.
+      file.path = item.path
     }
     byPath[item.path] = file
     return true

@@ -7,6 +7,7 @@ extension Followers {
     var known: [FileKey: FileMark] = [:]
     for mark in marks { known[mark.file.key] = mark }
     for file in files { rewind(file, known[file.key], nowNs: nowNs) }
+    for file in files { adoptAgain(file, nowNs: nowNs) }
     for mark in marks where byKey[mark.file.key] == nil { attach(mark, nowNs: nowNs) }
     for file in files {
       reviewCopy(file, nowNs: nowNs)
@@ -28,6 +29,14 @@ extension Followers {
       file.isKnownCentrally = false
       file.isSkipTold = false
     }
+  }
+
+  /// A truncated file whose content was under way: what did not arrive may still be in its copy.
+  private func adoptAgain(_ file: FollowedFile, nowNs: Int64) {
+    guard case .lost(let loss) = file.phase, loss.reason == .truncated, file.isKnownCentrally || file.toldLoss == nil
+    else { return }
+    file.size = loss.to
+    if adopt(file, nowNs: nowNs) { file.toldLoss = nil }
   }
 
   /// Finds the file of a mark: under its name, under another, or a copy of it. Head and tail must be the same, or nothing of it is believed.
@@ -65,6 +74,7 @@ extension Followers {
     let path = file.path
     remove(file)
     add(old)
+    for copy in files where copy.phase == .copy(of: file.key) { copy.phase = .copy(of: old.key) }
     move(old, to: handle, status, path: path, nowNs: nowNs)
   }
 

@@ -90,10 +90,23 @@ package final class Followers: DeltaSource {
       guard let handle = file.handle, let status = fileSystem.status(of: handle), status.sizeBytes > file.offset else {
         return forget(file)
       }
-      file.phase = .following
-      enqueue(file)
+      goOnUnderNewKey(file)
     }
     if case .lost = file.phase { enqueue(file) }
+  }
+
+  /// The collector has closed the old key's book: it keeps no mark to go on from.
+  private func goOnUnderNewKey(_ file: FollowedFile) {
+    let (offset, tailHash) = (file.offset, file.tailHash)
+    byKey[file.key] = nil
+    file.identity.key = makeKey()
+    file.rewind(to: offset, tailHash: tailHash)
+    skip(file, to: offset, tailHash: tailHash)
+    file.committed = 0
+    file.isKnownCentrally = false
+    file.isSkipTold = false
+    byKey[file.key] = file
+    enqueue(file)
   }
 
   /// Looks at what has changed outside. `nextDelta` does this too.
@@ -223,7 +236,8 @@ package final class Followers: DeltaSource {
     held.removeAll { $0 === file }
     if byKey[file.key] === file { byKey[file.key] = nil }
     if byNode[file.node] === file { byNode[file.node] = nil }
-    if let path = file.path, byPath[path] === file { byPath[path] = nil }
+    // A file may have several names.
+    for path in byPath.filter({ $0.value === file }).keys { byPath[path] = nil }
   }
 
   func close(_ file: FollowedFile) {

@@ -47,7 +47,7 @@ package final class Spool {
   }
 
   /// 2^36…2^37: 60 million starts fit, and two clones of a spool meet with a probability of 1 in 10^10.
-  private static let jump: ClosedRange<UInt64> = 1 << 36...1 << 37
+  static let jump: ClosedRange<UInt64> = 1 << 36...1 << 37
 
   // MARK: Writing
 
@@ -102,7 +102,7 @@ package final class Spool {
   package func resume(from marks: [LaneMark], nowNs: Int64, random: inout some RandomNumberGenerator) -> Bool {
     var sequences: [UInt64] = lanes.map { _ in 0 }
     for mark in marks { sequences[Int(mark.lane.rawValue)] = mark.sequence }
-    for (lane, mark) in zip(lanes, sequences) where mark > max(lane.knownThrough, lane.sentThrough) {
+    for (lane, mark) in zip(lanes, sequences) where lane.isForeign(mark) {
       replace(nowNs: nowNs, random: &random)
       return false
     }
@@ -123,6 +123,12 @@ package final class Spool {
 
   /// The disk has refused records, so that they are in memory only: they end with the agent.
   package func hasUnwritten(_ lane: Lane) -> Bool { lanes[Int(lane.rawValue)].hasUnwritten }
+
+  /// The disk has refused what this start, or the spool before this one, found to be lost.
+  package func hasUnwrittenLoss(_ lane: Lane) -> Bool {
+    let lane = lanes[Int(lane.rawValue)]
+    return lane.startLoss != nil && lane.segments.last.map { $0.first < lane.base } ?? true
+  }
 
   /// Last sequence of the lane that is in a file.
   package func writtenThrough(_ lane: Lane) -> UInt64 { lanes[Int(lane.rawValue)].writtenThrough }

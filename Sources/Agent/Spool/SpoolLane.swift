@@ -122,6 +122,17 @@ struct SpoolLane {
     reader = nil
   }
 
+  /// Whether the collector has a number that this spool cannot have sent: beyond all of them, or inside a start's jump.
+  /// Of a jump only the end is ever sent, by the gap record that stands for it.
+  func isForeign(_ mark: UInt64) -> Bool {
+    if mark > max(knownThrough, sentThrough) || (mark > knownThrough && mark < base - 1) { return true }
+    return segments.contains { segment in
+      let used = max(segment.header.previousLast, segment.header.loss.map { $0.to - 1 } ?? 0)
+      let isJump = segment.first - 1 >= segment.header.previousLast + Spool.jump.lowerBound
+      return isJump && mark > used && mark < segment.first - 1
+    }
+  }
+
   // MARK: Reading
 
   /// The item at the cursor, if it fits.

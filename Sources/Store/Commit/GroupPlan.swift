@@ -67,70 +67,81 @@ package struct GroupPlan {
 
   var isEmpty: Bool { !outcomes.contains(.committed) }
 
+  /// What a batch would change: nothing of it is, where one of its parts does not fit.
+  private struct Change {
+    var lanes: [(key: Marks.LaneKey, sequence: UInt64)] = []
+    var files: [(key: Marks.FileOfHost, place: Marks.FilePlace, index: Int)] = []
+    var spooled: [Part] = []
+    var deltas: [Part] = []
+  }
+
   private mutating func decide(_ staged: StagedBatch, _ index: Int) -> CommitOutcome {
     guard marks.epochs[staged.hostNumber] == staged.epoch else { return .fenced }
     if broken.contains(staged.hostNumber) { return .outOfOrder }
-    let before = self
-    var hasNew = false
-    for part in staged.batch.spooled.indices {
-      switch fit(staged, spooledAt: part, index) {
-      case .fits: hasNew = true
-      case .known: break
-      case .gap: return breakOff(before, staged)
-      }
+    var change = Change()
+    for part in staged.batch.spooled.indices where !fit(staged, spooledAt: part, index, &change) {
+      return breakOff(staged)
     }
-    for part in staged.batch.files.indices {
-      switch fit(staged, fileAt: part, index) {
-      case .fits: hasNew = true
-      case .known: break
-      case .gap: return breakOff(before, staged)
-      }
+    for part in staged.batch.files.indices where !fit(staged, fileAt: part, index, &change) {
+      return breakOff(staged)
     }
+    carryOut(change, index)
+    let isNew = !change.spooled.isEmpty || !change.deltas.isEmpty
     let hasParts = !staged.batch.spooled.isEmpty || !staged.batch.files.isEmpty
-    return hasNew || !hasParts ? .committed : .duplicate
+    return isNew || !hasParts ? .committed : .duplicate
   }
 
-  private mutating func breakOff(_ before: GroupPlan, _ staged: StagedBatch) -> CommitOutcome {
-    self = before
+  private mutating func breakOff(_ staged: StagedBatch) -> CommitOutcome {
     broken.insert(staged.hostNumber)
     return .outOfOrder
   }
 
-  private enum Fit { case fits, known, gap }
-
-  private mutating func fit(_ staged: StagedBatch, spooledAt part: Int, _ batch: Int) -> Fit {
-    let records = staged.batch.spooled[part]
-    let key = Marks.LaneKey(host: staged.hostNumber, spool: staged.spool, lane: records.lane)
-    let mark = marks.lanes[key] ?? 0
-    guard records.lastSequence > mark else { return .known }
-    // A gap record may have swallowed sequences whose ack the agent never saw.
-    let swallows = records.firstSequence <= mark && records.firstSequence < records.lastSequence
-    guard records.firstSequence == mark + 1 || swallows else { return .gap }
-    marks.lanes[key] = records.lastSequence
-    movedLanes.insert(key)
-    spooled.append(Part(batch: batch, index: part, clippedTo: mark))
-    return .fits
+  private mutating func carryOut(_ change: Change, _ batch: Int) {
+    for (key, sequence) in change.lanes {
+      marks.lanes[key] = sequence
+      movedLanes.insert(key)
+    }
+    for (key, place, index) in change.files {
+      marks.files[key] = place
+      movedFiles[key] = (batch, index)
+    }
+    spooled += change.spooled
+    files += change.deltas
   }
 
-  private mutating func fit(_ staged: StagedBatch, fileAt part: Int, _ batch: Int) -> Fit {
+  /// - Returns: whether it follows what is committed, or is committed already.
+  private func fit(_ staged: StagedBatch, spooledAt part: Int, _ batch: Int, _ change: inout Change) -> Bool {
+    let records = staged.batch.spooled[part]
+    let key = Marks.LaneKey(host: staged.hostNumber, spool: staged.spool, lane: records.lane)
+    let mark = change.lanes.last { $0.key == key }?.sequence ?? marks.lanes[key] ?? 0
+    guard records.lastSequence > mark else { return true }
+    // A gap record may have swallowed sequences whose ack the agent never saw.
+    let swallows = records.firstSequence <= mark && records.firstSequence < records.lastSequence
+    guard records.firstSequence == mark + 1 || swallows else { return false }
+    change.lanes.append((key, records.lastSequence))
+    change.spooled.append(Part(batch: batch, index: part, clippedTo: mark))
+    return true
+  }
+
+  private func fit(_ staged: StagedBatch, fileAt part: Int, _ batch: Int, _ change: inout Change) -> Bool {
     let delta = staged.batch.files[part]
     let key = Marks.FileOfHost(host: staged.hostNumber, key: delta.file.key)
-    var place = marks.files[key] ?? Marks.FilePlace(number: nil, offset: 0, isFinished: false)
-    let isEnd = delta.isFinished && !place.isFinished
-    if delta.to < delta.from || delta.to < place.offset { return delta.to < place.offset ? .known : .gap }
+    let known = change.files.last { $0.key == key }?.place ?? marks.files[key]
+    var place = known ?? Marks.FilePlace(number: nil, offset: 0, isFinished: false)
+    if delta.to < place.offset { return true }
+    guard delta.to >= delta.from else { return false }
     if delta.to == place.offset {
       // An empty delta brings nothing but the end of the file, the file itself, or how its run stands; the last is the same told twice.
-      let isNew = place.number == nil && marks.files[key] == nil
+      let isEnd = delta.isFinished && !place.isFinished
       let tellsState = !place.isFinished && delta.steps.isEmpty && !(delta.runs.isEmpty && delta.episodes.isEmpty)
-      guard delta.from == delta.to, isEnd || isNew || tellsState else { return .known }
+      guard delta.from == delta.to, isEnd || known == nil || tellsState else { return true }
     } else if delta.from != place.offset {
-      return .gap
+      return false
     }
     place.offset = delta.to
     place.isFinished = delta.isFinished
-    marks.files[key] = place
-    movedFiles[key] = (batch, part)
-    files.append(Part(batch: batch, index: part, clippedTo: 0))
-    return .fits
+    change.files.append((key, place, part))
+    change.deltas.append(Part(batch: batch, index: part, clippedTo: 0))
+    return true
   }
 }

@@ -1,0 +1,101 @@
+#!/usr/bin/env bash
+# Breaks the code on purpose, one way at a time, and prints which seed of the simulation notices first.
+#
+# A check that nothing can fail proves nothing. All mutations are put into one copy of the tree, each behind its number, so
+# that one build serves them all. A mutation whose place is no longer found ends the script: then it must be written anew.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+seeds=${1:-2000}
+copy=$(mktemp -d /tmp/signalbox-mutations-XXXXXX)
+trap 'rm -rf "$copy"' EXIT
+git ls-files -z -- Package.swift Package.resolved Sources Tests Benchmarks | xargs -0 cp --parents -t "$copy"
+for part in checkouts repositories workspace-state.json; do
+  if [[ -e .build/$part ]]; then mkdir -p "$copy/.build" && cp -r ".build/$part" "$copy/.build/"; fi
+done
+
+cat > "$copy/Sources/FleetModel/Mutation.swift" <<'SWIFT'
+internal import Glibc
+
+/// Which mutation is on; 0: none.
+package let mutation = unsafe getenv("SIGNALBOX_MUTATION").flatMap { unsafe Int(String(cString: $0)) } ?? 0
+SWIFT
+
+names=()
+# mutate NAME FILE FROM TO: the first FROM becomes TO; N stands for the mutation's number.
+mutate() {
+  local file=$copy/Sources/$2 text
+  names+=("$1")
+  text=$(< "$file")
+  [[ $text == *"$3"* ]] || { echo "mutations.sh: not found in $2: $3" >&2; exit 1; }
+  printf '%s\n' "${text/"$3"/"${4//mutation N/mutation == ${#names[@]}}"}" > "$file"
+  grep -q '^\(internal\|package\) import FleetModel' "$file" || sed -i '1i internal import FleetModel' "$file"
+}
+
+mutate "the collector acks what it has received, not what is committed" Collector/Gateway/HostSession.swift \
+  '.ack(number: lastAcked)' '.ack(number: mutation N ? lastNumber : lastAcked)'
+mutate "a group whose COMMIT has no answer is not committed again" Collector/Writer/GroupCommit.swift \
+  '    current = group
+  }' '    current = mutation N && failure == .unknown ? nil : group
+  }'
+mutate "a commit does not look at the epoch" Store/Commit/GroupPlan.swift \
+  'marks.epochs[staged.hostNumber] == staged.epoch' '(mutation N) || marks.epochs[staged.hostNumber] == staged.epoch'
+mutate "a file's range need not start at its mark" Store/Commit/GroupPlan.swift \
+  'else if delta.from != place.offset {' 'else if !(mutation N), delta.from != place.offset {'
+mutate "a lane's record need not follow its mark" Store/Commit/GroupPlan.swift \
+  'records.firstSequence == mark + 1 || swallows' '(mutation N) || records.firstSequence == mark + 1 || swallows'
+mutate "marks are committed without their rows" Store/Commit/GroupPlan.swift \
+  'spooled += change.spooled' 'if !(mutation N) { spooled += change.spooled }'
+mutate "rows are committed without their marks" Store/Commit/GroupPlan.swift \
+  'marks.files[key] = place' 'if !(mutation N) { marks.files[key] = place }'
+mutate "what follows a batch that does not fit is taken" Store/Commit/GroupPlan.swift \
+  'if broken.contains' 'if !(mutation N), broken.contains'
+mutate "a file goes on where it was sent, not where it was committed" Agent/Following/Followers+Resuming.swift \
+  'file.rewind(to: mark.offset, tailHash: mark.tailHash)' 'if !(mutation N) { file.rewind(to: mark.offset, tailHash: mark.tailHash) }'
+mutate "a lane goes on where it was sent, not where it was committed" Agent/Spool/SpoolLane.swift \
+  '    cursor = mark + 1' '    if !(mutation N) { cursor = mark + 1 }'
+mutate "the bytes before a mark are not compared" Agent/Following/Followers+Copies.swift \
+  'return verify(handle, size' 'return (mutation N) || verify(handle, size'
+mutate "an inode used again is taken for the old file" Agent/Following/Followers+Discovery.swift \
+  'one == other || one == 0' '(mutation N) || one == other || one == 0'
+mutate "a copy beside its original is read as well" Agent/Following/Followers+Copies.swift \
+  'guard file.offset == 0, let path' 'guard !(mutation N), file.offset == 0, let path'
+mutate "the loss of a file is not told" Agent/Following/Followers+Reading.swift \
+  'if loss.to > loss.from || loss.isEstimate {' 'if !(mutation N), loss.to > loss.from || loss.isEstimate {'
+mutate "the loss of a record is not told" Agent/Spool/SpoolLane.swift \
+  'content: .gap(losses)' 'content: .gap(mutation N ? [] : losses)'
+mutate "the spool is not synced" Agent/Spool/Spool+Writing.swift \
+  '      try disk.sync(segment.name)
+      lanes[index].syncedThrough' '      if !(mutation N) { try disk.sync(segment.name) }
+      lanes[index].syncedThrough'
+mutate "what a power cut may have taken is not told" Agent/Spool/SpoolScan.swift \
+  'if through <= last {' 'if (mutation N) || through <= last {'
+mutate "a start does not jump ahead in the numbers" Agent/Spool/Spool.swift \
+  'highest == 0 ?' '(mutation N) || highest == 0 ?'
+mutate "a clone's use of the spool is not noticed" Agent/Spool/Spool.swift \
+  'where lane.isForeign(mark) {' 'where !(mutation N) && lane.isForeign(mark) {'
+mutate "file identities are remembered from one stream to the next" Agent/Uplink/UplinkSession.swift \
+  '    announced = [:]
+    number' '    if !(mutation N) { announced = [:] }
+    number'
+mutate "a step of the clock is not noticed" Agent/Following/Followers.swift \
+  'if lastNowNs != .min, nowNs' 'if !(mutation N), lastNowNs != .min, nowNs'
+
+echo "building ${#names[@]} mutations" >&2
+log=$copy/build.log
+swift build --package-path "$copy" -c release --product signalbox-simulate > "$log" 2>&1 || { grep error "$log" >&2; exit 1; }
+simulate=$copy/.build/release/signalbox-simulate
+"$simulate" --seeds 100 >&2
+
+echo "| mutation | seed | noticed as |"
+echo "|---|---|---|"
+missed=0
+for index in "${!names[@]}"; do
+  first=$({ SIGNALBOX_MUTATION=$((index + 1)) "$simulate" --seeds "$seeds" 2>&1 || true; } | grep -m1 '^seed [0-9]*:' || true)
+  if [[ -z $first ]]; then
+    missed=$((missed + 1))
+    first="seed none: not noticed in $seeds seeds"
+  fi
+  seed=${first%%:*}
+  echo "| ${names[index]} | ${seed#seed } | $(sed -E 's/x{4,}/xxx/; s/\|//g' <<< "${first#*: }") |"
+done
+exit $((missed > 0))
