@@ -23,6 +23,8 @@ package enum Escaping {
 
   /// A JSON document that is valid already, with invisible and control characters as escapes.
   package static func jsonDocument(_ document: String) -> String {
+    // Nearly every document is printable ASCII.
+    if document.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7f }) { return document }
     guard document.unicodeScalars.contains(where: JSONText.isHostile) else { return document }
     var shown = ""
     for scalar in document.unicodeScalars {

@@ -32,6 +32,7 @@ package struct Renderer {
     if answer.rows.isEmpty { return "[]\n" }
     let keys = keys(answer.columns)
     var text = "[\n"
+    text.reserveCapacity(answer.rows.count * 256)
     for (index, row) in answer.rows.enumerated() {
       text += index == 0 ? "  " : ",\n  "
       append(row, keys, to: &text)
