@@ -163,7 +163,8 @@ samples_are_complete() {
   read -r count distinct missing <<<"$(sql "
     select count(*), count(distinct time), coalesce(sum(round(gap) - 1) filter (where gap > 1.5), 0)::int
     from (select time, extract(epoch from time - lag(time) over (order by time)) as gap from host_samples) s")"
-  read -r XX
+  read -r lost ranges <<<"$(sql "
+    select coalesce(sum(to_offset - from_offset), 0)::int8, count(*) from signalbox.loss_ledger where subject like 'spool%'")"
   say "samples: rows; distinct; seconds without; reported as lost" "$count; $distinct; $missing; $lost in $ranges ranges"
   require "no sample twice" [ "$count" = "$distinct" ]
   require "each missing sample is reported" at_least "$((lost + 2))" "$missing"
@@ -294,8 +295,13 @@ backlog() {
   say "lines; rows; lines in log_counts" "$lines; $rows; $counted"
   require "rows are lines" [ "$rows" = "$lines" ]
   require "counts are lines" [ "$counted" = "$lines" ]
-  # Each file's offsets are distinct and each line's length is the same: as many rows as lines means none twice.
-  say "rows with an offset of their own" "$(sql "select count(*) from (select distinct file, file_offset from signalbox.log_info) d")"
+  # Of n lines of one length, n different offsets have this sum: none is there twice and another missing.
+  wrong=$(sql "
+    select count(*) from (
+      select count(*) as n, sum(file_offset) as offsets, max(file_offset) as last from signalbox.log_info group by file) f
+    where n <> $each or offsets <> last * n / 2 or last <> (select min(committed_offset) from signalbox.followed_files) / n * (n - 1)")
+  say "files whose rows are not their lines" "$wrong of 4"
+  require "each line once" [ "$wrong" = 0 ]
   samples_are_complete
   say "MiB of database" "$(sql "select pg_database_size(current_database()) >> 20")"
 }

@@ -2,7 +2,7 @@ FROM swift:6.3-bookworm AS build
 RUN apt-get update && apt-get install -y --no-install-recommends libnghttp2-dev libssl-dev libpq-dev libprotobuf-c-dev \
     pkg-config && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
-COPY Package.swift ./
+COPY Package.swift Package.resolved ./
 COPY Sources Sources
 COPY Tests Tests
 COPY Benchmarks Benchmarks
@@ -11,8 +11,8 @@ RUN swift build -c release --static-swift-stdlib --product signalbox-collector \
  && cp "$(swift build -c release --show-bin-path)"/signalbox-collector "$(swift build -c release --show-bin-path)"/signalbox /usr/local/bin/
 
 FROM debian:bookworm-slim
-RUN apt-get update && apt-get install -y --no-install-recommends libnghttp2-14 libssl3 libpq5 libprotobuf-c1 ca-certificates \
- && rm -rf /var/lib/apt/lists/* && useradd --system --home /var/lib/signalbox --create-home signalbox
+RUN apt-get update && apt-get install -y --no-install-recommends libnghttp2-14 libssl3 libpq5 libprotobuf-c1 libstdc++6 ca-certificates \
+ && rm -rf /var/lib/apt/lists/* && useradd --system --uid 10001 --home /var/lib/signalbox --create-home signalbox
 COPY --from=build /usr/local/bin/signalbox-collector /usr/local/bin/signalbox /usr/local/bin/
 USER signalbox
 VOLUME /var/lib/signalbox
