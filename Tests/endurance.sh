@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 
 age_max=5         # s: of the newest committed sample while a backlog drains
 agent_mib_max=48  # peak resident memory
-collector_mib_max=384
+collector_mib_max=192
 rate=2000         # numbered lines a second
 
 part=${1:-}
@@ -108,7 +108,6 @@ stop_writer() {
 # Age in s of the newest committed sample; empty where the database does not answer.
 age() { soon "select round(extract(epoch from clock_timestamp() - max(time))::numeric, 2) from host_samples"; }
 committed_bytes() { soon "select coalesce(sum(committed_offset), 0) from signalbox.followed_files"; }
-log_bytes() { cat "$logs"/* | wc -c; }
 file_bytes() { stat -c %s "$logs"/* | awk '{ n += $1 } END { printf "%.0f", n }'; }
 
 peaks() {
@@ -135,7 +134,6 @@ drain() {
   done
   drained_ms=$(($(now_ms) - from))
 }
-# The first sample of all that come after an outage is as old as the connection is new: SKIP s of ages do not count.
 ages() {
   local worst p99
   worst=$(sort -n "$dir/ages" | tail -1)
@@ -244,6 +242,7 @@ disk_full() {
 
   echo "-- the agent's disk is full, the collector is away"
   kill -9 "$collector"
+  wait "$collector" 2>/dev/null || true
   pause "$((seconds / 2))"
   start_collector
   until [ -n "$(age)" ] && at_most "$(age)" $age_max; do pause 0.5; done
