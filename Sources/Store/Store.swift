@@ -89,6 +89,8 @@ enum Limits {
   static let cloneWindowUs: Int64 = 15_000_000
   /// How late a sample may come and still be in the next pass of housekeeping without a note.
   static let aggregateLateUs: Int64 = 600_000_000
+  /// Of one host: certificates that were never used, or that a newer one has replaced.
+  static let spareCertificatesMax = 16
 }
 
 struct PartitionKey: Hashable {

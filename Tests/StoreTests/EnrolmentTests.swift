@@ -42,6 +42,26 @@ import Testing
       problem { () throws(StoreError) in try redeem(fixture.store, key: 2, host: 1, at: late) } == .alreadyRedeemed)
   }
 
+  @Test func `A host that renews without end keeps its newest certificates and no more`() throws {
+    let fixture = try StoreFixture()
+    try invite(fixture)
+    let host = try redeem(fixture.store, key: 2, host: 1).host
+    for number in UInt8(10)..<60 {
+      try fixture.store.addCertificate(
+        host: host, fingerprint: key(number), issuedNs: StoreFixture.nowNs + Int64(number) * 1_000_000_000,
+        expiresNs: StoreFixture.nowNs + 86_400_000_000_000)
+      if number.isMultiple(of: 10) {
+        try fixture.store.certificateUsed(fingerprint: key(number), nowNs: StoreFixture.nowNs)
+      }
+    }
+    let kept = try fixture.store.allowList(of: host)
+    #expect(kept.count == 17)
+    #expect(kept.contains { $0.fingerprint == key(59) && $0.state == .active })
+    // The one in use stays, however many came after it.
+    #expect(kept.contains { $0.fingerprint == key(50) && $0.state == .active })
+    #expect(!kept.contains { $0.fingerprint == key(10) })
+  }
+
   @Test func `A token of a host that was revoked meanwhile gives nothing`() throws {
     let fixture = try StoreFixture()
     try invite(fixture)

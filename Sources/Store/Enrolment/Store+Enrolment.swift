@@ -79,6 +79,15 @@ extension Store {
         [
           .bytes(fingerprint), .int4(Int32(clamping: number)), .time(us: issuedNs / 1000), .time(us: expiresNs / 1000),
         ])
+      // A host that asks again and again gets an answer, not a table without end. What goes is refused as it was before,
+      // or was never used.
+      try run(
+        """
+        delete from signalbox.certificates where fingerprint in (
+          select fingerprint from signalbox.certificates
+          where host = $1 and revoked is null and (first_used is null or retired is not null)
+          order by issued desc, fingerprint offset \(Limits.spareCertificatesMax))
+        """, [.int4(Int32(clamping: number))])
       try notify(host)
     }
   }
