@@ -39,24 +39,17 @@ mutate "a group whose COMMIT has no answer is not committed again" Collector/Wri
   }'
 mutate "a commit does not look at the epoch" Store/Commit/GroupPlan.swift \
   'marks.epochs[staged.hostNumber] == staged.epoch' '(mutation N) || marks.epochs[staged.hostNumber] == staged.epoch'
-mutate "a file's range need not start at its mark" Store/Commit/GroupPlan.swift \
-  'else if delta.from != place.offset {' 'else if !(mutation N), delta.from != place.offset {'
-mutate "a lane's record need not follow its mark" Store/Commit/GroupPlan.swift \
-  'records.firstSequence == mark + 1 || swallows' '(mutation N) || records.firstSequence == mark + 1 || swallows'
 mutate "marks are committed without their rows" Store/Commit/GroupPlan.swift \
   'spooled += change.spooled' 'if !(mutation N) { spooled += change.spooled }'
 mutate "rows are committed without their marks" Store/Commit/GroupPlan.swift \
   'marks.files[key] = place' 'if !(mutation N) { marks.files[key] = place }'
-mutate "what follows a batch that does not fit is taken" Store/Commit/GroupPlan.swift \
-  'if broken.contains' 'if !(mutation N), broken.contains'
 mutate "a file goes on where it was sent, not where it was committed" Agent/Following/Followers+Resuming.swift \
   'file.rewind(to: mark.offset, tailHash: mark.tailHash)' 'if !(mutation N) { file.rewind(to: mark.offset, tailHash: mark.tailHash) }'
 mutate "a lane goes on where it was sent, not where it was committed" Agent/Spool/SpoolLane.swift \
   '    cursor = mark + 1' '    if !(mutation N) { cursor = mark + 1 }'
-mutate "the bytes before a mark are not compared" Agent/Following/Followers+Copies.swift \
-  'return verify(handle, size' 'return (mutation N) || verify(handle, size'
-mutate "an inode used again is taken for the old file" Agent/Following/Followers+Discovery.swift \
-  'one == other || one == 0' '(mutation N) || one == other || one == 0'
+mutate "a file of a mark's name and inode is believed without comparing its bytes" Agent/Following/Followers+Copies.swift \
+  '    let count = Int(old.identity.headLength)' '    if mutation N { return status.sizeBytes >= old.offset }
+    let count = Int(old.identity.headLength)'
 mutate "a copy beside its original is read as well" Agent/Following/Followers+Copies.swift \
   'guard file.offset == 0, let path' 'guard !(mutation N), file.offset == 0, let path'
 mutate "the loss of a file is not told" Agent/Following/Followers+Reading.swift \

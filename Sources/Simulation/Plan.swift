@@ -77,6 +77,11 @@ struct Plan {
     commitLimits.pauseBytes = random.within(4096...1 << 20)
   }
 
+  /// But for a power cut, nothing takes a record that the spool has.
+  var keepsRecords: Bool {
+    !hasClone && !hasFullDisk && diskFailureRatio == 0 && spoolLimits.bytesMax >= 1 << 20
+  }
+
   var summary: String {
     "\(agents) agents, \(collectors) collectors, \(writers) writers, rotation \(rotation) \(rotationRatio), partial "
       + "\(partialRatio), follows rotated: \(followsRotated), silent \(silentRatio), stamps \(stampGranularityNs) ns, clone: "

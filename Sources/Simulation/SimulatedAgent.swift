@@ -23,6 +23,7 @@ final class SimulatedAgent {
   private var life = 0
   private var wakeAtNs = Int64.max
   private var isPumping = false
+  private(set) var hasLostPower = false
   /// Spools that were given up, and what was begun instead.
   private var replacedSpools: [SpoolID: SpoolID] = [:]
 
@@ -75,6 +76,7 @@ final class SimulatedAgent {
   func cutPower() {
     world.note { "host \(number) loses power" }
     stop()
+    hasLostPower = true
     disk.cutPower()
     boot = BootID(high: 1, low: random.next())
   }
@@ -86,6 +88,7 @@ final class SimulatedAgent {
     process.spool.close(nowNs: world.scheduler.nowNs)
     stop()
     if random.chance(0.5) {
+      hasLostPower = true
       disk.cutPower()
       boot = BootID(high: 1, low: random.next())
     }

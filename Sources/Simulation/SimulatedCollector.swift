@@ -7,6 +7,8 @@ final class SimulatedCollector {
   private struct Stream {
     var session: HostSession
     let connection: SimulatedConnection
+    /// Received and not acked.
+    var unacked: [StagedBatch] = []
   }
 
   let number: Int
@@ -79,8 +81,10 @@ final class SimulatedCollector {
     switch action {
     case .fence(let hello): fence(hello, on: number)
     case .stage(let batch, let bytes):
+      streams[number]?.unacked.append(batch)
       if writer.stage(batch, of: number, bytes: bytes) { pump() } else { end(number, "the writer is full") }
     case .send(let frame):
+      if case .ack(let last) = frame { checkAck(through: last, on: number) }
       world.note { "collector \(self.number) → \(number): \(frame.summary)" }
       var bytes: [UInt8] = []
       Wire.encode(frame, into: &bytes)
@@ -91,6 +95,16 @@ final class SimulatedCollector {
         world.fail("collector \(self.number) stream \(number) is over a limit: \(fault)")
       }
       self.end(number, end.description)
+    }
+  }
+
+  /// The agent forgets what is acked: it must be in the store by then.
+  private func checkAck(through last: UInt64, on number: Int) {
+    while let batch = streams[number]?.unacked.first, batch.batch.number <= last {
+      streams[number]?.unacked.removeFirst()
+      if !world.store.holds(batch) {
+        world.fail("stream \(number): batch \(batch.batch.number) is acked, not committed")
+      }
     }
   }
 

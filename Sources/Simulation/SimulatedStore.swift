@@ -77,6 +77,17 @@ final class SimulatedStore {
     return plan.outcomes
   }
 
+  /// Whether all that the batch has is committed.
+  func holds(_ staged: StagedBatch) -> Bool {
+    staged.batch.spooled.allSatisfy { part in
+      let key = Marks.LaneKey(host: staged.hostNumber, spool: staged.spool, lane: part.lane)
+      return part.lastSequence <= marks.lanes[key] ?? 0
+    }
+      && staged.batch.files.allSatisfy { delta in
+        delta.to <= marks.files[Marks.FileOfHost(host: staged.hostNumber, key: delta.file.key)]?.offset ?? 0
+      }
+  }
+
   private func store(_ part: SpooledRecords, _ clippedTo: UInt64, of staged: StagedBatch) {
     for sample in part.records.hosts { samples[sample.timeNs, default: 0] += 1 }
     for var loss in part.records.losses {

@@ -111,6 +111,14 @@ struct Truth {
     return nil
   }
 
+  /// Where nothing took a record, none may be told as lost: neither a killed process nor a broken connection does, and a power
+  /// cut damages, but fills nothing.
+  func groundless(in store: SimulatedStore, hadPowerCut: Bool) -> String? {
+    let entry = store.losses.first { $0.spool != nil && !(hadPowerCut && $0.loss.reason == .spoolDamaged) }
+    guard let loss = entry?.loss else { return nil }
+    return "a loss without a cause: \(loss.subject) \(loss.from) to \(loss.to), \(loss.reason)"
+  }
+
   /// An exact loss must not name what is there.
   private func wronglyLost(in store: SimulatedStore) -> String? {
     for (id, sample) in samples where store.samples[id] != nil {

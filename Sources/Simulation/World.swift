@@ -79,6 +79,11 @@ final class World {
   private func checkEnd() {
     let text = check()
     if violation == nil, let fault = truth.missing(in: store, text, readable: readableLines) { fail(fault) }
+    if violation == nil, plan.keepsRecords,
+      let fault = truth.groundless(in: store, hadPowerCut: agents.contains(where: \.hasLostPower))
+    {
+      fail(fault)
+    }
     for agent in agents where violation == nil {
       if let fault = truth.vanished(agent.files.destroyed, of: agent.host, in: store, text) { fail(fault) }
     }
