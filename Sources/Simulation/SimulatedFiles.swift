@@ -103,7 +103,9 @@ final class SimulatedFiles {
   private func free(_ node: Node) {
     freeInodes.append(node.inode)
     node.isFreed = true
-    destroy(node)
+    var starts = [0]
+    for (index, byte) in node.data.enumerated() where byte == 10 { starts.append(index + 1) }
+    destroy(node, starts: Array(starts.dropLast().suffix(node.lines.count)))
   }
 
   /// Lines that began after the copy was made, in a part of the file that no agent which still runs has looked at: nothing
@@ -116,9 +118,10 @@ final class SimulatedFiles {
     return isMidLine ? max(0, ends - 1) : ends
   }
 
-  private func destroy(_ node: Node) {
+  private func destroy(_ node: Node, starts: [Int]? = nil) {
     if !node.lines.isEmpty {
-      destroyed.append(DestroyedLines(inode: node.inode, birthNs: node.birthNs, lines: node.lines))
+      destroyed.append(
+        DestroyedLines(inode: node.inode, birthNs: node.birthNs, lines: node.lines, deletedStarts: starts))
     }
     node.lines = []
   }
@@ -175,6 +178,15 @@ struct DestroyedLines {
   var inode: UInt64
   var birthNs: Int64
   var lines: [LineText]
+  /// Where each began, in a file that was deleted.
+  var deletedStarts: [Int]?
+
+  /// Those that began before the offset at which a deleted file's end was committed, if it was. A later agent has no mark and
+  /// no name to find the rest by.
+  func known(endOffset: UInt64?) -> [LineText] {
+    guard let deletedStarts, let endOffset else { return lines }
+    return zip(lines, deletedStarts).filter { $0.1 < endOffset }.map(\.0)
+  }
 }
 
 /// One agent's open files and notifications.

@@ -40,6 +40,12 @@ final class SimulatedStore {
     }.map(\.key)
   }
 
+  /// Where the last of the keys ended; nil while one of them is still followed.
+  func endOffset(_ keys: [FileKey], of host: HostID) -> UInt64? {
+    let places = keys.compactMap { marks.files[Marks.FileOfHost(host: number(host), key: $0)] }
+    return places.allSatisfy(\.isFinished) ? places.map(\.offset).max() : nil
+  }
+
   private func number(_ host: HostID) -> Int32 { Int32(truncatingIfNeeded: host.low) }
 
   func fence(_ host: HostID, spool: SpoolID) -> Fence {

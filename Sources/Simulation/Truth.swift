@@ -100,11 +100,11 @@ struct Truth {
     let stored = text.whole
     for entry in destroyed {
       // A generation that nobody was there to see comes and goes untold.
-      guard let line = entry.lines.first(where: { stored[$0] == nil }),
-        entry.lines.contains(where: { stored[$0] != nil })
+      guard entry.lines.contains(where: { stored[$0] == nil }), entry.lines.contains(where: { stored[$0] != nil })
       else { continue }
       let keys = store.keys(inode: entry.inode, birthNs: entry.birthNs, of: host)
-      if keys.isEmpty { continue }
+      let known = entry.known(endOffset: store.endOffset(keys, of: host))
+      guard !keys.isEmpty, let line = known.first(where: { stored[$0] == nil }) else { continue }
       let isTold = store.losses.contains { loss in loss.file.map(keys.contains) ?? false }
       if !isTold { return "vanished without a loss: \(line.text)" }
     }
