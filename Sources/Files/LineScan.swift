@@ -5,7 +5,7 @@ internal import Glibc
 ///
 /// One pass finds all of it, so that an ordinary line is not looked at byte by byte again.
 package struct LineScan: Sendable {
-  package enum Finding: Int, Sendable {
+  @frozen package enum Finding: Int, Sendable {
     case newline = 0
     /// NUL, carriage return, or not ASCII.
     case odd = 1
@@ -16,7 +16,7 @@ package struct LineScan: Sendable {
   }
 
   /// Four words for each 64 bytes, in the order of `Finding`.
-  private var words: [UInt64] = []
+  @usableFromInline package private(set) var words: [UInt64] = []
   private var count = 0
 
   package init() {}
@@ -32,8 +32,8 @@ package struct LineScan: Sendable {
     }
   }
 
-  /// The first finding in `range`, or nil.
-  package func first(_ finding: Finding, in range: Range<Int>) -> Int? {
+  /// The first finding in `range`, or nil. Inlined: it is asked several times for each line.
+  @inlinable package func first(_ finding: Finding, in range: Range<Int>) -> Int? {
     guard range.lowerBound < range.upperBound else { return nil }
     var block = range.lowerBound >> 6
     let last = (range.upperBound - 1) >> 6

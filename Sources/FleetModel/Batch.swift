@@ -161,25 +161,26 @@ package struct LogLines: Sendable, Equatable {
   package var isEmpty: Bool { lengths.isEmpty }
 }
 
-package struct LineFlags: OptionSet, Sendable {
+/// Inlined into the readers: several are made for each line.
+@frozen package struct LineFlags: OptionSet, Sendable {
   package let rawValue: UInt8
-  package init(rawValue: UInt8) { self.rawValue = rawValue }
+  @inlinable package init(rawValue: UInt8) { self.rawValue = rawValue }
   /// The line had no newline yet when it was sent.
-  package static let partial = LineFlags(rawValue: 1)
+  @inlinable package static var partial: LineFlags { LineFlags(rawValue: 1) }
   /// Longer than the limit; the rest was left out.
-  package static let truncated = LineFlags(rawValue: 2)
+  @inlinable package static var truncated: LineFlags { LineFlags(rawValue: 2) }
   /// Bytes that are no UTF-8, or NUL, were replaced by U+FFFD.
-  package static let repaired = LineFlags(rawValue: 4)
+  @inlinable package static var repaired: LineFlags { LineFlags(rawValue: 4) }
   /// A secret was removed.
-  package static let redacted = LineFlags(rawValue: 8)
+  @inlinable package static var redacted: LineFlags { LineFlags(rawValue: 8) }
   /// The time was read from the line; else it is when the agent read it.
-  package static let timed = LineFlags(rawValue: 16)
+  @inlinable package static var timed: LineFlags { LineFlags(rawValue: 16) }
   /// Several lines of the file (a traceback, a progress bar) in one.
-  package static let joined = LineFlags(rawValue: 32)
+  @inlinable package static var joined: LineFlags { LineFlags(rawValue: 32) }
   /// The rest of the partial line before it.
-  package static let continuation = LineFlags(rawValue: 64)
+  @inlinable package static var continuation: LineFlags { LineFlags(rawValue: 64) }
   /// A row that its format's reader could not read.
-  package static let malformed = LineFlags(rawValue: 128)
+  @inlinable package static var malformed: LineFlags { LineFlags(rawValue: 128) }
 }
 
 package enum Level: UInt8, Sendable, CaseIterable {

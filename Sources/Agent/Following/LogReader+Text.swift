@@ -3,13 +3,12 @@ internal import FleetModel
 
 extension LogReader {
   /// Adds a row; `text` lies in the bytes that were scanned.
-  func appendRow(
+  mutating func appendRow(
     _ bytes: Span<UInt8>, _ text: Range<Int>, advance: Int, _ timeUs: Int64, _ level: Level, _ flags: LineFlags,
-    _ isOdd: Bool,
-    blockLines: inout Int, into delta: inout FileDelta
+    _ isOdd: Bool, into delta: inout FileDelta
   ) {
     let before = delta.lines.text.count
-    let found = appendText(bytes, text, isOdd, blockLines: &blockLines, into: &delta.lines.text)
+    let found = appendText(bytes, text, isOdd, into: &delta.lines.text)
     delta.lines.lengths.append(UInt32(delta.lines.text.count - before))
     delta.lines.advances.append(UInt32(advance))
     delta.lines.timesUs.append(timeUs)
@@ -17,23 +16,9 @@ extension LogReader {
     delta.lines.flags.append(flags.with(found).rawValue)
   }
 
-  mutating func appendRow(
-    _ bytes: Span<UInt8>, _ text: Range<Int>, advance: Int, _ timeUs: Int64, _ level: Level, _ flags: LineFlags,
-    _ isOdd: Bool,
-    into delta: inout FileDelta
-  ) {
-    appendRow(bytes, text, advance: advance, timeUs, level, flags, isOdd, blockLines: &blockLines, into: &delta)
-  }
-
+  /// Copies, repairs and redacts: no text gets into a delta in another way.
   mutating func appendText(
     _ bytes: Span<UInt8>, _ text: Range<Int>, _ isOdd: Bool, into out: inout [UInt8]
-  ) -> LineFlags {
-    appendText(bytes, text, isOdd, blockLines: &blockLines, into: &out)
-  }
-
-  /// Copies, repairs and redacts: no text gets into a delta in another way.
-  private func appendText(
-    _ bytes: Span<UInt8>, _ text: Range<Int>, _ isOdd: Bool, blockLines: inout Int, into out: inout [UInt8]
   ) -> LineFlags {
     let start = out.count
     var flags = LineFlags.none
@@ -43,7 +28,7 @@ extension LogReader {
     } else {
       out.append(bytes, text)
     }
-    if blockLines > 0, isInBlock(bytes, text, &blockLines) {
+    if blockLines > 0, isInBlock(bytes, text) {
       out.removeLast(out.count - start)
       out.append(contentsOf: "[redacted:pem]".utf8)
       redactor.countBlockLine()
@@ -57,7 +42,7 @@ extension LogReader {
   }
 
   /// Whether the line still belongs to the PEM block (RFC 7468): base64, a header, or its end.
-  private func isInBlock(_ bytes: Span<UInt8>, _ text: Range<Int>, _ blockLines: inout Int) -> Bool {
+  private mutating func isInBlock(_ bytes: Span<UInt8>, _ text: Range<Int>) -> Bool {
     blockLines += 1
     let isEnd = bytes.holds("-----END ", at: text.lowerBound)
     let isBody =

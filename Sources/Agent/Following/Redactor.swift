@@ -153,6 +153,11 @@ enum ByteClass {
     isIn(0x23ff_a800_0000_0000, 0x07ff_fffe_87ff_fffe, byte)
   }
 
+  /// A letter, a digit, `_` or `-`.
+  @inline(__always) static func isName(_ byte: UInt8) -> Bool {
+    isIn(0x03ff_2000_0000_0000, 0x07ff_fffe_87ff_fffe, byte)
+  }
+
   /// Sets of ASCII as 128 bits: one test instead of a comparison for each range.
   @inline(__always) private static func isIn(_ low: UInt64, _ high: UInt64, _ byte: UInt8) -> Bool {
     byte < 128 && (byte < 64 ? low : high) >> UInt64(byte & 63) & 1 != 0

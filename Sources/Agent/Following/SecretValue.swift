@@ -203,17 +203,17 @@ enum SecretValue {
   private static func holdsSecret(_ text: Span<UInt8>, _ lower: Int, _ last: Int) -> Bool {
     var start = last
     var isLikely = false
-    while start > lower, ByteClass.isWord(text[start - 1]) || isJoint(text[start - 1]) {
+    var behind: UInt8 = 0
+    while start > lower {
+      let byte = text[start - 1]
+      guard ByteClass.isName(byte) else { break }
       start -= 1
-      if text[start] | 0x20 == UInt8(ascii: "c"), start + 1 < last, text[start + 1] | 0x20 == UInt8(ascii: "r") {
-        isLikely = true
-      }
+      if behind | 0x20 == UInt8(ascii: "r"), byte | 0x20 == UInt8(ascii: "c") { isLikely = true }
+      behind = byte
     }
     guard isLikely, last - start >= 6 else { return false }
     return (start...(last - 6)).contains { ends(text, $0 + 6, "secret") }
   }
-
-  private static func isJoint(_ byte: UInt8) -> Bool { byte == UInt8(ascii: "_") || byte == UInt8(ascii: "-") }
 
   @inline(__always) private static func lowered(_ byte: UInt8) -> UInt8 {
     byte == UInt8(ascii: "-") ? UInt8(ascii: "_") : ByteClass.of(byte) == ByteClass.upper ? byte | 0x20 : byte
