@@ -110,6 +110,10 @@ package struct Descriptor: ~Copyable, Sendable {
     if fdatasync(raw) != 0 { throw .last("sync", path) }
   }
 
+  /// Takes the file's exclusive lock, without waiting: flock(2). It goes with the last descriptor of this opening.
+  /// - Returns: false where another opening has it.
+  package borrowing func lockForWriting() -> Bool { flock(raw, LOCK_EX | LOCK_NB) == 0 }
+
   package borrowing func truncate(to size: UInt64) throws(FileError) {
     if ftruncate(raw, off_t(clamping: size)) != 0 { throw .last("truncate", path) }
   }

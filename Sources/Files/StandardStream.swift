@@ -32,6 +32,11 @@ package enum Process {
   /// A write to a closed pipe then fails with EPIPE instead of ending the process.
   package static func ignoreBrokenPipes() { _ = signal(SIGPIPE, SIG_IGN) }
 
+  /// Ctrl-C on the terminal and its closing are for others in the pipeline.
+  package static func ignoreInterrupts() { for number in [SIGINT, SIGHUP] { _ = signal(number, SIG_IGN) } }
+
+  package static var id: Int32 { getpid() }
+
   package static func environment(_ name: String) -> String? {
     unsafe getenv(name).map { unsafe String(cString: $0) }
   }

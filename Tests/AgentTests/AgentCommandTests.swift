@@ -7,6 +7,7 @@ import Testing
       "run", "--state-dir", "/var/lib/a", "--follow=/srv/**/*.log", "--follow", "/tmp/x", "--allow", "/srv",
       "--interval",
       "500ms", "--socket", "/run/s.sock", "--process", "trainer",
+      "--journal", "train.service", "--journal", "all", "--inbox", "/srv/inbox",
     ]
     guard case .run(let options) = try AgentCommand.parse(words) else {
       Issue.record("not a run")
@@ -18,6 +19,17 @@ import Testing
     #expect(options.intervalNs == 500_000_000)
     #expect(options.socketPath == "/run/s.sock")
     #expect(options.processPatterns == ["trainer"])
+    #expect(options.journals == ["train.service", "all"])
+    #expect(options.inbox == "/srv/inbox")
+  }
+
+  @Test func pipeKnowsItsInbox() throws {
+    var options = PipeOptions()
+    options.name = "train"
+    #expect(try AgentCommand.parse(["pipe", "train"]) == .pipe(options))
+    options.inbox = "/x/inbox"
+    options.limitBytes = 2 << 20
+    #expect(try AgentCommand.parse(["pipe", "--state-dir", "/x", "train", "--limit", "2"]) == .pipe(options))
   }
 
   @Test(
@@ -28,7 +40,8 @@ import Testing
       (["run", "--speed"], "Unknown option '--speed'"), (["join"], "Give the token"),
       (["join", "t"], "--state-dir DIR"),
       (["join", "a", "b", "--state-dir", "/x"], "'b' is a second one"), (["redact"], "Name the file"),
-      (["run", "--spool-limit", "0"], "1 to 1048576"),
+      (["run", "--spool-limit", "0"], "1 to 1048576"), (["pipe"], "Name the stream"), (["pipe", "a/b"], "not 'a/b'"),
+      (["pipe", "a", "b"], "'b' is a second one"), (["run", "--journal", ".."], "not '..'"),
     ] as [([String], String)])
   func mistakesGetOneSentence(_ words: [String], _ part: String) {
     let error = #expect(throws: UsageError.self) { try AgentCommand.parse(words) }

@@ -12,6 +12,7 @@ final class TestFleet {
   private(set) var databaseURL = ""
   private(set) var metricsAddress = ""
   private var agentWords: [String] = []
+  private var agentEnvironment: [String: String] = [:]
   /// Set where the tests run on a server of their own instead of the collector's private one.
   private let ownDatabase: String?
 
@@ -104,13 +105,15 @@ final class TestFleet {
     guard result.code == 0 else { throw HarnessError("join failed (\(result.code)): \(result.errors)") }
   }
 
-  func startAgent(_ extra: [String] = []) throws {
+  func startAgent(_ extra: [String] = [], environment: [String: String] = [:]) throws {
+    agentEnvironment = environment
     agentWords = ["run", "--state-dir", agentState, "--follow", logs + "/**"] + extra
     try restartAgent()
   }
 
   func restartAgent() throws {
-    agent = try Program("signalbox-agent", agentWords, errorPath: directory + "/agent.err")
+    agent = try Program(
+      "signalbox-agent", agentWords, environment: agentEnvironment, errorPath: directory + "/agent.err")
   }
 
   func killAgent() { agent?.kill() }

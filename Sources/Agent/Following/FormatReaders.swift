@@ -7,11 +7,14 @@ package typealias ZoneOffset = (_ wallNs: Int64) -> Int
 package final class FormatReaders {
   private let redactor: Redactor
   private let zone: ZoneOffset
+  private let streams: FollowedStreams?
 
   /// - Parameter redactor: the host's one; every line goes through it.
-  package init(redactor: Redactor, zone: @escaping ZoneOffset) {
+  /// - Parameter streams: where files are no logs of their own; nil: nowhere.
+  package init(redactor: Redactor, zone: @escaping ZoneOffset, streams: FollowedStreams? = nil) {
     self.redactor = redactor
     self.zone = zone
+    self.streams = streams
   }
 
   /// - Parameter head: the file's first bytes: at least one whole line where it has one, at most 64 KiB.
@@ -24,6 +27,10 @@ package final class FormatReaders {
 
   /// The reader for `context.file.format`.
   package func make(_ context: ReaderContext) -> any FormatReader {
-    TrainingFormats.make(context, redactor: redactor) ?? LogReader(context, redactor: redactor, zone: zone)
+    if let streams, streams.isJournal(context.file.path) {
+      let isWhole = streams.shown(context.file.path) == "journal"
+      return JournalReader(context, redactor: redactor, zone: zone, namesUnits: isWhole)
+    }
+    return TrainingFormats.make(context, redactor: redactor) ?? LogReader(context, redactor: redactor, zone: zone)
   }
 }

@@ -6,6 +6,8 @@ package enum AgentCommand: Equatable, Sendable {
   case join(JoinOptions)
   /// The helper process beside the agent that asks what can hang.
   case probe
+  /// Copies standard input to standard output, and to where the agent follows it.
+  case pipe(PipeOptions)
   /// Shows what the redactor would send of a file.
   case redact(path: String)
   case help
@@ -19,12 +21,25 @@ package struct JoinOptions: Equatable, Sendable {
   package var isOnlyShown = false
 }
 
+package struct PipeOptions: Equatable, Sendable {
+  /// Shown as `pipe:NAME`.
+  package var name = ""
+  package var inbox = FollowedStreams.sharedInbox
+  package var limitBytes: UInt64 = 256 << 20
+
+  package init() {}
+}
+
 package struct RunOptions: Equatable, Sendable {
   package var stateDirectory = ""
   /// Glob patterns of files to follow.
   package var follow: [String] = []
   /// Directories below which the collector may ask to follow; those of `follow` are always among them.
   package var allow: [String] = []
+  /// Units of the journal to follow; `FollowedStreams.wholeJournal` is all of it.
+  package var journals: [String] = []
+  /// Where `pipe` puts streams; nil: in the state directory.
+  package var inbox: String?
   package var intervalNs: Int64 = 1_000_000_000
   package var socketPath: String?
   /// Commands whose processes are taken for training.
@@ -42,17 +57,24 @@ extension AgentCommand {
   package static let usage = """
     Usage: signalbox-agent join TOKEN --state-dir DIR [--show-token]
            signalbox-agent run --state-dir DIR [--follow GLOB]… [--allow DIR]… [--interval 1s] [--socket PATH]
-                               [--process NAME]… [--spool-limit MIB]
+                               [--process NAME]… [--journal UNIT|all]… [--inbox DIR] [--spool-limit MIB]
+           signalbox-agent pipe NAME [--state-dir DIR | --inbox DIR] [--limit MIB]
            signalbox-agent redact FILE
            signalbox-agent --version | --help
 
       join         make a key, redeem the token, keep the certificate in DIR
       run          report until SIGTERM; SIGHUP reads the certificate and the files to follow again
+      pipe         pass standard input on to standard output, and keep it for the agent, which reports it as pipe:NAME:
+                   python train.py 2>&1 | signalbox-agent pipe NAME; works while no agent runs, ends with the stream
       redact       print FILE as it would leave this host
       --follow     files to follow: * within a name, ** over directories; may be repeated
       --allow      directories below which the collector may ask for files; may be repeated
       --interval   time between samples, 100ms to 1h
       --socket     Unix socket that takes JSON lines from training programs
+      --journal    unit whose entries in the systemd journal are reported as journal:UNIT; all = everything, as journal
+      --inbox      where pipe puts streams and run finds them: DIR/inbox of --state-dir, and for pipe without
+                   one /var/lib/signalbox-inbox
+      --limit      what pipe keeps on the disk at most until the collector has it (256)
       --process    name of a command whose processes train (python, ray, torchrun… are known); may be repeated
 
     Exit codes: 0 done, 1 failed, 2 usage, 4 collector not reachable.
@@ -68,12 +90,14 @@ extension AgentCommand {
     case "run": return .run(try parseRun(&rest))
     case "join": return .join(try parseJoin(&rest))
     case "probe": return .probe
+    case "pipe": return .pipe(try parsePipe(&rest))
     case "redact":
       guard let path = rest.next() else { throw UsageError("Name the file: signalbox-agent redact FILE.") }
       return .redact(path: path)
     case "--help", "-h", "help": return .help
     case "--version": return .version
-    default: throw UsageError("Unknown command '\(verb)': use run, join or redact; signalbox-agent --help shows all.")
+    default:
+      throw UsageError("Unknown command '\(verb)': use run, join, pipe or redact; signalbox-agent --help shows all.")
     }
   }
 
@@ -87,7 +111,9 @@ extension AgentCommand {
       case "--interval": options.intervalNs = try interval(rest.value(of: word))
       case "--socket": options.socketPath = try socketPath(rest.value(of: word))
       case "--process": options.processPatterns.append(try rest.value(of: word))
-      case "--spool-limit": options.spoolLimitBytes = try mebibytes(rest.value(of: word))
+      case "--journal": options.journals.append(try streamName(rest.value(of: word), word))
+      case "--inbox": options.inbox = try absolute(rest.value(of: word), word)
+      case "--spool-limit": options.spoolLimitBytes = try mebibytes(rest.value(of: word), word)
       default: throw UsageError("Unknown option '\(word)' of run; signalbox-agent --help shows all.")
       }
     }
@@ -121,6 +147,25 @@ extension AgentCommand {
     return options
   }
 
+  private static func parsePipe(_ rest: inout ArgumentReader) throws(UsageError) -> PipeOptions {
+    var options = PipeOptions()
+    while let word = rest.next() {
+      switch word {
+      case "--state-dir": options.inbox = try rest.value(of: word) + "/inbox"
+      case "--inbox": options.inbox = try rest.value(of: word)
+      case "--limit": options.limitBytes = try mebibytes(rest.value(of: word), word)
+      default:
+        if word.hasPrefix("-") {
+          throw UsageError("Unknown option '\(word)' of pipe; signalbox-agent --help shows all.")
+        }
+        guard options.name.isEmpty else { throw UsageError("Give one name; '\(word)' is a second one.") }
+        options.name = try streamName(word, "pipe")
+      }
+    }
+    guard !options.name.isEmpty else { throw UsageError("Name the stream: program 2>&1 | signalbox-agent pipe NAME.") }
+    return options
+  }
+
   private static func absolute(_ path: String, _ option: String) throws(UsageError) -> String {
     guard path.hasPrefix("/") else {
       throw UsageError("\(option) takes an absolute path, not '\(path)': the agent has no working directory of yours.")
@@ -142,9 +187,16 @@ extension AgentCommand {
     return path
   }
 
-  private static func mebibytes(_ text: String) throws(UsageError) -> UInt64 {
+  private static func streamName(_ name: String, _ what: String) throws(UsageError) -> String {
+    guard FollowedStreams.isName(name) else {
+      throw UsageError("\(what) takes a name of letters, digits and signs other than '/' and ':', not '\(name)'.")
+    }
+    return name
+  }
+
+  private static func mebibytes(_ text: String, _ option: String) throws(UsageError) -> UInt64 {
     guard let count = UInt64(text), count >= 1, count <= 1 << 20 else {
-      throw UsageError("--spool-limit takes 1 to 1048576 MiB, not '\(text)'.")
+      throw UsageError("\(option) takes 1 to 1048576 MiB, not '\(text)'.")
     }
     return count << 20
   }

@@ -21,6 +21,7 @@ package enum AgentMain {
       case .probe:
         ProbeServer.run()
         return 0
+      case .pipe(let options): return StreamPipe.run(options)
       case .redact(let path): return redact(path)
       case .help: say(AgentCommand.usage, .output)
       case .version: say(version, .output)

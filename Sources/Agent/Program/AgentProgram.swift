@@ -7,6 +7,7 @@ internal import TLS
 /// `signalbox-agent run`: one thread, one loop. Wires the parts; each of them is tested without it.
 final class AgentProgram {
   private static let healthEveryNs: Int64 = 10_000_000_000
+  private static let cleanEveryNs: Int64 = 5_000_000_000
   private static let releaseEveryNs: Int64 = 600_000_000_000
   private static let drainPatienceNs: Int64 = 5_000_000_000
   /// Changes of files are looked at no more often than this, however often a program writes.
@@ -18,6 +19,9 @@ final class AgentProgram {
   private let redactor = Redactor()
   private let fileSystem: LinuxFollowedFileSystem
   private let followers: Followers
+  private let streams: FollowedStreams
+  private let source: NamedDeltaSource
+  private var journals: [JournalFollower] = []
   private let session: UplinkSession
   private let connection: AgentConnection
   private let probes: ProbeRunner
@@ -28,6 +32,7 @@ final class AgentProgram {
   private var nextSampleNs: Int64
   private var nextHealthNs: Int64 = 0
   private var nextReleaseNs: Int64 = 0
+  private var nextCleanNs: Int64 = 0
   private var buffer: [UInt8] = []
   private var probedMounts: [Mount]?
   private var isStopping = false
@@ -64,13 +69,16 @@ final class AgentProgram {
     let spool = Spool(
       disk: try SpoolDirectory(path: options.stateDirectory + "/spool"), boot: host.bootID, limits: spoolLimits,
       nowNs: Clock.bootNs(), random: &random)
+    streams = try Self.streams(options)
     fileSystem = LinuxFollowedFileSystem(
-      allowed: options.allow + options.follow.map(GlobPattern.fixedDirectory(of:)))
+      allowed: options.allow + options.follow.map(GlobPattern.fixedDirectory(of:)) + [streams.inbox, streams.journal])
     followers = Followers(
-      fileSystem: fileSystem, readers: FormatReaders(redactor: redactor, zone: Clock.zoneOffsetSeconds(atWallNs:)),
+      fileSystem: fileSystem,
+      readers: FormatReaders(redactor: redactor, zone: Clock.zoneOffsetSeconds(atWallNs:), streams: streams),
       makeKey: { FileKey(bytes: HostFiles.randomBytes(16)) ?? FileKey(high: 0, low: 0) })
-    followers.follow(options.follow)
-    session = UplinkSession(spool: spool, source: followers, hello: Self.hello(host), random: random)
+    followers.follow(streams.patterns + options.follow)
+    source = NamedDeltaSource(followers, streams)
+    session = UplinkSession(spool: spool, source: source, hello: Self.hello(host), random: random)
     probes = ProbeRunner(loop: loop)
     sampler = Sampler(settings: Self.samplerSettings(options))
     // Hosts that were started together do not sample together.
@@ -80,6 +88,20 @@ final class AgentProgram {
       program?.apply($0)
     }
     program = self
+  }
+
+  private static func streams(_ options: RunOptions) throws -> FollowedStreams {
+    let journal = options.stateDirectory + "/journal"
+    let inbox = options.inbox ?? options.stateDirectory + "/inbox"
+    try HostFiles.makeDirectory(journal)
+    do throws(FileError) {
+      try HostFiles.makeDirectory(inbox)
+      return FollowedStreams(inbox: try HostFiles.resolve(inbox), journal: try HostFiles.resolve(journal))
+    } catch {
+      // It must not keep the rest from being reported.
+      AgentLog.warning("no streams are followed", [("inbox", inbox), ("reason", "\(error)")])
+      return FollowedStreams(inbox: inbox, journal: try HostFiles.resolve(journal))
+    }
   }
 
   private static func hello(_ host: HostIdentity) -> Hello {
@@ -110,6 +132,8 @@ final class AgentProgram {
     }
     try watchChanges()
     setProbeTasks()
+    journals = options.journals.map { JournalFollower(unit: $0, streams: streams, loop: loop) }
+    for journal in journals { journal.start() }
     AgentLog.info("started", [("version", AgentMain.version), ("host", connection.identity.hostName)])
     sampleWhenDue()
     followWhenDue()
@@ -150,8 +174,16 @@ final class AgentProgram {
     guard !isStopping else { return }
     followers.tick(nowNs: Clock.wallNs())
     connection.pump()
+    cleanStreams()
     let waitNs = (followers.nextDeadlineNs ?? 0) - Clock.wallNs()
     loop.after(min(1_000_000_000, max(20_000_000, waitNs))) { [unowned self] in followWhenDue() }
+  }
+
+  /// Only once it is known what the collector has.
+  private func cleanStreams() {
+    guard source.isResumed, Clock.bootNs() >= nextCleanNs else { return }
+    nextCleanNs = Clock.bootNs() + Self.cleanEveryNs
+    SegmentCleaner(streams).clean(followers)
   }
 
   private func sample() {
@@ -218,7 +250,8 @@ final class AgentProgram {
   // MARK: What others say
 
   private func apply(_ settings: Settings) {
-    followers.follow(options.follow + settings.follow.filter { !options.follow.contains($0) })
+    let patterns = streams.patterns + options.follow
+    followers.follow(patterns + settings.follow.filter { !patterns.contains($0) })
     let wanted = Int64(settings.sampleIntervalMs) * 1_000_000
     intervalNs = wanted == 0 ? options.intervalNs : max(100_000_000, wanted)
   }
@@ -227,7 +260,7 @@ final class AgentProgram {
     switch signal {
     case .hangup:
       AgentLog.info("reloading")
-      followers.follow(options.follow)
+      followers.follow(streams.patterns + options.follow)
       connection.reconnect()
     case .interrupt, .terminate:
       if isStopping { Process.exit(1) }
@@ -241,6 +274,7 @@ final class AgentProgram {
     AgentLog.info("draining")
     socket?.close()
     probes.close()
+    for journal in journals { journal.close() }
     connection.drain(patienceNs: Self.drainPatienceNs) { [unowned self] in
       session.spool.close(nowNs: Clock.bootNs())
       AgentLog.info("stopped")
