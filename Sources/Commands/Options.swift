@@ -96,7 +96,7 @@ struct OutputOptions: ParsableArguments {
 
   /// Prints the answer; its notes go to standard error.
   func print(_ answer: Answer) throws {
-    try StandardStream.output.write(Renderer(format: format, nowNs: Clock.wallNs()).text(answer))
+    try StandardStream.output.write(Renderer(format: format, nowNs: Clock.wallNs()).bytes(answer))
     if format == .table { for note in answer.notes { try StandardStream.error.write(note + "\n") } }
   }
 

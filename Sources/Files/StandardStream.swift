@@ -6,10 +6,12 @@ package enum StandardStream: Int32, Sendable {
   case error = 2
 
   /// - Throws: `FileError`; `isClosedPipe` when the reader has gone, as in `| head`.
-  package func write(_ text: String) throws(FileError) {
+  package func write(_ text: String) throws(FileError) { try write(Array(text.utf8)) }
+
+  package func write(_ bytes: [UInt8]) throws(FileError) {
     let stream = Descriptor(adopting: rawValue, path: self == .output ? "standard output" : "standard error")
     do {
-      try stream.write(Array(text.utf8).span)
+      try stream.write(bytes.span)
     } catch {
       _ = stream.release()
       throw error

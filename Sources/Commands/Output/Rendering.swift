@@ -17,66 +17,79 @@ package struct Renderer {
   }
 
   /// The whole answer, ending with a newline (empty for no ndjson rows).
-  package func text(_ answer: Answer) -> String {
+  package func text(_ answer: Answer) -> String { String(decoding: bytes(answer), as: UTF8.self) }
+
+  /// The same as UTF-8. Bytes all the way: a fleet's answer is a hundred thousand values, and appending to a String costs
+  /// several times as much.
+  package func bytes(_ answer: Answer) -> [UInt8] {
     switch format {
-    case .table: table(answer)
+    case .table: Array(table(answer).utf8)
     case .json: json(answer)
     case .ndjson: ndjson(answer)
-    case .csv: csv(answer)
+    case .csv: Array(csv(answer).utf8)
     }
   }
 
   // MARK: JSON
 
-  private func json(_ answer: Answer) -> String {
-    if answer.rows.isEmpty { return "[]\n" }
+  private func json(_ answer: Answer) -> [UInt8] {
+    if answer.rows.isEmpty { return Array("[]\n".utf8) }
     let keys = keys(answer.columns)
-    var text = "[\n"
-    text.reserveCapacity(answer.rows.count * 256)
+    var bytes = Array("[\n".utf8)
+    bytes.reserveCapacity(answer.rows.count * 256)
     for (index, row) in answer.rows.enumerated() {
-      text += index == 0 ? "  " : ",\n  "
-      append(row, keys, to: &text)
+      bytes.append(contentsOf: (index == 0 ? "  " : ",\n  ").utf8)
+      append(row, keys, to: &bytes)
     }
-    return text + "\n]\n"
+    bytes.append(contentsOf: "\n]\n".utf8)
+    return bytes
   }
 
-  private func ndjson(_ answer: Answer) -> String {
+  private func ndjson(_ answer: Answer) -> [UInt8] {
     let keys = keys(answer.columns)
-    var text = ""
+    var bytes: [UInt8] = []
     for row in answer.rows {
-      append(row, keys, to: &text)
-      text += "\n"
+      append(row, keys, to: &bytes)
+      bytes.append(UInt8(ascii: "\n"))
     }
-    return text
+    return bytes
   }
 
   /// Of each column that scripts get: its place, and its key with quotes and colon. Once an answer, not once a row.
-  private func keys(_ columns: [Answer.Column]) -> [(place: Int, text: String)] {
-    columns.indices.filter { !columns[$0].isForPeopleOnly }.map { ($0, Escaping.json(columns[$0].name) + ":") }
+  private func keys(_ columns: [Answer.Column]) -> [(place: Int, bytes: [UInt8])] {
+    columns.indices.filter { !columns[$0].isForPeopleOnly }
+      .map { ($0, Array((Escaping.json(columns[$0].name) + ":").utf8)) }
   }
 
-  private func append(_ row: [Cell], _ keys: [(place: Int, text: String)], to text: inout String) {
-    var separator = "{"
+  private func append(_ row: [Cell], _ keys: [(place: Int, bytes: [UInt8])], to bytes: inout [UInt8]) {
+    var separator = UInt8(ascii: "{")
     for (place, key) in keys {
-      text += separator
-      text += key
-      text += value(row[place])
-      separator = ","
+      bytes.append(separator)
+      bytes.append(contentsOf: key)
+      append(row[place], to: &bytes)
+      separator = UInt8(ascii: ",")
     }
-    text += "}"
+    if keys.isEmpty { bytes.append(separator) }
+    bytes.append(UInt8(ascii: "}"))
   }
 
-  private func value(_ cell: Cell) -> String {
+  private func append(_ cell: Cell, to bytes: inout [UInt8]) {
     switch cell {
-    case .null: "null"
-    case .text(let text): Escaping.json(text)
-    case .integer(let number): String(number)
+    case .null: bytes.append(contentsOf: "null".utf8)
+    case .text(let text): bytes.append(contentsOf: Escaping.json(text).utf8)
+    case .integer(let number): bytes.append(contentsOf: String(number).utf8)
     // JSON has no NaN or infinity: what is not available is null.
-    case .real(let number): number.isFinite ? Self.shortest(number) : "null"
-    case .boolean(let flag): flag ? "true" : "false"
-    case .time(let ns): "\"\(Timestamp.text(ns))\""
-    case .list(let cells): "[" + cells.map(value).joined(separator: ",") + "]"
-    case .json(let document): Escaping.jsonDocument(document)
+    case .real(let number): bytes.append(contentsOf: (number.isFinite ? Self.shortest(number) : "null").utf8)
+    case .boolean(let flag): bytes.append(contentsOf: (flag ? "true" : "false").utf8)
+    case .time(let ns): bytes.append(contentsOf: "\"\(Timestamp.text(ns))\"".utf8)
+    case .list(let cells):
+      bytes.append(UInt8(ascii: "["))
+      for (index, cell) in cells.enumerated() {
+        if index > 0 { bytes.append(UInt8(ascii: ",")) }
+        append(cell, to: &bytes)
+      }
+      bytes.append(UInt8(ascii: "]"))
+    case .json(let document): bytes.append(contentsOf: Escaping.jsonDocument(document).utf8)
     }
   }
 
@@ -102,8 +115,14 @@ package struct Renderer {
     case .real(let number): number.isFinite ? Self.shortest(number) : ""
     case .boolean(let flag): flag ? "true" : "false"
     case .time(let ns): Timestamp.text(ns)
-    case .list, .json: Escaping.csv(value(cell))
+    case .list, .json: Escaping.csv(document(cell))
     }
+  }
+
+  private func document(_ cell: Cell) -> String {
+    var bytes: [UInt8] = []
+    append(cell, to: &bytes)
+    return String(decoding: bytes, as: UTF8.self)
   }
 
   // MARK: Table
