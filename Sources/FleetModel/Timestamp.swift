@@ -8,10 +8,26 @@ package enum Timestamp {
     let (seconds, nanoseconds) = floorDivide(ns, 1_000_000_000)
     let (days, second) = floorDivide(seconds, 86_400)
     let date = civil(fromDays: days)
-    var text = "\(pad(date.year, 4))-\(pad(date.month, 2))-\(pad(date.day, 2))T"
-    text += "\(pad(second / 3600, 2)):\(pad(second / 60 % 60, 2)):\(pad(second % 60, 2))"
-    if digits > 0 { text += "." + pad(nanoseconds, 9).prefix(min(9, digits)) }
-    return text + "Z"
+    var text: [UInt8] = []
+    text.reserveCapacity(32)
+    func put(_ value: Int64, _ width: Int, then end: UInt8) {
+      append(value, width, to: &text)
+      text.append(end)
+    }
+    put(date.year, 4, then: UInt8(ascii: "-"))
+    put(date.month, 2, then: UInt8(ascii: "-"))
+    put(date.day, 2, then: UInt8(ascii: "T"))
+    put(second / 3600, 2, then: UInt8(ascii: ":"))
+    put(second / 60 % 60, 2, then: UInt8(ascii: ":"))
+    append(second % 60, 2, to: &text)
+    if digits > 0 {
+      text.append(UInt8(ascii: "."))
+      let start = text.count
+      append(nanoseconds, 9, to: &text)
+      text.removeLast(max(0, text.count - start - digits))
+    }
+    text.append(UInt8(ascii: "Z"))
+    return String(decoding: text, as: UTF8.self)
   }
 
   /// Reads RFC 3339, with `T` or a space, fraction and zone optional (UTC without), and a date alone.
@@ -64,9 +80,15 @@ package enum Timestamp {
     return remainder < 0 ? (quotient - 1, remainder + by) : (quotient, remainder)
   }
 
-  private static func pad(_ number: Int64, _ width: Int) -> String {
-    let digits = String(number)
-    return String(repeating: "0", count: max(0, width - digits.count)) + digits
+  private static func append(_ number: Int64, _ width: Int, to text: inout [UInt8]) {
+    if number < 0 { text.append(UInt8(ascii: "-")) }
+    let start = text.count
+    var rest = number.magnitude
+    repeat {
+      text.append(UInt8(ascii: "0") + UInt8(rest % 10))
+      rest /= 10
+    } while rest > 0 || text.count - start < width
+    text[start...].reverse()
   }
 
   private static func number(_ bytes: inout ArraySlice<UInt8>, _ digits: Int) -> Int64? {
