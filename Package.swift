@@ -57,6 +57,8 @@ let package = Package(
     library("RPC"),
     library("Transport", ["Files", "EventLoop", "TLS", "HTTP2", "RPC"]),
     library("Postgres", ["CLibPQ", "Files"]),
+    library("Rules", ["FleetModel"]),
+    library("RuleFiles", ["Rules", "FleetModel", "Files", yams]),
     // Programs
     library("Store", ["Postgres", "FleetModel"]),
     library("Agent", ["FleetModel", "Schema", "Files", "EventLoop", "NVML", "TLS", "RPC", "Transport"]),
@@ -64,14 +66,19 @@ let package = Package(
       "Collector",
       ["FleetModel", "Schema", "Files", "EventLoop", "TLS", "RPC", "Transport", "Store", "Postgres", logging, yams]),
     library("Simulation", ["FleetModel", "Schema", "Files", "Store", "Agent", "Collector"]),
-    library("Commands", ["FleetModel", "Files", "EventLoop", "TLS", "Postgres", "Store", argumentParser]),
+    library(
+      "Commands",
+      ["FleetModel", "Files", "EventLoop", "TLS", "Postgres", "Store", "Rules", "RuleFiles", argumentParser]),
     program("signalbox-agent", ["Agent"]),
     program("signalbox-collector", ["Collector", "EventLoop", "Files", "Postgres", argumentParser, logging]),
     program("signalbox", ["Commands"]),
     program("signalbox-simulate", ["Simulation"]),
     program(
       "signalbox-bench",
-      ["FleetModel", "Schema", "Files", "EventLoop", "TLS", "RPC", "Transport", "Postgres", "Store", "Agent"],
+      [
+        "FleetModel", "Schema", "Files", "EventLoop", "TLS", "RPC", "Transport", "Postgres", "Store", "Agent", "Rules",
+        "RuleFiles",
+      ],
       path: "Benchmarks/signalbox-bench"),
     // Tests
     .target(
@@ -94,6 +101,7 @@ let package = Package(
     tests("NVML", ["NVML", "FleetModel"]),
     tests("RPC", ["RPC"]),
     tests("Transport", ["Transport", "Files", "EventLoop", "TLS", "HTTP2", "RPC"], exclude: ["Interop"]),
+    tests("Rules", ["Rules", "RuleFiles", "FleetModel", "Files"]),
     tests("Postgres", ["Postgres", "Files"]),
     tests("Store", ["Store", "Postgres", "FleetModel"]),
     tests("Agent", ["Agent", "FleetModel", "Schema", "Files", "EventLoop", "TLS", "signalbox-agent"]),

@@ -26,7 +26,7 @@ phase() {
 }
 tests_of() { grep -oE 'Test run with [0-9]+ tests' "$1" | tail -1; }
 
-units='FleetModelTests|SchemaTests|RPCTests|AgentTests|CollectorTests|CommandsTests|FilesTests|NVMLTests|FuzzTests'
+units='FleetModelTests|RulesTests|SchemaTests|RPCTests|AgentTests|CollectorTests|CommandsTests|FilesTests|NVMLTests|FuzzTests'
 run_tests() { timeout 1500 swift test --skip-build --disable-xctest "$@"; }
 
 phase "format and lint" swift format lint --strict --recursive Package.swift Sources Tests Benchmarks

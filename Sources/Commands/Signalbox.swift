@@ -12,7 +12,7 @@ struct Root: ParsableCommand {
     version: "0.1.0",
     subcommands: [
       FleetCommand.self, HostsCommand.self, RunsCommand.self, EpisodesCommand.self, LogsCommand.self, GapsCommand.self,
-      QueryCommand.self, CACommand.self, DemoCommand.self,
+      QueryCommand.self, RulesCommand.self, CACommand.self, DemoCommand.self,
     ])
 }
 

@@ -1,0 +1,124 @@
+internal import ArgumentParser
+internal import Files
+internal import RuleFiles
+internal import Rules
+
+struct RulesCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "rules", abstract: "Troubleshooting rules: check, test and list them. Needs no database.",
+    subcommands: [Check.self, Test.self, List.self, Metrics.self, Schema.self])
+
+  struct Check: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Says what is wrong in rule files.", discussion: "Ends with 0 where all is right, else with 1.")
+    @Argument(help: "Rule files, or directories of them.") var files: [String]
+    @OptionGroup var output: OutputOptions
+
+    func run() throws {
+      let (set, mistakes) = RuleDirectory.rules(files)
+      let answer = Answer(
+        columns: [.init("file", "FILE"), .init("line", "LINE"), .init("message", "MISTAKE")],
+        rows: mistakes.map { [.text($0.file), .integer(Int64($0.line)), .text($0.message)] })
+      if output.format != .table {
+        try output.print(answer)
+      } else if mistakes.isEmpty {
+        try StandardStream.output.write("\(set.rules.count) rules, no mistakes\n")
+      } else {
+        try StandardStream.output.write(mistakes.map { Escaping.visible($0.description) + "\n" }.joined())
+      }
+      if !mistakes.isEmpty {
+        throw CommandFailure(.failed, mistakes.count == 1 ? "1 mistake" : "\(mistakes.count) mistakes")
+      }
+    }
+  }
+
+  struct Test: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Runs the cases in DIR/tests through the rules in DIR.",
+      discussion: "Each case gives series and log lines over time and says which incidents must come of them.")
+    @Argument(help: "Directory of rules.") var directory: String
+    @OptionGroup var output: OutputOptions
+
+    func run() throws {
+      let (set, wrongRules) = RuleDirectory.rules([directory])
+      let (cases, wrongCases) = RuleDirectory.cases(directory)
+      let mistakes = wrongRules + wrongCases
+      if let first = mistakes.first {
+        let more = mistakes.count > 1 ? " (and \(mistakes.count - 1) more; signalbox rules check tells all)" : ""
+        throw CommandFailure(.failed, Escaping.visible(first.description) + more)
+      }
+      let results = cases.map { ($0, $0.run(set)) }
+      let failed = results.count { !$0.1.isEmpty }
+      if output.format == .table {
+        for (test, wrong) in results where !wrong.isEmpty {
+          let place = "\(test.file):\(test.line): \(test.name)"
+          for sentence in wrong {
+            try StandardStream.output.write(Escaping.visible("FAIL \(place): \(sentence)") + "\n")
+          }
+        }
+        try StandardStream.output.write("\(results.count - failed) passed, \(failed) failed\n")
+      } else {
+        try output.print(Self.answer(results))
+      }
+      if failed > 0 { throw CommandFailure(.failed, "\(failed) of \(results.count) cases failed") }
+    }
+
+    private static func answer(_ results: [(RuleCase, [String])]) -> Answer {
+      Answer(
+        columns: [.init("case"), .init("rule"), .init("file"), .init("line"), .init("passed"), .init("mistakes")],
+        rows: results.map { test, wrong in
+          [
+            .text(test.name), .text(test.rule), .text(test.file), .integer(Int64(test.line)), .boolean(wrong.isEmpty),
+            .list(wrong.map { .text($0) }),
+          ]
+        })
+    }
+  }
+
+  struct List: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "One row a rule.")
+    @Argument(help: "Rule files, or directories of them.") var files: [String]
+    @OptionGroup var output: OutputOptions
+
+    func run() throws {
+      let (set, mistakes) = RuleDirectory.rules(files)
+      let answer = Answer(
+        columns: [
+          .init("id", "ID"), .init("severity", "SEVERITY"), .init("observe", "OBSERVE"), .init("scope", "SCOPE"),
+          .init("title", "TITLE"), .init("causes"), .init("steps"), .init("mutes"), .init("source"), .init("file"),
+          .init("line"),
+        ],
+        rows: set.rules.map { rule in
+          [
+            .text(rule.id), .text(rule.severity.word), .boolean(rule.observe), .text(rule.scope.word),
+            .text(rule.title), .list(rule.causes.map { .text($0) }), .list(rule.steps.map { .text($0) }),
+            .list(rule.mutes.map { .text($0) }), .text(rule.source), .text(rule.file), .integer(Int64(rule.line)),
+          ]
+        })
+      if let first = mistakes.first { throw CommandFailure(.failed, Escaping.visible(first.description)) }
+      try output.print(answer, orSay: "no rules")
+    }
+  }
+
+  struct Metrics: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "The numbers that conditions can ask for.")
+    @OptionGroup var output: OutputOptions
+
+    func run() throws {
+      try output.print(
+        Answer(
+          columns: [.init("name", "NAME"), .init("of", "OF"), .init("unit", "UNIT"), .init("doc", "WHAT IT IS")],
+          rows: MetricCatalogue.all.map {
+            [.text($0.name), .text($0.kind.word), .text($0.unit.rawValue), .text($0.doc)]
+          }))
+    }
+  }
+
+  struct Schema: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "The JSON Schema of rule files, for editors.",
+      discussion: "In an editor with a YAML language server: # yaml-language-server: $schema=rules.schema.json")
+
+    func run() throws { try StandardStream.output.write(RuleSchema.text()) }
+  }
+}

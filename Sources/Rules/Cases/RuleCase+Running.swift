@@ -1,0 +1,273 @@
+internal import FleetModel
+
+extension RuleCase {
+  /// An incident as it came about.
+  private struct Incident {
+    var rule: String
+    var entity: String
+    var openedNs: Int64
+    var clearedNs: Int64?
+  }
+
+  /// Time between two samples of the case's host, and the tolerance of its expectations.
+  private static let stepNs: Int64 = 10_000_000_000
+  private static let startNs: Int64 = 1_760_000_000_000_000_000
+
+  /// Runs the case through the engine as a collector would, with a tick each second.
+  ///
+  /// - Returns: what is wrong, one sentence each; empty = passed.
+  package func run(_ set: RuleSet) -> [String] {
+    let engine = RuleEngine(set)
+    var incidents: [Incident] = []
+    let host = HostID(high: 7, low: 7)
+    var offsets: [String: UInt64] = [:]
+    for second in 0...(lastsNs / 1_000_000_000) {
+      let at = second * 1_000_000_000
+      let nowNs = Self.startNs + at
+      var found: [Transition] = []
+      if !isSilent(at), let batch = batch(at, &offsets) {
+        found += engine.observe(batch, from: host, name: "host", labels: ["host": "host"], nowNs: nowNs)
+      }
+      found += engine.tick(nowNs)
+      for transition in found { Self.add(transition, at, &incidents) }
+    }
+    return judge(incidents)
+  }
+
+  private static func add(_ transition: Transition, _ at: Int64, _ incidents: inout [Incident]) {
+    if transition.kind == .opened {
+      incidents.append(Incident(rule: transition.rule, entity: transition.entity.name, openedNs: at))
+    } else if let place = incidents.lastIndex(where: {
+      $0.rule == transition.rule && $0.entity == transition.entity.name
+    }) {
+      incidents[place].clearedNs = at
+    }
+  }
+
+  private func isSilent(_ at: Int64) -> Bool {
+    given.contains {
+      if case .silence(let length) = $0.kind { $0.atNs <= at && at < $0.atNs + length } else { false }
+    }
+  }
+
+  private func judge(_ all: [Incident]) -> [String] {
+    var left = all.filter { rule.isEmpty || $0.rule == rule }
+    var wrong: [String] = []
+    for expected in expected {
+      let place = left.firstIndex { incident in
+        incident.rule == expected.rule && (expected.entity.map { $0 == incident.entity } ?? true)
+          && Self.isNear(incident.openedNs, expected.openedNs)
+          && (expected.clearedNs.map { Self.isNear(incident.clearedNs ?? -1, $0) } ?? true)
+      }
+      if let place {
+        left.remove(at: place)
+      } else {
+        let others = left.filter { $0.rule == expected.rule }.map(Self.text).joined(separator: "; ")
+        wrong.append(
+          "expected \(Self.text(expected)), but \(others.isEmpty ? "it never opened" : "there was \(others)")")
+      }
+    }
+    return wrong + left.map { "nobody expected \(Self.text($0))" }
+  }
+
+  private static func isNear(_ time: Int64, _ wanted: Int64?) -> Bool {
+    wanted.map { abs(time - $0) <= stepNs } ?? true
+  }
+
+  private static func text(_ incident: Incident) -> String {
+    let thing = incident.entity.isEmpty ? "" : " on \(incident.entity)"
+    let end = incident.clearedNs.map { ", cleared at \(TimeSpan.text($0))" } ?? ", never cleared"
+    return "\(incident.rule)\(thing) opened at \(TimeSpan.text(incident.openedNs))\(end)"
+  }
+
+  private static func text(_ expected: Expectation) -> String {
+    var text = expected.rule
+    if let entity = expected.entity { text += " on \(entity)" }
+    if let opened = expected.openedNs { text += " opened at \(TimeSpan.text(opened))" }
+    if let cleared = expected.clearedNs { text += " cleared at \(TimeSpan.text(cleared))" }
+    return text
+  }
+
+  // MARK: what the host reports
+
+  /// What comes at this time; nil for nothing.
+  private func batch(_ at: Int64, _ offsets: inout [String: UInt64]) -> Batch? {
+    var builder = CaseBatch(timeNs: Self.startNs + at, hasHost: at % Self.stepNs == 0)
+    for input in given where at >= input.atNs && at < input.endNs && (at - input.atNs) % input.everyNs == 0 {
+      builder.add(input, Int((at - input.atNs) / input.everyNs), &offsets)
+    }
+    return builder.isEmpty ? nil : builder.batch
+  }
+}
+
+/// Gathers what a case's host reports at one time.
+private struct CaseBatch {
+  let timeNs: Int64
+  private var records = Records()
+  private var health: AgentHealth?
+  private var files: [FileDelta] = []
+
+  init(timeNs: Int64, hasHost: Bool) {
+    self.timeNs = timeNs
+    guard hasHost else { return }
+    var host = HostSample()
+    host.timeNs = timeNs
+    records.hosts = [host]
+  }
+
+  var isEmpty: Bool { records.isEmpty && files.isEmpty && health == nil }
+
+  var batch: Batch {
+    var batch = Batch()
+    batch.wallNs = timeNs
+    batch.health = health
+    batch.files = files
+    if !records.isEmpty {
+      batch.spooled = [SpooledRecords(lane: .live, firstSequence: 1, lastSequence: 1, records: records)]
+    }
+    return batch
+  }
+
+  mutating func add(_ input: CaseInput, _ index: Int, _ offsets: inout [String: UInt64]) {
+    switch input.kind {
+    case .series(let metric, let entity, let values): add(metric, entity, values[index])
+    case .lines(let path, let level, let lines, let isRedacted):
+      add(lines[index], path, level, isRedacted, &offsets[path, default: 0])
+    case .event(let kind, let subject, let message, let reason):
+      guard let kind else {
+        var loss = Loss()
+        loss.timeNs = timeNs
+        loss.subject = subject
+        loss.reason = reason
+        return records.losses.append(loss)
+      }
+      var event = Event()
+      event.timeNs = timeNs
+      event.kind = kind
+      event.subject = subject
+      event.message = message
+      records.events.append(event)
+    case .run(let name, let state):
+      var run = RunUpdate()
+      run.timeNs = timeNs
+      run.run = name
+      run.state = state
+      records.runs.append(run)
+    case .episode(let run, let state):
+      var episode = EpisodeSummary()
+      episode.timeNs = timeNs
+      episode.run = run
+      episode.state = state
+      records.episodes.append(episode)
+    case .probe(let name, let state):
+      var probe = ProbeResult()
+      probe.timeNs = timeNs
+      probe.name = name
+      probe.state = state
+      records.probes.append(probe)
+    case .silence: break
+    }
+  }
+
+  private mutating func add(
+    _ line: String, _ path: String, _ level: Level, _ isRedacted: Bool, _ offset: inout UInt64
+  ) {
+    let bytes = Array(line.utf8)
+    let hash = ContentHash.of(Array(path.utf8).span)
+    var delta = FileDelta(
+      file: FileIdentity(key: FileKey(high: 1, low: hash), path: path), from: offset,
+      to: offset + UInt64(bytes.count) + 1)
+    delta.lines.text = bytes
+    delta.lines.lengths = [UInt32(bytes.count)]
+    delta.lines.advances = [UInt32(bytes.count + 1)]
+    delta.lines.timesUs = [timeNs / 1000]
+    delta.lines.levels = [level.rawValue]
+    delta.lines.flags = [isRedacted ? LineFlags.redacted.rawValue : 0]
+    delta.lines.firstOffset = offset
+    offset = delta.to
+    files.append(delta)
+  }
+
+  private mutating func add(_ metric: RuleMetric, _ entity: String, _ value: Double) {
+    guard let writer = metric.writer else { return addNamed(metric, entity, value) }
+    switch writer {
+    case .host(let write):
+      if records.hosts.isEmpty { records.hosts = [HostSample()] }
+      records.hosts[0].timeNs = timeNs
+      write(&records.hosts[0], value)
+    case .agent(let write):
+      var health = health ?? AgentHealth()
+      write(&health, value)
+      self.health = health
+    case .gpu(let write):
+      let index = UInt32(entity) ?? 0
+      edit(&records.gpus, { $0.index == index }, { write(&$0, value) }) {
+        $0.timeNs = timeNs; $0.index = index
+      }
+    case .disk(let write):
+      let name = entity.isEmpty ? "/" : entity
+      edit(&records.disks, { $0.mountPoint == name }, { write(&$0, value) }) {
+        $0.timeNs = timeNs; $0.mountPoint = name
+      }
+    case .interface(let write):
+      edit(&records.networks, { $0.interface == entity }, { write(&$0, value) }) {
+        $0.timeNs = timeNs; $0.interface = entity
+      }
+    case .process(let write):
+      let name = entity.isEmpty ? "python" : entity
+      edit(&records.processes, { $0.name == name }, { write(&$0, value) }) {
+        $0.timeNs = timeNs; $0.name = name
+      }
+    case .probe(let write):
+      edit(&records.probes, { $0.name == entity }, { write(&$0, value) }) {
+        $0.timeNs = timeNs; $0.name = entity; $0.state = .ok
+      }
+    case .training(let write):
+      let run = entity.isEmpty ? "run" : entity
+      edit(&records.steps, { $0.run == run }, { write(&$0, value) }) {
+        $0.timeNs = timeNs; $0.run = run
+      }
+    case .episode(let write):
+      let run = entity.isEmpty ? "run" : entity
+      edit(&records.episodes, { $0.run == run }, { write(&$0, value) }) {
+        $0.timeNs = timeNs
+        $0.run = run
+        $0.episode = timeNs
+        $0.state = .completed
+      }
+    }
+  }
+
+  private mutating func addNamed(_ metric: RuleMetric, _ entity: String, _ value: Double) {
+    let run = entity.isEmpty ? "run" : entity
+    var named = Metric()
+    named.name = String(metric.name.dropFirst(MetricCatalogue.namedPrefix.count))
+    named.value = value
+    edit(&records.steps, { $0.run == run }, { $0.metrics.append(named) }) {
+      $0.timeNs = timeNs; $0.run = run
+    }
+  }
+}
+
+extension TrainingStep: CaseRecord {}
+extension EpisodeSummary: CaseRecord {}
+extension GPUSample: CaseRecord {}
+extension DiskSample: CaseRecord {}
+extension NetworkSample: CaseRecord {}
+extension ProcessSample: CaseRecord {}
+extension ProbeResult: CaseRecord {}
+
+/// A report that can be made empty and then filled.
+private protocol CaseRecord { init() }
+
+/// Changes the record that fits, or a new one.
+private func edit<Record: CaseRecord>(
+  _ records: inout [Record], _ isMeant: (Record) -> Bool, _ write: (inout Record) -> Void,
+  _ begin: (inout Record) -> Void
+) {
+  if let place = records.firstIndex(where: isMeant) { return write(&records[place]) }
+  var record = Record()
+  begin(&record)
+  write(&record)
+  records.append(record)
+}

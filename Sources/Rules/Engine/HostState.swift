@@ -1,0 +1,122 @@
+internal import FleetModel
+
+/// A thing that a host's facts tell of.
+struct Entity: Equatable {
+  var name: String
+  /// Of the latest fact about it, the host's clock.
+  var markNs: Int64
+  var kind: EntityKind
+  /// A run that said so itself.
+  var hasEnded = false
+}
+
+/// How far a followed file has been seen, so that what is sent again changes nothing.
+struct FileProgress: Equatable {
+  var entity: Int
+  var key: FileKey
+  var offset: UInt64
+}
+
+/// What is added up of a run between its steps.
+struct RunProgress: Equatable {
+  var entity: Int
+  var windowStartNs: Int64 = 0
+  var windowSteps: Int64 = 0
+  var sharesHeld = Double.nan
+  /// Of the episode under way; nil where no rule asks for episodes.
+  var episode: EpisodeSummary?
+}
+
+/// All that the engine keeps of a host.
+final class HostState {
+  let id: HostID
+  var name: String
+  var labels: [String: String]
+  /// Place 0 is the host itself; places of forgotten things are taken again.
+  var entities: [Entity]
+  var slots = SlotTable()
+  var files: [FileProgress] = []
+  var runs: [RunProgress] = []
+  /// A bit a rule whose labels the host lacks.
+  var excluded: [UInt64] = []
+  /// Collector's clock less the host's when the last fact came.
+  var offsetNs: Int64 = 0
+  /// Collector's clock at the last report; 0 = none yet.
+  var arrivedNs: Int64 = 0
+  /// Earliest time at which time alone may change something.
+  var wakeNs: Int64 = 0
+
+  init(id: HostID, name: String, labels: [String: String]) {
+    self.id = id
+    self.name = name
+    self.labels = labels
+    entities = [Entity(name: "", markNs: 0, kind: .host)]
+  }
+
+  @inline(__always)
+  func isExcluded(_ rule: Int) -> Bool {
+    rule >> 6 < excluded.count && excluded[rule >> 6] >> UInt64(rule & 63) & 1 == 1
+  }
+
+  /// The place of a thing; nil once the host has more than `RuleLimits.entitiesMax`.
+  func entity(_ kind: EntityKind, _ name: String) -> Int? {
+    var free: Int?
+    for place in entities.indices.dropFirst() {
+      if entities[place].kind == kind, entities[place].name == name { return place }
+      if entities[place].kind == .host { free = place }
+    }
+    let entity = Entity(name: name, markNs: 0, kind: kind)
+    if let free {
+      entities[free] = entity
+      return free
+    }
+    guard entities.count < RuleLimits.entitiesMax else { return nil }
+    entities.append(entity)
+    return entities.count - 1
+  }
+
+  /// Forgets a thing and all that is remembered of it.
+  func forget(_ place: Int) {
+    entities[place] = Entity(name: "", markNs: 0, kind: .host)
+    slots.forget(entity: place)
+    files.removeAll { $0.entity == place }
+    runs.removeAll { $0.entity == place }
+  }
+
+  func places(of kind: EntityKind) -> [Int] {
+    kind == .host ? [0] : entities.indices.filter { $0 > 0 && entities[$0].kind == kind }
+  }
+
+  /// Bytes on the heap, without the names and labels that every part of the collector keeps of a host anyway.
+  var bytes: Int {
+    var bytes = 160 + 32 + entities.capacity * MemoryLayout<Entity>.stride + slots.bytes
+    for entity in entities where entity.name.utf8.count > 15 { bytes += 32 + entity.name.utf8.count }
+    if !files.isEmpty { bytes += 32 + files.capacity * MemoryLayout<FileProgress>.stride }
+    if !runs.isEmpty { bytes += 32 + runs.capacity * MemoryLayout<RunProgress>.stride }
+    return bytes
+  }
+}
+
+/// Bounds of the engine, each with its reason.
+package enum RuleLimits {
+  /// Things of one host: a host that invents names costs a bounded amount of memory.
+  package static let entitiesMax = 1024
+  /// Bytes of a log line kept as evidence.
+  package static let evidenceBytesMax = 2000
+  /// A host is live while it has reported within this time; else what it last said proves nothing.
+  package static let liveNs: Int64 = 60_000_000_000
+  /// A sample older than this says nothing about now.
+  static let freshNs: Int64 = 300_000_000_000
+  /// A gap between two samples that a hold survives, unless half of the hold is longer.
+  static let gapNs: Int64 = 120_000_000_000
+  /// A thing that its live host no longer tells of is forgotten…
+  static let forgetNs: Int64 = 1_800_000_000_000
+  /// …but later if it has an open incident.
+  static let forgetOpenNs: Int64 = 86_400_000_000_000
+  /// Samples before a median says something.
+  static let medianSamples: Int64 = 30
+  /// Parts of the window of a count that are kept apart; up to so many occurrences are counted exactly.
+  static let windowParts: Int64 = 16
+  /// Over how long the speed of a run is measured.
+  static let progressNs: Int64 = 10_000_000_000
+}

@@ -1,0 +1,246 @@
+package import FleetModel
+
+extension RuleEngine {
+  /// Runs the rules on one batch.
+  ///
+  /// - Parameters:
+  ///   - batch: as it came in, before its commit; what was seen before changes nothing.
+  ///   - nowNs: the collector's clock, never less than before.
+  /// - Returns: what opened and cleared, in order.
+  package func observe(
+    _ batch: Batch, from host: HostID, name: String, labels: [String: String], nowNs: Int64
+  ) -> [Transition] {
+    let state = state(of: host, name: name, labels: labels)
+    arrivedNs = nowNs
+    state.arrivedNs = max(state.arrivedNs, nowNs)
+    if let newest = batch.newestNs, newest > state.entities[0].markNs { state.offsetNs = nowNs - newest }
+    if let health = batch.health { observe(health, batch.wallNs, state) }
+    for part in batch.spooled { observe(part.records, state, isLive: part.lane == .live) }
+    for delta in batch.files { observe(delta, state) }
+    return takeTransitions()
+  }
+
+  private func observe(_ records: Records, _ host: HostState, isLive: Bool) {
+    for sample in records.hosts where isNewer(sample.timeNs, 0, host) {
+      fill(.host) { reader in if case .host(let read) = reader { read(sample) } else { .nan } }
+      process(.host, host, 0, sample.timeNs)
+    }
+    for sample in records.gpus { observeThing(.gpu, String(sample.index), sample.timeNs, host) { observe(sample) } }
+    for sample in records.disks { observeThing(.disk, sample.mountPoint, sample.timeNs, host) { observe(sample) } }
+    for sample in records.networks {
+      observeThing(.interface, sample.interface, sample.timeNs, host) { observe(sample) }
+    }
+    for sample in records.processes {
+      observeThing(.process, "\(sample.name)[\(sample.pid)]", sample.timeNs, host) { observe(sample) }
+    }
+    for probe in records.probes {
+      guard let entity = newerThing(.probe, probe.name, probe.timeNs, host) else { continue }
+      fill(.probe) { reader in if case .probe(let read) = reader { read(probe) } else { .nan } }
+      process(.probe, host, entity, probe.timeNs)
+      observe(probe, host, entity)
+    }
+    for event in records.events where isNewEvent(event.subject, event.timeNs, host) { observe(event, host) }
+    for loss in records.losses where isNewEvent(loss.subject, loss.timeNs, host) { observe(loss, host) }
+    for run in records.runs where newerThing(.run, run.run, run.timeNs, host, orSame: true) != nil {
+      observe(run, host)
+    }
+    for step in records.steps { observe(step, host) }
+    for episode in records.episodes { observe(episode, host) }
+  }
+
+  private func observe(_ delta: FileDelta, _ host: HostState) {
+    guard let entity = thing(.file, delta.file.path, host, arrivedNs - host.offsetNs) else { return }
+    let seen = seen(delta, host, entity)
+    guard delta.to > seen || delta.from == delta.to else { return }
+    observeLines(delta.lines, path: delta.file.path, host, entity, skippingBefore: seen)
+    // What is cut within a part that was seen cannot be told apart: its steps count by their times.
+    for step in delta.steps { observe(step, host) }
+    for episode in delta.episodes { observe(episode, host) }
+    for run in delta.runs where newerThing(.run, run.run, run.timeNs, host, orSame: true) != nil { observe(run, host) }
+    for loss in delta.losses { observe(loss, host) }
+  }
+
+  /// The offset up to which the file has been seen, and notes the new one.
+  private func seen(_ delta: FileDelta, _ host: HostState, _ entity: Int) -> UInt64 {
+    for place in host.files.indices where host.files[place].key == delta.file.key {
+      let seen = host.files[place].offset
+      host.files[place].offset = max(seen, delta.to)
+      return seen
+    }
+    // Of a name, the newest file and one that was rotated away are enough.
+    if host.files.count(where: { $0.entity == entity }) > 1,
+      let oldest = host.files.firstIndex(where: { $0.entity == entity })
+    {
+      host.files.remove(at: oldest)
+    }
+    host.files.append(FileProgress(entity: entity, key: delta.file.key, offset: delta.to))
+    return 0
+  }
+
+  // MARK: samples
+
+  /// Reads every metric that a rule asks for.
+  @inline(__always)
+  private func fill(_ family: MetricFamily, _ read: (MetricReader) -> Double) {
+    let readers = readers[Int(family.rawValue)]
+    for place in readers.indices { values[place] = read(readers[place]) }
+  }
+
+  private func isNewer(_ timeNs: Int64, _ entity: Int, _ host: HostState) -> Bool {
+    guard timeNs > host.entities[entity].markNs else { return false }
+    host.entities[entity].markNs = timeNs
+    return true
+  }
+
+  private func newerThing(
+    _ kind: EntityKind, _ name: String, _ timeNs: Int64, _ host: HostState, orSame: Bool = false
+  ) -> Int? {
+    guard let entity = host.entity(kind, name) else {
+      untrackedEntities += 1
+      return nil
+    }
+    let mark = host.entities[entity].markNs
+    guard timeNs > mark || (orSame && timeNs == mark) else { return nil }
+    host.entities[entity].markNs = timeNs
+    return entity
+  }
+
+  @inline(__always)
+  private func observeThing(
+    _ kind: EntityKind, _ name: String, _ timeNs: Int64, _ host: HostState, _ read: () -> MetricFamily
+  ) {
+    guard let entity = newerThing(kind, name, timeNs, host) else { return }
+    process(read(), host, entity, timeNs)
+  }
+
+  private func observe(_ sample: borrowing GPUSample) -> MetricFamily {
+    let readers = readers[Int(MetricFamily.gpu.rawValue)]
+    for place in readers.indices { if case .gpu(let read) = readers[place] { values[place] = read(sample) } }
+    return .gpu
+  }
+
+  private func observe(_ sample: borrowing DiskSample) -> MetricFamily {
+    let readers = readers[Int(MetricFamily.disk.rawValue)]
+    for place in readers.indices { if case .disk(let read) = readers[place] { values[place] = read(sample) } }
+    return .disk
+  }
+
+  private func observe(_ sample: borrowing NetworkSample) -> MetricFamily {
+    let readers = readers[Int(MetricFamily.interface.rawValue)]
+    for place in readers.indices { if case .interface(let read) = readers[place] { values[place] = read(sample) } }
+    return .interface
+  }
+
+  private func observe(_ sample: borrowing ProcessSample) -> MetricFamily {
+    let readers = readers[Int(MetricFamily.process.rawValue)]
+    for place in readers.indices { if case .process(let read) = readers[place] { values[place] = read(sample) } }
+    return .process
+  }
+
+  private func observe(_ health: AgentHealth, _ wallNs: Int64, _ host: HostState) {
+    let skew = wallNs > 0 ? Double(wallNs - arrivedNs) / 1e9 : .nan
+    let report = AgentReport(health: health, clockSkewSeconds: skew)
+    fill(.agent) { reader in if case .agent(let read) = reader { read(report) } else { .nan } }
+    process(.agent, host, 0, max(wallNs, host.entities[0].markNs))
+  }
+
+  /// An event counts if it is later than the last of the same subject.
+  private func isNewEvent(_ subject: String, _ timeNs: Int64, _ host: HostState) -> Bool {
+    eventRules.isEmpty ? false : newerThing(.device, subject, timeNs, host) != nil
+  }
+
+  // MARK: training
+
+  private func observe(_ step: TrainingStep, _ host: HostState) {
+    let before = host.entity(.run, step.run).map { host.entities[$0].markNs } ?? 0
+    guard let entity = newerThing(.run, step.run, step.timeNs, host, orSame: true) else { return }
+    host.entities[entity].hasEnded = false
+    if before > 0, step.timeNs > before {
+      for (rule, node) in intervalRules where !host.isExcluded(rule.place) {
+        observe(Double(step.timeNs - before), 0.95, host, rule.place, node, entity)
+      }
+    }
+    fill(.training) { reader in
+      switch reader {
+      case .training(let read): read(step)
+      case .named(let pattern): step.named(pattern)
+      default: .nan
+      }
+    }
+    process(.training, host, entity, step.timeNs)
+    if needsProgress { progress(step, host, entity) }
+  }
+
+  private func run(_ entity: Int, _ host: HostState) -> Int {
+    if let place = host.runs.firstIndex(where: { $0.entity == entity }) { return place }
+    host.runs.append(RunProgress(entity: entity))
+    return host.runs.count - 1
+  }
+
+  private func progress(_ step: TrainingStep, _ host: HostState, _ entity: Int) {
+    let place = run(entity, host)
+    var run = host.runs[place]
+    var rate = Double.nan
+    if run.windowStartNs == 0 { run.windowStartNs = step.timeNs } else { run.windowSteps += 1 }
+    let length = step.timeNs - run.windowStartNs
+    if length >= RuleLimits.progressNs {
+      rate = Double(run.windowSteps) * 1e9 / Double(length)
+      run.windowStartNs = step.timeNs
+      run.windowSteps = 0
+    }
+    let turnover = abs(step.sharesHeld - run.sharesHeld) * step.price / step.portfolioValue
+    run.sharesHeld = step.sharesHeld
+    host.runs[place] = run
+    if rate.isNaN, turnover.isNaN { return }
+    fill(.progress) { reader in
+      guard case .progress(let metric) = reader else { return .nan }
+      return metric == .stepsPerSecond ? rate : turnover
+    }
+    process(.progress, host, entity, step.timeNs)
+  }
+
+  private func observe(_ part: EpisodeSummary, _ host: HostState) {
+    guard needsEpisodes || !episodeRules.isEmpty,
+      let entity = newerThing(.run, part.run, part.timeNs, host, orSame: true)
+    else { return }
+    let place = run(entity, host)
+    var whole = part
+    if let before = host.runs[place].episode, before.episode == part.episode { whole = before.merged(with: part) }
+    guard whole.state != .running else {
+      host.runs[place].episode = whole
+      return
+    }
+    host.runs[place].episode = nil
+    fill(.episode) { reader in if case .episode(let read) = reader { read(whole) } else { .nan } }
+    process(.episode, host, entity, part.timeNs)
+    for (rule, node, state) in episodeRules where state == whole.state {
+      occurred(
+        rule, node, host, entity, atNs: part.timeNs, max(part.timeNs, host.entities[0].markNs),
+        .event(subject: part.run, text: "episode \(part.episode)"))
+    }
+  }
+}
+
+extension Batch {
+  /// The newest time of a sample, the agent's clock where there is none; nil where it says none.
+  fileprivate var newestNs: Int64? {
+    var newest = wallNs
+    for part in spooled {
+      for sample in part.records.hosts { newest = max(newest, sample.timeNs) }
+    }
+    return newest > 0 ? newest : nil
+  }
+}
+
+extension TrainingStep {
+  /// A number that the program itself names; one that is not finite before all others. NaN where there is none: such a
+  /// number cannot be told from one that is NaN, so infinity stands for that.
+  fileprivate func named(_ pattern: Wildcard) -> Double {
+    var found = Double.nan
+    for metric in metrics where pattern.matches(metric.name) {
+      if !metric.value.isFinite { return .infinity }
+      if found.isNaN { found = metric.value }
+    }
+    return found
+  }
+}

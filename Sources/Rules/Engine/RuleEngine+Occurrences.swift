@@ -1,0 +1,157 @@
+internal import FleetModel
+
+extension RuleEngine {
+  /// Something has happened: counts it, and judges the rule once it has happened often enough.
+  ///
+  /// Up to `RuleLimits.windowParts` occurrences in a window are counted exactly, more of them to a part of the window.
+  /// - Parameter atNs: when it happened; `timeNs` is the host's clock now.
+  func occurred(
+    _ rule: CompiledRule, _ place: Int, _ host: HostState, _ thing: Int, atNs: Int64, _ timeNs: Int64,
+    _ evidence: @autoclosure () -> Evidence
+  ) {
+    if host.isExcluded(rule.place) { return }
+    let node = rule.nodes[place]
+    let entity = node.kind == .host ? 0 : thing
+    guard node.amount <= 1 || count(rule, place, node, host, entity, atNs) >= node.amount else { return }
+    host.slots.set(
+      SlotTable.key(rule.place, place, entity, Self.untilSub), arrivedNs + node.windowNs, arrivedNs)
+    host.wakeNs = 0
+    occasion = evidence()
+    judge(rule, host, because: entity, timeNs)
+    occasion = nil
+  }
+
+  /// How often in the window that ends now, with this one.
+  private func count(
+    _ rule: CompiledRule, _ place: Int, _ node: CompiledNode, _ host: HostState, _ entity: Int, _ atNs: Int64
+  ) -> Double {
+    let key = SlotTable.key(rule.place, place, entity)
+    let range = host.slots.numbers(rule.place, place, entity, below: Self.measureSubs)
+    var parts = range.map { host.slots.slots[$0] }
+    parts.removeAll { atNs - $0.a >= node.windowNs }
+    if let last = parts.last, parts.count >= RuleLimits.windowParts,
+      atNs - last.a < node.windowNs / RuleLimits.windowParts
+    {
+      parts[parts.count - 1].b += 1
+    } else {
+      // Full: the two oldest become one, counted from the older's start.
+      if parts.count >= RuleLimits.windowParts * 2 {
+        parts[1].b += parts[0].b
+        parts[1].a = parts[0].a
+        parts.removeFirst()
+      }
+      parts.append(Slot(key: key, a: atNs, b: 1))
+    }
+    if !range.isEmpty { host.slots.remove(range, rule: rule.place) }
+    for (sub, part) in parts.enumerated() { host.slots.set(key + UInt64(sub), part.a, part.b) }
+    return Double(parts.reduce(0) { $0 + $1.b })
+  }
+
+  /// Lines of one file. Those before `skippingBefore` (an offset) have been seen.
+  func observeLines(
+    _ lines: borrowing LogLines, path: String, _ host: HostState, _ entity: Int, skippingBefore seen: UInt64
+  ) {
+    if lineMatcher.isEmpty { return }
+    let bytes = lines.text.span
+    var start = 0
+    var offset = lines.firstOffset
+    for line in 0..<lines.lengths.count {
+      let range = start..<start + Int(lines.lengths[line])
+      start = range.upperBound
+      defer { offset += UInt64(lines.advances[line]) }
+      if offset < seen { continue }
+      lineMatcher.match(lines, bytes, line, range, &found)
+      if found.isEmpty { continue }
+      let timeNs = min(lines.timesUs[line] &* 1000, arrivedNs - host.offsetNs)
+      for place in found {
+        let condition = lineMatcher.conditions[place]
+        if let file = condition.query.file, !file.matches(path) { continue }
+        let text = Self.text(bytes, range)
+        occurred(
+          condition.rule, condition.node, host, entity, atNs: timeNs, arrivedNs - host.offsetNs,
+          .line(file: path, text: text))
+      }
+    }
+  }
+
+  private static func text(_ bytes: Span<UInt8>, _ range: Range<Int>) -> String {
+    let kept = range.lowerBound..<min(range.upperBound, range.lowerBound + RuleLimits.evidenceBytesMax)
+    return String(decoding: kept.map { bytes[$0] }, as: UTF8.self)
+  }
+
+  func observe(_ event: Event, _ host: HostState) {
+    let isXid = event.kind == .xid
+    for (rule, node, query) in eventRules where query.fits(event, isXid ? Self.xidCode(event.message) : nil) {
+      guard let entity = thing(.device, event.subject, host, event.timeNs) else { continue }
+      occurred(
+        rule, node, host, entity, atNs: event.timeNs, max(event.timeNs, host.entities[0].markNs),
+        .event(subject: event.subject, text: event.message))
+    }
+  }
+
+  func observe(_ loss: Loss, _ host: HostState) {
+    for (rule, node, query) in eventRules where query.isLoss {
+      if let subject = query.subject, !subject.matches(loss.subject) { continue }
+      if !query.text.isEmpty, query.text != loss.reason.text { continue }
+      guard let entity = thing(.device, loss.subject, host, loss.timeNs) else { continue }
+      occurred(
+        rule, node, host, entity, atNs: loss.timeNs, max(loss.timeNs, host.entities[0].markNs),
+        .event(subject: loss.subject, text: "\(loss.from)..<\(loss.to) lost: \(loss.reason.text)"))
+    }
+  }
+
+  /// The agent's messages begin `Xid CODE on DEVICE:`, whatever form the driver wrote.
+  static func xidCode(_ message: String) -> Int? {
+    guard message.hasPrefix("Xid ") else { return nil }
+    return Int(message.dropFirst(4).prefix { $0.isASCII && $0.isNumber })
+  }
+
+  func observe(_ update: RunUpdate, _ host: HostState) {
+    guard let entity = thing(.run, update.run, host, update.timeNs) else { return }
+    host.entities[entity].hasEnded = update.state == .completed || update.state == .failed
+    for (rule, node, state) in runRules where state == update.state {
+      occurred(
+        rule, node, host, entity, atNs: update.timeNs, max(update.timeNs, host.entities[0].markNs),
+        .event(subject: update.run, text: update.detail))
+    }
+  }
+
+  func observe(_ probe: ProbeResult, _ host: HostState, _ entity: Int) {
+    for (rule, node, name, state) in probeRules {
+      // Who asks for failed also means an answer that did not come in time.
+      guard probe.state == state || (state == .failed && probe.state == .timedOut), name.matches(probe.name) else {
+        continue
+      }
+      occurred(
+        rule, node, host, entity, atNs: probe.timeNs, max(probe.timeNs, host.entities[0].markNs),
+        .event(subject: probe.name, text: probe.detail))
+    }
+  }
+
+  /// The place of a thing, with the time of the newest fact about it.
+  func thing(_ kind: EntityKind, _ name: String, _ host: HostState, _ timeNs: Int64) -> Int? {
+    guard let entity = host.entity(kind, name) else {
+      untrackedEntities += 1
+      return nil
+    }
+    host.entities[entity].markNs = max(host.entities[entity].markNs, timeNs)
+    return entity
+  }
+}
+
+extension EventQuery {
+  /// - Parameter code: of an Xid.
+  fileprivate func fits(_ event: Event, _ code: Int?) -> Bool {
+    if isLoss { return false }
+    if let kind, kind != event.kind { return false }
+    if !codes.isEmpty, !(code.map(codes.contains) ?? false) { return false }
+    if let code, exceptCodes.contains(code) { return false }
+    if let subject, !subject.matches(event.subject) { return false }
+    if !text.isEmpty || matches != nil {
+      let bytes = Array(event.message.utf8)
+      if !text.isEmpty, !LineMatcher.contains(bytes.span, 0..<bytes.count, Array(text.utf8)) { return false }
+      if let matches, !matches.matches(bytes.span) { return false }
+    }
+    return true
+  }
+}

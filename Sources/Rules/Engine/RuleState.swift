@@ -1,0 +1,198 @@
+package import FleetModel
+
+/// Why a host's saved state cannot be read.
+package enum RuleStateError: Error, Equatable, Sendable {
+  case truncated
+  case unknownVersion(UInt8)
+  case malformed
+}
+
+extension RuleEngine {
+  private static let version: UInt8 = 1
+
+  /// All that is remembered of a host, for the database: another collector, or a later one, goes on from it.
+  ///
+  /// - Returns: a few hundred bytes; empty where the host is not known. Episodes under way are judged by their rest after that.
+  package func encodedState(of host: HostID) -> [UInt8] {
+    guard let state = host == fleet.id ? fleet : hosts[host] else { return [] }
+    var out = StateWriter()
+    out.bytes.append(Self.version)
+    out.signed(state.offsetNs)
+    out.signed(state.arrivedNs)
+    out.count(state.entities.count)
+    for entity in state.entities {
+      out.bytes.append(entity.kind.rawValue | (entity.hasEnded ? 0x80 : 0))
+      out.text(entity.name)
+      out.signed(entity.markNs)
+    }
+    out.count(state.files.count)
+    for file in state.files {
+      out.count(file.entity)
+      out.fixed(file.key.high)
+      out.fixed(file.key.low)
+      out.unsigned(file.offset)
+    }
+    let known = rules.filter { state.slots.isActive($0.place) }
+    out.count(known.count)
+    for rule in known {
+      out.fixed(rule.rule.definitionHash)
+      let places = state.slots.places(rule.place)
+      out.count(places.count)
+      for place in places {
+        let slot = state.slots.slots[place]
+        out.unsigned(slot.key & 0xf_ffff_ffff_ffff)
+        out.signed(slot.a)
+        out.fixed(UInt64(bitPattern: slot.b))
+      }
+    }
+    return out.bytes
+  }
+
+  /// Takes up a host's saved state. Rules that have changed since begin anew: what was open of them is not in `open` any more.
+  ///
+  /// - Parameters:
+  ///   - bytes: from `encodedState(of:)`; empty = nothing is known.
+  ///   - name, labels: as the collector knows them now.
+  /// - Throws: `RuleStateError`; the host then begins without a state.
+  package func restore(
+    _ bytes: [UInt8], of host: HostID, name: String, labels: [String: String]
+  ) throws(RuleStateError) {
+    if bytes.isEmpty { return }
+    var input = StateReader(bytes)
+    let version = try input.byte()
+    guard version == Self.version else { throw .unknownVersion(version) }
+    let state = HostState(id: host, name: name, labels: labels)
+    state.offsetNs = try input.signed()
+    state.arrivedNs = try input.signed()
+    state.entities = []
+    for _ in 0..<(try input.count(RuleLimits.entitiesMax)) {
+      let kind = try input.byte()
+      guard let entityKind = EntityKind(rawValue: kind & 0x7f) else { throw .malformed }
+      let entity = Entity(
+        name: try input.text(), markNs: try input.signed(), kind: entityKind, hasEnded: kind & 0x80 != 0)
+      state.entities.append(entity)
+    }
+    guard state.entities.first?.kind == .host else { throw .malformed }
+    for _ in 0..<(try input.count(RuleLimits.entitiesMax * 2)) {
+      let file = FileProgress(
+        entity: try input.count(state.entities.count - 1),
+        key: FileKey(high: try input.fixed(), low: try input.fixed()), offset: try input.unsigned())
+      state.files.append(file)
+    }
+    state.slots = SlotTable(try slots(&input, entities: state.entities.count))
+    exclude(state)
+    if host == fleet.id { fleet = state } else { hosts[host] = state }
+  }
+
+  private func slots(_ input: inout StateReader, entities: Int) throws(RuleStateError) -> [Slot] {
+    let places = Dictionary(rules.map { ($0.rule.definitionHash, $0.place) }) { first, _ in first }
+    var slots: [Slot] = []
+    for _ in 0..<(try input.count(RuleSet.rulesMax)) {
+      let place = places[try input.fixed()]
+      for _ in 0..<(try input.count(1 << 20)) {
+        let (key, a, b) = (try input.unsigned(), try input.signed(), Int64(bitPattern: try input.fixed()))
+        guard key >> 52 == 0, SlotTable.entity(key) < entities else { throw .malformed }
+        if let place { slots.append(Slot(key: key | UInt64(place) << 52, a: a, b: b)) }
+      }
+    }
+    return slots
+  }
+
+  /// Takes new rules. Those whose definition is the same keep their state, whatever their texts say now; what was open
+  /// under another definition is cleared.
+  package func reload(_ set: RuleSet, nowNs: Int64) -> [Transition] {
+    arrivedNs = nowNs
+    let old = rules
+    compile(set)
+    let places = Dictionary(rules.map { ($0.rule.definitionHash, $0.place) }) { first, _ in first }
+    for host in Array(hosts.values) + [fleet] {
+      var kept: [Slot] = []
+      for slot in host.slots.slots {
+        let rule = old[SlotTable.rule(slot.key)]
+        if let place = places[rule.rule.definitionHash] {
+          kept.append(Slot(key: slot.key & 0xf_ffff_ffff_ffff | UInt64(place) << 52, a: slot.a, b: slot.b))
+        } else if SlotTable.node(slot.key) == Self.openNode {
+          emit(.cleared(.ruleChanged), rule, host, SlotTable.entity(slot.key), host.entities[0].markNs)
+        }
+      }
+      host.slots = SlotTable(kept)
+      host.wakeNs = 0
+      exclude(host)
+    }
+    return takeTransitions()
+  }
+}
+
+/// Writes numbers in as few bytes as they need (LEB128, zigzag).
+private struct StateWriter {
+  var bytes: [UInt8] = []
+
+  mutating func unsigned(_ value: UInt64) {
+    var rest = value
+    while rest >= 0x80 {
+      bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
+      rest >>= 7
+    }
+    bytes.append(UInt8(rest))
+  }
+
+  mutating func signed(_ value: Int64) { unsigned(UInt64(bitPattern: value << 1 ^ value >> 63)) }
+  mutating func count(_ value: Int) { unsigned(UInt64(value)) }
+  mutating func fixed(_ value: UInt64) {
+    for shift in 0..<8 { bytes.append(UInt8(truncatingIfNeeded: value >> (8 * UInt64(shift)))) }
+  }
+
+  mutating func text(_ value: String) {
+    count(value.utf8.count)
+    bytes += value.utf8
+  }
+}
+
+/// Reads what `StateWriter` wrote; never traps, whatever the bytes are.
+private struct StateReader {
+  private let bytes: [UInt8]
+  private var at = 0
+
+  init(_ bytes: [UInt8]) { self.bytes = bytes }
+
+  mutating func byte() throws(RuleStateError) -> UInt8 {
+    guard at < bytes.count else { throw .truncated }
+    at += 1
+    return bytes[at - 1]
+  }
+
+  mutating func unsigned() throws(RuleStateError) -> UInt64 {
+    var value: UInt64 = 0
+    for shift in 0..<10 {
+      let byte = try byte()
+      value |= UInt64(byte & 0x7f) << (7 * UInt64(shift))
+      if byte < 0x80 { return value }
+    }
+    throw .malformed
+  }
+
+  mutating func signed() throws(RuleStateError) -> Int64 {
+    let value = try unsigned()
+    return Int64(bitPattern: value >> 1) ^ -Int64(bitPattern: value & 1)
+  }
+
+  /// - Parameter limit: the greatest that is believed.
+  mutating func count(_ limit: Int) throws(RuleStateError) -> Int {
+    let value = try unsigned()
+    guard value <= UInt64(limit) else { throw .malformed }
+    return Int(value)
+  }
+
+  mutating func fixed() throws(RuleStateError) -> UInt64 {
+    var value: UInt64 = 0
+    for shift in 0..<8 { value |= UInt64(try byte()) << (8 * UInt64(shift)) }
+    return value
+  }
+
+  mutating func text() throws(RuleStateError) -> String {
+    let length = try count(1 << 16)
+    guard at + length <= bytes.count else { throw .truncated }
+    defer { at += length }
+    return String(decoding: bytes[at..<at + length], as: UTF8.self)
+  }
+}

@@ -1,0 +1,309 @@
+/// Bytes 0…255, 256 for a line's start and 257 for its end.
+struct SymbolSet: Sendable, Equatable {
+  private var low = (UInt64(0), UInt64(0), UInt64(0), UInt64(0))
+  private var edges: UInt8 = 0
+
+  static let lineStart = SymbolSet(edges: 1)
+  static let lineEnd = SymbolSet(edges: 2)
+
+  init() {}
+  private init(edges: UInt8) { self.edges = edges }
+  init(_ byte: UInt8) { insert(byte) }
+  init(_ ranges: [ClosedRange<UInt8>]) {
+    for range in ranges { for byte in range { insert(byte) } }
+  }
+
+  static func == (left: Self, right: Self) -> Bool {
+    left.edges == right.edges && (0..<256).allSatisfy { left.contains($0) == right.contains($0) }
+  }
+
+  mutating func insert(_ byte: UInt8) {
+    let bit = UInt64(1) << UInt64(byte & 63)
+    switch byte >> 6 {
+    case 0: low.0 |= bit
+    case 1: low.1 |= bit
+    case 2: low.2 |= bit
+    default: low.3 |= bit
+    }
+  }
+
+  mutating func formUnion(_ other: SymbolSet) {
+    low = (low.0 | other.low.0, low.1 | other.low.1, low.2 | other.low.2, low.3 | other.low.3)
+  }
+
+  /// All other bytes but the newline.
+  var inverted: SymbolSet {
+    var other = SymbolSet()
+    for byte in UInt8.min...UInt8.max where byte != UInt8(ascii: "\n") && !contains(Int(byte)) { other.insert(byte) }
+    return other
+  }
+
+  func contains(_ symbol: Int) -> Bool {
+    guard symbol < 256 else { return edges >> UInt8(symbol - 256) & 1 == 1 }
+    let word =
+      switch symbol >> 6 {
+      case 0: low.0
+      case 1: low.1
+      case 2: low.2
+      default: low.3
+      }
+    return word >> UInt64(symbol & 63) & 1 == 1
+  }
+
+  /// The one byte that it stands for in either case, lower; nil where there are more.
+  var singleByte: UInt8? {
+    guard edges == 0 else { return nil }
+    var found: UInt8?
+    for symbol in 0..<256 where contains(symbol) {
+      let byte = ASCII.lower(UInt8(symbol))
+      if let found, found != byte { return nil }
+      found = byte
+    }
+    return found
+  }
+}
+
+/// What a pattern says.
+indirect enum PatternTree: Sendable {
+  case empty
+  case symbols(SymbolSet)
+  case sequence([PatternTree])
+  case choice([PatternTree])
+  /// - Parameter most: nil = any number.
+  case repeated(PatternTree, least: Int, most: Int?)
+}
+
+enum ASCII {
+  static func lower(_ byte: UInt8) -> UInt8 { byte &- 65 < 26 ? byte | 0x20 : byte }
+  static func isLetter(_ byte: UInt8) -> Bool { (byte | 0x20) &- 97 < 26 }
+  static func isDigit(_ byte: UInt8) -> Bool { byte &- 48 < 10 }
+}
+
+/// Reads the subset that `LinePattern` tells of.
+struct LinePatternParser {
+  /// Groups inside groups.
+  private static let depthMax = 50
+  private let bytes: [UInt8]
+  private var at = 0
+  private var depth = 0
+  private var ignoresCase = false
+
+  init(_ text: String) {
+    bytes = Array(text.utf8)
+    if bytes.starts(with: "(?i)".utf8) {
+      ignoresCase = true
+      at = 4
+    }
+  }
+
+  mutating func parse() throws(LinePatternError) -> PatternTree {
+    let tree = try choice()
+    guard at == bytes.count else { throw LinePatternError("has a ')' without a '('") }
+    return tree
+  }
+
+  private var next: UInt8? { at < bytes.count ? bytes[at] : nil }
+
+  private mutating func skip(_ byte: UInt8) -> Bool {
+    guard next == byte else { return false }
+    at += 1
+    return true
+  }
+
+  private mutating func choice() throws(LinePatternError) -> PatternTree {
+    depth += 1
+    defer { depth -= 1 }
+    guard depth <= Self.depthMax else { throw LinePatternError("has more than \(Self.depthMax) groups inside groups") }
+    var parts = [try sequence()]
+    while skip(UInt8(ascii: "|")) { parts.append(try sequence()) }
+    return parts.count == 1 ? parts[0] : .choice(parts)
+  }
+
+  private mutating func sequence() throws(LinePatternError) -> PatternTree {
+    var parts: [PatternTree] = []
+    while let byte = next, byte != UInt8(ascii: "|"), byte != UInt8(ascii: ")") {
+      parts.append(try repetitions(of: try atom()))
+    }
+    return parts.count == 1 ? parts[0] : .sequence(parts)
+  }
+
+  private mutating func repetitions(of atom: PatternTree) throws(LinePatternError) -> PatternTree {
+    var tree = atom
+    while let byte = next {
+      switch byte {
+      case UInt8(ascii: "*"): tree = .repeated(tree, least: 0, most: nil)
+      case UInt8(ascii: "+"): tree = .repeated(tree, least: 1, most: nil)
+      case UInt8(ascii: "?"): tree = .repeated(tree, least: 0, most: 1)
+      case UInt8(ascii: "{"):
+        let (least, most) = try bounds()
+        tree = .repeated(tree, least: least, most: most)
+      default: return tree
+      }
+      at += 1
+      _ = skip(UInt8(ascii: "?"))
+    }
+    return tree
+  }
+
+  /// `{n}`, `{n,}` or `{n,m}`; ends on the closing brace.
+  private mutating func bounds() throws(LinePatternError) -> (least: Int, most: Int?) {
+    at += 1
+    let least = number()
+    var most: Int? = least
+    if skip(UInt8(ascii: ",")) { most = next == UInt8(ascii: "}") ? nil : (number() ?? -1) }
+    guard let least, next == UInt8(ascii: "}"), (most ?? least) >= least, (most ?? least) <= LinePattern.positionsMax
+    else {
+      throw LinePatternError("has a '{' that begins no repetition such as {2,5}; write \\{ for the character")
+    }
+    return (least, most)
+  }
+
+  private mutating func number() -> Int? {
+    var value: Int?
+    while let byte = next, ASCII.isDigit(byte), (value ?? 0) < 100_000 {
+      value = (value ?? 0) * 10 + Int(byte - 48)
+      at += 1
+    }
+    return value
+  }
+
+  private mutating func atom() throws(LinePatternError) -> PatternTree {
+    let byte = bytes[at]
+    at += 1
+    switch byte {
+    case UInt8(ascii: "."): return .symbols(SymbolSet().inverted)
+    case UInt8(ascii: "^"): return .symbols(.lineStart)
+    case UInt8(ascii: "$"): return .symbols(.lineEnd)
+    case UInt8(ascii: "("): return try group()
+    case UInt8(ascii: "["): return .symbols(try characterClass())
+    case UInt8(ascii: "\\"): return .symbols(try escape())
+    case UInt8(ascii: "*"), UInt8(ascii: "+"), UInt8(ascii: "?"), UInt8(ascii: "{"):
+      throw LinePatternError(
+        "repeats nothing with '\(Character(Unicode.Scalar(byte)))'; write a \\ before it for the character")
+    default: return .symbols(literal(byte))
+    }
+  }
+
+  private mutating func group() throws(LinePatternError) -> PatternTree {
+    if skip(UInt8(ascii: "?")) {
+      guard skip(UInt8(ascii: ":")) else {
+        throw LinePatternError(
+          "uses '(?' for more than (?: ) and a leading (?i), such as look-around, which is not supported")
+      }
+    }
+    let tree = try choice()
+    guard skip(UInt8(ascii: ")")) else { throw LinePatternError("has a '(' without a ')'") }
+    return tree
+  }
+
+  private func literal(_ byte: UInt8) -> SymbolSet {
+    var set = SymbolSet(byte)
+    if ignoresCase, ASCII.isLetter(byte) { set.insert(byte ^ 0x20) }
+    return set
+  }
+
+  private mutating func escape() throws(LinePatternError) -> SymbolSet {
+    guard let byte = next else { throw LinePatternError("ends with a single '\\'") }
+    at += 1
+    switch byte {
+    case UInt8(ascii: "d"): return Self.digits
+    case UInt8(ascii: "D"): return Self.digits.inverted
+    case UInt8(ascii: "w"): return Self.wordBytes
+    case UInt8(ascii: "W"): return Self.wordBytes.inverted
+    case UInt8(ascii: "s"): return Self.blanks
+    case UInt8(ascii: "S"): return Self.blanks.inverted
+    case UInt8(ascii: "t"): return SymbolSet(UInt8(ascii: "\t"))
+    case UInt8(ascii: "n"): return SymbolSet(UInt8(ascii: "\n"))
+    case _ where ASCII.isLetter(byte) || ASCII.isDigit(byte):
+      throw LinePatternError(
+        "uses '\\\(Character(Unicode.Scalar(byte)))', which is not supported; \\d \\w \\s and their capitals are")
+    default: return SymbolSet(byte)
+    }
+  }
+
+  private static let digits = SymbolSet([48...57])
+  private static let wordBytes = SymbolSet([48...57, 65...90, 95...95, 97...122, 128...255])
+  private static let blanks = SymbolSet([9...13, 32...32])
+
+  private mutating func characterClass() throws(LinePatternError) -> SymbolSet {
+    let isInverted = skip(UInt8(ascii: "^"))
+    var set = SymbolSet()
+    var isFirst = true
+    while let byte = next, byte != UInt8(ascii: "]") || isFirst {
+      isFirst = false
+      at += 1
+      guard byte < 128 else {
+        throw LinePatternError("has a character outside ASCII in [ ]; write (é|è) instead of [éè]")
+      }
+      if byte == UInt8(ascii: "\\") {
+        set.formUnion(try escape())
+        continue
+      }
+      if next == UInt8(ascii: "-"), at + 1 < bytes.count, bytes[at + 1] != UInt8(ascii: "]") {
+        let high = bytes[at + 1]
+        guard high < 128, high != UInt8(ascii: "\\"), byte <= high else {
+          throw LinePatternError("has a range in [ ] that runs backwards or does not end in a plain character")
+        }
+        at += 2
+        for member in byte...high { set.formUnion(literal(member)) }
+      } else {
+        set.formUnion(literal(byte))
+      }
+    }
+    guard skip(UInt8(ascii: "]")) else { throw LinePatternError("has a '[' without a ']'") }
+    return isInverted ? set.inverted : set
+  }
+}
+
+/// Which texts each match must hold: what the prefilter looks for.
+enum LineLiterals {
+  /// More alternatives than these are as good as none.
+  private static let countMax = 24
+  /// Shorter ones are in every second line.
+  private static let bytesMin = 3
+
+  /// - Returns: lower-case texts of which each match holds one; empty = not known.
+  static func required(of tree: PatternTree) -> [[UInt8]] {
+    let best = candidates(tree)
+    return best.allSatisfy { $0.count >= bytesMin } ? best : []
+  }
+
+  private static func candidates(_ tree: PatternTree) -> [[UInt8]] {
+    switch tree {
+    case .empty: return []
+    case .symbols(let set): return set.singleByte.map { [[$0]] } ?? []
+    case .sequence(let parts): return sequence(parts)
+    case .choice(let parts):
+      var all: [[UInt8]] = []
+      for part in parts {
+        let found = candidates(part)
+        if found.isEmpty { return [] }
+        all += found
+      }
+      return all.count <= countMax ? all : []
+    case .repeated(let part, let least, _): return least > 0 ? candidates(part) : []
+    }
+  }
+
+  /// The run of single bytes, or the part, whose shortest text is the longest.
+  private static func sequence(_ parts: [PatternTree]) -> [[UInt8]] {
+    var best: [[UInt8]] = []
+    var run: [UInt8] = []
+    func offer(_ found: [[UInt8]]) {
+      let least = found.map(\.count).min() ?? 0
+      if least > best.map(\.count).min() ?? 0 { best = found }
+    }
+    for part in parts {
+      if case .symbols(let set) = part, let byte = set.singleByte {
+        run.append(byte)
+        continue
+      }
+      // A line's start or end takes no byte: the run would go on, but nothing can stand before or after it.
+      if !run.isEmpty { offer([run]) }
+      run = []
+      offer(candidates(part))
+    }
+    if !run.isEmpty { offer([run]) }
+    return best
+  }
+}
