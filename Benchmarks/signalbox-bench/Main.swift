@@ -4,6 +4,7 @@ internal import Glibc
 @main enum Main {
   private static let modes: [String: @Sendable ([String]) -> Void] = [
     "following": { _ in FollowingBench.run() },
+    "rules": { RulesBench.run($0) },
     "sampling": { _ in SamplingBench.run() },
     "schema": { _ in SchemaBench.run() },
     "transport": { TransportBench.run($0) },

@@ -7,15 +7,21 @@ package enum Nearest {
     return ranked.flatMap { $0.edits <= limit ? $0.name : nil }
   }
 
-  /// Levenshtein distance.
+  /// Levenshtein distance, where two neighbours that changed places are one edit: the commonest slip of all.
   private static func distance(_ left: [Character], _ right: [Character]) -> Int {
+    var beforePrevious: [Int] = []
     var previous = Array(0...right.count)
     for (row, character) in left.enumerated() {
       var current = [row + 1]
       for column in right.indices {
         let substitution = previous[column] + (character == right[column] ? 0 : 1)
-        current.append(min(substitution, previous[column + 1] + 1, current[column] + 1))
+        var edits = min(substitution, previous[column + 1] + 1, current[column] + 1)
+        if row > 0, column > 0, character == right[column - 1], left[row - 1] == right[column] {
+          edits = min(edits, beforePrevious[column - 1] + 1)
+        }
+        current.append(edits)
       }
+      beforePrevious = previous
       previous = current
     }
     return previous[right.count]

@@ -67,7 +67,7 @@ import Testing
       mistakes == [
         "site.yaml:1: a rule has no 'title'",
         "site.yaml:2: unknown key 'titel' in a rule; did you mean 'title'?",
-        "site.yaml:3: unknown severity 'P9'; valid are P0, P1, P2, P3",
+        "site.yaml:3: unknown severity 'P9'; did you mean 'P0'?",
         "site.yaml:9: the id A-2 is already that of the rule in site.yaml:5",
       ])
   }

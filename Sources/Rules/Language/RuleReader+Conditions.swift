@@ -92,6 +92,7 @@ extension RuleReader {
       comparisons.append((.shareOfMedian, .below(share(median, "below_median").value)))
     }
     guard comparisons.count == 1 else {
+      if comparisons.isEmpty, hadUnknownKey { return nil }
       mistake(
         line,
         comparisons.isEmpty
@@ -148,7 +149,7 @@ extension RuleReader {
 
   private mutating func oneLimit(_ fields: [String: RuleNode], _ metric: RuleMetric?, _ line: Int) -> Comparison? {
     let found = limits(fields, metric)
-    if found.count != 1 { mistake(line, "this condition needs exactly one of above, below, outside") }
+    if found.count != 1, !hadUnknownKey { mistake(line, "this condition needs exactly one of above, below, outside") }
     return found.first
   }
 

@@ -8,8 +8,10 @@ extension RuleReader {
       return [:]
     }
     var fields: [String: RuleNode] = [:]
+    hadUnknownKey = false
     for entry in entries {
       if !table.names.contains(entry.key) {
+        hadUnknownKey = true
         let hint =
           Nearest.name(to: entry.key, among: table.names).map { "did you mean '\($0)'?" }
           ?? "valid are \(table.names.joined(separator: ", "))"

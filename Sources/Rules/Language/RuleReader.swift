@@ -70,6 +70,8 @@ struct RuleReader {
   let file: String
   var mistakes: [RuleMistake] = []
   var lists: [String: [Int]] = [:]
+  /// Among the keys read last: what seems to be missing then is likely to be the one that was mistyped.
+  var hadUnknownKey = false
 
   init(file: String) { self.file = file }
 
