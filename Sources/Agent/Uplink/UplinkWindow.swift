@@ -32,11 +32,12 @@ struct UplinkWindow: Sendable {
   var isEmpty: Bool { batches.isEmpty }
   var count: Int { batches.count }
   var hasRoom: Bool { batches.count < limits.batchesMax && bytes < limits.windowBytes }
-  /// How much bulk the next batch may take; 0 where there is not room for a piece that is worth a batch. One bulk batch may
-  /// always be under way.
+  /// How much bulk the next batch may take; 0 where there is not room for a piece that is worth a batch: only so many may
+  /// be under way, and small ones would leave a fast link idle. One bulk batch may always be under way.
   var bulkRoomBytes: Int {
     let room = bulkLimitBytes - bulkBytes
-    return bulkBytes == 0 || room >= min(limits.bulkWindowFloorBytes, limits.batchBytes) ? room : 0
+    let worthwhile = min(limits.batchBytes, max(limits.bulkWindowFloorBytes, bulkLimitBytes / 4))
+    return bulkBytes == 0 || room >= worthwhile ? room : 0
   }
 
   /// The oldest batch under way has waited for its ack for too long.
