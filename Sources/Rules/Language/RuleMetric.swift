@@ -129,6 +129,16 @@ package struct RuleMetric: Sendable {
   }
 }
 
+/// Metrics as they are listed.
+struct MetricList {
+  private(set) var all: [RuleMetric] = []
+
+  @inline(never)
+  mutating func add(
+    _ name: String, _ unit: MetricUnit, _ doc: String, _ reader: MetricReader, write writer: MetricWriter?
+  ) { all.append(RuleMetric(name, unit, doc, reader, write: writer)) }
+}
+
 /// Every metric there is.
 package enum MetricCatalogue {
   /// Names of numbers that training programs choose themselves begin so: `training.metrics.loss`; `*` fits any.
