@@ -26,7 +26,7 @@ phase() {
 }
 tests_of() { grep -oE 'Test run with [0-9]+ tests' "$1" | tail -1; }
 
-units='FleetModelTests|RulesTests|SchemaTests|RPCTests|AgentTests|CollectorTests|CommandsTests|FilesTests|NVMLTests|FuzzTests'
+units='FleetModelTests|RulesTests|SchemaTests|RPCTests|AgentTests|CollectorTests|CommandsTests|FilesTests|NVMLTests|FuzzTests|OutboundTests'
 run_tests() { timeout 1500 swift test --skip-build --disable-xctest "$@"; }
 
 phase "format and lint" swift format lint --strict --recursive Package.swift Sources Tests Benchmarks
@@ -37,6 +37,7 @@ if [ "$failed" -eq 0 ]; then
   phase "unit" run_tests --filter "$units"
   phase "wrappers" run_tests --filter 'EventLoopTests|TLSTests|HTTP2Tests|TransportTests|PostgresTests'
   phase "storage on PostgreSQL" run_tests --filter StoreTests
+  phase "paging to a local receiver" run_tests --filter PagingTests
   phase "simulation, 200 seeds" run_tests --filter SimulationTests
   phase "end to end on PostgreSQL" run_tests --no-parallel --filter EndToEndTests
   if [ "$(id -u)" -eq 0 ] && [ -f /etc/debian_version ] && [ "${SIGNALBOX_SKIP_TIMESCALE:-}" = "" ]; then

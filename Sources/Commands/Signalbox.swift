@@ -12,7 +12,8 @@ struct Root: ParsableCommand {
     version: "0.1.0",
     subcommands: [
       FleetCommand.self, HostsCommand.self, RunsCommand.self, EpisodesCommand.self, LogsCommand.self, GapsCommand.self,
-      QueryCommand.self, RulesCommand.self, CACommand.self, DemoCommand.self,
+      IncidentsCommand.self, SilencesCommand.self, OnCallCommand.self, PagingCommand.self, QueryCommand.self,
+      RulesCommand.self, CACommand.self, DemoCommand.self,
     ])
 }
 

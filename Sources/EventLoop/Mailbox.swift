@@ -91,6 +91,8 @@ package final class Mailbox<Message: Sendable>: Sendable {
   package var refused: UInt64 { state.withLock { $0.refused } }
 
   var descriptor: Int32 { wake.descriptor }
+  /// Readable while there is a message: for a thread that waits for other things as well.
+  package var readableDescriptor: Int32 { wake.descriptor }
 }
 
 extension EventLoop {

@@ -16,6 +16,12 @@ package enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
   case joinToken(JoinTokenProblem)
   /// The host's name is not one: empty, too long, or not made of letters, digits, dots, dashes and underscores.
   case badHostName(String)
+  /// No incident has this number, or it is over.
+  case unknownIncident(Int64)
+  /// No silence has this number, or it is over.
+  case unknownSilence(Int64)
+  /// Another collector holds the lease: nothing was changed.
+  case leaseLost
 
   /// The effect of an unanswered COMMIT is unknown: open a new connection and commit the same group again.
   package var isConnectionLost: Bool {
@@ -39,6 +45,9 @@ package enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
     case .unknownHost: "this host is not known to the fleet"
     case .revokedHost: "this host has been revoked"
     case .joinToken(let problem): problem.description
+    case .unknownIncident(let number): "no open incident has the number \(number)"
+    case .unknownSilence(let number): "no silence that is still ahead or in force has the number \(number)"
+    case .leaseLost: "another collector delivers pages now"
     case .badHostName(let name):
       "\"\(name)\" is no host name: use up to 255 letters, digits, dots, dashes and underscores"
     }

@@ -13,15 +13,17 @@ import Testing
     "TLS": ["COpenSSL", "FleetModel", "Files", "Glibc"],
     "HTTP2": ["CNGHTTP2", "Glibc"],
     "NVML": ["CNVML", "FleetModel"],
+    "Outbound": ["CCurl", "Glibc"],
     "Postgres": ["CLibPQ", "Files", "Glibc"],
     "Rules": ["FleetModel"],
     "RuleFiles": ["Rules", "FleetModel", "Files", "Yams"],
     "Transport": ["Files", "EventLoop", "TLS", "HTTP2", "RPC", "Synchronization"],
     "Store": ["Postgres", "FleetModel"],
+    "Paging": ["FleetModel", "Files", "TLS", "Store", "Outbound"],
     "Agent": ["FleetModel", "Schema", "Files", "EventLoop", "TLS", "RPC", "Transport", "NVML"],
     "Collector": [
       "FleetModel", "Schema", "Files", "EventLoop", "TLS", "RPC", "Transport", "Store", "Postgres", "Logging", "Yams",
-      "Synchronization",
+      "Synchronization", "Paging", "Outbound",
     ],
     "Simulation": ["FleetModel", "Files", "Glibc", "Schema", "Store", "Agent", "Collector"],
     "Commands": [
@@ -34,7 +36,7 @@ import Testing
   ]
 
   /// Only these touch pointers.
-  static let wrappers: Set<String> = ["Schema", "TLS", "EventLoop", "HTTP2", "Postgres", "Files", "NVML"]
+  static let wrappers: Set<String> = ["Schema", "TLS", "EventLoop", "HTTP2", "Postgres", "Files", "NVML", "Outbound"]
 
   static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent()

@@ -1,6 +1,6 @@
 FROM swift:6.3-bookworm AS build
-RUN apt-get update && apt-get install -y --no-install-recommends libnghttp2-dev libssl-dev libpq-dev libprotobuf-c-dev \
-    pkg-config && rm -rf /var/lib/apt/lists/*
+RUN apt-get update && apt-get install -y --no-install-recommends libnghttp2-dev libssl-dev libpq-dev \
+    libcurl4-openssl-dev libprotobuf-c-dev pkg-config && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY Package.swift Package.resolved ./
 COPY Sources Sources
@@ -11,7 +11,8 @@ RUN swift build -c release --static-swift-stdlib --product signalbox-collector \
  && cp "$(swift build -c release --show-bin-path)"/signalbox-collector "$(swift build -c release --show-bin-path)"/signalbox /usr/local/bin/
 
 FROM debian:bookworm-slim
-RUN apt-get update && apt-get install -y --no-install-recommends libnghttp2-14 libssl3 libpq5 libprotobuf-c1 libstdc++6 ca-certificates \
+RUN apt-get update && apt-get install -y --no-install-recommends libnghttp2-14 libssl3 libpq5 libcurl4 libprotobuf-c1 \
+    libstdc++6 ca-certificates tzdata \
  && rm -rf /var/lib/apt/lists/* && useradd --system --uid 10001 --home /var/lib/signalbox --create-home signalbox
 COPY --from=build /usr/local/bin/signalbox-collector /usr/local/bin/signalbox /usr/local/bin/
 USER signalbox

@@ -1,4 +1,5 @@
 internal import FleetModel
+internal import Paging
 internal import Synchronization
 
 /// What the configuration asks of each host; replaced as a whole on reload.
@@ -25,6 +26,8 @@ final class SettingsBook: Sendable {
   var isConfigured: Bool { state.withLock { $0.configuration != Configuration() } }
 
   var retention: Retention { state.withLock { $0.configuration.retention } }
+
+  var paging: PagingConfiguration? { state.withLock { $0.configuration.paging } }
 
   func settings(of host: String) -> Settings {
     state.withLock { $0.configuration.settings(labels: ["host": host], revision: $0.revision) }

@@ -20,6 +20,7 @@ package final class CollectorProgram {
   private var writers: [WriterThread] = []
   private var control: ControlThread?
   private var housekeeping: HousekeepingThread?
+  private var paging: PagingThread?
   private var threads: [LoopThread] = []
   private var gatewayThreads: [LoopThread] = []
   private let settings: SettingsBook
@@ -141,6 +142,10 @@ package final class CollectorProgram {
       logger: logger, advertised: advertised(address), pin: authority.pin)
     self.housekeeping = housekeeping
     threads.append(try housekeeping.start())
+    let paging = try PagingThread(
+      database: database, configuration: settings.paging, metrics: metrics, logger: logger)
+    self.paging = paging
+    threads.append(try paging.start())
     return address
   }
 
@@ -216,6 +221,7 @@ package final class CollectorProgram {
     do {
       settings.replace(try Self.configuration(options))
       housekeeping?.reload()
+      paging?.mailbox.post(.configuration(settings.paging))
       let authority = try CertificateAuthority.load(directory: options.stateDirectory)
       let identity = try serverIdentity(authority)
       for gateway in gateways { gateway.post(.identity(identity)) }
@@ -255,6 +261,7 @@ package final class CollectorProgram {
     writers.forEach { $0.stop() }
     control?.mailbox.post(.stop)
     housekeeping?.stop()
+    paging?.mailbox.post(.stop)
     threads.forEach { $0.join() }
     supervisor?.stop()
     supervisorThread?.join()

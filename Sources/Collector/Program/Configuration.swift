@@ -1,4 +1,5 @@
 package import FleetModel
+package import Paging
 
 /// What `signalbox.yaml` says. Every key is optional; an unknown one is an error.
 ///
@@ -17,6 +18,8 @@ package import FleetModel
 package struct Configuration: Sendable, Equatable {
   package var retention = Retention()
   package var profiles: [Profile] = []
+  /// nil where nobody is to be told.
+  package var paging: PagingConfiguration?
 
   package init() {}
 

@@ -23,9 +23,10 @@ package struct ConfigurationReader {
     }
     var configuration = Configuration()
     guard let root, root.null == nil else { return configuration }
-    for (key, value) in try entries(root, "the file", ["retention", "profiles"]) {
+    for (key, value) in try entries(root, "the file", ["retention", "profiles", "paging"]) {
       switch key {
       case "retention": configuration.retention = try retention(value)
+      case "paging": configuration.paging = try paging(value)
       default:
         configuration.profiles = try list(value, "profiles").map { node throws(ConfigurationError) in try profile(node)
         }
@@ -102,18 +103,18 @@ package struct ConfigurationReader {
     return path
   }
 
-  private func text(_ node: Node, _ what: String) throws(ConfigurationError) -> String {
+  func text(_ node: Node, _ what: String) throws(ConfigurationError) -> String {
     guard let scalar = node.scalar else { throw mistake(node, "\(what) must be a single value") }
     return scalar.string
   }
 
-  private func list(_ node: Node, _ what: String) throws(ConfigurationError) -> [Node] {
+  func list(_ node: Node, _ what: String) throws(ConfigurationError) -> [Node] {
     guard let sequence = node.sequence else { throw mistake(node, "\(what) must be a list: lines that start with -") }
     return Array(sequence)
   }
 
   /// - Parameter known: the valid keys; nil for any.
-  private func entries(
+  func entries(
     _ node: Node, _ what: String, _ known: [String]?
   ) throws(ConfigurationError) -> [(key: String, value: Node)] {
     guard let mapping = node.mapping else {
@@ -133,7 +134,7 @@ package struct ConfigurationReader {
     return entries
   }
 
-  private func mistake(_ node: Node, _ message: String) -> ConfigurationError {
+  func mistake(_ node: Node, _ message: String) -> ConfigurationError {
     ConfigurationError(file: file, line: node.mark?.line ?? 0, message: message)
   }
 

@@ -71,6 +71,10 @@ package struct CollectorMetrics: Sendable {
   package let housekeepingFailures = Counter()
   package let certificatesIssued = Counter()
   package let joinsRefused = Counter()
+  package let incidentsOpened = Counter()
+  package let pagesDelivered = Counter()
+  package let pagesFailed = Counter()
+  package let pagesOverdue = Gauge()
 
   package init() {}
 
@@ -108,6 +112,9 @@ package struct CollectorMetrics: Sendable {
       ("signalbox_housekeeping_failures_total", "Housekeeping runs that failed.", housekeepingFailures.value),
       ("signalbox_enrolment_certificates_issued_total", "Certificates issued.", certificatesIssued.value),
       ("signalbox_enrolment_joins_refused_total", "Joins refused.", joinsRefused.value),
+      ("signalbox_paging_incidents_opened_total", "Incidents opened by this collector.", incidentsOpened.value),
+      ("signalbox_paging_messages_delivered_total", "Messages that a receiver took.", pagesDelivered.value),
+      ("signalbox_paging_attempts_failed_total", "Attempts that a receiver did not take.", pagesFailed.value),
     ]
   }
 
@@ -117,6 +124,7 @@ package struct CollectorMetrics: Sendable {
       ("signalbox_gateway_streams_open", "Report streams open.", streamsOpen.value),
       ("signalbox_writer_batches_staged", "Batches waiting for a commit.", batchesStaged.value),
       ("signalbox_database_up", "1 while the last statement succeeded.", databaseUp.value),
+      ("signalbox_paging_messages_overdue", "Messages due for a minute or more.", pagesOverdue.value),
     ]
   }
 

@@ -11,6 +11,7 @@ struct Migration {
         + PartitionFunctions.sql(capability)
         + AggregateTable.all.map { $0.migration(capability) }.joined()
         + PublicViews.sql
-    }
+    },
+    Migration(number: 2, name: "incidents, outbox, silences and leases") { _ in IncidentTables.sql },
   ]
 }

@@ -1,0 +1,134 @@
+internal import ArgumentParser
+internal import Files
+internal import Store
+
+struct IncidentsCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "incidents", abstract: "What is wrong, since when, and who takes care of it.",
+    subcommands: [List.self, Show.self, Acknowledge.self, Note.self, Resolve.self])
+
+  static let shown: [Answer.Column] = [
+    .init("id", "ID"), .init("severity", "SEVERITY"), .init("state", "STATE"), .init("rule", "RULE"),
+    .init("host", "HOST"), .init("entity", "ENTITY"), .init("opened", "OPENED", .age), .init("acked_by", "ACKED BY"),
+    .init("summary", "SUMMARY"), .init("muted_by", "MUTED BY"),
+  ]
+
+  struct List: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Incidents that are not resolved, the most urgent first; muted ones too.")
+    @Option(help: "open, acked, muted, resolved or all; else everything that is not resolved.") var state: String?
+    @Option(help: "Only of this host.") var host: String?
+    @Option(help: "Only of this rule; a * at the end stands for any rest.") var rule: String?
+    @Option(help: "Opened since: an age such as 2h, or a time.") var since: PointInTime?
+    @Option(help: "At most so many.") var limit = 1000
+    @OptionGroup var database: DatabaseOptions
+    @OptionGroup var output: OutputOptions
+
+    func validate() throws {
+      if let state, !["open", "acked", "muted", "resolved", "all"].contains(state) {
+        throw ValidationError("--state takes open, acked, muted, resolved or all, not '\(state)'.")
+      }
+      if !(1...100_000).contains(limit) { throw ValidationError("--limit takes 1 to 100000, not \(limit).") }
+    }
+
+    func run() throws {
+      let answer = try database.reader().answer(
+        IncidentQueries.list(state: state, host: host, rule: rule, sinceNs: since?.ns, limit: limit),
+        IncidentsCommand.shown)
+      try output.print(answer, orSay: "no incident")
+    }
+  }
+
+  struct Show: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "One incident with its evidence, steps, timeline and messages.")
+    @Argument(help: "Its number.") var number: Int64
+    @OptionGroup var database: DatabaseOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() throws {
+      let reader = try database.reader()
+      var incident = try reader.answer(IncidentQueries.one(number), IncidentsCommand.shown)
+      if output.format == .table {
+        for name in ["steps", "evidence"] {
+          if let index = incident.columns.firstIndex(where: { $0.name == name }) {
+            incident.columns[index].title = name.uppercased()
+          }
+        }
+      }
+      try output.print(incident, orSay: "no incident has the number \(number)")
+      guard output.format == .table else { return }
+      try StandardStream.output.write("\n")
+      try output.print(
+        reader.answer(
+          IncidentQueries.timeline(number),
+          [.init("time", "TIME"), .init("kind", "WHAT"), .init("actor", "WHO"), .init("detail", "DETAIL")]))
+      let deliveries = try reader.answer(
+        IncidentQueries.deliveries(number),
+        [
+          .init("receiver", "RECEIVER"), .init("event", "MESSAGE"), .init("state", "STATE"), .init("due", "DUE"),
+          .init("attempts", "ATTEMPTS"), .init("last_answer", "ANSWER"),
+        ])
+      guard !deliveries.rows.isEmpty else { return }
+      try StandardStream.output.write("\n")
+      try output.print(deliveries)
+    }
+  }
+
+  struct Acknowledge: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "ack", abstract: "Takes care: nobody else is paged about it.")
+    @Argument(help: "Its number.") var number: Int64
+    @Option(help: "In whose name.") var by: String?
+    @OptionGroup var database: DatabaseOptions
+
+    func run() throws {
+      try database.change { store throws(StoreError) in
+        try store.acknowledge(incident: number, actor: by ?? Actor.name, nowNs: Clock.wallNs())
+      }
+    }
+  }
+
+  struct Note: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Writes a line into its timeline.")
+    @Argument(help: "Its number.") var number: Int64
+    @Argument(help: "The line.") var text: String
+    @Option(help: "In whose name.") var by: String?
+    @OptionGroup var database: DatabaseOptions
+
+    func run() throws {
+      try database.change { store throws(StoreError) in
+        try store.addNote(incident: number, actor: by ?? Actor.name, text: text, nowNs: Clock.wallNs())
+      }
+    }
+  }
+
+  struct Resolve: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Ends it by hand.")
+    @Argument(help: "Its number.") var number: Int64
+    @Option(help: "In whose name.") var by: String?
+    @OptionGroup var database: DatabaseOptions
+
+    func run() throws {
+      try database.change { store throws(StoreError) in
+        try store.resolve(incident: number, actor: by ?? Actor.name, nowNs: Clock.wallNs())
+      }
+    }
+  }
+}
+
+extension DatabaseOptions {
+  /// Opens the store, changes something, closes it.
+  func change<Result>(_ body: (Store) throws(StoreError) -> Result) throws -> Result {
+    let store = try store()
+    defer { store.close() }
+    do throws(StoreError) {
+      return try body(store)
+    } catch {
+      switch error {
+      case .unknownIncident, .unknownSilence: throw CommandFailure(.nothingFound, error.description)
+      default: throw CommandFailure(error)
+      }
+    }
+  }
+}

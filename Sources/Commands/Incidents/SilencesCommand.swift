@@ -1,0 +1,82 @@
+internal import ArgumentParser
+internal import Files
+internal import FleetModel
+internal import Store
+
+struct SilencesCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "silences", abstract: "What must not page for a while.", subcommands: [Add.self, List.self, End.self])
+
+  struct Add: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Mutes what matches until an end; prints the silence's number.",
+      discussion: "Muted incidents stay visible. A * at the end of a pattern stands for any rest.")
+    @Option(help: "Rule.") var rule: String?
+    @Option(help: "Host.") var host: String?
+    @Option(help: "What on the host.") var entity: String?
+    @Option(help: "P0 to P3.") var severity: String?
+    @Option(name: .customLong("for"), help: "How long, such as 2h.") var duration: String
+    @Option(help: "From when: a time; else now.") var from: String?
+    @Option(help: "Why.") var reason: String
+    @Option(help: "In whose name.") var by: String?
+    @OptionGroup var database: DatabaseOptions
+
+    func run() throws {
+      let now = Clock.wallNs()
+      guard let length = TimeSpan.parse(duration), length <= 366 * 86_400_000_000_000 else {
+        throw CommandFailure(.usage, "--for takes a time of up to 366d, such as 2h, not '\(duration)'")
+      }
+      guard rule != nil || host != nil || entity != nil || severity != nil else {
+        throw CommandFailure(.usage, "say what to silence: --rule, --host, --entity or --severity")
+      }
+      var start = now
+      if let from {
+        guard let time = Timestamp.parse(from) else {
+          throw CommandFailure(.usage, "--from takes a time such as 2026-11-21T20:00Z, not '\(from)'")
+        }
+        start = time
+      }
+      var silence = Silence(author: by ?? Actor.name, reason: reason, startsNs: start, endsNs: start + length)
+      (silence.rule, silence.host, silence.entity) = (rule, host, entity)
+      if let severity {
+        guard let known = Severity(word: severity) else {
+          throw CommandFailure(.usage, "--severity takes P0 to P3, not '\(severity)'")
+        }
+        silence.severity = known
+      }
+      let number = try database.change { store throws(StoreError) in try store.addSilence(silence, nowNs: now) }
+      try StandardStream.output.write("\(number)\n")
+    }
+  }
+
+  struct List: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Silences in force and ahead.")
+    @Flag(help: "Also those that are over.") var all = false
+    @OptionGroup var database: DatabaseOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() throws {
+      let answer = try database.reader().answer(
+        IncidentQueries.silences(includingEnded: all),
+        [
+          .init("id", "ID"), .init("state", "STATE"), .init("rule", "RULE"), .init("host", "HOST"),
+          .init("entity", "ENTITY"), .init("severity", "SEVERITY"), .init("ends", "UNTIL"), .init("author", "BY"),
+          .init("reason", "REASON"),
+        ])
+      try output.print(answer, orSay: "no silence")
+    }
+  }
+
+  struct End: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Ends a silence now; what it muted pages within seconds.")
+    @Argument(help: "Its number.") var number: Int64
+    @Option(help: "In whose name.") var by: String?
+    @OptionGroup var database: DatabaseOptions
+
+    func run() throws {
+      try database.change { store throws(StoreError) in
+        try store.endSilence(number, actor: by ?? Actor.name, nowNs: Clock.wallNs())
+      }
+    }
+  }
+}

@@ -1,0 +1,98 @@
+/// How urgent a rule's finding is; decides who is told, and when.
+package enum Severity: UInt8, Sendable, CaseIterable, Comparable {
+  /// Page at once, at any hour.
+  case p0
+  /// Page at once; escalates more slowly.
+  case p1
+  /// A ticket within hours.
+  case p2
+  /// The next business day's digest.
+  case p3
+
+  /// `P0`…`P3`.
+  package var word: String { "P\(rawValue)" }
+
+  /// - Parameter word: `P0`…`P3`, in any case.
+  package init?(word: some StringProtocol) {
+    let bytes = Array(word.utf8)
+    guard bytes.count == 2, bytes[0] | 0x20 == UInt8(ascii: "p"),
+      let severity = Severity(rawValue: bytes[1] &- UInt8(ascii: "0"))
+    else { return nil }
+    self = severity
+  }
+
+  package static func < (left: Severity, right: Severity) -> Bool { left.rawValue < right.rawValue }
+}
+
+/// What a rule has found or no longer finds: all that incidents and pages are made from.
+///
+/// The same change may come again, after a replay or from another collector: it is recognised by `identity`, `kind` and `eventNs`.
+package struct IncidentChange: Sendable, Equatable {
+  package enum Kind: UInt8, Sendable {
+    case opened
+    case cleared
+  }
+
+  package var kind: Kind
+  /// The rule's id, such as `RES-01`.
+  package var rule: String
+  package var title: String
+  package var severity: Severity
+  /// The rule only observes: its incidents are shown and page nobody.
+  package var isObserved: Bool
+  /// nil where the whole fleet is meant.
+  package var hostNumber: Int32?
+  package var hostName: String
+  /// What on the host, such as `gpu 3` or a file's path; "" for the host itself.
+  package var entity: String
+  /// When it happened, by the host's clock, ns since 1970.
+  package var eventNs: Int64
+  /// When the rule noticed, by the collector's clock, ns since 1970.
+  package var detectedNs: Int64
+  /// One sentence for people.
+  package var summary: String
+  /// What to do, in order.
+  package var steps: [String]
+  /// Lines and figures that show it.
+  package var evidence: [String]
+  /// Rules whose incidents on the same host follow from this one and are muted by it while it is open; a `*` at the end
+  /// stands for any rest.
+  package var mutes: [String]
+
+  package init(
+    _ kind: Kind, rule: String, severity: Severity, hostNumber: Int32? = nil, hostName: String = "",
+    entity: String = "", eventNs: Int64, detectedNs: Int64
+  ) {
+    self.kind = kind
+    self.rule = rule
+    self.severity = severity
+    self.hostNumber = hostNumber
+    self.hostName = hostName
+    self.entity = entity
+    self.eventNs = eventNs
+    self.detectedNs = detectedNs
+    title = ""
+    isObserved = false
+    summary = ""
+    steps = []
+    evidence = []
+    mutes = []
+  }
+
+  /// One incident is open for each at a time: rule, host and entity.
+  package var identity: String { "\(rule)|\(hostNumber.map { String($0) } ?? hostName)|\(entity)" }
+
+  /// What receivers recognise an incident by: `rule|host|entity|start`, at most 255 bytes; a long one ends in its hash.
+  package var dedupKey: String {
+    let start = "|" + Timestamp.text(eventNs, digits: 6)
+    let subject = "\(rule)|\(hostName)|\(entity)"
+    if subject.utf8.count + start.utf8.count <= Self.dedupKeyBytesMax { return subject + start }
+    let hash = "~" + String(ContentHash.of(Array(subject.utf8).span), radix: 16)
+    var short = subject
+    while short.utf8.count + hash.utf8.count + start.utf8.count > Self.dedupKeyBytesMax { short.removeLast() }
+    return short + hash + start
+  }
+
+  /// PagerDuty's limit for dedup_key.
+  package static let dedupKeyBytesMax = 255
+}

@@ -1,0 +1,210 @@
+internal import CCurl
+internal import Glibc
+
+/// Requests under way, side by side on one thread: a receiver that hangs holds up nobody else.
+///
+/// Confined to its thread. Every transfer has a deadline; redirects are not followed; proxies of the environment are not
+/// used, because the guard against forbidden addresses would then see only the proxy.
+@safe package final class Transfers {
+  private let multi: UnsafeMutableRawPointer
+  /// By the address of libcurl's handle.
+  private var running: [UInt: Transfer] = [:]
+
+  /// Once a process, before the first thread that sends.
+  private static let isReady: Bool = curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK
+
+  package init() throws(OutboundError) {
+    guard Self.isReady, let multi = unsafe curl_multi_init() else {
+      throw OutboundError(code: 0, message: "libcurl does not start")
+    }
+    unsafe self.multi = multi
+    unsafe _ = sbx_curl_multi_connections(multi, OutboundLimits.transfersMax)
+  }
+
+  deinit {
+    for transfer in running.values { unsafe _ = curl_multi_remove_handle(multi, transfer.handle) }
+    unsafe curl_multi_cleanup(multi)
+  }
+
+  package var count: Int { running.count }
+
+  /// Begins a request.
+  /// - Parameters:
+  ///   - tag: comes back with the answer.
+  ///   - deadlineMs: for all of it, the name's look-up included.
+  package func begin(_ request: OutboundRequest, tag: Int, deadlineMs: Int) throws(OutboundError) {
+    guard running.count < OutboundLimits.transfersMax else {
+      throw OutboundError(code: 0, message: "too many requests are under way")
+    }
+    let transfer = try Transfer(request, tag: tag, deadlineMs: deadlineMs)
+    guard unsafe curl_multi_add_handle(multi, transfer.handle) == CURLM_OK else {
+      throw OutboundError(code: 0, message: "libcurl takes no further request")
+    }
+    running[transfer.key] = transfer
+  }
+
+  /// Works until something has happened, at most `waitMs`; returns what has ended.
+  /// - Parameter descriptors: also end the wait when they become readable.
+  package func work(
+    waitMs: Int, descriptors: [Int32] = []
+  ) -> [(tag: Int, result: Result<OutboundAnswer, OutboundError>)] {
+    var still: Int32 = 0
+    unsafe curl_multi_perform(multi, &still)
+    var done = ended()
+    if done.isEmpty && waitMs > 0 {
+      var watched = descriptors.map { curl_waitfd(fd: $0, events: Int16(CURL_WAIT_POLLIN), revents: 0) }
+      var count: Int32 = 0
+      // The array lives for the call and holds as many entries as are named.
+      unsafe curl_multi_poll(multi, &watched, UInt32(watched.count), Int32(clamping: waitMs), &count)
+      unsafe curl_multi_perform(multi, &still)
+      done = ended()
+    }
+    return done
+  }
+
+  private func ended() -> [(tag: Int, result: Result<OutboundAnswer, OutboundError>)] {
+    var done: [(tag: Int, result: Result<OutboundAnswer, OutboundError>)] = []
+    var code = CURLE_OK
+    while let handle = unsafe sbx_curl_next_done(multi, &code) {
+      guard let transfer = running.removeValue(forKey: UInt(bitPattern: handle)) else { continue }
+      done.append((transfer.tag, transfer.result(code)))
+      unsafe curl_multi_remove_handle(multi, handle)
+    }
+    return done
+  }
+}
+
+/// One request. Owns libcurl's handle; libcurl points back to it, so it stays in `Transfers.running` until it has ended.
+@safe final class Transfer {
+  let handle: UnsafeMutableRawPointer
+  let tag: Int
+  var key: UInt { unsafe UInt(bitPattern: handle) }
+  private var headers: UnsafeMutablePointer<curl_slist>?
+  private var recipients: UnsafeMutablePointer<curl_slist>?
+  private var upload: ArraySlice<UInt8> = []
+  private var answer: [UInt8] = []
+  private let isMail: Bool
+
+  init(_ request: OutboundRequest, tag: Int, deadlineMs: Int) throws(OutboundError) {
+    guard let handle = unsafe curl_easy_init() else { throw OutboundError(code: 0, message: "libcurl gives no handle") }
+    unsafe self.handle = handle
+    self.tag = tag
+    isMail = if case .mail = request { true } else { false }
+    let own = unsafe Unmanaged.passUnretained(self).toOpaque()
+    set(CURLOPT_NOSIGNAL, 1)
+    set(CURLOPT_TIMEOUT_MS, deadlineMs)
+    set(CURLOPT_CONNECTTIMEOUT_MS, min(deadlineMs, 5000))
+    set(CURLOPT_FOLLOWLOCATION, 0)
+    set(CURLOPT_PROXY, "")
+    set(CURLOPT_USERAGENT, "signalbox")
+    unsafe _ = sbx_curl_set_socket(handle, openGuardedSocket)
+    unsafe _ = sbx_curl_set_pointer(handle, CURLOPT_WRITEDATA, own)
+    unsafe _ = sbx_curl_set_transfer(handle, CURLOPT_WRITEFUNCTION, receiveAnswer)
+    switch request {
+    case .http(let request): try prepare(request)
+    case .mail(let request): unsafe try prepare(request, own)
+    }
+  }
+
+  deinit {
+    unsafe curl_easy_cleanup(handle)
+    unsafe curl_slist_free_all(headers)
+    unsafe curl_slist_free_all(recipients)
+  }
+
+  private func set(_ option: CURLoption, _ value: Int) { unsafe _ = sbx_curl_set_long(handle, option, value) }
+  /// libcurl copies the text.
+  private func set(_ option: CURLoption, _ value: String) { unsafe _ = sbx_curl_set_text(handle, option, value) }
+
+  private func prepare(_ request: HTTPRequest) throws(OutboundError) {
+    guard request.body.count <= OutboundLimits.requestBytesMax else {
+      throw OutboundError(code: 0, message: "the message is too long: \(request.body.count) bytes")
+    }
+    set(CURLOPT_PROTOCOLS_STR, "http,https")
+    set(CURLOPT_URL, request.url)
+    // A header that waits for "100 Continue" would cost a second on servers that do not know it.
+    for line in request.headers + ["Expect:"] {
+      guard !line.utf8.contains(where: { $0 < 0x20 }) else {
+        throw OutboundError(code: 0, message: "a header is broken")
+      }
+      unsafe headers = curl_slist_append(headers, line)
+    }
+    unsafe _ = sbx_curl_set_list(handle, CURLOPT_HTTPHEADER, headers)
+    if request.method == "GET" { return }
+    set(CURLOPT_POSTFIELDSIZE, request.body.count)
+    // COPYPOSTFIELDS copies as many bytes as the size set before.
+    unsafe request.body.withUnsafeBytes { bytes in
+      let start = unsafe bytes.baseAddress.map { unsafe UnsafeMutableRawPointer(mutating: $0) }
+      unsafe _ = sbx_curl_set_pointer(handle, CURLOPT_COPYPOSTFIELDS, start)
+    }
+    set(CURLOPT_POST, 1)
+    if request.method != "POST" { set(CURLOPT_CUSTOMREQUEST, request.method) }
+  }
+
+  private func prepare(_ request: MailRequest, _ own: UnsafeMutableRawPointer) throws(OutboundError) {
+    guard request.message.count <= OutboundLimits.requestBytesMax else {
+      throw OutboundError(code: 0, message: "the message is too long: \(request.message.count) bytes")
+    }
+    set(CURLOPT_PROTOCOLS_STR, "smtp,smtps")
+    set(CURLOPT_URL, request.url)
+    set(CURLOPT_USE_SSL, Int(request.requiresTLS ? CURLUSESSL_ALL.rawValue : CURLUSESSL_TRY.rawValue))
+    if let user = request.user { set(CURLOPT_USERNAME, user) }
+    if let password = request.password { set(CURLOPT_PASSWORD, password) }
+    set(CURLOPT_MAIL_FROM, request.from)
+    for address in request.to { unsafe recipients = curl_slist_append(recipients, address) }
+    unsafe _ = sbx_curl_set_list(handle, CURLOPT_MAIL_RCPT, recipients)
+    upload = request.message[...]
+    set(CURLOPT_UPLOAD, 1)
+    unsafe _ = sbx_curl_set_pointer(handle, CURLOPT_READDATA, own)
+    unsafe _ = sbx_curl_set_transfer(handle, CURLOPT_READFUNCTION, sendMail)
+  }
+
+  func received(_ bytes: UnsafeRawBufferPointer) {
+    let room = OutboundLimits.answerBytesMax - answer.count
+    if room > 0 { unsafe answer.append(contentsOf: bytes.prefix(room)) }
+  }
+
+  func take(into memory: UnsafeMutableRawBufferPointer) -> Int {
+    let piece = upload.prefix(memory.count)
+    unsafe memory.copyBytes(from: piece)
+    upload = upload.dropFirst(piece.count)
+    return piece.count
+  }
+
+  func result(_ code: CURLcode) -> Result<OutboundAnswer, OutboundError> {
+    var status = 0
+    unsafe _ = sbx_curl_response_code(handle, &status)
+    guard code == CURLE_OK else {
+      // A mail server's refusal is an answer.
+      if isMail, status >= 400 { return .success(OutboundAnswer(code: status, body: answer)) }
+      let refused = code == CURLE_COULDNT_CONNECT || code == CURLE_ABORTED_BY_CALLBACK
+      let text = unsafe String(cString: curl_easy_strerror(code))
+      return .failure(
+        OutboundError(
+          code: Int(code.rawValue), message: refused ? "cannot connect (or the address is forbidden)" : text))
+    }
+    var seconds: curl_off_t = 0
+    unsafe _ = sbx_curl_retry_after(handle, &seconds)
+    return .success(
+      OutboundAnswer(code: status, body: answer, retryAfterSeconds: seconds > 0 ? Int(clamping: seconds) : nil))
+  }
+}
+
+/// libcurl's CURLOPT_WRITEFUNCTION. What is beyond the limit is read and forgotten: cutting the transfer would look like a failure.
+private func receiveAnswer(
+  _ bytes: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int, _ owner: UnsafeMutableRawPointer?
+) -> Int {
+  guard let owner = unsafe owner, let bytes = unsafe bytes else { return 0 }
+  let transfer = unsafe Unmanaged<Transfer>.fromOpaque(owner).takeUnretainedValue()
+  unsafe transfer.received(UnsafeRawBufferPointer(start: bytes, count: size * count))
+  return size * count
+}
+
+/// libcurl's CURLOPT_READFUNCTION.
+private func sendMail(
+  _ bytes: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int, _ owner: UnsafeMutableRawPointer?
+) -> Int {
+  guard let owner = unsafe owner, let bytes = unsafe bytes else { return 0 }
+  let transfer = unsafe Unmanaged<Transfer>.fromOpaque(owner).takeUnretainedValue()
+  return unsafe transfer.take(into: UnsafeMutableRawBufferPointer(start: bytes, count: size * count))
+}

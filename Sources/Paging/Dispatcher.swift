@@ -1,0 +1,223 @@
+internal import FleetModel
+package import Outbound
+package import Store
+
+/// Delivers what lies in the outbox, as long as it holds the lease.
+///
+/// Confined to one thread. The database's rows are the truth: whatever happens here, a row that was not settled is sent again
+/// under the same message id by whoever holds the lease then.
+package final class Dispatcher {
+  /// What happened since the last report, for logs and metrics.
+  package struct Report: Sendable {
+    package var delivered = 0
+    package var refused: [String] = []
+    package var retried: [String] = []
+    package var audit: PagingAudit?
+    package var becameHolder = false
+    package var lostLease = false
+
+    package init() {}
+    package var isEmpty: Bool {
+      delivered == 0 && refused.isEmpty && retried.isEmpty && !becameHolder && !lostLease
+        && (audit == nil || audit == PagingAudit())
+    }
+  }
+
+  private enum Times {
+    static let leaseSeconds = 10
+    static let renewNs: Int64 = 3_000_000_000
+    /// How often somebody who does not hold the lease asks for it.
+    static let askNs: Int64 = 1_000_000_000
+    static let auditNs: Int64 = 15_000_000_000
+    /// A receiver that has not answered after this is asked again.
+    static let answerMs = 10_000
+    /// Due times are looked at so often without any notification.
+    static let claimNs: Int64 = 500_000_000
+  }
+
+  private struct InFlight {
+    var delivery: Delivery
+    var receiver: Receiver
+    var lease: Lease
+  }
+
+  package private(set) var configuration: PagingConfiguration
+  private let holder: String
+  private let transfers: Transfers
+  /// 0…1, for the jitter between attempts.
+  private let chance: () -> Double
+  package private(set) var lease: Lease?
+  private var inFlight: [Int: InFlight] = [:]
+  /// Answered, but not noted yet: the database was away.
+  private var unsettled: [(InFlight, DeliveryOutcome)] = []
+  private var nextTag = 1
+  private var leaseDueNs = Int64.min
+  private var auditDueNs = Int64.min
+  private var claimDueNs = Int64.min
+  private var watchdogDueNs = Int64.min
+  private var heartbeatDueNs = Int64.min
+  private static let heartbeatTag = 0
+
+  /// - Parameter holder: names this process among all collectors.
+  package init(
+    _ configuration: PagingConfiguration, holder: String, chance: @escaping () -> Double
+  ) throws(OutboundError) {
+    self.configuration = configuration
+    self.holder = holder
+    self.chance = chance
+    transfers = try Transfers()
+  }
+
+  package func replace(_ configuration: PagingConfiguration) {
+    self.configuration = configuration
+    auditDueNs = .min
+  }
+
+  /// Waits for answers, for the descriptors, or for the time to be over. Needs no database.
+  package func wait(maximumMs: Int, descriptors: [Int32], nowNs: Int64) {
+    for (tag, result) in transfers.work(waitMs: maximumMs, descriptors: descriptors) {
+      guard let sent = inFlight.removeValue(forKey: tag) else { continue }
+      let outcome = RetryRule.outcome(
+        result, receiver: sent.receiver, attempts: sent.delivery.attempts, nowNs: nowNs, chance: chance())
+      unsettled.append((sent, outcome))
+    }
+  }
+
+  /// One round: lease, answers, audit, what is due.
+  /// - Parameters:
+  ///   - nowNs: wall clock, ns since 1970, for what people see.
+  ///   - monotonicNs: for this thread's own timers.
+  package func turn(_ store: Store, nowNs: Int64, monotonicNs: Int64, isWoken: Bool) throws(StoreError) -> Report {
+    var report = Report()
+    do throws(StoreError) {
+      try settleAll(store, nowNs, &report)
+      try keepLease(store, nowNs, monotonicNs, &report)
+      guard let lease else { return report }
+      try routine(store, lease, nowNs, monotonicNs, &report)
+      if isWoken || monotonicNs >= claimDueNs {
+        claimDueNs = monotonicNs + Times.claimNs
+        try claim(store, lease, nowNs, monotonicNs)
+      }
+    } catch .leaseLost {
+      lose(&report)
+    }
+    return report
+  }
+
+  /// Gives the lease back at the end, so that another collector goes on at once.
+  package func end(_ store: Store) throws(StoreError) {
+    if let lease { try store.releaseLease(lease) }
+    lease = nil
+  }
+
+  private func lose(_ report: inout Report) {
+    report.lostLease = lease != nil
+    lease = nil
+    leaseDueNs = .min
+  }
+
+  private func keepLease(
+    _ store: Store, _ nowNs: Int64, _ monotonicNs: Int64, _ report: inout Report
+  ) throws(StoreError) {
+    guard monotonicNs >= leaseDueNs else { return }
+    let taken = try store.takeLease("paging", holder: holder, seconds: Times.leaseSeconds)
+    leaseDueNs = monotonicNs + (taken == nil ? Times.askNs : Times.renewNs)
+    guard let taken else {
+      if lease != nil { report.lostLease = true }
+      lease = nil
+      return
+    }
+    if lease?.fence != taken.fence {
+      try store.adoptDeliveries(taken, nowNs: nowNs)
+      report.becameHolder = true
+      auditDueNs = .min
+      claimDueNs = .min
+    }
+    lease = taken
+  }
+
+  private func settleAll(_ store: Store, _ nowNs: Int64, _ report: inout Report) throws(StoreError) {
+    while let (sent, outcome) = unsettled.first {
+      do throws(StoreError) {
+        try store.settle(sent.delivery, outcome, sent.lease, plan: configuration.plan, nowNs: nowNs)
+      } catch .leaseLost {
+        // The new holder sends it under the same id.
+        unsettled.removeFirst()
+        continue
+      }
+      unsettled.removeFirst()
+      claimDueNs = .min
+      switch outcome {
+      case .delivered: report.delivered += 1
+      case .refused(let answer): report.refused.append("\(sent.delivery.receiver): \(answer)")
+      case .retry(_, let answer): report.retried.append("\(sent.delivery.receiver): \(answer)")
+      }
+    }
+  }
+
+  private func routine(
+    _ store: Store, _ lease: Lease, _ nowNs: Int64, _ monotonicNs: Int64, _ report: inout Report
+  ) throws(StoreError) {
+    if monotonicNs >= auditDueNs {
+      report.audit = try store.auditPaging(lease, plan: configuration.plan, nowNs: nowNs)
+      try store.publishOnCall(
+        configuration.schedules.sorted { $0.key < $1.key }.map { name, schedule in
+          let shift = schedule.shift(atNs: nowNs)
+          return (name, shift.receiver, shift.sinceNs, shift.untilNs)
+        }, nowNs: nowNs)
+      auditDueNs = monotonicNs + Times.auditNs
+    }
+    if let watchdog = configuration.watchdog, monotonicNs >= watchdogDueNs {
+      try store.enqueue(
+        .watchdog, to: configuration.receiver(of: watchdog.to, atNs: nowNs), detail: "", nowNs: nowNs)
+      watchdogDueNs = monotonicNs + watchdog.everyNs
+    }
+    if let heartbeat = configuration.heartbeat, monotonicNs >= heartbeatDueNs {
+      heartbeatDueNs = monotonicNs + heartbeat.everyNs
+      let request = HTTPRequest(method: "GET", url: heartbeat.url)
+      // Whoever waits for it alarms; there is nobody here to tell.
+      try? transfers.begin(.http(request), tag: Self.heartbeatTag, deadlineMs: Times.answerMs)
+    }
+  }
+
+  private func claim(_ store: Store, _ lease: Lease, _ nowNs: Int64, _ monotonicNs: Int64) throws(StoreError) {
+    let busy = inFlight.values.map(\.delivery.receiver) + unsettled.map(\.0.delivery.receiver)
+    for delivery in try store.claimDeliveries(lease, busy: busy, plan: configuration.plan, nowNs: nowNs) {
+      guard let receiver = configuration.receivers[delivery.receiver] else {
+        try expand(delivery, store, lease, nowNs)
+        continue
+      }
+      let sent = InFlight(delivery: delivery, receiver: receiver, lease: lease)
+      let request = Message(delivery, nowNs: nowNs, console: configuration.console).request(to: receiver)
+      do throws(OutboundError) {
+        try transfers.begin(request, tag: nextTag, deadlineMs: Times.answerMs)
+        inFlight[nextTag] = sent
+      } catch {
+        unsettled.append((sent, .retry(atNs: nowNs + 1_000_000_000, answer: error.description)))
+      }
+      nextTag += 1
+    }
+  }
+
+  /// What is no receiver: a test of a policy or of a schedule; anything else is gone from the configuration.
+  private func expand(
+    _ delivery: Delivery, _ store: Store, _ lease: Lease, _ nowNs: Int64
+  ) throws(StoreError) {
+    var targets: [String] = []
+    if delivery.event == .test {
+      if delivery.receiver.hasPrefix("policy:"), let severity = Severity(word: delivery.receiver.dropFirst(7)) {
+        targets = (configuration.policies[severity] ?? []).map { configuration.receiver(of: $0.to, atNs: nowNs) }
+      } else if configuration.schedules[delivery.receiver] != nil {
+        targets = [configuration.receiver(of: delivery.receiver, atNs: nowNs)]
+      }
+    }
+    let known = (configuration.receivers.keys.sorted() + configuration.schedules.keys.sorted()).joined(separator: ", ")
+    let outcome: DeliveryOutcome =
+      targets.isEmpty
+      ? .refused(answer: "no such receiver in the collector's configuration; there are: \(known)")
+      : .delivered(answer: "passed on to \(targets.joined(separator: ", "))")
+    for target in targets { try store.enqueue(.test, to: target, detail: delivery.detail, nowNs: nowNs) }
+    try store.settle(delivery, outcome, lease, plan: configuration.plan, nowNs: nowNs)
+    claimDueNs = .min
+  }
+}

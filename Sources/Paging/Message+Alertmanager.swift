@@ -1,0 +1,66 @@
+internal import FleetModel
+internal import Store
+
+extension Message {
+  /// What Alertmanager sends to webhooks. Source: prometheus.io/docs/alerting/latest/configuration, webhook_config, version 4.
+  var alertmanagerWebhook: JSON {
+    let isOver = delivery.event == .resolve
+    let common = delivery.isList ? [] : labels(first)
+    return .object([
+      ("version", .text("4")), ("groupKey", .text(dedupKey)), ("truncatedAlerts", .number(Int64(truncated))),
+      ("status", .text(isOver ? "resolved" : "firing")), ("receiver", .text(delivery.receiver)),
+      ("groupLabels", .object(common)), ("commonLabels", .object(common)), ("commonAnnotations", .object([])),
+      ("externalURL", .text(console ?? "")), ("alerts", .list(shown.map { alert($0, withStatus: true) })),
+    ])
+  }
+
+  /// What Alertmanager takes. Source: api/v2/openapi.yaml of prometheus/alertmanager, postableAlerts.
+  var alerts: JSON { .list(shown.map { alert($0, withStatus: false) }) }
+
+  private var truncated: Int { max(0, delivery.incidentCount - delivery.incidents.count) }
+
+  /// Tests and the watchdog are alerts as well.
+  private var shown: [IncidentRecord] {
+    if !delivery.incidents.isEmpty { return delivery.incidents }
+    var record = IncidentRecord(
+      number: 0, rule: "signalbox-\(delivery.event.rawValue)", severity: .p3, dedupKey: dedupKey, openedNs: nowNs)
+    record.summary = headline
+    return [record]
+  }
+
+  private func labels(_ incident: IncidentRecord?) -> [(String, JSON)] {
+    guard let incident else { return [] }
+    return [
+      ("alertname", .text(incident.rule)), ("severity", .text(incident.severity.word)),
+      ("host", .text(incident.hostName)), ("entity", .text(incident.entity)),
+      ("incident", .text(String(incident.number))),
+    ]
+  }
+
+  private func alert(_ incident: IncidentRecord, withStatus: Bool) -> JSON {
+    let isOver = delivery.event == .resolve || incident.state == "resolved"
+    var fields: [(String, JSON)] = [
+      ("labels", .object(labels(incident))),
+      (
+        "annotations",
+        .object([
+          ("summary", .text(incident.summary)), ("steps", .text(incident.steps.joined(separator: "\n"))),
+          ("evidence", .text(incident.evidence.joined(separator: "\n"))),
+        ])
+      ),
+      ("startsAt", .text(Timestamp.text(incident.openedNs, digits: 3))),
+      ("generatorURL", .text(link(incident) ?? "")),
+    ]
+    if withStatus {
+      fields.append(("status", .text(isOver ? "resolved" : "firing")))
+      fields.append(("fingerprint", .text(String(ContentHash.of(Array(incident.dedupKey.utf8).span), radix: 16))))
+      let end = isOver ? Timestamp.text(incident.resolvedNs ?? nowNs, digits: 3) : "0001-01-01T00:00:00Z"
+      fields.append(("endsAt", .text(end)))
+    } else {
+      // An Alertmanager forgets what is not repeated: it lives until it is resolved, a week at the most.
+      let endNs = isOver ? incident.resolvedNs ?? nowNs : nowNs + 7 * 86_400_000_000_000
+      fields.append(("endsAt", .text(Timestamp.text(endNs, digits: 3))))
+    }
+    return .object(fields)
+  }
+}

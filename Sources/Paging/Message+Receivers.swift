@@ -1,0 +1,126 @@
+internal import FleetModel
+internal import Outbound
+internal import Store
+
+extension Message {
+  // MARK: PagerDuty
+
+  /// Source: PagerDuty developer docs, Events API v2; summary ≤ 1024 characters.
+  func pagerDuty(_ routingKey: String) -> JSON {
+    let action =
+      switch delivery.event {
+      case .resolve: "resolve"
+      case .acknowledge: "acknowledge"
+      default: "trigger"
+      }
+    var fields: [(String, JSON)] = [
+      ("routing_key", .text(routingKey)), ("event_action", .text(action)), ("dedup_key", .text(dedupKey)),
+      ("client", .text("Signalbox")),
+    ]
+    if let console { fields.append(("client_url", .text(console))) }
+    if action == "trigger" {
+      let severity = ["critical", "error", "warning", "info"][Int(first?.severity.rawValue ?? 3)]
+      fields.append(
+        (
+          "payload",
+          .object([
+            ("summary", .text(String(headline.prefix(1024)))),
+            ("source", .text(first.flatMap { $0.hostName.isEmpty ? nil : $0.hostName } ?? "signalbox")),
+            ("severity", .text(severity)), ("class", .text(first?.rule ?? "signalbox")),
+            ("component", .text(first?.entity ?? "")),
+            ("custom_details", .object([("text", .text(text(limit: 8000)))])),
+          ])
+        ))
+      if let first, let link = link(first) {
+        fields.append(("links", .list([.object([("href", .text(link)), ("text", .text("Incident"))])])))
+      }
+    }
+    return .object(fields)
+  }
+
+  // MARK: Slack
+
+  /// Source: docs.slack.dev, incoming webhooks; `&`, `<` and `>` are Slack's own, nothing else is. A section takes 3000
+  /// characters.
+  var slack: JSON {
+    let shown = Self.slackEscaped(String(headline.prefix(2000)))
+    let body = Self.slackEscaped(text(limit: 2400))
+    return .object([
+      ("text", .text(shown)),
+      (
+        "blocks",
+        .list([
+          .object([
+            ("type", .text("section")), ("text", .object([("type", .text("plain_text")), ("text", .text(shown))])),
+          ]),
+          .object([
+            ("type", .text("section")),
+            ("text", .object([("type", .text("mrkdwn")), ("text", .text("```\(body)```"))])),
+          ]),
+        ])
+      ),
+    ])
+  }
+
+  private static func slackEscaped(_ text: String) -> String {
+    var escaped = ""
+    for character in text {
+      switch character {
+      case "&": escaped += "&amp;"
+      case "<": escaped += "&lt;"
+      case ">": escaped += "&gt;"
+      case "`": escaped += "'"
+      default: escaped.append(character)
+      }
+    }
+    return escaped
+  }
+
+  // MARK: Text
+
+  /// What a person reads: what, since when, the lines, the steps.
+  func text(limit: Int) -> String {
+    var lines = [headline, ""]
+    if !delivery.isList, let first {
+      lines += ["Since \(Timestamp.text(first.openedNs, digits: 0)), incident \(first.number)"]
+      if let link = link(first) { lines.append(link) }
+      if !first.evidence.isEmpty { lines += ["", "Evidence:"] + first.evidence.map { "  \($0)" } }
+      if !first.steps.isEmpty {
+        lines += ["", "Steps:"] + first.steps.enumerated().map { "  \($0.offset + 1). \($0.element)" }
+      }
+      lines += ["", "Answer with: signalbox incidents ack \(first.number)"]
+    } else {
+      lines += delivery.incidents.map(line)
+      let more = delivery.incidentCount - delivery.incidents.count
+      if more > 0 { lines.append("… and \(more) more: signalbox incidents list") }
+    }
+    // Log lines are hostile: what a terminal or a mail reader obeys is shown, not sent.
+    let shown = lines.joined(separator: "\n").unicodeScalars.map {
+      $0 != "\n" && JSONText.isHostile($0) ? "\u{fffd}" : Character($0)
+    }
+    return String(String(shown).prefix(limit))
+  }
+
+  // MARK: E-mail
+
+  /// Source: RFC 5322, RFC 2047, RFC 2045; one thread an incident by stable Message-ID and References.
+  func mail(_ receiver: EmailReceiver) -> MailRequest {
+    let thread = "<incident-\(first.map { String($0.number) } ?? delivery.messageID)@signalbox>"
+    let head = [
+      "From: \(Self.headerText(receiver.from))", "To: \(Self.headerText(receiver.to.joined(separator: ", ")))",
+      "Subject: \(Self.encodedWord(headline))", "Date: \(Self.mailDate(nowNs))",
+      "Message-ID: <\(delivery.messageID)@signalbox>", "References: \(thread)", "Auto-Submitted: auto-generated",
+      "MIME-Version: 1.0", "Content-Type: text/plain; charset=utf-8", "Content-Transfer-Encoding: base64",
+    ]
+    let body = Self.folded(Array(text(limit: 100_000).utf8))
+    var request = MailRequest(
+      url: receiver.server, from: receiver.from, to: receiver.to,
+      message: Array((head.joined(separator: "\r\n") + "\r\n\r\n" + body + "\r\n").utf8))
+    request.user = receiver.user
+    request.password = receiver.password
+    request.requiresTLS = receiver.requiresTLS
+    return request
+  }
+
+  private static func headerText(_ text: String) -> String { String(text.filter { !$0.isNewline }) }
+}

@@ -1,0 +1,117 @@
+internal import FleetModel
+package import Outbound
+package import Store
+internal import TLS
+
+/// Turns a delivery into what its receiver understands. Pure.
+package struct Message: Sendable {
+  package var delivery: Delivery
+  /// ns since 1970, of this attempt.
+  package var nowNs: Int64
+  /// Address of the console, for links.
+  package var console: String?
+
+  package init(_ delivery: Delivery, nowNs: Int64, console: String? = nil) {
+    self.delivery = delivery
+    self.nowNs = nowNs
+    self.console = console
+  }
+
+  package func request(to receiver: Receiver) -> OutboundRequest {
+    switch receiver {
+    case .webhook(let url, let secrets): .http(webhook(url, secrets))
+    case .pagerDuty(let url, let routingKey): .http(Self.post(url, pagerDuty(routingKey)))
+    case .slack(let url): .http(Self.post(url, slack))
+    case .email(let receiver): .mail(mail(receiver))
+    case .alertmanagerWebhook(let url): .http(Self.post(url, alertmanagerWebhook))
+    case .alertmanager(let url):
+      .http(Self.post((url.hasSuffix("/") ? String(url.dropLast()) : url) + "/api/v2/alerts", alerts))
+    }
+  }
+
+  static func post(_ url: String, _ body: JSON) -> HTTPRequest {
+    HTTPRequest(url: url, headers: ["Content-Type: application/json"], body: Array(body.written.utf8))
+  }
+
+  var first: IncidentRecord? { delivery.incidents.first }
+
+  /// One sentence.
+  var headline: String {
+    switch delivery.event {
+    case .test: return "Test page from Signalbox: \(delivery.detail)"
+    case .watchdog: return "Signalbox watchdog: paging works"
+    default: break
+    }
+    guard let first else { return "Signalbox" }
+    if delivery.isList { return "\(delivery.incidentCount) incidents, the first: \(line(first))" }
+    let mark =
+      switch delivery.event {
+      case .resolve: "RESOLVED "
+      case .acknowledge: "ACKED by \(first.ackedBy ?? "somebody") "
+      case .escalate: "ESCALATED "
+      default: first.state == "resolved" ? "(over by now) " : delivery.detail == "flapping" ? "FLAPPING " : ""
+      }
+    return mark + line(first)
+  }
+
+  func line(_ incident: IncidentRecord) -> String {
+    let place = [incident.hostName, incident.entity].filter { !$0.isEmpty }.joined(separator: " ")
+    let what = incident.summary.isEmpty ? incident.title : incident.summary
+    return "[\(incident.severity.word)] \(incident.rule)\(place.isEmpty ? "" : " \(place)"): \(what)"
+  }
+
+  var dedupKey: String {
+    if delivery.isList { return "signalbox|digest|\(delivery.messageID)" }
+    return first?.dedupKey ?? "signalbox|\(delivery.event.rawValue)|\(delivery.receiver)"
+  }
+
+  func link(_ incident: IncidentRecord) -> String? { console.map { "\($0)/incidents/\(incident.number)" } }
+
+  // MARK: Webhook
+
+  /// Source: standardwebhooks.com, specification 1.0.0: `webhook-id`, `-timestamp`, `-signature: v1,BASE64…`.
+  private func webhook(_ url: String, _ secrets: [String]) -> HTTPRequest {
+    var request = Self.post(url, body)
+    let seconds = nowNs / 1_000_000_000
+    request.headers += ["webhook-id: \(delivery.messageID)", "webhook-timestamp: \(seconds)"]
+    let signed = Array("\(delivery.messageID).\(seconds).".utf8) + request.body
+    let signatures = secrets.map { secret in
+      "v1," + Base64.standard.encode(Digest.hmacSHA256(key: Self.key(secret), signed))
+    }
+    if !signatures.isEmpty { request.headers.append("webhook-signature: \(signatures.joined(separator: " "))") }
+    return request
+  }
+
+  /// `whsec_` and Base64 are the specification's form; any other text is the key itself.
+  static func key(_ secret: String) -> [UInt8] {
+    if secret.hasPrefix("whsec_"), let key = Base64.standard.decode(secret.dropFirst(6).utf8) { return key }
+    return Array(secret.utf8)
+  }
+
+  private var body: JSON {
+    var fields: [(String, JSON)] = [
+      ("event", .text(delivery.event.rawValue)), ("dedup_key", .text(dedupKey)), ("message", .text(headline)),
+      ("attempt", .number(Int64(delivery.attempts))), ("detail", .text(delivery.detail)),
+    ]
+    if delivery.isList {
+      fields.append(("count", .number(Int64(delivery.incidentCount))))
+      fields.append(("incidents", .list(delivery.incidents.map { .object(self.fields($0)) })))
+    } else if let first {
+      fields += self.fields(first).filter { $0.0 != "dedup_key" }
+    }
+    return .object(fields)
+  }
+
+  private func fields(_ incident: IncidentRecord) -> [(String, JSON)] {
+    [
+      ("incident_id", .number(incident.number)), ("dedup_key", .text(incident.dedupKey)),
+      ("rule", .text(incident.rule)), ("title", .text(incident.title)), ("severity", .text(incident.severity.word)),
+      ("state", .text(incident.state)), ("host", .text(incident.hostName)), ("entity", .text(incident.entity)),
+      ("summary", .text(incident.summary)), ("steps", .texts(incident.steps)), ("evidence", .texts(incident.evidence)),
+      ("opened", .text(Timestamp.text(incident.openedNs))),
+      ("resolved", .optional(incident.resolvedNs.map { Timestamp.text($0) })),
+      ("acked_by", .optional(incident.ackedBy)),
+      ("links", .list(link(incident).map { [.object([("href", .text($0)), ("text", .text("incident"))])] } ?? [])),
+    ]
+  }
+}

@@ -1,0 +1,84 @@
+package import FleetModel
+package import Store
+
+extension PagingConfiguration {
+  /// The policies as the store needs them.
+  package var plan: PagingPlan {
+    PagingPlan(fallback: fallback, messagesPerMinute: messagesPerMinute) { severity, nowNs in
+      deliveries(severity, nowNs: nowNs)
+    }
+  }
+
+  /// All steps of an incident that begins at a time. A schedule is asked for the moment at which its step is due.
+  package func deliveries(_ severity: Severity, nowNs: Int64) -> [PlannedDelivery] {
+    (policies[severity] ?? []).enumerated().map { index, step in
+      let dueNs = step.isDigest ? nextDigestNs(after: nowNs) : nowNs + step.afterNs
+      return PlannedDelivery(
+        receiver: receiver(of: step.to, atNs: dueNs), dueNs: dueNs, step: Int16(clamping: index),
+        isDigest: step.isDigest)
+    }
+  }
+
+  /// - Parameter name: a receiver or a schedule.
+  package func receiver(of name: String, atNs: Int64) -> String { schedules[name]?.shift(atNs: atNs).receiver ?? name }
+
+  /// The next business day's digest: Monday to Friday, by the digest's time zone; today's where it is still ahead.
+  package func nextDigestNs(after nowNs: Int64) -> Int64 {
+    let now = digestZone.localSeconds(atNs: nowNs)
+    var day = LocalTime.day(now)
+    // At most a weekend and today's hour that is over.
+    for _ in 0..<5 {
+      let due = digestZone.utcNs(localSeconds: day * 86_400 + digestSecond)
+      if LocalTime.isBusinessDay(day), due > nowNs { return due }
+      day += 1
+    }
+    return nowNs
+  }
+}
+
+/// Who takes turns.
+package struct Schedule: Sendable, Equatable {
+  /// Receivers, in the order of their turns; never empty.
+  package var rotation: [String]
+  /// Seconds of local time.
+  package var turnSeconds: Int64
+  /// Local time of the first hand-over, seconds since 1970 as if it were UTC.
+  package var startLocalSeconds: Int64
+  package var zone: TimeZoneRules
+
+  package init(rotation: [String], turnSeconds: Int64, startLocalSeconds: Int64, zone: TimeZoneRules) {
+    precondition(!rotation.isEmpty && turnSeconds > 0, "a schedule needs somebody and a turn")
+    self.rotation = rotation
+    self.turnSeconds = turnSeconds
+    self.startLocalSeconds = startLocalSeconds
+    self.zone = zone
+  }
+
+  /// Who is on call, and from when to when. Counted in local time: the hour of the hand-over stays where summer time begins.
+  package func shift(atNs: Int64) -> (receiver: String, sinceNs: Int64, untilNs: Int64) {
+    let local = zone.localSeconds(atNs: atNs) - startLocalSeconds
+    let turn = LocalTime.floorDivide(local, turnSeconds)
+    let count = Int64(rotation.count)
+    let index = Int((turn % count + count) % count)
+    return (
+      rotation[index], zone.utcNs(localSeconds: startLocalSeconds + turn * turnSeconds),
+      zone.utcNs(localSeconds: startLocalSeconds + (turn + 1) * turnSeconds)
+    )
+  }
+}
+
+/// Arithmetic on local time, seconds since 1970 as if it were UTC.
+package enum LocalTime {
+  package static func day(_ seconds: Int64) -> Int64 { floorDivide(seconds, 86_400) }
+
+  /// Monday to Friday; day 0 was a Thursday.
+  package static func isBusinessDay(_ day: Int64) -> Bool {
+    let weekday = ((day + 3) % 7 + 7) % 7
+    return weekday < 5
+  }
+
+  package static func floorDivide(_ value: Int64, _ by: Int64) -> Int64 {
+    let quotient = value / by
+    return value % by < 0 ? quotient - 1 : quotient
+  }
+}

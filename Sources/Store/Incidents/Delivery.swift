@@ -1,0 +1,75 @@
+package import FleetModel
+
+/// The right to do what only one collector may do. A holder that was stopped for too long finds its fence outdated.
+package struct Lease: Sendable, Equatable {
+  package let name: String
+  package let holder: String
+  /// Grows with each new holder.
+  package let fence: Int64
+}
+
+/// What is known of an incident when something is said about it.
+package struct IncidentRecord: Sendable, Equatable {
+  package var number: Int64
+  package var rule: String
+  package var title: String
+  package var severity: Severity
+  /// `open`, `acked`, `resolved` or `muted`.
+  package var state: String
+  package var hostName: String
+  package var entity: String
+  package var dedupKey: String
+  package var openedNs: Int64
+  package var resolvedNs: Int64?
+  package var ackedBy: String?
+  package var summary: String
+  package var steps: [String]
+  package var evidence: [String]
+
+  package init(number: Int64, rule: String, severity: Severity, dedupKey: String, openedNs: Int64) {
+    self.number = number
+    self.rule = rule
+    self.severity = severity
+    self.dedupKey = dedupKey
+    self.openedNs = openedNs
+    title = ""
+    state = "open"
+    hostName = ""
+    entity = ""
+    summary = ""
+    steps = []
+    evidence = []
+  }
+}
+
+/// One message for one receiver.
+package struct Delivery: Sendable, Equatable {
+  package enum Event: String, Sendable {
+    case trigger, acknowledge, escalate, resolve, test, watchdog
+  }
+
+  /// Rows of the outbox that it settles.
+  package var rows: [Int64]
+  package var receiver: String
+  package var event: Event
+  /// The same on each attempt.
+  package var messageID: String
+  /// This one included.
+  package var attempts: Int
+  package var detail: String
+  /// Empty for tests and the watchdog; more than one: a message with a list. At most 100, the most urgent first.
+  package var incidents: [IncidentRecord]
+  /// Also those that the list leaves out.
+  package var incidentCount: Int
+  /// A message with a list, also where the list has one entry.
+  package var isList: Bool
+}
+
+/// What a receiver's answer means.
+package enum DeliveryOutcome: Sendable, Equatable {
+  case delivered(answer: String)
+  /// Another attempt, not before a time, ns since 1970.
+  case retry(atNs: Int64, answer: String)
+  /// The receiver will never take it.
+  case refused(answer: String)
+}

@@ -1,0 +1,224 @@
+package import FleetModel
+internal import Postgres
+
+extension Store {
+  /// Channel on which every new row of the outbox is told.
+  package static let pagingChannel = "signalbox_paging"
+
+  /// Turns what the rules found into incidents, and into the rows of what has to be told, in the same transaction.
+  ///
+  /// Idempotent: a change that is known, or older than what is known of its incident, does nothing. Several collectors may
+  /// apply changes at once: an advisory lock puts them in order.
+  /// - Parameters:
+  ///   - plan: from the configuration; `.none` where nobody is to be told.
+  ///   - nowNs: ns since 1970, from which the steps of escalation count.
+  @discardableResult
+  package func apply(_ changes: [IncidentChange], plan: PagingPlan, nowNs: Int64) throws(StoreError) -> AppliedChanges {
+    var done = AppliedChanges()
+    var start = 0
+    while start < changes.count {
+      let end = min(changes.count, start + IncidentLimits.changesMax)
+      done = try inTransaction { () throws(StoreError) in
+        // Begins from the groups before it: a failed one adds nothing.
+        var counted = done
+        try lockIncidents()
+        var rules: Set<String> = []
+        for change in changes[start..<end] {
+          switch change.kind {
+          case .opened: if try open(change, plan, nowNs, &counted) { rules.insert(change.rule) }
+          case .cleared: try clear(change, nowNs, &counted)
+          }
+        }
+        for rule in rules.sorted() { try gatherSpread(of: rule, plan, nowNs) }
+        try wakePaging()
+        return counted
+      }
+      start = end
+    }
+    return done
+  }
+
+  func lockIncidents() throws(StoreError) {
+    try run("select pg_advisory_xact_lock(hashtext('signalbox.incidents'))")
+  }
+
+  func wakePaging() throws(StoreError) { try run("select pg_notify($1, '')", [.text(Self.pagingChannel)]) }
+
+  /// The newest incident of a change's identity.
+  private struct Known {
+    var number: Int64
+    var isResolved: Bool
+    var lastEventUs: Int64
+    var flaps: Int64
+    var isQuiet: Bool
+  }
+
+  private func known(_ change: IncidentChange) throws(StoreError) -> Known? {
+    let rows = try ask(
+      """
+      select number, state = 'resolved', last_event, flaps, quiet_since is not null from signalbox.incidents
+      where identity = $1 order by number desc limit 1
+      """, [.text(change.identity)])
+    guard let number = rows.int(0, 0) else { return nil }
+    return Known(
+      number: number, isResolved: rows.bool(0, 1) == true, lastEventUs: rows.timeUs(0, 2) ?? 0,
+      flaps: rows.int(0, 3) ?? 0, isQuiet: rows.bool(0, 4) == true)
+  }
+
+  /// - Returns: whether an incident came to be.
+  private func open(
+    _ change: IncidentChange, _ plan: PagingPlan, _ nowNs: Int64, _ counted: inout AppliedChanges
+  ) throws(StoreError) -> Bool {
+    let eventUs = change.eventNs / 1000
+    if let known = try known(change) {
+      guard eventUs > known.lastEventUs else {
+        counted.ignored += 1
+        return false
+      }
+      if !known.isResolved {
+        try run(
+          "update signalbox.incidents set last_event = $2, flaps = flaps + $3, quiet_since = null where number = $1",
+          [.int8(known.number), .time(us: eventUs), .int4(known.isQuiet ? 1 : 0)])
+        counted.ignored += known.isQuiet ? 0 : 1
+        counted.reopened += known.isQuiet ? 1 : 0
+        return false
+      }
+      if eventUs - known.lastEventUs <= IncidentLimits.reopenNs / 1000 {
+        try reopen(change, known, plan, nowNs)
+        counted.reopened += 1
+        return false
+      }
+    }
+    try openNew(change, plan, nowNs)
+    counted.opened += 1
+    return true
+  }
+
+  private func reopen(
+    _ change: IncidentChange, _ known: Known, _ plan: PagingPlan, _ nowNs: Int64
+  ) throws(StoreError) {
+    let reason = try muteReason(change, nowNs)
+    let rows = try ask(
+      """
+      update signalbox.incidents set state = case when $3::text is null then 'open' else 'muted' end, muted_by = $3,
+        change_number = change_number + 1, flaps = flaps + 1, last_event = $2, quiet_since = null, acked = null,
+        acked_by = null, resolved = null, resolved_by = null, summary = $4, evidence = $5
+      where number = $1 returning change_number, flaps
+      """,
+      [
+        .int8(known.number), .time(us: change.eventNs / 1000), reason.map(Parameter.text) ?? .null,
+        .text(change.summary), .texts(change.evidence),
+      ])
+    let isFlapping = known.flaps + 1 >= IncidentLimits.flapsMax
+    let word = isFlapping ? "flapping" : "reopened"
+    try note(known.number, word, detail: "\(rows.int(0, 1) ?? 0) times", nowNs)
+    if reason == nil, !change.isObserved {
+      try schedule(
+        known.number, change: rows.int(0, 0) ?? 1, plan.deliveries(change.severity, nowNs), nowNs,
+        detail: isFlapping ? "flapping" : "")
+    }
+  }
+
+  private func openNew(_ change: IncidentChange, _ plan: PagingPlan, _ nowNs: Int64) throws(StoreError) {
+    let reason = try muteReason(change, nowNs)
+    let rows = try ask(
+      """
+      insert into signalbox.incidents (rule, title, severity, is_observed, host, host_name, entity, identity, dedup_key,
+        state, opened, detected, last_event, summary, steps, evidence, mutes, muted_by, part_of)
+      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, case when $10::text is null then 'open' else 'muted' end, $11, $12, $11,
+        $13, $14, $15, $16, $10, (select number from signalbox.incidents where identity = $17 and state <> 'resolved'))
+      returning number
+      """,
+      [
+        .text(change.rule), .text(change.title), .int2(Int16(change.severity.rawValue)), .bool(change.isObserved),
+        change.hostNumber.map(Parameter.int4) ?? .null, .text(change.hostName), .text(change.entity),
+        .text(change.identity), .text(change.dedupKey), reason.map(Parameter.text) ?? .null,
+        .time(us: change.eventNs / 1000), .time(us: change.detectedNs / 1000), .text(change.summary),
+        .texts(change.steps), .texts(change.evidence), .texts(change.mutes),
+        change.hostNumber == nil ? .null : .text(Self.spreadIdentity(change.rule)),
+      ])
+    guard let number = rows.int(0, 0) else { return }
+    try note(number, "opened", detail: change.summary, nowNs)
+    if let reason {
+      try note(number, "muted", detail: reason, nowNs)
+    } else if !change.isObserved {
+      try schedule(number, change: 1, plan.deliveries(change.severity, nowNs), nowNs)
+    }
+    if !change.mutes.isEmpty, !change.isObserved, change.hostNumber != nil {
+      try muteConsequences(of: number, change, nowNs)
+    }
+  }
+
+  /// Why nobody should be told of a change; nil where somebody should.
+  private func muteReason(_ change: IncidentChange, _ nowNs: Int64) throws(StoreError) -> String? {
+    try ask(
+      "select \(Self.muteReasonSQL(rule: "$1", host: "$2", hostName: "$3", entity: "$4", severity: "$5", now: "$6"))",
+      [
+        .text(change.rule), change.hostNumber.map(Parameter.int4) ?? .null, .text(change.hostName),
+        .text(change.entity), .int2(Int16(change.severity.rawValue)), .time(us: nowNs / 1000),
+      ]
+    ).text(0, 0)
+  }
+
+  /// An expression: a silence, an incident on the same host that this follows from, or one that stands for many hosts.
+  static func muteReasonSQL(
+    rule: String, host: String, hostName: String, entity: String, severity: String, now: String
+  ) -> String {
+    """
+    coalesce(
+      (select 'silence #' || s.number || ' by ' || s.author || ': ' || s.reason from signalbox.silences s
+       where s.starts <= \(now)::timestamptz and s.ends > \(now)::timestamptz
+         and signalbox.matches(s.rule, \(rule)::text) and signalbox.matches(s.host, \(hostName)::text)
+         and signalbox.matches(s.entity, \(entity)::text) and (s.severity is null or s.severity = \(severity)::smallint)
+       order by s.ends desc limit 1),
+      (select 'incident #' || m.number || ' ' || m.rule || ' on the same host' from signalbox.incidents m
+       where m.host = \(host)::integer and m.rule <> \(rule)::text and m.mutes <> '{}' and not m.is_observed
+         and (m.state <> 'resolved' or m.resolved > \(now)::timestamptz - interval '\(IncidentLimits.muteTailNs / 1_000_000_000) s')
+         and exists (select from unnest(m.mutes) p where signalbox.matches(p, \(rule)::text))
+       order by m.number limit 1),
+      (select 'incident #' || g.number || ', the same on many hosts' from signalbox.incidents g
+       where \(host)::integer is not null and g.identity = \(rule)::text || '\(Self.spreadMark)' and g.state <> 'resolved'))
+    """
+  }
+
+  /// Mutes what is open on the same host and follows from a new incident.
+  private func muteConsequences(of number: Int64, _ change: IncidentChange, _ nowNs: Int64) throws(StoreError) {
+    let muted = try ask(
+      """
+      update signalbox.incidents i set state = 'muted', change_number = change_number + 1, muted_by = $4
+      where i.host = $1 and i.number <> $2 and i.state = 'open' and i.rule <> $5
+        and exists (select from unnest($3::text[]) p where signalbox.matches(p, i.rule))
+      returning i.number
+      """,
+      [
+        change.hostNumber.map(Parameter.int4) ?? .null, .int8(number), .texts(change.mutes),
+        .text("incident #\(number) \(change.rule) on the same host"), .text(change.rule),
+      ])
+    for row in 0..<muted.count {
+      guard let other = muted.int(row, 0) else { continue }
+      try note(other, "muted", detail: "incident #\(number) \(change.rule) on the same host", nowNs)
+      try cancel(other, nowNs)
+    }
+  }
+
+  private func clear(
+    _ change: IncidentChange, _ nowNs: Int64, _ counted: inout AppliedChanges
+  ) throws(StoreError) {
+    guard let known = try known(change), !known.isResolved, !known.isQuiet, change.eventNs / 1000 >= known.lastEventUs
+    else {
+      counted.ignored += 1
+      return
+    }
+    try run(
+      "update signalbox.incidents set last_event = $2 where number = $1",
+      [.int8(known.number), .time(us: change.eventNs / 1000)])
+    if known.flaps >= IncidentLimits.flapsMax {
+      try run(
+        "update signalbox.incidents set quiet_since = $2 where number = $1",
+        [.int8(known.number), .time(us: nowNs / 1000)])
+    } else {
+      try settleResolved(known.number, by: "rule", nowNs)
+    }
+    counted.resolved += 1
+  }
+}

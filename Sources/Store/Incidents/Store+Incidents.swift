@@ -1,0 +1,200 @@
+internal import FleetModel
+internal import Postgres
+
+extension Store {
+  /// Somebody takes care: no further escalation, and whoever was told hears who it is.
+  /// - Throws: `.unknownIncident`, also for one that is resolved.
+  package func acknowledge(incident: Int64, actor: String, nowNs: Int64) throws(StoreError) {
+    try inTransaction { () throws(StoreError) in
+      try lockIncidents()
+      let rows = try ask(
+        """
+        update signalbox.incidents set state = 'acked', acked = $2, acked_by = $3, muted_by = null,
+          change_number = change_number + 1
+        where number = $1 and state in ('open', 'muted') returning change_number
+        """, [.int8(incident), .time(us: nowNs / 1000), .text(actor)])
+      guard let change = rows.int(0, 0) else {
+        // Twice is not an error: the first one stands.
+        if try state(of: incident) == "acked" { return }
+        throw .unknownIncident(incident)
+      }
+      try note(incident, "acked", actor: actor, nowNs)
+      try audit(actor: actor, action: "incidents.ack", subject: "incident \(incident)")
+      try cancelEscalations(incident, nowNs)
+      try tellWhoWasTold(incident, change: change, event: "acknowledge", nowNs)
+      try wakePaging()
+    }
+  }
+
+  /// Ends an incident by hand.
+  /// - Throws: `.unknownIncident`.
+  package func resolve(incident: Int64, actor: String, nowNs: Int64) throws(StoreError) {
+    try inTransaction { () throws(StoreError) in
+      try lockIncidents()
+      guard let state = try state(of: incident) else { throw .unknownIncident(incident) }
+      if state == "resolved" { return }
+      try settleResolved(incident, by: actor, nowNs)
+      try audit(actor: actor, action: "incidents.resolve", subject: "incident \(incident)")
+      try wakePaging()
+    }
+  }
+
+  /// - Throws: `.unknownIncident`.
+  package func addNote(incident: Int64, actor: String, text: String, nowNs: Int64) throws(StoreError) {
+    try inTransaction { () throws(StoreError) in
+      guard try state(of: incident) != nil else { throw .unknownIncident(incident) }
+      try note(incident, "note", actor: actor, detail: text, nowNs)
+    }
+  }
+
+  private func state(of incident: Int64) throws(StoreError) -> String? {
+    try ask("select state from signalbox.incidents where number = $1", [.int8(incident)]).text(0, 0)
+  }
+
+  /// One line of an incident's timeline.
+  func note(
+    _ incident: Int64, _ kind: String, actor: String = "", detail: String = "", _ nowNs: Int64
+  ) throws(StoreError) {
+    try run(
+      "insert into signalbox.incident_timeline (incident, time, kind, actor, detail) values ($1, $2, $3, $4, $5)",
+      [
+        .int8(incident), .time(us: nowNs / 1000), .text(kind), .text(actor),
+        .text(String(detail.prefix(IncidentLimits.detailCharactersMax))),
+      ])
+  }
+
+  /// Writes the rows of all steps.
+  func schedule(
+    _ incident: Int64, change: Int64, _ deliveries: [PlannedDelivery], _ nowNs: Int64, detail: String = ""
+  ) throws(StoreError) {
+    if deliveries.isEmpty { return }
+    try run(
+      """
+      insert into signalbox.outbox (incident, change_number, receiver, event, step, is_digest, message_id, detail, due,
+        next_try, created)
+      select $1, $2, receiver, case step when 0 then 'trigger' else 'escalate' end, step, is_digest, \(Self.messageID), $7,
+        due, due, $8
+      from unnest($3::text[], $4::int2[], $5::bool[], $6::timestamptz[]) as d (receiver, step, is_digest, due)
+      """,
+      [
+        .int8(incident), .int4(Int32(clamping: change)), .texts(deliveries.map(\.receiver)),
+        .int2s(deliveries.map(\.step)), .bools(deliveries.map(\.isDigest)),
+        .times(us: deliveries.map { $0.dueNs / 1000 }),
+        .text(detail), .time(us: nowNs / 1000),
+      ])
+  }
+
+  /// An expression: an id that no other message has or had.
+  static let messageID = "'msg_' || replace(gen_random_uuid()::text, '-', '')"
+
+  /// Nothing that has not been said yet will be.
+  func cancel(_ incident: Int64, _ nowNs: Int64) throws(StoreError) {
+    try run(
+      """
+      update signalbox.outbox set state = 'cancelled', settled = $2
+      where incident = $1 and state = 'waiting' and event in ('trigger', 'escalate')
+      """, [.int8(incident), .time(us: nowNs / 1000)])
+  }
+
+  /// What is still ahead is not needed any more; a first page that is due goes out all the same, so that its receiver
+  /// hears of the incident before it hears of its end.
+  func cancelEscalations(_ incident: Int64, _ nowNs: Int64) throws(StoreError) {
+    try run(
+      """
+      update signalbox.outbox set state = 'cancelled', settled = $2
+      where incident = $1 and state = 'waiting' and (event = 'escalate' or (event = 'trigger' and due > $2 and not is_digest))
+      """, [.int8(incident), .time(us: nowNs / 1000)])
+  }
+
+  /// One row for each receiver that has heard of the incident, or is about to.
+  func tellWhoWasTold(_ incident: Int64, change: Int64, event: String, _ nowNs: Int64) throws(StoreError) {
+    try run(
+      """
+      insert into signalbox.outbox (incident, change_number, receiver, event, message_id, due, next_try, created)
+      select $1, $2, receiver, $3, \(Self.messageID), $4, $4, $4 from (
+        select distinct receiver from signalbox.outbox
+        where incident = $1 and event in ('trigger', 'escalate') and not is_digest
+          and (state in ('waiting', 'delivered') or (state = 'cancelled' and attempts > 0))
+      ) told
+      """, [.int8(incident), .int4(Int32(clamping: change)), .text(event), .time(us: nowNs / 1000)])
+  }
+
+  /// Ends an incident, and the one that it is part of where it was the last.
+  func settleResolved(_ incident: Int64, by actor: String, _ nowNs: Int64) throws(StoreError) {
+    let rows = try ask(
+      """
+      update signalbox.incidents set state = 'resolved', resolved = $2, resolved_by = $3, quiet_since = null,
+        change_number = change_number + 1
+      where number = $1 and state <> 'resolved' returning change_number, part_of
+      """, [.int8(incident), .time(us: nowNs / 1000), .text(actor)])
+    guard let change = rows.int(0, 0) else { return }
+    try note(incident, "resolved", actor: actor, nowNs)
+    try cancelEscalations(incident, nowNs)
+    try tellWhoWasTold(incident, change: change, event: "resolve", nowNs)
+    guard let whole = rows.int(0, 1) else { return }
+    let open = try ask(
+      "select exists (select from signalbox.incidents where part_of = $1 and state <> 'resolved')", [.int8(whole)])
+    if open.bool(0, 0) == false { try settleResolved(whole, by: "rule", nowNs) }
+  }
+
+  // MARK: The same on many hosts
+
+  static let spreadMark = "|many hosts|"
+  static func spreadIdentity(_ rule: String) -> String { rule + spreadMark }
+
+  /// Makes one incident of the same rule on half of the live hosts; its members stay visible, muted by it.
+  func gatherSpread(of rule: String, _ plan: PagingPlan, _ nowNs: Int64) throws(StoreError) {
+    let found = try ask(
+      """
+      select count(distinct i.host), min(i.severity) filter (where not i.is_observed), min(i.opened), max(i.title),
+        (select count(*) from signalbox.epochs e join signalbox.hosts h on h.number = e.host
+         where h.state <> 'revoked' and e.last_seen > $2::timestamptz - interval '5 minutes'),
+        exists (select from signalbox.incidents where identity = $3 and state <> 'resolved'),
+        (array_agg(distinct i.host_name))[1:\(IncidentLimits.spreadNamesMax)]::text, bool_and(i.is_observed)
+      from signalbox.incidents i
+      where i.rule = $1 and i.host is not null and i.state <> 'resolved'
+        and i.detected > $2::timestamptz - interval '\(IncidentLimits.spreadNs / 1_000_000_000) s'
+      """, [.text(rule), .time(us: nowNs / 1000), .text(Self.spreadIdentity(rule))])
+    guard let hosts = found.int(0, 0), let live = found.int(0, 4), found.bool(0, 5) == false,
+      found.bool(0, 7) == false, hosts >= IncidentLimits.spreadHostsMin, hosts * 2 >= live, live > 0
+    else { return }
+    let severity = Severity(rawValue: UInt8(clamping: found.int(0, 1) ?? 3)) ?? .p3
+    let names = (found.text(0, 6) ?? "{}").dropFirst().dropLast()
+    let summary = "\(found.text(0, 3) ?? rule) on \(hosts) of \(live) hosts within 5 minutes"
+    let made = try ask(
+      """
+      insert into signalbox.incidents (rule, title, severity, entity, identity, dedup_key, opened, detected, last_event,
+        summary, evidence)
+      values ($1, $2, $3, $4, $5, $6, $7, $8, $7, $9, $10) returning number
+      """,
+      [
+        .text(rule), .text(found.text(0, 3) ?? ""), .int2(Int16(severity.rawValue)), .text("many hosts"),
+        .text(Self.spreadIdentity(rule)), .text("\(rule.prefix(60))|many hosts|\(nowNs / 1000)"),
+        .time(us: found.timeUs(0, 2) ?? nowNs / 1000), .time(us: nowNs / 1000), .text(summary),
+        .texts(["hosts: \(names)" + (hosts > Int64(IncidentLimits.spreadNamesMax) ? ", …" : "")]),
+      ])
+    guard let whole = made.int(0, 0) else { return }
+    try note(whole, "opened", detail: summary, nowNs)
+    try schedule(whole, change: 1, plan.deliveries(severity, nowNs), nowNs)
+    try muteMembers(of: whole, rule, nowNs)
+  }
+
+  private func muteMembers(of whole: Int64, _ rule: String, _ nowNs: Int64) throws(StoreError) {
+    let reason = Parameter.text("incident #\(whole), the same on many hosts")
+    try run(
+      """
+      with members as (
+        update signalbox.incidents set part_of = $2, change_number = change_number + 1,
+          muted_by = case when state = 'open' then $4 else muted_by end,
+          state = case when state = 'open' then 'muted' else state end
+        where rule = $1 and host is not null and state <> 'resolved' and part_of is null
+        returning number
+      ), silenced as (
+        update signalbox.outbox o set state = 'cancelled', settled = $3 from members m
+        where o.incident = m.number and o.state = 'waiting' and o.event in ('trigger', 'escalate')
+      )
+      insert into signalbox.incident_timeline (incident, time, kind, detail)
+      select number, $3, 'muted', $4 from members
+      """, [.text(rule), .int8(whole), .time(us: nowNs / 1000), reason])
+  }
+}

@@ -1,0 +1,131 @@
+internal import FleetModel
+internal import Postgres
+
+/// What the second look at incidents and their messages found.
+package struct PagingAudit: Sendable, Equatable {
+  /// Muted incidents whose reason is gone; they page now.
+  package var unmuted = 0
+  /// Flapping incidents that have been quiet long enough.
+  package var quietResolved = 0
+  /// Open incidents of which nobody was to be told, although the policy says so; their rows are there now.
+  package var forgotten = 0
+  /// Messages that are due for a minute or more and not delivered.
+  package var overdue = 0
+
+  package init() {}
+}
+
+extension Store {
+  /// Looks at every incident that is not over, so that nothing is forgotten, whatever happened before.
+  package func auditPaging(_ lease: Lease, plan: PagingPlan, nowNs: Int64) throws(StoreError) -> PagingAudit {
+    try inTransaction { () throws(StoreError) in
+      try requireLease(lease)
+      try lockIncidents()
+      var audit = PagingAudit()
+      audit.quietResolved = try resolveQuiet(nowNs)
+      try muteSilenced(nowNs)
+      audit.unmuted = try unmute(plan, nowNs)
+      audit.forgotten = try scheduleForgotten(plan, nowNs)
+      audit.overdue = Int(
+        try ask(
+          """
+          select count(*) from signalbox.outbox where state = 'waiting' and due < $1::timestamptz - interval '1 minute'
+          """, [.time(us: nowNs / 1000)]
+        ).int(0, 0) ?? 0)
+      // Waiting for its answer, or long said: kept for a while, then nobody asks any more.
+      try run(
+        "delete from signalbox.outbox where incident is null and settled < $1::timestamptz - interval '1 day'",
+        [.time(us: nowNs / 1000)])
+      return audit
+    }
+  }
+
+  private func resolveQuiet(_ nowNs: Int64) throws(StoreError) -> Int {
+    let rows = try ask(
+      "select number from signalbox.incidents where state <> 'resolved' and quiet_since <= $1 order by number",
+      [.time(us: (nowNs - IncidentLimits.quietNs) / 1000)])
+    for row in 0..<rows.count { try settleResolved(rows.int(row, 0) ?? 0, by: "rule", nowNs) }
+    return rows.count
+  }
+
+  /// A silence also holds what was open before it.
+  package func muteSilenced(_ nowNs: Int64) throws(StoreError) {
+    try run(
+      """
+      with muted as (
+        update signalbox.incidents i set state = 'muted', change_number = i.change_number + 1,
+          muted_by = 'silence #' || s.number || ' by ' || s.author || ': ' || s.reason
+        from signalbox.silences s
+        where i.state = 'open' and s.starts <= $1 and s.ends > $1
+          and signalbox.matches(s.rule, i.rule) and signalbox.matches(s.host, i.host_name)
+          and signalbox.matches(s.entity, i.entity) and (s.severity is null or s.severity = i.severity)
+        returning i.number, i.muted_by
+      ), unsaid as (
+        update signalbox.outbox o set state = 'cancelled', settled = $1 from muted m
+        where o.incident = m.number and o.state = 'waiting' and o.event in ('trigger', 'escalate')
+      )
+      insert into signalbox.incident_timeline (incident, time, kind, detail)
+      select distinct on (number) number, $1::timestamptz, 'muted', muted_by from muted
+      """, [.time(us: nowNs / 1000)])
+  }
+
+  private func unmute(_ plan: PagingPlan, _ nowNs: Int64) throws(StoreError) -> Int {
+    let reason = Self.muteReasonSQL(
+      rule: "i.rule", host: "i.host", hostName: "i.host_name", entity: "i.entity", severity: "i.severity", now: "$1")
+    let rows = try ask(
+      """
+      update signalbox.incidents i set state = 'open', muted_by = null, change_number = change_number + 1
+      where i.state = 'muted' and \(reason) is null
+      returning i.number, i.change_number, i.severity, i.is_observed
+      """, [.time(us: nowNs / 1000)])
+    for row in 0..<rows.count {
+      guard let number = rows.int(row, 0), let change = rows.int(row, 1),
+        let severity = Severity(rawValue: UInt8(clamping: rows.int(row, 2) ?? 3))
+      else { continue }
+      try note(number, "unmuted", nowNs)
+      if rows.bool(row, 3) == false {
+        try schedule(number, change: change, plan.deliveries(severity, nowNs), nowNs)
+      }
+    }
+    return rows.count
+  }
+
+  private func scheduleForgotten(_ plan: PagingPlan, _ nowNs: Int64) throws(StoreError) -> Int {
+    let rows = try ask(
+      """
+      select i.number, i.change_number, i.severity from signalbox.incidents i
+      where i.state = 'open' and not i.is_observed
+        and not exists (select from signalbox.outbox o where o.incident = i.number)
+      """)
+    var count = 0
+    for row in 0..<rows.count {
+      guard let number = rows.int(row, 0), let change = rows.int(row, 1),
+        let severity = Severity(rawValue: UInt8(clamping: rows.int(row, 2) ?? 3))
+      else { continue }
+      let deliveries = plan.deliveries(severity, nowNs)
+      try schedule(number, change: change, deliveries, nowNs)
+      if !deliveries.isEmpty { count += 1 }
+    }
+    return count
+  }
+
+  /// Writes down who is on call, for people who ask.
+  package func publishOnCall(
+    _ entries: [(schedule: String, receiver: String, sinceNs: Int64?, untilNs: Int64?)], nowNs: Int64
+  ) throws(StoreError) {
+    try inTransaction { () throws(StoreError) in
+      try run("delete from signalbox.on_call")
+      try run(
+        """
+        insert into signalbox.on_call (schedule, receiver, since, until, updated)
+        select schedule, receiver, since, until, $5 from unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[])
+          as o (schedule, receiver, since, until)
+        """,
+        [
+          .texts(entries.map(\.schedule)), .texts(entries.map(\.receiver)),
+          .times(us: entries.map { $0.sinceNs.map { $0 / 1000 } }),
+          .times(us: entries.map { $0.untilNs.map { $0 / 1000 } }), .time(us: nowNs / 1000),
+        ])
+    }
+  }
+}

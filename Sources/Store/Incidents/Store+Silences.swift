@@ -1,0 +1,57 @@
+package import FleetModel
+internal import Postgres
+
+/// What must not page for a while. A `*` at the end of a pattern stands for any rest; nil matches everything.
+package struct Silence: Sendable, Equatable {
+  package var rule: String?
+  package var host: String?
+  package var entity: String?
+  package var severity: Severity?
+  package var author: String
+  package var reason: String
+  package var startsNs: Int64
+  package var endsNs: Int64
+
+  package init(author: String, reason: String, startsNs: Int64, endsNs: Int64) {
+    self.author = author
+    self.reason = reason
+    self.startsNs = startsNs
+    self.endsNs = endsNs
+  }
+}
+
+extension Store {
+  /// - Returns: its number. Incidents that it matches are muted at once, and stay visible.
+  package func addSilence(_ silence: Silence, nowNs: Int64) throws(StoreError) -> Int64 {
+    try inTransaction { () throws(StoreError) in
+      try lockIncidents()
+      let rows = try ask(
+        """
+        insert into signalbox.silences (rule, host, entity, severity, author, reason, starts, ends)
+        values ($1, $2, $3, $4, $5, $6, $7, $8) returning number
+        """,
+        [
+          silence.rule.map(Parameter.text) ?? .null, silence.host.map(Parameter.text) ?? .null,
+          silence.entity.map(Parameter.text) ?? .null,
+          silence.severity.map { .int2(Int16($0.rawValue)) } ?? .null, .text(silence.author), .text(silence.reason),
+          .time(us: silence.startsNs / 1000), .time(us: silence.endsNs / 1000),
+        ])
+      let number = rows.int(0, 0) ?? 0
+      try audit(actor: silence.author, action: "silences.add", subject: "silence \(number)", detail: silence.reason)
+      try muteSilenced(nowNs)
+      return number
+    }
+  }
+
+  /// - Throws: `.unknownSilence`.
+  package func endSilence(_ number: Int64, actor: String, nowNs: Int64) throws(StoreError) {
+    try inTransaction { () throws(StoreError) in
+      let rows = try ask(
+        "update signalbox.silences set ends = greatest(starts, $2), ended_by = $3 where number = $1 and ends > $2",
+        [.int8(number), .time(us: nowNs / 1000), .text(actor)])
+      guard rows.affected == 1 else { throw .unknownSilence(number) }
+      try audit(actor: actor, action: "silences.end", subject: "silence \(number)")
+      try wakePaging()
+    }
+  }
+}

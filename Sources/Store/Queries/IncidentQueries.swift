@@ -1,0 +1,65 @@
+internal import FleetModel
+
+/// Questions about incidents, silences and who is on call.
+package enum IncidentQueries {
+  private static let columns = """
+    i.number as id, i.rule, 'P' || i.severity as severity, i.state, i.host_name as host, i.entity, i.opened, i.acked_by,
+      i.resolved, i.summary, to_json(i.steps) as steps, to_json(i.evidence) as evidence, i.event_to_page_ms, i.title,
+      i.muted_by, i.flaps, i.flaps >= \(IncidentLimits.flapsMax) as is_flapping, i.part_of, i.is_observed, i.dedup_key
+    """
+
+  /// The newest first. - Parameter state: nil = everything that is not resolved; `all`; or a state.
+  package static func list(state: String?, host: String?, rule: String?, sinceNs: Int64?, limit: Int) -> ReadQuery {
+    ReadQuery(
+      """
+      select \(columns) from signalbox.incidents i
+      where case when $1::text is null then i.state <> 'resolved' when $1 = 'all' then true else i.state = $1 end
+        and ($2::text is null or i.host_name = $2) and signalbox.matches($3::text, i.rule)
+        and ($4::timestamptz is null or i.opened >= $4)
+      order by i.state = 'resolved', i.severity, i.number desc limit $5::bigint
+      """, [state, host, rule, sinceNs.map { Timestamp.text($0) }, String(limit)])
+  }
+
+  package static func one(_ number: Int64) -> ReadQuery {
+    ReadQuery(
+      """
+      select \(columns), coalesce((
+          select json_agg(json_build_object('time', t.time, 'kind', t.kind, 'actor', t.actor, 'detail', t.detail)
+            order by t.number) from signalbox.incident_timeline t where t.incident = i.number), '[]'::json) as timeline
+      from signalbox.incidents i where i.number = $1::bigint
+      """, [String(number)])
+  }
+
+  /// Columns: time, kind, actor, detail.
+  package static func timeline(_ number: Int64) -> ReadQuery {
+    ReadQuery(
+      """
+      select t.time, t.kind, t.actor, t.detail from signalbox.incident_timeline t where t.incident = $1::bigint
+      order by t.number
+      """, [String(number)])
+  }
+
+  /// What was said or will be said about an incident.
+  package static func deliveries(_ number: Int64) -> ReadQuery {
+    ReadQuery(
+      """
+      select o.receiver, o.event, o.state, o.due, o.attempts, o.settled, o.last_answer
+      from signalbox.outbox o where o.incident = $1::bigint order by o.number
+      """, [String(number)])
+  }
+
+  /// Silences that are ahead or in force; with `includingEnded` all.
+  package static func silences(includingEnded: Bool) -> ReadQuery {
+    ReadQuery(
+      """
+      select s.number as id, case when s.ends <= now() then 'ended' when s.starts > now() then 'ahead' else 'active' end
+          as state, s.rule, s.host, s.entity, 'P' || s.severity as severity, s.author, s.reason, s.starts, s.ends, s.ended_by
+      from signalbox.silences s where $1::boolean or s.ends > now() order by s.ends
+      """, [String(includingEnded)])
+  }
+
+  /// Columns: schedule, receiver, since, until, updated.
+  package static func onCall() -> ReadQuery {
+    ReadQuery("select o.schedule, o.receiver, o.since, o.until, o.updated from signalbox.on_call o order by o.schedule")
+  }
+}

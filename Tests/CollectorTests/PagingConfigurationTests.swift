@@ -1,0 +1,56 @@
+import Collector
+import FleetModel
+import Paging
+import Testing
+
+@Suite struct PagingConfigurationTests {
+  func read(_ yaml: String) throws(ConfigurationError) -> Configuration {
+    try ConfigurationReader.read(yaml, file: "signalbox.yaml")
+  }
+
+  @Test func theContractsExampleIsRead() throws {
+    let paging = try #require(
+      try read(
+        """
+        paging:
+          receivers:
+            duty: { webhook: { url: "http://127.0.0.1:9000/page", secret: "s" } }
+            lead: { email: { smtp: "smtp://127.0.0.1:2525", from: a@example.org, to: b@example.org } }
+          policies:
+            P0: [{ to: duty }, { to: lead, after: 15m }]
+            P1: [{ to: duty }, { to: lead, after: 1h }]
+        """
+      ).paging)
+    #expect(paging.receivers["duty"] == .webhook(url: "http://127.0.0.1:9000/page", secrets: ["s"]))
+    #expect(paging.policies[.p0] == [.init(to: "duty"), .init(to: "lead", afterNs: 900_000_000_000)])
+    #expect(paging.policies[.p2] == nil)
+  }
+
+  @Test(arguments: [
+    ("paging:\n  recievers: {}", "signalbox.yaml:2: unknown key 'recievers' in paging; did you mean 'receivers'?"),
+    (
+      "paging:\n  receivers: { a: { slack: { url: \"http://x\" } } }\n  policies:\n    P0: [{ to: b }]",
+      "signalbox.yaml:4: no receiver or schedule is called 'b'; did you mean 'a'?"
+    ),
+    (
+      "paging:\n  receivers:\n    a: { webhook: { url: \"ftp://secret\" } }",
+      "signalbox.yaml:3: this is no URL that begins with http:// or https://"
+    ),
+    (
+      "paging:\n  receivers:\n    a: { pagerduty: { routing_key_env: SIGNALBOX_TEST_NO_SUCH_VARIABLE } }",
+      "signalbox.yaml:3: the environment has no SIGNALBOX_TEST_NO_SUCH_VARIABLE"
+    ),
+    (
+      "paging:\n  receivers: { a: { slack: { url: \"http://x\" } } }\n  schedules:\n    s: { rotation: [a], time_zone: Mars/Base }",
+      "signalbox.yaml:4: this machine knows no time zone 'Mars/Base'; write one such as Europe/Berlin"
+    ),
+    (
+      "paging:\n  receivers: { a: { slack: { url: \"http://x\" } } }\n  policies:\n    P0: [{ to: a, after: soon }]",
+      "signalbox.yaml:4: 'soon' is no length of time for after; write one such as 15m"
+    ),
+  ])
+  func aMistakeIsToldWithItsLine(_ yaml: String, _ message: String) {
+    let error = #expect(throws: ConfigurationError.self) { try read(yaml) }
+    #expect(error?.description == message)
+  }
+}

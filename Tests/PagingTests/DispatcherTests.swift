@@ -1,0 +1,201 @@
+import FleetModel
+import Outbound
+import Paging
+import Postgres
+import Store
+import TLS
+import TestSupport
+import Testing
+
+/// Real rows, a real receiver; time is a number.
+@Suite(.timeLimit(.minutes(2))) struct DispatcherTests {
+  static let nowNs: Int64 = 1_790_000_000_000_000_000
+  static let minuteNs: Int64 = 60_000_000_000
+
+  let database: TestDatabase
+  let store: Store
+  let receiver: TestReceiver
+
+  init() throws {
+    database = try TestDatabase()
+    store = try Store.open(database.url, migrating: true)
+    receiver = try TestReceiver()
+  }
+
+  func configuration(_ path: String = "200/duty") -> PagingConfiguration {
+    var configuration = PagingConfiguration()
+    configuration.receivers = [
+      "duty": .webhook(url: receiver.url(path), secrets: ["topsecret"]),
+      "lead": .webhook(url: receiver.url("200/lead"), secrets: []),
+    ]
+    configuration.policies = [.p0: [.init(to: "duty"), .init(to: "lead", afterNs: 15 * Self.minuteNs)]]
+    return configuration
+  }
+
+  func change(
+    _ kind: IncidentChange.Kind, _ rule: String = "RES-01", at ns: Int64 = nowNs
+  ) -> IncidentChange {
+    var change = IncidentChange(
+      kind, rule: rule, severity: .p0, hostName: "trainer-1", entity: "gpu 3", eventNs: ns - 5_000_000, detectedNs: ns)
+    change.summary = "GPU 3 fell off the bus"
+    change.steps = ["drain the host"]
+    change.evidence = ["Xid 79"]
+    return change
+  }
+
+  /// Works until `isDone`, at one instant of wall time; the thread's own timers run on.
+  func work(_ dispatcher: Dispatcher, nowNs: Int64 = nowNs, until isDone: () throws -> Bool) throws {
+    for round in 0..<400 {
+      _ = try dispatcher.turn(store, nowNs: nowNs, monotonicNs: Int64(round) * 600_000_000, isWoken: true)
+      if try isDone() { return }
+      dispatcher.wait(maximumMs: 50, descriptors: [], nowNs: nowNs)
+    }
+    Issue.record("it did not come")
+  }
+
+  func count(_ condition: String) throws -> Int64 {
+    try store.connection.query("select count(*) from signalbox.outbox where \(condition)").int(0, 0) ?? -1
+  }
+
+  func incident() throws -> Int64 {
+    try store.connection.query("select max(number) from signalbox.incidents").int(0, 0) ?? -1
+  }
+
+  @Test func aChangeBecomesOneSignedPost() throws {
+    let configuration = configuration()
+    let dispatcher = try Dispatcher(configuration, holder: "a") { 0 }
+    try store.apply([change(.opened)], plan: configuration.plan, nowNs: Self.nowNs)
+    try work(dispatcher) { try count("state = 'delivered'") == 1 }
+    let requests = receiver.requests()
+    #expect(requests.count == 1)
+    let request = try #require(requests.first)
+    #expect(request.body["event"] as? String == "trigger")
+    #expect(request.body["rule"] as? String == "RES-01")
+    #expect(request.body["severity"] as? String == "P0")
+    #expect(request.body["host"] as? String == "trainer-1")
+    #expect(request.body["steps"] as? [String] == ["drain the host"])
+    #expect(request.body["evidence"] as? [String] == ["Xid 79"])
+    #expect((request.body["dedup_key"] as? String)?.hasPrefix("RES-01|trainer-1|gpu 3|") == true)
+    let id = try #require(request.headers["webhook-id"])
+    let time = try #require(request.headers["webhook-timestamp"])
+    let signed = Array("\(id).\(time).\(request.raw)".utf8)
+    let signature = Base64.standard.encode(Digest.hmacSHA256(key: Array("topsecret".utf8), signed))
+    #expect(request.headers["webhook-signature"] == "v1,\(signature)")
+    let milliseconds = try store.connection.query("select event_to_page_ms from signalbox.incidents").int(0, 0)
+    #expect(milliseconds == 5)
+  }
+
+  @Test func anAckStopsTheEscalationAndAClearResolves() throws {
+    let configuration = configuration()
+    let dispatcher = try Dispatcher(configuration, holder: "a") { 0 }
+    try store.apply([change(.opened)], plan: configuration.plan, nowNs: Self.nowNs)
+    try work(dispatcher) { try count("state = 'delivered'") == 1 }
+    try store.acknowledge(incident: try incident(), actor: "ann", nowNs: Self.nowNs + 1)
+    try store.acknowledge(incident: try incident(), actor: "bob", nowNs: Self.nowNs + 2)
+    let later = Self.nowNs + 20 * Self.minuteNs
+    try work(dispatcher, nowNs: later) { try count("state = 'delivered'") == 2 }
+    try store.apply([change(.cleared, at: later)], plan: configuration.plan, nowNs: later)
+    try work(dispatcher, nowNs: later) { try count("state = 'delivered'") == 3 }
+    #expect(receiver.requests().map { $0.body["event"] as? String } == ["trigger", "acknowledge", "resolve"])
+    #expect(receiver.requests()[1].body["acked_by"] as? String == "ann")
+    #expect(try count("event = 'escalate' and state = 'cancelled'") == 1)
+  }
+
+  @Test func withoutAnAckTheLeadIsToldWhenTheStepIsDueAndNotBefore() throws {
+    let configuration = configuration()
+    let dispatcher = try Dispatcher(configuration, holder: "a") { 0 }
+    try store.apply([change(.opened)], plan: configuration.plan, nowNs: Self.nowNs)
+    try work(dispatcher, nowNs: Self.nowNs + 14 * Self.minuteNs) { try count("state = 'delivered'") == 1 }
+    #expect(receiver.requests().map(\.path) == ["/200/duty"])
+    try work(dispatcher, nowNs: Self.nowNs + 15 * Self.minuteNs) { try count("state = 'delivered'") == 2 }
+    #expect(receiver.requests().map(\.path) == ["/200/duty", "/200/lead"])
+    #expect(receiver.requests()[1].body["event"] as? String == "escalate")
+  }
+
+  @Test func aHolderThatDiesBetweenAnswerAndCommitIsFollowedByOneThatSendsTheSameId() throws {
+    let configuration = configuration()
+    try store.apply([change(.opened)], plan: configuration.plan, nowNs: Self.nowNs)
+    do {
+      let dying = try Dispatcher(configuration, holder: "a") { 0 }
+      _ = try dying.turn(store, nowNs: Self.nowNs, monotonicNs: 0, isWoken: true)
+      // The answer comes; nothing is noted, as if the process were killed here.
+      while receiver.requests().isEmpty { dying.wait(maximumMs: 50, descriptors: [], nowNs: Self.nowNs) }
+    }
+    let next = try Dispatcher(configuration, holder: "b") { 0 }
+    let early = try next.turn(store, nowNs: Self.nowNs, monotonicNs: 0, isWoken: true)
+    #expect(!early.becameHolder)
+    try store.connection.execute("update signalbox.leases set expires = now()")
+    try work(next) { try count("state = 'delivered'") == 1 }
+    let ids = receiver.requests().compactMap { $0.headers["webhook-id"] }
+    #expect(ids.count == 2)
+    #expect(Set(ids).count == 1)
+  }
+
+  @Test func aHolderWhoseLeaseIsOverNotesNothing() throws {
+    let configuration = configuration()
+    try store.apply([change(.opened)], plan: configuration.plan, nowNs: Self.nowNs)
+    let stopped = try Dispatcher(configuration, holder: "a") { 0 }
+    _ = try stopped.turn(store, nowNs: Self.nowNs, monotonicNs: 0, isWoken: true)
+    while receiver.requests().isEmpty { stopped.wait(maximumMs: 50, descriptors: [], nowNs: Self.nowNs) }
+    try store.connection.execute("update signalbox.leases set expires = now()")
+    let next = try Dispatcher(configuration, holder: "b") { 0 }
+    _ = try next.turn(store, nowNs: Self.nowNs, monotonicNs: 0, isWoken: false)
+    stopped.wait(maximumMs: 1000, descriptors: [], nowNs: Self.nowNs)
+    _ = try stopped.turn(store, nowNs: Self.nowNs, monotonicNs: 1, isWoken: true)
+    #expect(try count("state = 'delivered' and holder = 'a'") == 0)
+    try work(next) { try count("state = 'delivered' and holder = 'b'") == 1 }
+  }
+
+  @Test func aReceiverThatFailsOnceGetsTheSameMessageAgain() throws {
+    let configuration = configuration("once-500/duty")
+    let dispatcher = try Dispatcher(configuration, holder: "a") { 0 }
+    try store.apply([change(.opened)], plan: configuration.plan, nowNs: Self.nowNs)
+    try work(dispatcher) { try count("attempts = 1 and last_answer like '500%'") == 1 }
+    try work(dispatcher, nowNs: Self.nowNs + 2_000_000_000) { try count("state = 'delivered'") == 1 }
+    let ids = receiver.requests().compactMap { $0.headers["webhook-id"] }
+    #expect(ids.count == 2)
+    #expect(Set(ids).count == 1)
+  }
+
+  @Test(arguments: ["400/duty", "302/duty"])
+  func aReceiverThatRefusesIsNotAskedAgainAndTheFallbackIsTold(_ path: String) throws {
+    var configuration = configuration(path)
+    configuration.fallback = "lead"
+    let dispatcher = try Dispatcher(configuration, holder: "a") { 0 }
+    try store.apply([change(.opened)], plan: configuration.plan, nowNs: Self.nowNs)
+    try work(dispatcher) { try count("state = 'delivered' and receiver = 'lead'") == 1 }
+    #expect(try count("state = 'refused'") == 1)
+    #expect(receiver.requests().map(\.path) == ["/\(path)", "/200/lead"])
+  }
+
+  @Test func aReceiverThatHangsHoldsUpNobodyElse() throws {
+    var configuration = configuration("hang/duty")
+    configuration.policies = [.p0: [.init(to: "duty"), .init(to: "lead")]]
+    let dispatcher = try Dispatcher(configuration, holder: "a") { 0 }
+    try store.apply([change(.opened)], plan: configuration.plan, nowNs: Self.nowNs)
+    try work(dispatcher) { try count("state = 'delivered' and receiver = 'lead'") == 1 }
+    #expect(try count("state = 'waiting' and receiver = 'duty'") == 1)
+  }
+
+  @Test func aStormBecomesFewMessagesThatNameEverything() throws {
+    let configuration = configuration()
+    let dispatcher = try Dispatcher(configuration, holder: "a") { 0 }
+    let changes = (0..<600).map { change(.opened, "RULE-\($0)") }
+    try store.apply(changes, plan: configuration.plan, nowNs: Self.nowNs)
+    try work(dispatcher) { try count("event = 'trigger' and state = 'waiting'") == 0 }
+    let requests = receiver.requests()
+    #expect(requests.count <= 5)
+    let told = requests.map { $0.body["count"] as? Int ?? 1 }.reduce(0, +)
+    #expect(told == 600)
+  }
+
+  @Test func aTestOfAPolicyReachesEverybodyItNames() throws {
+    let dispatcher = try Dispatcher(configuration(), holder: "a") { 0 }
+    let row = try store.enqueue(.test, to: "policy:P0", detail: "", nowNs: Self.nowNs)
+    try work(dispatcher) { try count("state = 'delivered'") == 3 }
+    #expect(try store.deliveryState(row)?.state == "delivered")
+    #expect(Set(receiver.requests().map(\.path)) == ["/200/duty", "/200/lead"])
+    let unknown = try store.enqueue(.test, to: "dutty", detail: "", nowNs: Self.nowNs)
+    try work(dispatcher) { try store.deliveryState(unknown)?.state == "refused" }
+  }
+}

@@ -1,0 +1,76 @@
+import Foundation
+
+/// A real HTTP server of its own process. The path decides the answer: `/200`, `/500`, `/hang`, `/once-500` (then 200)….
+final class TestReceiver {
+  struct Request {
+    var path: String
+    var headers: [String: String]
+    var body: [String: Any]
+    var raw: String
+  }
+
+  private let process = Process()
+  private let log: String
+  let port: Int
+
+  private static let script = """
+    import sys, json, time, threading
+    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+    seen = set()
+    log = open(sys.argv[1], "a", buffering=1)
+    lock = threading.Lock()
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers.get("content-length", 0))).decode()
+            with lock:
+                log.write(json.dumps({"path": self.path, "headers": {k.lower(): v for k, v in self.headers.items()}, "body": body}) + "\\n")
+            word = self.path.strip("/").split("/")[0]
+            if word == "hang":
+                time.sleep(3600)
+            if word.startswith("once-"):
+                word = word[5:] if self.path not in seen else "200"
+                seen.add(self.path)
+            self.send_response(int(word))
+            if word == "302": self.send_header("Location", "/200")
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"ok")
+        do_GET = do_POST
+        def log_message(self, *a): pass
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    print(server.server_port, flush=True)
+    server.serve_forever()
+    """
+
+  init() throws {
+    log = "/tmp/signalbox-receiver-\(UUID().uuidString).log"
+    _ = FileManager.default.createFile(atPath: log, contents: nil)
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    process.arguments = ["python3", "-c", Self.script, log]
+    let pipe = Pipe()
+    process.standardOutput = pipe
+    try process.run()
+    let line = String(decoding: pipe.fileHandleForReading.availableData, as: UTF8.self)
+    port = Int(line.trimmingCharacters(in: .whitespacesAndNewlines)) ?? 0
+  }
+
+  deinit {
+    process.terminate()
+    process.waitUntilExit()
+    try? FileManager.default.removeItem(atPath: log)
+  }
+
+  func url(_ path: String) -> String { "http://127.0.0.1:\(port)/\(path)" }
+
+  func requests() -> [Request] {
+    let text = (try? String(contentsOfFile: log, encoding: .utf8)) ?? ""
+    return text.split(separator: "\n").compactMap { line in
+      guard let object = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any],
+        let headers = object["headers"] as? [String: String], let raw = object["body"] as? String
+      else { return nil }
+      let body = (try? JSONSerialization.jsonObject(with: Data(raw.utf8))) as? [String: Any] ?? [:]
+      return Request(path: object["path"] as? String ?? "", headers: headers, body: body, raw: raw)
+    }
+  }
+}

@@ -1,0 +1,176 @@
+import FleetModel
+import Postgres
+import Store
+import Testing
+
+@Suite(.timeLimit(.minutes(1))) struct IncidentTests {
+  let fixture: StoreFixture
+  var store: Store { fixture.store }
+  static let nowNs = StoreFixture.nowNs
+  static let secondNs: Int64 = 1_000_000_000
+
+  init() throws { fixture = try StoreFixture() }
+
+  static let plan = PagingPlan { _, nowNs in
+    [
+      PlannedDelivery(receiver: "duty", dueNs: nowNs),
+      PlannedDelivery(receiver: "lead", dueNs: nowNs + 900 * secondNs, step: 1),
+    ]
+  }
+
+  func change(
+    _ kind: IncidentChange.Kind, _ rule: String = "RES-01", host: Int32? = nil, at seconds: Int64 = 0,
+    mutes: [String] = []
+  ) -> IncidentChange {
+    let ns = Self.nowNs + seconds * Self.secondNs
+    var change = IncidentChange(
+      kind, rule: rule, severity: .p1, hostNumber: host, hostName: host.map { "trainer-\($0)" } ?? "trainer-1",
+      eventNs: ns, detectedNs: ns)
+    change.summary = "something is wrong"
+    change.mutes = mutes
+    return change
+  }
+
+  @discardableResult
+  func apply(_ changes: [IncidentChange], at seconds: Int64 = 0) throws -> AppliedChanges {
+    try store.apply(changes, plan: Self.plan, nowNs: Self.nowNs + seconds * Self.secondNs)
+  }
+
+  func states() throws -> [String] {
+    let rows = try store.connection.query("select state from signalbox.incidents order by number")
+    return (0..<rows.count).map { rows.text($0, 0) ?? "" }
+  }
+
+  func outbox(_ condition: String) throws -> Int { try fixture.count("signalbox.outbox where \(condition)") }
+
+  @Test func aReplayOfTheSameChangesDoesNothing() throws {
+    let changes = [change(.opened), change(.cleared, at: 30)]
+    let first = try apply(changes)
+    #expect(first.opened == 1 && first.resolved == 1)
+    let rows = try outbox("true")
+    let timeline = try fixture.count("signalbox.incident_timeline")
+    let again = try apply(changes + changes, at: 60)
+    #expect(again.ignored == 4)
+    #expect(try outbox("true") == rows)
+    #expect(try fixture.count("signalbox.incident_timeline") == timeline)
+    #expect(try states() == ["resolved"])
+  }
+
+  @Test func anIncidentAndItsRowsComeTogetherOrNotAtAll() throws {
+    store.connection.failurePoint = { statement throws(PostgresError) in
+      if statement.contains("insert into signalbox.outbox") {
+        throw PostgresError(sqlState: "53100", message: "disk full", doing: "test")
+      }
+    }
+    #expect(throws: StoreError.self) { try apply([change(.opened)]) }
+    store.connection.failurePoint = nil
+    #expect(try fixture.count("signalbox.incidents") == 0)
+    try apply([change(.opened)])
+    #expect(try outbox("state = 'waiting'") == 2)
+  }
+
+  @Test func aConditionThatFlapsForTwoHoursIsOneIncidentAndFewPages() throws {
+    for cycle in 0..<360 as Range<Int64> {
+      try apply([change(.opened, at: cycle * 20)], at: cycle * 20)
+      try apply([change(.cleared, at: cycle * 20 + 10)], at: cycle * 20 + 10)
+    }
+    #expect(try fixture.count("signalbox.incidents") == 1)
+    #expect(try states() == ["open"])
+    #expect(try outbox("receiver = 'duty' and event = 'trigger'") <= 4)
+    #expect(try outbox("detail = 'flapping' and event = 'trigger'") == 1)
+    let lease = try #require(try store.takeLease("paging", holder: "t", seconds: 60))
+    let audit = try store.auditPaging(lease, plan: Self.plan, nowNs: Self.nowNs + 8000 * Self.secondNs)
+    #expect(audit.quietResolved == 1)
+    #expect(try states() == ["resolved"])
+  }
+
+  @Test func aSilenceMutesWithItsReasonAndPagesWhenItEnds() throws {
+    var silence = Silence(
+      author: "ann", reason: "new disks", startsNs: Self.nowNs, endsNs: Self.nowNs + 3600 * Self.secondNs)
+    silence.rule = "RES-*"
+    let number = try store.addSilence(silence, nowNs: Self.nowNs)
+    try apply([change(.opened), change(.opened, "NET-01")])
+    #expect(try states() == ["muted", "open"])
+    #expect(
+      try fixture.value("select muted_by from signalbox.incidents order by number")?.contains("new disks") == true)
+    #expect(try outbox("state = 'waiting'") == 2)
+    try store.endSilence(number, actor: "ann", nowNs: Self.nowNs + Self.secondNs)
+    let lease = try #require(try store.takeLease("paging", holder: "t", seconds: 60))
+    let audit = try store.auditPaging(lease, plan: Self.plan, nowNs: Self.nowNs + 2 * Self.secondNs)
+    #expect(audit.unmuted == 1)
+    #expect(try states() == ["open", "open"])
+    #expect(try outbox("state = 'waiting'") == 4)
+    #expect(throws: StoreError.unknownSilence(number)) {
+      try store.endSilence(number, actor: "ann", nowNs: Self.nowNs + 3 * Self.secondNs)
+    }
+  }
+
+  @Test func whatFollowsFromAHostThatIsDownIsMutedAndPagesOnlyIfItStays() throws {
+    try fixture.host()
+    let host = Int32(try #require(Int(try fixture.value("select number from signalbox.hosts") ?? "")))
+    try apply([change(.opened, "EPI-01", host: host)])
+    try apply([change(.opened, "HOST-DOWN", host: host, at: 1, mutes: ["EPI-*", "RES-01"])], at: 1)
+    try apply([change(.opened, "RES-01", host: host, at: 2)], at: 2)
+    #expect(try states() == ["muted", "open", "muted"])
+    #expect(
+      try outbox("incident <> (select number from signalbox.incidents where rule = 'HOST-DOWN') and state = 'waiting'")
+        == 0)
+    try apply([change(.cleared, "HOST-DOWN", host: host, at: 10)], at: 10)
+    let lease = try #require(try store.takeLease("paging", holder: "t", seconds: 60))
+    // Its consequences end a little later than it does.
+    try apply([change(.cleared, "EPI-01", host: host, at: 20)], at: 20)
+    #expect(try store.auditPaging(lease, plan: Self.plan, nowNs: Self.nowNs + 30 * Self.secondNs).unmuted == 0)
+    #expect(try store.auditPaging(lease, plan: Self.plan, nowNs: Self.nowNs + 80 * Self.secondNs).unmuted == 1)
+    #expect(try states() == ["resolved", "resolved", "open"])
+  }
+
+  @Test func theSameRuleOnHalfOfTheLiveHostsIsOneIncident() throws {
+    for index in 1...8 { try fixture.host("trainer-\(index)", UInt64(index)) }
+    try store.connection.execute(
+      "update signalbox.epochs set last_seen = timestamptz 'epoch' + interval '\(Self.nowNs / 1000) us'")
+    let rows = try store.connection.query("select number from signalbox.hosts order by number")
+    let hosts = (0..<rows.count).map { Int32(rows.int($0, 0) ?? 0) }
+    try apply(hosts.prefix(3).map { change(.opened, host: $0) })
+    #expect(try states() == ["open", "open", "open"])
+    try apply([change(.opened, host: hosts[3], at: 5)], at: 5)
+    #expect(try states() == ["muted", "muted", "muted", "muted", "open"])
+    #expect(try outbox("state = 'waiting'") == 2)
+    try apply([change(.opened, host: hosts[4], at: 6)], at: 6)
+    #expect(try fixture.count("signalbox.incidents where part_of is not null") == 5)
+    try apply(hosts.prefix(5).map { change(.cleared, host: $0, at: 60) }, at: 60)
+    #expect(Set(try states()) == ["resolved"])
+  }
+
+  @Test func anEndThatWasToldIsNotFollowedByAnOlderMessage() throws {
+    try apply([change(.opened)])
+    let lease = try #require(try store.takeLease("paging", holder: "t", seconds: 60))
+    try apply([change(.cleared, at: 5)], at: 5)
+    // As if somebody else had delivered the end already.
+    try store.connection.execute(
+      "update signalbox.outbox set state = 'delivered', settled = now() where event = 'resolve'")
+    let claimed = try store.claimDeliveries(lease, busy: [], plan: Self.plan, nowNs: Self.nowNs + 6 * Self.secondNs)
+    #expect(claimed.isEmpty)
+    #expect(try outbox("event = 'trigger' and state = 'superseded'") == 1)
+  }
+
+  @Test func aLeaseHasOneHolderAndANewFenceForEach() throws {
+    let first = try #require(try store.takeLease("paging", holder: "a", seconds: 60))
+    #expect(try store.takeLease("paging", holder: "b", seconds: 60) == nil)
+    #expect(try store.takeLease("paging", holder: "a", seconds: 60) == first)
+    try store.releaseLease(first)
+    let second = try #require(try store.takeLease("paging", holder: "b", seconds: 60))
+    #expect(second.fence == first.fence + 1)
+    #expect(throws: StoreError.leaseLost) {
+      _ = try store.claimDeliveries(first, busy: [], plan: Self.plan, nowNs: Self.nowNs)
+    }
+  }
+
+  @Test func aDedupKeyIsNeverLongerThanReceiversTake() {
+    var change = change(.opened)
+    change.entity = String(repeating: "ü/", count: 400)
+    #expect(change.dedupKey.utf8.count <= 255)
+    var other = change
+    other.entity += "x"
+    #expect(change.dedupKey != other.dedupKey)
+  }
+}
