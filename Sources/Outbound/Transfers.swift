@@ -67,8 +67,9 @@ internal import Glibc
     var code = CURLE_OK
     while let handle = unsafe sbx_curl_next_done(multi, &code) {
       guard let transfer = running.removeValue(forKey: UInt(bitPattern: handle)) else { continue }
+      // First out of the list: the handle ends with the transfer.
+      unsafe _ = curl_multi_remove_handle(multi, handle)
       done.append((transfer.tag, transfer.result(code)))
-      unsafe curl_multi_remove_handle(multi, handle)
     }
     return done
   }

@@ -56,8 +56,8 @@ final class TestReceiver {
   }
 
   deinit {
-    process.terminate()
-    process.waitUntilExit()
+    // The child inherits a blocked SIGTERM.
+    _ = kill(process.processIdentifier, SIGKILL)
     try? FileManager.default.removeItem(atPath: log)
   }
 
