@@ -138,9 +138,12 @@ extension Connections {
           "/bin/sh", arguments: ["sh", "-c", script], environment: ["PATH=/usr/bin:/bin"], on: bed.loop
         ) { exit = $0 }
         try withExtendedLifetime(child) { _ = try bed.turn { exit != nil } }
-        #expect(exit == .status(1), "\(option)")
+        // Its exit code says nothing: a TLS 1.3 client may be done with its own half, and gone, before it is refused.
+        #expect(exit != nil, "\(option)")
       }
-      #expect(bed.server.counters.handshakeFailures == 3)
+      let mine = bed.server
+      try bed.turn { mine.counters.handshakeFailures == 3 }
+      #expect(mine.counters.handshakeFailures == 3)
     }
 
     @Test("a revoked peer is cut at once, others stay")
