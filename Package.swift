@@ -69,8 +69,7 @@ let package = Package(
       "Collector",
       [
         "FleetModel", "Schema", "Files", "EventLoop", "TLS", "RPC", "Transport", "Store", "Postgres", "Paging",
-        "Outbound", logging,
-        yams,
+        "Outbound", "RuleFiles", logging,
       ]),
     library("Simulation", ["FleetModel", "Schema", "Files", "Store", "Agent", "Collector"]),
     library(

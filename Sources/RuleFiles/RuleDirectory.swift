@@ -1,5 +1,5 @@
 internal import Files
-internal import FleetModel
+package import FleetModel
 package import Rules
 
 /// Rule files and their cases on disk.
@@ -7,9 +7,9 @@ package enum RuleDirectory {
   /// Reads rules from files and directories (their `*.yaml`, not those of directories below).
   ///
   /// - Returns: the rules that are right, and every mistake of every file.
-  package static func rules(_ paths: [String]) -> (set: RuleSet, mistakes: [RuleMistake]) {
-    var mistakes: [RuleMistake] = []
-    var documents: [(file: String, tree: RuleNode)] = []
+  package static func rules(_ paths: [String]) -> (set: RuleSet, mistakes: [DocumentMistake]) {
+    var mistakes: [DocumentMistake] = []
+    var documents: [(file: String, tree: DocumentNode)] = []
     for file in files(paths, &mistakes) {
       if let tree = tree(file, &mistakes) { documents.append((file, tree)) }
     }
@@ -18,8 +18,8 @@ package enum RuleDirectory {
   }
 
   /// Reads the cases of a directory of rules: `tests/*.yaml` below it, or `*.yaml` of a directory named `tests`.
-  package static func cases(_ directory: String) -> (cases: [RuleCase], mistakes: [RuleMistake]) {
-    var mistakes: [RuleMistake] = []
+  package static func cases(_ directory: String) -> (cases: [RuleCase], mistakes: [DocumentMistake]) {
+    var mistakes: [DocumentMistake] = []
     var cases: [RuleCase] = []
     for file in files([directory + "/tests"], &mistakes) {
       guard let tree = tree(file, &mistakes) else { continue }
@@ -30,7 +30,7 @@ package enum RuleDirectory {
     return (cases, mistakes)
   }
 
-  private static func files(_ paths: [String], _ mistakes: inout [RuleMistake]) -> [String] {
+  private static func files(_ paths: [String], _ mistakes: inout [DocumentMistake]) -> [String] {
     var files: [String] = []
     for path in paths {
       if path.hasSuffix(".yaml") || path.hasSuffix(".yml") {
@@ -40,21 +40,21 @@ package enum RuleDirectory {
       do {
         let names = try HostFiles.list(path).filter { $0.hasSuffix(".yaml") || $0.hasSuffix(".yml") }.sorted()
         files += names.map { path + "/" + $0 }
-        if names.isEmpty { mistakes.append(RuleMistake(file: path, line: 0, message: "has no *.yaml file")) }
+        if names.isEmpty { mistakes.append(DocumentMistake(file: path, line: 0, message: "has no *.yaml file")) }
       } catch {
-        mistakes.append(RuleMistake(file: path, line: 0, message: "cannot be read: \(error)"))
+        mistakes.append(DocumentMistake(file: path, line: 0, message: "cannot be read: \(error)"))
       }
     }
     return files
   }
 
-  private static func tree(_ file: String, _ mistakes: inout [RuleMistake]) -> RuleNode? {
+  private static func tree(_ file: String, _ mistakes: inout [DocumentMistake]) -> DocumentNode? {
     do {
       return try YAMLTree.read(String(decoding: HostFiles.read(file), as: UTF8.self), file: file)
-    } catch let mistake as RuleMistake {
+    } catch let mistake as DocumentMistake {
       mistakes.append(mistake)
     } catch {
-      mistakes.append(RuleMistake(file: file, line: 0, message: "cannot be read: \(error)"))
+      mistakes.append(DocumentMistake(file: file, line: 0, message: "cannot be read: \(error)"))
     }
     return nil
   }

@@ -1,7 +1,7 @@
-package import Rules
+package import FleetModel
 internal import Yams
 
-/// YAML as the neutral tree of the rule language.
+/// YAML as a neutral tree, for configuration, rules and cases alike.
 package enum YAMLTree {
   /// Nodes of one document: an alias that multiplies itself ends here.
   static let nodesMax = 1_000_000
@@ -10,57 +10,57 @@ package enum YAMLTree {
   ///   - yaml: one document; an empty one is an empty value.
   ///   - file: its name, for messages.
   /// - Throws: where the text is no YAML, with the line.
-  package static func read(_ yaml: String, file: String) throws(RuleMistake) -> RuleNode {
+  package static func read(_ yaml: String, file: String) throws(DocumentMistake) -> DocumentNode {
     let root: Node?
     do {
       root = try Yams.compose(yaml: yaml)
     } catch let error as YamlError {
       throw unreadable(error, file)
     } catch {
-      throw RuleMistake(file: file, line: 0, message: "is no YAML: \(error)")
+      throw DocumentMistake(file: file, line: 0, message: "is no YAML: \(error)")
     }
-    guard let root else { return RuleNode(.scalar(""), line: 1, column: 1) }
+    guard let root else { return DocumentNode(.scalar(""), line: 1, column: 1) }
     var left = nodesMax
     guard let tree = convert(root, &left) else {
-      throw RuleMistake(file: file, line: 0, message: "has more than \(nodesMax) values, its aliases written out")
+      throw DocumentMistake(file: file, line: 0, message: "has more than \(nodesMax) values, its aliases written out")
     }
     return tree
   }
 
-  private static func convert(_ node: Node, _ left: inout Int) -> RuleNode? {
+  private static func convert(_ node: Node, _ left: inout Int) -> DocumentNode? {
     left -= 1
     guard left > 0 else { return nil }
     let (line, column) = (node.mark?.line ?? 0, node.mark?.column ?? 0)
     switch node {
-    case .scalar(let scalar): return RuleNode(.scalar(scalar.string), line: line, column: column)
+    case .scalar(let scalar): return DocumentNode(.scalar(scalar.string), line: line, column: column)
     case .sequence(let items):
-      var list: [RuleNode] = []
+      var list: [DocumentNode] = []
       for item in items {
         guard let item = convert(item, &left) else { return nil }
         list.append(item)
       }
-      return RuleNode(.list(list), line: line, column: column)
+      return DocumentNode(.list(list), line: line, column: column)
     case .mapping(let pairs):
-      var entries: [RuleNode.Entry] = []
+      var entries: [DocumentNode.Entry] = []
       for (key, value) in pairs {
         guard let value = convert(value, &left) else { return nil }
-        entries.append(RuleNode.Entry(key: key.scalar?.string ?? "", line: key.mark?.line ?? line, value: value))
+        entries.append(DocumentNode.Entry(key: key.scalar?.string ?? "", line: key.mark?.line ?? line, value: value))
       }
-      return RuleNode(.map(entries), line: line, column: column)
-    case .alias: return RuleNode(.scalar(""), line: line, column: column)
+      return DocumentNode(.map(entries), line: line, column: column)
+    case .alias: return DocumentNode(.scalar(""), line: line, column: column)
     }
   }
 
-  private static func unreadable(_ error: YamlError, _ file: String) -> RuleMistake {
+  private static func unreadable(_ error: YamlError, _ file: String) -> DocumentMistake {
     switch error {
     case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
       .composer(_, let problem, let mark, _):
-      RuleMistake(file: file, line: mark.line, message: "is no YAML: \(problem)")
+      DocumentMistake(file: file, line: mark.line, message: "is no YAML: \(problem)")
     case .duplicatedKeysInMapping(let duplicates, let context):
-      RuleMistake(
+      DocumentMistake(
         file: file, line: context.mark.line,
         message: "the key '\(duplicates.first ?? "")' stands twice in the same map")
-    default: RuleMistake(file: file, line: 0, message: "is no YAML: \(error)")
+    default: DocumentMistake(file: file, line: 0, message: "is no YAML: \(error)")
     }
   }
 }

@@ -22,7 +22,8 @@ import Testing
     "Paging": ["FleetModel", "Files", "TLS", "Store", "Outbound"],
     "Agent": ["FleetModel", "Schema", "Files", "EventLoop", "TLS", "RPC", "Transport", "NVML"],
     "Collector": [
-      "FleetModel", "Schema", "Files", "EventLoop", "TLS", "RPC", "Transport", "Store", "Postgres", "Logging", "Yams",
+      "FleetModel", "Schema", "Files", "EventLoop", "TLS", "RPC", "Transport", "Store", "Postgres", "RuleFiles",
+      "Logging",
       "Synchronization", "Paging", "Outbound",
     ],
     "Simulation": ["FleetModel", "Files", "Glibc", "Schema", "Store", "Agent", "Collector"],

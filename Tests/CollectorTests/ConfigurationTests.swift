@@ -45,7 +45,7 @@ import Testing
     ("a: [", "x:2: is no YAML: did not find expected node content"),
   ])
   func mistakesAreToldWithLineAndRemedy(_ yaml: String, _ message: String) {
-    let error = #expect(throws: ConfigurationError.self) { try ConfigurationReader.read(yaml, file: "x") }
+    let error = #expect(throws: DocumentMistake.self) { try ConfigurationReader.read(yaml, file: "x") }
     #expect(error?.description == message)
   }
 }

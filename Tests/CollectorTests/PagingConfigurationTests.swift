@@ -4,7 +4,7 @@ import Paging
 import Testing
 
 @Suite struct PagingConfigurationTests {
-  func read(_ yaml: String) throws(ConfigurationError) -> Configuration {
+  func read(_ yaml: String) throws(DocumentMistake) -> Configuration {
     try ConfigurationReader.read(yaml, file: "signalbox.yaml")
   }
 
@@ -50,7 +50,7 @@ import Testing
     ),
   ])
   func aMistakeIsToldWithItsLine(_ yaml: String, _ message: String) {
-    let error = #expect(throws: ConfigurationError.self) { try read(yaml) }
+    let error = #expect(throws: DocumentMistake.self) { try read(yaml) }
     #expect(error?.description == message)
   }
 }

@@ -1,3 +1,4 @@
+import FleetModel
 import Foundation
 import RuleFiles
 import Rules
@@ -73,7 +74,7 @@ import Testing
   }
 
   @Test func brokenYAMLIsToldWithItsLine() throws {
-    #expect(throws: RuleMistake.self) { try YAMLTree.read("- a\n- [b", file: "x.yaml") }
+    #expect(throws: DocumentMistake.self) { try YAMLTree.read("- a\n- [b", file: "x.yaml") }
   }
 
   @Test(arguments: [

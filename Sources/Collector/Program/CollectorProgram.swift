@@ -59,7 +59,7 @@ package final class CollectorProgram {
       return try ConfigurationReader.read(String(decoding: HostFiles.read(path), as: UTF8.self), file: path)
     } catch let error as FileError {
       throw CollectorFailure(.usage, "\(error); name a readable file with --config")
-    } catch let error as ConfigurationError {
+    } catch let error as DocumentMistake {
       throw CollectorFailure(.usage, "\(error)")
     }
   }

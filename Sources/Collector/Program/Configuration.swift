@@ -48,19 +48,3 @@ package struct Configuration: Sendable, Equatable {
     return settings
   }
 }
-
-/// A mistake in a configuration file: where, what, and what would be right.
-package struct ConfigurationError: Error, Equatable, Sendable, CustomStringConvertible {
-  package let file: String
-  /// 1…; 0 where the whole file is meant.
-  package let line: Int
-  package let message: String
-
-  package init(file: String, line: Int, message: String) {
-    self.file = file
-    self.line = line
-    self.message = message
-  }
-
-  package var description: String { line > 0 ? "\(file):\(line): \(message)" : "\(file): \(message)" }
-}

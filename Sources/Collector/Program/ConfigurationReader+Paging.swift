@@ -1,7 +1,6 @@
 internal import Files
 internal import FleetModel
 internal import Paging
-internal import Yams
 
 /// The section `paging:`.
 ///
@@ -27,7 +26,7 @@ internal import Yams
 ///   console: "https://signalbox.example"
 /// ```
 extension ConfigurationReader {
-  func paging(_ node: Node) throws(ConfigurationError) -> PagingConfiguration {
+  func paging(_ node: DocumentNode) throws(DocumentMistake) -> PagingConfiguration {
     let keys = [
       "receivers", "schedules", "policies", "fallback", "messages_per_minute", "digest", "watchdog", "heartbeat",
       "console",
@@ -59,7 +58,7 @@ extension ConfigurationReader {
 
   // MARK: Receivers
 
-  private func receiver(_ node: Node, _ name: String) throws(ConfigurationError) -> Receiver {
+  private func receiver(_ node: DocumentNode, _ name: String) throws(DocumentMistake) -> Receiver {
     let kinds = ["webhook", "pagerduty", "slack", "email", "alertmanager", "alertmanager_webhook"]
     guard let (kind, value) = try entries(node, "receiver '\(name)'", kinds).first else {
       throw mistake(node, "receiver '\(name)' is empty; name one of \(kinds.joined(separator: ", "))")
@@ -90,12 +89,12 @@ extension ConfigurationReader {
     }
   }
 
-  private func email(_ node: Node) throws(ConfigurationError) -> EmailReceiver {
+  private func email(_ node: DocumentNode) throws(DocumentMistake) -> EmailReceiver {
     let fields = try Fields(
       self, node, "email", ["smtp", "from", "to", "user", "password", "tls"], secrets: ["password"])
     guard let toNode = fields.values["to"] else { throw mistake(node, "email needs 'to'") }
     var to: [String] = []
-    if toNode.sequence != nil {
+    if toNode.list != nil {
       for item in try list(toNode, "to") { to.append(try address(item)) }
     } else {
       to = [try address(toNode)]
@@ -116,7 +115,7 @@ extension ConfigurationReader {
     return receiver
   }
 
-  private func address(_ node: Node) throws(ConfigurationError) -> String {
+  private func address(_ node: DocumentNode) throws(DocumentMistake) -> String {
     let word = try text(node, "an address")
     let isAddress =
       word.contains("@") && word.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f && $0 != 0x3c && $0 != 0x3e && $0 != 0x2c }
@@ -124,13 +123,13 @@ extension ConfigurationReader {
     return word
   }
 
-  func url(_ node: Node, _ schemes: [String]) throws(ConfigurationError) -> String {
+  func url(_ node: DocumentNode, _ schemes: [String]) throws(DocumentMistake) -> String {
     let word = try text(node, "a URL")
     try checkURL(word, schemes, node)
     return word
   }
 
-  fileprivate func checkURL(_ word: String, _ schemes: [String], _ node: Node) throws(ConfigurationError) {
+  fileprivate func checkURL(_ word: String, _ schemes: [String], _ node: DocumentNode) throws(DocumentMistake) {
     let isURL =
       schemes.contains { word.hasPrefix("\($0)://") && word.utf8.count > $0.utf8.count + 3 }
       && word.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f }
@@ -142,7 +141,8 @@ extension ConfigurationReader {
 
   // MARK: Policies
 
-  private func step(_ node: Node, _ paging: PagingConfiguration) throws(ConfigurationError) -> PagingConfiguration.Step
+  private func step(_ node: DocumentNode, _ paging: PagingConfiguration) throws(DocumentMistake)
+    -> PagingConfiguration.Step
   {
     var step = PagingConfiguration.Step(to: "")
     for (key, value) in try entries(node, "a step", ["to", "after", "digest"]) {
@@ -157,8 +157,8 @@ extension ConfigurationReader {
   }
 
   private func target(
-    _ node: Node, _ paging: PagingConfiguration, schedules: Bool
-  ) throws(ConfigurationError) -> String {
+    _ node: DocumentNode, _ paging: PagingConfiguration, schedules: Bool
+  ) throws(DocumentMistake) -> String {
     let name = try text(node, "to")
     let known = paging.receivers.keys.sorted() + (schedules ? paging.schedules.keys.sorted() : [])
     guard known.contains(name) else {
@@ -171,8 +171,8 @@ extension ConfigurationReader {
   }
 
   private func schedule(
-    _ node: Node, _ name: String, _ paging: PagingConfiguration
-  ) throws(ConfigurationError) -> Schedule {
+    _ node: DocumentNode, _ name: String, _ paging: PagingConfiguration
+  ) throws(DocumentMistake) -> Schedule {
     var rotation: [String] = []
     var turn: Int64 = 7 * 86_400
     // A Monday, nine o'clock.
@@ -198,7 +198,7 @@ extension ConfigurationReader {
     return Schedule(rotation: rotation, turnSeconds: turn, startLocalSeconds: start, zone: zone)
   }
 
-  private func timeZone(_ node: Node) throws(ConfigurationError) -> TimeZoneRules {
+  private func timeZone(_ node: DocumentNode) throws(DocumentMistake) -> TimeZoneRules {
     let name = try text(node, "time_zone")
     guard let zone = TimeZoneRules(named: name) else {
       throw mistake(node, "this machine knows no time zone '\(name)'; write one such as Europe/Berlin")
@@ -206,7 +206,7 @@ extension ConfigurationReader {
     return zone
   }
 
-  private func digest(_ node: Node, _ paging: inout PagingConfiguration) throws(ConfigurationError) {
+  private func digest(_ node: DocumentNode, _ paging: inout PagingConfiguration) throws(DocumentMistake) {
     for (key, value) in try entries(node, "digest", ["at", "time_zone"]) {
       if key == "time_zone" {
         paging.digestZone = try timeZone(value)
@@ -221,8 +221,8 @@ extension ConfigurationReader {
   }
 
   private func watchdog(
-    _ node: Node, _ paging: PagingConfiguration
-  ) throws(ConfigurationError) -> PagingConfiguration.Watchdog {
+    _ node: DocumentNode, _ paging: PagingConfiguration
+  ) throws(DocumentMistake) -> PagingConfiguration.Watchdog {
     var watchdog = PagingConfiguration.Watchdog(to: "", everyNs: 60_000_000_000)
     for (key, value) in try entries(node, "watchdog", ["to", "every"]) {
       if key == "to" {
@@ -235,7 +235,7 @@ extension ConfigurationReader {
     return watchdog
   }
 
-  private func heartbeat(_ node: Node) throws(ConfigurationError) -> PagingConfiguration.Heartbeat {
+  private func heartbeat(_ node: DocumentNode) throws(DocumentMistake) -> PagingConfiguration.Heartbeat {
     var heartbeat = PagingConfiguration.Heartbeat(url: "", everyNs: 60_000_000_000)
     for (key, value) in try entries(node, "heartbeat", ["url", "every"]) {
       if key == "url" {
@@ -248,7 +248,7 @@ extension ConfigurationReader {
     return heartbeat
   }
 
-  private func span(_ node: Node, _ what: String) throws(ConfigurationError) -> Int64 {
+  private func span(_ node: DocumentNode, _ what: String) throws(DocumentMistake) -> Int64 {
     let word = try text(node, what)
     if word == "0s" || word == "0" { return 0 }
     guard let ns = TimeSpan.parse(word), ns <= 366 * 86_400_000_000_000 else {
@@ -257,7 +257,7 @@ extension ConfigurationReader {
     return ns
   }
 
-  private func count(_ node: Node) throws(ConfigurationError) -> Int {
+  private func count(_ node: DocumentNode) throws(DocumentMistake) -> Int {
     let word = try text(node, "messages_per_minute")
     guard let number = Int(word), (1...1_000_000).contains(number) else {
       throw mistake(node, "'\(word)' is no number of messages from 1 to 1000000")
@@ -269,13 +269,13 @@ extension ConfigurationReader {
 /// The values of a mapping, where some may come from a file (`NAME_file`) or from the environment (`NAME_env`).
 private struct Fields {
   let reader: ConfigurationReader
-  let node: Node
+  let node: DocumentNode
   let what: String
-  let values: [String: Node]
+  let values: [String: DocumentNode]
 
   init(
-    _ reader: ConfigurationReader, _ node: Node, _ what: String, _ known: [String], secrets: [String]
-  ) throws(ConfigurationError) {
+    _ reader: ConfigurationReader, _ node: DocumentNode, _ what: String, _ known: [String], secrets: [String]
+  ) throws(DocumentMistake) {
     let keys = known + secrets.flatMap { ["\($0)_file", "\($0)_env"] }
     self.reader = reader
     self.node = node
@@ -283,7 +283,7 @@ private struct Fields {
     values = Dictionary(try reader.entries(node, what, keys).map { ($0.key, $0.value) }) { first, _ in first }
   }
 
-  func text(_ key: String) throws(ConfigurationError) -> String? {
+  func text(_ key: String) throws(DocumentMistake) -> String? {
     if let node = values[key] { return try reader.text(node, key) }
     if let node = values["\(key)_env"] {
       let name = try reader.text(node, "\(key)_env")
@@ -298,19 +298,19 @@ private struct Fields {
       let line = String(decoding: try HostFiles.read(path, limitBytes: 64 << 10), as: UTF8.self).prefix { $0 != "\n" }
       guard !line.isEmpty else { throw reader.mistake(node, "\(path) is empty") }
       return String(line)
-    } catch let error as ConfigurationError {
+    } catch let error as DocumentMistake {
       throw error
     } catch {
       throw reader.mistake(node, "\(error)")
     }
   }
 
-  func required(_ key: String) throws(ConfigurationError) -> String {
+  func required(_ key: String) throws(DocumentMistake) -> String {
     guard let value = try text(key) else { throw reader.mistake(node, "\(what) needs '\(key)'") }
     return value
   }
 
-  func url(_ key: String, _ schemes: [String]) throws(ConfigurationError) -> String {
+  func url(_ key: String, _ schemes: [String]) throws(DocumentMistake) -> String {
     let value = try required(key)
     try reader.checkURL(value, schemes, values[key] ?? node)
     return value

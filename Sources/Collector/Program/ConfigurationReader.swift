@@ -1,5 +1,5 @@
-internal import FleetModel
-internal import Yams
+package import FleetModel
+internal import RuleFiles
 
 /// Reads `signalbox.yaml`. Each mistake is told with its line and the nearest valid word.
 package struct ConfigurationReader {
@@ -8,34 +8,27 @@ package struct ConfigurationReader {
   /// - Parameters:
   ///   - yaml: the file's text.
   ///   - file: its name, for messages.
-  package static func read(_ yaml: String, file: String) throws(ConfigurationError) -> Configuration {
+  package static func read(_ yaml: String, file: String) throws(DocumentMistake) -> Configuration {
     try ConfigurationReader(file: file).configuration(yaml)
   }
 
-  private func configuration(_ yaml: String) throws(ConfigurationError) -> Configuration {
-    let root: Node?
-    do {
-      root = try Yams.compose(yaml: yaml)
-    } catch let error as YamlError {
-      throw unreadable(error)
-    } catch {
-      throw ConfigurationError(file: file, line: 0, message: "is no YAML: \(error)")
-    }
+  private func configuration(_ yaml: String) throws(DocumentMistake) -> Configuration {
+    let root = try YAMLTree.read(yaml, file: file)
     var configuration = Configuration()
-    guard let root, root.null == nil else { return configuration }
+    if let text = root.scalar, ["", "~", "null"].contains(text) { return configuration }
     for (key, value) in try entries(root, "the file", ["retention", "profiles", "paging"]) {
       switch key {
       case "retention": configuration.retention = try retention(value)
       case "paging": configuration.paging = try paging(value)
       default:
-        configuration.profiles = try list(value, "profiles").map { node throws(ConfigurationError) in try profile(node)
+        configuration.profiles = try list(value, "profiles").map { node throws(DocumentMistake) in try profile(node)
         }
       }
     }
     return configuration
   }
 
-  private func retention(_ node: Node) throws(ConfigurationError) -> Retention {
+  private func retention(_ node: DocumentNode) throws(DocumentMistake) -> Retention {
     var retention = Retention()
     for (key, value) in try entries(node, "retention", ["logs", "samples", "aggregates", "probes", "events"]) {
       switch key {
@@ -49,7 +42,7 @@ package struct ConfigurationReader {
     return retention
   }
 
-  private func logRetention(_ node: Node, _ retention: inout Retention) throws(ConfigurationError) {
+  private func logRetention(_ node: DocumentNode, _ retention: inout Retention) throws(DocumentMistake) {
     for (key, value) in try entries(node, "retention.logs", ["error", "warn", "info", "debug"]) {
       switch key {
       case "error": retention.errorLogsNs = try keep(value)
@@ -60,7 +53,7 @@ package struct ConfigurationReader {
     }
   }
 
-  private func profile(_ node: Node) throws(ConfigurationError) -> Configuration.Profile {
+  private func profile(_ node: DocumentNode) throws(DocumentMistake) -> Configuration.Profile {
     var profile = Configuration.Profile()
     for (key, value) in try entries(node, "a profile", ["match", "logs", "interval"]) {
       switch key {
@@ -78,7 +71,7 @@ package struct ConfigurationReader {
 
   // MARK: values
 
-  private func keep(_ node: Node) throws(ConfigurationError) -> Int64? {
+  private func keep(_ node: DocumentNode) throws(DocumentMistake) -> Int64? {
     let word = try text(node, "a time to keep")
     if word == "forever" { return nil }
     guard let ns = TimeSpan.parse(word), ns >= 3_600_000_000_000 else {
@@ -87,7 +80,7 @@ package struct ConfigurationReader {
     return ns
   }
 
-  private func interval(_ node: Node) throws(ConfigurationError) -> Int64 {
+  private func interval(_ node: DocumentNode) throws(DocumentMistake) -> Int64 {
     let word = try text(node, "interval")
     guard let ns = TimeSpan.parse(word), ns >= 100_000_000, ns <= 3_600_000_000_000 else {
       throw mistake(node, "'\(word)' is no interval; write 100ms to 1h, such as 1s")
@@ -95,7 +88,7 @@ package struct ConfigurationReader {
     return ns
   }
 
-  private func pattern(_ node: Node) throws(ConfigurationError) -> String {
+  private func pattern(_ node: DocumentNode) throws(DocumentMistake) -> String {
     let path = try text(node, "path")
     guard path.hasPrefix("/") else {
       throw mistake(node, "'\(path)' must be an absolute path, such as /srv/train/**/*.log")
@@ -103,47 +96,38 @@ package struct ConfigurationReader {
     return path
   }
 
-  func text(_ node: Node, _ what: String) throws(ConfigurationError) -> String {
+  func text(_ node: DocumentNode, _ what: String) throws(DocumentMistake) -> String {
     guard let scalar = node.scalar else { throw mistake(node, "\(what) must be a single value") }
-    return scalar.string
+    return scalar
   }
 
-  func list(_ node: Node, _ what: String) throws(ConfigurationError) -> [Node] {
-    guard let sequence = node.sequence else { throw mistake(node, "\(what) must be a list: lines that start with -") }
-    return Array(sequence)
+  func list(_ node: DocumentNode, _ what: String) throws(DocumentMistake) -> [DocumentNode] {
+    guard let items = node.list else { throw mistake(node, "\(what) must be a list: lines that start with -") }
+    return items
   }
 
   /// - Parameter known: the valid keys; nil for any.
   func entries(
-    _ node: Node, _ what: String, _ known: [String]?
-  ) throws(ConfigurationError) -> [(key: String, value: Node)] {
-    guard let mapping = node.mapping else {
+    _ node: DocumentNode, _ what: String, _ known: [String]?
+  ) throws(DocumentMistake) -> [(key: String, value: DocumentNode)] {
+    guard let entries = node.entries else {
       throw mistake(node, "\(what) must be keys with values, such as key: value")
     }
-    var entries: [(key: String, value: Node)] = []
-    for (keyNode, value) in mapping {
-      let key = try text(keyNode, "a key")
-      if let known, !known.contains(key) {
+    for entry in entries {
+      if entry.key.isEmpty { throw mistake(line: entry.line, "a key must be a single value") }
+      if let known, !known.contains(entry.key) {
         let hint =
-          Nearest.name(to: key, among: known).map { "did you mean '\($0)'?" }
+          Nearest.name(to: entry.key, among: known).map { "did you mean '\($0)'?" }
           ?? "valid are \(known.joined(separator: ", "))"
-        throw mistake(keyNode, "unknown key '\(key)' in \(what); \(hint)")
+        throw mistake(line: entry.line, "unknown key '\(entry.key)' in \(what); \(hint)")
       }
-      entries.append((key, value))
     }
-    return entries
+    return entries.map { ($0.key, $0.value) }
   }
 
-  func mistake(_ node: Node, _ message: String) -> ConfigurationError {
-    ConfigurationError(file: file, line: node.mark?.line ?? 0, message: message)
-  }
+  func mistake(_ node: DocumentNode, _ message: String) -> DocumentMistake { mistake(line: node.line, message) }
 
-  private func unreadable(_ error: YamlError) -> ConfigurationError {
-    switch error {
-    case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
-      .composer(_, let problem, let mark, _):
-      ConfigurationError(file: file, line: mark.line, message: "is no YAML: \(problem)")
-    default: ConfigurationError(file: file, line: 0, message: "is no YAML")
-    }
+  private func mistake(line: Int, _ message: String) -> DocumentMistake {
+    DocumentMistake(file: file, line: line, message: message)
   }
 }

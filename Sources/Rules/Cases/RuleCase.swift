@@ -1,4 +1,4 @@
-internal import FleetModel
+package import FleetModel
 
 /// An operator's case: what a host reports over time, and which incidents must come of it.
 ///
@@ -71,7 +71,7 @@ struct CaseInput: Sendable {
 
 extension RuleCase {
   /// Reads the cases of one file; every mistake of it is told.
-  package static func read(_ tree: RuleNode, file: String) -> (cases: [RuleCase], mistakes: [RuleMistake]) {
+  package static func read(_ tree: DocumentNode, file: String) -> (cases: [RuleCase], mistakes: [DocumentMistake]) {
     var reader = RuleReader(file: file)
     let cases = reader.list(tree, "a file of cases").map { reader.readCase($0) }
     return (cases, reader.mistakes)
@@ -98,7 +98,7 @@ extension RuleReader {
       "state", "episode", "probe", "silent", "at", "every", "times",
     ].map { RuleKey($0, .anything, "") })
 
-  fileprivate mutating func readCase(_ node: RuleNode) -> RuleCase {
+  fileprivate mutating func readCase(_ node: DocumentNode) -> RuleCase {
     let fields = fields(node, Self.caseKeys)
     var found = RuleCase()
     found.file = file
@@ -114,7 +114,7 @@ extension RuleReader {
     return found
   }
 
-  private mutating func expectation(_ node: RuleNode, _ rule: String) -> RuleCase.Expectation {
+  private mutating func expectation(_ node: DocumentNode, _ rule: String) -> RuleCase.Expectation {
     let fields = fields(node, Self.expectKeys)
     var expected = RuleCase.Expectation()
     expected.line = node.line
@@ -126,12 +126,12 @@ extension RuleReader {
   }
 
   /// A time since the case's beginning; `0s` is one, too.
-  private mutating func moment(_ node: RuleNode, _ what: String) -> Int64 {
+  private mutating func moment(_ node: DocumentNode, _ what: String) -> Int64 {
     if case .scalar(let word) = node.value, word == "0s" || word == "0" { return 0 }
     return duration(node, what)
   }
 
-  private mutating func input(_ node: RuleNode) -> CaseInput? {
+  private mutating func input(_ node: DocumentNode) -> CaseInput? {
     let fields = fields(node, Self.inputKeys)
     let atNs = fields["at"].map { moment($0, "at") } ?? 0
     let everyNs = fields["every"].map { duration($0, "every") } ?? 10_000_000_000
@@ -139,7 +139,7 @@ extension RuleReader {
     return CaseInput(kind: kind, atNs: atNs, everyNs: everyNs)
   }
 
-  private mutating func inputKind(_ node: RuleNode, _ fields: [String: RuleNode]) -> CaseInput.Kind? {
+  private mutating func inputKind(_ node: DocumentNode, _ fields: [String: DocumentNode]) -> CaseInput.Kind? {
     let entity = fields["entity"].map { text($0, "entity") } ?? ""
     if let value = fields["series"] {
       guard let metric = metric(value) else { return nil }
@@ -187,7 +187,7 @@ extension RuleReader {
   }
 
   /// `95 x 70`, `80..95 x 60` (a straight line), `nan`, or a list of such.
-  private mutating func values(_ node: RuleNode) -> [Double] {
+  private mutating func values(_ node: DocumentNode) -> [Double] {
     if case .list(let items) = node.value { return items.flatMap { values($0) } }
     let text = text(node, "values")
     let parts = text.split(separator: " ").filter { $0 != "x" }

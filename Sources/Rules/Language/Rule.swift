@@ -1,16 +1,5 @@
 package import FleetModel
 
-/// How soon somebody must answer: P0 15 minutes, P1 1 hour, P2 4 hours, P3 next business day.
-package enum Severity: UInt8, Sendable, CaseIterable, Comparable {
-  case p0 = 0
-  case p1, p2, p3
-
-  /// `P0`….
-  package var word: String { "P\(rawValue)" }
-
-  package static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
-}
-
 /// What to look for, what it is likely to mean and what to do about it.
 package struct Rule: Sendable {
   package var id = ""

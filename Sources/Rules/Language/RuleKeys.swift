@@ -1,3 +1,5 @@
+internal import FleetModel
+
 /// What a key's value looks like, for messages and for the schema.
 indirect enum ValueShape: Sendable {
   case text, number, duration, percentOrNumber, flag, count

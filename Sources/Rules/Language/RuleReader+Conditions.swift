@@ -2,7 +2,7 @@ internal import FleetModel
 
 extension RuleReader {
   /// nil where it is not right; the mistakes say why.
-  mutating func condition(_ node: RuleNode) -> Condition? {
+  mutating func condition(_ node: DocumentNode) -> Condition? {
     guard case .map(let entries) = node.value else {
       mistake(
         node.line, "a condition must be keys with values, such as { metric: cpu.busy_percent, above: 80, for: 10m }")
@@ -31,7 +31,7 @@ extension RuleReader {
   }
 
   private mutating func condition(
-    _ subject: String, _ value: RuleNode, _ fields: [String: RuleNode], _ line: Int
+    _ subject: String, _ value: DocumentNode, _ fields: [String: DocumentNode], _ line: Int
   ) -> Condition? {
     switch subject {
     case "metric": return metricCondition(value, fields, line)
@@ -72,7 +72,9 @@ extension RuleReader {
 
   // MARK: numbers
 
-  private mutating func metricCondition(_ value: RuleNode, _ fields: [String: RuleNode], _ line: Int) -> Condition? {
+  private mutating func metricCondition(_ value: DocumentNode, _ fields: [String: DocumentNode], _ line: Int)
+    -> Condition?
+  {
     guard let metric = metric(value) else { return nil }
     var comparisons: [(kind: Measurement.Kind, comparison: Comparison)] = limits(fields, metric).map { (.value, $0) }
     if let changed = fields["changed"] {
@@ -105,7 +107,9 @@ extension RuleReader {
       holding(fields))
   }
 
-  private mutating func rateCondition(_ value: RuleNode, _ fields: [String: RuleNode], _ line: Int) -> Condition? {
+  private mutating func rateCondition(_ value: DocumentNode, _ fields: [String: DocumentNode], _ line: Int)
+    -> Condition?
+  {
     guard let metric = metric(value) else { return nil }
     let kind = Measurement.Kind.rate(
       perNs: time(fields, "per", 1_000_000_000), overNs: time(fields, "over", 300_000_000_000))
@@ -113,7 +117,9 @@ extension RuleReader {
     return .measure(Measurement(metric: metric, kind: kind, of: wildcard(fields["of"])), comparison, holding(fields))
   }
 
-  private mutating func ratioCondition(_ value: RuleNode, _ fields: [String: RuleNode], _ line: Int) -> Condition? {
+  private mutating func ratioCondition(_ value: DocumentNode, _ fields: [String: DocumentNode], _ line: Int)
+    -> Condition?
+  {
     let metrics = list(value, "ratio").compactMap { metric($0) }
     guard metrics.count == 2 else {
       mistake(value.line, "ratio needs two metrics, such as [memory.dirty_bytes, memory.total_bytes]")
@@ -132,7 +138,7 @@ extension RuleReader {
     )
   }
 
-  private mutating func forecast(_ value: RuleNode, _ fields: [String: RuleNode]) -> Condition? {
+  private mutating func forecast(_ value: DocumentNode, _ fields: [String: DocumentNode]) -> Condition? {
     guard let metric = metric(value), let reaches = fields["reaches"] else { return nil }
     let limit = number(reaches, "reaches", metric.unit, metric.name)
     let kind = Measurement.Kind.forecast(
@@ -140,20 +146,20 @@ extension RuleReader {
     return .measure(Measurement(metric: metric, kind: kind, of: wildcard(fields["of"])), .above(limit), holding(fields))
   }
 
-  private mutating func stale(_ value: RuleNode, _ fields: [String: RuleNode]) -> Condition? {
+  private mutating func stale(_ value: DocumentNode, _ fields: [String: DocumentNode]) -> Condition? {
     let kinds: [EntityKind] = [.host, .run, .file, .gpu, .disk, .probe]
     guard let kind = word(value, "stale", kinds.map { ($0.word, $0) }) else { return nil }
     let intervals = fields["intervals"].map { number($0, "intervals", .number, "intervals") } ?? 0
     return .stale(kind, forNs: time(fields, "for", 300_000_000_000), intervals: intervals)
   }
 
-  private mutating func oneLimit(_ fields: [String: RuleNode], _ metric: RuleMetric?, _ line: Int) -> Comparison? {
+  private mutating func oneLimit(_ fields: [String: DocumentNode], _ metric: RuleMetric?, _ line: Int) -> Comparison? {
     let found = limits(fields, metric)
     if found.count != 1, !hadUnknownKey { mistake(line, "this condition needs exactly one of above, below, outside") }
     return found.first
   }
 
-  private mutating func limits(_ fields: [String: RuleNode], _ metric: RuleMetric?) -> [Comparison] {
+  private mutating func limits(_ fields: [String: DocumentNode], _ metric: RuleMetric?) -> [Comparison] {
     let unit = metric?.unit ?? .ratio
     let name = metric?.name ?? "a ratio"
     var found: [Comparison] = []
@@ -170,7 +176,7 @@ extension RuleReader {
     return found
   }
 
-  private mutating func holding(_ fields: [String: RuleNode]) -> Holding {
+  private mutating func holding(_ fields: [String: DocumentNode]) -> Holding {
     var holding = Holding()
     holding.holdNs = time(fields, "for", 0)
     guard let samples = fields["samples"] else { return holding }
@@ -188,13 +194,13 @@ extension RuleReader {
 
   // MARK: occurrences
 
-  private mutating func occurrence(_ occurrence: Occurrence, _ fields: [String: RuleNode]) -> Condition {
+  private mutating func occurrence(_ occurrence: Occurrence, _ fields: [String: DocumentNode]) -> Condition {
     .occurrence(
       occurrence, count: fields["count"].map { count($0, "count") } ?? 1,
       withinNs: time(fields, "within", 300_000_000_000))
   }
 
-  private mutating func logCondition(_ node: RuleNode) -> Condition? {
+  private mutating func logCondition(_ node: DocumentNode) -> Condition? {
     let fields = fields(node, RuleKeys.log)
     var query = LineQuery()
     query.file = wildcard(fields["file"])
@@ -209,7 +215,7 @@ extension RuleReader {
     return occurrence(.line(query), fields)
   }
 
-  private mutating func eventCondition(_ node: RuleNode) -> Condition? {
+  private mutating func eventCondition(_ node: DocumentNode) -> Condition? {
     let fields = fields(node, RuleKeys.event)
     var query = EventQuery()
     if let value = fields["kind"] {
@@ -230,7 +236,7 @@ extension RuleReader {
     return occurrence(.event(query), fields)
   }
 
-  private mutating func probeCondition(_ node: RuleNode) -> Condition? {
+  private mutating func probeCondition(_ node: DocumentNode) -> Condition? {
     let fields = fields(node, RuleKeys.probe)
     guard let name = wildcard(fields["name"]) else { return nil }
     let states: [(String, ProbeState)] = [("ok", .ok), ("failed", .failed), ("timed_out", .timedOut)]
@@ -240,7 +246,7 @@ extension RuleReader {
 
   // MARK: parts
 
-  mutating func metric(_ node: RuleNode) -> RuleMetric? {
+  mutating func metric(_ node: DocumentNode) -> RuleMetric? {
     let name = text(node, "a metric")
     if let metric = MetricCatalogue.metric(name) { return metric }
     let hint = MetricCatalogue.nearest(to: name).map { "did you mean '\($0)'?" } ?? "signalbox rules metrics lists them"
@@ -248,7 +254,7 @@ extension RuleReader {
     return nil
   }
 
-  private mutating func pattern(_ node: RuleNode) -> LinePattern? {
+  private mutating func pattern(_ node: DocumentNode) -> LinePattern? {
     let text = text(node, "matches")
     do {
       return try LinePattern(text)
@@ -258,9 +264,9 @@ extension RuleReader {
     }
   }
 
-  private mutating func wildcard(_ node: RuleNode?) -> Wildcard? { node.map { Wildcard(text($0, "a pattern")) } }
+  private mutating func wildcard(_ node: DocumentNode?) -> Wildcard? { node.map { Wildcard(text($0, "a pattern")) } }
 
-  private mutating func time(_ fields: [String: RuleNode], _ key: String, _ usual: Int64) -> Int64 {
+  private mutating func time(_ fields: [String: DocumentNode], _ key: String, _ usual: Int64) -> Int64 {
     fields[key].map { duration($0, key) } ?? usual
   }
 }

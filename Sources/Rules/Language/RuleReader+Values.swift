@@ -2,12 +2,12 @@ internal import FleetModel
 
 extension RuleReader {
   /// The values by key. Unknown, doubled and missing keys are mistakes.
-  mutating func fields(_ node: RuleNode, _ table: KeyTable) -> [String: RuleNode] {
+  mutating func fields(_ node: DocumentNode, _ table: KeyTable) -> [String: DocumentNode] {
     guard case .map(let entries) = node.value else {
       mistake(node.line, "\(table.what) must be keys with values, such as \(table.names[0]): …")
       return [:]
     }
-    var fields: [String: RuleNode] = [:]
+    var fields: [String: DocumentNode] = [:]
     hadUnknownKey = false
     for entry in entries {
       if !table.names.contains(entry.key) {
@@ -26,7 +26,7 @@ extension RuleReader {
     return fields
   }
 
-  mutating func text(_ node: RuleNode, _ what: String) -> String {
+  mutating func text(_ node: DocumentNode, _ what: String) -> String {
     guard case .scalar(let text) = node.value else {
       mistake(node.line, "\(what) must be a single value")
       return ""
@@ -35,7 +35,7 @@ extension RuleReader {
     return text
   }
 
-  mutating func list(_ node: RuleNode, _ what: String) -> [RuleNode] {
+  mutating func list(_ node: DocumentNode, _ what: String) -> [DocumentNode] {
     guard case .list(let items) = node.value else {
       mistake(node.line, "\(what) must be a list: [a, b], or lines that start with '- '")
       return []
@@ -44,12 +44,12 @@ extension RuleReader {
   }
 
   /// A list of texts, or one alone.
-  mutating func texts(_ node: RuleNode, _ what: String) -> [String] {
+  mutating func texts(_ node: DocumentNode, _ what: String) -> [String] {
     if case .scalar = node.value { return [text(node, what)] }
     return list(node, what).map { text($0, "an entry of \(what)") }
   }
 
-  mutating func word<T>(_ node: RuleNode, _ what: String, _ words: [(String, T)]) -> T? {
+  mutating func word<T>(_ node: DocumentNode, _ what: String, _ words: [(String, T)]) -> T? {
     let found = text(node, what)
     if found.isEmpty { return nil }
     if let match = words.first(where: { $0.0 == found }) { return match.1 }
@@ -61,7 +61,7 @@ extension RuleReader {
     return nil
   }
 
-  mutating func flag(_ node: RuleNode, _ what: String) -> Bool {
+  mutating func flag(_ node: DocumentNode, _ what: String) -> Bool {
     switch text(node, what) {
     case "true", "yes": return true
     case "false", "no": return false
@@ -71,14 +71,14 @@ extension RuleReader {
     }
   }
 
-  mutating func count(_ node: RuleNode, _ what: String) -> Int {
+  mutating func count(_ node: DocumentNode, _ what: String) -> Int {
     let word = text(node, what)
     if let count = Int(word), (1...1_000_000).contains(count) { return count }
     mistake(node.line, "\(what) must be a whole number from 1 to 1000000, not '\(word)'")
     return 1
   }
 
-  mutating func duration(_ node: RuleNode, _ what: String) -> Int64 {
+  mutating func duration(_ node: DocumentNode, _ what: String) -> Int64 {
     let word = text(node, what)
     if let ns = TimeSpan.parse(word), ns <= Self.durationMaxNs { return ns }
     let hint = Double(word) != nil ? "; it has no unit" : Self.unitHint(word)
@@ -98,7 +98,7 @@ extension RuleReader {
     return known[unit].map { "; did you mean '\(word.prefix { $0.isNumber })\($0)'?" } ?? ""
   }
 
-  mutating func labels(_ node: RuleNode) -> [String: String] {
+  mutating func labels(_ node: DocumentNode) -> [String: String] {
     guard case .map(let entries) = node.value else {
       mistake(node.line, "match must be labels with values, such as role: trainer")
       return [:]
@@ -109,8 +109,8 @@ extension RuleReader {
   }
 
   /// Whole numbers, or `$name` of a list.
-  mutating func numbers(_ node: RuleNode, _ what: String) -> [Int] {
-    let items: [RuleNode]
+  mutating func numbers(_ node: DocumentNode, _ what: String) -> [Int] {
+    let items: [DocumentNode]
     if case .list(let inner) = node.value { items = inner } else { items = [node] }
     return items.flatMap { item -> [Int] in
       let word = text(item, what)
@@ -135,7 +135,7 @@ extension RuleReader {
   }
 
   /// A number, or a share such as 50% as 0.5.
-  mutating func share(_ node: RuleNode, _ what: String) -> (value: Double, isShare: Bool) {
+  mutating func share(_ node: DocumentNode, _ what: String) -> (value: Double, isShare: Bool) {
     let word = text(node, what)
     if word.hasSuffix("%"), let number = Double(word.dropLast()) { return (number / 100, true) }
     if let number = Double(word) { return (number, false) }
@@ -144,7 +144,7 @@ extension RuleReader {
   }
 
   /// A threshold in the metric's own unit.
-  mutating func number(_ node: RuleNode, _ what: String, _ unit: MetricUnit, _ metric: String) -> Double {
+  mutating func number(_ node: DocumentNode, _ what: String, _ unit: MetricUnit, _ metric: String) -> Double {
     let word = text(node, what)
     if let value = Double(word), value.isFinite { return value }
     if let value = Self.withUnit(word, unit) { return value }

@@ -1,4 +1,4 @@
-internal import FleetModel
+package import FleetModel
 
 /// The rules of one or several files, with the lists that they share.
 package struct RuleSet: Sendable {
@@ -13,9 +13,11 @@ package struct RuleSet: Sendable {
   ///
   /// - Parameter documents: a tree a file.
   /// - Returns: the rules that are right, and every mistake of all files, in the order of their lines.
-  package static func read(_ documents: [(file: String, tree: RuleNode)]) -> (set: RuleSet, mistakes: [RuleMistake]) {
+  package static func read(_ documents: [(file: String, tree: DocumentNode)]) -> (
+    set: RuleSet, mistakes: [DocumentMistake]
+  ) {
     var set = RuleSet()
-    var mistakes: [RuleMistake] = []
+    var mistakes: [DocumentMistake] = []
     var lists: [String: [Int]] = [:]
     for (file, tree) in documents {
       var reader = RuleReader(file: file)
@@ -42,12 +44,12 @@ package struct RuleSet: Sendable {
   }
 
   /// `mutes` and `hosts` that name no rule.
-  private func unknownReferences() -> [RuleMistake] {
+  private func unknownReferences() -> [DocumentMistake] {
     let ids = rules.map(\.id)
     return rules.flatMap { rule in
       rule.when.namedRules.filter { !ids.contains($0) }.map { name in
         let hint = Nearest.name(to: name, among: ids).map { "; did you mean '\($0)'?" } ?? ""
-        return RuleMistake(
+        return DocumentMistake(
           file: rule.file, line: rule.line, message: "rule \(rule.id) asks for '\(name)', which is no rule\(hint)")
       }
     }
@@ -68,7 +70,7 @@ extension Condition {
 /// Decodes one file. Every mistake is noted and reading goes on, so that all are told at once.
 struct RuleReader {
   let file: String
-  var mistakes: [RuleMistake] = []
+  var mistakes: [DocumentMistake] = []
   var lists: [String: [Int]] = [:]
   /// Among the keys read last: what seems to be missing then is likely to be the one that was mistyped.
   var hadUnknownKey = false
@@ -76,13 +78,13 @@ struct RuleReader {
   init(file: String) { self.file = file }
 
   mutating func mistake(_ line: Int, _ message: String) {
-    mistakes.append(RuleMistake(file: file, line: line, message: message))
+    mistakes.append(DocumentMistake(file: file, line: line, message: message))
   }
 
   // MARK: files and rules
 
   /// The named lists of a file.
-  mutating func lists(_ tree: RuleNode) -> [(name: String, numbers: [Int])] {
+  mutating func lists(_ tree: DocumentNode) -> [(name: String, numbers: [Int])] {
     guard case .map(let entries) = tree.value, let lists = entries.first(where: { $0.key == "lists" }) else {
       return []
     }
@@ -93,7 +95,7 @@ struct RuleReader {
     return named.map { ($0.key, numbers($0.value, $0.key)) }
   }
 
-  mutating func rules(_ tree: RuleNode) -> [Rule] {
+  mutating func rules(_ tree: DocumentNode) -> [Rule] {
     switch tree.value {
     case .scalar(let text) where text.isEmpty: return []
     case .list(let items): return items.compactMap { rule($0) }
@@ -111,7 +113,7 @@ struct RuleReader {
   }
 
   /// nil where it is not right; the mistakes say why.
-  mutating func rule(_ node: RuleNode) -> Rule? {
+  mutating func rule(_ node: DocumentNode) -> Rule? {
     let before = mistakes.count
     let fields = fields(node, RuleKeys.rule)
     var rule = Rule()
@@ -157,7 +159,7 @@ struct RuleReader {
   private static let clearNs: Int64 = 300_000_000_000
 
   /// What decides when the rule fires; texts for people do not.
-  private func hash(_ fields: [String: RuleNode], _ rule: Rule) -> UInt64 {
+  private func hash(_ fields: [String: DocumentNode], _ rule: Rule) -> UInt64 {
     var text = rule.id
     for key in ["scope", "match", "when", "until", "clear_after"] { text += "\n" + (fields[key]?.canonical ?? "") }
     // A list that is only named is part of the definition, too.
@@ -166,7 +168,7 @@ struct RuleReader {
     return ContentHash.of(bytes.span)
   }
 
-  private mutating func identifier(_ node: RuleNode) -> String {
+  private mutating func identifier(_ node: DocumentNode) -> String {
     let id = text(node, "id")
     let isRight = id.utf8.allSatisfy { $0 == UInt8(ascii: "-") || ASCII.isDigit($0) || (65...90).contains($0) }
     if !isRight || id.isEmpty || id.utf8.count > 40 {
@@ -175,7 +177,7 @@ struct RuleReader {
     return id
   }
 
-  private mutating func evidence(_ node: RuleNode) -> [EvidenceRequest] {
+  private mutating func evidence(_ node: DocumentNode) -> [EvidenceRequest] {
     let words: [(String, EvidenceRequest)] = [
       ("top_processes", .topProcesses), ("kernel_messages", .kernelMessages), ("gpu_state", .gpuState),
       ("recent_steps", .recentSteps),

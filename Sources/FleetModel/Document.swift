@@ -1,12 +1,10 @@
-internal import FleetModel
-
-/// A document of rules or cases as a neutral tree: what the language is decoded from, whatever it was written in.
-package struct RuleNode: Sendable, Equatable {
+/// A document that people write (configuration, rules, cases) as a neutral tree: what is decoded, whatever it was written in.
+package struct DocumentNode: Sendable, Equatable {
   /// What stands at a place.
   package indirect enum Value: Sendable, Equatable {
     /// A single value as it was written, without quotes; nothing at all is an empty one.
     case scalar(String)
-    case list([RuleNode])
+    case list([DocumentNode])
     case map([Entry])
   }
 
@@ -15,9 +13,9 @@ package struct RuleNode: Sendable, Equatable {
     package var key: String
     /// Where the key stands, 1….
     package var line: Int
-    package var value: RuleNode
+    package var value: DocumentNode
 
-    package init(key: String, line: Int, value: RuleNode) {
+    package init(key: String, line: Int, value: DocumentNode) {
       self.key = key
       self.line = line
       self.value = value
@@ -36,6 +34,10 @@ package struct RuleNode: Sendable, Equatable {
     self.column = column
   }
 
+  package var scalar: String? { if case .scalar(let text) = value { text } else { nil } }
+  package var list: [DocumentNode]? { if case .list(let items) = value { items } else { nil } }
+  package var entries: [Entry]? { if case .map(let entries) = value { entries } else { nil } }
+
   /// One form for all ways to write the same: keys in order, no lines. What a definition's hash is taken of.
   package var canonical: String {
     switch value {
@@ -48,8 +50,8 @@ package struct RuleNode: Sendable, Equatable {
   }
 }
 
-/// A mistake in a rule file: where, what, and what would be right.
-package struct RuleMistake: Error, Equatable, Sendable, CustomStringConvertible {
+/// A mistake in a document: where, what, and what would be right.
+package struct DocumentMistake: Error, Equatable, Sendable, CustomStringConvertible {
   package let file: String
   /// 1…; 0 where the whole file is meant.
   package let line: Int
