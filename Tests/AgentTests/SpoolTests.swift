@@ -75,6 +75,45 @@ import Testing
     #expect(Drained.drain(second, .backfill).0.records.count == 25)
   }
 
+  /// kill -9 at any byte of the last write: a record that was never whole was never sent, and nobody is told of a loss.
+  @Test func aKillInTheMiddleOfAWriteIsNoLoss() {
+    let disk = MemoryDisk()
+    let first = Self.start(disk)
+    for index in 0..<4 { first.append(Self.payload(index), lane: .live, nowNs: 0) }
+    let before = disk.files
+    first.append(Self.payload(4), lane: .live, nowNs: 0)
+    let changed = disk.files.filter { before[$0.key] != $0.value }
+    #expect(changed.count == 1)
+    for (name, bytes) in changed {
+      for count in (before[name]?.count ?? 0)..<bytes.count {
+        disk.files = before
+        disk.files[name] = Array(bytes.prefix(count))
+        let second = Self.start(disk, seed: 2)
+        second.append(Self.payload(5), lane: .live, nowNs: 0)
+        #expect(Self.resume(second))
+        let (drained, fault) = Drained.drain(second, .live)
+        #expect(fault == nil && drained.records.count == 5 && drained.lost.isEmpty, "cut at \(count)")
+      }
+    }
+  }
+
+  /// kill -9 while a start makes its first segment: the file is there, its header is not, or not whole.
+  @Test(arguments: [0, 1, SegmentHeader.byteCount - 1]) func aKillWhileASegmentBeginsIsNoLoss(bytes: Int) throws {
+    let disk = MemoryDisk()
+    let first = Self.start(disk)
+    for index in 0..<4 { first.append(Self.payload(index), lane: .live, nowNs: 0) }
+    let before = Set(disk.files.keys)
+    let second = Self.start(disk, seed: 2)
+    second.append(Self.payload(4), lane: .live, nowNs: 0)
+    let begun = try #require(disk.files.keys.first { !before.contains($0) && $0.hasPrefix("live-") })
+    disk.files[begun] = Array((disk.files[begun] ?? []).prefix(bytes))
+    let third = Self.start(disk, seed: 3)
+    third.append(Self.payload(5), lane: .live, nowNs: 0)
+    #expect(Self.resume(third))
+    let (drained, fault) = Drained.drain(third, .live)
+    #expect(fault == nil && drained.records.count == 5 && drained.lost.isEmpty, "\(drained.lost)")
+  }
+
   @Test func aPowerCutReportsAtMostTheReservedNumbers() {
     let disk = MemoryDisk()
     let first = Self.start(disk)

@@ -136,6 +136,13 @@ enum SegmentRecord {
     case bad
   }
 
+  /// The first record of `bytes` as if it had this length.
+  static func withLength(_ length: Int, _ bytes: [UInt8]) -> [UInt8] {
+    var field: [UInt8] = []
+    field.appendLittleEndian(UInt32(clamping: length))
+    return bytes[..<4] + field + bytes[8...]
+  }
+
   /// - Parameter start: where in `bytes` the record starts.
   static func parse(_ bytes: [UInt8], at start: Int, seed: Checksum, payloadMax: Int) -> Parsed {
     guard start + headerBytes <= bytes.count else { return .needs(headerBytes) }

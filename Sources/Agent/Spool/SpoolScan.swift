@@ -102,18 +102,24 @@ struct SpoolScan {
     // Within one boot the kernel still has every byte that was written, and only whole records were sent.
     var through = segment.header.boot == boot ? last : max(last, reserved)
     if end < segment.bytes {
-      through = max(through, highestBehind(end, of: found.segments[found.segments.count - 1], fileBytes: segment.bytes))
+      let isSameBoot = segment.header.boot == boot
+      let newest = found.segments[found.segments.count - 1]
+      through = max(through, highestBehind(end, of: newest, fileBytes: segment.bytes, isSameBoot: isSameBoot))
     }
     if through <= last { return }
     found.loss = LossRange(from: last + 1, to: through + 1, reason: .spoolDamaged, isEstimate: true)
   }
 
   /// Looks for whole records behind the first bad byte, only to know how far the numbers went.
-  private func highestBehind(_ end: UInt64, of segment: Segment, fileBytes: UInt64) -> UInt64 {
+  ///
+  /// A record that breaks off at the file's end was being written when this boot's process before was killed: it was never
+  /// sent, and is no more of a loss than the samples that were not taken while none ran.
+  private func highestBehind(_ end: UInt64, of segment: Segment, fileBytes: UInt64, isSameBoot: Bool) -> UInt64 {
     var highest = segment.last + 1
     let count = Int(min(fileBytes - end, limits.segmentBytes + UInt64(limits.recordBytesMax)))
     guard let rest = try? disk.read(segment.name, at: end, count: count) else { return highest }
     let seed = segment.header.recordSeed
+    if isSameBoot, isTorn(rest, seed: seed) { highest = segment.last }
     var position = 0
     while position + SegmentRecord.headerBytes <= rest.count {
       if case .record(let place) = SegmentRecord.parse(
@@ -128,6 +134,17 @@ struct SpoolScan {
     return highest
   }
 
+  /// Whether `bytes` are the beginning of a record, and not a whole one whose length is wrong.
+  private func isTorn(_ bytes: [UInt8], seed: Checksum) -> Bool {
+    guard case .needs = SegmentRecord.parse(bytes, at: 0, seed: seed, payloadMax: limits.recordBytesMax) else {
+      return false
+    }
+    guard bytes.count >= SegmentRecord.headerBytes else { return true }
+    let whole = SegmentRecord.withLength(bytes.count - SegmentRecord.headerBytes, bytes)
+    if case .record = SegmentRecord.parse(whole, at: 0, seed: seed, payloadMax: limits.recordBytesMax) { return false }
+    return true
+  }
+
   /// A segment without a readable header: its name tells where it stood, its size how much it can have held.
   private func noteUnusable(_ lane: Lane, into found: inout FoundLane) {
     for name in unusable where name.lane == lane {
@@ -135,6 +152,8 @@ struct SpoolScan {
         found.hasDamagedHead = true
       } else if name.first > found.last {
         let bytes = (try? disk.size(of: name.text)) ?? limits.segmentBytes
+        // Its header goes to the disk before any record: the process was killed while it began this one.
+        if bytes < UInt64(SegmentHeader.byteCount) { continue }
         let through = name.first + bytes / UInt64(SegmentRecord.headerBytes)
         let from = found.loss?.from ?? found.last + 1
         found.loss = LossRange(
