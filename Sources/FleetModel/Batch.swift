@@ -241,6 +241,8 @@ package struct Settings: Sendable, Equatable {
   /// Glob patterns, applied within what the host allows.
   package var follow: [String] = []
   package var revision: UInt32 = 0
+  /// Asked within what the host allows.
+  package var probes: [ProbeSetting] = []
 
   package init() {}
 }

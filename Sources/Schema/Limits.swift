@@ -1,3 +1,5 @@
+internal import FleetModel
+
 /// What the decoder accepts and the producers keep to. Every bound is checked before memory is taken for what it bounds.
 package enum Limits {
   /// A batch as the agent makes it: large enough to fill a link, small enough that a collector holds thousands at once.
@@ -39,4 +41,6 @@ package enum Limits {
   package static let marksPerWelcome = 16_384
   /// Glob patterns in the settings.
   package static let followPatterns = 1024
+  /// Probes in the settings; the lengths of their texts are `ProbeSetting`'s.
+  package static let probes = ProbeSetting.probesPerHost
 }

@@ -142,7 +142,21 @@ extension RandomModel {
     settings.sampleIntervalMs = integer()
     settings.follow = list(4) { $0.text() }
     settings.revision = integer()
+    settings.probes = list(4) { $0.probeSetting() }
     return settings
+  }
+
+  mutating func probeSetting() -> ProbeSetting {
+    var probe = ProbeSetting(below(8) == 0 ? nil : element(ProbeKind.allCases), "probe-\(below(100))", target: text())
+    probe.everyNs = Int64(1 + below(86_400)) * 1_000_000_000
+    probe.timeoutNs = Int64(1 + below(3000)) * 100_000_000
+    probe.settleNs = Int64(below(100)) * 1_000_000
+    probe.socket = below(2) == 0 ? "" : "/var/run/docker.sock"
+    probe.service = below(2) == 0 ? "" : "training"
+    probe.arguments = list(4) { _ in "word" }
+    probe.expectStatus = integer()
+    probe.expectBody = below(2) == 0 ? "" : "ok"
+    return probe
   }
 
   mutating func welcome() -> Welcome {

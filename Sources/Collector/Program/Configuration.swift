@@ -14,6 +14,7 @@ package import Paging
 ///   - match: {}             # host labels; {} = every host
 ///     logs: [{ path: "/srv/train/**/*.log" }]
 ///     interval: 1s
+///     probes: [{ name: dashboard, http: { url: "http://127.0.0.1:8501/_stcore/health" } }]
 /// ```
 package struct Configuration: Sendable, Equatable {
   package var retention = Retention()
@@ -28,6 +29,7 @@ package struct Configuration: Sendable, Equatable {
     package var match: [String: String] = [:]
     package var follow: [String] = []
     package var intervalNs: Int64?
+    package var probes: [ProbeSetting] = []
 
     package init() {}
 
@@ -44,7 +46,18 @@ package struct Configuration: Sendable, Equatable {
     for profile in profiles where profile.applies(to: labels) {
       settings.follow += profile.follow.filter { !settings.follow.contains($0) }
       if let interval = profile.intervalNs { settings.sampleIntervalMs = UInt32(clamping: interval / 1_000_000) }
+      for probe in profile.probes { Self.set(probe, &settings.probes) }
     }
     return settings
+  }
+
+  /// A later profile's probe of the same name takes the place of an earlier one's, as its interval does.
+  private static func set(_ probe: ProbeSetting, _ probes: inout [ProbeSetting]) {
+    if let place = probes.firstIndex(where: { $0.resultName == probe.resultName }) {
+      probes[place] = probe
+    } else if probes.count < ProbeSetting.probesPerHost {
+      // The reader refuses more.
+      probes.append(probe)
+    }
   }
 }

@@ -23,6 +23,7 @@ package struct ConfigurationReader {
       default:
         configuration.profiles = try list(value, "profiles").map { node throws(DocumentMistake) in try profile(node)
         }
+        try checkProbeCount(configuration.profiles, value)
       }
     }
     return configuration
@@ -55,7 +56,7 @@ package struct ConfigurationReader {
 
   private func profile(_ node: DocumentNode) throws(DocumentMistake) -> Configuration.Profile {
     var profile = Configuration.Profile()
-    for (key, value) in try entries(node, "a profile", ["match", "logs", "interval"]) {
+    for (key, value) in try entries(node, "a profile", ["match", "logs", "interval", "probes"]) {
       switch key {
       case "match":
         for (label, wanted) in try entries(value, "match", nil) { profile.match[label] = try text(wanted, label) }
@@ -63,6 +64,7 @@ package struct ConfigurationReader {
         for log in try list(value, "logs") {
           for (_, path) in try entries(log, "an entry of logs", ["path"]) { profile.follow.append(try pattern(path)) }
         }
+      case "probes": profile.probes = try probes(value)
       default: profile.intervalNs = try interval(value)
       }
     }

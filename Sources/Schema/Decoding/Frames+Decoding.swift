@@ -91,6 +91,8 @@ extension Settings: @unsafe TreeMessage {
     self.init()
     sampleIntervalMs = unsafe tree.pointee.sample_interval_ms
     revision = unsafe tree.pointee.revision
+    probes = try unsafe Tree.messages(
+      tree.pointee.probes, count: tree.pointee.n_probes, "Settings.probes", limit: Limits.probes)
     let count = unsafe tree.pointee.n_follow
     guard count <= Limits.followPatterns else {
       throw .tooMany(field: "Settings.follow", count: count, limit: Limits.followPatterns)

@@ -133,12 +133,36 @@ extension FileMark: WireMessage {
 }
 
 extension Settings: WireMessage {
-  var sizeEstimate: Int { 12 + follow.reduce(0) { $0 + 3 + $1.utf8.count } }
+  var sizeEstimate: Int {
+    12 + follow.reduce(0) { $0 + 3 + $1.utf8.count } + probes.reduce(0) { $0 + 4 + $1.sizeEstimate }
+  }
 
   func write(to writer: inout WireWriter) {
     writer.unsigned(1, UInt64(sampleIntervalMs))
     for pattern in follow { writer.text(2, pattern, evenIfEmpty: true) }
     writer.unsigned(3, UInt64(revision))
+    writer.messages(4, probes)
+  }
+}
+
+extension ProbeSetting: WireMessage {
+  var sizeEstimate: Int {
+    40 + name.utf8.count + target.utf8.count + socket.utf8.count + service.utf8.count + expectBody.utf8.count
+      + arguments.reduce(0) { $0 + 3 + $1.utf8.count }
+  }
+
+  func write(to writer: inout WireWriter) {
+    writer.unsigned(1, UInt64(kind?.rawValue ?? 0))
+    writer.text(2, name)
+    writer.unsigned(3, UInt64(everyNs / 1_000_000))
+    writer.unsigned(4, UInt64(timeoutNs / 1_000_000))
+    writer.text(5, target)
+    writer.text(6, socket)
+    writer.text(7, service)
+    for argument in arguments { writer.text(8, argument, evenIfEmpty: true) }
+    writer.unsigned(9, UInt64(expectStatus))
+    writer.text(10, expectBody)
+    writer.unsigned(11, UInt64(settleNs / 1_000_000))
   }
 }
 

@@ -412,6 +412,51 @@ void   signalbox__v1__settings__free_unpacked
   assert(message->base.descriptor == &signalbox__v1__settings__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   signalbox__v1__probe_setting__init
+                     (Signalbox__V1__ProbeSetting         *message)
+{
+  static const Signalbox__V1__ProbeSetting init_value = SIGNALBOX__V1__PROBE_SETTING__INIT;
+  *message = init_value;
+}
+size_t signalbox__v1__probe_setting__get_packed_size
+                     (const Signalbox__V1__ProbeSetting *message)
+{
+  assert(message->base.descriptor == &signalbox__v1__probe_setting__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t signalbox__v1__probe_setting__pack
+                     (const Signalbox__V1__ProbeSetting *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &signalbox__v1__probe_setting__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t signalbox__v1__probe_setting__pack_to_buffer
+                     (const Signalbox__V1__ProbeSetting *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &signalbox__v1__probe_setting__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Signalbox__V1__ProbeSetting *
+       signalbox__v1__probe_setting__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Signalbox__V1__ProbeSetting *)
+     protobuf_c_message_unpack (&signalbox__v1__probe_setting__descriptor,
+                                allocator, len, data);
+}
+void   signalbox__v1__probe_setting__free_unpacked
+                     (Signalbox__V1__ProbeSetting *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &signalbox__v1__probe_setting__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   signalbox__v1__batch__init
                      (Signalbox__V1__Batch         *message)
 {
@@ -1961,7 +2006,7 @@ const ProtobufCMessageDescriptor signalbox__v1__ack__descriptor =
   (ProtobufCMessageInit) signalbox__v1__ack__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor signalbox__v1__settings__field_descriptors[3] =
+static const ProtobufCFieldDescriptor signalbox__v1__settings__field_descriptors[4] =
 {
   {
     "sample_interval_ms",
@@ -1999,16 +2044,29 @@ static const ProtobufCFieldDescriptor signalbox__v1__settings__field_descriptors
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "probes",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Signalbox__V1__Settings, n_probes),
+    offsetof(Signalbox__V1__Settings, probes),
+    &signalbox__v1__probe_setting__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned signalbox__v1__settings__field_indices_by_name[] = {
   1,   /* field[1] = follow */
+  3,   /* field[3] = probes */
   2,   /* field[2] = revision */
   0,   /* field[0] = sample_interval_ms */
 };
 static const ProtobufCIntRange signalbox__v1__settings__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor signalbox__v1__settings__descriptor =
 {
@@ -2018,11 +2076,179 @@ const ProtobufCMessageDescriptor signalbox__v1__settings__descriptor =
   "Signalbox__V1__Settings",
   "signalbox.v1",
   sizeof(Signalbox__V1__Settings),
-  3,
+  4,
   signalbox__v1__settings__field_descriptors,
   signalbox__v1__settings__field_indices_by_name,
   1,  signalbox__v1__settings__number_ranges,
   (ProtobufCMessageInit) signalbox__v1__settings__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor signalbox__v1__probe_setting__field_descriptors[11] =
+{
+  {
+    "kind",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Signalbox__V1__ProbeSetting, kind),
+    &signalbox__v1__probe_kind__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "name",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Signalbox__V1__ProbeSetting, name),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "every_ms",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Signalbox__V1__ProbeSetting, every_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "timeout_ms",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Signalbox__V1__ProbeSetting, timeout_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "target",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Signalbox__V1__ProbeSetting, target),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "socket",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Signalbox__V1__ProbeSetting, socket),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "service",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Signalbox__V1__ProbeSetting, service),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "arguments",
+    8,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Signalbox__V1__ProbeSetting, n_arguments),
+    offsetof(Signalbox__V1__ProbeSetting, arguments),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "expect_status",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Signalbox__V1__ProbeSetting, expect_status),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "expect_body",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Signalbox__V1__ProbeSetting, expect_body),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "settle_ms",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Signalbox__V1__ProbeSetting, settle_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned signalbox__v1__probe_setting__field_indices_by_name[] = {
+  7,   /* field[7] = arguments */
+  2,   /* field[2] = every_ms */
+  9,   /* field[9] = expect_body */
+  8,   /* field[8] = expect_status */
+  0,   /* field[0] = kind */
+  1,   /* field[1] = name */
+  6,   /* field[6] = service */
+  10,   /* field[10] = settle_ms */
+  5,   /* field[5] = socket */
+  4,   /* field[4] = target */
+  3,   /* field[3] = timeout_ms */
+};
+static const ProtobufCIntRange signalbox__v1__probe_setting__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 11 }
+};
+const ProtobufCMessageDescriptor signalbox__v1__probe_setting__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "signalbox.v1.ProbeSetting",
+  "ProbeSetting",
+  "Signalbox__V1__ProbeSetting",
+  "signalbox.v1",
+  sizeof(Signalbox__V1__ProbeSetting),
+  11,
+  signalbox__v1__probe_setting__field_descriptors,
+  signalbox__v1__probe_setting__field_indices_by_name,
+  1,  signalbox__v1__probe_setting__number_ranges,
+  (ProtobufCMessageInit) signalbox__v1__probe_setting__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor signalbox__v1__batch__field_descriptors[6] =
@@ -5581,6 +5807,56 @@ const ProtobufCEnumDescriptor signalbox__v1__lane__descriptor =
   signalbox__v1__lane__enum_values_by_name,
   1,
   signalbox__v1__lane__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue signalbox__v1__probe_kind__enum_values_by_number[13] =
+{
+  { "PROBE_KIND_UNKNOWN", "SIGNALBOX__V1__PROBE_KIND__PROBE_KIND_UNKNOWN", 0 },
+  { "PROBE_KIND_HTTP", "SIGNALBOX__V1__PROBE_KIND__PROBE_KIND_HTTP", 1 },
+  { "PROBE_KIND_TCP", "SIGNALBOX__V1__PROBE_KIND__PROBE_KIND_TCP", 2 },
+  { "PROBE_KIND_REDIS", "SIGNALBOX__V1__PROBE_KIND__PROBE_KIND_REDIS", 3 },
+  { "PROBE_KIND_POSTGRES", "SIGNALBOX__V1__PROBE_KIND__PROBE_KIND_POSTGRES", 4 },
+  { "PROBE_KIND_FILE", "SIGNALBOX__V1__PROBE_KIND__PROBE_KIND_FILE", 5 },
+  { "PROBE_KIND_JSON", "SIGNALBOX__V1__PROBE_KIND__PROBE_KIND_JSON", 6 },
+  { "PROBE_KIND_CERTIFICATE", "SIGNALBOX__V1__PROBE_KIND__PROBE_KIND_CERTIFICATE", 7 },
+  { "PROBE_KIND_BACKUP", "SIGNALBOX__V1__PROBE_KIND__PROBE_KIND_BACKUP", 8 },
+  { "PROBE_KIND_QUEUE", "SIGNALBOX__V1__PROBE_KIND__PROBE_KIND_QUEUE", 9 },
+  { "PROBE_KIND_CONTAINER", "SIGNALBOX__V1__PROBE_KIND__PROBE_KIND_CONTAINER", 10 },
+  { "PROBE_KIND_UNIT", "SIGNALBOX__V1__PROBE_KIND__PROBE_KIND_UNIT", 11 },
+  { "PROBE_KIND_COMMAND", "SIGNALBOX__V1__PROBE_KIND__PROBE_KIND_COMMAND", 12 },
+};
+static const ProtobufCIntRange signalbox__v1__probe_kind__value_ranges[] = {
+{0, 0},{0, 13}
+};
+static const ProtobufCEnumValueIndex signalbox__v1__probe_kind__enum_values_by_name[13] =
+{
+  { "PROBE_KIND_BACKUP", 8 },
+  { "PROBE_KIND_CERTIFICATE", 7 },
+  { "PROBE_KIND_COMMAND", 12 },
+  { "PROBE_KIND_CONTAINER", 10 },
+  { "PROBE_KIND_FILE", 5 },
+  { "PROBE_KIND_HTTP", 1 },
+  { "PROBE_KIND_JSON", 6 },
+  { "PROBE_KIND_POSTGRES", 4 },
+  { "PROBE_KIND_QUEUE", 9 },
+  { "PROBE_KIND_REDIS", 3 },
+  { "PROBE_KIND_TCP", 2 },
+  { "PROBE_KIND_UNIT", 11 },
+  { "PROBE_KIND_UNKNOWN", 0 },
+};
+const ProtobufCEnumDescriptor signalbox__v1__probe_kind__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "signalbox.v1.ProbeKind",
+  "ProbeKind",
+  "Signalbox__V1__ProbeKind",
+  "signalbox.v1",
+  13,
+  signalbox__v1__probe_kind__enum_values_by_number,
+  13,
+  signalbox__v1__probe_kind__enum_values_by_name,
+  1,
+  signalbox__v1__probe_kind__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
 static const ProtobufCEnumValue signalbox__v1__gpustate__enum_values_by_number[3] =

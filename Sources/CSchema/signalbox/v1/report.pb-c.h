@@ -24,6 +24,7 @@ typedef struct Signalbox__V1__LaneMark Signalbox__V1__LaneMark;
 typedef struct Signalbox__V1__FileMark Signalbox__V1__FileMark;
 typedef struct Signalbox__V1__Ack Signalbox__V1__Ack;
 typedef struct Signalbox__V1__Settings Signalbox__V1__Settings;
+typedef struct Signalbox__V1__ProbeSetting Signalbox__V1__ProbeSetting;
 typedef struct Signalbox__V1__Batch Signalbox__V1__Batch;
 typedef struct Signalbox__V1__Spooled Signalbox__V1__Spooled;
 typedef struct Signalbox__V1__Records Signalbox__V1__Records;
@@ -52,6 +53,25 @@ typedef enum _Signalbox__V1__Lane {
   SIGNALBOX__V1__LANE__LANE_BACKFILL = 1
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SIGNALBOX__V1__LANE)
 } Signalbox__V1__Lane;
+typedef enum _Signalbox__V1__ProbeKind {
+  /*
+   * a newer collector's: not asked
+   */
+  SIGNALBOX__V1__PROBE_KIND__PROBE_KIND_UNKNOWN = 0,
+  SIGNALBOX__V1__PROBE_KIND__PROBE_KIND_HTTP = 1,
+  SIGNALBOX__V1__PROBE_KIND__PROBE_KIND_TCP = 2,
+  SIGNALBOX__V1__PROBE_KIND__PROBE_KIND_REDIS = 3,
+  SIGNALBOX__V1__PROBE_KIND__PROBE_KIND_POSTGRES = 4,
+  SIGNALBOX__V1__PROBE_KIND__PROBE_KIND_FILE = 5,
+  SIGNALBOX__V1__PROBE_KIND__PROBE_KIND_JSON = 6,
+  SIGNALBOX__V1__PROBE_KIND__PROBE_KIND_CERTIFICATE = 7,
+  SIGNALBOX__V1__PROBE_KIND__PROBE_KIND_BACKUP = 8,
+  SIGNALBOX__V1__PROBE_KIND__PROBE_KIND_QUEUE = 9,
+  SIGNALBOX__V1__PROBE_KIND__PROBE_KIND_CONTAINER = 10,
+  SIGNALBOX__V1__PROBE_KIND__PROBE_KIND_UNIT = 11,
+  SIGNALBOX__V1__PROBE_KIND__PROBE_KIND_COMMAND = 12
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SIGNALBOX__V1__PROBE_KIND)
+} Signalbox__V1__ProbeKind;
 typedef enum _Signalbox__V1__GPUState {
   SIGNALBOX__V1__GPUSTATE__GPU_STATE_PRESENT = 0,
   /*
@@ -65,6 +85,9 @@ typedef enum _Signalbox__V1__GPUState {
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SIGNALBOX__V1__GPUSTATE)
 } Signalbox__V1__GPUState;
 typedef enum _Signalbox__V1__ProbeState {
+  /*
+   * not asked: the host does not allow it, or lacks what asks
+   */
   SIGNALBOX__V1__PROBE_STATE__PROBE_STATE_UNKNOWN = 0,
   SIGNALBOX__V1__PROBE_STATE__PROBE_STATE_OK = 1,
   SIGNALBOX__V1__PROBE_STATE__PROBE_STATE_FAILED = 2,
@@ -356,10 +379,70 @@ struct  Signalbox__V1__Settings
   size_t n_follow;
   char **follow;
   uint32_t revision;
+  /*
+   * at most 64; what is asked again and again, within what the host allows
+   */
+  size_t n_probes;
+  Signalbox__V1__ProbeSetting **probes;
 };
 #define SIGNALBOX__V1__SETTINGS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&signalbox__v1__settings__descriptor) \
-    , 0, 0,NULL, 0 }
+    , 0, 0,NULL, 0, 0,NULL }
+
+
+/*
+ * One probe. What a kind does not name is empty or 0. The agent keeps times within their bounds.
+ */
+struct  Signalbox__V1__ProbeSetting
+{
+  ProtobufCMessage base;
+  Signalbox__V1__ProbeKind kind;
+  /*
+   * with the kind the name of its results: KIND/NAME, further figures KIND.figure/NAME; at most 128 bytes
+   */
+  ProtobufCBinaryData name;
+  /*
+   * 1 000 … 86 400 000
+   */
+  uint32_t every_ms;
+  /*
+   * 100 … 300 000; after this there is no answer
+   */
+  uint32_t timeout_ms;
+  /*
+   * http: URL. tcp, redis, postgres: HOST:PORT. file, json, backup: absolute path with wildcards. queue: absolute path.
+   * certificate: absolute path or HOST:PORT. container, unit: its name. command: absolute path of the program. At most 1 024 bytes.
+   */
+  ProtobufCBinaryData target;
+  /*
+   * container: Docker's Unix socket; at most 107 bytes
+   */
+  ProtobufCBinaryData socket;
+  /*
+   * postgres: section of the host's own service file, instead of a target; at most 128 bytes
+   */
+  ProtobufCBinaryData service;
+  /*
+   * command: what the program gets; at most 16, of 2 048 bytes in all
+   */
+  size_t n_arguments;
+  ProtobufCBinaryData *arguments;
+  /*
+   * http: the status that is fine; 0 = 200
+   */
+  uint32_t expect_status;
+  /*
+   * http: what the answer's first 64 KiB must hold; empty = anything; at most 256 bytes
+   */
+  ProtobufCBinaryData expect_body;
+  /*
+   * json: files that changed within this time are not looked at yet; at most 86 400 000
+   */
+  uint32_t settle_ms;
+};
+#define SIGNALBOX__V1__PROBE_SETTING__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&signalbox__v1__probe_setting__descriptor) \
+    , SIGNALBOX__V1__PROBE_KIND__PROBE_KIND_UNKNOWN, {0,NULL}, 0, 0, {0,NULL}, {0,NULL}, {0,NULL}, 0,NULL, 0, {0,NULL}, 0 }
 
 
 /*
@@ -1209,6 +1292,25 @@ Signalbox__V1__Settings *
 void   signalbox__v1__settings__free_unpacked
                      (Signalbox__V1__Settings *message,
                       ProtobufCAllocator *allocator);
+/* Signalbox__V1__ProbeSetting methods */
+void   signalbox__v1__probe_setting__init
+                     (Signalbox__V1__ProbeSetting         *message);
+size_t signalbox__v1__probe_setting__get_packed_size
+                     (const Signalbox__V1__ProbeSetting   *message);
+size_t signalbox__v1__probe_setting__pack
+                     (const Signalbox__V1__ProbeSetting   *message,
+                      uint8_t             *out);
+size_t signalbox__v1__probe_setting__pack_to_buffer
+                     (const Signalbox__V1__ProbeSetting   *message,
+                      ProtobufCBuffer     *buffer);
+Signalbox__V1__ProbeSetting *
+       signalbox__v1__probe_setting__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   signalbox__v1__probe_setting__free_unpacked
+                     (Signalbox__V1__ProbeSetting *message,
+                      ProtobufCAllocator *allocator);
 /* Signalbox__V1__Batch methods */
 void   signalbox__v1__batch__init
                      (Signalbox__V1__Batch         *message);
@@ -1599,6 +1701,9 @@ typedef void (*Signalbox__V1__Ack_Closure)
 typedef void (*Signalbox__V1__Settings_Closure)
                  (const Signalbox__V1__Settings *message,
                   void *closure_data);
+typedef void (*Signalbox__V1__ProbeSetting_Closure)
+                 (const Signalbox__V1__ProbeSetting *message,
+                  void *closure_data);
 typedef void (*Signalbox__V1__Batch_Closure)
                  (const Signalbox__V1__Batch *message,
                   void *closure_data);
@@ -1684,6 +1789,7 @@ void signalbox__v1__collector__report(ProtobufCService *service,
 /* --- descriptors --- */
 
 extern const ProtobufCEnumDescriptor    signalbox__v1__lane__descriptor;
+extern const ProtobufCEnumDescriptor    signalbox__v1__probe_kind__descriptor;
 extern const ProtobufCEnumDescriptor    signalbox__v1__gpustate__descriptor;
 extern const ProtobufCEnumDescriptor    signalbox__v1__probe_state__descriptor;
 extern const ProtobufCEnumDescriptor    signalbox__v1__event_kind__descriptor;
@@ -1701,6 +1807,7 @@ extern const ProtobufCMessageDescriptor signalbox__v1__lane_mark__descriptor;
 extern const ProtobufCMessageDescriptor signalbox__v1__file_mark__descriptor;
 extern const ProtobufCMessageDescriptor signalbox__v1__ack__descriptor;
 extern const ProtobufCMessageDescriptor signalbox__v1__settings__descriptor;
+extern const ProtobufCMessageDescriptor signalbox__v1__probe_setting__descriptor;
 extern const ProtobufCMessageDescriptor signalbox__v1__batch__descriptor;
 extern const ProtobufCMessageDescriptor signalbox__v1__spooled__descriptor;
 extern const ProtobufCMessageDescriptor signalbox__v1__records__descriptor;
