@@ -3,7 +3,7 @@ SHELL := /bin/bash
 RELEASE := swift build -c release --static-swift-stdlib
 PROTOS := $(wildcard proto/signalbox/v1/*.proto) proto/grpc/health/v1/health.proto
 SEEDS ?= 1000
-.PHONY: help setup build demo test lint format proto bench simulate fuzz chaos endurance clean
+.PHONY: help setup build demo test lint format proto bench simulate fuzz chaos paging-chaos endurance clean
 
 help:
 	@echo "make demo [ARGS=--once]    install what is missing, build, and watch this machine train"
@@ -12,6 +12,7 @@ help:
 	@echo "make bench                 one table of figures, also in .build/bench.json"
 	@echo "make simulate SEEDS=n      n seeds of the simulated fleet"
 	@echo "make chaos KILLS=n         n kills of agent, collector and PostgreSQL under load"
+	@echo "make paging-chaos KILLS=n  n kills and stops of collector, PostgreSQL and receiver while pages go out"
 	@echo "make endurance              database away, disks full, 10 GB of backlog; half an hour"
 	@echo "make fuzz SECONDS_EACH=n      every fuzz target for n seconds"
 	@echo "make lint | format | proto | clean"
@@ -49,6 +50,9 @@ simulate: setup
 
 chaos:
 	Tests/chaos.sh $(or $(KILLS),200)
+
+paging-chaos:
+	Tests/paging-chaos.sh $(or $(KILLS),300)
 
 endurance: build
 	SIGNALBOX_BIN=$(CURDIR)/.build/release Tests/endurance.sh database-away 600 stopped

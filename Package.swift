@@ -69,7 +69,7 @@ let package = Package(
       "Collector",
       [
         "FleetModel", "Schema", "Files", "EventLoop", "TLS", "RPC", "Transport", "Store", "Postgres", "Paging",
-        "Outbound", "Rules", "RuleFiles", logging,
+        "Outbound", "RuleFiles", logging,
       ]),
     library("Simulation", ["FleetModel", "Schema", "Files", "Store", "Agent", "Collector"]),
     library(
@@ -116,7 +116,12 @@ let package = Package(
     tests("Collector", ["Collector", "Paging", "Store", "Postgres", "FleetModel", "Schema", "Files", "TLS"]),
     tests("Commands", ["Commands", "Store", "Postgres", "FleetModel"]),
     tests("Simulation", ["Simulation", "FleetModel"]),
-    tests("EndToEnd", ["FleetModel", "Files", "Postgres", "signalbox", "signalbox-agent", "signalbox-collector"]),
+    tests(
+      "EndToEnd",
+      [
+        "FleetModel", "Files", "Postgres", "Store", "Paging", "Collector", "signalbox", "signalbox-agent",
+        "signalbox-collector",
+      ]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -24,6 +24,9 @@ static inline CURLcode sbx_curl_set_socket(CURL *handle,
                                            curl_socket_t (*callback)(void *, curlsocktype, struct curl_sockaddr *)) {
   return curl_easy_setopt(handle, CURLOPT_OPENSOCKETFUNCTION, callback);
 }
+static inline CURLcode sbx_curl_set_before_request(CURL *handle, int (*callback)(void *, char *, char *, int, int)) {
+  return curl_easy_setopt(handle, CURLOPT_PREREQFUNCTION, callback);
+}
 static inline CURLcode sbx_curl_response_code(CURL *handle, long *code) {
   return curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, code);
 }

@@ -3,12 +3,14 @@ internal import Glibc
 
 /// Requests under way, side by side on one thread: a receiver that hangs holds up nobody else.
 ///
-/// Confined to its thread. Every transfer has a deadline; redirects are not followed; proxies of the environment are not
+/// Confined to its thread. Every transfer has a deadline, of which only the time counts in which somebody works here: a process that
+/// was stopped, or that waited for something else, takes the answers that have come meanwhile. Redirects are not followed; proxies of the environment are not
 /// used, because the guard against forbidden addresses would then see only the proxy.
 @safe package final class Transfers {
   private let multi: UnsafeMutableRawPointer
   /// By the address of libcurl's handle.
   private var running: [UInt: Transfer] = [:]
+  private var workedAtNs: Int64?
 
   /// Once a process, before the first thread that sends.
   private static let isReady: Bool = curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK
@@ -32,11 +34,15 @@ internal import Glibc
   /// - Parameters:
   ///   - tag: comes back with the answer.
   ///   - deadlineMs: for all of it, the name's look-up included.
-  package func begin(_ request: OutboundRequest, tag: Int, deadlineMs: Int) throws(OutboundError) {
+  ///   - notAfterNs: CLOCK_MONOTONIC; nothing is said to the receiver later than this, also where this process was stopped
+  ///     in the middle: somebody else may have taken over by then.
+  package func begin(
+    _ request: OutboundRequest, tag: Int, deadlineMs: Int, notAfterNs: Int64 = .max
+  ) throws(OutboundError) {
     guard running.count < OutboundLimits.transfersMax else {
       throw OutboundError(code: 0, message: "too many requests are under way")
     }
-    let transfer = try Transfer(request, tag: tag, deadlineMs: deadlineMs)
+    let transfer = try Transfer(request, tag: tag, deadlineMs: deadlineMs, notAfterNs: notAfterNs)
     guard unsafe curl_multi_add_handle(multi, transfer.handle) == CURLM_OK else {
       throw OutboundError(code: 0, message: "libcurl takes no further request")
     }
@@ -50,7 +56,7 @@ internal import Glibc
   ) -> [(tag: Int, result: Result<OutboundAnswer, OutboundError>)] {
     var still: Int32 = 0
     unsafe curl_multi_perform(multi, &still)
-    var done = ended()
+    var done = ended() + overdue()
     if done.isEmpty && waitMs > 0 {
       var watched = descriptors.map { curl_waitfd(fd: $0, events: Int16(CURL_WAIT_POLLIN), revents: 0) }
       var count: Int32 = 0
@@ -58,6 +64,29 @@ internal import Glibc
       unsafe curl_multi_poll(multi, &watched, UInt32(watched.count), Int32(clamping: waitMs), &count)
       unsafe curl_multi_perform(multi, &still)
       done = ended()
+    }
+    return done
+  }
+
+  /// A longer pause between two calls than this does not count.
+  private static let countedPauseNs: Int64 = 1_000_000_000
+
+  /// Gives up what has used up its time; called after libcurl has read what was there.
+  private func overdue() -> [(tag: Int, result: Result<OutboundAnswer, OutboundError>)] {
+    let now = monotonicNs()
+    let elapsed = min(now - (workedAtNs ?? now), Self.countedPauseNs)
+    workedAtNs = now
+    var done: [(tag: Int, result: Result<OutboundAnswer, OutboundError>)] = []
+    for (key, transfer) in running {
+      transfer.leftNs -= elapsed
+      guard transfer.leftNs <= 0 else { continue }
+      running[key] = nil
+      unsafe _ = curl_multi_remove_handle(multi, transfer.handle)
+      done.append(
+        (
+          transfer.tag,
+          .failure(OutboundError(code: Int(CURLE_OPERATION_TIMEDOUT.rawValue), message: "no answer in time"))
+        ))
     }
     return done
   }
@@ -79,6 +108,9 @@ internal import Glibc
 @safe final class Transfer {
   let handle: UnsafeMutableRawPointer
   let tag: Int
+  /// Until it is given up.
+  var leftNs: Int64
+  private let notAfterNs: Int64
   var key: UInt { unsafe UInt(bitPattern: handle) }
   private var headers: UnsafeMutablePointer<curl_slist>?
   private var recipients: UnsafeMutablePointer<curl_slist>?
@@ -86,19 +118,22 @@ internal import Glibc
   private var answer: [UInt8] = []
   private let isMail: Bool
 
-  init(_ request: OutboundRequest, tag: Int, deadlineMs: Int) throws(OutboundError) {
+  init(_ request: OutboundRequest, tag: Int, deadlineMs: Int, notAfterNs: Int64) throws(OutboundError) {
     guard let handle = unsafe curl_easy_init() else { throw OutboundError(code: 0, message: "libcurl gives no handle") }
     unsafe self.handle = handle
     self.tag = tag
+    leftNs = Int64(deadlineMs) * 1_000_000
+    self.notAfterNs = notAfterNs
     isMail = if case .mail = request { true } else { false }
     let own = unsafe Unmanaged.passUnretained(self).toOpaque()
     set(CURLOPT_NOSIGNAL, 1)
-    set(CURLOPT_TIMEOUT_MS, deadlineMs)
     set(CURLOPT_CONNECTTIMEOUT_MS, min(deadlineMs, 5000))
     set(CURLOPT_FOLLOWLOCATION, 0)
     set(CURLOPT_PROXY, "")
     set(CURLOPT_USERAGENT, "signalbox")
     unsafe _ = sbx_curl_set_socket(handle, openGuardedSocket)
+    unsafe _ = sbx_curl_set_pointer(handle, CURLOPT_PREREQDATA, own)
+    unsafe _ = sbx_curl_set_before_request(handle, mayBegin)
     unsafe _ = sbx_curl_set_pointer(handle, CURLOPT_WRITEDATA, own)
     unsafe _ = sbx_curl_set_transfer(handle, CURLOPT_WRITEFUNCTION, receiveAnswer)
     switch request {
@@ -160,6 +195,8 @@ internal import Glibc
     unsafe _ = sbx_curl_set_transfer(handle, CURLOPT_READFUNCTION, sendMail)
   }
 
+  var maySpeak: Bool { monotonicNs() < notAfterNs }
+
   func received(_ bytes: UnsafeRawBufferPointer) {
     let room = OutboundLimits.answerBytesMax - answer.count
     if room > 0 { unsafe answer.append(contentsOf: bytes.prefix(room)) }
@@ -189,6 +226,22 @@ internal import Glibc
     return .success(
       OutboundAnswer(code: status, body: answer, retryAfterSeconds: seconds > 0 ? Int(clamping: seconds) : nil))
   }
+}
+
+private func monotonicNs() -> Int64 {
+  var time = timespec()
+  unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+  return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+}
+
+/// libcurl's CURLOPT_PREREQFUNCTION: connected, nothing said yet.
+private func mayBegin(
+  _ owner: UnsafeMutableRawPointer?, _: UnsafeMutablePointer<CChar>?, _: UnsafeMutablePointer<CChar>?, _: Int32,
+  _: Int32
+) -> Int32 {
+  guard let owner = unsafe owner else { return CURL_PREREQFUNC_ABORT }
+  let transfer = unsafe Unmanaged<Transfer>.fromOpaque(owner).takeUnretainedValue()
+  return transfer.maySpeak ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT
 }
 
 /// libcurl's CURLOPT_WRITEFUNCTION. What is beyond the limit is read and forgotten: cutting the transfer would look like a failure.

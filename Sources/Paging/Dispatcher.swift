@@ -1,3 +1,4 @@
+internal import Files
 internal import FleetModel
 package import Outbound
 package import Store
@@ -26,6 +27,8 @@ package final class Dispatcher {
   private enum Times {
     static let leaseSeconds = 10
     static let renewNs: Int64 = 3_000_000_000
+    /// Nothing new is said in the last moments of a lease.
+    static let marginNs: Int64 = 500_000_000
     /// How often somebody who does not hold the lease asks for it.
     static let askNs: Int64 = 1_000_000_000
     static let auditNs: Int64 = 15_000_000_000
@@ -52,6 +55,8 @@ package final class Dispatcher {
   private var unsettled: [(InFlight, DeliveryOutcome)] = []
   private var nextTag = 1
   private var leaseDueNs = Int64.min
+  /// CLOCK_MONOTONIC: after this somebody else may hold the lease.
+  private var leaseEndNs = Int64.min
   private var auditDueNs = Int64.min
   private var claimDueNs = Int64.min
   private var watchdogDueNs = Int64.min
@@ -120,6 +125,7 @@ package final class Dispatcher {
     _ store: Store, _ nowNs: Int64, _ monotonicNs: Int64, _ report: inout Report
   ) throws(StoreError) {
     guard monotonicNs >= leaseDueNs else { return }
+    leaseEndNs = Clock.monotonicNs() + Int64(Times.leaseSeconds) * 1_000_000_000 - Times.marginNs
     let taken = try store.takeLease("paging", holder: holder, seconds: Times.leaseSeconds)
     leaseDueNs = monotonicNs + (taken == nil ? Times.askNs : Times.renewNs)
     guard let taken else {
@@ -181,8 +187,9 @@ package final class Dispatcher {
   }
 
   private func claim(_ store: Store, _ lease: Lease, _ nowNs: Int64, _ monotonicNs: Int64) throws(StoreError) {
-    let busy = inFlight.values.map(\.delivery.receiver) + unsettled.map(\.0.delivery.receiver)
-    for delivery in try store.claimDeliveries(lease, busy: busy, plan: configuration.plan, nowNs: nowNs) {
+    var waiting: [String: Int] = [:]
+    for sent in Array(inFlight.values) + unsettled.map(\.0) { waiting[sent.delivery.receiver, default: 0] += 1 }
+    for delivery in try store.claimDeliveries(lease, inFlight: waiting, plan: configuration.plan, nowNs: nowNs) {
       guard let receiver = configuration.receivers[delivery.receiver] else {
         try expand(delivery, store, lease, nowNs)
         continue
@@ -190,7 +197,7 @@ package final class Dispatcher {
       let sent = InFlight(delivery: delivery, receiver: receiver, lease: lease)
       let request = Message(delivery, nowNs: nowNs, console: configuration.console).request(to: receiver)
       do throws(OutboundError) {
-        try transfers.begin(request, tag: nextTag, deadlineMs: Times.answerMs)
+        try transfers.begin(request, tag: nextTag, deadlineMs: Times.answerMs, notAfterNs: leaseEndNs)
         inFlight[nextTag] = sent
       } catch {
         unsettled.append((sent, .retry(atNs: nowNs + 1_000_000_000, answer: error.description)))

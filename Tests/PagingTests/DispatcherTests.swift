@@ -131,19 +131,24 @@ import Testing
     #expect(Set(ids).count == 1)
   }
 
-  @Test func aHolderWhoseLeaseIsOverNotesNothing() throws {
-    let configuration = configuration()
-    try store.apply([change(.opened)], plan: configuration.plan, nowNs: Self.nowNs)
-    let stopped = try Dispatcher(configuration, holder: "a") { 0 }
-    _ = try stopped.turn(store, nowNs: Self.nowNs, monotonicNs: 0, isWoken: true)
-    while receiver.requests().isEmpty { stopped.wait(maximumMs: 50, descriptors: [], nowNs: Self.nowNs) }
-    try store.connection.execute("update signalbox.leases set expires = now()")
-    let next = try Dispatcher(configuration, holder: "b") { 0 }
-    _ = try next.turn(store, nowNs: Self.nowNs, monotonicNs: 0, isWoken: false)
-    stopped.wait(maximumMs: 1000, descriptors: [], nowNs: Self.nowNs)
-    _ = try stopped.turn(store, nowNs: Self.nowNs, monotonicNs: 1, isWoken: true)
-    #expect(try count("state = 'delivered' and holder = 'a'") == 0)
-    try work(next) { try count("state = 'delivered' and holder = 'b'") == 1 }
+  @Test func aHolderWhoseLeaseIsOverNotesOnlyWhatAReceiverTook() throws {
+    for (path, isTaken) in [("200/duty", true), ("500/duty", false)] {
+      let configuration = configuration(path)
+      try store.connection.execute("delete from signalbox.incidents")
+      try store.connection.execute("delete from signalbox.leases")
+      try store.apply([change(.opened, "RES-\(isTaken)")], plan: configuration.plan, nowNs: Self.nowNs)
+      let stopped = try Dispatcher(configuration, holder: "a") { 0 }
+      _ = try stopped.turn(store, nowNs: Self.nowNs, monotonicNs: 0, isWoken: true)
+      let before = receiver.requests().count
+      while receiver.requests().count == before { stopped.wait(maximumMs: 50, descriptors: [], nowNs: Self.nowNs) }
+      try store.connection.execute("update signalbox.leases set expires = now()")
+      let next = try Dispatcher(configuration, holder: "b") { 0 }
+      _ = try next.turn(store, nowNs: Self.nowNs - 1_000_000_000, monotonicNs: 0, isWoken: false)
+      stopped.wait(maximumMs: 1000, descriptors: [], nowNs: Self.nowNs)
+      _ = try stopped.turn(store, nowNs: Self.nowNs, monotonicNs: 1, isWoken: true)
+      #expect(try count("state = 'delivered'") == (isTaken ? 1 : 0))
+      #expect(try count("last_answer like '500%'") == 0)
+    }
   }
 
   @Test func aReceiverThatFailsOnceGetsTheSameMessageAgain() throws {

@@ -148,7 +148,8 @@ import Testing
     // As if somebody else had delivered the end already.
     try store.connection.execute(
       "update signalbox.outbox set state = 'delivered', settled = now() where event = 'resolve'")
-    let claimed = try store.claimDeliveries(lease, busy: [], plan: Self.plan, nowNs: Self.nowNs + 6 * Self.secondNs)
+    let claimed = try store.claimDeliveries(
+      lease, inFlight: [:], plan: Self.plan, nowNs: Self.nowNs + 6 * Self.secondNs)
     #expect(claimed.isEmpty)
     #expect(try outbox("event = 'trigger' and state = 'superseded'") == 1)
   }
@@ -161,7 +162,7 @@ import Testing
     let second = try #require(try store.takeLease("paging", holder: "b", seconds: 60))
     #expect(second.fence == first.fence + 1)
     #expect(throws: StoreError.leaseLost) {
-      _ = try store.claimDeliveries(first, busy: [], plan: Self.plan, nowNs: Self.nowNs)
+      _ = try store.claimDeliveries(first, inFlight: [:], plan: Self.plan, nowNs: Self.nowNs)
     }
   }
 

@@ -11,7 +11,7 @@ internal import Transport
 struct GatewayEnvironment: Sendable {
   var index: Int
   var mailbox: Mailbox<GatewayMessage>
-  var rules: RulesThread
+  var writers: [WriterThread]
   var control: Mailbox<ControlMessage>
   var allowList: AllowList
   var settings: SettingsBook
@@ -109,8 +109,9 @@ final class Gateway {
       return call.finish(RPCStatus(.unauthenticated, "this certificate is not known"))
     }
     if environment.allowList.markUsed(fingerprint) { environment.control.post(.firstUsed(fingerprint)) }
+    let writer = environment.writers[Int(entry.host.low % UInt64(environment.writers.count))]
     let stream = ReportStream(
-      call: call, host: entry.host, id: SessionID(gateway: environment.index, number: call.id),
+      call: call, host: entry.host, id: SessionID(gateway: environment.index, number: call.id), writer: writer,
       environment: environment)
     streams[call.id] = stream
     environment.metrics.streamsOpen.add(1)

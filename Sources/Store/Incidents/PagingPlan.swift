@@ -71,6 +71,10 @@ enum IncidentLimits {
   static let spreadNamesMax = 20
   /// Changes of one transaction: the first page of a storm must not wait for its last incident.
   static let changesMax = 250
+  /// Messages that one receiver may have unanswered: one that hangs must not hold up the next incident's.
+  static let inFlightMax = 8
+  /// Above the limit of messages a minute, what waits goes out as one list, so long after the last one.
+  static let bundleNs: Int64 = 15_000_000_000
   /// Incidents that one message with a list names; it always tells how many there are.
   static let bundleNamesMax = 100
   /// What a claimed delivery waits for its answer before anybody tries again, s.

@@ -68,13 +68,15 @@ extension Store {
     _ incident: Int64, change: Int64, _ deliveries: [PlannedDelivery], _ nowNs: Int64, detail: String = ""
   ) throws(StoreError) {
     if deliveries.isEmpty { return }
+    let messageID = Self.messageID(incident: "$1", change: "$2", event: "event", receiver: "receiver", step: "step")
     try run(
       """
       insert into signalbox.outbox (incident, change_number, receiver, event, step, is_digest, message_id, detail, due,
         next_try, created)
-      select $1, $2, receiver, case step when 0 then 'trigger' else 'escalate' end, step, is_digest, \(Self.messageID), $7,
-        due, due, $8
-      from unnest($3::text[], $4::int2[], $5::bool[], $6::timestamptz[]) as d (receiver, step, is_digest, due)
+      select $1, $2, receiver, event, step, is_digest, \(messageID), $7, due, due, $8 from (
+        select *, case step when 0 then 'trigger' else 'escalate' end as event
+        from unnest($3::text[], $4::int2[], $5::bool[], $6::timestamptz[]) as d (receiver, step, is_digest, due)) planned
+      on conflict (message_id) do nothing
       """,
       [
         .int8(incident), .int4(Int32(clamping: change)), .texts(deliveries.map(\.receiver)),
@@ -85,7 +87,16 @@ extension Store {
   }
 
   /// An expression: an id that no other message has or had.
-  static let messageID = "'msg_' || replace(gen_random_uuid()::text, '-', '')"
+  static let randomMessageID = "'msg_' || replace(gen_random_uuid()::text, '-', '')"
+
+  /// An expression: the id of one message about an incident. It follows from what is said to whom, so that a page that went out while the
+  /// database was away has the id that its row will have: `PageID` computes the same.
+  static func messageID(incident: String, change: String, event: String, receiver: String, step: String) -> String {
+    """
+    'msg_' || encode(substring(sha256(convert_to((select dedup_key from signalbox.incidents where number = \(incident)) || '|' ||
+      \(change)::text || '|' || \(event)::text || '|' || \(receiver)::text || '|' || \(step)::text, 'UTF8')) from 1 for 16), 'hex')
+    """
+  }
 
   /// Nothing that has not been said yet will be.
   func cancel(_ incident: Int64, _ nowNs: Int64) throws(StoreError) {
@@ -106,16 +117,20 @@ extension Store {
       """, [.int8(incident), .time(us: nowNs / 1000)])
   }
 
-  /// One row for each receiver that has heard of the incident, or is about to.
+  /// One row for each receiver that has heard of the incident, may have, or is about to: an attempt without an answer may have
+  /// been heard.
   func tellWhoWasTold(_ incident: Int64, change: Int64, event: String, _ nowNs: Int64) throws(StoreError) {
+    let messageID = Self.messageID(incident: "$1", change: "$2", event: "$3", receiver: "receiver", step: "0")
     try run(
       """
       insert into signalbox.outbox (incident, change_number, receiver, event, message_id, due, next_try, created)
-      select $1, $2, receiver, $3, \(Self.messageID), $4, $4, $4 from (
+      select $1, $2, receiver, $3, \(messageID), $4, $4, $4 from (
         select distinct receiver from signalbox.outbox
         where incident = $1 and event in ('trigger', 'escalate') and not is_digest
-          and (state in ('waiting', 'delivered') or (state = 'cancelled' and attempts > 0))
+          and (state in ('waiting', 'delivered') or (state = 'cancelled' and attempts > 0)
+            or (state = 'refused' and attempts > 1))
       ) told
+      on conflict (message_id) do nothing
       """, [.int8(incident), .int4(Int32(clamping: change)), .text(event), .time(us: nowNs / 1000)])
   }
 

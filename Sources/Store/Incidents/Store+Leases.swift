@@ -2,6 +2,9 @@ internal import Postgres
 
 extension Store {
   /// Takes a lease that is free or over, or makes one's own longer. Times are the database's, so that clocks need not agree.
+  ///
+  /// What stands before a `/` in a holder's name names its place: a new process in the same place takes over from the one before
+  /// it, which is gone, at once.
   /// - Returns: nil while somebody else holds it.
   package func takeLease(_ name: String, holder: String, seconds: Int) throws(StoreError) -> Lease? {
     let rows = try ask(
@@ -11,6 +14,7 @@ extension Store {
       on conflict (name) do update set holder = $2, expires = clock_timestamp() + make_interval(secs => $3),
         fence = case when l.holder = $2 and l.expires > clock_timestamp() then l.fence else l.fence + 1 end
       where l.holder = $2 or l.expires <= clock_timestamp()
+        or ($2::text like '%/%' and split_part(l.holder, '/', 1) = split_part($2::text, '/', 1))
       returning fence
       """, [.text(name), .text(holder), .float8(Double(seconds))])
     return rows.int(0, 0).map { Lease(name: name, holder: holder, fence: $0) }

@@ -27,112 +27,7 @@ extension Store {
     }
   }
 
-  /// Takes what is due, at most one message for each receiver.
-  ///
-  /// Messages of one incident keep their order at each receiver, and one that is older than what was delivered is not sent.
-  /// - Parameter busy: receivers that have not answered the last message yet.
-  /// - Throws: `.leaseLost`.
-  package func claimDeliveries(
-    _ lease: Lease, busy: [String], plan: PagingPlan, nowNs: Int64
-  ) throws(StoreError) -> [Delivery] {
-    try inTransaction { () throws(StoreError) in
-      try requireLease(lease)
-      try supersede(nowNs)
-      let due = try ask(
-        """
-        select receiver, count(*), (array_agg(number order by urgency, number))[1],
-          (select count(distinct coalesce(d.bundle, d.message_id)) from signalbox.outbox d
-           where d.state = 'delivered' and d.receiver = o.receiver and d.settled > $1::timestamptz - interval '1 minute'
-             and d.event not in ('test', 'watchdog')),
-          (array_agg(bundle order by number) filter (where bundle is not null))[1], max(urgency), bool_or(is_digest)
-        from (
-          select number, receiver, bundle, is_digest,
-            case when bundle is not null then 0 when event in ('test', 'watchdog') then 1 else 2 end as urgency
-          from signalbox.outbox o
-          where state = 'waiting' and next_try <= $1 and due <= $1 and not (receiver = any($2))
-            and not exists (select from signalbox.outbox e where e.incident = o.incident and e.receiver = o.receiver
-              and e.state = 'waiting' and (e.change_number, e.step) < (o.change_number, o.step) and e.due <= $1)
-        ) o group by receiver
-        """, [.time(us: nowNs / 1000), .texts(busy)])
-      var deliveries: [Delivery] = []
-      for row in 0..<due.count {
-        guard let receiver = due.text(row, 0), let first = due.int(row, 2) else { continue }
-        let left = Int64(plan.messagesPerMinute) - (due.int(row, 3) ?? 0)
-        // A test and the watchdog are never held back, nor is what was sent already.
-        let isFree = due.text(row, 4) != nil || (due.int(row, 5) ?? 2) < 2
-        let bundle: Bundle
-        if let known = due.text(row, 4) {
-          bundle = .known(known)
-        } else if isFree {
-          bundle = .single(first)
-        } else if left <= 0 {
-          continue
-        } else if (due.int(row, 1) ?? 1) > left || due.bool(row, 6) == true {
-          bundle = .allDue
-        } else {
-          bundle = .single(first)
-        }
-        if let delivery = try claim(bundle, receiver, lease, nowNs) { deliveries.append(delivery) }
-      }
-      return deliveries
-    }
-  }
-
-  private enum Bundle {
-    case single(Int64)
-    case known(String)
-    /// Everything that is due becomes one message.
-    case allDue
-  }
-
-  /// Contradicts nothing that was said later.
-  private func supersede(_ nowNs: Int64) throws(StoreError) {
-    try run(
-      """
-      update signalbox.outbox o set state = 'superseded', settled = $1
-      where o.state = 'waiting' and o.next_try <= $1 and exists (
-        select from signalbox.outbox d where d.incident = o.incident and d.receiver = o.receiver
-          and d.state = 'delivered' and d.change_number > o.change_number)
-      """, [.time(us: nowNs / 1000)])
-  }
-
-  private func claim(
-    _ bundle: Bundle, _ receiver: String, _ lease: Lease, _ nowNs: Int64
-  ) throws(StoreError) -> Delivery? {
-    let condition: String
-    let parameter: Parameter
-    switch bundle {
-    case .single(let number): (condition, parameter) = ("number = $5", .int8(number))
-    case .known(let id): (condition, parameter) = ("bundle = $5", .text(id))
-    case .allDue:
-      (condition, parameter) = (
-        "bundle is null and due <= $4 and event not in ('test', 'watchdog') and $5", .bool(true)
-      )
-    }
-    let isNew = if case .allDue = bundle { true } else { false }
-    let rows = try ask(
-      """
-      update signalbox.outbox set holder = $1, fence = $2, attempts = attempts + 1,
-        next_try = $4::timestamptz + interval '\(IncidentLimits.claimSeconds) s',
-        bundle = \(isNew ? "(select \(Self.messageID) from (select 1 offset 0) once)" : "bundle")
-      where state = 'waiting' and receiver = $3 and next_try <= $4 and \(condition)
-      returning number, event, message_id, attempts, detail, bundle, incident
-      """, [.text(lease.holder), .int8(lease.fence), .text(receiver), .time(us: nowNs / 1000), parameter])
-    guard rows.count > 0, let event = rows.text(0, 1).flatMap(Delivery.Event.init), let id = rows.text(0, 2) else {
-      return nil
-    }
-    let bundleID = rows.text(0, 5)
-    let numbers = (0..<rows.count).compactMap { rows.int($0, 6) }
-    let distinct = Array(Set(numbers))
-    return Delivery(
-      rows: (0..<rows.count).compactMap { rows.int($0, 0) }, receiver: receiver,
-      event: bundleID == nil ? event : .trigger, messageID: bundleID ?? id,
-      attempts: (0..<rows.count).compactMap { rows.int($0, 3) }.max().map { Int($0) } ?? 1,
-      detail: rows.text(0, 4) ?? "", incidents: try incidents(distinct), incidentCount: distinct.count,
-      isList: bundleID != nil)
-  }
-
-  private func incidents(_ numbers: [Int64]) throws(StoreError) -> [IncidentRecord] {
+  func incidents(_ numbers: [Int64]) throws(StoreError) -> [IncidentRecord] {
     if numbers.isEmpty { return [] }
     let rows = try ask(
       """
@@ -164,12 +59,14 @@ extension Store {
   }
 
   /// Notes how a message was answered. After three failures, and at a refusal, the fallback route is told as well.
+  ///
+  /// That a receiver took a message is a fact, whoever holds the lease by now: noting it keeps the next holder from saying it again.
   /// - Throws: `.leaseLost`: the new holder sends it again under the same id.
   package func settle(
     _ delivery: Delivery, _ outcome: DeliveryOutcome, _ lease: Lease, plan: PagingPlan, nowNs: Int64
   ) throws(StoreError) {
     try inTransaction { () throws(StoreError) in
-      try requireLease(lease)
+      if case .delivered = outcome {} else { try requireLease(lease) }
       switch outcome {
       case .delivered(let answer):
         if try settle(delivery, "delivered", answer, nowNs) { try noteDelivered(delivery, nowNs) }
@@ -226,16 +123,24 @@ extension Store {
       [.int8s(delivery.rows), .time(us: nowNs / 1000), .text(kind), .text(Self.shortened(detail))])
   }
 
+  /// The fallback hears what the receiver should have heard, and what it was told since: an end or an answer may be known already.
   private func tellFallback(_ delivery: Delivery, _ plan: PagingPlan, _ nowNs: Int64) throws(StoreError) {
     guard let fallback = plan.fallback, fallback != delivery.receiver, delivery.event != .test else { return }
+    let messageID = Self.messageID(
+      incident: "o.incident", change: "o.change_number", event: "o.event", receiver: "$2", step: "o.step")
     try run(
       """
       insert into signalbox.outbox (incident, change_number, receiver, event, step, message_id, detail, due, next_try, created)
-      select o.incident, o.change_number, $2, o.event, o.step, \(Self.messageID), 'in place of ' || o.receiver, $3, $3, $3
-      from signalbox.outbox o where o.number = any($1) and o.event in ('trigger', 'escalate')
+      select o.incident, o.change_number, $2, o.event, o.step, \(messageID), 'in place of ' || o.receiver, $3, $3, $3
+      from signalbox.outbox o
+      where o.incident in (select incident from signalbox.outbox where number = any($1) and event in ('trigger', 'escalate'))
+        and (o.number = any($1) or (o.receiver = $4 and o.event in ('acknowledge', 'resolve')
+          and o.change_number > (select min(change_number) from signalbox.outbox n where n.number = any($1) and n.incident = o.incident)))
+        and o.event in ('trigger', 'escalate', 'acknowledge', 'resolve')
         and not exists (select from signalbox.outbox f where f.incident = o.incident and f.receiver = $2
-          and f.change_number = o.change_number and f.step = o.step)
-      """, [.int8s(delivery.rows), .text(fallback), .time(us: nowNs / 1000)])
+          and f.change_number = o.change_number and f.event = o.event and f.step = o.step)
+      on conflict (message_id) do nothing
+      """, [.int8s(delivery.rows), .text(fallback), .time(us: nowNs / 1000), .text(delivery.receiver)])
   }
 
   /// Asks for a message that belongs to no incident: a test, or the watchdog's.
@@ -247,7 +152,7 @@ extension Store {
     let rows = try ask(
       """
       insert into signalbox.outbox (receiver, event, message_id, detail, due, next_try, created)
-      values ($1, $2, \(Self.messageID), $3, $4, $4, $4) returning number
+      values ($1, $2, \(Self.randomMessageID), $3, $4, $4, $4) returning number
       """, [.text(receiver), .text(event.rawValue), .text(detail), .time(us: nowNs / 1000)])
     try wakePaging()
     return rows.int(0, 0) ?? 0

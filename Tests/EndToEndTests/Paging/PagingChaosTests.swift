@@ -1,0 +1,121 @@
+import Foundation
+import Postgres
+import Testing
+
+extension EndToEndTests {
+  /// Collector, PostgreSQL and receiver are killed and stopped at random moments of state → outbox → HTTP, while the receiver answers
+  /// 200, 400, 429, 500, late, never, or takes a page and hangs up.
+  ///
+  /// `SIGNALBOX_PAGING_KILLS` sets how many faults each run has (5), `SIGNALBOX_CHAOS_SEED` replays their order.
+  @Suite(.timeLimit(.minutes(60))) struct PagingChaos {
+    @Test(arguments: [1, 2]) func noPageIsLostOrDoubledAndNoStepIsSkipped(collectors: Int) throws {
+      let environment = Foundation.ProcessInfo.processInfo.environment
+      let kills = Int(environment["SIGNALBOX_PAGING_KILLS"] ?? "") ?? 5
+      let seed = UInt64(environment["SIGNALBOX_CHAOS_SEED"] ?? "") ?? UInt64.random(in: 1...1_000_000)
+      let name = collectors == 1 ? "single" : "pair"
+      print("paging chaos \(name): \(kills) faults, SIGNALBOX_CHAOS_SEED=\(seed)")
+      let fleet = try PagingFleet(name, collectors: collectors, seed: seed)
+      defer { fleet.tearDown() }
+      let driver = IncidentDriver(fleet, seed: seed &+ 1)
+      driver.start()
+      var faults = Faults(fleet, seed: seed &+ 2)
+      for _ in 0..<kills {
+        faults.waitForMoment(driver)
+        try faults.next()
+      }
+      let incidents = driver.stop()
+      try settle(fleet, seed)
+      let account = PageAccount(incidents, try fleet.receiver.pages(), steps: try fleet.steps())
+      #expect(try fleet.steps().count >= incidents.count * 2)
+      print("paging chaos \(name): \(faults.line): \(account.line)")
+      #expect(account.lost == [], "seed \(seed)")
+      #expect(account.doubled == [], "seed \(seed)")
+      #expect(account.secondMessages == [], "seed \(seed)")
+      #expect(account.skipped == [], "seed \(seed)")
+      #expect(account.late.allSatisfy { $0 <= PageAccount.lateMax }, "seed \(seed): \(account.late.max() ?? 0) s")
+    }
+
+    /// Until everything that was to be said is said.
+    private func settle(_ fleet: PagingFleet, _ seed: UInt64) throws {
+      let deadline = Date(timeIntervalSinceNow: 180)
+      while try fleet.count("signalbox.outbox where state = 'waiting'") > 0 {
+        if Date() > deadline {
+          let errors = fleet.collectors.compactMap { $0?.errors.suffix(2000) }.joined(separator: "\n")
+          throw HarnessError("pages wait still (seed \(seed)); \(errors)")
+        }
+        usleep(200_000)
+      }
+    }
+  }
+
+  /// What goes wrong, one thing after another.
+  private struct Faults {
+    private let fleet: PagingFleet
+    private var random: SplitMix
+    private var counts: [String: Int] = [:]
+
+    init(_ fleet: PagingFleet, seed: UInt64) {
+      self.fleet = fleet
+      random = SplitMix(state: seed)
+    }
+
+    var line: String { counts.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }.joined(separator: ", ") }
+
+    /// Half of the faults come within the milliseconds in which a new incident becomes a row, a request and an answer.
+    mutating func waitForMoment(_ driver: IncidentDriver) {
+      if Bool.random(using: &random) {
+        let before = driver.count
+        let deadline = Date(timeIntervalSinceNow: 3)
+        while driver.count == before, Date() < deadline { usleep(500) }
+        usleep(UInt32.random(in: 0...30_000, using: &random))
+      } else {
+        usleep(UInt32.random(in: 50_000...800_000, using: &random))
+      }
+    }
+
+    mutating func next() throws {
+      let index = Int.random(in: 0..<fleet.collectors.count, using: &random)
+      switch Int.random(in: 0..<10, using: &random) {
+      case 0..<3:
+        count("kills of a collector")
+        fleet.collectors[index]?.kill()
+        pause(0.5)
+        try fleet.startCollector(index)
+      case 3..<5:
+        count("stops of a collector")
+        guard let pid = fleet.collectors[index]?.pid else { return }
+        // One in four is longer than the lease.
+        try stop([pid], seconds: Int.random(in: 0..<4, using: &random) == 0 ? 11...14 : 0.1...2)
+      case 5:
+        count("kills of PostgreSQL")
+        if let pid = fleet.databaseProcesses.first { kill(pid, SIGKILL) }
+        pause(1)
+        try fleet.startDatabase()
+      case 6:
+        count("stops of PostgreSQL")
+        try stop(fleet.databaseProcesses, seconds: 0.1...5)
+      case 7..<9:
+        count("kills of the receiver")
+        fleet.receiver.program?.kill()
+        pause(1)
+        try fleet.receiver.start()
+      default:
+        count("stops of the receiver")
+        guard let pid = fleet.receiver.program?.pid else { return }
+        try stop([pid], seconds: Int.random(in: 0..<4, using: &random) == 0 ? 11...12 : 0.1...2)
+      }
+    }
+
+    private mutating func count(_ what: String) { counts[what, default: 0] += 1 }
+
+    private mutating func pause(_ seconds: Double) {
+      usleep(UInt32(Double.random(in: 0...seconds, using: &random) * 1_000_000))
+    }
+
+    private mutating func stop(_ processes: [Int32], seconds: ClosedRange<Double>) throws {
+      for pid in processes { kill(pid, SIGSTOP) }
+      usleep(UInt32(Double.random(in: seconds, using: &random) * 1_000_000))
+      for pid in processes { kill(pid, SIGCONT) }
+    }
+  }
+}
