@@ -69,7 +69,7 @@ let package = Package(
       "Collector",
       [
         "FleetModel", "Schema", "Files", "EventLoop", "TLS", "RPC", "Transport", "Store", "Postgres", "Paging",
-        "Outbound", "RuleFiles", logging,
+        "Outbound", "Rules", "RuleFiles", logging,
       ]),
     library("Simulation", ["FleetModel", "Schema", "Files", "Store", "Agent", "Collector"]),
     library(

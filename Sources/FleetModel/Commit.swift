@@ -43,6 +43,10 @@ package struct Fence: Sendable, Equatable {
   package var files: [FileMark]
   /// The stream before this one was alive moments ago under another instance and boot: a cloned identity.
   package var isSuspectedClone: Bool
+  /// What rules and profiles choose by; the host's name is always among them, as `host`.
+  package var labels: [String: String]
+  /// What the rules last kept of the host; nil where nothing is.
+  package var ruleState: SavedRuleState?
 
   package init(
     hostNumber: Int32, hostName: String, epoch: UInt64, lanes: [LaneMark], files: [FileMark], isSuspectedClone: Bool
@@ -53,5 +57,43 @@ package struct Fence: Sendable, Equatable {
     self.lanes = lanes
     self.files = files
     self.isSuspectedClone = isSuspectedClone
+    labels = ["host": hostName]
+    ruleState = nil
+  }
+}
+
+/// What the rules remember of a host, for the database. Opaque to it.
+package struct SavedRuleState: Sendable, Equatable {
+  /// 0 stands for the whole fleet.
+  package var hostNumber: Int32
+  /// Of the host's stream when it was kept: a later one's is not replaced.
+  package var epoch: UInt64
+  package var bytes: [UInt8]
+
+  package init(hostNumber: Int32, epoch: UInt64, bytes: [UInt8]) {
+    self.hostNumber = hostNumber
+    self.epoch = epoch
+    self.bytes = bytes
+  }
+}
+
+/// A host as the collectors' common memory has it.
+package struct KnownHost: Sendable, Equatable {
+  package var id: HostID
+  package var number: Int32
+  package var name: String
+  package var labels: [String: String]
+  /// Of its newest stream.
+  package var epoch: UInt64
+  /// When any collector last heard of it, ns since 1970; 0 = never.
+  package var lastSeenNs: Int64
+
+  package init(id: HostID, number: Int32, name: String) {
+    self.id = id
+    self.number = number
+    self.name = name
+    labels = ["host": name]
+    epoch = 0
+    lastSeenNs = 0
   }
 }

@@ -4,7 +4,20 @@ package import Rules
 
 /// Rule files and their cases on disk.
 package enum RuleDirectory {
-  /// Reads rules from files and directories (their `*.yaml`, not those of directories below).
+  /// Where the rules that come with Signalbox lie: beside the installed programs, or in the tree that they were built in.
+  ///
+  /// - Returns: nil where they are nowhere.
+  package static func shipped() -> String? {
+    let own = (try? HostFiles.readLink("/proc/self/exe")) ?? ""
+    let beside = HostFiles.directory(of: own)
+    let places = [
+      beside + "/../share/signalbox/rules", "/usr/share/signalbox/rules", beside + "/../../../deploy/rules",
+    ]
+    return places.first { (try? FileStatus.of(path: $0)) != nil }
+  }
+
+  /// Reads rules from files, directories (their `*.yaml`, not those of directories below) and patterns of file names, such
+  /// as `rules/*.yaml`.
   ///
   /// - Returns: the rules that are right, and every mistake of every file.
   package static func rules(_ paths: [String]) -> (set: RuleSet, mistakes: [DocumentMistake]) {
@@ -33,6 +46,10 @@ package enum RuleDirectory {
   private static func files(_ paths: [String], _ mistakes: inout [DocumentMistake]) -> [String] {
     var files: [String] = []
     for path in paths {
+      if HostFiles.name(of: path).contains(where: { $0 == "*" || $0 == "?" }) {
+        files += matching(path, &mistakes)
+        continue
+      }
       if path.hasSuffix(".yaml") || path.hasSuffix(".yml") {
         files.append(path)
         continue
@@ -46,6 +63,19 @@ package enum RuleDirectory {
       }
     }
     return files
+  }
+
+  private static func matching(_ pattern: String, _ mistakes: inout [DocumentMistake]) -> [String] {
+    let directory = HostFiles.directory(of: pattern)
+    let wanted = Wildcard(HostFiles.name(of: pattern))
+    do {
+      let names = try HostFiles.list(directory).filter(wanted.matches).sorted()
+      if names.isEmpty { mistakes.append(DocumentMistake(file: pattern, line: 0, message: "fits no file")) }
+      return names.map { directory + "/" + $0 }
+    } catch {
+      mistakes.append(DocumentMistake(file: pattern, line: 0, message: "cannot be read: \(error)"))
+      return []
+    }
   }
 
   private static func tree(_ file: String, _ mistakes: inout [DocumentMistake]) -> DocumentNode? {

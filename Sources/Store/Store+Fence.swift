@@ -9,15 +9,18 @@ extension Store {
   /// - Throws: `.unknownHost`, `.revokedHost`, `.database`.
   package func fence(host: HostID, hello: Hello, receivedNs: Int64) throws(StoreError) -> Fence {
     try connection.transaction(mapping: StoreError.database) { () throws(StoreError) in
-      let (number, name) = try activeHost(host)
+      let (number, name, labels) = try activeHost(host)
       let before = try lockEpoch(number)
       let receivedUs = receivedNs / 1000
       let epoch = try raiseEpoch(number, hello, receivedUs)
       try storeFacts(number, hello)
-      return Fence(
+      var fence = Fence(
         hostNumber: number, hostName: name, epoch: epoch, lanes: try laneMarks(number, hello.spoolID),
         files: try openFiles(number),
         isSuspectedClone: before.map { $0.isAlive(at: receivedUs, asOtherThan: hello) } ?? false)
+      fence.labels.merge(labels) { own, _ in own }
+      fence.ruleState = try ruleStates(of: number).first
+      return fence
     }
   }
 
@@ -30,13 +33,14 @@ extension Store {
     }
   }
 
-  private func activeHost(_ host: HostID) throws(StoreError) -> (number: Int32, name: String) {
-    let rows = try asking { () throws(PostgresError) in
-      try connection.query("select number, name, state from signalbox.hosts where host_id = $1", [.id(host)])
-    }
+  private func activeHost(
+    _ host: HostID
+  ) throws(StoreError) -> (number: Int32, name: String, labels: [String: String]) {
+    let rows = try ask(
+      "select number, name, state, \(Self.labelsText) from signalbox.hosts h where host_id = $1", [.id(host)])
     guard rows.count == 1, let number = rows.int(0, 0) else { throw .unknownHost }
     if rows.text(0, 2) == "revoked" { throw .revokedHost }
-    return (Int32(clamping: number), rows.text(0, 1) ?? "")
+    return (Int32(clamping: number), rows.text(0, 1) ?? "", Self.labels(rows.text(0, 3)))
   }
 
   /// The host's stream before this one.

@@ -22,9 +22,8 @@ import Testing
     "Paging": ["FleetModel", "Files", "TLS", "Store", "Outbound"],
     "Agent": ["FleetModel", "Schema", "Files", "EventLoop", "TLS", "RPC", "Transport", "NVML"],
     "Collector": [
-      "FleetModel", "Schema", "Files", "EventLoop", "TLS", "RPC", "Transport", "Store", "Postgres", "RuleFiles",
-      "Logging",
-      "Synchronization", "Paging", "Outbound",
+      "FleetModel", "Schema", "Files", "EventLoop", "TLS", "RPC", "Transport", "Store", "Postgres", "Rules",
+      "RuleFiles", "Logging", "Synchronization", "Paging", "Outbound",
     ],
     "Simulation": ["FleetModel", "Files", "Glibc", "Schema", "Store", "Agent", "Collector"],
     "Commands": [

@@ -15,6 +15,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends libnghttp2-14 l
     libstdc++6 ca-certificates tzdata \
  && rm -rf /var/lib/apt/lists/* && useradd --system --uid 10001 --home /var/lib/signalbox --create-home signalbox
 COPY --from=build /usr/local/bin/signalbox-collector /usr/local/bin/signalbox /usr/local/bin/
+COPY deploy/rules /usr/local/share/signalbox/rules
 USER signalbox
 VOLUME /var/lib/signalbox
 EXPOSE 7443

@@ -11,7 +11,7 @@ internal import Transport
 struct GatewayEnvironment: Sendable {
   var index: Int
   var mailbox: Mailbox<GatewayMessage>
-  var writers: [WriterThread]
+  var rules: RulesThread
   var control: Mailbox<ControlMessage>
   var allowList: AllowList
   var settings: SettingsBook
@@ -109,9 +109,8 @@ final class Gateway {
       return call.finish(RPCStatus(.unauthenticated, "this certificate is not known"))
     }
     if environment.allowList.markUsed(fingerprint) { environment.control.post(.firstUsed(fingerprint)) }
-    let writer = environment.writers[Int(entry.host.low % UInt64(environment.writers.count))]
     let stream = ReportStream(
-      call: call, host: entry.host, id: SessionID(gateway: environment.index, number: call.id), writer: writer,
+      call: call, host: entry.host, id: SessionID(gateway: environment.index, number: call.id),
       environment: environment)
     streams[call.id] = stream
     environment.metrics.streamsOpen.add(1)

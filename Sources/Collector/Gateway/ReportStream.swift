@@ -11,7 +11,6 @@ final class ReportStream {
   let host: HostID
   private let id: SessionID
   private let call: ServerCall
-  private let writer: WriterThread
   private let environment: GatewayEnvironment
   private var session: HostSession
   private var ended: ((UInt64) -> Void)?
@@ -19,11 +18,10 @@ final class ReportStream {
   private var heldBytes = 0
   private var heldMessages = 0
 
-  init(call: ServerCall, host: HostID, id: SessionID, writer: WriterThread, environment: GatewayEnvironment) {
+  init(call: ServerCall, host: HostID, id: SessionID, environment: GatewayEnvironment) {
     self.call = call
     self.host = host
     self.id = id
-    self.writer = writer
     self.environment = environment
     session = HostSession(host: host)
   }
@@ -32,8 +30,8 @@ final class ReportStream {
   func begin(_ ended: @escaping (UInt64) -> Void) {
     self.ended = ended
     call.onMessage = { [unowned self] bytes in received(bytes) }
-    call.onEnd = { [unowned self] in finish(.ok) }
-    call.onClosed = { [unowned self] _ in over() }
+    call.onEnd = { [unowned self] in finish(.ok, .byAgent) }
+    call.onClosed = { [unowned self] status in over(status.code == .cancelled ? .byAgent : .lost) }
     call.onDrain = { [unowned self] in finish(RPCStatus(.unavailable, "the collector stops; connect again")) }
   }
 
@@ -57,9 +55,9 @@ final class ReportStream {
     grantWindow()
   }
 
-  /// Gives window back while the session and the writer have room: that is the back-pressure.
+  /// Gives window back while the session, the rules and the writer have room: that is the back-pressure.
   func grantWindow() {
-    guard heldMessages > 0, session.wantsInput, !writer.isBehind else { return }
+    guard heldMessages > 0, session.wantsInput, !environment.rules.isBehind(host) else { return }
     let (bytes, messages) = (heldBytes, heldMessages)
     (heldBytes, heldMessages) = (0, 0)
     call.consumed(bytes, messages: messages)
@@ -71,7 +69,7 @@ final class ReportStream {
       let message = ControlMessage.fence(host: host, hello, receivedNs: Clock.wallNs(), session: id)
       if !environment.control.post(message) { fenced(.failure(FenceFailure(reason: "too many streams begin at once"))) }
     case .stage(let batch, let bytes):
-      if !writer.stage(batch, of: id, bytes: bytes) { overrun() }
+      if !environment.rules.stage(batch, of: id, bytes: bytes) { overrun() }
     case .send(let frame):
       var bytes: [UInt8] = []
       Wire.encode(frame, into: &bytes)
@@ -89,11 +87,22 @@ final class ReportStream {
         environment.logger.warning(
           "two machines with one identity", metadata: ["host": "\(fence.hostName)", "epoch": "\(fence.epoch)"])
       }
-      let settings = environment.settings.settings(of: fence.hostName)
+      beginRules(fence)
+      let settings = environment.settings.settings(of: fence.labels)
       session.fenceReceived(fence, settings: settings, nowNs: Clock.wallNs()).map(carryOut)
     case .failure(let failure): session.fenceFailed(failure.reason).map(carryOut)
     }
     grantWindow()
+  }
+
+  /// Before the first batch: the rules take the host up where they left it, on whichever collector that was.
+  private func beginRules(_ fence: Fence) {
+    var known = KnownHost(id: host, number: fence.hostNumber, name: fence.hostName)
+    known.labels = fence.labels
+    known.epoch = fence.epoch
+    known.lastSeenNs = Clock.wallNs()
+    environment.rules.mailbox.post(
+      .began(RuleSession(id: id, host: known, saved: fence.ruleState, address: call.peer.address.host)))
   }
 
   func settled(_ outcomes: [CommitOutcome]) {
@@ -104,8 +113,8 @@ final class ReportStream {
   func overrun() { close(.overLimit("the collector holds all it can")) }
 
   func settingsChanged() {
-    guard let host = session.fence?.hostName else { return }
-    session.settingsChanged(environment.settings.settings(of: host)).map(carryOut)
+    guard let labels = session.fence?.labels else { return }
+    session.settingsChanged(environment.settings.settings(of: labels)).map(carryOut)
   }
 
   // MARK: End
@@ -116,18 +125,19 @@ final class ReportStream {
     finish(RPCStatus(RPCCode(rawValue: Int(end.statusCode)) ?? .unknown, end.description))
   }
 
-  private func finish(_ status: RPCStatus) {
+  private func finish(_ status: RPCStatus, _ end: StreamEnd = .byCollector) {
     call.finish(status)
-    over()
+    over(end)
   }
 
-  private func over() {
+  private func over(_ end: StreamEnd) {
     guard let ended else { return }
     self.ended = nil
     if let fence = session.fence {
       environment.control.post(.ended(hostNumber: fence.hostNumber, epoch: fence.epoch, atNs: Clock.wallNs()))
     }
     session.disconnected()
+    environment.rules.mailbox.post(.ended(id, end))
     ended(id.number)
   }
 }

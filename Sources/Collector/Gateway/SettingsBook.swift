@@ -29,7 +29,8 @@ final class SettingsBook: Sendable {
 
   var paging: PagingConfiguration? { state.withLock { $0.configuration.paging } }
 
-  func settings(of host: String) -> Settings {
-    state.withLock { $0.configuration.settings(labels: ["host": host], revision: $0.revision) }
+  /// - Parameter labels: of the host, its name among them.
+  func settings(of labels: [String: String]) -> Settings {
+    state.withLock { $0.configuration.settings(labels: labels, revision: $0.revision) }
   }
 }

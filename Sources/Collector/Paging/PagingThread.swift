@@ -11,8 +11,10 @@ internal import Store
 /// While the database is away changes wait here, in order; a page is sent when its row is there.
 final class PagingThread: Sendable {
   enum Message: Sendable {
-    /// From the rules, oldest first.
+    /// From whoever else has something to say, oldest first.
     case changes([IncidentChange])
+    /// From the rules, in order: answered once it is in the database.
+    case record(RuleRecord)
     case configuration(PagingConfiguration?)
     case stop
   }
@@ -54,6 +56,10 @@ final class PagingThread: Sendable {
     var isGoingOn = true
     private var dispatcher: Dispatcher?
     private var waiting: [IncidentChange] = []
+    /// Records whose changes wait or have just been written.
+    private var records: [RuleRecord] = []
+    /// The newest record that is written, until the rules have heard of it.
+    private var answer: RuleRecord?
     private var isListening = false
     private var descriptor: Int32?
 
@@ -86,16 +92,21 @@ final class PagingThread: Sendable {
           nowNs: Clock.wallNs())
         messages = thread.mailbox.take()
       } else {
-        messages = thread.mailbox.wait(maximumMs: waiting.isEmpty ? 1000 : Int32(PagingThread.waitMs))
+        messages = thread.mailbox.wait(
+          maximumMs: waiting.isEmpty && records.isEmpty && answer == nil ? 1000 : Int32(PagingThread.waitMs))
       }
       for message in messages {
         switch message {
         case .changes(let changes): waiting += changes
+        case .record(let record):
+          waiting += record.changes
+          records.append(record)
         case .configuration(let configuration): configure(configuration)
         case .stop: isGoingOn = false
         }
       }
-      guard dispatcher != nil || !waiting.isEmpty else { return }
+      tellRules()
+      guard dispatcher != nil || !waiting.isEmpty || !records.isEmpty else { return }
       do throws(StoreError) {
         try connection.use { (store: Store) throws(StoreError) in try work(store) }
       } catch {
@@ -121,9 +132,23 @@ final class PagingThread: Sendable {
         isWoken = true
         thread.metrics.incidentsOpened.add(UInt64(done.opened))
       }
+      try keepStates(store)
       guard let dispatcher else { return }
       tell(
         try dispatcher.turn(store, nowNs: Clock.wallNs(), monotonicNs: Clock.monotonicNs(), isWoken: isWoken))
+    }
+
+    /// After the changes: a state says that its findings are known.
+    private func keepStates(_ store: Store) throws(StoreError) {
+      guard let last = records.last else { return }
+      try store.save(records.flatMap(\.states), nowNs: Clock.wallNs())
+      records = []
+      answer = last
+      tellRules()
+    }
+
+    private func tellRules() {
+      if let record = answer, record.reply.post(.recorded(record.number)) { answer = nil }
     }
 
     private func tell(_ report: Dispatcher.Report) {
@@ -145,6 +170,7 @@ final class PagingThread: Sendable {
         if !waiting.isEmpty {
           try store.apply(waiting, plan: dispatcher?.configuration.plan ?? .none, nowNs: Clock.wallNs())
         }
+        try keepStates(store)
         try dispatcher?.end(store)
       }
       connection.close()

@@ -3,6 +3,8 @@ internal import Files
 internal import FleetModel
 package import Logging
 internal import Postgres
+internal import RuleFiles
+internal import Rules
 internal import Store
 internal import TLS
 
@@ -21,9 +23,13 @@ package final class CollectorProgram {
   private var control: ControlThread?
   private var housekeeping: HousekeepingThread?
   private var paging: PagingThread?
+  private var rules: RulesThread?
+  private var rulesThread: LoopThread?
+  private var keeper: RuleKeeper?
   private var threads: [LoopThread] = []
   private var gatewayThreads: [LoopThread] = []
   private let settings: SettingsBook
+  private let firstRules: RuleSet
   private let allowList = AllowList()
   private var statusServer: StatusServer?
   private var isStopping = false
@@ -50,18 +56,9 @@ package final class CollectorProgram {
     // Blocked before the first thread starts, so that all threads leave them to this loop.
     signals = try SignalSource([.hangup, .interrupt, .terminate])
     loop = try EventLoop()
-    settings = SettingsBook(try Self.configuration(options))
-  }
-
-  private static func configuration(_ options: CollectorOptions) throws -> Configuration {
-    guard let path = options.configurationPath else { return Configuration() }
-    do {
-      return try ConfigurationReader.read(String(decoding: HostFiles.read(path), as: UTF8.self), file: path)
-    } catch let error as FileError {
-      throw CollectorFailure(.usage, "\(error); name a readable file with --config")
-    } catch let error as DocumentMistake {
-      throw CollectorFailure(.usage, "\(error)")
-    }
+    let configuration = try Self.configuration(options)
+    settings = SettingsBook(configuration)
+    firstRules = try Self.rules(configuration)
   }
 
   // MARK: Start
@@ -136,25 +133,41 @@ package final class CollectorProgram {
       database: database, gateways: gateways, service: service, allowList: allowList, metrics: metrics, logger: logger)
     self.control = control
     threads.append(try control.start())
-    let address = try startGateways(try serverIdentity(authority), control)
+    let rules = try startRules(database)
+    let address = try startGateways(try serverIdentity(authority), control, rules)
     let housekeeping = try HousekeepingThread(
       database: database, gateways: gateways, allowList: allowList, settings: settings, metrics: metrics,
       logger: logger, advertised: advertised(address), pin: authority.pin)
     self.housekeeping = housekeeping
     threads.append(try housekeeping.start())
+    return address
+  }
+
+  private func startRules(_ database: DatabaseURL) throws -> RulesThread {
     let paging = try PagingThread(
       database: database, stateDirectory: options.stateDirectory, configuration: settings.paging, metrics: metrics,
       logger: logger)
     self.paging = paging
     threads.append(try paging.start())
-    return address
+    let keeper = try RuleKeeper(database: database, metrics: metrics, logger: logger)
+    self.keeper = keeper
+    if firstRules.rules.isEmpty { logger.warning("no rules: name some with rules: in the configuration") }
+    let rules = try RulesThread(
+      firstRules, writers: writers, gateways: gateways, paging: paging, keeper: keeper, metrics: metrics,
+      logger: logger)
+    self.rules = rules
+    rulesThread = try rules.start()
+    threads.append(try keeper.start(rules.mailbox))
+    return rules
   }
 
-  private func startGateways(_ identity: ServerIdentity, _ control: ControlThread) throws -> SocketAddress {
+  private func startGateways(
+    _ identity: ServerIdentity, _ control: ControlThread, _ rules: RulesThread
+  ) throws -> SocketAddress {
     var address = options.listen
     for index in gateways.indices {
       let environment = GatewayEnvironment(
-        index: index, mailbox: gateways[index], writers: writers, control: control.mailbox, allowList: allowList,
+        index: index, mailbox: gateways[index], rules: rules, control: control.mailbox, allowList: allowList,
         settings: settings, metrics: metrics, logger: logger)
       let started = try Mailbox<Result<SocketAddress, CollectorFailure>>(limit: 1)
       let wanted = address
@@ -220,7 +233,10 @@ package final class CollectorProgram {
 
   private func reload() {
     do {
-      settings.replace(try Self.configuration(options))
+      let configuration = try Self.configuration(options)
+      let set = try Self.rules(configuration)
+      settings.replace(configuration)
+      rules?.mailbox.post(.rules(set))
       housekeeping?.reload()
       paging?.mailbox.post(.configuration(settings.paging))
       let authority = try CertificateAuthority.load(directory: options.stateDirectory)
@@ -259,6 +275,10 @@ package final class CollectorProgram {
 
   private func finish() {
     gatewayThreads.forEach { $0.join() }
+    // What was found is written first, then the rows that wait for it.
+    rules?.mailbox.post(.stop)
+    rulesThread?.join()
+    keeper?.stop()
     writers.forEach { $0.stop() }
     control?.mailbox.post(.stop)
     housekeeping?.stop()

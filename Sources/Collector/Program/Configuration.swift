@@ -15,10 +15,13 @@ package import Paging
 ///     logs: [{ path: "/srv/train/**/*.log" }]
 ///     interval: 1s
 ///     probes: [{ name: dashboard, http: { url: "http://127.0.0.1:8501/_stcore/health" } }]
+/// rules: ["rules/*.yaml"]   # relative to this file; the shipped ones if it is not there
 /// ```
 package struct Configuration: Sendable, Equatable {
   package var retention = Retention()
   package var profiles: [Profile] = []
+  /// Files, directories and patterns of them; nil = the shipped rules.
+  package var rules: [String]?
   /// nil where nobody is to be told.
   package var paging: PagingConfiguration?
 

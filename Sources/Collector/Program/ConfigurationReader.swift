@@ -1,3 +1,4 @@
+internal import Files
 package import FleetModel
 internal import RuleFiles
 
@@ -16,10 +17,15 @@ package struct ConfigurationReader {
     let root = try YAMLTree.read(yaml, file: file)
     var configuration = Configuration()
     if let text = root.scalar, ["", "~", "null"].contains(text) { return configuration }
-    for (key, value) in try entries(root, "the file", ["retention", "profiles", "paging"]) {
+    for (key, value) in try entries(root, "the file", ["retention", "profiles", "paging", "rules"]) {
       switch key {
       case "retention": configuration.retention = try retention(value)
       case "paging": configuration.paging = try paging(value)
+      case "rules":
+        configuration.rules = try list(value, "rules").map { node throws(DocumentMistake) in
+          let path = try text(node, "a path of rules")
+          return path.hasPrefix("/") ? path : HostFiles.directory(of: file) + "/" + path
+        }
       default:
         configuration.profiles = try list(value, "profiles").map { node throws(DocumentMistake) in try profile(node)
         }

@@ -30,6 +30,18 @@ enum GatewayMessage: Sendable {
   case drain
 }
 
+/// How a host's stream ended, as far as the collector can see.
+enum StreamEnd: Sendable {
+  /// It has not.
+  case none
+  /// The agent said goodbye.
+  case byAgent
+  /// The collector ended it: a limit, a newer stream, its own stop.
+  case byCollector
+  /// The connection broke or answered no more.
+  case lost
+}
+
 /// Why a fence did not come to stand.
 struct FenceFailure: Error, Sendable {
   let reason: String

@@ -71,6 +71,10 @@ package struct CollectorMetrics: Sendable {
   package let housekeepingFailures = Counter()
   package let certificatesIssued = Counter()
   package let joinsRefused = Counter()
+  package let rulesLoaded = Gauge()
+  package let ruleHosts = Gauge()
+  package let ruleLease = Gauge()
+  package let ruleTransitions = Counter()
   package let incidentsOpened = Counter()
   package let pagesDelivered = Counter()
   package let pagesFailed = Counter()
@@ -112,6 +116,7 @@ package struct CollectorMetrics: Sendable {
       ("signalbox_housekeeping_failures_total", "Housekeeping runs that failed.", housekeepingFailures.value),
       ("signalbox_enrolment_certificates_issued_total", "Certificates issued.", certificatesIssued.value),
       ("signalbox_enrolment_joins_refused_total", "Joins refused.", joinsRefused.value),
+      ("signalbox_rules_findings_total", "Conditions that began or ceased to hold.", ruleTransitions.value),
       ("signalbox_paging_incidents_opened_total", "Incidents opened by this collector.", incidentsOpened.value),
       ("signalbox_paging_messages_delivered_total", "Messages that a receiver took.", pagesDelivered.value),
       ("signalbox_paging_attempts_failed_total", "Attempts that a receiver did not take.", pagesFailed.value),
@@ -124,6 +129,9 @@ package struct CollectorMetrics: Sendable {
       ("signalbox_gateway_streams_open", "Report streams open.", streamsOpen.value),
       ("signalbox_writer_batches_staged", "Batches waiting for a commit.", batchesStaged.value),
       ("signalbox_database_up", "1 while the last statement succeeded.", databaseUp.value),
+      ("signalbox_rules_loaded", "Rules that run.", rulesLoaded.value),
+      ("signalbox_rules_hosts", "Hosts that the rules know.", ruleHosts.value),
+      ("signalbox_rules_lease", "1 on the collector that judges the fleet and the silence of hosts.", ruleLease.value),
       ("signalbox_paging_messages_overdue", "Messages due for a minute or more.", pagesOverdue.value),
     ]
   }

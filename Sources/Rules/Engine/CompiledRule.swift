@@ -53,6 +53,8 @@ final class CompiledRule {
   private(set) var isTimed = false
   /// Even where nothing is remembered: silence begins by itself.
   private(set) var watchesSilence = false
+  /// Asks whether hosts are silent.
+  private(set) var watchesHost = false
   /// Rule that a fleet condition counts.
   private(set) var countedRule: String?
 
@@ -72,6 +74,7 @@ final class CompiledRule {
       && nodes[0].comparison.isStateless
     isTimed = leaves.contains { $0.operation != .measure && $0.operation != .hosts }
     watchesSilence = leaves.contains { $0.operation == .stale || $0.operation == .absent }
+    watchesHost = leaves.contains { $0.operation == .stale && $0.kind == .host }
   }
 
   /// Conditions that read this family's reports.

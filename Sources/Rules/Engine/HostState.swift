@@ -43,6 +43,8 @@ final class HostState {
   var offsetNs: Int64 = 0
   /// Collector's clock at the last report; 0 = none yet.
   var arrivedNs: Int64 = 0
+  /// See `RuleEngine.takeUrgency(of:)`.
+  var isUrgent = false
   /// Earliest time at which time alone may change something.
   var wakeNs: Int64 = 0
 

@@ -92,6 +92,7 @@ extension RuleEngine {
 
   func emit(_ kind: Transition.Kind, _ rule: CompiledRule, _ host: HostState, _ entity: Int, _ timeNs: Int64) {
     let thing = host.entities[entity]
+    host.isUrgent = true
     var evidence: [Evidence] = []
     if case .opened = kind {
       if let occasion { evidence.append(occasion) }

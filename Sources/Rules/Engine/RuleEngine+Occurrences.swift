@@ -12,6 +12,7 @@ extension RuleEngine {
     if host.isExcluded(rule.place) { return }
     let node = rule.nodes[place]
     let entity = node.kind == .host ? 0 : thing
+    host.isUrgent = true
     guard node.amount <= 1 || count(rule, place, node, host, entity, atNs) >= node.amount else { return }
     host.slots.set(
       SlotTable.key(rule.place, place, entity, Self.untilSub), arrivedNs + node.windowNs, arrivedNs)

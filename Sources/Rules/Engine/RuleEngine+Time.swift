@@ -25,7 +25,7 @@ extension RuleEngine {
       let isActive = host.slots.isActive(rule.place)
       isBusy = isBusy || isActive
       // What a silent host last said proves nothing: only rules about silence itself go on.
-      guard isLive || rule.nodes.contains(where: { $0.operation == .stale && $0.kind == .host }) else { continue }
+      guard rule.watchesHost ? runsFleetRules : isLive else { continue }
       if rule.watchesSilence {
         for entity in host.places(of: rule.scope) { judge(rule, host, entity, timeNs) }
       } else if isActive {

@@ -36,7 +36,7 @@ package final class RuleEngine {
   var transitions: [Transition] = []
   var arrivedNs: Int64 = 0
 
-  /// Fleet rules run on one collector only: on that which holds the lease.
+  /// Fleet rules and the silence of hosts are judged by one collector only: by that which holds the lease.
   package var runsFleetRules = true
   /// Things beyond `RuleLimits.entitiesMax` of a host.
   package internal(set) var untrackedEntities: UInt64 = 0
@@ -63,6 +63,23 @@ package final class RuleEngine {
 
   /// Bytes on the heap for a host; 0 where it is not known.
   package func stateBytes(of host: HostID) -> Int { hosts[host]?.bytes ?? 0 }
+
+  /// Whether the host's state has changed in a way that its next samples cannot make good, since it was last asked: something
+  /// happened, opened or cleared. Such a state is to be kept before the facts that it came from are committed.
+  package func takeUrgency(of host: HostID) -> Bool {
+    guard let state = host == fleet.id ? fleet : hosts[host], state.isUrgent else { return false }
+    state.isUrgent = false
+    return true
+  }
+
+  /// The collector itself did not listen for so long: nobody's silence. Hosts whose silence is told of already stay silent.
+  package func excuse(_ host: HostID, silentNs: Int64, nowNs: Int64) {
+    guard let state = hosts[host], state.arrivedNs > 0 else { return }
+    let isToldOf = state.slots.slots.contains { slot in
+      SlotTable.node(slot.key) == Self.openNode && rules[SlotTable.rule(slot.key)].watchesHost
+    }
+    if !isToldOf { state.arrivedNs = min(nowNs, state.arrivedNs + silentNs) }
+  }
 
   /// Forgets a host that left the fleet. Its incidents end with it.
   package func forget(_ host: HostID, nowNs: Int64) -> [Transition] {

@@ -13,5 +13,6 @@ struct Migration {
         + PublicViews.sql
     },
     Migration(number: 2, name: "incidents, outbox, silences and leases") { _ in IncidentTables.sql },
+    Migration(number: 3, name: "what the rules remember") { _ in RuleTables.sql },
   ]
 }

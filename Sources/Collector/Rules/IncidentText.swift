@@ -1,0 +1,90 @@
+internal import FleetModel
+internal import Rules
+
+extension IncidentChange {
+  /// - Parameters:
+  ///   - rule: whose finding it is.
+  ///   - host: nil for the whole fleet.
+  init(_ transition: Transition, of rule: Rule, host: KnownHost?) {
+    let isOfHost = rule.scope != .fleet && rule.scope != .job
+    let entity = transition.entity.text(scope: rule.scope)
+    self.init(
+      transition.kind == .opened ? .opened : .cleared, rule: rule.id, severity: rule.severity,
+      hostNumber: isOfHost ? host?.number : nil, hostName: isOfHost ? host?.name ?? "" : "", entity: entity,
+      eventNs: transition.timeNs, detectedNs: transition.arrivedNs)
+    title = rule.title
+    isObserved = rule.observe
+    mutes = rule.mutes
+    guard transition.kind == .opened else { return }
+    let name = host?.name ?? "the fleet"
+    let fill = { (text: String) in
+      text.replacing("{{host}}", with: name).replacing("{{entity}}", with: transition.entity.name)
+    }
+    steps = rule.steps.map(fill)
+    evidence = transition.evidence.map(\.text)
+    // In one job the host that deviated first is named.
+    let place = rule.scope == .fleet ? "" : entity.isEmpty ? " on \(name)" : " on \(name): \(entity)"
+    summary = fill(rule.title) + place + (transition.evidence.first.map { " (\($0.short))" } ?? "")
+  }
+}
+
+extension RuleEntity {
+  /// As incidents name it: `gpu 3`, a path as it is, nothing for the host itself.
+  func text(scope: EntityKind) -> String {
+    switch kind {
+    case .host, .fleet: ""
+    case .file, .disk, .device: name
+    case .run where scope == .job: "job \(name)"
+    default: "\(kind.word) \(name)"
+    }
+  }
+}
+
+extension Evidence {
+  /// A line among an incident's evidence.
+  var text: String {
+    switch self {
+    case .value(let metric, let value): "\(metric) = \(Self.number(value))"
+    case .line(let file, let text): "\(file): \(text)"
+    case .event(let subject, let text): subject.isEmpty ? text : text.isEmpty ? subject : "\(subject): \(text)"
+    case .note(let text): text
+    }
+  }
+
+  /// The same for a sentence.
+  fileprivate var short: String {
+    let whole =
+      switch self {
+      case .line(_, let text): text
+      default: text
+      }
+    return whole.count > 120 ? whole.prefix(119) + "…" : whole
+  }
+
+  /// Four significant digits are enough for people.
+  private static func number(_ value: Double) -> String {
+    if value == value.rounded(), abs(value) < 1e15 { return String(Int64(value)) }
+    let digits = max(0, 3 - Int(Double(abs(value)).log10Floor))
+    var scale = 1.0
+    for _ in 0..<min(digits, 12) { scale *= 10 }
+    return "\((value * scale).rounded() / scale)"
+  }
+}
+
+extension Double {
+  /// The exponent in powers of ten, rounded down; 0 for 0 and what is not finite.
+  fileprivate var log10Floor: Int {
+    guard isFinite, self != 0 else { return 0 }
+    var exponent = 0
+    var rest = magnitude
+    while rest >= 10, exponent < 308 {
+      rest /= 10
+      exponent += 1
+    }
+    while rest < 1, exponent > -308 {
+      rest *= 10
+      exponent -= 1
+    }
+    return exponent
+  }
+}

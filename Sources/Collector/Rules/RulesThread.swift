@@ -1,0 +1,128 @@
+internal import EventLoop
+internal import Files
+internal import FleetModel
+internal import Logging
+internal import Rules
+internal import Synchronization
+
+/// What the rules have found, and the state that goes with it: to be in the database before the facts are.
+struct RuleRecord: Sendable {
+  /// 1, 2, 3… of this collector.
+  var number: UInt64
+  var changes: [IncidentChange]
+  var states: [SavedRuleState]
+  /// Hears of it.
+  var reply: Mailbox<RulesThread.Message>
+}
+
+/// A host's stream, as the rules need to know of it.
+struct RuleSession: Sendable {
+  var id: SessionID
+  var host: KnownHost
+  var saved: SavedRuleState?
+  /// Where it comes from.
+  var address: String
+}
+
+/// Runs the rules on every batch between the gateways and the writers, one thread for all hosts of this collector.
+///
+/// A batch that makes a rule fire, or that a rule has to remember, waits here with what follows it of its stream until
+/// the finding and the state are in the database; only then its rows go to the writer, and only then it is acked. A
+/// collector that dies in between has committed none of it, so the agent sends it again: nothing found is lost, and the
+/// saved state knows what was counted. All other batches pass at once.
+final class RulesThread: Sendable {
+  enum Message: Sendable {
+    case began(RuleSession)
+    case batch(StagedBatch, SessionID, bytes: Int)
+    case ended(SessionID, StreamEnd)
+    /// A record and all before it are in the database.
+    case recorded(UInt64)
+    /// Whether this collector judges the fleet and the silence of hosts; with what was open when it began to.
+    case lease(held: Bool, FleetMemory?)
+    /// When any collector last heard of each host; nil: the database did not say.
+    case fleet([KnownHost]?)
+    case rules(RuleSet)
+    case stop
+  }
+
+  /// What a collector takes up when it begins to judge the fleet.
+  struct FleetMemory: Sendable {
+    var hosts: [KnownHost]
+    var states: [SavedRuleState]
+    var open: [OpenIncident]
+  }
+
+  struct OpenIncident: Sendable, Hashable {
+    var rule: String
+    var hostNumber: Int32?
+    var entity: String
+  }
+
+  /// As the writers' boxes: more than all agents' windows could hold is a broken gateway.
+  static let boxLimit = 1 << 17
+  /// Bytes waiting here above which the gateways stop reading.
+  static let pauseBytes = 32 << 20
+
+  let mailbox: Mailbox<Message>
+  let writers: [WriterThread]
+  let gateways: [Mailbox<GatewayMessage>]
+  let paging: PagingThread
+  let keeper: RuleKeeper
+  let metrics: CollectorMetrics
+  let logger: Logger
+  private let waitingBytes = Atomic<Int>(0)
+  private let first: RuleSet
+
+  init(
+    _ rules: RuleSet, writers: [WriterThread], gateways: [Mailbox<GatewayMessage>], paging: PagingThread,
+    keeper: RuleKeeper, metrics: CollectorMetrics, logger: Logger
+  ) throws(LoopError) {
+    mailbox = try Mailbox(limit: Self.boxLimit)
+    first = rules
+    self.writers = writers
+    self.gateways = gateways
+    self.paging = paging
+    self.keeper = keeper
+    self.metrics = metrics
+    self.logger = logger
+  }
+
+  /// - Returns: false where it cannot be taken; the session is to be ended.
+  func stage(_ batch: StagedBatch, of session: SessionID, bytes: Int) -> Bool {
+    waitingBytes.wrappingAdd(bytes, ordering: .relaxed)
+    if mailbox.post(.batch(batch, session, bytes: bytes)) { return true }
+    waitingBytes.wrappingSubtract(bytes, ordering: .relaxed)
+    return false
+  }
+
+  /// Gateways stop reading a host's stream while this holds.
+  func isBehind(_ host: HostID) -> Bool {
+    waitingBytes.load(ordering: .relaxed) >= Self.pauseBytes || writer(of: host).isBehind
+  }
+
+  func writer(of host: HostID) -> WriterThread { writers[Int(host.low % UInt64(writers.count))] }
+
+  /// A batch leaves for its writer.
+  func forward(_ batch: StagedBatch, _ session: SessionID, bytes: Int) {
+    let before = waitingBytes.wrappingSubtract(bytes, ordering: .relaxed).oldValue
+    if !writer(of: batch.host).stage(batch, of: session, bytes: bytes) {
+      gateways[session.gateway].post(.overrun(session: session.number))
+    }
+    if before >= Self.pauseBytes, before - bytes < Self.pauseBytes {
+      for gateway in gateways { gateway.post(.writerCaughtUp) }
+    }
+  }
+
+  /// A batch whose stream is over goes nowhere: its agent sends it again.
+  func drop(bytes: Int) { waitingBytes.wrappingSubtract(bytes, ordering: .relaxed) }
+
+  func start() throws(LoopError) -> LoopThread {
+    try LoopThread("rules") { [self] in
+      let run = RuleRun(self, first)
+      while run.isGoingOn {
+        for message in mailbox.wait(maximumMs: run.waitMs) { run.take(message) }
+        run.turn()
+      }
+    }
+  }
+}

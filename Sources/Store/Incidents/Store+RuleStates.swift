@@ -1,0 +1,79 @@
+package import FleetModel
+internal import Postgres
+
+extension Store {
+  /// Keeps what the rules remember of hosts. A state of an older stream than the kept one changes nothing.
+  package func save(_ states: [SavedRuleState], nowNs: Int64) throws(StoreError) {
+    if states.isEmpty { return }
+    // One row each: arrays of bytea have no form among the parameters, and a group is a few hundred at most.
+    try inTransaction { () throws(StoreError) in
+      for state in states {
+        try run(
+          """
+          insert into signalbox.rule_states as s (host, epoch, state, saved) values ($1, $2, $3, $4)
+          on conflict (host) do update set epoch = $2, state = $3, saved = $4 where s.epoch <= $2
+          """,
+          [
+            .int4(state.hostNumber), .int8(Int64(clamping: state.epoch)), .bytes(state.bytes), .time(us: nowNs / 1000),
+          ])
+      }
+    }
+  }
+
+  /// - Parameter host: its number; nil reads all.
+  package func ruleStates(of host: Int32? = nil) throws(StoreError) -> [SavedRuleState] {
+    let rows = try ask(
+      "select host, epoch, state from signalbox.rule_states where $1::int4 is null or host = $1",
+      [host.map(Parameter.int4) ?? .null])
+    return (0..<rows.count).compactMap { row in
+      guard let host = rows.int(row, 0), let bytes = rows.bytes(row, 2) else { return nil }
+      return SavedRuleState(
+        hostNumber: Int32(clamping: host), epoch: UInt64(clamping: rows.int(row, 1) ?? 0), bytes: bytes)
+    }
+  }
+
+  /// All hosts that may report, with when they last did on any collector.
+  package func knownHosts() throws(StoreError) -> [KnownHost] {
+    let rows = try ask(
+      """
+      select h.host_id, h.number, h.name, \(Self.labelsText), e.epoch, e.last_seen
+      from signalbox.hosts h left join signalbox.epochs e on e.host = h.number
+      where h.state <> 'revoked' and h.host_id is not null
+      """, [])
+    return (0..<rows.count).compactMap { row in
+      guard let id: HostID = rows.id(row, 0) else { return nil }
+      var host = KnownHost(id: id, number: Int32(clamping: rows.int(row, 1) ?? 0), name: rows.text(row, 2) ?? "")
+      host.labels.merge(Self.labels(rows.text(row, 3))) { own, _ in own }
+      host.epoch = UInt64(clamping: rows.int(row, 4) ?? 0)
+      host.lastSeenNs = (rows.timeUs(row, 5) ?? 0) * 1000
+      return host
+    }
+  }
+
+  /// Rule, host and entity of the incidents that are not resolved, without those that stand for many hosts.
+  package func openIncidents() throws(StoreError) -> [(rule: String, hostNumber: Int32?, entity: String)] {
+    let rows = try ask(
+      """
+      select rule, host, entity from signalbox.incidents
+      where state <> 'resolved' and identity <> rule || '\(Self.spreadMark)'
+      """, [])
+    return (0..<rows.count).map { row in
+      (rows.text(row, 0) ?? "", rows.int(row, 1).map { Int32(clamping: $0) }, rows.text(row, 2) ?? "")
+    }
+  }
+
+  // MARK: Labels
+
+  /// An expression: keys and values of a host `h`, set apart by characters that text of people does not have.
+  static let labelsText =
+    "(select string_agg(key || chr(31) || value, chr(30)) from jsonb_each_text(h.labels))"
+
+  static func labels(_ text: String?) -> [String: String] {
+    var labels: [String: String] = [:]
+    for pair in (text ?? "").split(separator: "\u{1e}") {
+      let parts = pair.split(separator: "\u{1f}", maxSplits: 1, omittingEmptySubsequences: false)
+      if parts.count == 2 { labels[String(parts[0])] = String(parts[1]) }
+    }
+    return labels
+  }
+}

@@ -1,0 +1,14 @@
+/// What the rules remember of each host, so that another collector, or a later one, goes on from it.
+enum RuleTables {
+  static let sql = """
+    create table signalbox.rule_states (
+      -- 0 stands for the whole fleet.
+      host integer primary key,
+      -- Of the host's stream that it comes from: an older stream's state does not replace a newer one's.
+      epoch bigint not null,
+      state bytea not null,
+      saved timestamptz not null
+    ) with (fillfactor = 70);
+
+    """
+}
