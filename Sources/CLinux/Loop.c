@@ -38,6 +38,12 @@ int sbx_eventfd_clear(int fd) {
   return eventfd_read(fd, &value);
 }
 
+int sbx_poll_write(int fd, int timeout_ms) {
+  struct pollfd p = {.fd = fd, .events = POLLOUT};
+  int n = poll(&p, 1, timeout_ms);
+  return n < 0 && errno == EINTR ? 0 : n;
+}
+
 int sbx_poll_read(int fd, int timeout_ms) {
   struct pollfd p = {.fd = fd, .events = POLLIN};
   int n = poll(&p, 1, timeout_ms);

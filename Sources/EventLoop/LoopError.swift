@@ -15,6 +15,9 @@ package struct LoopError: Error, Sendable, Equatable, CustomStringConvertible {
 
   static func last(_ operation: String) -> LoopError { LoopError(operation, code: sbx_errno()) }
 
+  /// ECONNREFUSED: somebody is there who does not listen.
+  var isRefused: Bool { code == 111 /* ECONNREFUSED */ }
+
   package var description: String {
     code < 0 ? "cannot \(operation): name not found (\(code))" : "cannot \(operation): \(SystemMessage.of(code))"
   }

@@ -68,6 +68,18 @@ package enum Socket {
     return StreamSocket(Descriptor(adopting: raw, path: address.description), address: address)
   }
 
+  /// Whether a machine is there: one that accepts or refuses a connection is, one that says nothing is not known to be.
+  ///
+  /// Blocks for up to `timeoutMs`.
+  package static func answers(_ address: SocketAddress, timeoutMs: Int32) -> Bool {
+    let raw = unsafe sbx_tcp_connect(address.host, address.port)
+    if raw < 0 { return LoopError.last("ask \(address)").isRefused }
+    let socket = Descriptor(adopting: raw, path: address.description)
+    guard sbx_poll_write(socket.raw, timeoutMs) > 0 else { return false }
+    let code = failure(of: socket)
+    return code == 0 || LoopError("ask \(address)", code: code).isRefused
+  }
+
   /// - Returns: `nil` where no connection waits.
   package static func accept(_ listener: borrowing Descriptor) throws(LoopError) -> StreamSocket? {
     var port: UInt16 = 0

@@ -17,6 +17,8 @@ package final class ServerCall {
   package var onEnd: (() -> Void)?
   /// Once, when the call has ended by anything but the handler's own `finish`: cancelled, disconnected, deadline, limit.
   package var onClosed: ((RPCStatus) -> Void)?
+  /// Why the connection below it is gone; nil where only the call has ended.
+  package internal(set) var disconnect: DisconnectReason?
   /// The server wants to stop: finish soon.
   package var onDrain: (() -> Void)?
 

@@ -76,7 +76,10 @@ final class ServerConnection: ConnectionDelegate {
     count(reason)
     let open = calls
     calls = [:]
-    for (_, call) in open { call.ended(RPCStatus(.unavailable, reason.description)) }
+    for (_, call) in open {
+      call.disconnect = reason
+      call.ended(RPCStatus(.unavailable, reason.description))
+    }
     if !isSecured, begunNs != nil {
       server.handshakeEnded(self)
     } else if begunNs == nil {

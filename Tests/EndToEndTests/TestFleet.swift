@@ -97,6 +97,16 @@ final class TestFleet {
     try Program.run("/usr/bin/curl", ["-s", "-m", "3", "http://\(metricsAddress)/health"]).output
   }
 
+  /// One of the collector's own figures; nil where it does not tell it.
+  func metric(_ name: String) throws -> Double? {
+    let text = try Program.run("/usr/bin/curl", ["-s", "-m", "3", "http://\(metricsAddress)/metrics"]).output
+    return text.split(separator: "\n").first { $0.hasPrefix(name + " ") }?.split(separator: " ").last.flatMap {
+      Double($0)
+    }
+  }
+
+  func signalCollector(_ number: Int32) { collector?.signal(number) }
+
   // MARK: Agent
 
   func join(_ name: String = "host-1", state: String? = nil) throws {

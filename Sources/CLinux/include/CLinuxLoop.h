@@ -14,6 +14,7 @@ int sbx_eventfd_signal(int fd);
 int sbx_eventfd_clear(int fd);
 // poll(2) on one descriptor for reading; EINTR counts as a time-out.
 int sbx_poll_read(int fd, int timeout_ms);
+int sbx_poll_write(int fd, int timeout_ms);
 void sbx_ignore_sigpipe(void);
 // Blocks the signals in this thread (and those it starts later) and gives a signalfd(2) for them.
 int sbx_signalfd(const int *signals, int count);

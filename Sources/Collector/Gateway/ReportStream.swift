@@ -31,7 +31,7 @@ final class ReportStream {
     self.ended = ended
     call.onMessage = { [unowned self] bytes in received(bytes) }
     call.onEnd = { [unowned self] in finish(.ok, .byAgent) }
-    call.onClosed = { [unowned self] status in over(status.code == .cancelled ? .byAgent : .lost) }
+    call.onClosed = { [unowned self] status in over(Self.end(status, call.disconnect)) }
     call.onDrain = { [unowned self] in finish(RPCStatus(.unavailable, "the collector stops; connect again")) }
   }
 
@@ -128,6 +128,15 @@ final class ReportStream {
   private func finish(_ status: RPCStatus, _ end: StreamEnd = .byCollector) {
     call.finish(status)
     over(end)
+  }
+
+  private static func end(_ status: RPCStatus, _ reason: DisconnectReason?) -> StreamEnd {
+    switch reason {
+    case nil: status.code == .cancelled ? .byAgent : .byCollector
+    case .timeout: .unanswered
+    case .local: .byCollector
+    default: .broken
+    }
   }
 
   private func over(_ end: StreamEnd) {

@@ -26,6 +26,7 @@ package final class CollectorProgram {
   private var rules: RulesThread?
   private var rulesThread: LoopThread?
   private var keeper: RuleKeeper?
+  private var diagnosis: SilenceDiagnosis?
   private var threads: [LoopThread] = []
   private var gatewayThreads: [LoopThread] = []
   private let settings: SettingsBook
@@ -151,11 +152,14 @@ package final class CollectorProgram {
     threads.append(try paging.start())
     let keeper = try RuleKeeper(database: database, metrics: metrics, logger: logger)
     self.keeper = keeper
+    let diagnosis = try SilenceDiagnosis()
+    self.diagnosis = diagnosis
     if firstRules.rules.isEmpty { logger.warning("no rules: name some with rules: in the configuration") }
     let rules = try RulesThread(
-      firstRules, writers: writers, gateways: gateways, paging: paging, keeper: keeper, metrics: metrics,
-      logger: logger)
+      firstRules, writers: writers, gateways: gateways, paging: paging, keeper: keeper, diagnosis: diagnosis,
+      metrics: metrics, logger: logger)
     self.rules = rules
+    threads.append(try diagnosis.start(rules.mailbox))
     rulesThread = try rules.start()
     threads.append(try keeper.start(rules.mailbox))
     return rules
@@ -279,6 +283,7 @@ package final class CollectorProgram {
     rules?.mailbox.post(.stop)
     rulesThread?.join()
     keeper?.stop()
+    diagnosis?.mailbox.post(.stop)
     writers.forEach { $0.stop() }
     control?.mailbox.post(.stop)
     housekeeping?.stop()

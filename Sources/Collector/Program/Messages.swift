@@ -33,13 +33,15 @@ enum GatewayMessage: Sendable {
 /// How a host's stream ended, as far as the collector can see.
 enum StreamEnd: Sendable {
   /// It has not.
-  case none
+  case stands
   /// The agent said goodbye.
   case byAgent
   /// The collector ended it: a limit, a newer stream, its own stop.
   case byCollector
-  /// The connection broke or answered no more.
-  case lost
+  /// The connection was closed under it, as a kernel does when a process ends.
+  case broken
+  /// The connection answered no more.
+  case unanswered
 }
 
 /// Why a fence did not come to stand.

@@ -7,19 +7,28 @@ internal import Rules
 /// The rules thread's own state: never seen by another.
 final class RuleRun {
   /// A host whose facts this collector has seen, or whose silence it judges.
-  private struct Host {
+  struct Host {
     var known: KnownHost
     /// nil: it has no stream here.
     var session: SessionID?
     var address = ""
-    var end = StreamEnd.none
+    /// nil: it had none here.
+    var end: StreamEnd?
     /// Changed since it was last saved.
     var isChanged = false
     /// Of the stream that the engine's state comes from.
     var stateEpoch: UInt64 = 0
+    /// The newest record that tells of it: until that is in the database, no later state of it may be.
+    var record: UInt64 = 0
   }
 
-  private struct HeldBatch {
+  /// Findings about a silent host, until it is known why it is.
+  struct Undiagnosed {
+    var found: [Transition]
+    var deadlineNs: Int64
+  }
+
+  struct HeldBatch {
     var batch: StagedBatch
     var session: SessionID
     var bytes: Int
@@ -27,27 +36,34 @@ final class RuleRun {
     var record: UInt64
   }
 
-  private static let tickNs: Int64 = 1_000_000_000
+  static let tickNs: Int64 = 1_000_000_000
   /// Every state is saved so often where it has changed; what a crash can cost a rule is this much of plain samples.
-  private static let saveEveryTicks = 30
+  static let saveEveryTicks = 30
   /// Two ticks further apart than this: the process was stopped, and nobody else's silence is meant.
-  private static let pauseNs: Int64 = 5_000_000_000
-  private static let stopPatienceNs: Int64 = 10_000_000_000
+  static let pauseNs: Int64 = 5_000_000_000
+  static let stopPatienceNs: Int64 = 10_000_000_000
+  /// A page about a silent host waits for its diagnosis at most so long.
+  static let diagnosisNs: Int64 = 4_000_000_000
+  /// Below so many hosts, half of them is a coincidence.
+  static let widespreadMin = 3
 
-  private let thread: RulesThread
-  private let engine: RuleEngine
-  private var rules: [String: Rule] = [:]
-  private var hosts: [HostID: Host] = [:]
-  private var byNumber: [Int32: HostID] = [:]
-  private var held: [SessionID: [HeldBatch]] = [:]
-  private var unsent: [RuleRecord] = []
-  private var lastRecord: UInt64 = 0
-  private var tickDueNs: Int64 = 0
-  private var lastTickNs: Int64 = 0
-  private var ticks = 0
-  private var fleetEpoch: UInt64 = 0
+  let thread: RulesThread
+  let engine: RuleEngine
+  var rules: [String: Rule] = [:]
+  var hosts: [HostID: Host] = [:]
+  var byNumber: [Int32: HostID] = [:]
+  var held: [SessionID: [HeldBatch]] = [:]
+  var unsent: [RuleRecord] = []
+  var lastRecord: UInt64 = 0
+  var recordedThrough: UInt64 = 0
+  var fleetRecord: UInt64 = 0
+  var undiagnosed: [HostID: Undiagnosed] = [:]
+  var tickDueNs: Int64 = 0
+  var lastTickNs: Int64 = 0
+  var ticks = 0
+  var fleetEpoch: UInt64 = 0
   private(set) var isGoingOn = true
-  private var stopDeadlineNs: Int64?
+  var stopDeadlineNs: Int64?
 
   init(_ thread: RulesThread, _ set: RuleSet) {
     self.thread = thread
@@ -64,6 +80,7 @@ final class RuleRun {
     case .batch(let batch, let session, let bytes): observe(batch, session, bytes)
     case .ended(let session, let end): ended(session, end)
     case .recorded(let number): recorded(number)
+    case .diagnosed(let host, let verdict): diagnosed(host, verdict)
     case .lease(let isHeld, let memory): lease(isHeld, memory)
     case .fleet(let known): fleet(known)
     case .rules(let set):
@@ -76,7 +93,7 @@ final class RuleRun {
     }
   }
 
-  private func index(_ set: RuleSet) {
+  func index(_ set: RuleSet) {
     rules = Dictionary(set.rules.map { ($0.id, $0) }) { first, _ in first }
     thread.metrics.rulesLoaded.set(Int64(set.rules.count))
   }
@@ -95,7 +112,7 @@ final class RuleRun {
 
   // MARK: Streams
 
-  private func began(_ session: RuleSession) {
+  func began(_ session: RuleSession) {
     let id = session.host.id
     var host = hosts[id] ?? Host(known: session.host)
     if let old = host.session { release(old) }
@@ -104,13 +121,13 @@ final class RuleRun {
     host.known = session.host
     host.session = session.id
     host.address = session.address
-    host.end = .none
+    host.end = StreamEnd.stands
     host.stateEpoch = session.host.epoch
     hosts[id] = host
     byNumber[session.host.number] = id
   }
 
-  private func restore(_ saved: SavedRuleState, _ host: KnownHost) {
+  func restore(_ saved: SavedRuleState, _ host: KnownHost) {
     do throws(RuleStateError) {
       try engine.restore(saved.bytes, of: host.id, name: host.name, labels: host.labels)
     } catch {
@@ -118,7 +135,7 @@ final class RuleRun {
     }
   }
 
-  private func ended(_ session: SessionID, _ end: StreamEnd) {
+  func ended(_ session: SessionID, _ end: StreamEnd) {
     release(session)
     for (id, host) in hosts where host.session == session {
       hosts[id]?.session = nil
@@ -127,18 +144,20 @@ final class RuleRun {
   }
 
   /// What waits of a stream that is over: its agent sends it again.
-  private func release(_ session: SessionID) {
+  func release(_ session: SessionID) {
     for batch in held.removeValue(forKey: session) ?? [] { thread.drop(bytes: batch.bytes) }
   }
 
   // MARK: Batches
 
-  private func observe(_ batch: StagedBatch, _ session: SessionID, _ bytes: Int) {
+  func observe(_ batch: StagedBatch, _ session: SessionID, _ bytes: Int) {
     guard let host = hosts[batch.host], host.session == session else { return thread.drop(bytes: bytes) }
-    let found = engine.observe(
+    let all = engine.observe(
       batch.batch, from: batch.host, name: host.known.name, labels: host.known.labels, nowNs: batch.receivedNs)
     hosts[batch.host]?.isChanged = true
-    let mustRecord = engine.takeUrgency(of: batch.host) || !found.isEmpty
+    let mustRecord = engine.takeUrgency(of: batch.host) || !all.isEmpty
+    if mustRecord { diagnosed(batch.host, nil) }
+    let found = all.filter { !diagnose($0) }
     let number = mustRecord ? record(found, states: [batch.host]) : 0
     if number > 0 || held[session] != nil {
       held[session, default: []].append(HeldBatch(batch: batch, session: session, bytes: bytes, record: number))
@@ -148,17 +167,22 @@ final class RuleRun {
   }
 
   /// - Returns: the record's number.
-  private func record(_ found: [Transition], states: [HostID]) -> UInt64 {
+  func record(_ found: [Transition], states: [HostID]) -> UInt64 {
     lastRecord += 1
     let record = RuleRecord(
       number: lastRecord, changes: changes(found), states: states.compactMap { state(of: $0) },
       reply: thread.mailbox)
-    for id in states { hosts[id]?.isChanged = false }
+    for id in states {
+      hosts[id]?.isChanged = false
+      hosts[id]?.record = lastRecord
+      if id == HostID(high: 0, low: 0) { fleetRecord = lastRecord }
+    }
     if !unsent.isEmpty || !thread.paging.mailbox.post(.record(record)) { unsent.append(record) }
     return lastRecord
   }
 
-  private func recorded(_ number: UInt64) {
+  func recorded(_ number: UInt64) {
+    recordedThrough = max(recordedThrough, number)
     for session in Array(held.keys) {
       guard var batches = held[session] else { continue }
       let passing = batches.prefix { $0.record <= number }
@@ -169,7 +193,7 @@ final class RuleRun {
     }
   }
 
-  private func state(of id: HostID) -> SavedRuleState? {
+  func state(of id: HostID) -> SavedRuleState? {
     if id == HostID(high: 0, low: 0) {
       return SavedRuleState(hostNumber: 0, epoch: fleetEpoch, bytes: engine.encodedState(of: id))
     }
@@ -179,14 +203,15 @@ final class RuleRun {
   }
 
   /// Findings that no batch waits for.
-  private func tell(_ found: [Transition]) {
+  func tell(_ all: [Transition]) {
+    let found = all.filter { !diagnose($0) }
     if found.isEmpty { return }
     let ids = Set(found.map(\.host))
     for id in ids { _ = engine.takeUrgency(of: id) }
     _ = record(found, states: Array(ids))
   }
 
-  private func changes(_ found: [Transition]) -> [IncidentChange] {
+  func changes(_ found: [Transition]) -> [IncidentChange] {
     found.compactMap { transition in
       guard let rule = rules[transition.rule] else { return nil }
       if rule.scope == .job, isOpenElsewhere(transition) { return nil }
@@ -196,7 +221,7 @@ final class RuleRun {
   }
 
   /// One job on several hosts has one incident: the first host's. It ends with the last one's.
-  private func isOpenElsewhere(_ transition: Transition) -> Bool {
+  func isOpenElsewhere(_ transition: Transition) -> Bool {
     engine.open.contains {
       $0.rule == transition.rule && $0.host != transition.host && $0.entity == transition.entity
     }
@@ -204,7 +229,7 @@ final class RuleRun {
 
   // MARK: Time
 
-  private func tick(_ monotonicNs: Int64) {
+  func tick(_ monotonicNs: Int64) {
     let gapNs = monotonicNs - lastTickNs
     let nowNs = Clock.wallNs()
     if lastTickNs > 0, gapNs > Self.pauseNs {
@@ -214,82 +239,25 @@ final class RuleRun {
     tickDueNs = monotonicNs + Self.tickNs
     ticks += 1
     tell(engine.tick(nowNs))
+    for (id, waiting) in undiagnosed where waiting.deadlineNs < monotonicNs { diagnosed(id, nil) }
     saveChanged(all: false)
     thread.metrics.ruleHosts.set(Int64(engine.hostCount))
   }
 
   /// A part of the hosts each second, so that each is saved within `saveEveryTicks`.
-  private func saveChanged(all: Bool) {
+  func saveChanged(all: Bool) {
     let part = ticks % Self.saveEveryTicks
     var states: [SavedRuleState] = []
-    for (id, host) in hosts where host.isChanged {
+    for (id, host) in hosts where host.isChanged && host.record <= recordedThrough && undiagnosed[id] == nil {
       guard all || Int(host.known.number) % Self.saveEveryTicks == part, let state = state(of: id) else { continue }
       states.append(state)
       hosts[id]?.isChanged = false
     }
-    if engine.runsFleetRules, all || part == 0, let fleet = state(of: HostID(high: 0, low: 0)) { states.append(fleet) }
+    if engine.runsFleetRules, fleetRecord <= recordedThrough, all || part == 0,
+      let fleet = state(of: HostID(high: 0, low: 0))
+    {
+      states.append(fleet)
+    }
     if !states.isEmpty { thread.keeper.save(states) }
-  }
-
-  // MARK: The fleet
-
-  private func lease(_ isHeld: Bool, _ memory: RulesThread.FleetMemory?) {
-    engine.runsFleetRules = isHeld
-    guard isHeld, let memory else { return }
-    let nowNs = Clock.wallNs()
-    var states = Dictionary(memory.states.map { ($0.hostNumber, $0) }) { first, _ in first }
-    if let fleet = states.removeValue(forKey: 0) {
-      fleetEpoch = fleet.epoch + 1
-      let id = HostID(high: 0, low: 0)
-      try? engine.restore(fleet.bytes, of: id, name: "fleet", labels: [:])
-    }
-    for known in memory.hosts where hosts[known.id]?.session == nil {
-      meet(known)
-      if let saved = states[known.number], saved.epoch > hosts[known.id]?.stateEpoch ?? 0 || saved.epoch == 0 {
-        restore(saved, known)
-        hosts[known.id]?.stateEpoch = saved.epoch
-      }
-      engine.know(known.id, name: known.name, labels: known.labels, lastSeenNs: known.lastSeenNs)
-      // Until now nobody may have listened: silence counts from here on, unless it is told of already.
-      if known.lastSeenNs > 0 { engine.excuse(known.id, silentNs: nowNs - known.lastSeenNs, nowNs: nowNs) }
-    }
-    endOrphans(memory.open, nowNs)
-  }
-
-  private func meet(_ known: KnownHost) {
-    if hosts[known.id] == nil { hosts[known.id] = Host(known: known) }
-    if hosts[known.id]?.session == nil { hosts[known.id]?.known = known }
-    byNumber[known.number] = known.id
-  }
-
-  /// Incidents whose rule is no longer there: nobody else would end them.
-  private func endOrphans(_ open: [RulesThread.OpenIncident], _ nowNs: Int64) {
-    let orphans = open.filter { rules[$0.rule] == nil && !$0.rule.hasPrefix("PAGING") }
-    if orphans.isEmpty { return }
-    lastRecord += 1
-    let changes = orphans.map { orphan in
-      IncidentChange(
-        .cleared, rule: orphan.rule, severity: .p3, hostNumber: orphan.hostNumber, entity: orphan.entity,
-        eventNs: nowNs, detectedNs: nowNs)
-    }
-    unsent.append(RuleRecord(number: lastRecord, changes: changes, states: [], reply: thread.mailbox))
-  }
-
-  private func fleet(_ known: [KnownHost]?) {
-    let nowNs = Clock.wallNs()
-    guard let known else {
-      // Nobody knows who is silent while the database does not say.
-      for (id, host) in hosts where host.session == nil { engine.excuse(id, silentNs: .max / 2, nowNs: nowNs) }
-      return
-    }
-    for host in known {
-      meet(host)
-      engine.know(host.id, name: host.name, labels: host.labels, lastSeenNs: host.lastSeenNs)
-    }
-    let ids = Set(known.map(\.id))
-    for (id, host) in hosts where host.session == nil && !ids.contains(id) {
-      tell(engine.forget(id, nowNs: nowNs))
-      hosts[id] = nil
-    }
   }
 }

@@ -42,6 +42,7 @@ final class RulesThread: Sendable {
     /// When any collector last heard of each host; nil: the database did not say.
     case fleet([KnownHost]?)
     case rules(RuleSet)
+    case diagnosed(HostID, SilenceVerdict)
     case stop
   }
 
@@ -68,6 +69,7 @@ final class RulesThread: Sendable {
   let gateways: [Mailbox<GatewayMessage>]
   let paging: PagingThread
   let keeper: RuleKeeper
+  let diagnosis: SilenceDiagnosis
   let metrics: CollectorMetrics
   let logger: Logger
   private let waitingBytes = Atomic<Int>(0)
@@ -75,7 +77,7 @@ final class RulesThread: Sendable {
 
   init(
     _ rules: RuleSet, writers: [WriterThread], gateways: [Mailbox<GatewayMessage>], paging: PagingThread,
-    keeper: RuleKeeper, metrics: CollectorMetrics, logger: Logger
+    keeper: RuleKeeper, diagnosis: SilenceDiagnosis, metrics: CollectorMetrics, logger: Logger
   ) throws(LoopError) {
     mailbox = try Mailbox(limit: Self.boxLimit)
     first = rules
@@ -83,6 +85,7 @@ final class RulesThread: Sendable {
     self.gateways = gateways
     self.paging = paging
     self.keeper = keeper
+    self.diagnosis = diagnosis
     self.metrics = metrics
     self.logger = logger
   }

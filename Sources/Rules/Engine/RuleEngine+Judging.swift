@@ -86,8 +86,11 @@ extension RuleEngine {
   func close(
     _ rule: CompiledRule, _ host: HostState, _ entity: Int, _ timeNs: Int64, _ reason: Transition.Reason
   ) {
-    host.slots[SlotTable.key(rule.place, Self.openNode, entity)] = nil
-    emit(.cleared(reason), rule, host, entity, timeNs)
+    let key = SlotTable.key(rule.place, Self.openNode, entity)
+    // A line may be newer than the last sample: an end is never told as older than its beginning.
+    let beganNs = host.slots[key]?.a ?? timeNs
+    host.slots[key] = nil
+    emit(.cleared(reason), rule, host, entity, max(timeNs, beganNs))
   }
 
   func emit(_ kind: Transition.Kind, _ rule: CompiledRule, _ host: HostState, _ entity: Int, _ timeNs: Int64) {

@@ -72,6 +72,15 @@ package final class RuleEngine {
     return true
   }
 
+  /// Hosts of which a rule says that they are silent.
+  package var silentHosts: Set<HostID> {
+    let places = rules.filter(\.watchesHost).map(\.place)
+    return Set(
+      hosts.values.filter { host in
+        places.contains { host.slots.isActive($0) && !host.slots.things($0, Self.openNode).isEmpty }
+      }.map(\.id))
+  }
+
   /// The collector itself did not listen for so long: nobody's silence. Hosts whose silence is told of already stay silent.
   package func excuse(_ host: HostID, silentNs: Int64, nowNs: Int64) {
     guard let state = hosts[host], state.arrivedNs > 0 else { return }
@@ -86,8 +95,8 @@ package final class RuleEngine {
     guard let state = hosts.removeValue(forKey: host) else { return [] }
     arrivedNs = nowNs
     for slot in state.slots.slots where SlotTable.node(slot.key) == Self.openNode {
-      emit(
-        .cleared(.gone), rules[SlotTable.rule(slot.key)], state, SlotTable.entity(slot.key), state.entities[0].markNs)
+      let timeNs = max(slot.a, state.entities[0].markNs)
+      emit(.cleared(.gone), rules[SlotTable.rule(slot.key)], state, SlotTable.entity(slot.key), timeNs)
     }
     return takeTransitions()
   }

@@ -112,7 +112,8 @@ extension RuleEngine {
         if let place = places[rule.rule.definitionHash] {
           kept.append(Slot(key: slot.key & 0xf_ffff_ffff_ffff | UInt64(place) << 52, a: slot.a, b: slot.b))
         } else if SlotTable.node(slot.key) == Self.openNode {
-          emit(.cleared(.ruleChanged), rule, host, SlotTable.entity(slot.key), host.entities[0].markNs)
+          let timeNs = max(slot.a, host.entities[0].markNs)
+          emit(.cleared(.ruleChanged), rule, host, SlotTable.entity(slot.key), timeNs)
         }
       }
       host.slots = SlotTable(kept)

@@ -30,6 +30,9 @@ package struct Rule: Sendable {
 
   package init() {}
 
+  /// Its incidents say that a host is silent.
+  package var watchesHosts: Bool { when.asksForSilentHosts }
+
   /// The row of the catalogue: `RES-05` of `RES-05-full`.
   package var catalogueRow: String {
     let parts = id.split(separator: "-", omittingEmptySubsequences: false)
@@ -63,6 +66,14 @@ package indirect enum Condition: Sendable {
   case hosts(rule: String, above: Double, isShare: Bool)
 
   static func any(_ conditions: [Condition]) -> Condition { .any(conditions, holdNs: 0) }
+
+  fileprivate var asksForSilentHosts: Bool {
+    switch self {
+    case .all(let parts, _), .any(let parts, _): parts.contains(where: \.asksForSilentHosts)
+    case .stale(let kind, _, _): kind == .host
+    default: false
+    }
+  }
 }
 
 /// How long a comparison must hold.

@@ -18,6 +18,13 @@ final class PageReceiver {
     /// The receiver took it, whether or not its answer arrived.
     var accepted: Bool
     var plan: String
+    /// The message itself, JSON.
+    var text: String
+
+    /// - Throws: where it is no JSON object.
+    func body() throws -> [String: Any] {
+      try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any] ?? [:]
+    }
   }
 
   private static let script = """
@@ -44,7 +51,8 @@ final class PageReceiver {
             keys = [i["dedup_key"] for i in body["incidents"]] if "incidents" in body else [body["dedup_key"]]
             word = plan(to, event, keys)
             note = {"time": time.time(), "to": to, "id": self.headers["webhook-id"], "event": event, "keys": keys,
-                "step": body.get("step", 0), "isList": "incidents" in body, "accepted": word in ("200", "cut", "late"), "plan": word}
+                "step": body.get("step", 0), "isList": "incidents" in body, "accepted": word in ("200", "cut", "late"), "plan": word,
+                "text": raw.decode()}
             os.write(log, (json.dumps(note) + "\\n").encode())
             if word == "cut":
                 self.close_connection = True
@@ -102,6 +110,8 @@ final class PageReceiver {
     guard let text = try? String(contentsOfFile: log, encoding: .utf8) else { return [] }
     return try text.split(separator: "\n").map { try JSONDecoder().decode(Page.self, from: Data($0.utf8)) }
   }
+
+  func pages(_ event: String) throws -> [Page] { try pages().filter { $0.event == event } }
 
   func url(_ receiver: String) -> String { "http://127.0.0.1:\(port)/\(receiver)" }
 }

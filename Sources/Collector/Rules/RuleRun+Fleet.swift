@@ -1,0 +1,67 @@
+internal import Files
+internal import FleetModel
+internal import Rules
+
+/// What the collectors know together: the lease, the hosts of others, incidents whose rule is gone.
+extension RuleRun {
+  func lease(_ isHeld: Bool, _ memory: RulesThread.FleetMemory?) {
+    engine.runsFleetRules = isHeld
+    guard isHeld, let memory else { return }
+    let nowNs = Clock.wallNs()
+    var states = Dictionary(memory.states.map { ($0.hostNumber, $0) }) { first, _ in first }
+    if let fleet = states.removeValue(forKey: 0) {
+      fleetEpoch = fleet.epoch + 1
+      let id = HostID(high: 0, low: 0)
+      try? engine.restore(fleet.bytes, of: id, name: "fleet", labels: [:])
+    }
+    for known in memory.hosts where hosts[known.id]?.session == nil {
+      meet(known)
+      if let saved = states[known.number], saved.epoch > hosts[known.id]?.stateEpoch ?? 0 || saved.epoch == 0 {
+        restore(saved, known)
+        hosts[known.id]?.stateEpoch = saved.epoch
+      }
+      engine.know(known.id, name: known.name, labels: known.labels, lastSeenNs: known.lastSeenNs)
+      // Until now nobody may have listened: silence counts from here on, unless it is told of already.
+      if known.lastSeenNs > 0 { engine.excuse(known.id, silentNs: nowNs - known.lastSeenNs, nowNs: nowNs) }
+    }
+    endOrphans(memory.open, nowNs)
+  }
+
+  func meet(_ known: KnownHost) {
+    if hosts[known.id] == nil { hosts[known.id] = Host(known: known) }
+    if hosts[known.id]?.session == nil { hosts[known.id]?.known = known }
+    byNumber[known.number] = known.id
+  }
+
+  /// Incidents whose rule is no longer there: nobody else would end them.
+  func endOrphans(_ open: [RulesThread.OpenIncident], _ nowNs: Int64) {
+    let orphans = open.filter { rules[$0.rule] == nil && !$0.rule.hasPrefix("PAGING") }
+    if orphans.isEmpty { return }
+    lastRecord += 1
+    let changes = orphans.map { orphan in
+      IncidentChange(
+        .cleared, rule: orphan.rule, severity: .p3, hostNumber: orphan.hostNumber, entity: orphan.entity,
+        eventNs: nowNs, detectedNs: nowNs)
+    }
+    fleetRecord = lastRecord
+    unsent.append(RuleRecord(number: lastRecord, changes: changes, states: [], reply: thread.mailbox))
+  }
+
+  func fleet(_ known: [KnownHost]?) {
+    let nowNs = Clock.wallNs()
+    guard let known else {
+      // Nobody knows who is silent while the database does not say.
+      for (id, host) in hosts where host.session == nil { engine.excuse(id, silentNs: .max / 2, nowNs: nowNs) }
+      return
+    }
+    for host in known {
+      meet(host)
+      engine.know(host.id, name: host.name, labels: host.labels, lastSeenNs: host.lastSeenNs)
+    }
+    let ids = Set(known.map(\.id))
+    for (id, host) in hosts where host.session == nil && !ids.contains(id) {
+      tell(engine.forget(id, nowNs: nowNs))
+      hosts[id] = nil
+    }
+  }
+}

@@ -1,0 +1,48 @@
+internal import EventLoop
+internal import Files
+internal import FleetModel
+internal import Rules
+
+/// Silent hosts: why, before anybody is told.
+extension RuleRun {
+  /// - Returns: whether the finding waits for a diagnosis, or has ended before there was one.
+  func diagnose(_ transition: Transition) -> Bool {
+    let id = transition.host
+    guard let rule = rules[transition.rule], rule.watchesHosts, let host = hosts[id] else { return false }
+    guard transition.kind == .opened else {
+      guard var waiting = undiagnosed[id] else { return false }
+      let before = waiting.found.count
+      waiting.found.removeAll { $0.rule == transition.rule }
+      undiagnosed[id] = waiting.found.isEmpty ? nil : waiting
+      return waiting.found.count < before
+    }
+    let deadlineNs = Clock.monotonicNs() + Self.diagnosisNs
+    undiagnosed[id, default: Undiagnosed(found: [], deadlineNs: deadlineNs)].found.append(transition)
+    let network = Self.network(host.address)
+    let silent = engine.silentHosts
+    let live = hosts.filter { $0.key != id && $0.value.session != nil && !silent.contains($0.key) }
+    let question = SilenceQuestion(
+      host: id, address: host.address, end: host.end,
+      neighboursLive: live.count { Self.network($0.value.address) == network },
+      isWidespread: silent.count >= Self.widespreadMin && silent.count * 2 >= hosts.count)
+    if !thread.diagnosis.mailbox.post(.question(question)) { diagnosed(id, nil) }
+    return true
+  }
+
+  /// The first three numbers of an IPv4 address, or all but the last part of another.
+  private static func network(_ address: String) -> Substring {
+    address[..<(address.lastIndex { $0 == "." || $0 == ":" } ?? address.endIndex)]
+  }
+
+  /// - Parameter verdict: nil: there was no time for one.
+  func diagnosed(_ id: HostID, _ verdict: SilenceVerdict?) {
+    guard let waiting = undiagnosed.removeValue(forKey: id) else { return }
+    let found = waiting.found.map { transition in
+      var transition = transition
+      if let verdict { transition.evidence.insert(.note(verdict.sentence), at: 0) }
+      return transition
+    }
+    _ = engine.takeUrgency(of: id)
+    _ = record(found, states: [id])
+  }
+}

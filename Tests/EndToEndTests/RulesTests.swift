@@ -1,0 +1,148 @@
+import Files
+import Foundation
+import Testing
+
+extension EndToEndTests {
+  /// From a line on a host to a page at a receiver, with real programs, over kills and reloads.
+  @Suite(.timeLimit(.minutes(5))) struct Rules {
+    static let boom =
+      "- { id: SITE-01, title: Boom, severity: P1, scope: file, when: { log: { file: \"*.log\", matches: BOOM } } }\n"
+
+    /// A fleet whose pages go to a receiver of this machine.
+    static func fleet(_ name: String, rules: String) throws -> (TestFleet, PageReceiver) {
+      let fleet = try TestFleet(name)
+      let receiver = try PageReceiver(directory: fleet.directory, seed: 1, isCalm: true)
+      try HostFiles.makeDirectory(fleet.directory + "/rules", mode: 0o755)
+      try write(rules, fleet)
+      let configuration = """
+        rules: ["rules/*.yaml"]
+        paging:
+          receivers:
+            duty: { webhook: { url: "\(receiver.url("duty"))" } }
+          policies:
+            P1: [{ to: duty }]
+          messages_per_minute: 600
+        """
+      try HostFiles.replace(fleet.directory + "/signalbox.yaml", with: Array(configuration.utf8))
+      try start(fleet)
+      try fleet.join("train-1")
+      try fleet.startAgent()
+      return (fleet, receiver)
+    }
+
+    static func start(_ fleet: TestFleet) throws {
+      try fleet.startCollector(["--config", fleet.directory + "/signalbox.yaml"])
+    }
+
+    static func write(_ rules: String, _ fleet: TestFleet) throws {
+      try HostFiles.replace(fleet.directory + "/rules/site.yaml", with: Array(rules.utf8))
+    }
+
+    @Test func aLineBecomesAPageAndARestartTellsItNeitherAgainNorAsResolved() throws {
+      let (fleet, receiver) = try Self.fleet("boom", rules: Self.boom)
+      defer {
+        fleet.tearDown()
+        receiver.stop()
+      }
+      try fleet.write("train.log", Array("all is well\nBOOM in epoch 7\n".utf8))
+      try fleet.eventually("the page") { try receiver.pages("trigger").count == 1 }
+      let page = try #require(try receiver.pages("trigger").first?.body())
+      #expect(page["rule"] as? String == "SITE-01")
+      #expect(page["severity"] as? String == "P1")
+      #expect(page["host"] as? String == "train-1")
+      #expect(page["entity"] as? String == fleet.logs + "/train.log")
+      #expect((page["evidence"] as? [String])?.contains { $0.contains("BOOM in epoch 7") } == true)
+
+      let incident = try #require(try fleet.json("incidents", "list").first)
+      #expect(incident["state"] as? String == "open")
+      #expect((incident["event_to_page_ms"] as? Int).map { $0 < 60_000 } == true)
+      let id = try #require(incident["id"] as? Int)
+      #expect(try fleet.signalbox("incidents", "ack", "\(id)", "--by", "ann").code == 0)
+      try fleet.eventually("the acknowledgement") { try receiver.pages("acknowledge").count == 1 }
+
+      fleet.killCollector()
+      try Self.start(fleet)
+      try fleet.write("train.log", Array("quiet again\n".utf8))
+      try fleet.eventually("the line after the restart") { try fleet.value("select count(*) from log_lines") == 3 }
+      // The judge of the fleet has had its turn.
+      try fleet.eventually("the lease") { try fleet.metric("signalbox_rules_lease") == 1 }
+      #expect(try fleet.json("incidents", "list").first?["state"] as? String == "acked")
+      #expect(try receiver.pages("trigger").count == 1)
+      #expect(try receiver.pages("resolve").isEmpty)
+    }
+
+    /// Findings are in the database before their rows: at whatever moment the collector dies, each is told, and once.
+    @Test func eachFindingIsToldOnceOverKillsOfTheCollector() throws {
+      let (fleet, receiver) = try Self.fleet("kills", rules: Self.boom)
+      defer {
+        fleet.tearDown()
+        receiver.stop()
+      }
+      let rounds = 12
+      for round in 0..<rounds {
+        try fleet.write("run-\(round).log", Array("BOOM \(round)\n".utf8))
+        usleep(UInt32(round) * 6_000)
+        fleet.killCollector()
+        try Self.start(fleet)
+      }
+      try fleet.eventually("all pages") {
+        Set(try receiver.pages("trigger").flatMap(\.keys)).count == rounds
+      }
+      try fleet.eventually("all lines") { try fleet.value("select count(*) from log_lines") == Int64(rounds) }
+      #expect(try fleet.value("select count(*) from incidents") == Int64(rounds))
+      #expect(try fleet.value("select count(distinct dedup_key) from incidents") == Int64(rounds))
+      #expect(Set(try receiver.pages("trigger").flatMap(\.keys)).count == rounds)
+    }
+
+    @Test func rulesAreReadAgainOnSIGHUP() throws {
+      let (fleet, receiver) = try Self.fleet("reload", rules: Self.boom)
+      defer {
+        fleet.tearDown()
+        receiver.stop()
+      }
+      try fleet.write("a.log", Array("BOOM\n".utf8))
+      try fleet.eventually("the first incident") { try fleet.json("incidents", "list").count == 1 }
+
+      try Self.write("- { id: SITE-01, title: Boom, severity: P1, when: { logg: { text: FOO } } }\n", fleet)
+      fleet.signalCollector(SIGHUP)
+      try fleet.eventually("the mistake is told") {
+        fleet.collector?.errors.contains("did you mean 'log'") == true
+      }
+      try fleet.write("b.log", Array("BOOM\n".utf8))
+      try fleet.eventually("the old rules still run") { try fleet.json("incidents", "list").count == 2 }
+
+      try Self.write("- { id: SITE-02, title: Foo, severity: P1, when: { log: { text: FOO } } }\n", fleet)
+      fleet.signalCollector(SIGHUP)
+      try fleet.eventually("what the old rule had opened ends") {
+        try fleet.value("select count(*) from incidents where rule = 'SITE-01' and state = 'resolved'") == 2
+      }
+      try fleet.write("a.log", Array("FOO\n".utf8))
+      try fleet.eventually("the new rule runs") {
+        try fleet.value("select count(*) from incidents where rule = 'SITE-02' and state = 'open'") == 1
+      }
+    }
+
+    @Test func aSilentHostIsToldWithTheReasonOfItsSilence() throws {
+      let rule = """
+        - id: SITE-03
+          title: Silent
+          severity: P1
+          when: { stale: host, for: 3s }
+          until: { not: { stale: host, for: 3s } }
+
+        """
+      let (fleet, receiver) = try Self.fleet("silent", rules: rule)
+      defer {
+        fleet.tearDown()
+        receiver.stop()
+      }
+      try fleet.eventually("a sample") { try fleet.value("select count(*) from host_samples") > 0 }
+      fleet.killAgent()
+      try fleet.eventually("the page") { try receiver.pages("trigger").count == 1 }
+      let evidence = try #require(try receiver.pages("trigger").first?.body()["evidence"] as? [String])
+      #expect(evidence.contains { $0.hasPrefix("diagnosis: agent down") }, "\(evidence)")
+      try fleet.restartAgent()
+      try fleet.eventually("its end") { try receiver.pages("resolve").count == 1 }
+    }
+  }
+}
