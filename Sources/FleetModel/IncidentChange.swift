@@ -24,6 +24,30 @@ package enum Severity: UInt8, Sendable, CaseIterable, Comparable {
   package static func < (left: Severity, right: Severity) -> Bool { left.rawValue < right.rawValue }
 }
 
+/// What is to be attached to an incident.
+package enum EvidenceRequest: Sendable, Equatable {
+  case topProcesses
+  case kernelMessages
+  case gpuState
+  case recentSteps
+  /// The last lines of the files that fit.
+  case log(file: String, lines: Int)
+  /// How a metric went before it.
+  case metric(name: String, overNs: Int64)
+
+  /// The word in rule files.
+  package var word: String {
+    switch self {
+    case .topProcesses: "top_processes"
+    case .kernelMessages: "kernel_messages"
+    case .gpuState: "gpu_state"
+    case .recentSteps: "recent_steps"
+    case .log(let file, _): "log \(file)"
+    case .metric(let name, _): name
+    }
+  }
+}
+
 /// What a rule has found or no longer finds: all that incidents and pages are made from.
 ///
 /// The same change may come again, after a replay or from another collector: it is recognised by `identity`, `kind` and `eventNs`.
@@ -55,6 +79,8 @@ package struct IncidentChange: Sendable, Equatable {
   package var steps: [String]
   /// Lines and figures that show it.
   package var evidence: [String]
+  /// What else belongs to it, to be looked up when it is written down.
+  package var wanted: [EvidenceRequest]
   /// Rules whose incidents on the same host follow from this one and are muted by it while it is open; a `*` at the end
   /// stands for any rest.
   package var mutes: [String]
@@ -76,6 +102,7 @@ package struct IncidentChange: Sendable, Equatable {
     summary = ""
     steps = []
     evidence = []
+    wanted = []
     mutes = []
   }
 

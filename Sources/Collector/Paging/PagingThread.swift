@@ -22,6 +22,8 @@ final class PagingThread: Sendable {
   /// Messages that may wait; a sender whose message is refused keeps it and sends it again.
   static let boxLimit = 4096
   private static let waitMs = 200
+  /// Findings at once for which evidence is looked up.
+  private static let lookedUpMax = 20
 
   let mailbox: Mailbox<Message>
   private let database: DatabaseURL
@@ -126,6 +128,7 @@ final class PagingThread: Sendable {
       }
       var isWoken = try store.hasPageNotifications()
       if !waiting.isEmpty {
+        try lookUp(store)
         let plan = dispatcher?.configuration.plan ?? .none
         let done = try store.apply(waiting, plan: plan, nowNs: Clock.wallNs())
         waiting = []
@@ -136,6 +139,19 @@ final class PagingThread: Sendable {
       guard let dispatcher else { return }
       tell(
         try dispatcher.turn(store, nowNs: Clock.wallNs(), monotonicNs: Clock.monotonicNs(), isWoken: isWoken))
+    }
+
+    /// What rules want with their findings. In a storm nobody reads it, and the first page must not wait for the last.
+    private func lookUp(_ store: Store) throws(StoreError) {
+      let isStorm = waiting.count > PagingThread.lookedUpMax
+      for index in waiting.indices where !waiting[index].wanted.isEmpty {
+        let change = waiting[index]
+        if !isStorm, change.kind == .opened, let host = change.hostNumber {
+          waiting[index].evidence += try store.evidence(
+            change.wanted, hostNumber: host, entity: change.entity, atNs: change.eventNs)
+        }
+        waiting[index].wanted = []
+      }
     }
 
     /// After the changes: a state says that its findings are known.

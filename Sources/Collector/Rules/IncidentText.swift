@@ -22,6 +22,7 @@ extension IncidentChange {
     }
     steps = rule.steps.map(fill)
     evidence = transition.evidence.map(\.text)
+    wanted = rule.evidence
     // In one job the host that deviated first is named.
     let place = rule.scope == .fleet ? "" : entity.isEmpty ? " on \(name)" : " on \(name): \(entity)"
     summary = fill(rule.title) + place + (transition.evidence.first.map { " (\($0.short))" } ?? "")

@@ -40,18 +40,6 @@ package struct Rule: Sendable {
   }
 }
 
-/// What is to be attached to an incident.
-package enum EvidenceRequest: Sendable, Equatable {
-  case topProcesses
-  case kernelMessages
-  case gpuState
-  case recentSteps
-  /// The last lines of the files that fit.
-  case log(file: String, lines: Int)
-  /// The last values of a metric.
-  case metric(name: String, overNs: Int64)
-}
-
 /// What must hold. Times are ns.
 package indirect enum Condition: Sendable {
   case all([Condition], holdNs: Int64)
