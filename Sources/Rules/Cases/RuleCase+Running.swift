@@ -20,18 +20,31 @@ extension RuleCase {
     let engine = RuleEngine(set)
     var incidents: [Incident] = []
     let host = HostID(high: 7, low: 7)
+    let labels = labels.merging(["host": "host"]) { own, _ in own }
     var offsets: [String: UInt64] = [:]
     for second in 0...(lastsNs / 1_000_000_000) {
       let at = second * 1_000_000_000
       let nowNs = Self.startNs + at
       var found: [Transition] = []
       if !isSilent(at), let batch = batch(at, &offsets) {
-        found += engine.observe(batch, from: host, name: "host", labels: ["host": "host"], nowNs: nowNs)
+        found += engine.observe(batch, from: host, name: "host", labels: labels, nowNs: nowNs)
       }
+      if at % Self.stepNs == 0 { found += observeOthers(engine, nowNs) }
       found += engine.tick(nowNs)
-      for transition in found { Self.add(transition, at, &incidents) }
+      for transition in found where transition.host == host || transition.entity.kind == .fleet {
+        Self.add(transition, at, &incidents)
+      }
     }
     return judge(incidents)
+  }
+
+  private func observeOthers(_ engine: RuleEngine, _ nowNs: Int64) -> [Transition] {
+    (0..<others).flatMap { number in
+      var builder = CaseBatch(timeNs: nowNs, hasHost: true)
+      builder.addProcess()
+      return engine.observe(
+        builder.batch, from: HostID(high: 8, low: UInt64(number)), name: "other\(number)", labels: [:], nowNs: nowNs)
+    }
   }
 
   private static func add(_ transition: Transition, _ at: Int64, _ incidents: inout [Incident]) {
@@ -147,16 +160,21 @@ private struct CaseBatch {
       event.subject = subject
       event.message = message
       records.events.append(event)
-    case .run(let name, let state):
+    case .run(let name, let state, let isDeclared, let announced):
       var run = RunUpdate()
+      run.source = isDeclared ? "socket" : "/srv/\(name)"
+      run.detail = announced > 0 ? "{\"episodes\": \(announced)}" : "{}"
       run.timeNs = timeNs
       run.run = name
       run.state = state
       records.runs.append(run)
-    case .episode(let run, let state):
+    case .episode(let run, let state, let number, let steps):
       var episode = EpisodeSummary()
       episode.timeNs = timeNs
       episode.run = run
+      episode.episode = number + Int64(index)
+      episode.finalSteps = Int64(steps)
+      if state == .running { episode.startedNs = timeNs }
       episode.state = state
       records.episodes.append(episode)
     case .probe(let name, let state):
@@ -167,6 +185,13 @@ private struct CaseBatch {
       records.probes.append(probe)
     case .silence: break
     }
+  }
+
+  mutating func addProcess() {
+    var process = ProcessSample()
+    process.timeNs = timeNs
+    process.name = "python"
+    records.processes.append(process)
   }
 
   private mutating func add(
@@ -217,6 +242,7 @@ private struct CaseBatch {
       let name = entity.isEmpty ? "python" : entity
       edit(&records.processes, { $0.name == name }, { write(&$0, value) }) {
         $0.timeNs = timeNs; $0.name = name
+        $0.state = "S"
       }
     case .probe(let write):
       edit(&records.probes, { $0.name == entity }, { write(&$0, value) }) {

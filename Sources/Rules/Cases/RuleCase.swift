@@ -9,13 +9,17 @@ package import FleetModel
 ///     - { series: cpu.busy_percent, values: 95 x 70, every: 10s }
 ///     - { log: /srv/train/a.log, lines: ["BOOM"], at: 5m, level: error, every: 10s }
 ///     - { event: xid, subject: "0000:05:00", message: "Xid 79 on …", at: 1m }
-///     - { run: r1, state: failed, at: 1m }
+///     - { run: r1, state: running, at: 1m, declared: true, episodes: 10 }
+///     - { episode: 7, run: r1, state: completed, at: 2m, times: 3, every: 10s }
 ///     - { silent: 10m, at: 5m }
 ///   lasts: 20m
+///   labels: { env: production }   # of the host
+///   others: 3                     # hosts beside it on which nothing happens
 ///   expect:
 ///     - { rule: RES-01, opened: 10m, cleared: 18m, entity: … }
 /// ```
-/// A host sample comes each 10 s while the host is not silent, whatever else is given. `expect: []` = nothing may open.
+/// A host sample comes each 10 s while the host is not silent, whatever else is given. Each repetition of an episode has the
+/// next number. `expect: []` = nothing may open.
 package struct RuleCase: Sendable {
   package var name = ""
   package var file = ""
@@ -25,6 +29,9 @@ package struct RuleCase: Sendable {
   var given: [CaseInput] = []
   package var expected: [Expectation] = []
   var lastsNs: Int64 = 0
+  var labels: [String: String] = [:]
+  /// Hosts that report, each with a training process.
+  var others = 0
 
   /// An incident that must be.
   package struct Expectation: Sendable {
@@ -44,8 +51,8 @@ struct CaseInput: Sendable {
     case series(RuleMetric, entity: String, values: [Double])
     case lines(path: String, level: Level, [String], isRedacted: Bool)
     case event(EventKind?, subject: String, message: String, lossReason: LossReason)
-    case run(String, RunState)
-    case episode(run: String, EpisodeState)
+    case run(String, RunState, isDeclared: Bool, announced: Int)
+    case episode(run: String, EpisodeState, number: Int64, steps: Int)
     case probe(String, ProbeState)
     case silence(Int64)
   }
@@ -53,13 +60,14 @@ struct CaseInput: Sendable {
   var kind: Kind
   var atNs: Int64
   var everyNs: Int64
+  var times = 1
 
   /// How often it comes.
   var count: Int {
     switch kind {
     case .series(_, _, let values): values.count
     case .lines(_, _, let lines, _): lines.count
-    default: 1
+    default: times
     }
   }
 
@@ -83,7 +91,8 @@ extension RuleReader {
     "a case", required: ["name", "given", "expect"],
     [
       RuleKey("name", .text, ""), RuleKey("rule", .text, ""), RuleKey("given", .anything, ""),
-      RuleKey("lasts", .duration, ""), RuleKey("expect", .anything, ""),
+      RuleKey("lasts", .duration, ""), RuleKey("expect", .anything, ""), RuleKey("labels", .labels, ""),
+      RuleKey("others", .count, ""),
     ])
   private static let expectKeys = KeyTable(
     "an expected incident",
@@ -95,7 +104,7 @@ extension RuleReader {
     "an entry of given",
     [
       "series", "values", "entity", "log", "lines", "level", "redacted", "event", "subject", "message", "reason", "run",
-      "state", "episode", "probe", "silent", "at", "every", "times",
+      "state", "declared", "episodes", "episode", "steps", "probe", "silent", "at", "every", "times",
     ].map { RuleKey($0, .anything, "") })
 
   fileprivate mutating func readCase(_ node: DocumentNode) -> RuleCase {
@@ -106,6 +115,8 @@ extension RuleReader {
     if let value = fields["name"] { found.name = text(value, "name") }
     if let value = fields["rule"] { found.rule = text(value, "rule") }
     if let value = fields["given"] { found.given = list(value, "given").compactMap { input($0) } }
+    if let value = fields["labels"] { found.labels = labels(value) }
+    if let value = fields["others"] { found.others = min(count(value, "others"), 1000) }
     found.lastsNs = fields["lasts"].map { duration($0, "lasts") } ?? 0
     found.lastsNs = max(found.lastsNs, found.given.map(\.endNs).max() ?? 0)
     if let value = fields["expect"] {
@@ -136,7 +147,9 @@ extension RuleReader {
     let atNs = fields["at"].map { moment($0, "at") } ?? 0
     let everyNs = fields["every"].map { duration($0, "every") } ?? 10_000_000_000
     guard let kind = inputKind(node, fields) else { return nil }
-    return CaseInput(kind: kind, atNs: atNs, everyNs: everyNs)
+    var times = 1
+    if let value = fields["times"] { times = min(count(value, "times"), 10_000) }
+    return CaseInput(kind: kind, atNs: atNs, everyNs: everyNs, times: times)
   }
 
   private mutating func inputKind(_ node: DocumentNode, _ fields: [String: DocumentNode]) -> CaseInput.Kind? {
@@ -170,12 +183,23 @@ extension RuleReader {
       let states: [(String, RunState)] = [
         ("unknown", .unknown), ("running", .running), ("completed", .completed), ("failed", .failed),
       ]
-      return fields["state"].flatMap { word($0, "state", states) }.map { .run(text(value, "run"), $0) }
+      let isDeclared = fields["declared"].map { flag($0, "declared") } ?? false
+      let announced = fields["episodes"].map { count($0, "episodes") } ?? 0
+      return fields["state"].flatMap { word($0, "state", states) }.map {
+        .run(text(value, "run"), $0, isDeclared: isDeclared, announced: announced)
+      }
     }
-    if fields["episode"] != nil {
-      let states: [(String, EpisodeState)] = [("completed", .completed), ("force_closed", .forceClosed)]
+    if let value = fields["episode"] {
+      let states: [(String, EpisodeState)] = [
+        ("running", .running), ("completed", .completed), ("force_closed", .forceClosed),
+      ]
       let run = fields["run"].map { text($0, "run") } ?? "run"
-      return fields["state"].flatMap { word($0, "state", states) }.map { .episode(run: run, $0) }
+      let number = text(value, "episode")
+      if Int64(number) == nil { mistake(value.line, "episode must be a number, not '\(number)'") }
+      let steps = fields["steps"].map { count($0, "steps") } ?? 0
+      return fields["state"].flatMap { word($0, "state", states) }.map {
+        .episode(run: run, $0, number: Int64(number) ?? 0, steps: steps)
+      }
     }
     if let value = fields["probe"] {
       let states: [(String, ProbeState)] = [("ok", .ok), ("failed", .failed), ("timed_out", .timedOut)]

@@ -2,8 +2,8 @@ internal import FleetModel
 
 /// One condition of a rule in a flat, plain form: no reference is counted while it is evaluated.
 struct CompiledNode {
-  enum Operation: UInt8 { case all, any, not, measure, absent, stale, occurrence, hosts }
-  enum Measure: UInt8 { case value, rate, ratio, forecast, shareOfMedian }
+  enum Operation: UInt8 { case all, any, not, measure, absent, stale, occurrence, hosts, live, open }
+  enum Measure: UInt8 { case value, rate, ratio, forecast, against }
 
   var operation: Operation
   /// Places in `CompiledRule.children`.
@@ -12,6 +12,8 @@ struct CompiledNode {
   var kind = EntityKind.host
   var family = MetricFamily.host
   var measure = Measure.value
+  var baseline = Baseline.median
+  var phase = Staleness.Phase.any
   /// Places in the values of one report.
   var value = 0
   var second = 0
@@ -19,13 +21,28 @@ struct CompiledNode {
   var holdNs: Int64 = 0
   var wanted = 0
   var of = 0
-  /// Rate and forecast: over; occurrence: within; absent and stale: for.
+  /// Samples: of this time they are one.
+  var everyNs: Int64 = 0
+  /// Samples that a baseline, and an average, are made of.
+  var last = 0
+  var average = 0
+  /// Rate and forecast: over; occurrence and counted comparison: within; absent, stale, live: for.
   var windowNs: Int64 = 0
-  /// Rate: per; forecast: within.
+  /// Rate: per; forecast: within; occurrence: the usual rate's time.
   var perNs: Int64 = 0
-  /// Occurrence: count; stale: intervals; hosts: above.
+  /// Occurrence and counted comparison: count; stale: intervals; hosts: limit.
   var amount = 0.0
+  /// Occurrence: share of the lines among which it is, or times the usual rate.
+  var limit = 0.0
+  var apartNs: Int64 = 0
+  var missingNs: Int64 = 0
+  var isApartByBoot = false
+  var isAmong = false
   var isShare = false
+  var includesLimit = false
+  var isOfLive = false
+  var isInOrder = false
+  var isCounted = false
   var isCounter = false
   var hasFilter = false
 
@@ -41,6 +58,11 @@ final class CompiledRule {
   private(set) var filters: [Int: Wildcard] = [:]
   private(set) var names: [Int: String] = [:]
   private(set) var occurrences: [(node: Int, occurrence: Occurrence)] = []
+  /// Lines of which those of an occurrence are a share.
+  private(set) var wholes: [(node: Int, query: LineQuery)] = []
+  /// Places of the rules that it asks about, by condition.
+  private(set) var others: [Int: Int] = [:]
+  private var otherNames: [(node: Int, rule: String)] = []
   private(set) var root = 0
   private(set) var until: Int?
   /// What one incident is about; runs stand for jobs.
@@ -55,8 +77,6 @@ final class CompiledRule {
   private(set) var watchesSilence = false
   /// Asks whether hosts are silent.
   private(set) var watchesHost = false
-  /// Rule that a fleet condition counts.
-  private(set) var countedRule: String?
 
   /// - Parameter values: gives a metric its place among the values of a report.
   init(_ rule: Rule, place: Int, values: (RuleMetric) -> Int) {
@@ -71,10 +91,17 @@ final class CompiledRule {
     }
     isSimple =
       isPlain && nodes.count == 1 && nodes[0].measure == .value && nodes[0].of == 0 && !nodes[0].hasFilter
-      && nodes[0].comparison.isStateless
+      && !nodes[0].isCounted && nodes[0].average == 0 && nodes[0].comparison.isStateless
     isTimed = leaves.contains { $0.operation != .measure && $0.operation != .hosts }
-    watchesSilence = leaves.contains { $0.operation == .stale || $0.operation == .absent }
+    watchesSilence =
+      leaves.contains { $0.operation == .stale || $0.operation == .absent }
+      || leaves.allSatisfy { $0.operation == .open || $0.operation == .live }
     watchesHost = leaves.contains { $0.operation == .stale && $0.kind == .host }
+  }
+
+  /// - Parameter places: of all rules, by their ids.
+  func resolve(_ places: [String: Int]) {
+    for (node, rule) in otherNames { others[node] = places[rule] }
   }
 
   /// Conditions that read this family's reports.
@@ -90,7 +117,9 @@ final class CompiledRule {
     var node = CompiledNode(operation: .hosts)
     node.kind = scope
     switch condition {
-    case .all(let parts, let holdNs): group(&node, .all, parts, holdNs, values)
+    case .all(let parts, let holdNs, let inOrder):
+      group(&node, .all, parts, holdNs, values)
+      node.isInOrder = inOrder
     case .any(let parts, let holdNs): group(&node, .any, parts, holdNs, values)
     case .not(let part, let holdNs): group(&node, .not, [part], holdNs, values)
     case .measure(let measurement, let comparison, let holding):
@@ -100,6 +129,13 @@ final class CompiledRule {
       node.holdNs = holding.holdNs
       node.wanted = holding.wanted
       node.of = holding.of
+      node.everyNs = holding.everyNs
+      node.average = measurement.average
+      if holding.count > 0 {
+        node.isCounted = true
+        node.amount = Double(holding.count)
+        node.windowNs = holding.withinNs
+      }
       filter(place, measurement.of, &node)
       names[place] = measurement.metric.name
     case .absent(let metric, let forNs, let wildcard):
@@ -110,25 +146,50 @@ final class CompiledRule {
       node.windowNs = forNs
       filter(place, wildcard, &node)
       names[place] = metric.name
-    case .stale(let kind, let forNs, let intervals):
+    case .stale(let staleness):
       node.operation = .stale
+      node.kind = staleness.kind
+      node.windowNs = staleness.forNs
+      node.amount = staleness.intervals
+      node.phase = staleness.phase
+    case .live(let kind, let withinNs):
+      node.operation = .live
       node.kind = kind
-      node.windowNs = forNs
-      node.amount = intervals
-    case .occurrence(let occurrence, let count, let withinNs):
-      node.operation = .occurrence
-      // What happens to a part of what the rule is about is counted for all of its host.
-      node.kind = occurrence.kind == scope ? scope : .host
       node.windowNs = withinNs
-      node.amount = Double(count)
-      occurrences.append((place, occurrence))
-    case .hosts(let rule, let above, let isShare):
-      node.amount = above
-      node.isShare = isShare
-      countedRule = rule
+    case .open(let rule):
+      node.operation = .open
+      otherNames.append((place, rule))
+    case .occurrence(let occurrence, let counting): fill(&node, place, occurrence, counting)
+    case .hosts(let rule, let share):
+      node.amount = share.limit
+      node.isShare = share.isShare
+      node.includesLimit = share.includesLimit
+      node.isOfLive = share.isOfLive
+      otherNames.append((place, rule))
     }
     nodes[place] = node
     return place
+  }
+
+  private func fill(_ node: inout CompiledNode, _ place: Int, _ occurrence: Occurrence, _ counting: Counting) {
+    node.operation = .occurrence
+    // What happens to a part of what the rule is about is counted for all of its host.
+    node.kind = occurrence.kind == scope ? scope : .host
+    node.windowNs = counting.withinNs
+    node.amount = Double(counting.count)
+    node.apartNs = counting.apartNs
+    node.isApartByBoot = counting.isApartByBoot
+    node.missingNs = counting.missingNs
+    if node.missingNs > 0 { node.amount = counting.intervals }
+    if let among = counting.among {
+      node.isAmong = true
+      node.limit = counting.share
+      wholes.append((place, among))
+    } else if counting.timesUsual > 0 {
+      node.limit = counting.timesUsual
+      node.perNs = counting.usualNs
+    }
+    occurrences.append((place, occurrence))
   }
 
   private func group(
@@ -160,7 +221,10 @@ final class CompiledRule {
       node.measure = .forecast
       node.perNs = withinNs
       node.windowNs = overNs
-    case .shareOfMedian: node.measure = .shareOfMedian
+    case .against(let baseline, let last):
+      node.measure = .against
+      node.baseline = baseline
+      node.last = last
     }
   }
 

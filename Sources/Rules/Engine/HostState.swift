@@ -6,8 +6,28 @@ struct Entity: Equatable {
   /// Of the latest fact about it, the host's clock.
   var markNs: Int64
   var kind: EntityKind
-  /// A run that said so itself.
-  var hasEnded = false
+  var marks: EntityMarks = []
+
+  /// A run that said so itself, a process that was seen to end.
+  var hasEnded: Bool { marks.contains(.ended) }
+
+  mutating func set(_ mark: EntityMarks, _ isSet: Bool) {
+    if isSet { marks.insert(mark) } else { marks.remove(mark) }
+  }
+}
+
+/// What is known of a run or a process.
+struct EntityMarks: OptionSet {
+  let rawValue: UInt8
+  static let ended = EntityMarks(rawValue: 1)
+  /// Ended by failing.
+  static let failed = EntityMarks(rawValue: 2)
+  /// Has made a step since it began.
+  static let progressed = EntityMarks(rawValue: 4)
+  /// Said itself that it runs.
+  static let declared = EntityMarks(rawValue: 8)
+  /// Has told finite rewards: one that is not a number then is one.
+  static let rewarded = EntityMarks(rawValue: 16)
 }
 
 /// How far a followed file has been seen, so that what is sent again changes nothing.
@@ -15,16 +35,6 @@ struct FileProgress: Equatable {
   var entity: Int
   var key: FileKey
   var offset: UInt64
-}
-
-/// What is added up of a run between its steps.
-struct RunProgress: Equatable {
-  var entity: Int
-  var windowStartNs: Int64 = 0
-  var windowSteps: Int64 = 0
-  var sharesHeld = Double.nan
-  /// Of the episode under way; nil where no rule asks for episodes.
-  var episode: EpisodeSummary?
 }
 
 /// All that the engine keeps of a host.
@@ -37,6 +47,12 @@ final class HostState {
   var slots = SlotTable()
   var files: [FileProgress] = []
   var runs: [RunProgress] = []
+  /// How long the last runs took, by their kind.
+  var histories: [RunHistory] = []
+  /// When a training process was last seen to end, the host's clock; 0 = never.
+  var processEndNs: Int64 = 0
+  /// When the host booted, the host's clock; 0 = not known.
+  var bootNs: Int64 = 0
   /// A bit a rule whose labels the host lacks.
   var excluded: [UInt64] = []
   /// Collector's clock less the host's when the last fact came.
@@ -95,6 +111,8 @@ final class HostState {
     for entity in entities where entity.name.utf8.count > 15 { bytes += 32 + entity.name.utf8.count }
     if !files.isEmpty { bytes += 32 + files.capacity * MemoryLayout<FileProgress>.stride }
     if !runs.isEmpty { bytes += 32 + runs.capacity * MemoryLayout<RunProgress>.stride }
+    for run in runs where !run.episodes.isEmpty { bytes += 32 + MemoryLayout<EpisodeSummary>.stride }
+    if !histories.isEmpty { bytes += 32 + histories.capacity * MemoryLayout<RunHistory>.stride }
     return bytes
   }
 }
@@ -107,6 +125,8 @@ package enum RuleLimits {
   package static let evidenceBytesMax = 2000
   /// A host is live while it has reported within this time; else what it last said proves nothing.
   package static let liveNs: Int64 = 60_000_000_000
+  /// A run is live while it made a step within this time.
+  static let liveRunNs: Int64 = 900_000_000_000
   /// A sample older than this says nothing about now.
   static let freshNs: Int64 = 300_000_000_000
   /// A gap between two samples that a hold survives, unless half of the hold is longer.
@@ -115,8 +135,18 @@ package enum RuleLimits {
   static let forgetNs: Int64 = 1_800_000_000_000
   /// …but later if it has an open incident.
   static let forgetOpenNs: Int64 = 86_400_000_000_000
-  /// Samples before a median says something.
+  /// Samples before a median, a mean or a best value says something.
   static let medianSamples: Int64 = 30
+  /// Intervals before the usual one is guessed: from the longest of them until there are as many as of a median.
+  static let intervalSamples: Int64 = 5
+  /// A value of another thing that is older is no peer's.
+  static let peerNs: Int64 = 120_000_000_000
+  /// A boot time that is worked out anew each second wavers by less.
+  static let bootSlackNs: Int64 = 30_000_000_000
+  /// Kinds of runs of a host whose lengths are kept.
+  static let historiesMax = 16
+  /// A run that failed longer ago is not what another one begins anew.
+  static let restartNs: Int64 = 1_200_000_000_000
   /// Parts of the window of a count that are kept apart; up to so many occurrences are counted exactly.
   static let windowParts: Int64 = 16
   /// Over how long the speed of a run is measured.

@@ -23,6 +23,7 @@ extension RuleEngine {
   private func observe(_ records: Records, _ host: HostState, isLive: Bool) {
     for sample in records.hosts where isNewer(sample.timeNs, 0, host) {
       fill(.host) { reader in if case .host(let read) = reader { read(sample) } else { .nan } }
+      if sample.uptimeSeconds.isFinite { host.bootNs = sample.timeNs - Int64(sample.uptimeSeconds) * 1_000_000_000 }
       process(.host, host, 0, sample.timeNs)
     }
     for sample in records.gpus { observeThing(.gpu, String(sample.index), sample.timeNs, host) { observe(sample) } }
@@ -31,7 +32,12 @@ extension RuleEngine {
       observeThing(.interface, sample.interface, sample.timeNs, host) { observe(sample) }
     }
     for sample in records.processes {
-      observeThing(.process, "\(sample.name)[\(sample.pid)]", sample.timeNs, host) { observe(sample) }
+      let name = "\(sample.name)[\(sample.pid)]"
+      observeThing(.process, name, sample.timeNs, host) { observe(sample) }
+      if sample.hasExited, let entity = host.entity(.process, name) {
+        host.entities[entity].set(.ended, true)
+        host.processEndNs = max(host.processEndNs, sample.timeNs)
+      }
     }
     for probe in records.probes {
       guard let entity = newerThing(.probe, probe.name, probe.timeNs, host) else { continue }
@@ -45,7 +51,7 @@ extension RuleEngine {
       observe(run, host)
     }
     for step in records.steps { observe(step, host) }
-    for episode in records.episodes { observe(episode, host) }
+    for episode in records.episodes { observe(episode, host, isFromStart: false) }
   }
 
   private func observe(_ delta: FileDelta, _ host: HostState) {
@@ -55,7 +61,7 @@ extension RuleEngine {
     observeLines(delta.lines, path: delta.file.path, host, entity, skippingBefore: seen)
     // What is cut within a part that was seen cannot be told apart: its steps count by their times.
     for step in delta.steps { observe(step, host) }
-    for episode in delta.episodes { observe(episode, host) }
+    for episode in delta.episodes { observe(episode, host, isFromStart: delta.from == 0) }
     for run in delta.runs where newerThing(.run, run.run, run.timeNs, host, orSame: true) != nil { observe(run, host) }
     for loss in delta.losses { observe(loss, host) }
   }
@@ -81,7 +87,7 @@ extension RuleEngine {
 
   /// Reads every metric that a rule asks for.
   @inline(__always)
-  private func fill(_ family: MetricFamily, _ read: (MetricReader) -> Double) {
+  func fill(_ family: MetricFamily, _ read: (MetricReader) -> Double) {
     let readers = readers[Int(family.rawValue)]
     for place in readers.indices { values[place] = read(readers[place]) }
   }
@@ -92,7 +98,7 @@ extension RuleEngine {
     return true
   }
 
-  private func newerThing(
+  func newerThing(
     _ kind: EntityKind, _ name: String, _ timeNs: Int64, _ host: HostState, orSame: Bool = false
   ) -> Int? {
     guard let entity = host.entity(kind, name) else {
@@ -154,11 +160,18 @@ extension RuleEngine {
   private func observe(_ step: TrainingStep, _ host: HostState) {
     let before = host.entity(.run, step.run).map { host.entities[$0].markNs } ?? 0
     guard let entity = newerThing(.run, step.run, step.timeNs, host, orSame: true) else { return }
-    host.entities[entity].hasEnded = false
+    host.entities[entity].marks.subtract([.ended, .failed])
     if before > 0, step.timeNs > before {
-      for (rule, node) in intervalRules where !host.isExcluded(rule.place) {
+      for (rule, node) in intervalRules where rule.nodes[node].phase != .episode && !host.isExcluded(rule.place) {
         observe(Double(step.timeNs - before), 0.95, host, rule.place, node, entity)
       }
+    }
+    progressed(entity, host, step.timeNs)
+    var step = step
+    if step.reward.isFinite {
+      host.entities[entity].set(.rewarded, true)
+    } else if step.lacksReward(isUsual: host.entities[entity].marks.contains(.rewarded)) {
+      step.reward = .writtenNaN
     }
     fill(.training) { reader in
       switch reader {
@@ -169,55 +182,6 @@ extension RuleEngine {
     }
     process(.training, host, entity, step.timeNs)
     if needsProgress { progress(step, host, entity) }
-  }
-
-  private func run(_ entity: Int, _ host: HostState) -> Int {
-    if let place = host.runs.firstIndex(where: { $0.entity == entity }) { return place }
-    host.runs.append(RunProgress(entity: entity))
-    return host.runs.count - 1
-  }
-
-  private func progress(_ step: TrainingStep, _ host: HostState, _ entity: Int) {
-    let place = run(entity, host)
-    var run = host.runs[place]
-    var rate = Double.nan
-    if run.windowStartNs == 0 { run.windowStartNs = step.timeNs } else { run.windowSteps += 1 }
-    let length = step.timeNs - run.windowStartNs
-    if length >= RuleLimits.progressNs {
-      rate = Double(run.windowSteps) * 1e9 / Double(length)
-      run.windowStartNs = step.timeNs
-      run.windowSteps = 0
-    }
-    let turnover = abs(step.sharesHeld - run.sharesHeld) * step.price / step.portfolioValue
-    run.sharesHeld = step.sharesHeld
-    host.runs[place] = run
-    if rate.isNaN, turnover.isNaN { return }
-    fill(.progress) { reader in
-      guard case .progress(let metric) = reader else { return .nan }
-      return metric == .stepsPerSecond ? rate : turnover
-    }
-    process(.progress, host, entity, step.timeNs)
-  }
-
-  private func observe(_ part: EpisodeSummary, _ host: HostState) {
-    guard needsEpisodes || !episodeRules.isEmpty,
-      let entity = newerThing(.run, part.run, part.timeNs, host, orSame: true)
-    else { return }
-    let place = run(entity, host)
-    var whole = part
-    if let before = host.runs[place].episode, before.episode == part.episode { whole = before.merged(with: part) }
-    guard whole.state != .running else {
-      host.runs[place].episode = whole
-      return
-    }
-    host.runs[place].episode = nil
-    fill(.episode) { reader in if case .episode(let read) = reader { read(whole) } else { .nan } }
-    process(.episode, host, entity, part.timeNs)
-    for (rule, node, state) in episodeRules where state == whole.state {
-      occurred(
-        rule, node, host, entity, atNs: part.timeNs, max(part.timeNs, host.entities[0].markNs),
-        .event(subject: part.run, text: "episode \(part.episode)"))
-    }
   }
 }
 
@@ -233,14 +197,23 @@ extension Batch {
 }
 
 extension TrainingStep {
-  /// A number that the program itself names; one that is not finite before all others. NaN where there is none: such a
-  /// number cannot be told from one that is NaN, so infinity stands for that.
+  /// A number that the program itself names; one that is not finite before all others. NaN where there is none.
   fileprivate func named(_ pattern: Wildcard) -> Double {
     var found = Double.nan
     for metric in metrics where pattern.matches(metric.name) {
-      if !metric.value.isFinite { return .infinity }
+      if !metric.value.isFinite { return metric.value.isNaN ? .writtenNaN : metric.value }
       if found.isNaN { found = metric.value }
     }
     return found
+  }
+
+  /// A step of a writer that gives a reward with each one has none: it was NaN. Absent and NaN are written alike, so that
+  /// what else is in the step decides: a row with all its other fields, or one of a run that has told rewards.
+  fileprivate func lacksReward(isUsual: Bool) -> Bool {
+    guard reward.isNaN else { return false }
+    let hasAction = action.isFinite || portfolioValue.isFinite
+    let isWhole =
+      action.isFinite && balance.isFinite && sharesHeld.isFinite && price.isFinite && portfolioValue.isFinite
+    return metrics.isEmpty && (isWhole || isUsual) || isUsual && hasAction
   }
 }

@@ -20,6 +20,14 @@ extension RuleEngine {
   static let holdSub = 66
   static let samplesSub = 67
   static let untilSub = 68
+  /// More samples than the first number holds, and when the last of them began.
+  static let moreSamplesSub = 70
+  static let sampleStartSub = 71
+  static let averageSub = 72
+  /// Ratio: the last of either number.
+  static let ratioSub = 73
+  /// Counts of what comes true, and of the lines or the time of which others are a share.
+  static let secondCountSub = 96
 
   /// A report's values are at hand: runs every rule that reads one of them.
   func process(_ family: MetricFamily, _ host: HostState, _ entity: Int, _ timeNs: Int64) {
@@ -125,7 +133,11 @@ extension RuleEngine {
     let node = at.rule.nodes[place]
     switch node.operation {
     case .all, .any, .not: return group(place, node, at)
-    case .hosts: return countedHosts(node, at)
+    case .hosts: return countedHosts(place, node, at)
+    case .live: return Truth(isLive(node.kind, node.windowNs, at.host, at.timeNs))
+    case .open:
+      guard let other = at.rule.others[place], at.host.slots.isActive(other) else { return .no }
+      return Truth(!at.host.slots.things(other, Self.openNode).isEmpty)
     case .measure where at.rule.isPlain:
       let raw = measured(at.rule, place, node, at.host, at.entity, at.timeNs)
       let held = hold(raw, place, node.holdNs, at)
@@ -145,8 +157,31 @@ extension RuleEngine {
       default: raw = part.negated
       }
     }
+    if node.isInOrder, raw == .yes, !areInOrder(node, at) { raw = .no }
     let held = hold(raw, place, node.holdNs, at)
     return at.ignoresHolds ? raw : held
+  }
+
+  /// What happened last of each part came no later than that of the next one.
+  private func areInOrder(_ group: CompiledNode, _ at: Judgement) -> Bool {
+    var last = Int64.min
+    for child in group.children {
+      let place = at.rule.children[child]
+      let node = at.rule.nodes[place]
+      guard node.operation == .occurrence else { continue }
+      let entity = node.kind == .host ? 0 : at.entity
+      guard let slot = at.host.slots[SlotTable.key(at.rule.place, place, entity, Self.untilSub)] else { return false }
+      if slot.b < last { return false }
+      last = slot.b
+    }
+    return true
+  }
+
+  /// Whether a run made steps, or a process was there, when the host was last heard of.
+  func isLive(_ kind: EntityKind, _ withinNs: Int64, _ host: HostState, _ timeNs: Int64) -> Bool {
+    let mark = host.entities[0].markNs
+    let last = mark > 0 ? min(mark, timeNs) : timeNs
+    return host.entities.contains { $0.kind == kind && !$0.hasEnded && last - $0.markNs <= withinNs }
   }
 
   /// Whether it has been true for so long, by the times of the samples.
@@ -173,8 +208,9 @@ extension RuleEngine {
   /// Keeps what a condition says of a thing until the rest of its rule is asked.
   private func remember(_ rule: CompiledRule, _ place: Int, _ host: HostState, _ entity: Int, _ timeNs: Int64) {
     let node = rule.nodes[place]
+    guard passes(rule, place, node, host, entity) else { return }
     guard node.operation == .measure else {
-      if !values[node.value].isNaN, passes(rule, place, node, host, entity) {
+      if !values[node.value].isNaN {
         host.slots.set(SlotTable.key(rule.place, place, entity, Self.truthSub), timeNs, 0)
       }
       return
@@ -192,7 +228,8 @@ extension RuleEngine {
       host.slots.set(key, timeNs, Int64(raw.rawValue) | Int64(held.rawValue) << 8)
       var value = Slot(key: SlotTable.key(rule.place, place, entity, Self.valueSub), a: timeNs, b: 0)
       value.number = values[node.value]
-      host.slots[value.key] = value
+      // A value that says nothing does not stand for the last one that did.
+      if !value.number.isNaN || value.number.isWrittenNaN { host.slots[value.key] = value }
     }
   }
 
@@ -201,7 +238,10 @@ extension RuleEngine {
     if node.kind == at.host.entities[at.entity].kind { return remembered(place, node, at, at.entity) }
     if node.kind == .host { return remembered(place, node, at, 0) }
     var found = Truth.no
-    for thing in at.host.places(of: node.kind) { found = found.or(remembered(place, node, at, thing)) }
+    for thing in at.host.entities.indices where at.host.entities[thing].kind == node.kind && thing > 0 {
+      if node.hasFilter, !passes(at.rule, place, node, at.host, thing) { continue }
+      found = found.or(remembered(place, node, at, thing))
+    }
     return found
   }
 
@@ -211,7 +251,8 @@ extension RuleEngine {
     case .occurrence:
       guard host.slots.isActive(rule.place),
         let slot = host.slots[SlotTable.key(rule.place, place, entity, Self.untilSub)]
-      else { return .no }
+      else { return node.missingNs > 0 ? .unknown : .no }
+      if node.missingNs > 0 { return missing(place, node, at, entity, slot) }
       return slot.a > arrivedNs ? .yes : .no
     case .stale: return staleness(place, node, at, entity)
     case .absent:
@@ -225,30 +266,20 @@ extension RuleEngine {
     }
   }
 
-  private func staleness(_ place: Int, _ node: CompiledNode, _ at: Judgement, _ entity: Int) -> Truth {
-    let host = at.host
-    if node.kind == .host { return host.arrivedNs == 0 ? .unknown : Truth(arrivedNs - host.arrivedNs >= node.windowNs) }
-    guard arrivedNs - host.arrivedNs <= RuleLimits.liveNs else { return .unknown }
-    let thing = host.entities[entity]
-    if thing.hasEnded || thing.markNs == 0 { return .no }
-    var limit = node.windowNs
-    if node.amount > 0 {
-      guard let usual = quantile(host, at.rule.place, place, entity) else { return .unknown }
-      limit = max(limit, Int64(number: usual * node.amount))
+  private func countedHosts(_ place: Int, _ node: CompiledNode, _ at: Judgement) -> Truth {
+    guard let counted = at.rule.others[place], !hosts.isEmpty else { return .unknown }
+    func counts(_ host: HostState) -> Bool {
+      !node.isOfLive || isLive(.run, RuleLimits.liveRunNs, host, .max)
+        || isLive(.process, RuleLimits.liveNs, host, .max)
     }
-    return Truth(at.timeNs - thing.markNs >= limit)
-  }
-
-  private func countedHosts(_ node: CompiledNode, _ at: Judgement) -> Truth {
-    guard let counted = rules.first(where: { $0.rule.id == at.rule.countedRule }), !hosts.isEmpty else {
-      return .unknown
+    let open = hosts.values.count {
+      $0.slots.isActive(counted) && !$0.slots.things(counted, Self.openNode).isEmpty && counts($0)
     }
-    var open = 0
-    for host in hosts.values where host.slots.isActive(counted.place) {
-      if !host.slots.things(counted.place, Self.openNode).isEmpty { open += 1 }
-    }
-    let amount = node.isShare ? Double(open) / Double(hosts.count) : Double(open)
-    occasion = .note("\(open) of \(hosts.count) hosts")
-    return Truth(amount > node.amount)
+    // Who counts is looked at only where there is something to count.
+    if open == 0 { return .no }
+    let whole = node.isOfLive ? hosts.values.count(where: counts) : hosts.count
+    let amount = node.isShare ? Double(open) / Double(whole) : Double(open)
+    occasion = .note("\(open) of \(whole) hosts\(node.isOfLive ? " with a live run" : "")")
+    return Truth(node.includesLimit ? amount >= node.amount : amount > node.amount)
   }
 }

@@ -10,9 +10,11 @@ extension RuleEngine {
   func measured(
     _ rule: CompiledRule, _ place: Int, _ node: CompiledNode, _ host: HostState, _ entity: Int, _ timeNs: Int64
   ) -> Truth {
-    guard passes(rule, place, node, host, entity) else { return .unknown }
-    let value = values[node.value]
-    let raw: Truth
+    // Of a thing that is not meant it is not true, which is known.
+    guard passes(rule, place, node, host, entity) else { return .no }
+    var value = values[node.value]
+    if node.average > 0 { value = average(value, node.average, rule, place, host, entity) }
+    var raw: Truth
     switch node.measure {
     case .value:
       if case .changed(let direction) = node.comparison {
@@ -20,35 +22,80 @@ extension RuleEngine {
       } else {
         raw = Truth(node.comparison.holds(value))
       }
-    case .ratio: raw = Truth(node.comparison.holds(value / values[node.second]))
+    case .ratio:
+      raw = Truth(node.comparison.holds(ratio(value, values[node.second], rule, place, host, entity)))
     case .rate:
       let slope = slope(rule, place, node, host, entity, timeNs, value, leastSpanNs: node.windowNs)
       raw = Truth(node.comparison.holds(slope * Double(node.perNs)))
     case .forecast:
       let slope = slope(rule, place, node, host, entity, timeNs, value, leastSpanNs: node.windowNs / 2)
       raw = reaches(node.comparison, value, value + slope * Double(node.perNs))
-    case .shareOfMedian:
-      let median = observe(value, 0.5, host, rule.place, place, entity)
-      raw = median.map { $0 > 0 ? Truth(node.comparison.holds(value / $0)) : .unknown } ?? .unknown
+    case .against:
+      raw = against(value, rule, place, node, host, entity, timeNs).map { Truth(node.comparison.holds($0)) } ?? .unknown
     }
-    return node.of > 0 ? share(raw, rule, place, node, host, entity) : raw
+    if node.of > 0 { raw = share(raw, rule, place, node, host, entity, timeNs) }
+    return node.isCounted ? counted(raw, rule, place, node, host, entity, timeNs) : raw
   }
 
   /// At least `wanted` of the last `of` samples; those that say nothing are not among them.
   private func share(
-    _ raw: Truth, _ rule: CompiledRule, _ place: Int, _ node: CompiledNode, _ host: HostState, _ entity: Int
+    _ raw: Truth, _ rule: CompiledRule, _ place: Int, _ node: CompiledNode, _ host: HostState, _ entity: Int,
+    _ timeNs: Int64
   ) -> Truth {
+    if raw == .unknown { return .unknown }
     let key = SlotTable.key(rule.place, place, entity, Self.samplesSub)
     let last = host.slots.isActive(rule.place) ? host.slots[key] : nil
-    if raw == .unknown { return .unknown }
-    let mask = node.of == 64 ? UInt64.max : (1 << UInt64(node.of)) - 1
-    let bits = (UInt64(bitPattern: last?.a ?? 0) << 1 | (raw == .yes ? 1 : 0)) & mask
-    if bits == 0 {
-      if last != nil { host.slots[key] = nil }
+    let moreKey = SlotTable.key(rule.place, place, entity, Self.moreSamplesSub)
+    let more = node.of > 128 && last != nil ? host.slots[moreKey] : nil
+    var bits = SampleBits(last, more)
+    let startKey = SlotTable.key(rule.place, place, entity, Self.sampleStartSub)
+    let start = node.everyNs > 0 && last != nil ? host.slots[startKey] : nil
+    let belongsToLast = start.map { timeNs - $0.a < node.everyNs } ?? false
+    if belongsToLast {
+      if raw == .yes { bits.setLatest() }
+    } else {
+      bits.append(raw == .yes, keeping: node.of)
+    }
+    if bits.isEmpty {
+      if last != nil { for sub in [key, moreKey, startKey] { host.slots[sub] = nil } }
       return .no
     }
-    host.slots.set(key, Int64(bitPattern: bits), 0)
-    return Truth(bits.nonzeroBitCount >= node.wanted)
+    host.slots.set(key, bits.first, bits.second)
+    if node.of > 128 { host.slots.set(moreKey, bits.third, bits.fourth) }
+    if node.everyNs > 0, !belongsToLast { host.slots.set(startKey, timeNs, 0) }
+    return Truth(bits.count >= node.wanted)
+  }
+
+  /// How often it came true in the window.
+  private func counted(
+    _ raw: Truth, _ rule: CompiledRule, _ place: Int, _ node: CompiledNode, _ host: HostState, _ entity: Int,
+    _ timeNs: Int64
+  ) -> Truth {
+    switch raw {
+    case .unknown: return .unknown
+    case .yes:
+      return Truth(
+        count(rule, place, node, host, entity, timeNs, from: Self.secondCountSub, windowNs: node.windowNs)
+          >= node.amount)
+    case .no:
+      guard host.slots.isActive(rule.place) else { return .no }
+      let found = sum(rule, place, host, entity, timeNs, from: Self.secondCountSub, windowNs: node.windowNs)
+      return Truth(found >= node.amount)
+    }
+  }
+
+  /// The two numbers need not come in the same report: the last of each counts.
+  private func ratio(
+    _ value: Double, _ second: Double, _ rule: CompiledRule, _ place: Int, _ host: HostState, _ entity: Int
+  ) -> Double {
+    if !value.isNaN, !second.isNaN { return value / second }
+    if value.isNaN, second.isNaN { return .nan }
+    let key = SlotTable.key(rule.place, place, entity, Self.ratioSub)
+    let last = host.slots[key]
+    let upper = value.isNaN ? last.map { Double(bitPattern: UInt64(bitPattern: $0.a)) } ?? .nan : value
+    let lower = second.isNaN ? last?.number ?? .nan : second
+    host.slots.set(key, Int64(bitPattern: upper.bitPattern), Int64(bitPattern: lower.bitPattern))
+    return upper / lower
   }
 
   private func changed(
@@ -106,79 +153,4 @@ extension RuleEngine {
     return (value - first.number) / Double(timeNs - first.a)
   }
 
-  // MARK: quantiles
-
-  /// One more value for a quantile that is estimated with five markers, whatever the number of values.
-  ///
-  /// Source: Jain, Chlamtac, "The P² algorithm for dynamic calculation of quantiles", CACM 28 (1985).
-  /// - Returns: the quantile before this value; nil while there are too few.
-  @discardableResult
-  func observe(
-    _ value: Double, _ quantile: Double, _ host: HostState, _ rule: Int, _ place: Int, _ entity: Int
-  ) -> Double? {
-    guard value.isFinite else { return nil }
-    let usual = self.quantile(host, rule, place, entity)
-    var markers = host.slots.numbers(rule, place, entity, below: 5).map { host.slots.slots[$0] }
-    if markers.count < 5 {
-      var heights = markers.map(\.number) + [value]
-      heights.sort()
-      for (sub, height) in heights.enumerated() { setMarker(host, rule, place, entity, sub, Int64(sub + 1), height) }
-      return nil
-    }
-    update(&markers, value, quantile)
-    for (sub, marker) in markers.enumerated() { setMarker(host, rule, place, entity, sub, marker.a, marker.number) }
-    return usual
-  }
-
-  /// nil before `RuleLimits.medianSamples` values.
-  func quantile(_ host: HostState, _ rule: Int, _ place: Int, _ entity: Int) -> Double? {
-    let range = host.slots.numbers(rule, place, entity, below: 5)
-    guard range.count == 5 else { return nil }
-    let slots = host.slots.slots
-    return slots[range.lowerBound + 4].a >= RuleLimits.medianSamples ? slots[range.lowerBound + 2].number : nil
-  }
-
-  private func setMarker(
-    _ host: HostState, _ rule: Int, _ place: Int, _ entity: Int, _ sub: Int, _ count: Int64, _ height: Double
-  ) {
-    var slot = Slot(key: SlotTable.key(rule, place, entity, sub), a: count, b: 0)
-    slot.number = height
-    host.slots[slot.key] = slot
-  }
-
-  private func update(_ markers: inout [Slot], _ value: Double, _ quantile: Double) {
-    let cell: Int
-    if value < markers[0].number {
-      markers[0].number = value
-      cell = 0
-    } else if value >= markers[4].number {
-      markers[4].number = value
-      cell = 3
-    } else {
-      cell = (1...4).first { value < markers[$0].number }.map { $0 - 1 } ?? 3
-    }
-    for index in (cell + 1)..<5 { markers[index].a += 1 }
-    let count = Double(markers[4].a)
-    for (index, share) in [(1, quantile / 2), (2, quantile), (3, (1 + quantile) / 2)] {
-      let wanted = 1 + (count - 1) * share
-      let gap = wanted - Double(markers[index].a)
-      let (left, here, right) = (markers[index - 1], markers[index], markers[index + 1])
-      guard (gap >= 1 && right.a - here.a > 1) || (gap <= -1 && left.a - here.a < -1) else { continue }
-      let step: Int64 = gap > 0 ? 1 : -1
-      let curved = parabola(left, here, right, Double(step))
-      let neighbour = step > 0 ? right : left
-      markers[index].number =
-        left.number < curved && curved < right.number
-        ? curved
-        : here.number + Double(step) * (neighbour.number - here.number) / Double(neighbour.a - here.a)
-      markers[index].a += step
-    }
-  }
-
-  private func parabola(_ left: Slot, _ here: Slot, _ right: Slot, _ step: Double) -> Double {
-    let (l, h, r) = (Double(left.a), Double(here.a), Double(right.a))
-    return here.number + step / (r - l)
-      * ((h - l + step) * (right.number - here.number) / (r - h) + (r - h - step) * (here.number - left.number)
-        / (h - l))
-  }
 }

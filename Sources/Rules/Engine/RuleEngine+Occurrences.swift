@@ -13,25 +13,53 @@ extension RuleEngine {
     let node = rule.nodes[place]
     let entity = node.kind == .host ? 0 : thing
     host.isUrgent = true
-    guard node.amount <= 1 || count(rule, place, node, host, entity, atNs) >= node.amount else { return }
-    host.slots.set(
-      SlotTable.key(rule.place, place, entity, Self.untilSub), arrivedNs + node.windowNs, arrivedNs)
+    let key = SlotTable.key(rule.place, place, entity, Self.untilSub)
+    if node.missingNs > 0 {
+      if node.amount > 0, let last = host.slots[key], arrivedNs > last.a {
+        observe(Double(arrivedNs - last.a), 0.95, host, rule.place, place, entity)
+      }
+      host.slots.set(key, arrivedNs, arrivedNs)
+    } else {
+      guard isEnough(rule, place, node, host, entity, atNs) else { return }
+      host.slots.set(key, arrivedNs + node.windowNs, arrivedNs)
+    }
     host.wakeNs = 0
     occasion = evidence()
     judge(rule, host, because: entity, timeNs)
     occasion = nil
   }
 
-  /// How often in the window that ends now, with this one.
-  private func count(
+  /// Whether it has happened often enough with this one.
+  private func isEnough(
     _ rule: CompiledRule, _ place: Int, _ node: CompiledNode, _ host: HostState, _ entity: Int, _ atNs: Int64
+  ) -> Bool {
+    if node.amount <= 1, node.limit <= 0 { return true }
+    let found = count(rule, place, node, host, entity, atNs, from: 0, windowNs: node.windowNs)
+    if node.isAmong {
+      let whole = sum(rule, place, host, entity, atNs, from: Self.secondCountSub, windowNs: node.windowNs)
+      return found >= node.amount && found / max(whole, found) > node.limit
+    }
+    if node.perNs > 0 {
+      let usual = count(rule, place, node, host, entity, atNs, from: Self.secondCountSub, windowNs: node.perNs)
+      // Both as a rate: so many in the window, so many in the longer time.
+      return found >= node.amount && found * Double(node.perNs) > node.limit * usual * Double(node.windowNs)
+    }
+    return found >= node.amount
+  }
+
+  /// How often in the window that ends now, with this one.
+  func count(
+    _ rule: CompiledRule, _ place: Int, _ node: CompiledNode, _ host: HostState, _ entity: Int, _ atNs: Int64,
+    from base: Int, windowNs: Int64
   ) -> Double {
-    let key = SlotTable.key(rule.place, place, entity)
-    let range = host.slots.numbers(rule.place, place, entity, below: Self.measureSubs)
+    let key = SlotTable.key(rule.place, place, entity, base)
+    let range = host.slots.numbers(rule.place, place, entity, from: base, below: base + Self.countSubs)
     var parts = range.map { host.slots.slots[$0] }
-    parts.removeAll { atNs - $0.a >= node.windowNs }
-    if let last = parts.last, parts.count >= RuleLimits.windowParts,
-      atNs - last.a < node.windowNs / RuleLimits.windowParts
+    parts.removeAll { atNs - $0.a >= windowNs }
+    if let last = parts.last, isSame(atNs, last.a, node, host) {
+      // It was counted.
+    } else if let last = parts.last, parts.count >= RuleLimits.windowParts,
+      atNs - last.a < windowNs / RuleLimits.windowParts
     {
       parts[parts.count - 1].b += 1
     } else {
@@ -47,6 +75,27 @@ extension RuleEngine {
     for (sub, part) in parts.enumerated() { host.slots.set(key + UInt64(sub), part.a, part.b) }
     return Double(parts.reduce(0) { $0 + $1.b })
   }
+
+  /// Too near to the last one to be another one.
+  private func isSame(_ atNs: Int64, _ lastNs: Int64, _ node: CompiledNode, _ host: HostState) -> Bool {
+    if node.isApartByBoot { return lastNs >= host.bootNs - RuleLimits.bootSlackNs }
+    return atNs - lastNs < node.apartNs
+  }
+
+  /// How often in the window that ends now.
+  func sum(
+    _ rule: CompiledRule, _ place: Int, _ host: HostState, _ entity: Int, _ atNs: Int64, from base: Int,
+    windowNs: Int64
+  ) -> Double {
+    let range = host.slots.numbers(rule.place, place, entity, from: base, below: base + Self.countSubs)
+    return range.reduce(0) { found, index in
+      let part = host.slots.slots[index]
+      return atNs - part.a < windowNs ? found + Double(part.b) : found
+    }
+  }
+
+  /// Numbers that one count may take.
+  static let countSubs = 64
 
   /// Lines of one file. Those before `skippingBefore` (an offset) have been seen.
   func observeLines(
@@ -67,6 +116,15 @@ extension RuleEngine {
       for place in found {
         let condition = lineMatcher.conditions[place]
         if let file = condition.query.file, !file.matches(path) { continue }
+        if condition.isWhole {
+          let node = condition.rule.nodes[condition.node]
+          if !host.isExcluded(condition.rule.place) {
+            _ = count(
+              condition.rule, condition.node, node, host, node.kind == .host ? 0 : entity, timeNs,
+              from: Self.secondCountSub, windowNs: node.windowNs)
+          }
+          continue
+        }
         let text = Self.text(bytes, range)
         occurred(
           condition.rule, condition.node, host, entity, atNs: timeNs, arrivedNs - host.offsetNs,
@@ -105,16 +163,6 @@ extension RuleEngine {
   static func xidCode(_ message: String) -> Int? {
     guard message.hasPrefix("Xid ") else { return nil }
     return Int(message.dropFirst(4).prefix { $0.isASCII && $0.isNumber })
-  }
-
-  func observe(_ update: RunUpdate, _ host: HostState) {
-    guard let entity = thing(.run, update.run, host, update.timeNs) else { return }
-    host.entities[entity].hasEnded = update.state == .completed || update.state == .failed
-    for (rule, node, state) in runRules where state == update.state {
-      occurred(
-        rule, node, host, entity, atNs: update.timeNs, max(update.timeNs, host.entities[0].markNs),
-        .event(subject: update.run, text: update.detail))
-    }
   }
 
   func observe(_ probe: ProbeResult, _ host: HostState, _ entity: Int) {

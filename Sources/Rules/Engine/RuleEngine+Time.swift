@@ -55,10 +55,13 @@ extension RuleEngine {
   /// Takes away occurrences that no longer count.
   private func expire(_ rule: CompiledRule, _ host: HostState, _ nowNs: Int64) {
     for (node, _) in rule.occurrences {
-      let windowNs = rule.nodes[node].windowNs
+      let compiled = rule.nodes[node]
+      if compiled.missingNs > 0 { continue }
       let past = host.slots.things(rule.place, node).map { host.slots.slots[$0] }.filter { slot in
-        SlotTable.sub(slot.key) == Self.untilSub
-          ? slot.a <= nowNs : slot.a + windowNs + host.offsetNs < nowNs
+        let sub = SlotTable.sub(slot.key)
+        if sub == Self.untilSub { return slot.a <= nowNs }
+        let windowNs = sub >= Self.secondCountSub && compiled.perNs > 0 ? compiled.perNs : compiled.windowNs
+        return slot.a + windowNs + host.offsetNs < nowNs
       }
       for slot in past { host.slots[slot.key] = nil }
     }
@@ -74,10 +77,15 @@ extension RuleEngine {
         SlotTable.node($0.key) == Self.openNode && SlotTable.entity($0.key) == entity
       }
       if !open.isEmpty, silentNs < RuleLimits.forgetOpenNs { continue }
-      if Self.isKept(thing.kind), silentNs < RuleLimits.forgetOpenNs { continue }
+      if silentNs < RuleLimits.forgetOpenNs, Self.isKept(thing.kind) || isUnderWay(thing, host, timeNs) { continue }
       for slot in open { close(rules[SlotTable.rule(slot.key)], host, entity, timeNs, .gone) }
       host.forget(entity)
     }
+  }
+
+  /// A run that makes a step an hour, while a training process is there.
+  private func isUnderWay(_ thing: Entity, _ host: HostState, _ timeNs: Int64) -> Bool {
+    thing.kind == .run && !thing.hasEnded && isLive(.process, RuleLimits.liveNs, host, timeNs)
   }
 
   /// What does not come and go: its absence is what rules ask about.

@@ -18,14 +18,15 @@ package final class RuleEngine {
   var readers: [[MetricReader]] = []
   var lineMatcher = LineMatcher([])
   var eventRules: [(rule: CompiledRule, node: Int, query: EventQuery)] = []
-  var runRules: [(rule: CompiledRule, node: Int, state: RunState)] = []
-  var episodeRules: [(rule: CompiledRule, node: Int, state: EpisodeState)] = []
+  var runRules: [(rule: CompiledRule, node: Int, moment: RunMoment)] = []
+  var episodeRules: [(rule: CompiledRule, node: Int, moment: EpisodeMoment)] = []
   var probeRules: [(rule: CompiledRule, node: Int, name: Wildcard, state: ProbeState)] = []
   var intervalRules: [(rule: CompiledRule, node: Int)] = []
   var timedRules: [CompiledRule] = []
   var fleetRules: [CompiledRule] = []
   var needsProgress = false
   var needsEpisodes = false
+  var needsHistory = false
 
   /// Of the report at hand.
   var values: [Double] = []
@@ -151,6 +152,8 @@ package final class RuleEngine {
       return readers[family].count - 1
     }
     rules = set.rules.enumerated().map { CompiledRule($0.element, place: $0.offset, values: value) }
+    let ids = Dictionary(rules.map { ($0.rule.id, $0.place) }) { first, _ in first }
+    for rule in rules { rule.resolve(ids) }
     values = [Double](repeating: .nan, count: max(1, readers.map(\.count).max() ?? 0))
     byFamily = MetricFamily.allCases.map { family in
       rules.compactMap { rule in
@@ -161,7 +164,12 @@ package final class RuleEngine {
     timedRules = rules.filter { $0.isTimed }
     fleetRules = rules.filter { $0.rule.scope == .fleet }
     needsProgress = !readers[Int(MetricFamily.progress.rawValue)].isEmpty
-    needsEpisodes = !readers[Int(MetricFamily.episode.rawValue)].isEmpty
+    needsHistory = readers[Int(MetricFamily.progress.rawValue)].contains { reader in
+      if case .progress(.elapsedRatio) = reader { true } else { false }
+    }
+    needsEpisodes =
+      !readers[Int(MetricFamily.episode.rawValue)].isEmpty || needsProgress
+      || rules.contains { $0.nodes.contains { $0.phase == .episode } }
     intervalRules = rules.flatMap { rule in
       rule.nodes.indices.filter { rule.nodes[$0].operation == .stale && rule.nodes[$0].amount > 0 }.map { (rule, $0) }
     }
@@ -169,18 +177,20 @@ package final class RuleEngine {
   }
 
   private func compileOccurrences() {
-    var lines: [(rule: CompiledRule, node: Int, query: LineQuery)] = []
+    var lines: [LineMatcher.Wanted] = []
     eventRules = []
     runRules = []
     episodeRules = []
     probeRules = []
     for rule in rules {
+      // Before the lines that are a share of them.
+      for (node, query) in rule.wholes { lines.append((rule, node, query, true)) }
       for (node, occurrence) in rule.occurrences {
         switch occurrence {
-        case .line(let query): lines.append((rule, node, query))
+        case .line(let query): lines.append((rule, node, query, false))
         case .event(let query): eventRules.append((rule, node, query))
-        case .run(let state): runRules.append((rule, node, state))
-        case .episode(let state): episodeRules.append((rule, node, state))
+        case .run(let moment): runRules.append((rule, node, moment))
+        case .episode(let moment): episodeRules.append((rule, node, moment))
         case .probe(let name, let state): probeRules.append((rule, node, name, state))
         }
       }

@@ -8,7 +8,7 @@ package enum RuleStateError: Error, Equatable, Sendable {
 }
 
 extension RuleEngine {
-  private static let version: UInt8 = 1
+  private static let version: UInt8 = 2
 
   /// All that is remembered of a host, for the database: another collector, or a later one, goes on from it.
   ///
@@ -21,7 +21,8 @@ extension RuleEngine {
     out.signed(state.arrivedNs)
     out.count(state.entities.count)
     for entity in state.entities {
-      out.bytes.append(entity.kind.rawValue | (entity.hasEnded ? 0x80 : 0))
+      out.bytes.append(entity.kind.rawValue)
+      out.bytes.append(entity.marks.rawValue)
       out.text(entity.name)
       out.signed(entity.markNs)
     }
@@ -32,6 +33,7 @@ extension RuleEngine {
       out.fixed(file.key.low)
       out.unsigned(file.offset)
     }
+    out.runs(state)
     let known = rules.filter { state.slots.isActive($0.place) }
     out.count(known.count)
     for rule in known {
@@ -66,10 +68,9 @@ extension RuleEngine {
     state.arrivedNs = try input.signed()
     state.entities = []
     for _ in 0..<(try input.count(RuleLimits.entitiesMax)) {
-      let kind = try input.byte()
-      guard let entityKind = EntityKind(rawValue: kind & 0x7f) else { throw .malformed }
-      let entity = Entity(
-        name: try input.text(), markNs: try input.signed(), kind: entityKind, hasEnded: kind & 0x80 != 0)
+      guard let kind = EntityKind(rawValue: try input.byte()) else { throw .malformed }
+      let marks = EntityMarks(rawValue: try input.byte())
+      let entity = Entity(name: try input.text(), markNs: try input.signed(), kind: kind, marks: marks)
       state.entities.append(entity)
     }
     guard state.entities.first?.kind == .host else { throw .malformed }
@@ -79,6 +80,7 @@ extension RuleEngine {
         key: FileKey(high: try input.fixed(), low: try input.fixed()), offset: try input.unsigned())
       state.files.append(file)
     }
+    try input.runs(state)
     state.slots = SlotTable(try slots(&input, entities: state.entities.count))
     exclude(state)
     if host == fleet.id { fleet = state } else { hosts[host] = state }
@@ -121,6 +123,53 @@ extension RuleEngine {
       exclude(host)
     }
     return takeTransitions()
+  }
+}
+
+extension StateWriter {
+  /// Without the sums of the episode under way.
+  fileprivate mutating func runs(_ state: HostState) {
+    signed(state.processEndNs)
+    count(state.runs.count)
+    for run in state.runs {
+      count(run.entity)
+      for number in [run.startedNs, run.windowStartNs, run.windowSteps, run.lastStepNs] { signed(number) }
+      fixed(run.sharesHeld.bitPattern)
+      count(Int(run.announced))
+      for word in run.numbers.words { fixed(word) }
+    }
+    count(state.histories.count)
+    for history in state.histories {
+      fixed(history.kind)
+      for place in 0..<5 { fixed(Double(history.seconds[place]).bitPattern) }
+    }
+  }
+}
+
+extension StateReader {
+  fileprivate mutating func runs(_ state: HostState) throws(RuleStateError) {
+    state.processEndNs = try signed()
+    for _ in 0..<(try count(RuleLimits.entitiesMax)) {
+      var run = RunProgress(entity: try count(state.entities.count - 1))
+      run.startedNs = try signed()
+      run.windowStartNs = try signed()
+      run.windowSteps = try signed()
+      run.lastStepNs = try signed()
+      run.sharesHeld = Double(bitPattern: try fixed())
+      run.announced = Int32(truncatingIfNeeded: try count(Int(Int32.max)))
+      var words: [UInt64] = []
+      for _ in 0..<6 { words.append(try fixed()) }
+      run.numbers = EpisodeNumbers(words: words)
+      state.runs.append(run)
+    }
+    for _ in 0..<(try count(RuleLimits.historiesMax)) {
+      var history = RunHistory(kind: try fixed())
+      for _ in 0..<5 {
+        let seconds = Double(bitPattern: try fixed())
+        if !seconds.isNaN { history.add(seconds) }
+      }
+      state.histories.append(history)
+    }
   }
 }
 

@@ -82,8 +82,8 @@ struct SlotTable: Equatable {
   mutating func set(_ key: UInt64, _ a: Int64, _ b: Int64) { self[key] = Slot(key: key, a: a, b: b) }
 
   /// Places of all numbers of one condition and thing.
-  func numbers(_ rule: Int, _ node: Int, _ entity: Int, below sub: Int = 256) -> Range<Int> {
-    let low = lowerBound(Self.key(rule, node, entity))
+  func numbers(_ rule: Int, _ node: Int, _ entity: Int, from base: Int = 0, below sub: Int = 256) -> Range<Int> {
+    let low = lowerBound(Self.key(rule, node, entity, base))
     var high = low
     let end = Self.key(rule, node, entity) + UInt64(sub)
     while high < slots.count, slots[high].key < end { high += 1 }
@@ -107,6 +107,7 @@ struct SlotTable: Equatable {
   }
 
   mutating func remove(_ range: Range<Int>, rule: Int) {
+    if range.isEmpty { return }
     slots.removeSubrange(range)
     let low = range.lowerBound
     let hasBefore = low > 0 && Self.rule(slots[low - 1].key) == rule

@@ -58,6 +58,10 @@ extension MetricCatalogue {
       MetricReader.gpu({ $0.throttleReasons & 0x8 != 0 ? 1 : 0 }),
       write: MetricWriter.gpu({ $0.throttleReasons = $1 != 0 ? 0x8 : 0 }))
     list.add(
+      "gpu.throttled_hardware_thermal", .flag, "1 while the hardware's own thermal slowdown holds.",
+      MetricReader.gpu({ $0.throttleReasons & 0x40 != 0 ? 1 : 0 }),
+      write: MetricWriter.gpu({ $0.throttleReasons = $1 != 0 ? 0x40 : 0 }))
+    list.add(
       "gpu.throttled_power_brake", .flag, "1 while the power brake holds.",
       MetricReader.gpu({ $0.throttleReasons & 0x80 != 0 ? 1 : 0 }),
       write: MetricWriter.gpu({ $0.throttleReasons = $1 != 0 ? 0x80 : 0 }))

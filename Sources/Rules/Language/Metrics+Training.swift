@@ -9,6 +9,9 @@ extension MetricCatalogue {
   private static func trainingMetrics() -> [RuleMetric] {
     var list = MetricList()
     list.add(
+      "training.episode", .number, "Number of the episode; -1 where the writer does not count.",
+      MetricReader.training({ Double($0.episode) }), write: MetricWriter.training({ $0.episode = Int64(number: $1) }))
+    list.add(
       "training.reward", .number, "Reward of the step.", MetricReader.training({ $0.reward }),
       write: MetricWriter.training({ $0.reward = $1 }))
     list.add(

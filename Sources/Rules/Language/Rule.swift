@@ -14,6 +14,8 @@ package struct Rule: Sendable {
   /// What ends it; nil = `when` is false for `clearAfterNs`.
   package var until: Condition?
   package var clearAfterNs: Int64 = 0
+  /// What has to be configured before it can fire; empty = nothing.
+  package var needs = ""
   package var causes: [String] = []
   package var steps: [String] = []
   package var evidence: [EvidenceRequest] = []
@@ -42,16 +44,20 @@ package struct Rule: Sendable {
 
 /// What must hold. Times are ns.
 package indirect enum Condition: Sendable {
-  case all([Condition], holdNs: Int64)
+  /// - Parameter inOrder: what happened last of each must have happened in the order of the list.
+  case all([Condition], holdNs: Int64, inOrder: Bool)
   case any([Condition], holdNs: Int64)
   case not(Condition, holdNs: Int64)
   case measure(Measurement, Comparison, Holding)
   case absent(RuleMetric, forNs: Int64, of: Wildcard?)
-  /// - Parameter intervals: at least so many of the usual intervals between two signs of life; 0 = the time alone.
-  case stale(EntityKind, forNs: Int64, intervals: Double)
-  case occurrence(Occurrence, count: Int, withinNs: Int64)
+  case stale(Staleness)
+  /// Runs that made steps, or processes that were there, when the host was last heard of.
+  case live(EntityKind, withinNs: Int64)
+  /// Another rule is open on the same host.
+  case open(rule: String)
+  case occurrence(Occurrence, Counting)
   /// Hosts on which another rule is open.
-  case hosts(rule: String, above: Double, isShare: Bool)
+  case hosts(rule: String, HostShare)
 
   static func any(_ conditions: [Condition]) -> Condition { .any(conditions, holdNs: 0) }
 
@@ -64,14 +70,96 @@ package indirect enum Condition: Sendable {
   }
 }
 
+/// How many hosts are many.
+package struct HostShare: Sendable, Equatable {
+  package var limit = 0.0
+  /// The limit itself is enough.
+  package var includesLimit = false
+  package var isShare = false
+  /// Of the hosts with a live run, not of all.
+  package var isOfLive = false
+
+  package init() {}
+}
+
+/// What gives no sign of life.
+package struct Staleness: Sendable, Equatable {
+  package enum Phase: String, Sendable, CaseIterable {
+    case any
+    /// A run that was told to begin and has made no step.
+    case starting
+    /// A run that said itself that it runs, not one that is known from its files.
+    case declared
+    /// A run whose episode under way does not end.
+    case episode
+  }
+
+  package var kind = EntityKind.host
+  package var forNs: Int64 = 0
+  /// At least so many of the usual intervals between two signs of life (of an episode: usual lengths); 0 = the time alone.
+  package var intervals = 0.0
+  package var phase = Phase.any
+
+  package init() {}
+}
+
+/// How often something must happen.
+package struct Counting: Sendable {
+  package var count = 1
+  package var withinNs: Int64 = 0
+  /// What comes sooner after the last one that was counted is the same.
+  package var apartNs: Int64 = 0
+  /// Of one boot of the host, one counts.
+  package var isApartByBoot = false
+  /// Lines of which the counted ones are a share.
+  package var among: LineQuery?
+  /// More than this share of them.
+  package var share = 0.0
+  /// More often than so many times…
+  package var timesUsual = 0.0
+  /// …the rate over this time.
+  package var usualNs: Int64 = 0
+  /// Came before, and has not come for so long; 0 = that is not asked.
+  package var missingNs: Int64 = 0
+  /// And for so many of its usual intervals.
+  package var intervals = 0.0
+
+  package init() {}
+}
+
 /// How long a comparison must hold.
 package struct Holding: Sendable, Equatable {
   package var holdNs: Int64 = 0
   /// At least `wanted` of the last `of` samples; 0 = each.
   package var wanted = 0
   package var of = 0
+  /// All samples of this time are one; 0 = each counts.
+  package var everyNs: Int64 = 0
+  /// It must come true so often…
+  package var count = 0
+  /// …within this time.
+  package var withinNs: Int64 = 0
 
   package init() {}
+}
+
+/// What a number is compared with, of its own past.
+package enum Baseline: UInt8, Sendable {
+  case median
+  /// Weighted mean of about its last values.
+  case mean
+  /// The largest of its last values.
+  case maximum
+  /// The largest of its first values.
+  case start
+  /// The largest positive one so far.
+  case best
+  /// The largest of the same kind of thing on the host, now.
+  case peers
+  /// How many standard deviations from that mean.
+  case deviation
+  /// How many samples since a new lowest or highest value.
+  case sinceLow, sinceHigh
 }
 
 /// The number that is compared.
@@ -80,18 +168,20 @@ package struct Measurement: Sendable {
     case value
     /// Change per `perNs` over `overNs`.
     case rate(perNs: Int64, overNs: Int64)
-    /// Divided by another one of the same thing or of the host.
+    /// Divided by another one of the same thing.
     case ratio(RuleMetric)
     /// The value in `withinNs` if it goes on as over the last `overNs`.
     case forecast(withinNs: Int64, overNs: Int64)
-    /// Divided by the entity's own median.
-    case shareOfMedian
+    /// Divided by a number of its own past, or held against it.
+    case against(Baseline, last: Int)
   }
 
   package var metric: RuleMetric
   package var kind: Kind
   /// Names of the things that are meant.
   package var of: Wildcard?
+  /// Weighted mean of about so many samples instead of the value; 0 = the value.
+  package var average = 0
 }
 
 /// What is asked of a number.
@@ -107,14 +197,14 @@ package enum Comparison: Sendable, Equatable {
 
   /// - Returns: nil where the number says nothing.
   func holds(_ value: Double) -> Bool? {
+    if self == .notFinite { return value.isInfinite || value.isWrittenNaN ? true : value.isNaN ? nil : false }
     guard !value.isNaN else { return nil }
     switch self {
     case .above(let limit): return value > limit
     case .below(let limit): return value < limit
     case .outside(let low, let high): return value < low || value > high
     case .equals(let wanted): return value == wanted
-    case .notFinite: return !value.isFinite
-    case .changed: return nil
+    case .notFinite, .changed: return nil
     }
   }
 }
@@ -123,8 +213,8 @@ package enum Comparison: Sendable, Equatable {
 package enum Occurrence: Sendable {
   case line(LineQuery)
   case event(EventQuery)
-  case run(RunState)
-  case episode(EpisodeState)
+  case run(RunMoment)
+  case episode(EpisodeMoment)
   case probe(name: Wildcard, ProbeState)
 
   var kind: EntityKind {
@@ -135,6 +225,28 @@ package enum Occurrence: Sendable {
     case .probe: .probe
     }
   }
+}
+
+/// What can happen to a run.
+package enum RunMoment: String, Sendable, CaseIterable {
+  // As it was told.
+  case unknown, running, completed, failed
+  /// Began after one of the same name, its numbers aside, had failed or had ended without a step.
+  case restarted
+  /// Ended, or began again, without a step.
+  case fruitless
+  /// Made its first step.
+  case progressed
+}
+
+/// What can happen to an episode.
+package enum EpisodeMoment: String, Sendable, CaseIterable {
+  case running, completed
+  case forceClosed = "force_closed"
+  /// Completed with steps and without any result.
+  case hollow
+  /// Its number was left out.
+  case missing
 }
 
 /// Which log lines are meant.
@@ -163,4 +275,10 @@ package struct EventQuery: Sendable {
   package var exceptCodes: Set<Int> = []
 
   package init() {}
+}
+
+extension Double {
+  /// NaN that the program wrote; any other one says that there is no figure.
+  static let writtenNaN = Double(nan: 1, signaling: false)
+  var isWrittenNaN: Bool { bitPattern == Self.writtenNaN.bitPattern }
 }

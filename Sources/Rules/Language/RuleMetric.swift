@@ -85,6 +85,10 @@ enum ProgressMetric: Sendable {
   case stepsPerSecond
   /// |change of shares held| × price / portfolio value between two steps.
   case turnoverRatio
+  case stepSeconds
+  case elapsedRatio
+  case completedEpisodesRatio
+  case actionShare
 }
 
 /// What the agent tells of itself, with what the collector adds.
@@ -158,6 +162,16 @@ package enum MetricCatalogue {
     RuleMetric(
       "run.turnover_ratio", .ratio, "|change of shares held| x price / portfolio value, from step to step.",
       .progress(.turnoverRatio), write: nil),
+    RuleMetric("run.step_seconds", .seconds, "Time from step to step.", .progress(.stepSeconds), write: nil),
+    RuleMetric(
+      "run.elapsed_ratio", .ratio, "Time since its start / median of the last 5 finished runs of its kind on the host.",
+      .progress(.elapsedRatio), write: nil),
+    RuleMetric(
+      "run.completed_episodes_ratio", .ratio, "Of the last 100 episodes that are not under way: how many ended.",
+      .progress(.completedEpisodesRatio), write: nil),
+    RuleMetric(
+      "run.action_share", .ratio, "How often the commonest action of an episode was taken.", .progress(.actionShare),
+      write: nil),
   ]
 
   private static let skew = [

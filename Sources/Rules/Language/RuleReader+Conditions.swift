@@ -15,6 +15,7 @@ extension RuleReader {
         entries.lazy.compactMap { Nearest.name(to: $0.key, among: subjects) }.first
         .map { "did you mean '\($0)'?" } ?? "it begins with one of \(subjects.joined(separator: ", "))"
       mistake(node.line, "this condition has no subject; \(hint)")
+      if let hold = entries.first(where: { $0.key == "for" }) { _ = duration(hold.value, "for") }
       return nil
     }
     guard found.count == 1 else {
@@ -42,31 +43,28 @@ extension RuleReader {
       guard let metric = metric(value) else { return nil }
       return .absent(metric, forNs: time(fields, "for", 120_000_000_000), of: wildcard(fields["of"]))
     case "stale": return stale(value, fields)
+    case "live": return live(value, fields)
+    case "open": return .open(rule: text(value, "open"))
     case "log": return logCondition(value)
     case "event": return eventCondition(value)
     case "run":
       let inner = self.fields(value, RuleKeys.run)
-      let states: [(String, RunState)] = [
-        ("unknown", .unknown), ("running", .running), ("completed", .completed), ("failed", .failed),
-      ]
+      let states = RunMoment.allCases.map { ($0.rawValue, $0) }
       return inner["state"].flatMap { word($0, "state", states) }.map { occurrence(.run($0), inner) }
     case "episode":
       let inner = self.fields(value, RuleKeys.episode)
-      let states: [(String, EpisodeState)] = [
-        ("running", .running), ("completed", .completed), ("force_closed", .forceClosed),
-      ]
+      let states = EpisodeMoment.allCases.map { ($0.rawValue, $0) }
       return inner["state"].flatMap { word($0, "state", states) }.map { occurrence(.episode($0), inner) }
     case "probe": return probeCondition(value)
-    case "hosts":
-      let limit: (value: Double, isShare: Bool) = fields["above"].map { share($0, "above") } ?? (0, false)
-      return .hosts(rule: text(value, "hosts"), above: limit.value, isShare: limit.isShare)
+    case "hosts": return hosts(value, fields, line)
     case "not":
       return condition(value).map { .not($0, holdNs: time(fields, "for", 0)) }
     default:
       let parts = list(value, subject).compactMap { condition($0) }
       if parts.isEmpty { mistake(line, "\(subject) needs at least one condition") }
       let holdNs = time(fields, "for", 0)
-      return subject == "all" ? .all(parts, holdNs: holdNs) : .any(parts, holdNs: holdNs)
+      let inOrder = fields["in_order"].map { flag($0, "in_order") } ?? false
+      return subject == "all" ? .all(parts, holdNs: holdNs, inOrder: inOrder) : .any(parts, holdNs: holdNs)
     }
   }
 
@@ -75,6 +73,11 @@ extension RuleReader {
   private mutating func metricCondition(_ value: DocumentNode, _ fields: [String: DocumentNode], _ line: Int)
     -> Condition?
   {
+    // Read first: a mistake in it is told beside any other one.
+    let (holding, isUnsure) = (holding(fields), hadUnknownKey)
+    var measurement = Measurement(
+      metric: MetricCatalogue.all[0], kind: .value, of: wildcard(fields["of"]),
+      average: fields["average"].map { count($0, "average") } ?? 0)
     guard let metric = metric(value) else { return nil }
     var comparisons: [(kind: Measurement.Kind, comparison: Comparison)] = limits(fields, metric).map { (.value, $0) }
     if let changed = fields["changed"] {
@@ -87,39 +90,40 @@ extension RuleReader {
       }
       comparisons.append((.value, .notFinite))
     }
-    if let median = fields["above_median"] {
-      comparisons.append((.shareOfMedian, .above(share(median, "above_median").value)))
-    }
-    if let median = fields["below_median"] {
-      comparisons.append((.shareOfMedian, .below(share(median, "below_median").value)))
+    let last = fields["last"].map { count($0, "last") } ?? 100
+    for (key, baseline, isAbove, _) in RuleKeys.past {
+      guard let value = fields[key] else { continue }
+      let limit = share(value, key).value
+      comparisons.append((.against(baseline, last: last), isAbove ? .above(limit) : .below(limit)))
     }
     guard comparisons.count == 1 else {
-      if comparisons.isEmpty, hadUnknownKey { return nil }
+      if comparisons.isEmpty, isUnsure { return nil }
       mistake(
         line,
         comparisons.isEmpty
-          ? "the condition on \(metric.name) compares with nothing; add above, below, outside, equals, changed, not_finite, above_median or below_median"
+          ? "the condition on \(metric.name) compares with nothing; add above, below, outside, equals, changed, not_finite, above_median, below_median or another comparison with its own past"
           : "the condition on \(metric.name) has \(comparisons.count) comparisons; join two conditions with all or any")
       return nil
     }
-    return .measure(
-      Measurement(metric: metric, kind: comparisons[0].kind, of: wildcard(fields["of"])), comparisons[0].comparison,
-      holding(fields))
+    measurement.metric = metric
+    measurement.kind = comparisons[0].kind
+    return .measure(measurement, comparisons[0].comparison, holding)
   }
 
   private mutating func rateCondition(_ value: DocumentNode, _ fields: [String: DocumentNode], _ line: Int)
     -> Condition?
   {
-    guard let metric = metric(value) else { return nil }
     let kind = Measurement.Kind.rate(
       perNs: time(fields, "per", 1_000_000_000), overNs: time(fields, "over", 300_000_000_000))
-    guard let comparison = oneLimit(fields, metric, line) else { return nil }
-    return .measure(Measurement(metric: metric, kind: kind, of: wildcard(fields["of"])), comparison, holding(fields))
+    let holding = holding(fields)
+    guard let metric = metric(value), let comparison = oneLimit(fields, metric, line) else { return nil }
+    return .measure(Measurement(metric: metric, kind: kind, of: wildcard(fields["of"])), comparison, holding)
   }
 
   private mutating func ratioCondition(_ value: DocumentNode, _ fields: [String: DocumentNode], _ line: Int)
     -> Condition?
   {
+    let holding = holding(fields)
     let metrics = list(value, "ratio").compactMap { metric($0) }
     guard metrics.count == 2 else {
       mistake(value.line, "ratio needs two metrics, such as [memory.dirty_bytes, memory.total_bytes]")
@@ -134,23 +138,16 @@ extension RuleReader {
     }
     guard let comparison = oneLimit(fields, nil, line) else { return nil }
     return .measure(
-      Measurement(metric: metrics[0], kind: .ratio(metrics[1]), of: wildcard(fields["of"])), comparison, holding(fields)
-    )
+      Measurement(metric: metrics[0], kind: .ratio(metrics[1]), of: wildcard(fields["of"])), comparison, holding)
   }
 
   private mutating func forecast(_ value: DocumentNode, _ fields: [String: DocumentNode]) -> Condition? {
+    let holding = holding(fields)
     guard let metric = metric(value), let reaches = fields["reaches"] else { return nil }
     let limit = number(reaches, "reaches", metric.unit, metric.name)
     let kind = Measurement.Kind.forecast(
       withinNs: time(fields, "within", 0), overNs: time(fields, "over", 3_600_000_000_000))
-    return .measure(Measurement(metric: metric, kind: kind, of: wildcard(fields["of"])), .above(limit), holding(fields))
-  }
-
-  private mutating func stale(_ value: DocumentNode, _ fields: [String: DocumentNode]) -> Condition? {
-    let kinds: [EntityKind] = [.host, .run, .file, .gpu, .disk, .probe]
-    guard let kind = word(value, "stale", kinds.map { ($0.word, $0) }) else { return nil }
-    let intervals = fields["intervals"].map { number($0, "intervals", .number, "intervals") } ?? 0
-    return .stale(kind, forNs: time(fields, "for", 300_000_000_000), intervals: intervals)
+    return .measure(Measurement(metric: metric, kind: kind, of: wildcard(fields["of"])), .above(limit), holding)
   }
 
   private mutating func oneLimit(_ fields: [String: DocumentNode], _ metric: RuleMetric?, _ line: Int) -> Comparison? {
@@ -176,74 +173,6 @@ extension RuleReader {
     return found
   }
 
-  private mutating func holding(_ fields: [String: DocumentNode]) -> Holding {
-    var holding = Holding()
-    holding.holdNs = time(fields, "for", 0)
-    guard let samples = fields["samples"] else { return holding }
-    let words = text(samples, "samples").split(separator: " ")
-    guard words.count == 3, words[1] == "of", let wanted = Int(words[0]), let of = Int(words[2]), (1...64).contains(of),
-      (1...of).contains(wanted)
-    else {
-      mistake(samples.line, "samples must be such as 5 of 6, at most of 64")
-      return holding
-    }
-    holding.wanted = wanted
-    holding.of = of
-    return holding
-  }
-
-  // MARK: occurrences
-
-  private mutating func occurrence(_ occurrence: Occurrence, _ fields: [String: DocumentNode]) -> Condition {
-    .occurrence(
-      occurrence, count: fields["count"].map { count($0, "count") } ?? 1,
-      withinNs: time(fields, "within", 300_000_000_000))
-  }
-
-  private mutating func logCondition(_ node: DocumentNode) -> Condition? {
-    let fields = fields(node, RuleKeys.log)
-    var query = LineQuery()
-    query.file = wildcard(fields["file"])
-    if let value = fields["text"] { query.text = text(value, "text") }
-    query.matches = fields["matches"].flatMap { pattern($0) }
-    let levels: [(String, Level)] = [("debug", .debug), ("info", .info), ("warn", .warn), ("error", .error)]
-    query.level = fields["level"].flatMap { word($0, "level", levels) }
-    if let value = fields["redacted"] { query.mustBeRedacted = flag(value, "redacted") }
-    if fields["text"] == nil, fields["matches"] == nil, query.level == nil, !query.mustBeRedacted {
-      mistake(node.line, "log needs text, matches, level or redacted: without one it means every line")
-    }
-    return occurrence(.line(query), fields)
-  }
-
-  private mutating func eventCondition(_ node: DocumentNode) -> Condition? {
-    let fields = fields(node, RuleKeys.event)
-    var query = EventQuery()
-    if let value = fields["kind"] {
-      let kinds = RuleKeys.eventWords.enumerated().map { ($0.element, $0.offset) }
-      if let place = word(value, "kind", kinds) {
-        query.isLoss = RuleKeys.eventWords[place] == "loss"
-        query.kind = query.isLoss ? nil : EventKind(rawValue: UInt8(place))
-      }
-    }
-    if let value = fields["text"] { query.text = text(value, "text") }
-    query.matches = fields["matches"].flatMap { pattern($0) }
-    query.subject = wildcard(fields["subject"])
-    if let value = fields["code"] { query.codes = Set(numbers(value, "code")) }
-    if let value = fields["except_code"] { query.exceptCodes = Set(numbers(value, "except_code")) }
-    if fields.keys.allSatisfy({ $0 == "count" || $0 == "within" }) {
-      mistake(node.line, "event needs kind, text, matches, subject or code: without one it means every event")
-    }
-    return occurrence(.event(query), fields)
-  }
-
-  private mutating func probeCondition(_ node: DocumentNode) -> Condition? {
-    let fields = fields(node, RuleKeys.probe)
-    guard let name = wildcard(fields["name"]) else { return nil }
-    let states: [(String, ProbeState)] = [("ok", .ok), ("failed", .failed), ("timed_out", .timedOut)]
-    let state = fields["state"].flatMap { word($0, "state", states) } ?? .failed
-    return occurrence(.probe(name: name, state), fields)
-  }
-
   // MARK: parts
 
   mutating func metric(_ node: DocumentNode) -> RuleMetric? {
@@ -254,7 +183,7 @@ extension RuleReader {
     return nil
   }
 
-  private mutating func pattern(_ node: DocumentNode) -> LinePattern? {
+  mutating func pattern(_ node: DocumentNode) -> LinePattern? {
     let text = text(node, "matches")
     do {
       return try LinePattern(text)
@@ -264,9 +193,9 @@ extension RuleReader {
     }
   }
 
-  private mutating func wildcard(_ node: DocumentNode?) -> Wildcard? { node.map { Wildcard(text($0, "a pattern")) } }
+  mutating func wildcard(_ node: DocumentNode?) -> Wildcard? { node.map { Wildcard(text($0, "a pattern")) } }
 
-  private mutating func time(_ fields: [String: DocumentNode], _ key: String, _ usual: Int64) -> Int64 {
+  mutating func time(_ fields: [String: DocumentNode], _ key: String, _ usual: Int64) -> Int64 {
     fields[key].map { duration($0, key) } ?? usual
   }
 }

@@ -118,6 +118,7 @@ extension RuleReader {
       if let range = Self.range(word) { return Array(range) }
       if word.hasPrefix("$") {
         let name = String(word.dropFirst())
+        namedLists.insert(name)
         if let numbers = lists[name] { return numbers }
         let hint = Nearest.name(to: name, among: Array(lists.keys)).map { "; did you mean '$\($0)'?" } ?? ""
         mistake(item.line, "there is no list '\(name)'\(hint)")

@@ -19,9 +19,12 @@ package struct RuleSet: Sendable {
     var set = RuleSet()
     var mistakes: [DocumentMistake] = []
     var lists: [String: [Int]] = [:]
+    var words: [(word: String, file: String, line: Int)] = []
+    var named: Set<String> = []
     for (file, tree) in documents {
       var reader = RuleReader(file: file)
       for (name, numbers) in reader.lists(tree) { lists[name] = numbers }
+      words += reader.tableLines.map { ($0.word, file, $0.line) }
       mistakes += reader.mistakes
     }
     for (file, tree) in documents {
@@ -38,6 +41,11 @@ package struct RuleSet: Sendable {
         }
       }
       mistakes += reader.mistakes.sorted { $0.line < $1.line }
+      named.formUnion(reader.namedLists)
+    }
+    for (word, file, line) in words where !named.contains(word) {
+      let hint = Nearest.name(to: word, among: Array(named)).map { "; did you mean '\($0)'?" } ?? ""
+      mistakes.append(DocumentMistake(file: file, line: line, message: "no rule names the list '$\(word)'\(hint)"))
     }
     mistakes += set.unknownReferences()
     return (set, mistakes)
@@ -59,9 +67,9 @@ package struct RuleSet: Sendable {
 extension Condition {
   fileprivate var namedRules: [String] {
     switch self {
-    case .all(let parts, _), .any(let parts, _): parts.flatMap(\.namedRules)
+    case .all(let parts, _, _), .any(let parts, _): parts.flatMap(\.namedRules)
     case .not(let part, _): part.namedRules
-    case .hosts(let rule, _, _): [rule]
+    case .hosts(let rule, _), .open(let rule): [rule]
     default: []
     }
   }
@@ -72,6 +80,9 @@ struct RuleReader {
   let file: String
   var mistakes: [DocumentMistake] = []
   var lists: [String: [Int]] = [:]
+  /// Words of tables, each with a line where it stands, and the lists that rules name: a word that none names is a slip.
+  var tableLines: [(word: String, line: Int)] = []
+  var namedLists: Set<String> = []
   /// Among the keys read last: what seems to be missing then is likely to be the one that was mistyped.
   var hadUnknownKey = false
 
@@ -92,7 +103,30 @@ struct RuleReader {
       mistake(lists.line, "lists must be names with lists of numbers, such as xid_fatal: [48, 79]")
       return []
     }
-    return named.map { ($0.key, numbers($0.value, $0.key)) }
+    return named.flatMap { entry -> [(name: String, numbers: [Int])] in
+      guard case .map(let lines) = entry.value.value else { return [(entry.key, numbers(entry.value, entry.key))] }
+      return table(entry.key, lines)
+    }
+  }
+
+  /// A number or a range of them, with its word, a line: one list for each word.
+  private mutating func table(_ name: String, _ lines: [DocumentNode.Entry]) -> [(name: String, numbers: [Int])] {
+    var lists: [(name: String, numbers: [Int])] = []
+    var seen: Set<Int> = []
+    for line in lines {
+      let word = name + "." + text(line.value, "the word of \(line.key)")
+      let codes = numbers(DocumentNode(.scalar(line.key), line: line.line), name)
+      if let twice = codes.first(where: { !seen.insert($0).inserted }) {
+        mistake(line.line, "\(twice) stands twice in the table \(name)")
+      }
+      tableLines.append((word, line.line))
+      if let place = lists.firstIndex(where: { $0.name == word }) {
+        lists[place].numbers += codes
+      } else {
+        lists.append((word, codes))
+      }
+    }
+    return lists
   }
 
   mutating func rules(_ tree: DocumentNode) -> [Rule] {
@@ -136,6 +170,7 @@ struct RuleReader {
     if let value = fields["causes"] { rule.causes = texts(value, "causes") }
     if let value = fields["steps"] { rule.steps = texts(value, "steps") }
     if let value = fields["evidence"] { rule.evidence = evidence(value) }
+    if let value = fields["needs"] { rule.needs = text(value, "needs") }
     if let value = fields["runbook"] { rule.runbook = text(value, "runbook") }
     if let value = fields["mutes"] { rule.mutes = texts(value, "mutes") }
     if let value = fields["source"] { rule.source = text(value, "source") }
@@ -210,7 +245,7 @@ extension Condition {
   /// The longest time that a part of it must hold.
   fileprivate var longestHoldNs: Int64 {
     switch self {
-    case .all(let parts, let holdNs), .any(let parts, let holdNs): max(holdNs, parts.map(\.longestHoldNs).max() ?? 0)
+    case .all(let parts, let holdNs, _), .any(let parts, let holdNs): max(holdNs, parts.map(\.longestHoldNs).max() ?? 0)
     case .not(_, let holdNs): holdNs
     case .measure(_, _, let holding): holding.holdNs
     default: 0
@@ -221,7 +256,7 @@ extension Condition {
 
   fileprivate var leafCount: Int {
     switch self {
-    case .all(let parts, _), .any(let parts, _): 1 + parts.reduce(0) { $0 + $1.leafCount }
+    case .all(let parts, _, _), .any(let parts, _): 1 + parts.reduce(0) { $0 + $1.leafCount }
     case .not(let part, _): 1 + part.leafCount
     default: 1
     }

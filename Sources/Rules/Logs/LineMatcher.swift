@@ -7,8 +7,12 @@ struct LineMatcher {
     let rule: CompiledRule
     let node: Int
     let query: LineQuery
+    /// One of those of which others are a share.
+    let isWhole: Bool
     let text: [UInt8]
   }
+
+  typealias Wanted = (rule: CompiledRule, node: Int, query: LineQuery, isWhole: Bool)
 
   let conditions: [Condition]
   private let scanner: LiteralScanner
@@ -19,8 +23,10 @@ struct LineMatcher {
   private let othersLevel: UInt8
   private let othersNeedText: Bool
 
-  init(_ rules: [(rule: CompiledRule, node: Int, query: LineQuery)]) {
-    conditions = rules.map { Condition(rule: $0.rule, node: $0.node, query: $0.query, text: Array($0.query.text.utf8)) }
+  init(_ rules: [Wanted]) {
+    conditions = rules.map {
+      Condition(rule: $0.rule, node: $0.node, query: $0.query, isWhole: $0.isWhole, text: Array($0.query.text.utf8))
+    }
     var texts: [[UInt8]] = []
     var owners: [Int] = []
     var others: [Int] = []

@@ -1,0 +1,49 @@
+internal import FleetModel
+
+/// What did not come.
+extension RuleEngine {
+  func staleness(_ place: Int, _ node: CompiledNode, _ at: Judgement, _ entity: Int) -> Truth {
+    let host = at.host
+    if node.kind == .host { return host.arrivedNs == 0 ? .unknown : Truth(arrivedNs - host.arrivedNs >= node.windowNs) }
+    guard arrivedNs - host.arrivedNs <= RuleLimits.liveNs else { return .unknown }
+    let thing = host.entities[entity]
+    if thing.markNs == 0 { return .no }
+    var since = thing.markNs
+    switch node.phase {
+    case .any: if thing.hasEnded { return .no }
+    case .declared: if thing.hasEnded || !thing.marks.contains(.declared) { return .no }
+    case .starting:
+      if thing.hasEnded || thing.marks.contains(.progressed) { return .no }
+      guard let run = host.runs.first(where: { $0.entity == entity }), run.startedNs > 0 else { return .no }
+      since = run.startedNs
+    case .episode:
+      guard let episode = host.runs.first(where: { $0.entity == entity })?.episodes.first else { return .no }
+      since = episode.startedNs > 0 ? episode.startedNs : episode.timeNs
+    }
+    return Self.longerThanUsual(at.timeNs - since, node, usual: interval(host, at.rule.place, place, entity))
+  }
+
+  /// A line that used to come.
+  func missing(_ place: Int, _ node: CompiledNode, _ at: Judgement, _ entity: Int, _ last: Slot) -> Truth {
+    guard arrivedNs - at.host.arrivedNs <= RuleLimits.liveNs else { return .unknown }
+    var node = node
+    node.windowNs = node.missingNs
+    return Self.longerThanUsual(arrivedNs - last.a, node, usual: interval(at.host, at.rule.place, place, entity))
+  }
+
+  private static func longerThanUsual(_ silentNs: Int64, _ node: CompiledNode, usual: Double?) -> Truth {
+    if node.amount <= 0 { return Truth(silentNs >= node.windowNs) }
+    guard let usual else { return .unknown }
+    return Truth(silentNs >= max(node.windowNs, Int64(number: usual * node.amount)))
+  }
+
+  /// The usual interval (95th percentile), or the longest one while there are few; nil while there are hardly any.
+  private func interval(_ host: HostState, _ rule: Int, _ place: Int, _ entity: Int) -> Double? {
+    let range = host.slots.numbers(rule, place, entity, below: 5)
+    guard range.count == 5 else { return nil }
+    let markers = host.slots.slots[range]
+    let (middle, last) = (markers[markers.startIndex + 2], markers[markers.startIndex + 4])
+    guard last.a >= RuleLimits.intervalSamples else { return nil }
+    return last.a >= RuleLimits.medianSamples ? middle.number : last.number
+  }
+}
