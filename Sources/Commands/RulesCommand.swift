@@ -7,7 +7,7 @@ internal import Rules
 struct RulesCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "rules", abstract: "Troubleshooting rules: check, test and list them. Needs no database.",
-    subcommands: [Check.self, Test.self, List.self, Metrics.self, Schema.self])
+    subcommands: [Check.self, Test.self, List.self, Metrics.self, Schema.self, Coverage.self, Runbooks.self])
 
   struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(

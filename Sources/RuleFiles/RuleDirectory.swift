@@ -43,6 +43,14 @@ package enum RuleDirectory {
     return (cases, mistakes)
   }
 
+  /// Reads the catalogue that a directory of rules is held against: its `catalogue/rows.yaml`.
+  package static func catalogue(_ directory: String) -> (catalogue: RuleCatalogue, mistakes: [DocumentMistake]) {
+    var mistakes: [DocumentMistake] = []
+    let file = directory + "/catalogue/rows.yaml"
+    guard let tree = tree(file, &mistakes) else { return (RuleCatalogue(), mistakes) }
+    return RuleCatalogue.read(tree, file: file)
+  }
+
   private static func files(_ paths: [String], _ mistakes: inout [DocumentMistake]) -> [String] {
     var files: [String] = []
     for path in paths {

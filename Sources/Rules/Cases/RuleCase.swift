@@ -156,7 +156,8 @@ extension RuleReader {
     let entity = fields["entity"].map { text($0, "entity") } ?? ""
     if let value = fields["series"] {
       guard let metric = metric(value) else { return nil }
-      guard metric.writer != nil || metric.name.hasPrefix(MetricCatalogue.namedPrefix) else {
+      let isGiven = metric.writer != nil || metric.name == MetricCatalogue.skewName
+      guard isGiven || metric.name.hasPrefix(MetricCatalogue.namedPrefix) else {
         mistake(value.line, "\(metric.name) is computed by the engine; give the numbers it is computed of")
         return nil
       }

@@ -23,6 +23,8 @@ package struct Rule: Sendable {
   package var runbook = ""
   /// Rules (id or prefix such as `EPI-*`) on the same host whose incidents follow from this one's.
   package var mutes: [String] = []
+  /// Its conditions as YAML, for people.
+  package var definition = ""
   /// Where it comes from, for the catalogue.
   package var source = ""
   package var file = ""

@@ -174,9 +174,10 @@ package enum MetricCatalogue {
       write: nil),
   ]
 
+  static let skewName = "agent.clock_skew_seconds"
   private static let skew = [
     RuleMetric(
-      "agent.clock_skew_seconds", .seconds, "How far the agent's clock and the collector's are apart.",
+      skewName, .seconds, "How far the agent's clock and the collector's are apart.",
       .agent({ abs($0.clockSkewSeconds) }), write: nil)
   ]
 

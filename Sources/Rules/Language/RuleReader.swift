@@ -186,6 +186,10 @@ struct RuleReader {
     }
     guard mistakes.count == before else { return nil }
     rule.definitionHash = hash(fields, rule)
+    for key in ["when", "until", "clear_after"] {
+      guard let value = fields[key] else { continue }
+      rule.definition += DocumentNode(.map([.init(key: key, line: 0, value: value)])).block + "\n"
+    }
     return rule
   }
 
