@@ -3,7 +3,7 @@ SHELL := /bin/bash
 RELEASE := swift build -c release --static-swift-stdlib
 PROTOS := $(wildcard proto/signalbox/v1/*.proto) proto/grpc/health/v1/health.proto
 SEEDS ?= 1000
-.PHONY: help setup build demo test lint format proto bench simulate fuzz chaos paging-chaos endurance clean
+.PHONY: help setup build demo test lint format proto docs bench simulate fuzz chaos paging-chaos endurance clean
 
 help:
 	@echo "make demo [ARGS=--once]    install what is missing, build, and watch this machine train"

@@ -65,8 +65,8 @@ package indirect enum Condition: Sendable {
 
   fileprivate var asksForSilentHosts: Bool {
     switch self {
-    case .all(let parts, _), .any(let parts, _): parts.contains(where: \.asksForSilentHosts)
-    case .stale(let kind, _, _): kind == .host
+    case .all(let parts, _, _), .any(let parts, _): parts.contains(where: \.asksForSilentHosts)
+    case .stale(let staleness): staleness.kind == .host
     default: false
     }
   }
