@@ -46,6 +46,7 @@ let package = Package(
     .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
     .target(name: "CLinux"),
     .target(name: "CNVML"),
+    .target(name: "CSQLite"),
     .target(name: "CSchema", dependencies: ["CProtobufC"], publicHeadersPath: "."),
     // Pure and wrapper rings
     library("FleetModel"),
@@ -55,6 +56,7 @@ let package = Package(
     library("TLS", ["COpenSSL", "FleetModel", "Files"]),
     library("HTTP2", ["CNGHTTP2"]),
     library("NVML", ["CNVML", "FleetModel"]),
+    library("SQLite", ["CSQLite"]),
     library("RPC"),
     library("Transport", ["Files", "EventLoop", "TLS", "HTTP2", "RPC"]),
     library("Postgres", ["CLibPQ", "Files"]),
@@ -64,7 +66,7 @@ let package = Package(
     // Programs
     library("Store", ["Postgres", "FleetModel"]),
     library("Paging", ["FleetModel", "Files", "TLS", "Store", "Outbound"]),
-    library("Agent", ["FleetModel", "Schema", "Files", "EventLoop", "NVML", "TLS", "RPC", "Transport"]),
+    library("Agent", ["FleetModel", "Schema", "Files", "EventLoop", "NVML", "SQLite", "TLS", "RPC", "Transport"]),
     library(
       "Collector",
       [

@@ -85,20 +85,36 @@ package final class Child {
   private static func start(
     _ path: String, _ arguments: [String], _ environment: [String], _ input: Int32, _ output: Int32, _ errors: Int32
   ) throws(LoopError) -> Int32 {
-    // strdup'ed and freed here; posix_spawn has copied them into the new process when it returns.
-    var argv = unsafe arguments.map { unsafe strdup($0) } + [nil]
-    var envp = unsafe environment.map { unsafe strdup($0) } + [nil]
-    defer {
-      unsafe argv.forEach { unsafe free($0) }
-      unsafe envp.forEach { unsafe free($0) }
-    }
+    let argv = CStrings(arguments)
+    let envp = CStrings(environment)
     var pid: Int32 = -1
-    if unsafe sbx_spawn(path, &argv, &envp, input, output, errors, &pid) != 0 { throw .last("start \(path)") }
+    // posix_spawn has copied both into the new process when it returns.
+    if unsafe sbx_spawn(path, argv.pointers, envp.pointers, input, output, errors, &pid) != 0 {
+      throw .last("start \(path)")
+    }
     return pid
   }
 }
 
-private struct Pipe: ~Copyable {
+/// Texts as C wants them: an array of pointers that ends with NULL. Freed with this object.
+@safe final class CStrings {
+  let pointers: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
+  private let count: Int
+
+  init(_ texts: [String]) {
+    count = texts.count
+    unsafe pointers = .allocate(capacity: texts.count + 1)
+    for (index, text) in texts.enumerated() { unsafe (pointers + index).initialize(to: strdup(text)) }
+    unsafe (pointers + texts.count).initialize(to: nil)
+  }
+
+  deinit {
+    for index in 0..<count { unsafe free(pointers[index]) }
+    unsafe pointers.deallocate()
+  }
+}
+
+struct Pipe: ~Copyable {
   let reading: Descriptor
   let writing: Descriptor
 

@@ -27,10 +27,12 @@ package final class LinuxFollowedFileSystem: FollowedFileSystem {
   private var names = 0
   package private(set) var refusedTotal: UInt64 = 0
 
-  /// - Parameter allowed: directories, absolute; those that do not exist (yet) allow nothing.
-  package init(allowed: [String]) {
+  /// - Parameters:
+  ///   - allowed: directories, absolute; those that do not exist (yet) allow nothing.
+  ///   - isWatching: whether changes shall be told of; a single look needs no watches.
+  package init(allowed: [String], isWatching: Bool = true) {
     self.allowed = allowed.compactMap { try? HostFiles.resolve($0) }
-    inotify = try? Inotify()
+    inotify = isWatching ? try? Inotify() : nil
   }
 
   /// For epoll(7): readable when `takeChanges` has something to tell; nil where the kernel gives no inotify.
@@ -204,7 +206,7 @@ package final class LinuxFollowedFileSystem: FollowedFileSystem {
 }
 
 extension FollowedStatus {
-  fileprivate init(_ status: FileStatus) {
+  init(_ status: FileStatus) {
     self.init(
       device: status.device, inode: status.inode, sizeBytes: status.sizeBytes, modifiedNs: status.modifiedNs,
       birthNs: status.birthNs, links: status.links)

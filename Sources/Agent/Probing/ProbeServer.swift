@@ -11,6 +11,9 @@ package enum ProbeServer {
     run(input: Descriptor(adopting: 0, path: "input"), output: Descriptor(adopting: 1, path: "output"))
   }
 
+  /// As `signalbox-agent probe --checks …`: asks what profiles configure.
+  package static func runChecks(_ permissions: CheckPermissions) { CheckServer.run(permissions) }
+
   /// Runs until the input ends.
   /// - Parameter input: blocking, as `output`; descriptors 0 and 1 of the process.
   static func run(input: borrowing Descriptor, output: borrowing Descriptor) {

@@ -43,7 +43,7 @@ package enum ProbeAction: Sendable, Equatable {
 ///
 /// A process that does not answer in time is killed and replaced. One in an uninterruptible wait cannot die: it is left, counted, and
 /// its question not asked again before it has gone, or every retry would leave another one.
-package struct ProbeSupervisor: Sendable {
+package struct ProbeSupervisor: ProbeSupervising, Sendable {
   /// Processes that were killed and have not ended; beyond this nothing new is started.
   package static let leftMax = 4
   private static let backOffNs: Int64 = 1_000_000_000
@@ -107,6 +107,8 @@ package struct ProbeSupervisor: Sendable {
     defer { records = Records() }
     return records
   }
+
+  package var hasRecords: Bool { !records.isEmpty }
 
   /// When `tick` has something to do; nil where there is no task.
   package var nextNs: Int64? {

@@ -6,6 +6,8 @@ package enum AgentCommand: Equatable, Sendable {
   case join(JoinOptions)
   /// The helper process beside the agent that asks what can hang.
   case probe
+  /// The same for what profiles configure, within what the host allows.
+  case checks(CheckPermissions)
   /// Copies standard input to standard output, and to where the agent follows it.
   case pipe(PipeOptions)
   /// Shows what the redactor would send of a file.
@@ -36,6 +38,10 @@ package struct RunOptions: Equatable, Sendable {
   package var follow: [String] = []
   /// Directories below which the collector may ask to follow; those of `follow` are always among them.
   package var allow: [String] = []
+  /// Directories of programs, or single ones, that the collector may have run as probes.
+  package var allowCommands: [String] = []
+  /// Hosts beside this one that the collector may have probed; "any" is all of them.
+  package var allowAddresses: [String] = []
   /// Units of the journal to follow; `FollowedStreams.wholeJournal` is all of it.
   package var journals: [String] = []
   /// Where `pipe` puts streams; nil: in the state directory.
@@ -56,8 +62,9 @@ package struct UsageError: Error, Equatable, Sendable {
 extension AgentCommand {
   package static let usage = """
     Usage: signalbox-agent join TOKEN --state-dir DIR [--show-token]
-           signalbox-agent run --state-dir DIR [--follow GLOB]… [--allow DIR]… [--interval 1s] [--socket PATH]
+           signalbox-agent run --state-dir DIR [--follow GLOB]… [--allow PATH]… [--interval 1s] [--socket PATH]
                                [--process NAME]… [--journal UNIT|all]… [--inbox DIR] [--spool-limit MIB]
+                               [--allow-command PATH]… [--allow-address HOST|any]…
            signalbox-agent pipe NAME [--state-dir DIR | --inbox DIR] [--limit MIB]
            signalbox-agent redact FILE
            signalbox-agent --version | --help
@@ -68,7 +75,9 @@ extension AgentCommand {
                    python train.py 2>&1 | signalbox-agent pipe NAME; works while no agent runs, ends with the stream
       redact       print FILE as it would leave this host
       --follow     files to follow: * within a name, ** over directories; may be repeated
-      --allow      directories below which the collector may ask for files; may be repeated
+      --allow      directories below which the collector may ask for files, files and sockets that it may probe; may be repeated
+      --allow-command  directories of programs, and programs, that the collector may have run as probes
+      --allow-address  hosts beside this one that the collector may have probed, as the probe names them; any = all
       --interval   time between samples, 100ms to 1h
       --socket     Unix socket that takes JSON lines from training programs
       --journal    unit whose entries in the systemd journal are reported as journal:UNIT; all = everything, as journal
@@ -89,7 +98,7 @@ extension AgentCommand {
     switch verb {
     case "run": return .run(try parseRun(&rest))
     case "join": return .join(try parseJoin(&rest))
-    case "probe": return .probe
+    case "probe": return try parseProbe(&rest)
     case "pipe": return .pipe(try parsePipe(&rest))
     case "redact":
       guard let path = rest.next() else { throw UsageError("Name the file: signalbox-agent redact FILE.") }
@@ -108,6 +117,8 @@ extension AgentCommand {
       case "--state-dir": options.stateDirectory = try rest.value(of: word)
       case "--follow": options.follow.append(try absolute(rest.value(of: word), word))
       case "--allow": options.allow.append(try absolute(rest.value(of: word), word))
+      case "--allow-command": options.allowCommands.append(try absolute(rest.value(of: word), word))
+      case "--allow-address": options.allowAddresses.append(try rest.value(of: word))
       case "--interval": options.intervalNs = try interval(rest.value(of: word))
       case "--socket": options.socketPath = try socketPath(rest.value(of: word))
       case "--process": options.processPatterns.append(try rest.value(of: word))
@@ -121,6 +132,22 @@ extension AgentCommand {
       throw UsageError("Name the agent's directory: signalbox-agent run --state-dir DIR.")
     }
     return options
+  }
+
+  /// Written by the agent itself.
+  private static func parseProbe(_ rest: inout ArgumentReader) throws(UsageError) -> AgentCommand {
+    guard let first = rest.next() else { return .probe }
+    guard first == "--checks" else { throw UsageError("Unknown option '\(first)' of probe.") }
+    var permissions = CheckPermissions()
+    while let word = rest.next() {
+      switch word {
+      case "--allow": permissions.paths.append(try rest.value(of: word))
+      case "--allow-command": permissions.programs.append(try rest.value(of: word))
+      case "--allow-address": permissions.addresses.append(try rest.value(of: word))
+      default: throw UsageError("Unknown option '\(word)' of probe.")
+      }
+    }
+    return .checks(permissions)
   }
 
   private static func parseJoin(_ rest: inout ArgumentReader) throws(UsageError) -> JoinOptions {

@@ -21,6 +21,9 @@ package enum AgentMain {
       case .probe:
         ProbeServer.run()
         return 0
+      case .checks(let permissions):
+        ProbeServer.runChecks(permissions)
+        return 0
       case .pipe(let options): return StreamPipe.run(options)
       case .redact(let path): return redact(path)
       case .help: say(AgentCommand.usage, .output)

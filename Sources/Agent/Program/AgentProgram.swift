@@ -25,6 +25,7 @@ final class AgentProgram {
   private let session: UplinkSession
   private let connection: AgentConnection
   private let probes: ProbeRunner
+  private let checks: CheckRunner
   private var sampler: Sampler
   private var socket: SocketListener?
   private var changes: Watch?
@@ -80,6 +81,7 @@ final class AgentProgram {
     source = NamedDeltaSource(followers, streams)
     session = UplinkSession(spool: spool, source: source, hello: Self.hello(host), random: random)
     probes = ProbeRunner(loop: loop)
+    checks = CheckRunner(loop: loop, permissions: Self.permissions(options))
     sampler = Sampler(settings: Self.samplerSettings(options))
     // Hosts that were started together do not sample together.
     nextSampleNs = Clock.monotonicNs() + Int64(identity.hostID.low % UInt64(min(intervalNs, 1_000_000_000)))
@@ -88,6 +90,14 @@ final class AgentProgram {
       program?.apply($0)
     }
     program = self
+  }
+
+  private static func permissions(_ options: RunOptions) -> CheckPermissions {
+    var permissions = CheckPermissions()
+    permissions.paths = options.allow + options.follow.map(GlobPattern.fixedDirectory(of:))
+    permissions.programs = options.allowCommands
+    permissions.addresses = options.allowAddresses
+    return permissions
   }
 
   private static func streams(_ options: RunOptions) throws -> FollowedStreams {
@@ -132,6 +142,7 @@ final class AgentProgram {
     }
     try watchChanges()
     setProbeTasks()
+    checks.recordsCame = { [unowned self] in takeChecks() }
     journals = options.journals.map { JournalFollower(unit: $0, streams: streams, loop: loop) }
     for journal in journals { journal.start() }
     AgentLog.info("started", [("version", AgentMain.version), ("host", connection.identity.hostName)])
@@ -198,6 +209,15 @@ final class AgentProgram {
     append(records)
   }
 
+  /// At once: somebody may be paged for it.
+  private func takeChecks() {
+    var records = checks.takeRecords()
+    for index in records.probes.indices {
+      records.probes[index].detail = redactor.redact(records.probes[index].detail)
+    }
+    append(records)
+  }
+
   private func append(_ records: Records) {
     guard !records.isEmpty else { return }
     buffer.removeAll(keepingCapacity: true)
@@ -254,6 +274,7 @@ final class AgentProgram {
     followers.follow(patterns + settings.follow.filter { !patterns.contains($0) })
     let wanted = Int64(settings.sampleIntervalMs) * 1_000_000
     intervalNs = wanted == 0 ? options.intervalNs : max(100_000_000, wanted)
+    checks.setProbes(settings.probes)
   }
 
   private func received(_ signal: Signal) {
@@ -274,6 +295,7 @@ final class AgentProgram {
     AgentLog.info("draining")
     socket?.close()
     probes.close()
+    checks.close()
     for journal in journals { journal.close() }
     connection.drain(patienceNs: Self.drainPatienceNs) { [unowned self] in
       session.spool.close(nowNs: Clock.bootNs())

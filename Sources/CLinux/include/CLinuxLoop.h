@@ -48,6 +48,18 @@ int sbx_set_nonblocking(int fd);
 int sbx_kill(int pid, int signal);
 // write(2) without SIGPIPE being the caller's concern; -1 and errno on failure.
 long sbx_write(int fd, const void *bytes, unsigned long count);
+// fork(2): 0 in the copy, which leads a process group of its own, is killed when its maker ends, reads nothing, writes to `output` as
+// its descriptor 1 and has no other descriptor but 2. For processes of one thread only.
+int sbx_fork(int output);
+// _exit(2): without what the original has to do at its end.
+void sbx_exit_now(int status);
+// Starts a program that is killed when this process ends; what it writes to 1 and 2 comes from `output`. Its id, or -1 and errno.
+int sbx_run(const char *path, char *const argv[], char *const envp[], int *output);
+// Waits until the child has ended; as sbx_reap.
+int sbx_wait(int pid);
+// Waits until the descriptor can be written to.
+int sbx_poll_write(int fd);
+int sbx_set_blocking(int fd);
 // 16 KiB or more; name at most 15 bytes.
 int sbx_thread_start(void *(*body)(void *), void *argument, const char *name, uint64_t *id);
 int sbx_thread_join(uint64_t id);
