@@ -114,7 +114,7 @@ let package = Package(
     tests("Store", ["Store", "Postgres", "FleetModel"]),
     tests("Outbound", ["Outbound"]),
     tests("Paging", ["Paging", "Outbound", "Store", "Postgres", "FleetModel", "Files", "TLS"]),
-    tests("Agent", ["Agent", "FleetModel", "Schema", "Files", "EventLoop", "TLS", "signalbox-agent"]),
+    tests("Agent", ["Agent", "FleetModel", "Schema", "Files", "EventLoop", "TLS", "Postgres", "signalbox-agent"]),
     tests("Collector", ["Collector", "Paging", "Store", "Postgres", "FleetModel", "Schema", "Files", "TLS"]),
     tests("Commands", ["Commands", "Store", "Postgres", "FleetModel"]),
     tests("Simulation", ["Simulation", "FleetModel"]),

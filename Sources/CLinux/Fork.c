@@ -75,6 +75,13 @@ int sbx_wait(int pid) {
   return WIFSIGNALED(status) ? 256 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
+int sbx_poll_both(int first, int second) {
+  struct pollfd both[2] = {{.fd = first, .events = POLLIN}, {.fd = second, .events = POLLIN}};
+  while (poll(both, 2, -1) < 0)
+    if (errno != EINTR) return -1;
+  return (both[0].revents ? 1 : 0) | (both[1].revents ? 2 : 0);
+}
+
 int sbx_poll_write(int fd) {
   struct pollfd p = {.fd = fd, .events = POLLOUT};
   int n;

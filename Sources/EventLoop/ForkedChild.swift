@@ -66,10 +66,19 @@ package enum BlockingProgram {
     let pid = unsafe sbx_run(path, words.pointers, variables.pointers, &raw)
     if pid < 0 { throw .last("start \(path)") }
     let output = Descriptor(adopting: raw, path: path)
+    _ = sbx_set_nonblocking(raw)
+    let ended = sbx_pidfd_open(pid)
+    if ended < 0 { throw .last("watch \(path)") }
+    let handle = Descriptor(adopting: ended, path: path)
     var bytes: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: 4096)
-    while let got = try? output.reread(into: &chunk, from: 0, at: nil), got > 0 {
+    // Not until the output ends: what the program leaves running may hold it open.
+    var ready = sbx_poll_both(raw, handle.raw)
+    while ready > 0 {
+      let got = ready & 1 == 1 ? (try? output.reread(into: &chunk, from: 0, at: nil)) ?? 0 : 0
       bytes.append(contentsOf: chunk[..<min(got, outputBytesMax - bytes.count)])
+      if got == 0 { break }
+      ready = sbx_poll_both(raw, handle.raw)
     }
     guard let exit = Child.Exit(code: sbx_wait(pid)) else { throw .last("wait for \(path)") }
     return Result(output: bytes, exit: exit)

@@ -27,7 +27,7 @@ package struct ProbeSetting: Sendable, Equatable {
   /// http: URL. tcp, redis, postgres: HOST:PORT. file, json, backup: absolute path with wildcards. queue: absolute path.
   /// certificate: absolute path or HOST:PORT. container, unit: its name. command: absolute path of the program.
   package var target: String
-  /// container: Docker's Unix socket.
+  /// container: Docker's Unix socket; postgres: the server's, instead of a target.
   package var socket = ""
   /// postgres: section of the host's own service file, instead of a target.
   package var service = ""

@@ -38,7 +38,9 @@ internal import Glibc
   package var certificate: Certificate? {
     guard let shown = unsafe SSL_get1_peer_certificate(raw) else { return nil }
     defer { unsafe X509_free(shown) }
-    guard let der = try? unsafe DER.encode("read a certificate", with: { unsafe i2d_X509(shown, $0) }) else { return nil }
+    guard let der = try? unsafe DER.encode("read a certificate", with: { unsafe i2d_X509(shown, $0) }) else {
+      return nil
+    }
     return try? Certificate(der: der)
   }
 

@@ -7,7 +7,8 @@ import Testing
       "run", "--state-dir", "/var/lib/a", "--follow=/srv/**/*.log", "--follow", "/tmp/x", "--allow", "/srv",
       "--interval",
       "500ms", "--socket", "/run/s.sock", "--process", "trainer",
-      "--journal", "train.service", "--journal", "all", "--inbox", "/srv/inbox",
+      "--journal", "train.service", "--journal", "all", "--inbox", "/srv/inbox", "--allow-command", "/opt/checks",
+      "--allow-address", "db.example", "--allow-address=any",
     ]
     guard case .run(let options) = try AgentCommand.parse(words) else {
       Issue.record("not a run")
@@ -21,6 +22,16 @@ import Testing
     #expect(options.processPatterns == ["trainer"])
     #expect(options.journals == ["train.service", "all"])
     #expect(options.inbox == "/srv/inbox")
+    #expect(options.allowCommands == ["/opt/checks"] && options.allowAddresses == ["db.example", "any"])
+  }
+
+  @Test func theProbeProcessGetsWhatTheHostAllows() throws {
+    var permissions = CheckPermissions()
+    permissions.paths = ["/srv", "/var/run/docker.sock"]
+    permissions.programs = ["/opt/checks"]
+    permissions.addresses = ["any"]
+    #expect(try AgentCommand.parse(["probe", "--checks"] + permissions.words) == .checks(permissions))
+    #expect(try AgentCommand.parse(["probe"]) == .probe)
   }
 
   @Test func pipeKnowsItsInbox() throws {
@@ -40,7 +51,9 @@ import Testing
       (["run", "--speed"], "Unknown option '--speed'"), (["join"], "Give the token"),
       (["join", "t"], "--state-dir DIR"),
       (["join", "a", "b", "--state-dir", "/x"], "'b' is a second one"), (["redact"], "Name the file"),
-      (["run", "--spool-limit", "0"], "1 to 1048576"), (["pipe"], "Name the stream"), (["pipe", "a/b"], "not 'a/b'"),
+      (["run", "--allow-command", "check"], "absolute path"),
+      (["probe", "--x"], "Unknown option '--x'"), (["run", "--spool-limit", "0"], "1 to 1048576"),
+      (["pipe"], "Name the stream"), (["pipe", "a/b"], "not 'a/b'"),
       (["pipe", "a", "b"], "'b' is a second one"), (["run", "--journal", ".."], "not '..'"),
     ] as [([String], String)])
   func mistakesGetOneSentence(_ words: [String], _ part: String) {

@@ -37,7 +37,9 @@ import Testing
   ]
 
   /// Only these touch pointers.
-  static let wrappers: Set<String> = ["Schema", "TLS", "EventLoop", "HTTP2", "Postgres", "Files", "NVML", "SQLite", "Outbound"]
+  static let wrappers: Set<String> = [
+    "Schema", "TLS", "EventLoop", "HTTP2", "Postgres", "Files", "NVML", "SQLite", "Outbound",
+  ]
 
   static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent()

@@ -18,6 +18,7 @@ import Testing
       - { name: cache, redis: { address: "[::1]:6379" } }
       - { name: main, postgres: { address: "127.0.0.1:5432" } }
       - { name: full, postgres: { service: training } }
+      - { name: near, postgres: { socket: /run/postgresql/.s.PGSQL.5432 } }
       - { name: best, file: { path: "/srv/models/*.pth" } }
       - { name: models, json: { path: "/srv/models/**/*.json" } }
       - { name: fresh, json: { path: "/srv/models/**/*.json", settle: 0s } }
@@ -32,16 +33,17 @@ import Testing
       """)
     #expect(
       probes.map(\.resultName) == [
-        "http/dashboard", "http/api", "tcp/broker", "redis/cache", "postgres/main", "postgres/full", "file/best",
+        "http/dashboard", "http/api", "tcp/broker", "redis/cache", "postgres/main", "postgres/full", "postgres/near",
+        "file/best",
         "json/models", "json/fresh", "certificate/agent-cert", "certificate/site", "backup/nightly", "queue/tasks",
         "container/worker", "container/other", "unit/api", "command/anything",
       ])
     #expect(probes[0].everyNs == 30_000_000_000 && probes[0].timeoutNs == 2_000_000_000)
     #expect(probes[1].expectStatus == 401 && probes[1].expectBody == "ok" && probes[1].everyNs == 20_000_000_000)
     #expect(probes[3].target == "[::1]:6379" && probes[5].service == "training" && probes[5].target == "")
-    #expect(probes[7].settleNs == 60_000_000_000 && probes[8].settleNs == 0)
-    #expect(probes[13].socket == "/var/run/docker.sock" && probes[14].socket == "/run/podman/podman.sock")
-    #expect(probes[16].target == "/usr/local/bin/check" && probes[16].arguments == ["--fast", ""])
+    #expect(probes[8].settleNs == 60_000_000_000 && probes[9].settleNs == 0)
+    #expect(probes[14].socket == "/var/run/docker.sock" && probes[15].socket == "/run/podman/podman.sock")
+    #expect(probes[17].target == "/usr/local/bin/check" && probes[17].arguments == ["--fast", ""])
   }
 
   @Test func aLaterProfileReplacesAProbeOfTheSameName() throws {
@@ -120,7 +122,7 @@ import Testing
     ),
     (
       "{ name: a, postgres: { address: 'h:1', service: s } }",
-      "postgres needs either an address, such as 127.0.0.1:5432, or a service of the host's pg_service.conf"
+      "postgres needs one of address, such as 127.0.0.1:5432, socket, and service, a section of the host's pg_service.conf"
     ),
     (
       "{ name: a, postgres: { service: 'a b' } }",

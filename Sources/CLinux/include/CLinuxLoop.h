@@ -57,6 +57,8 @@ void sbx_exit_now(int status);
 int sbx_run(const char *path, char *const argv[], char *const envp[], int *output);
 // Waits until the child has ended; as sbx_reap.
 int sbx_wait(int pid);
+// Waits until one of two descriptors can be read; 1 for the first, 2 for the second, 3 for both.
+int sbx_poll_both(int first, int second);
 // Waits until the descriptor can be written to.
 int sbx_poll_write(int fd);
 int sbx_set_blocking(int fd);

@@ -8,7 +8,7 @@ internal import FleetModel
 ///   - { name: dashboard, http: { url: "http://127.0.0.1:8501/_stcore/health", expect: 200, body: ok }, every: 30s, timeout: 5s }
 ///   - { name: broker, tcp: { address: "127.0.0.1:9092" } }
 ///   - { name: cache, redis: { address: "127.0.0.1:6379" } }
-///   - { name: main, postgres: { service: training } }
+///   - { name: main, postgres: { service: training } }    # or address: HOST:PORT, or socket: PATH
 ///   - { name: best, file: { path: "/srv/models/*.pth" } }
 ///   - { name: models, json: { path: "/srv/models/**/*.json", settle: 60s } }
 ///   - { name: site, certificate: { address: "127.0.0.1:443" } }
@@ -119,12 +119,15 @@ extension ConfigurationReader {
   }
 
   private func postgres(_ node: DocumentNode, _ probe: inout ProbeSetting) throws(DocumentMistake) {
-    let fields = try entries(node, "postgres", ["address", "service"])
+    let fields = try entries(node, "postgres", ["address", "socket", "service"])
     guard fields.count == 1, let (key, value) = fields.first else {
       throw mistake(
-        node, "postgres needs either an address, such as 127.0.0.1:5432, or a service of the host's pg_service.conf")
+        node,
+        "postgres needs one of address, such as 127.0.0.1:5432, socket, and service, a section of the host's pg_service.conf"
+      )
     }
-    if key == "address" { return probe.target = try address(value, "address") }
+    if key == "address" { return probe.target = try address(value, key) }
+    if key == "socket" { return probe.socket = try socket(value) }
     probe.service = try bounded(value, "service", ProbeSetting.serviceBytes)
     guard !probe.service.isEmpty, probe.service.utf8.allSatisfy(Self.isNameByte) else {
       throw mistake(value, "'\(probe.service)' is no service; letters, digits, '.', '_' and '-' may stand in it")
@@ -157,10 +160,7 @@ extension ConfigurationReader {
     probe.socket = "/var/run/docker.sock"
     for (key, value) in try entries(node, "container", ["name", "socket"]) {
       if key == "socket" {
-        probe.socket = try path(value, key)
-        if probe.socket.utf8.count > ProbeSetting.socketBytes {
-          throw mistake(value, "the path of a socket has at most \(ProbeSetting.socketBytes) bytes")
-        }
+        probe.socket = try socket(value)
       } else {
         probe.target = try bounded(value, key, ProbeSetting.targetBytes)
         guard !probe.target.isEmpty, probe.target.utf8.allSatisfy(Self.isNameByte) else {
@@ -243,6 +243,14 @@ extension ConfigurationReader {
   private func path(_ node: DocumentNode, _ key: String) throws(DocumentMistake) -> String {
     let path = try bounded(node, key, ProbeSetting.targetBytes)
     guard path.hasPrefix("/") else { throw mistake(node, "'\(path)' must be an absolute path, such as /srv/models") }
+    return path
+  }
+
+  private func socket(_ node: DocumentNode) throws(DocumentMistake) -> String {
+    let path = try path(node, "socket")
+    guard path.utf8.count <= ProbeSetting.socketBytes else {
+      throw mistake(node, "the path of a socket has at most \(ProbeSetting.socketBytes) bytes")
+    }
     return path
   }
 

@@ -92,7 +92,8 @@ struct HTTPQuestion {
 
   func ask(_ connection: CheckConnection) throws(CheckFailure) -> Answer {
     let lines = [
-      "GET \(path) HTTP/1.1", "Host: \(host)", "User-Agent: signalbox-agent", "Accept: */*", "Connection: close", "", "",
+      "GET \(path) HTTP/1.1", "Host: \(host)", "User-Agent: signalbox-agent", "Accept: */*", "Connection: close", "",
+      "",
     ]
     try connection.send(Array(lines.joined(separator: "\r\n").utf8))
     var bytes: [UInt8] = []

@@ -34,8 +34,8 @@ final class CheckServer {
   private let output = Descriptor(adopting: 1, path: "output")
   private var deframer = ProbeDeframer()
   private var bytes = [UInt8](repeating: 0, count: 16 << 10)
-  /// By the result's name: a probe is not asked again before its last copy has ended.
-  private var copies: [String: Copy] = [:]
+  /// By the question's number.
+  private var copies: [UInt32: Copy] = [:]
 
   /// Runs on the process's own input and output until its input ends.
   static func run(_ permissions: CheckPermissions) {
@@ -61,7 +61,7 @@ final class CheckServer {
   }
 
   private func ask(_ number: UInt32, _ probe: ProbeSetting) {
-    if copies[probe.resultName] != nil {
+    if copies.values.contains(where: { $0.isGivenUp && $0.probe.resultName == probe.resultName }) {
       return say(CheckAnswer(.timedOut, .nan, "the last question still hangs and cannot be ended"), number)
     }
     guard copies.count < Self.copiesMax else {
@@ -70,7 +70,7 @@ final class CheckServer {
     do throws(LoopError) {
       let child = try ForkedChild.make { [permissions] in Self.answer(probe, number, permissions) }
       let copy = Copy(number, probe, child)
-      copies[probe.resultName] = copy
+      copies[number] = copy
       copy.deadline = loop.after(probe.timeoutNs) { [unowned self, unowned copy] in giveUp(copy) }
       copy.watch = try loop.watch(child.handle.raw, .read) { [unowned self, unowned copy] _ in ended(copy) }
     } catch {
@@ -104,7 +104,7 @@ final class CheckServer {
     guard let exit = copy.child.reap() else { return }
     if let watch = copy.watch { loop.unwatch(watch) }
     if let deadline = copy.deadline { loop.cancel(deadline) }
-    copies[copy.probe.resultName] = nil
+    copies[copy.number] = nil
     if copy.isGivenUp { return }
     say(read(copy) ?? CheckAnswer(.failed, .nan, "the probe ended without an answer (\(exit))"), copy.number)
   }

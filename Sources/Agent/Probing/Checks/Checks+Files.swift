@@ -104,12 +104,11 @@ extension Checks {
     bytes.reserveCapacity(Int(found.status.sizeBytes))
     var chunk: [UInt8] = []
     while bytes.count <= Self.jsonBytesMax {
-      chunk.removeAll(keepingCapacity: true)
       guard let got = files.read(handle, at: UInt64(bytes.count), count: Self.chunkBytes, into: &chunk) else {
         return "cannot be read"
       }
       if got == 0 { break }
-      bytes += chunk
+      bytes += chunk[..<got]
     }
     return JSONValidity.mistake(bytes.span)
   }

@@ -100,12 +100,18 @@ extension Checks {
     let end = Timestamp.text(certificate.notAfterNs, digits: 0)
     if seconds <= 0 { return CheckAnswer(.failed, seconds, "\(certificate.subject) expired at \(end)") }
     if certificate.notBeforeNs > Clock.wallNs() {
-      return CheckAnswer(.failed, seconds, "\(certificate.subject) is not valid before \(Timestamp.text(certificate.notBeforeNs, digits: 0))")
+      return CheckAnswer(
+        .failed, seconds,
+        "\(certificate.subject) is not valid before \(Timestamp.text(certificate.notBeforeNs, digits: 0))")
     }
     return CheckAnswer(.ok, seconds, "\(certificate.subject) until \(end)")
   }
 
   private func connect(_ probe: ProbeSetting) throws(CheckFailure) -> CheckConnection {
+    if !probe.socket.isEmpty {
+      try requireReading(probe.socket)
+      return try CheckConnection.open(socket: probe.socket)
+    }
     guard let address = SocketAddress.parse(probe.target) else { throw CheckFailure("\(probe.target) is no address") }
     return try CheckConnection.open(address, permissions)
   }
@@ -127,7 +133,8 @@ struct CheckURL {
     let tail = rest[authority.endIndex...]
     path = tail.hasPrefix("/") ? String(tail) : "/" + tail
     hostField = String(authority)
-    let hasPort = authority.last.map { $0.isNumber } == true && authority.split(separator: "]").last?.contains(":") == true
+    let hasPort =
+      authority.last.map { $0.isNumber } == true && authority.split(separator: "]").last?.contains(":") == true
     guard let address = SocketAddress.parse(hasPort ? String(authority) : "\(authority):\(isTLS ? 443 : 80)") else {
       return nil
     }

@@ -40,7 +40,9 @@ extension Checks {
       guard let equals = line.firstIndex(of: "=") else { continue }
       values[line[..<equals]] = line[line.index(after: equals)...]
     }
-    guard let active = values["ActiveState"] else { throw .notAsked(result.lines.first.map { String($0) } ?? "no answer") }
+    guard let active = values["ActiveState"] else {
+      throw .notAsked(result.lines.first.map { String($0) } ?? "no answer")
+    }
     let restarts = values["NRestarts"].flatMap { Double($0) } ?? .nan
     if values["LoadState"] == "not-found" { throw CheckFailure("there is no unit \(probe.target)") }
     var words = "\(active) (\(values["SubState"] ?? ""))"
@@ -55,7 +57,8 @@ extension Checks {
     for query in ForeignQueries.postgres { words += ["-c", query] }
     var environment = ["LANG=C.UTF-8", "PGAPPNAME=signalbox-probe", "PGCLIENTENCODING=UTF8"]
     // What a statement takes on the server must not outlive the probe.
-    environment.append("PGOPTIONS=-c statement_timeout=\(probe.timeoutNs / 1_000_000) -c default_transaction_read_only=on")
+    environment.append(
+      "PGOPTIONS=-c statement_timeout=\(probe.timeoutNs / 1_000_000) -c default_transaction_read_only=on")
     for name in ["PGSERVICEFILE", "PGSYSCONFDIR", "PGPASSFILE", "HOME"] {
       if let value = Machine.environment(name) { environment.append("\(name)=\(value)") }
     }

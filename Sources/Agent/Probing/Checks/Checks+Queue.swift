@@ -81,9 +81,11 @@ private struct QueueReading {
     let queue = ForeignQueries.Queue(
       status: status, created: try column("task_queue", ["created_at_utc", "created_at", "created_ts", "queued_at"]),
       runAfter: try column("task_queue", ["run_after_utc", "run_after"]),
-      claimed: try column("task_queue", ["reserved_at_utc", "claimed_at_utc", "claimed_at", "locked_at", "started_at"]),
+      claimed: try column(
+        "task_queue", ["reserved_at_utc", "claimed_at_utc", "claimed_at", "locked_at", "started_at"]),
       finished: try column(
-        "task_queue", ["finished_at_utc", "completed_at_utc", "finished_at", "completed_at", "updated_at_utc", "updated_at"]),
+        "task_queue",
+        ["finished_at_utc", "completed_at_utc", "finished_at", "completed_at", "updated_at_utc", "updated_at"]),
       lockedBy: try column("task_queue", ["locked_by", "worker_id", "claimed_by"]))
     let queued = try database.number(queue.queued)
     answer.value = queued

@@ -25,7 +25,9 @@ struct Checks {
 
   init(_ permissions: CheckPermissions) {
     self.permissions = permissions
-    searchPath = (Machine.environment("PATH") ?? "/usr/local/bin:/usr/bin:/bin").split(separator: ":").map { String($0) }
+    searchPath = (Machine.environment("PATH") ?? "/usr/local/bin:/usr/bin:/bin").split(separator: ":").map {
+      String($0)
+    }
   }
 
   func answer(_ probe: ProbeSetting) -> CheckAnswer {

@@ -415,7 +415,7 @@ struct  Signalbox__V1__ProbeSetting
    */
   ProtobufCBinaryData target;
   /*
-   * container: Docker's Unix socket; at most 107 bytes
+   * container: Docker's Unix socket; postgres: the server's, instead of a target; at most 107 bytes
    */
   ProtobufCBinaryData socket;
   /*
