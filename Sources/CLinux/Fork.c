@@ -82,11 +82,4 @@ int sbx_poll_both(int first, int second) {
   return (both[0].revents ? 1 : 0) | (both[1].revents ? 2 : 0);
 }
 
-int sbx_poll_write(int fd) {
-  struct pollfd p = {.fd = fd, .events = POLLOUT};
-  int n;
-  while ((n = poll(&p, 1, -1)) < 0 && errno == EINTR) {}
-  return n;
-}
-
 int sbx_set_blocking(int fd) { return fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK); }

@@ -91,7 +91,10 @@ extension Socket {
     let raw = unsafe sbx_tcp_connect(address.host, address.port)
     if raw < 0 { throw .last("connect to \(address)") }
     let socket = Descriptor(adopting: raw, path: address.description)
-    if sbx_poll_write(raw) < 0 { throw .last("connect to \(address)") }
+    // EINTR counts as a time-out.
+    var ready = sbx_poll_write(raw, -1)
+    while ready == 0 { ready = sbx_poll_write(raw, -1) }
+    if ready < 0 { throw .last("connect to \(address)") }
     let failure = sbx_socket_error(raw)
     if failure != 0 { throw LoopError("connect to \(address)", code: failure) }
     _ = sbx_set_blocking(raw)

@@ -59,8 +59,6 @@ int sbx_run(const char *path, char *const argv[], char *const envp[], int *outpu
 int sbx_wait(int pid);
 // Waits until one of two descriptors can be read; 1 for the first, 2 for the second, 3 for both.
 int sbx_poll_both(int first, int second);
-// Waits until the descriptor can be written to.
-int sbx_poll_write(int fd);
 int sbx_set_blocking(int fd);
 // 16 KiB or more; name at most 15 bytes.
 int sbx_thread_start(void *(*body)(void *), void *argument, const char *name, uint64_t *id);
