@@ -83,3 +83,9 @@ int sbx_poll_both(int first, int second) {
 }
 
 int sbx_set_blocking(int fd) { return fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK); }
+
+int sbx_is_locked(int fd, long offset) {
+  struct flock range = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = offset, .l_len = 1};
+  if (fcntl(fd, F_GETLK, &range) != 0) return -1;
+  return range.l_type != F_UNLCK;
+}

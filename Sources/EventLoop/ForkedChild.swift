@@ -109,6 +109,16 @@ extension Socket {
   }
 }
 
+extension Descriptor {
+  /// Whether another process holds a POSIX lock on one byte of the file; asking takes none. `nil` where the file system has no locks.
+  ///
+  /// Where this process has locks of its own on the file, closing the descriptor gives them up: fcntl_locking(2).
+  package borrowing func isLocked(at offset: Int) -> Bool? {
+    let answer = sbx_is_locked(raw, offset)
+    return answer < 0 ? nil : answer > 0
+  }
+}
+
 extension Child.Exit {
   /// - Parameter code: of `sbx_reap`; nil where the child still runs.
   fileprivate init?(code: Int32) {

@@ -109,6 +109,20 @@ import Testing
     try bench.close()
   }
 
+  @Test(arguments: ["wal", "delete"])
+  func `A queue that somebody writes is busy for other writers, and is read all the same`(_ mode: String) throws {
+    let bench = try CheckBench(withServers: false)
+    let path = bench.directory + "/queue.db"
+    let holder = try Holder(Self.schema(path, mode) + "\ntask('queued')\nc.execute('begin immediate')")
+    let results = try bench.ask(.once(.queue, "tasks", path))
+    #expect(results["queue/tasks"]?.state == .ok && results["queue/tasks"]?.value == 1)
+    #expect(results["queue.busy/tasks"]?.state == .failed && results["queue.busy/tasks"]?.value == 1)
+    holder.end()
+    let free = try bench.ask(.once(.queue, "free", path))
+    #expect(free["queue.busy/free"]?.state == .ok && free["queue.busy/free"]?.value == 0)
+    try bench.close()
+  }
+
   @Test func `What is no queue is failed, and nothing is ever written`() throws {
     let bench = try CheckBench(withServers: false)
     try bench.write("text.db", String(repeating: "no database ", count: 100))

@@ -132,6 +132,15 @@ import Testing
     #expect(numbers(supervisor.tick(nowNs: 100 * second, wallNs: 0)).count == 2)
   }
 
+  @Test func `Without probes the process ends`() {
+    var supervisor = supervisor([probe("a")])
+    _ = supervisor.tick(nowNs: 0, wallNs: 0)
+    supervisor.setProbes([], nowNs: second)
+    #expect(supervisor.tick(nowNs: second, wallNs: 0) == [.kill(generation: 1)])
+    supervisor.exited(1, nowNs: second, wallNs: 0)
+    #expect(supervisor.nextNs == nil && supervisor.takeRecords().isEmpty)
+  }
+
   @Test func `Times beyond all reason are brought within it`() {
     var strange = probe("a")
     strange.everyNs = 0

@@ -60,6 +60,8 @@ int sbx_wait(int pid);
 // Waits until one of two descriptors can be read; 1 for the first, 2 for the second, 3 for both.
 int sbx_poll_both(int first, int second);
 int sbx_set_blocking(int fd);
+// Whether another process holds a POSIX lock on this byte; nothing is locked by asking. -1 and errno on failure.
+int sbx_is_locked(int fd, long offset);
 // 16 KiB or more; name at most 15 bytes.
 int sbx_thread_start(void *(*body)(void *), void *argument, const char *name, uint64_t *id);
 int sbx_thread_join(uint64_t id);

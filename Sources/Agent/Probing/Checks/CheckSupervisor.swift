@@ -68,7 +68,8 @@ package struct CheckSupervisor: ProbeSupervising {
 
   package mutating func tick(nowNs: Int64, wallNs: Int64) -> [ProbeAction] {
     var actions: [ProbeAction] = []
-    if states.contains(where: { isOverdue($0, nowNs) }) { replace(nowNs, wallNs, &actions) }
+    // Also where there is nothing to ask any more.
+    if states.isEmpty || states.contains(where: { isOverdue($0, nowNs) }) { replace(nowNs, wallNs, &actions) }
     ask(nowNs, &actions)
     return actions
   }

@@ -1,3 +1,4 @@
+internal import EventLoop
 internal import Files
 internal import FleetModel
 internal import SQLite
@@ -6,9 +7,6 @@ internal import SQLite
 extension Checks {
   private static let walSuffix = "-wal"
   private static let sharedMemorySuffix = "-shm"
-  /// Once it was seen that the database is held: as long as its own programs wait at most (their busy_timeout).
-  private static let lockWaitMs: Int32 = 5000
-
   /// The value is the number of queued tasks.
   func queue(_ probe: ProbeSetting) throws(CheckFailure) -> CheckAnswer {
     try requireReading(probe.target)
@@ -20,11 +18,15 @@ extension Checks {
     let wal = (try? FileStatus.of(path: path + Self.walSuffix))?.sizeBytes ?? 0
     var answer = CheckAnswer()
     answer.add("wal_bytes", Double(wal))
+    // Before the database is opened: see `Descriptor.isLocked`.
+    let writes = WriteLockSample(path)
     do throws(SQLiteError) {
       let database = try open(path, walBytes: wal)
-      let isHeld = try isHeld(database)
-      answer.add("busy", isHeld ? 1 : 0, isHeld ? .failed : .ok)
-      database.waitForLocks(ms: Self.lockWaitMs)
+      let isBusy = try isHeld(database) || writes.isHeld
+      answer.add(
+        "busy", isBusy ? max(writes.ratio, 1 / Double(WriteLockSample.looks)) : writes.ratio, isBusy ? .failed : .ok)
+      // Half of the time that there is: that it stays held must be told, too.
+      database.waitForLocks(ms: Int32(clamping: probe.timeoutNs / 2_000_000))
       try QueueReading(database).fill(&answer)
     } catch {
       switch error {
@@ -63,6 +65,38 @@ extension Checks {
       if case .busy = error { return true }
       throw error
     }
+  }
+}
+
+/// Whether a program that wanted to write, without waiting, would have been told SQLITE_BUSY: the share of such moments is the share of
+/// SQLITE_BUSY that the queue's own workers see. Nothing is locked by looking.
+///
+/// Source: sqlite.org/walformat.html "WAL locks" (WAL_WRITE_LOCK, byte 120 of the shared memory); sqlite.org/lockingv3.html
+/// (RESERVED byte, 2³⁰ + 1 of the database).
+private struct WriteLockSample {
+  static let looks = 20
+  private static let pauseNs: Int64 = 10_000_000
+
+  /// At the first look.
+  private(set) var isHeld = false
+  /// Of all looks.
+  private(set) var ratio = 0.0
+
+  init(_ path: String) {
+    let shared = path + "-shm"
+    let isWAL = (try? FileStatus.of(path: shared)) != nil
+    let offset = isWAL ? 120 : 0x4000_0001
+    guard let file = try? Descriptor.open(isWAL ? shared : path, .read) else { return }
+    var held = 0
+    for look in 0..<Self.looks {
+      guard let isLocked = file.isLocked(at: offset) else { return }
+      if isLocked {
+        held += 1
+        if look == 0 { isHeld = true }
+      }
+      Process.sleep(ns: Self.pauseNs)
+    }
+    ratio = Double(held) / Double(Self.looks)
   }
 }
 
