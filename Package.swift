@@ -60,7 +60,7 @@ let package = Package(
     library("RPC"),
     library("Transport", ["Files", "EventLoop", "TLS", "HTTP2", "RPC"]),
     library("Postgres", ["CLibPQ", "Files"]),
-    library("Rules", ["FleetModel"]),
+    library("Rules", ["FleetModel", "Files"]),
     library("RuleFiles", ["Rules", "FleetModel", "Files", yams]),
     library("Outbound", ["CCurl"]),
     // Programs

@@ -16,7 +16,7 @@ import Testing
     "SQLite": ["CSQLite"],
     "Outbound": ["CCurl", "Glibc"],
     "Postgres": ["CLibPQ", "Files", "Glibc"],
-    "Rules": ["FleetModel"],
+    "Rules": ["FleetModel", "Files"],
     "RuleFiles": ["Rules", "FleetModel", "Files", "Yams"],
     "Transport": ["Files", "EventLoop", "TLS", "HTTP2", "RPC", "Synchronization"],
     "Store": ["Postgres", "FleetModel"],

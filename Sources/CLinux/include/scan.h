@@ -7,3 +7,9 @@
 // '=', or ':' that is not "://…"; the start of a pair of bytes with which a secret of a known shape gives itself away.
 // `out` has room for (count + 63) / 64 * 4 words.
 void sbx_scan_lines(const uint8_t *bytes, size_t count, uint64_t *out);
+
+// Places at multiples of `stride` whose four bytes are, by a hash of 16 bits, among those of `bits` (65 536 bits). Writes at most `max`
+// places; returns how many there are, or max + 1 where there are more.
+size_t sbx_sieve(const uint8_t *text, size_t count, size_t stride, const uint64_t *bits, uint32_t *out, size_t max);
+// Hash of four bytes, as they lie in memory.
+uint32_t sbx_sieve_hash(uint32_t word);

@@ -102,20 +102,21 @@ extension RuleEngine {
     _ lines: borrowing LogLines, path: String, _ host: HostState, _ entity: Int, skippingBefore seen: UInt64
   ) {
     if lineMatcher.isEmpty { return }
+    let plan = lineMatcher.plan(of: path)
+    if plan.conditions.isEmpty { return }
     let bytes = lines.text.span
+    plan.begin(bytes)
     var start = 0
     var offset = lines.firstOffset
     for line in 0..<lines.lengths.count {
       let range = start..<start + Int(lines.lengths[line])
       start = range.upperBound
       defer { offset += UInt64(lines.advances[line]) }
-      if offset < seen { continue }
-      lineMatcher.match(lines, bytes, line, range, &found)
-      if found.isEmpty { continue }
+      plan.match(lines, bytes, line, range, &found)
+      if found.isEmpty || offset < seen { continue }
       let timeNs = min(lines.timesUs[line] &* 1000, arrivedNs - host.offsetNs)
       for place in found {
-        let condition = lineMatcher.conditions[place]
-        if let file = condition.query.file, !file.matches(path) { continue }
+        let condition = plan.conditions[place]
         if condition.isWhole {
           let node = condition.rule.nodes[condition.node]
           if !host.isExcluded(condition.rule.place) {

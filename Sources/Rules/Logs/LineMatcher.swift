@@ -1,83 +1,64 @@
+internal import Files
 internal import FleetModel
 
-/// Which conditions on log lines a line meets: one pass over its bytes for all texts of all rules, then an exact look at the few
-/// conditions whose text was found.
-struct LineMatcher {
-  struct Condition {
-    let rule: CompiledRule
-    let node: Int
-    let query: LineQuery
-    /// One of those of which others are a share.
-    let isWhole: Bool
-    let text: [UInt8]
+/// A condition on log lines.
+final class LineCondition {
+  let rule: CompiledRule
+  let node: Int
+  let query: LineQuery
+  /// One of those of which others are a share.
+  let isWhole: Bool
+  let text: [UInt8]
+
+  init(_ wanted: LineMatcher.Wanted) {
+    rule = wanted.rule
+    node = wanted.node
+    query = wanted.query
+    isWhole = wanted.isWhole
+    text = Array(wanted.query.text.utf8)
   }
 
+  /// Bytes, lower case, of which each line that meets it holds one whole; empty = not known.
+  var words: [[UInt8]] { text.isEmpty ? query.matches?.literals ?? [] : [text.map(ASCII.lower)] }
+
+  func holds(_ bytes: Span<UInt8>, _ range: Range<Int>, level: UInt8, isRedacted: Bool) -> Bool {
+    if let least = query.level, level < least.rawValue { return false }
+    if query.mustBeRedacted, !isRedacted { return false }
+    if !text.isEmpty, !LineMatcher.contains(bytes, range, text) { return false }
+    guard let pattern = query.matches else { return true }
+    return pattern.matches(bytes.extracting(range))
+  }
+}
+
+/// Which conditions the lines of each file can meet. A file that no rule asks for costs nothing, and the many others share a few plans.
+struct LineMatcher {
   typealias Wanted = (rule: CompiledRule, node: Int, query: LineQuery, isWhole: Bool)
 
-  let conditions: [Condition]
-  private let scanner: LiteralScanner
-  /// Condition of each text of the scanner.
-  private let owners: [Int]
-  /// Conditions without a text to look for, by the least level that any of them asks for.
-  private let others: [Int]
-  private let othersLevel: UInt8
-  private let othersNeedText: Bool
+  /// Paths and plans that are remembered; more begin anew.
+  private static let pathsMax = 16_384
+  private static let plansMax = 256
 
-  init(_ rules: [Wanted]) {
-    conditions = rules.map {
-      Condition(rule: $0.rule, node: $0.node, query: $0.query, isWhole: $0.isWhole, text: Array($0.query.text.utf8))
-    }
-    var texts: [[UInt8]] = []
-    var owners: [Int] = []
-    var others: [Int] = []
-    for (place, condition) in conditions.enumerated() {
-      let wanted = condition.text.isEmpty ? condition.query.matches?.literals ?? [] : [condition.text.map(ASCII.lower)]
-      let fits = texts.reduce(0) { $0 + $1.count } + wanted.reduce(0) { $0 + $1.count } < LiteralScanner.statesMax - 1
-      if wanted.isEmpty || !fits {
-        others.append(place)
-      } else {
-        texts += wanted
-        owners += wanted.map { _ in place }
-      }
-    }
-    scanner = LiteralScanner(texts)
-    self.owners = owners
-    self.others = others
-    othersNeedText = others.contains { rules[$0].query.level == nil && !rules[$0].query.mustBeRedacted }
-    othersLevel = others.map { rules[$0].query.level?.rawValue ?? 0 }.min() ?? .max
+  private let conditions: [LineCondition]
+  private var plansByPath: [String: LinePlan] = [:]
+  private var plans: [[Bool]: LinePlan] = [:]
+
+  init(_ wanted: [Wanted]) {
+    conditions = wanted.map(LineCondition.init)
   }
 
   var isEmpty: Bool { conditions.isEmpty }
 
-  /// - Parameters:
-  ///   - line: place among the lines.
-  ///   - range: of its bytes in `lines.text`.
-  ///   - found: places of the conditions that the line meets, in order; cleared first. The caller's, so that none is allocated a line.
-  func match(_ lines: borrowing LogLines, _ bytes: Span<UInt8>, _ line: Int, _ range: Range<Int>, _ found: inout [Int])
-  {
-    found.removeAll(keepingCapacity: true)
-    if !scanner.isEmpty {
-      scanner.scan(bytes, range) { text in
-        let owner = owners[Int(text)]
-        if !found.contains(owner) { found.append(owner) }
-      }
+  mutating func plan(of path: String) -> LinePlan {
+    if let known = plansByPath[path] { return known }
+    if plansByPath.count >= Self.pathsMax || plans.count >= Self.plansMax {
+      plansByPath = [:]
+      plans = [:]
     }
-    let level = lines.levels[line]
-    let isMarked = lines.flags[line] & LineFlags.redacted.rawValue != 0
-    if othersNeedText || isMarked || level >= othersLevel { found += others }
-    if found.isEmpty { return }
-    found.removeAll { !holds(conditions[$0], bytes, range, level, isMarked) }
-    found.sort()
-  }
-
-  private func holds(
-    _ condition: Condition, _ bytes: Span<UInt8>, _ range: Range<Int>, _ level: UInt8, _ isRedacted: Bool
-  ) -> Bool {
-    if let least = condition.query.level, level < least.rawValue { return false }
-    if condition.query.mustBeRedacted, !isRedacted { return false }
-    if !condition.text.isEmpty, !Self.contains(bytes, range, condition.text) { return false }
-    guard let pattern = condition.query.matches else { return true }
-    return pattern.matches(bytes.extracting(range))
+    let fits = conditions.map { $0.query.file?.matches(path) ?? true }
+    let plan = plans[fits] ?? LinePlan(zip(conditions, fits).filter(\.1).map(\.0))
+    plans[fits] = plan
+    plansByPath[path] = plan
+    return plan
   }
 
   static func contains(_ bytes: Span<UInt8>, _ range: Range<Int>, _ text: [UInt8]) -> Bool {
@@ -88,5 +69,92 @@ struct LineMatcher {
       if length == text.count { return true }
     }
     return false
+  }
+}
+
+/// How the lines of some files are looked at: a sieve over all text of a delta, one pass over the bytes of the few lines that it
+/// leaves, then an exact look at the conditions whose text was found there.
+final class LinePlan {
+  let conditions: [LineCondition]
+  private let scanner: LiteralScanner
+  /// Condition of each text of the scanner.
+  private let owners: [Int]
+  /// nil where a text is too short for one: then each line is scanned.
+  private let sieve: WordSieve?
+  /// Conditions without a text to look for, and the least level that any of them asks for.
+  private let others: [Int]
+  private let othersLevel: UInt8
+  private let othersNeedText: Bool
+  private var places: [UInt32] = []
+  /// The next of `places`.
+  private var next = 0
+  private var isSieved = false
+
+  init(_ conditions: [LineCondition]) {
+    self.conditions = conditions
+    var texts: [[UInt8]] = []
+    var owners: [Int] = []
+    var others: [Int] = []
+    for (place, condition) in conditions.enumerated() {
+      let wanted = condition.words
+      let fits = texts.reduce(0) { $0 + $1.count } + wanted.reduce(0) { $0 + $1.count } < LiteralScanner.statesMax - 1
+      if wanted.isEmpty || !fits {
+        others.append(place)
+      } else {
+        texts += wanted
+        owners += wanted.map { _ in place }
+      }
+    }
+    scanner = LiteralScanner(texts)
+    sieve = WordSieve(texts)
+    self.owners = owners
+    self.others = others
+    othersNeedText = others.contains { conditions[$0].query.level == nil && !conditions[$0].query.mustBeRedacted }
+    othersLevel = others.map { conditions[$0].query.level?.rawValue ?? 0 }.min() ?? .max
+  }
+
+  /// Before the lines of a delta, in order.
+  /// - Parameter bytes: of all of them.
+  func begin(_ bytes: Span<UInt8>) {
+    next = 0
+    isSieved = sieve?.find(in: bytes, &places) ?? scanner.isEmpty
+    if sieve == nil { places.removeAll() }
+  }
+
+  /// - Parameters:
+  ///   - line: place among the lines.
+  ///   - range: of its bytes in `lines.text`.
+  ///   - found: places of the conditions that the line meets, in order; cleared first. The caller's, so that none is allocated a line.
+  @inline(__always)
+  func match(_ lines: borrowing LogLines, _ bytes: Span<UInt8>, _ line: Int, _ range: Range<Int>, _ found: inout [Int])
+  {
+    var mayHoldWord = !isSieved
+    while next < places.count, places[next] < range.upperBound {
+      mayHoldWord = true
+      next += 1
+    }
+    let level = lines.levels[line]
+    let isMarked = lines.flags[line] & LineFlags.redacted.rawValue != 0
+    let asksOthers = !others.isEmpty && (othersNeedText || isMarked || level >= othersLevel)
+    if !found.isEmpty { found.removeAll(keepingCapacity: true) }
+    if mayHoldWord || asksOthers {
+      look(bytes, range, level, isMarked, mayHoldWord: mayHoldWord, asksOthers: asksOthers, &found)
+    }
+  }
+
+  private func look(
+    _ bytes: Span<UInt8>, _ range: Range<Int>, _ level: UInt8, _ isMarked: Bool, mayHoldWord: Bool, asksOthers: Bool,
+    _ found: inout [Int]
+  ) {
+    if mayHoldWord, !scanner.isEmpty {
+      scanner.scan(bytes, range) { text in
+        let owner = owners[Int(text)]
+        if !found.contains(owner) { found.append(owner) }
+      }
+    }
+    if asksOthers { found += others }
+    if found.isEmpty { return }
+    found.removeAll { !conditions[$0].holds(bytes, range, level: level, isRedacted: isMarked) }
+    if found.count > 1 { found.sort() }
   }
 }
