@@ -44,41 +44,51 @@ extension ForeignQueries {
     var finished: String?
     var lockedBy: String?
 
-    private static let waiting = "in ('queued', 'pending')"
-    private static let held = "in ('leased', 'processing', 'claimed', 'running')"
+    private static let waiting = anyCase("queued", "pending")
+    private static let held = anyCase("leased", "processing", "claimed", "running")
+    private static let succeeded = anyCase("completed", "done")
+    private static let ended = anyCase("completed", "done", "failed", "dead_letter")
+    private static let dead = anyCase("dead_letter")
     private static let staleSeconds = 300
     private static let daySeconds = 86_400
 
-    var queued: String { "select count(*) from task_queue where \(lower(status)) \(Self.waiting)" }
+    var queued: String { "select count(*) from task_queue where \(status) \(Self.waiting)" }
 
     /// Of those that may run now: one that is put off does not wait.
     var oldestSeconds: String? {
       guard let created else { return nil }
       let since = runAfter.map { "min(\(age(created)), coalesce(\(age($0)), 1e18))" } ?? age(created)
-      return "select coalesce(max(seconds), 0) from (select \(since) seconds from task_queue where \(lower(status)) "
+      return "select coalesce(max(seconds), 0) from (select \(since) seconds from task_queue where \(status) "
         + "\(Self.waiting)) where seconds >= 0"
     }
 
-    var claimAgeSeconds: String? { claimed.map { "select min(\(age($0))) from task_queue" } }
+    /// The latest first, then its age: one calculation, not one for each task that ever was.
+    var claimAgeSeconds: String? {
+      claimed.map { "select \(age("latest")) from (select max(\($0)) latest from task_queue)" }
+    }
 
-    /// Of those that ended within a day.
+    /// Of those that ended within a day. Days are compared as text first, which costs a tenth.
     var failedRatio: String? {
       finished.map {
-        "select avg(\(lower(status)) <> 'completed' and \(lower(status)) <> 'done') from task_queue where \(lower(status)) in "
-          + "('completed', 'done', 'failed', 'dead_letter') and \(age($0)) <= \(Self.daySeconds)"
+        "select avg(not (\(status) \(Self.succeeded))) from task_queue where "
+          + "(typeof(\($0)) <> 'text' or \($0) >= date('now', '-2 days')) and \(age($0)) <= \(Self.daySeconds) and "
+          + "\(status) \(Self.ended)"
       }
     }
 
-    var deadLetters: String { "select count(*) from task_queue where \(lower(status)) = 'dead_letter'" }
+    var deadLetters: String { "select count(*) from task_queue where \(status) \(Self.dead)" }
 
     func staleWorkers(heartbeat: String, worker: String) -> String? {
       lockedBy.map {
         "select count(*) from workers where \(age(heartbeat)) > \(Self.staleSeconds) and \(worker) in "
-          + "(select \($0) from task_queue where \(lower(status)) \(Self.held))"
+          + "(select \($0) from task_queue where \(status) \(Self.held))"
       }
     }
 
-    private func lower(_ column: String) -> String { "lower(\(column))" }
+    /// Both ways of writing them, and no function of the column: the queue's own index serves.
+    private static func anyCase(_ words: String...) -> String {
+      "in (" + (words + words.map { $0.uppercased() }).map { "'\($0)'" }.joined(separator: ", ") + ")"
+    }
 
     /// Seconds since a time that is text (as SQLite's datetime, or ISO 8601) or a number (s or ms since 1970).
     private func age(_ column: String) -> String {
