@@ -14,6 +14,7 @@ import Testing
       """
       - { name: dashboard, http: { url: "http://127.0.0.1:8501/_stcore/health" }, every: 30s, timeout: 2s }
       - { name: api, http: { url: "https://api:8000/", expect: 401, body: "ok" } }
+      - { name: six, http: { url: "http://[::1]?x" } }
       - { name: broker, tcp: { address: "127.0.0.1:9092" } }
       - { name: cache, redis: { address: "[::1]:6379" } }
       - { name: main, postgres: { address: "127.0.0.1:5432" } }
@@ -33,17 +34,18 @@ import Testing
       """)
     #expect(
       probes.map(\.resultName) == [
-        "http/dashboard", "http/api", "tcp/broker", "redis/cache", "postgres/main", "postgres/full", "postgres/near",
+        "http/dashboard", "http/api", "http/six", "tcp/broker", "redis/cache", "postgres/main", "postgres/full",
+        "postgres/near",
         "file/best",
         "json/models", "json/fresh", "certificate/agent-cert", "certificate/site", "backup/nightly", "queue/tasks",
         "container/worker", "container/other", "unit/api", "command/anything",
       ])
     #expect(probes[0].everyNs == 30_000_000_000 && probes[0].timeoutNs == 2_000_000_000)
     #expect(probes[1].expectStatus == 401 && probes[1].expectBody == "ok" && probes[1].everyNs == 20_000_000_000)
-    #expect(probes[3].target == "[::1]:6379" && probes[5].service == "training" && probes[5].target == "")
-    #expect(probes[8].settleNs == 60_000_000_000 && probes[9].settleNs == 0)
-    #expect(probes[14].socket == "/var/run/docker.sock" && probes[15].socket == "/run/podman/podman.sock")
-    #expect(probes[17].target == "/usr/local/bin/check" && probes[17].arguments == ["--fast", ""])
+    #expect(probes[4].target == "[::1]:6379" && probes[6].service == "training" && probes[6].target == "")
+    #expect(probes[9].settleNs == 60_000_000_000 && probes[10].settleNs == 0)
+    #expect(probes[15].socket == "/var/run/docker.sock" && probes[16].socket == "/run/podman/podman.sock")
+    #expect(probes[18].target == "/usr/local/bin/check" && probes[18].arguments == ["--fast", ""])
   }
 
   @Test func aLaterProfileReplacesAProbeOfTheSameName() throws {
@@ -113,6 +115,14 @@ import Testing
     (
       "{ name: a, http: { url: 'ftp://h/' } }",
       "'ftp://h/' is no URL; write one such as http://127.0.0.1:8501/_stcore/health"
+    ),
+    (
+      "{ name: a, http: { url: 'http://h:99999/' } }",
+      "'http://h:99999/' is no URL; write one such as http://127.0.0.1:8501/_stcore/health"
+    ),
+    (
+      "{ name: a, http: { url: 'http:///x' } }",
+      "'http:///x' is no URL; write one such as http://127.0.0.1:8501/_stcore/health"
     ),
     (
       "{ name: a, http: { url: 'http://u:p@h/' } }", "a url must not hold a user or a password: every host would get it"

@@ -258,11 +258,19 @@ extension ConfigurationReader {
   private func probeURL(_ node: DocumentNode) throws(DocumentMistake) -> String {
     let url = try bounded(node, "url", ProbeSetting.targetBytes)
     guard let scheme = ["http://", "https://"].first(where: { url.hasPrefix($0) }),
-      let host = url.dropFirst(scheme.count).split(separator: "/", omittingEmptySubsequences: false).first,
-      !host.isEmpty, url.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f })
+      let host = url.dropFirst(scheme.count).split(
+        maxSplits: 1, omittingEmptySubsequences: false, whereSeparator: { $0 == "/" || $0 == "?" || $0 == "#" }
+      ).first, Self.isAuthority(host), url.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f })
     else { throw mistake(node, "'\(url)' is no URL; write one such as http://127.0.0.1:8501/_stcore/health") }
     if host.contains("@") { throw mistake(node, "a url must not hold a user or a password: every host would get it") }
     return url
+  }
+
+  /// A host, in brackets where it is of IPv6, and perhaps a port.
+  private static func isAuthority(_ text: Substring) -> Bool {
+    let name = text.split(separator: "@", omittingEmptySubsequences: false).last ?? ""
+    let hasPort = name.hasPrefix("[") ? !name.hasSuffix("]") : name.contains(":")
+    return SocketAddress.parse(hasPort ? String(name) : name + ":80").map { $0.port > 0 } ?? false
   }
 
   private func bounded(_ node: DocumentNode, _ key: String, _ bytesMax: Int) throws(DocumentMistake) -> String {
