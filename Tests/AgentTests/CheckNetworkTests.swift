@@ -105,7 +105,8 @@ import Testing
     for (key, value) in database.url.with(["dbname": "none"]).settings { sections += "\(key)=\(value)\n" }
     try sections.write(toFile: services, atomically: true, encoding: .utf8)
     let connection = try database.connect()
-    try connection.execute("create table t with (autovacuum_enabled = false) as select n from generate_series(1, 2000) n")
+    try connection.execute(
+      "create table t with (autovacuum_enabled = false) as select n from generate_series(1, 2000) n")
     try connection.execute("delete from t where n <= 500")
     // Its end gives the server what it counted.
     connection.close()
