@@ -4,29 +4,73 @@ internal import CLinux
 ///
 /// Of each word a few groups of four bytes stand in a table of 65 536 bits. The text is looked at only every `stride` bytes; each
 /// word has so many groups in a row that one of them lies on such a place wherever the word stands. What is found is a hint, for
-/// an exact look; what is not found is not there. Case of ASCII letters makes no difference.
+/// an exact look at the few words with such a group; what is not found is not there. Case of ASCII letters makes no difference.
 ///
 /// Source: the idea is that of S. Wu, U. Manber, "A fast algorithm for multi-pattern searching", 1994, with steps of equal length.
 package struct WordSieve: Sendable {
   package static let wordBytesMin = 4
   private static let strideMax = 8
   private static let bitCount = 65_536
+  private static let headCount = 1024
+
+  /// A group of a word.
+  private struct Group {
+    var four: UInt32
+    var word: Int
+    /// Of the group in the word.
+    var offset: Int
+    /// The next one with the same head; -1 = none.
+    var next: Int
+  }
 
   /// Distance of the places that are looked at, 1…8: words of eleven bytes and more make it the longest.
   package let stride: Int
+  private let words: [[UInt8]]
   private var bits = [UInt64](repeating: 0, count: bitCount / 64)
+  private var heads = [Int](repeating: -1, count: headCount)
+  private var groups: [Group] = []
 
+  /// - Parameter words: ASCII letters of them in lower case.
   /// - Returns: nil where there is no word, or one of fewer than four bytes.
   package init?(_ words: [[UInt8]]) {
     guard let shortest = words.map(\.count).min(), shortest >= Self.wordBytesMin else { return nil }
     stride = min(Self.strideMax, shortest - Self.wordBytesMin + 1)
-    for word in words {
+    self.words = words
+    for (place, word) in words.enumerated() {
       let start = Self.rarest(word, stride)
-      for at in start..<start + stride {
-        let hash = Self.hash(word, at)
+      for offset in start..<start + stride {
+        let four = Self.four(word.span, offset)
+        let hash = Int(sbx_sieve_hash(four))
         bits[hash >> 6] |= 1 << UInt64(hash & 63)
+        groups.append(Group(four: four, word: place, offset: offset, next: heads[hash % Self.headCount]))
+        heads[hash % Self.headCount] = groups.count - 1
       }
     }
+  }
+
+  /// The words that stand at a place that `find` gave.
+  /// - Parameters:
+  ///   - range: what they must lie in.
+  ///   - found: called with the place of each among the words.
+  package func look(at place: Int, in text: Span<UInt8>, _ range: Range<Int>, _ found: (Int) -> Void) {
+    guard place >= range.lowerBound, place + 4 <= range.upperBound else { return }
+    let four = Self.four(text, place)
+    var next = heads[Int(sbx_sieve_hash(four)) % Self.headCount]
+    while next >= 0 {
+      let group = groups[next]
+      next = group.next
+      if group.four == four, stands(words[group.word], at: place - group.offset, in: text, range) { found(group.word) }
+    }
+  }
+
+  private func stands(_ word: [UInt8], at start: Int, in text: Span<UInt8>, _ range: Range<Int>) -> Bool {
+    guard start >= range.lowerBound, start + word.count <= range.upperBound else { return false }
+    for index in word.indices {
+      let byte = text[start + index]
+      let lower = byte &- 65 < 26 ? byte | 0x20 : byte
+      if lower != word[index] { return false }
+    }
+    return true
   }
 
   /// - Parameter places: where a word may stand, ascending: each lies within a word if it is one.
@@ -46,10 +90,11 @@ package struct WordSieve: Sendable {
     return found <= room
   }
 
-  private static func hash(_ word: [UInt8], _ at: Int) -> Int {
+  /// Four bytes as they lie in memory, letters of either case alike.
+  private static func four(_ text: Span<UInt8>, _ at: Int) -> UInt32 {
     var four: UInt32 = 0
-    for byte in 0..<4 { four |= UInt32(word[at + byte]) << UInt32(8 * byte) }
-    return Int(sbx_sieve_hash(UInt32(littleEndian: four)))
+    for byte in 0..<4 { four |= UInt32(text[at + byte] | 0x20) << UInt32(8 * byte) }
+    return UInt32(littleEndian: four)
   }
 
   /// Where in the word the groups are that ordinary text has least often.

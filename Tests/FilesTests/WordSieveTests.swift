@@ -21,6 +21,9 @@ import Testing
       let isExact = sieve.find(in: text.span, &places)
       #expect(!isExact || places.contains { Int($0) >= start && Int($0) + 4 <= start + word.count })
       #expect(places == places.sorted())
+      var found: [Int] = []
+      for place in places { sieve.look(at: Int(place), in: text.span, 0..<text.count) { found.append($0) } }
+      #expect(!isExact || found.contains(round % words.count))
     }
   }
 

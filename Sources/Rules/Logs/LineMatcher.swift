@@ -72,8 +72,8 @@ struct LineMatcher {
   }
 }
 
-/// How the lines of some files are looked at: a sieve over all text of a delta, one pass over the bytes of the few lines that it
-/// leaves, then an exact look at the conditions whose text was found there.
+/// How the lines of some files are looked at: a sieve over all text of a delta, then an exact look at the conditions whose text it
+/// found. Where it finds too much or cannot be made, one pass over the bytes of each line takes its place.
 final class LinePlan {
   let conditions: [LineCondition]
   private let scanner: LiteralScanner
@@ -128,29 +128,30 @@ final class LinePlan {
   @inline(__always)
   func match(_ lines: borrowing LogLines, _ bytes: Span<UInt8>, _ line: Int, _ range: Range<Int>, _ found: inout [Int])
   {
-    var mayHoldWord = !isSieved
-    while next < places.count, places[next] < range.upperBound {
-      mayHoldWord = true
-      next += 1
-    }
+    let firstPlace = next
+    while next < places.count, places[next] < range.upperBound { next += 1 }
+    let mayHoldWord = !isSieved || next > firstPlace
     let level = lines.levels[line]
     let isMarked = lines.flags[line] & LineFlags.redacted.rawValue != 0
     let asksOthers = !others.isEmpty && (othersNeedText || isMarked || level >= othersLevel)
     if !found.isEmpty { found.removeAll(keepingCapacity: true) }
     if mayHoldWord || asksOthers {
-      look(bytes, range, level, isMarked, mayHoldWord: mayHoldWord, asksOthers: asksOthers, &found)
+      look(bytes, range, level, isMarked, firstPlace..<next, asksOthers: asksOthers, &found)
     }
   }
 
   private func look(
-    _ bytes: Span<UInt8>, _ range: Range<Int>, _ level: UInt8, _ isMarked: Bool, mayHoldWord: Bool, asksOthers: Bool,
+    _ bytes: Span<UInt8>, _ range: Range<Int>, _ level: UInt8, _ isMarked: Bool, _ hints: Range<Int>, asksOthers: Bool,
     _ found: inout [Int]
   ) {
-    if mayHoldWord, !scanner.isEmpty {
-      scanner.scan(bytes, range) { text in
-        let owner = owners[Int(text)]
-        if !found.contains(owner) { found.append(owner) }
-      }
+    let add = { (text: Int, found: inout [Int]) in
+      let owner = self.owners[text]
+      if !found.contains(owner) { found.append(owner) }
+    }
+    if isSieved, let sieve {
+      for hint in hints { sieve.look(at: Int(places[hint]), in: bytes, range) { add($0, &found) } }
+    } else if !isSieved {
+      scanner.scan(bytes, range) { add(Int($0), &found) }
     }
     if asksOthers { found += others }
     if found.isEmpty { return }
