@@ -105,15 +105,7 @@ extension RuleEngine {
     let plan = lineMatcher.plan(of: path)
     if plan.conditions.isEmpty { return }
     let bytes = lines.text.span
-    plan.begin(bytes)
-    var start = 0
-    var offset = lines.firstOffset
-    for line in 0..<lines.lengths.count {
-      let range = start..<start + Int(lines.lengths[line])
-      start = range.upperBound
-      defer { offset += UInt64(lines.advances[line]) }
-      plan.match(lines, bytes, line, range, &found)
-      if found.isEmpty || offset < seen { continue }
+    plan.look(lines, from: seen) { line, range, found in
       let timeNs = min(lines.timesUs[line] &* 1000, arrivedNs - host.offsetNs)
       for place in found {
         let condition = plan.conditions[place]
@@ -126,10 +118,9 @@ extension RuleEngine {
           }
           continue
         }
-        let text = Self.text(bytes, range)
         occurred(
           condition.rule, condition.node, host, entity, atNs: timeNs, arrivedNs - host.offsetNs,
-          .line(file: path, text: text))
+          .line(file: path, text: Self.text(bytes, range)))
       }
     }
   }

@@ -32,8 +32,6 @@ package final class RuleEngine {
   var values: [Double] = []
   /// What is said if the fact at hand opens something.
   var occasion: Evidence?
-  /// Conditions that the line at hand meets.
-  var found: [Int] = []
   var transitions: [Transition] = []
   var arrivedNs: Int64 = 0
 

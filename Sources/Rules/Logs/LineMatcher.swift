@@ -85,10 +85,8 @@ final class LinePlan {
   private let others: [Int]
   private let othersLevel: UInt8
   private let othersNeedText: Bool
-  private var places: [UInt32] = []
-  /// The next of `places`.
-  private var next = 0
-  private var isSieved = false
+  /// Kept from delta to delta, so that none is allocated.
+  private var spare: [UInt32] = []
 
   init(_ conditions: [LineCondition]) {
     self.conditions = conditions
@@ -113,49 +111,52 @@ final class LinePlan {
     othersLevel = others.map { conditions[$0].query.level?.rawValue ?? 0 }.min() ?? .max
   }
 
-  /// Before the lines of a delta, in order.
-  /// - Parameter bytes: of all of them.
-  func begin(_ bytes: Span<UInt8>) {
-    next = 0
-    isSieved = sieve?.find(in: bytes, &places) ?? scanner.isEmpty
-    if sieve == nil { places.removeAll() }
-  }
-
+  /// Looks at the lines of a delta from an offset on.
+  ///
   /// - Parameters:
-  ///   - line: place among the lines.
-  ///   - range: of its bytes in `lines.text`.
-  ///   - found: places of the conditions that the line meets, in order; cleared first. The caller's, so that none is allocated a line.
-  @inline(__always)
-  func match(_ lines: borrowing LogLines, _ bytes: Span<UInt8>, _ line: Int, _ range: Range<Int>, _ found: inout [Int])
-  {
-    let firstPlace = next
-    while next < places.count, places[next] < range.upperBound { next += 1 }
-    let mayHoldWord = !isSieved || next > firstPlace
-    let level = lines.levels[line]
-    let isMarked = lines.flags[line] & LineFlags.redacted.rawValue != 0
-    let asksOthers = !others.isEmpty && (othersNeedText || isMarked || level >= othersLevel)
-    if !found.isEmpty { found.removeAll(keepingCapacity: true) }
-    if mayHoldWord || asksOthers {
-      look(bytes, range, level, isMarked, firstPlace..<next, asksOthers: asksOthers, &found)
+  ///   - seen: bytes of the file before it have been looked at.
+  ///   - met: called for each line that meets a condition: its place, its bytes in `lines.text`, and the places of the conditions.
+  func look(
+    _ lines: borrowing LogLines, from seen: UInt64,
+    _ met: (_ line: Int, _ range: Range<Int>, _ conditions: [Int]) -> Void
+  ) {
+    // What changes with each line is local: a property of a class costs a check at each access.
+    var hints: [UInt32] = []
+    swap(&hints, &spare)
+    defer { swap(&hints, &spare) }
+    let bytes = lines.text.span
+    let isSieved = sieve?.find(in: bytes, &hints) ?? scanner.isEmpty
+    let hintCount = isSieved && sieve != nil ? hints.count : 0
+    let (asksLevel, asksAll) = (others.isEmpty ? .max : othersLevel, !others.isEmpty && othersNeedText)
+    let redacted = LineFlags.redacted.rawValue
+    var found: [Int] = []
+    var (start, offset, hint) = (0, lines.firstOffset, 0)
+    for line in 0..<lines.lengths.count {
+      let end = start + Int(lines.lengths[line])
+      let firstHint = hint
+      while hint < hintCount, hints[hint] < end { hint += 1 }
+      let isMarked = lines.flags[line] & redacted != 0
+      let asksOthers = asksAll || lines.levels[line] >= asksLevel || (isMarked && !others.isEmpty)
+      if hint > firstHint || !isSieved || asksOthers, offset >= seen {
+        for place in firstHint..<hint {
+          sieve?.look(at: Int(hints[place]), in: bytes, start..<end) { add(owners[$0], &found) }
+        }
+        if !isSieved { scanner.scan(bytes, start..<end) { add(owners[Int($0)], &found) } }
+        if asksOthers { found += others }
+        let level = lines.levels[line]
+        found.removeAll { !conditions[$0].holds(bytes, start..<end, level: level, isRedacted: isMarked) }
+        if !found.isEmpty {
+          if found.count > 1 { found.sort() }
+          met(line, start..<end, found)
+          found.removeAll(keepingCapacity: true)
+        }
+      }
+      start = end
+      offset += UInt64(lines.advances[line])
     }
   }
 
-  private func look(
-    _ bytes: Span<UInt8>, _ range: Range<Int>, _ level: UInt8, _ isMarked: Bool, _ hints: Range<Int>, asksOthers: Bool,
-    _ found: inout [Int]
-  ) {
-    let add = { (text: Int, found: inout [Int]) in
-      let owner = self.owners[text]
-      if !found.contains(owner) { found.append(owner) }
-    }
-    if isSieved, let sieve {
-      for hint in hints { sieve.look(at: Int(places[hint]), in: bytes, range) { add($0, &found) } }
-    } else if !isSieved {
-      scanner.scan(bytes, range) { add(Int($0), &found) }
-    }
-    if asksOthers { found += others }
-    if found.isEmpty { return }
-    found.removeAll { !conditions[$0].holds(bytes, range, level: level, isRedacted: isMarked) }
-    if found.count > 1 { found.sort() }
+  private func add(_ place: Int, _ found: inout [Int]) {
+    if !found.contains(place) { found.append(place) }
   }
 }
