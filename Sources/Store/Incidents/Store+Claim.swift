@@ -42,9 +42,10 @@ extension Store {
   private enum DueKind: String, CaseIterable {
     /// A list that went out before, without an answer.
     case again
+    /// Before any news: what has ended can wait, what has begun cannot.
+    case page
     /// A test, the watchdog, or news of an incident that the receiver heard of by itself: never held back.
     case free
-    case page
     /// News of incidents that the receiver heard of in a list.
     case news
     case digest
