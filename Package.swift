@@ -113,7 +113,9 @@ let package = Package(
     tests("Postgres", ["Postgres", "Files"]),
     tests("Store", ["Store", "Postgres", "FleetModel"]),
     tests("Outbound", ["Outbound"]),
-    tests("Paging", ["Paging", "Outbound", "Store", "Postgres", "FleetModel", "Files", "TLS"]),
+    tests(
+      "Paging",
+      ["Paging", "Outbound", "Store", "Postgres", "FleetModel", "Files", "TLS", "EventLoop", "Collector", logging]),
     tests("Agent", ["Agent", "FleetModel", "Schema", "Files", "EventLoop", "TLS", "Postgres", "signalbox-agent"]),
     tests("Collector", ["Collector", "Paging", "Store", "Postgres", "FleetModel", "Schema", "Files", "TLS"]),
     tests("Commands", ["Commands", "Store", "Postgres", "FleetModel"]),

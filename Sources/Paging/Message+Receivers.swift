@@ -82,13 +82,15 @@ extension Message {
   func text(limit: Int) -> String {
     var lines = [headline, ""]
     if !delivery.isList, let first {
-      lines += ["Since \(Timestamp.text(first.openedNs, digits: 0)), incident \(first.number)"]
+      // Paged from a collector's memory: it has no number yet.
+      let name = first.number > 0 ? "incident \(first.number)" : "not numbered yet: the database does not answer"
+      lines += ["Since \(Timestamp.text(first.openedNs, digits: 0)), \(name)"]
       if let link = link(first) { lines.append(link) }
       if !first.evidence.isEmpty { lines += ["", "Evidence:"] + first.evidence.map { "  \($0)" } }
       if !first.steps.isEmpty {
         lines += ["", "Steps:"] + first.steps.enumerated().map { "  \($0.offset + 1). \($0.element)" }
       }
-      lines += ["", "Answer with: signalbox incidents ack \(first.number)"]
+      if first.number > 0 { lines += ["", "Answer with: signalbox incidents ack \(first.number)"] }
     } else {
       lines += delivery.incidents.map(line)
       let more = delivery.incidentCount - delivery.incidents.count

@@ -65,7 +65,9 @@ package struct Message: Sendable {
     return first?.dedupKey ?? "signalbox|\(delivery.event.rawValue)|\(delivery.receiver)"
   }
 
-  func link(_ incident: IncidentRecord) -> String? { console.map { "\($0)/incidents/\(incident.number)" } }
+  func link(_ incident: IncidentRecord) -> String? {
+    incident.number > 0 ? console.map { "\($0)/incidents/\(incident.number)" } : nil
+  }
 
   // MARK: Webhook
 

@@ -1,15 +1,16 @@
-internal import EventLoop
+package import EventLoop
 internal import Files
-internal import FleetModel
-internal import Logging
-internal import Paging
-internal import Postgres
+package import FleetModel
+package import Logging
+package import Paging
+package import Postgres
 internal import Store
+internal import Synchronization
 
-/// Turns what the rules find into incidents, and delivers pages where `paging:` is configured and this collector holds the lease.
+/// Takes what the rules find, hands it to the database's thread, and pages from memory what the database does not confirm in time.
 ///
-/// While the database is away changes wait here, in order; a page is sent when its row is there.
-final class PagingThread: Sendable {
+/// Two threads, because one that waits for a database cannot send: this one never touches the database.
+package final class PagingThread: Sendable {
   enum Message: Sendable {
     /// From whoever else has something to say, oldest first.
     case changes([IncidentChange])
@@ -17,13 +18,17 @@ final class PagingThread: Sendable {
     case record(RuleRecord)
     case configuration(PagingConfiguration?)
     case stop
+    /// From the database's thread.
+    case confirmed(through: UInt64)
+    case silences([Silence])
+    case databaseAnswers
   }
 
   /// Messages that may wait; a sender whose message is refused keeps it and sends it again.
   static let boxLimit = 4096
   private static let waitMs = 200
-  /// Findings at once for which evidence is looked up.
-  private static let lookedUpMax = 20
+  /// So long without the database is an incident of its own.
+  private static let awayNs: Int64 = 30_000_000_000
 
   let mailbox: Mailbox<Message>
   private let database: DatabaseURL
@@ -32,164 +37,182 @@ final class PagingThread: Sendable {
   private let metrics: CollectorMetrics
   private let logger: Logger
 
-  init(
+  package init(
     database: DatabaseURL, stateDirectory: String, configuration: PagingConfiguration?, metrics: CollectorMetrics,
     logger: Logger
   ) throws(LoopError) {
-    place = PagingPlace(stateDirectory: stateDirectory)
     mailbox = try Mailbox(limit: Self.boxLimit)
+    place = PagingPlace(stateDirectory: stateDirectory)
     self.database = database
     self.configuration = configuration
     self.metrics = metrics
     self.logger = logger
   }
 
-  func start() throws(LoopError) -> LoopThread {
-    try LoopThread("paging") { [self] in
-      let run = Run(self)
-      while run.isGoingOn { run.turn() }
-      run.finish()
+  package func start() throws(LoopError) -> LoopThread {
+    let pages = try PagingDatabase(
+      database: database, holder: place.holder, configuration: configuration, front: mailbox, metrics: metrics,
+      logger: logger)
+    let rows = try pages.start()
+    return try LoopThread("paging") { [self] in
+      if let run = try? Run(self, pages) {
+        while run.isGoingOn { run.turn() }
+        run.finish(rows)
+      } else {
+        logger.critical("paging does not start: libcurl is not there")
+        pages.mailbox.post(.stop)
+        rows.join()
+      }
     }
   }
 
+  /// Changes from elsewhere than the rules. - Returns: false where the mailbox is full.
+  @discardableResult
+  package func post(_ changes: [IncidentChange]) -> Bool { mailbox.post(.changes(changes)) }
+
+  /// Ends both threads; what the database has not taken is kept for the next start.
+  package func stop() { mailbox.post(.stop) }
+
   private final class Run {
     let thread: PagingThread
-    let connection: StoreConnection
+    let database: PagingDatabase
+    let pager: LocalPager
+    let journal: ChangeJournal
     var isGoingOn = true
-    private var dispatcher: Dispatcher?
-    private var waiting: [IncidentChange] = []
-    /// Records whose changes wait or have just been written.
-    private var records: [RuleRecord] = []
-    /// The newest record that is written, until the rules have heard of it.
-    private var answer: RuleRecord?
-    private var isListening = false
-    private var descriptor: Int32?
+    /// Taken, but the database's mailbox was full.
+    private var unsent: [PagingDatabase.Message] = []
+    private var lastAnswerNs = Clock.monotonicNs()
+    private var away: IncidentChange?
+    /// proc(5): /proc/sys/kernel/hostname.
+    private let hostName = String(
+      decoding: (try? HostFiles.read("/proc/sys/kernel/hostname"))?.filter { $0 > 0x20 } ?? [], as: UTF8.self)
 
-    init(_ thread: PagingThread) {
+    init(_ thread: PagingThread, _ database: PagingDatabase) throws {
       self.thread = thread
-      connection = StoreConnection(thread.database)
-      configure(thread.configuration)
-    }
-
-    private func configure(_ configuration: PagingConfiguration?) {
-      guard let configuration else {
-        if let dispatcher { try? connection.use { (store: Store) throws(StoreError) in try dispatcher.end(store) } }
-        dispatcher = nil
-        return
+      self.database = database
+      pager = try LocalPager(thread.configuration ?? PagingConfiguration()) { Double.random(in: 0...1) }
+      let (journal, changes, told) = ChangeJournal.open(thread.place)
+      self.journal = journal
+      pager.remember(told)
+      if !changes.isEmpty {
+        thread.logger.warning("changes were held for the database", metadata: ["count": "\(changes.count)"])
       }
-      if let dispatcher { return dispatcher.replace(configuration) }
-      do {
-        dispatcher = try Dispatcher(configuration, holder: thread.place.holder) { Double.random(in: 0...1) }
-      } catch {
-        thread.logger.error("paging does not start", metadata: ["error": "\(error)"])
-      }
+      take(changes, nil)
+      publish()
     }
 
     func turn() {
-      let messages: [Message]
-      if let dispatcher {
-        dispatcher.wait(
-          maximumMs: PagingThread.waitMs,
-          descriptors: [thread.mailbox.readableDescriptor] + (descriptor.map { [$0] } ?? []),
-          nowNs: Clock.wallNs())
-        messages = thread.mailbox.take()
-      } else {
-        messages = thread.mailbox.wait(
-          maximumMs: waiting.isEmpty && records.isEmpty && answer == nil ? 1000 : Int32(PagingThread.waitMs))
-      }
-      for message in messages {
-        switch message {
-        case .changes(let changes): waiting += changes
-        case .record(let record):
-          waiting += record.changes
-          records.append(record)
-        case .configuration(let configuration): configure(configuration)
-        case .stop: isGoingOn = false
-        }
-      }
-      tellRules()
-      guard dispatcher != nil || !waiting.isEmpty || !records.isEmpty else { return }
-      do throws(StoreError) {
-        try connection.use { (store: Store) throws(StoreError) in try work(store) }
-      } catch {
-        isListening = false
-        descriptor = nil
-        connection.close()
-        thread.logger.warning("paging waits for the database", metadata: ["error": "\(error)"])
-        Process.sleep(ns: 200_000_000)
+      let taken = pager.wait(
+        maximumMs: PagingThread.waitMs, descriptors: [thread.mailbox.readableDescriptor], nowNs: Clock.wallNs)
+      for message in thread.mailbox.take() { receive(message) }
+      noteAbsence()
+      keep(pager.plan(nowNs: Clock.wallNs(), monotonicNs: Clock.monotonicNs()), taken)
+      publish()
+      pager.begin(nowNs: Clock.wallNs())
+      publish()
+      let reports = pager.takeReports()
+      if !reports.isEmpty { unsent.append(.reports(reports)) }
+      while let first = unsent.first, database.mailbox.post(first) { unsent.removeFirst() }
+      if pager.count == 0, unsent.isEmpty { journal.clear() }
+      thread.metrics.pagesHeld.set(Int64(pager.unconfirmed))
+    }
+
+    private func receive(_ message: Message) {
+      switch message {
+      case .changes(let changes): take(changes, nil)
+      case .record(let record): take(record.changes, record)
+      case .configuration(let configuration):
+        pager.configuration = configuration ?? PagingConfiguration()
+        unsent.append(.configuration(configuration))
+      case .confirmed(let number): pager.confirm(through: number)
+      case .silences(let silences): pager.silences = silences
+      case .databaseAnswers: lastAnswerNs = Clock.monotonicNs()
+      case .stop: isGoingOn = false
       }
     }
 
-    private func work(_ store: Store) throws(StoreError) {
-      if !isListening || descriptor != store.notificationDescriptor {
-        try store.listenForPages()
-        isListening = true
-        descriptor = store.notificationDescriptor
-      }
-      var isWoken = try store.hasPageNotifications()
-      if !waiting.isEmpty {
-        try lookUp(store)
-        let plan = dispatcher?.configuration.plan ?? .none
-        let done = try store.apply(waiting, plan: plan, nowNs: Clock.wallNs())
-        waiting = []
-        isWoken = true
-        thread.metrics.incidentsOpened.add(UInt64(done.opened))
-      }
-      try keepStates(store)
-      guard let dispatcher else { return }
-      tell(
-        try dispatcher.turn(store, nowNs: Clock.wallNs(), monotonicNs: Clock.monotonicNs(), isWoken: isWoken))
-    }
-
-    /// What rules want with their findings. In a storm nobody reads it, and the first page must not wait for the last.
-    private func lookUp(_ store: Store) throws(StoreError) {
-      let isStorm = waiting.count > PagingThread.lookedUpMax
-      for index in waiting.indices where !waiting[index].wanted.isEmpty {
-        let change = waiting[index]
-        if !isStorm, change.kind == .opened, let host = change.hostNumber {
-          waiting[index].evidence += try store.evidence(
-            change.wanted, hostNumber: host, entity: change.entity, atNs: change.eventNs)
-        }
-        waiting[index].wanted = []
-      }
-    }
-
-    /// After the changes: a state says that its findings are known.
-    private func keepStates(_ store: Store) throws(StoreError) {
-      guard let last = records.last else { return }
-      try store.save(records.flatMap(\.states), nowNs: Clock.wallNs())
-      records = []
-      answer = last
-      tellRules()
-    }
-
-    private func tellRules() {
-      if let record = answer, record.reply.post(.recorded(record.number)) { answer = nil }
-    }
-
-    private func tell(_ report: Dispatcher.Report) {
-      thread.metrics.pagesDelivered.add(UInt64(report.delivered))
-      thread.metrics.pagesFailed.add(UInt64(report.refused.count + report.retried.count))
-      if let audit = report.audit { thread.metrics.pagesOverdue.set(Int64(audit.overdue)) }
-      if report.becameHolder { thread.logger.info("this collector delivers pages now") }
-      if report.lostLease { thread.logger.warning("another collector delivers pages now") }
-      for answer in report.refused { thread.logger.error("page refused", metadata: ["answer": "\(answer)"]) }
-      for answer in report.retried { thread.logger.warning("page is tried again", metadata: ["answer": "\(answer)"]) }
-      if let audit = report.audit, audit.overdue > 0 || audit.forgotten > 0 {
+    /// Everything goes to the database; what is beyond the limit is not paged from memory.
+    private func take(_ changes: [IncidentChange], _ record: RuleRecord?) {
+      if changes.isEmpty && record == nil { return }
+      let changes = changes.map(\.storable)
+      let (first, count) = pager.take(changes, nowNs: Clock.wallNs(), monotonicNs: Clock.monotonicNs())
+      let numbered = changes.enumerated().map { (first + UInt64(min($0.offset + 1, count)) - 1, $0.element) }
+      unsent.append(.changes(numbered, record))
+      if count < changes.count {
+        thread.metrics.changesRefused.add(UInt64(changes.count - count))
         thread.logger.error(
-          "paging is late", metadata: ["overdue": "\(audit.overdue)", "forgotten": "\(audit.forgotten)"])
+          "too many changes wait for the database; these are not paged from memory",
+          metadata: ["count": "\(changes.count - count)"])
       }
     }
 
-    func finish() {
-      _ = try? connection.use { (store: Store) throws(StoreError) in
-        if !waiting.isEmpty {
-          try store.apply(waiting, plan: dispatcher?.configuration.plan ?? .none, nowNs: Clock.wallNs())
-        }
-        try keepStates(store)
-        try dispatcher?.end(store)
+    /// Paged through the same path: by then the database will not confirm it.
+    private func noteAbsence() {
+      let now = Clock.monotonicNs()
+      if away == nil, now - lastAnswerNs > PagingThread.awayNs {
+        let wall = Clock.wallNs()
+        var change = IncidentChange(
+          .opened, rule: "SIGNALBOX-DATABASE", severity: .p1, hostName: hostName, entity: "database",
+          eventNs: wall - (now - lastAnswerNs), detectedNs: wall)
+        change.title = "Signalbox's database does not answer"
+        change.summary =
+          "the collector on \(hostName) has had no answer from its database for 30 s; pages come from its memory"
+        change.steps = [
+          "See the collector's log: journalctl -u signalbox-collector -n 50",
+          "See the database server: is it running, is its disk full, does it take connections?",
+          "Agents keep their data meanwhile; nothing needs to be done on the hosts.",
+        ]
+        away = change
+        take([change], nil)
+        thread.logger.error("the database has not answered for 30 s; pages go out from memory")
+      } else if let opened = away, now - lastAnswerNs < PagingThread.awayNs {
+        var change = opened
+        change.kind = .cleared
+        (change.eventNs, change.detectedNs) = (Clock.wallNs(), Clock.wallNs())
+        away = nil
+        take([change], nil)
       }
-      connection.close()
     }
+
+    private func keep(_ changes: [IncidentChange], _ told: [LocalPage]) {
+      if !changes.isEmpty {
+        thread.logger.warning("the database is late; paging from memory", metadata: ["changes": "\(changes.count)"])
+      }
+      thread.metrics.pagesFromMemory.add(UInt64(told.count))
+      if !journal.keep(changes, told) {
+        thread.logger.error("held changes cannot be written to the state directory")
+      }
+    }
+
+    /// Before anything is said, and before the database's thread writes rows: what is on its way.
+    private func publish() {
+      let told = pager.told
+      database.told.withLock { shared in if shared != told { shared = told } }
+    }
+
+    func finish(_ rows: LoopThread) {
+      while let first = unsent.first, database.mailbox.post(first) { unsent.removeFirst() }
+      database.mailbox.post(.stop)
+      rows.join()
+      for message in thread.mailbox.take() { receive(message) }
+      // What the database has not taken is there at the next start.
+      let rest = pager.unplanned
+      if !rest.isEmpty { _ = journal.keep(rest, []) }
+      if pager.count == 0 { journal.clear() }
+    }
+  }
+}
+
+extension IncidentChange {
+  /// Without the one character that PostgreSQL does not store.
+  fileprivate var storable: IncidentChange {
+    let texts = [title, hostName, entity, summary] + steps + evidence
+    guard texts.contains(where: { $0.utf8.contains(0) }) else { return self }
+    let clean = { (text: String) in String(text.map { $0 == "\0" ? "\u{fffd}" : $0 }) }
+    var change = self
+    (change.title, change.hostName) = (clean(title), clean(hostName))
+    (change.entity, change.summary) = (clean(entity), clean(summary))
+    (change.steps, change.evidence) = (steps.map(clean), evidence.map(clean))
+    return change
   }
 }

@@ -79,6 +79,9 @@ package struct CollectorMetrics: Sendable {
   package let pagesDelivered = Counter()
   package let pagesFailed = Counter()
   package let pagesOverdue = Gauge()
+  package let pagesFromMemory = Counter()
+  package let pagesHeld = Gauge()
+  package let changesRefused = Counter()
 
   package init() {}
 
@@ -119,6 +122,14 @@ package struct CollectorMetrics: Sendable {
       ("signalbox_rules_findings_total", "Conditions that began or ceased to hold.", ruleTransitions.value),
       ("signalbox_paging_incidents_opened_total", "Incidents opened by this collector.", incidentsOpened.value),
       ("signalbox_paging_messages_delivered_total", "Messages that a receiver took.", pagesDelivered.value),
+      (
+        "signalbox_paging_messages_from_memory_total", "Messages that a receiver took while the database was away.",
+        pagesFromMemory.value
+      ),
+      (
+        "signalbox_paging_changes_refused_total", "Changes of incidents that were not kept: too many, or damaged.",
+        changesRefused.value
+      ),
       ("signalbox_paging_attempts_failed_total", "Attempts that a receiver did not take.", pagesFailed.value),
     ]
   }
@@ -132,6 +143,7 @@ package struct CollectorMetrics: Sendable {
       ("signalbox_rules_loaded", "Rules that run.", rulesLoaded.value),
       ("signalbox_rules_hosts", "Hosts that the rules know.", ruleHosts.value),
       ("signalbox_rules_lease", "1 on the collector that judges the fleet and the silence of hosts.", ruleLease.value),
+      ("signalbox_paging_changes_held", "Changes of incidents that wait for the database.", pagesHeld.value),
       ("signalbox_paging_messages_overdue", "Messages due for a minute or more.", pagesOverdue.value),
     ]
   }

@@ -63,6 +63,21 @@ package struct Delivery: Sendable, Equatable {
   package var incidentCount: Int
   /// A message with a list, also where the list has one entry.
   package var isList: Bool
+
+  package init(
+    rows: [Int64], receiver: String, event: Event, messageID: String, attempts: Int, detail: String,
+    incidents: [IncidentRecord], incidentCount: Int, isList: Bool
+  ) {
+    self.rows = rows
+    self.receiver = receiver
+    self.event = event
+    self.messageID = messageID
+    self.attempts = attempts
+    self.detail = detail
+    self.incidents = incidents
+    self.incidentCount = incidentCount
+    self.isList = isList
+  }
 }
 
 /// What a receiver's answer means.

@@ -71,6 +71,10 @@ enum IncidentLimits {
   static let spreadNamesMax = 20
   /// Changes of one transaction: the first page of a storm must not wait for its last incident.
   static let changesMax = 250
+  /// A page that went out without the database is answered within this, s.
+  static let localAnswerSeconds: Int64 = 20
+  /// An incident that is noted late, because the database was away, escalates from when it was noticed; at most so long ago.
+  static let lateMaxNs: Int64 = 86_400_000_000_000
   /// Messages that one receiver may have unanswered: one that hangs must not hold up the next incident's.
   static let inFlightMax = 8
   /// Above the limit of messages a minute, what waits goes out as one list, so long after the last one.

@@ -11,9 +11,13 @@ extension Store {
   /// apply changes at once: an advisory lock puts them in order.
   /// - Parameters:
   ///   - plan: from the configuration; `.none` where nobody is to be told.
-  ///   - nowNs: ns since 1970, from which the steps of escalation count.
+  ///   - told: what went out about them already, while the database was away.
+  ///   - nowNs: ns since 1970. The steps of escalation count from when a change was noticed.
   @discardableResult
-  package func apply(_ changes: [IncidentChange], plan: PagingPlan, nowNs: Int64) throws(StoreError) -> AppliedChanges {
+  package func apply(
+    _ changes: [IncidentChange], plan: PagingPlan, told: [LocalPage] = [], nowNs: Int64
+  ) throws(StoreError) -> AppliedChanges {
+    let toldKeys = Set(told.map(\.dedupKey))
     var done = AppliedChanges()
     var start = 0
     while start < changes.count {
@@ -25,11 +29,14 @@ extension Store {
         var rules: Set<String> = []
         for change in changes[start..<end] {
           switch change.kind {
-          case .opened: if try open(change, plan, nowNs, &counted) { rules.insert(change.rule) }
+          case .opened:
+            let isTold = toldKeys.contains(change.dedupKey)
+            if try open(change, plan, isTold: isTold, nowNs, &counted) { rules.insert(change.rule) }
           case .cleared: try clear(change, nowNs, &counted)
           }
         }
         for rule in rules.sorted() { try gatherSpread(of: rule, plan, nowNs) }
+        try noteLocal(told, nowNs)
         try wakePaging()
         return counted
       }
@@ -67,7 +74,7 @@ extension Store {
 
   /// - Returns: whether an incident came to be.
   private func open(
-    _ change: IncidentChange, _ plan: PagingPlan, _ nowNs: Int64, _ counted: inout AppliedChanges
+    _ change: IncidentChange, _ plan: PagingPlan, isTold: Bool, _ nowNs: Int64, _ counted: inout AppliedChanges
   ) throws(StoreError) -> Bool {
     let eventUs = change.eventNs / 1000
     if let known = try known(change) {
@@ -83,7 +90,8 @@ extension Store {
         counted.reopened += known.isQuiet ? 1 : 0
         return false
       }
-      if eventUs - known.lastEventUs <= IncidentLimits.reopenNs / 1000 {
+      // Receivers know it by its own key where they were told already.
+      if !isTold, eventUs - known.lastEventUs <= IncidentLimits.reopenNs / 1000 {
         try reopen(change, known, plan, nowNs)
         counted.reopened += 1
         return false
@@ -114,7 +122,7 @@ extension Store {
     try note(known.number, word, detail: "\(rows.int(0, 1) ?? 0) times", nowNs)
     if reason == nil, !change.isObserved {
       try schedule(
-        known.number, change: rows.int(0, 0) ?? 1, plan.deliveries(change.severity, nowNs), nowNs,
+        known.number, change: rows.int(0, 0) ?? 1, plan.deliveries(change.severity, Self.noticed(change, nowNs)), nowNs,
         detail: isFlapping ? "flapping" : "")
     }
   }
@@ -142,11 +150,15 @@ extension Store {
     if let reason {
       try note(number, "muted", detail: reason, nowNs)
     } else if !change.isObserved {
-      try schedule(number, change: 1, plan.deliveries(change.severity, nowNs), nowNs)
+      try schedule(number, change: 1, plan.deliveries(change.severity, Self.noticed(change, nowNs)), nowNs)
     }
     if !change.mutes.isEmpty, !change.isObserved, change.hostNumber != nil {
       try muteConsequences(of: number, change, nowNs)
     }
+  }
+
+  private static func noticed(_ change: IncidentChange, _ nowNs: Int64) -> Int64 {
+    min(nowNs, max(change.detectedNs, nowNs - IncidentLimits.lateMaxNs))
   }
 
   /// Why nobody should be told of a change; nil where somebody should.

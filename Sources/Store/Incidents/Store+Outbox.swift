@@ -69,10 +69,12 @@ extension Store {
       if case .delivered = outcome {} else { try requireLease(lease) }
       switch outcome {
       case .delivered(let answer):
-        if try settle(delivery, "delivered", answer, nowNs) { try noteDelivered(delivery, nowNs) }
+        if try settle(delivery, "delivered", answer, nowNs) {
+          try noteDelivered(delivery.rows, delivery.event, delivery.receiver, nowNs)
+        }
       case .refused(let answer):
         if try settle(delivery, "refused", answer, nowNs) {
-          try noteOnEach(delivery, "page refused", "\(delivery.receiver): \(answer)", nowNs)
+          try noteOnEach(delivery.rows, "page refused", "\(delivery.receiver): \(answer)", nowNs)
           try tellFallback(delivery, plan, nowNs)
         }
       case .retry(let atNs, let answer):
@@ -97,30 +99,29 @@ extension Store {
     ).affected > 0
   }
 
-  private static func shortened(_ text: String) -> String { String(text.prefix(300)) }
+  static func shortened(_ text: String) -> String { String(text.prefix(300)) }
 
-  private func noteDelivered(_ delivery: Delivery, _ nowNs: Int64) throws(StoreError) {
+  func noteDelivered(
+    _ rows: [Int64], _ event: Delivery.Event, _ detail: String, _ nowNs: Int64
+  ) throws(StoreError) {
     try run(
       """
       update signalbox.incidents i set first_paged = $2,
         event_to_page_ms = greatest(0, (extract(epoch from $2::timestamptz - i.opened) * 1000)::bigint)
       from signalbox.outbox o where o.number = any($1) and i.number = o.incident and o.event in ('trigger', 'escalate')
         and i.first_paged is null
-      """, [.int8s(delivery.rows), .time(us: nowNs / 1000)])
-    let word = delivery.event == .escalate ? "escalated" : delivery.event == .trigger ? "paged" : "told"
-    try noteOnEach(delivery, word, delivery.receiver, nowNs)
+      """, [.int8s(rows), .time(us: nowNs / 1000)])
+    try noteOnEach(rows, event == .escalate ? "escalated" : event == .trigger ? "paged" : "told", detail, nowNs)
   }
 
-  private func noteOnEach(
-    _ delivery: Delivery, _ kind: String, _ detail: String, _ nowNs: Int64
-  ) throws(StoreError) {
+  private func noteOnEach(_ rows: [Int64], _ kind: String, _ detail: String, _ nowNs: Int64) throws(StoreError) {
     try run(
       """
       insert into signalbox.incident_timeline (incident, time, kind, detail)
       select distinct incident, $2::timestamptz, $3, $4 from signalbox.outbox
       where number = any($1) and incident is not null
       """,
-      [.int8s(delivery.rows), .time(us: nowNs / 1000), .text(kind), .text(Self.shortened(detail))])
+      [.int8s(rows), .time(us: nowNs / 1000), .text(kind), .text(Self.shortened(detail))])
   }
 
   /// The fallback hears what the receiver should have heard, and what it was told since: an end or an answer may be known already.

@@ -20,6 +20,19 @@ package struct Silence: Sendable, Equatable {
   }
 }
 
+extension Silence {
+  /// As `signalbox.matches` in the database.
+  package static func matches(_ pattern: String?, _ word: String) -> Bool {
+    guard let pattern else { return true }
+    return pattern == word || (pattern.hasSuffix("*") && word.hasPrefix(pattern.dropLast()))
+  }
+
+  package func matches(_ change: IncidentChange, nowNs: Int64) -> Bool {
+    startsNs <= nowNs && nowNs < endsNs && Self.matches(rule, change.rule) && Self.matches(host, change.hostName)
+      && Self.matches(entity, change.entity) && (severity == nil || severity == change.severity)
+  }
+}
+
 extension Store {
   /// - Returns: its number. Incidents that it matches are muted at once, and stay visible.
   package func addSilence(_ silence: Silence, nowNs: Int64) throws(StoreError) -> Int64 {
@@ -52,6 +65,23 @@ extension Store {
       guard rows.affected == 1 else { throw .unknownSilence(number) }
       try audit(actor: actor, action: "silences.end", subject: "silence \(number)")
       try wakePaging()
+    }
+  }
+
+  /// Silences that are in force, or will be within a day.
+  package func silencesInForce(nowNs: Int64) throws(StoreError) -> [Silence] {
+    let rows = try ask(
+      """
+      select rule, host, entity, severity, author, reason, starts, ends from signalbox.silences
+      where ends > $1 and starts < $1::timestamptz + interval '1 day' order by number limit 1000
+      """, [.time(us: nowNs / 1000)])
+    return (0..<rows.count).map { row in
+      var silence = Silence(
+        author: rows.text(row, 4) ?? "", reason: rows.text(row, 5) ?? "", startsNs: (rows.timeUs(row, 6) ?? 0) * 1000,
+        endsNs: (rows.timeUs(row, 7) ?? 0) * 1000)
+      (silence.rule, silence.host, silence.entity) = (rows.text(row, 0), rows.text(row, 1), rows.text(row, 2))
+      silence.severity = rows.int(row, 3).flatMap { Severity(rawValue: UInt8(clamping: $0)) }
+      return silence
     }
   }
 }

@@ -1,0 +1,179 @@
+internal import Files
+internal import FleetModel
+internal import Paging
+internal import Store
+
+/// Changes that are paged from memory, and what was told about them, kept over a restart of the collector while the database is away.
+///
+/// One file of records, each with its length and checksum; a torn end is cut. It is empty whenever the database has everything.
+final class ChangeJournal {
+  private let path: String
+  private let file: Descriptor?
+  private var sizeBytes: UInt64
+
+  /// Above this nothing more is kept: the changes are in memory all the same, and their agents send them again.
+  private static let limitBytes: UInt64 = 64 << 20
+  private static let recordBytesMax = 1 << 20
+
+  /// - Returns: with what an earlier process left.
+  static func open(_ place: PagingPlace) -> (journal: ChangeJournal, changes: [IncidentChange], told: [LocalPage]) {
+    let path = place.directory + "/held"
+    let bytes = place.isOwn ? (try? HostFiles.read(path, limitBytes: Int(limitBytes) + (2 << 20))) ?? [] : []
+    var changes: [IncidentChange] = []
+    var told: [LocalPage] = []
+    var at = 0
+    while let (record, next) = record(bytes, at) {
+      var reader = RecordReader(record)
+      switch reader.byte() {
+      case 1: if let change = reader.change() { changes.append(change) }
+      case 2: if let page = reader.page() { told.append(page) }
+      default: break
+      }
+      at = next
+    }
+    return (ChangeJournal(path, isOpen: place.isOwn, sizeBytes: UInt64(at)), changes, told)
+  }
+
+  private init(_ path: String, isOpen: Bool, sizeBytes: UInt64) {
+    self.path = path
+    self.sizeBytes = sizeBytes
+    if isOpen, let file = try? Descriptor.open(path, .append), (try? file.truncate(to: sizeBytes)) != nil {
+      self.file = consume file
+    } else {
+      file = nil
+    }
+  }
+
+  /// Writes and syncs. - Returns: false where it could not.
+  func keep(_ changes: [IncidentChange], _ told: [LocalPage]) -> Bool {
+    if changes.isEmpty && told.isEmpty { return true }
+    var bytes: [UInt8] = []
+    for change in changes { Self.append(RecordWriter.change(change), to: &bytes) }
+    for page in told { Self.append(RecordWriter.page(page), to: &bytes) }
+    guard sizeBytes + UInt64(bytes.count) <= Self.limitBytes else { return false }
+    do throws(FileError) {
+      guard file != nil else { return false }
+      try file?.write(bytes.span)
+      try file?.sync()
+      sizeBytes += UInt64(bytes.count)
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  /// The database has everything.
+  func clear() {
+    if sizeBytes == 0 { return }
+    if (try? file?.truncate(to: 0)) != nil { sizeBytes = 0 }
+  }
+
+  private static func append(_ record: [UInt8], to bytes: inout [UInt8]) {
+    RecordWriter.append(UInt64(record.count), to: &bytes)
+    RecordWriter.append(ContentHash.of(record.span), to: &bytes)
+    bytes += record
+  }
+
+  private static func record(_ bytes: [UInt8], _ at: Int) -> (record: [UInt8], next: Int)? {
+    var reader = RecordReader(Array(bytes[min(at, bytes.count)..<min(at + 16, bytes.count)]))
+    guard let length = reader.number(), let hash = reader.number(), length <= UInt64(recordBytesMax),
+      at + 16 + Int(length) <= bytes.count
+    else { return nil }
+    let record = Array(bytes[at + 16..<at + 16 + Int(length)])
+    return ContentHash.of(record.span) == hash ? (record, at + 16 + Int(length)) : nil
+  }
+}
+
+/// Numbers are eight bytes, little endian; texts and lists have their count before them.
+private enum RecordWriter {
+  static func append(_ number: UInt64, to bytes: inout [UInt8]) {
+    for shift in stride(from: 0, to: 64, by: 8) { bytes.append(UInt8(truncatingIfNeeded: number >> UInt64(shift))) }
+  }
+
+  static func append(_ text: String, to bytes: inout [UInt8]) {
+    append(UInt64(text.utf8.count), to: &bytes)
+    bytes += Array(text.utf8)
+  }
+
+  static func append(_ texts: [String], to bytes: inout [UInt8]) {
+    append(UInt64(texts.count), to: &bytes)
+    for text in texts { append(text, to: &bytes) }
+  }
+
+  static func change(_ change: IncidentChange) -> [UInt8] {
+    var bytes: [UInt8] = [1]
+    append(UInt64(change.kind.rawValue), to: &bytes)
+    append(UInt64(change.severity.rawValue), to: &bytes)
+    append(change.isObserved ? 1 : 0, to: &bytes)
+    append(UInt64(bitPattern: change.hostNumber.map(Int64.init) ?? -1), to: &bytes)
+    append(UInt64(bitPattern: change.eventNs), to: &bytes)
+    append(UInt64(bitPattern: change.detectedNs), to: &bytes)
+    append([change.rule, change.title, change.hostName, change.entity, change.summary], to: &bytes)
+    append(change.steps, to: &bytes)
+    append(change.evidence, to: &bytes)
+    append(change.mutes, to: &bytes)
+    return bytes
+  }
+
+  static func page(_ page: LocalPage) -> [UInt8] {
+    var bytes: [UInt8] = [2]
+    append(UInt64(bitPattern: page.atNs), to: &bytes)
+    append([page.dedupKey, page.receiver, page.messageID, page.bundle ?? "", page.answer ?? ""], to: &bytes)
+    return bytes
+  }
+}
+
+private struct RecordReader {
+  private var bytes: ArraySlice<UInt8>
+
+  init(_ bytes: [UInt8]) { self.bytes = bytes[...] }
+
+  mutating func byte() -> UInt8? { bytes.popFirst() }
+
+  mutating func number() -> UInt64? {
+    guard bytes.count >= 8 else { return nil }
+    defer { bytes = bytes.dropFirst(8) }
+    return bytes.prefix(8).reversed().reduce(0) { $0 << 8 | UInt64($1) }
+  }
+
+  private mutating func signed() -> Int64? { number().map { Int64(bitPattern: $0) } }
+
+  private mutating func text() -> String? {
+    guard let count = number(), count <= UInt64(bytes.count) else { return nil }
+    defer { bytes = bytes.dropFirst(Int(count)) }
+    return String(decoding: bytes.prefix(Int(count)), as: UTF8.self)
+  }
+
+  private mutating func texts() -> [String]? {
+    guard let count = number(), count <= UInt64(bytes.count) else { return nil }
+    var texts: [String] = []
+    for _ in 0..<count {
+      guard let text = text() else { return nil }
+      texts.append(text)
+    }
+    return texts
+  }
+
+  mutating func change() -> IncidentChange? {
+    guard let kind = number().flatMap({ IncidentChange.Kind(rawValue: UInt8(clamping: $0)) }),
+      let severity = number().flatMap({ Severity(rawValue: UInt8(clamping: $0)) }), let isObserved = number(),
+      let host = signed(), let eventNs = signed(), let detectedNs = signed(), let names = texts(), names.count == 5,
+      let steps = texts(), let evidence = texts(), let mutes = texts()
+    else { return nil }
+    var change = IncidentChange(
+      kind, rule: names[0], severity: severity, hostNumber: host < 0 ? nil : Int32(clamping: host), hostName: names[2],
+      entity: names[3], eventNs: eventNs, detectedNs: detectedNs)
+    change.isObserved = isObserved == 1
+    (change.title, change.summary) = (names[1], names[4])
+    (change.steps, change.evidence, change.mutes) = (steps, evidence, mutes)
+    return change
+  }
+
+  mutating func page() -> LocalPage? {
+    guard let atNs = signed(), let texts = texts(), texts.count == 5 else { return nil }
+    var page = LocalPage(dedupKey: texts[0], receiver: texts[1], messageID: texts[2], atNs: atNs)
+    page.bundle = texts[3].isEmpty ? nil : texts[3]
+    page.answer = texts[4]
+    return page
+  }
+}

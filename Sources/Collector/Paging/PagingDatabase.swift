@@ -1,0 +1,271 @@
+internal import EventLoop
+internal import Files
+internal import FleetModel
+internal import Logging
+internal import Paging
+internal import Postgres
+internal import Store
+internal import Synchronization
+
+/// The database's side of paging: writes changes down, and delivers what lies in the outbox where `paging:` is configured and this
+/// collector holds the lease. It may wait for the database as long as it takes.
+final class PagingDatabase: Sendable {
+  enum Message: Sendable {
+    /// Numbered; with what the rules want to be kept once they are written down.
+    case changes([(number: UInt64, change: IncidentChange)], RuleRecord?)
+    /// Told from memory about changes that are written down.
+    case reports([LocalPage])
+    case configuration(PagingConfiguration?)
+    case stop
+  }
+
+  private static let waitMs = 200
+  /// Changes of one transaction: the first page of a storm must not wait for its last incident.
+  private static let changesMax = 250
+  /// Groups before the next look at what is to be sent.
+  private static let groupsMax = 4
+  /// Findings at once for which evidence is looked up.
+  private static let lookedUpMax = 20
+
+  let mailbox: Mailbox<Message>
+  /// What the other thread tells from memory just now.
+  let told = Mutex<[LocalPage]>([])
+  private let front: Mailbox<PagingThread.Message>
+  private let database: DatabaseURL
+  private let holder: String
+  private let configuration: PagingConfiguration?
+  private let metrics: CollectorMetrics
+  private let logger: Logger
+
+  init(
+    database: DatabaseURL, holder: String, configuration: PagingConfiguration?,
+    front: Mailbox<PagingThread.Message>, metrics: CollectorMetrics, logger: Logger
+  ) throws(LoopError) {
+    mailbox = try Mailbox(limit: PagingThread.boxLimit)
+    self.front = front
+    self.database = database
+    self.holder = holder
+    self.configuration = configuration
+    self.metrics = metrics
+    self.logger = logger
+  }
+
+  func start() throws(LoopError) -> LoopThread {
+    try LoopThread("paging-database") { [self] in
+      let run = Run(self)
+      while run.isGoingOn { run.turn() }
+      run.finish()
+    }
+  }
+
+  /// Shorter than a writer's: while it waits here, nothing in the outbox goes out.
+  private static var options: ConnectionOptions {
+    var options = Store.writerOptions
+    options.applicationName = "signalbox-paging"
+    options.answerTimeoutMs = 20_000
+    options.statementTimeoutMs = 15_000
+    options.lockTimeoutMs = 10_000
+    return options
+  }
+
+  private final class Run {
+    let thread: PagingDatabase
+    let connection: StoreConnection
+    var isGoingOn = true
+    private var dispatcher: Dispatcher?
+    private var waiting: [(number: UInt64, change: IncidentChange)] = []
+    /// Changes ever taken and ever written: a record is complete when its last one is written.
+    private var taken = 0
+    private var written = 0
+    private var records: [(through: Int, record: RuleRecord)] = []
+    /// The newest record that is written, until the rules have heard of it.
+    private var answer: RuleRecord?
+    private var reports: [LocalPage] = []
+    /// Written down, and not said to the front yet.
+    private var confirmed: UInt64 = 0
+    private var said: UInt64 = 0
+    private var isListening = false
+    private var descriptor: Int32?
+    private var silencesDueNs = Int64.min
+    private var answerDueNs = Int64.min
+
+    init(_ thread: PagingDatabase) {
+      self.thread = thread
+      connection = StoreConnection(thread.database, options: PagingDatabase.options)
+      configure(thread.configuration)
+    }
+
+    private func configure(_ configuration: PagingConfiguration?) {
+      guard let configuration else {
+        if let dispatcher { try? connection.use { (store: Store) throws(StoreError) in try dispatcher.end(store) } }
+        dispatcher = nil
+        return
+      }
+      if let dispatcher { return dispatcher.replace(configuration) }
+      do {
+        dispatcher = try Dispatcher(configuration, holder: thread.holder) { Double.random(in: 0...1) }
+      } catch {
+        thread.logger.error("paging does not start", metadata: ["error": "\(error)"])
+      }
+    }
+
+    func turn() {
+      receive(wait())
+      tellRules()
+      do throws(StoreError) {
+        try connection.use { (store: Store) throws(StoreError) in try work(store) }
+        noteAnswer()
+      } catch {
+        isListening = false
+        descriptor = nil
+        connection.close()
+        thread.logger.warning("paging waits for the database", metadata: ["error": "\(error)"])
+        Process.sleep(ns: 200_000_000)
+      }
+      if confirmed > said, thread.front.post(.confirmed(through: confirmed)) { said = confirmed }
+    }
+
+    private func receive(_ messages: [Message]) {
+      for message in messages {
+        switch message {
+        case .changes(let changes, let record):
+          waiting += changes
+          taken += changes.count
+          if let record { records.append((taken, record)) }
+        case .reports(let pages): reports += pages
+        case .configuration(let configuration): configure(configuration)
+        case .stop: isGoingOn = false
+        }
+      }
+    }
+
+    private func wait() -> [Message] {
+      let waitMs = waiting.isEmpty && reports.isEmpty ? PagingDatabase.waitMs : 0
+      guard let dispatcher else { return thread.mailbox.wait(maximumMs: Int32(waitMs)) }
+      dispatcher.wait(
+        maximumMs: waitMs, descriptors: [thread.mailbox.readableDescriptor] + (descriptor.map { [$0] } ?? []),
+        nowNs: Clock.wallNs())
+      return thread.mailbox.take()
+    }
+
+    /// Once a second is enough.
+    private func noteAnswer() {
+      let now = Clock.monotonicNs()
+      if now >= answerDueNs, thread.front.post(.databaseAnswers) { answerDueNs = now + 1_000_000_000 }
+    }
+
+    private func work(_ store: Store) throws(StoreError) {
+      if !isListening || descriptor != store.notificationDescriptor {
+        try store.listenForPages()
+        isListening = true
+        descriptor = store.notificationDescriptor
+      }
+      var isWoken = try store.hasPageNotifications()
+      if !reports.isEmpty {
+        try store.reconcile(reports, nowNs: Clock.wallNs())
+        reports = []
+      }
+      // What came while the database was away is written before anything is sent: an end may be among it.
+      for _ in 0..<PagingDatabase.groupsMax where !waiting.isEmpty {
+        try apply(store)
+        receive(thread.mailbox.take())
+        // The commit may have taken so long that something was told meanwhile.
+        try store.reconcile(thread.told.withLock { $0 }, nowNs: Clock.wallNs())
+        isWoken = true
+      }
+      try keepStates(store)
+      guard let dispatcher else { return }
+      tell(try dispatcher.turn(store, nowNs: Clock.wallNs(), monotonicNs: Clock.monotonicNs(), isWoken: isWoken))
+      if Clock.monotonicNs() >= silencesDueNs {
+        let silences = try store.silencesInForce(nowNs: Clock.wallNs())
+        if thread.front.post(.silences(silences)) { silencesDueNs = Clock.monotonicNs() + 15_000_000_000 }
+      }
+    }
+
+    /// What rules want with their findings. In a storm nobody reads it, and the first page must not wait for the last.
+    private func lookUp(_ store: Store) throws(StoreError) {
+      let isStorm = waiting.count > PagingDatabase.lookedUpMax
+      for index in waiting.indices.prefix(PagingDatabase.changesMax) where !waiting[index].change.wanted.isEmpty {
+        let change = waiting[index].change
+        if !isStorm, change.kind == .opened, let host = change.hostNumber {
+          waiting[index].change.evidence += try store.evidence(
+            change.wanted, hostNumber: host, entity: change.entity, atNs: change.eventNs)
+        }
+        waiting[index].change.wanted = []
+      }
+    }
+
+    /// After the changes: a state says that its findings are known.
+    private func keepStates(_ store: Store) throws(StoreError) {
+      let done = records.prefix { $0.through <= written }
+      guard let last = done.last else { return }
+      try store.save(done.flatMap(\.record.states), nowNs: Clock.wallNs())
+      records.removeFirst(done.count)
+      answer = last.record
+      tellRules()
+    }
+
+    private func tellRules() {
+      if let record = answer, record.reply.post(.recorded(record.number)) { answer = nil }
+    }
+
+    private func apply(_ store: Store) throws(StoreError) {
+      try lookUp(store)
+      let group = waiting.prefix(PagingDatabase.changesMax)
+      do throws(StoreError) {
+        try write(group.map(\.change), store)
+      } catch {
+        guard Self.isDamaged(error) else { throw error }
+        // One that the database will never take must not keep the others from being paged.
+        for (_, change) in group {
+          do throws(StoreError) {
+            try write([change], store)
+          } catch {
+            guard Self.isDamaged(error) else { throw error }
+            thread.metrics.changesRefused.add(1)
+            thread.logger.error(
+              "the database refuses a change", metadata: ["rule": "\(change.rule)", "error": "\(error)"])
+          }
+        }
+      }
+      confirmed = group.last?.number ?? confirmed
+      written += group.count
+      waiting.removeFirst(group.count)
+      if thread.front.post(.confirmed(through: confirmed)) { said = confirmed }
+    }
+
+    private static func isDamaged(_ error: StoreError) -> Bool {
+      if case .database(let answer) = error { answer.isDataError } else { false }
+    }
+
+    private func write(_ changes: [IncidentChange], _ store: Store) throws(StoreError) {
+      let told = thread.told.withLock { $0 }
+      let plan = dispatcher?.configuration.plan ?? .none
+      let done = try store.apply(changes, plan: plan, told: told, nowNs: Clock.wallNs())
+      thread.metrics.incidentsOpened.add(UInt64(done.opened))
+    }
+
+    private func tell(_ report: Dispatcher.Report) {
+      thread.metrics.pagesDelivered.add(UInt64(report.delivered))
+      thread.metrics.pagesFailed.add(UInt64(report.refused.count + report.retried.count))
+      if let audit = report.audit { thread.metrics.pagesOverdue.set(Int64(audit.overdue)) }
+      if report.becameHolder { thread.logger.info("this collector delivers pages now") }
+      if report.lostLease { thread.logger.warning("another collector delivers pages now") }
+      for answer in report.refused { thread.logger.error("page refused", metadata: ["answer": "\(answer)"]) }
+      for answer in report.retried { thread.logger.warning("page is tried again", metadata: ["answer": "\(answer)"]) }
+      if let audit = report.audit, audit.overdue > 0 || audit.forgotten > 0 {
+        thread.logger.error(
+          "paging is late", metadata: ["overdue": "\(audit.overdue)", "forgotten": "\(audit.forgotten)"])
+      }
+    }
+
+    func finish() {
+      _ = try? connection.use { (store: Store) throws(StoreError) in
+        while !waiting.isEmpty { try apply(store) }
+        try keepStates(store)
+        try dispatcher?.end(store)
+      }
+      connection.close()
+    }
+  }
+}

@@ -1,0 +1,253 @@
+package import FleetModel
+package import Outbound
+package import Store
+
+/// Pages from memory what the database has not confirmed in time, because it is away, slow or stopped.
+///
+/// A dead man's switch: it need not find out what is wrong with the database. Every change is taken here first; one that is not
+/// confirmed within `Times.patienceNs` is paged to the steps of its policy as they come due. Message ids are those of the rows that will
+/// be written, so that the row of a page that went out is settled, not sent. Confined to one thread; time is passed in.
+package final class LocalPager {
+  package enum Limits {
+    /// Changes that wait for the database, about 1 KiB each; what is more is counted and refused.
+    package static let heldMax = 20_000
+    /// A condition that comes and goes is paged so often from memory; the database's rules for flapping come after.
+    static let returnsMax = 3
+    static let inFlightMax = 8
+  }
+
+  enum Times {
+    static let patienceNs: Int64 = 2_000_000_000
+    static let answerMs = 10_000
+    static let minuteNs: Int64 = 60_000_000_000
+    /// Above the limit of messages a minute, what waits goes out as one list, so long after the last one.
+    static let bundleNs: Int64 = 15_000_000_000
+  }
+
+  struct Page {
+    enum State: Equatable {
+      case waiting(nextNs: Int64)
+      case inFlight(sinceNs: Int64)
+      case delivered(answer: String, atNs: Int64)
+      case over
+    }
+
+    var receiver: String
+    var event: Delivery.Event
+    var step: Int16
+    var messageID: String
+    var state: State
+    var attempts = 0
+    var bundle: String?
+  }
+
+  struct Held {
+    let number: UInt64
+    let change: IncidentChange
+    let takenNs: Int64
+    let takenWallNs: Int64
+    /// nil until its patience is over.
+    var pages: [Page]?
+    /// An end came after it.
+    var isCleared = false
+    var isConfirmed = false
+  }
+
+  struct InFlight {
+    var pages: [(number: UInt64, messageID: String)]
+    var receiver: Receiver
+    var delivery: Delivery
+  }
+
+  package var configuration: PagingConfiguration
+  /// What must not page, as the database last said.
+  package var silences: [Silence] = []
+  let transfers: Transfers
+  let chance: () -> Double
+  var held: [Held] = []
+  /// Numbers of what is held, by identity: beginnings.
+  private var beginnings: [String: [UInt64]] = [:]
+  var inFlight: [Int: InFlight] = [:]
+  private var nextNumber: UInt64 = 1
+  var nextTag = 1
+  /// When pages went out within the last minute, by receiver, ns since 1970.
+  var said: [String: [Int64]] = [:]
+  var reports: [LocalPage] = []
+  /// Of an earlier process: messages that were taken.
+  private var remembered: [String: LocalPage] = [:]
+
+  package init(_ configuration: PagingConfiguration, chance: @escaping () -> Double) throws(OutboundError) {
+    self.configuration = configuration
+    self.chance = chance
+    transfers = try Transfers()
+  }
+
+  // MARK: Changes
+
+  /// - Returns: how many of them were taken, from the first on, and the number of the first.
+  package func take(
+    _ changes: [IncidentChange], nowNs: Int64, monotonicNs: Int64
+  ) -> (first: UInt64, count: Int) {
+    let first = nextNumber
+    let count = min(changes.count, max(0, Limits.heldMax - held.count))
+    for change in changes.prefix(count) {
+      if change.kind == .opened { beginnings[change.identity, default: []].append(nextNumber) }
+      held.append(Held(number: nextNumber, change: change, takenNs: monotonicNs, takenWallNs: nowNs))
+      nextNumber += 1
+    }
+    return (first, count)
+  }
+
+  /// What an earlier process of this collector had told.
+  package func remember(_ pages: [LocalPage]) {
+    for page in pages { remembered[page.messageID] = page }
+  }
+
+  /// The database has everything up to a number: its rows say what happens next.
+  package func confirm(through number: UInt64) {
+    for index in held.indices where held[index].number <= number && !held[index].isConfirmed {
+      held[index].isConfirmed = true
+      reports += pagesTold(held[index]).filter { $0.answer != nil }
+    }
+    forget()
+  }
+
+  func forget() {
+    let before = held.count
+    held.removeAll { held in
+      held.isConfirmed
+        && !(held.pages ?? []).contains { if case .inFlight = $0.state { true } else { false } }
+    }
+    if held.count == before { return }
+    if held.isEmpty { remembered = [:] }
+    beginnings = [:]
+    for one in held where one.change.kind == .opened {
+      beginnings[one.change.identity, default: []].append(one.number)
+    }
+  }
+
+  func index(of number: UInt64) -> Int? {
+    var (low, high) = (0, held.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if held[middle].number < number { low = middle + 1 } else { high = middle }
+    }
+    return low < held.count && held[low].number == number ? low : nil
+  }
+
+  package var count: Int { held.count }
+  package var unconfirmed: Int { held.reduce(0) { $0 + ($1.isConfirmed ? 0 : 1) } }
+
+  /// What was told, and is being told, about changes that the database does not have yet.
+  package var told: [LocalPage] {
+    let told = held.flatMap(pagesTold)
+    if remembered.isEmpty { return told }
+    let known = Set(told.map(\.messageID))
+    return told + remembered.values.filter { !known.contains($0.messageID) }.sorted { $0.messageID < $1.messageID }
+  }
+
+  /// Changes that nobody was to be told of yet, and that the database does not have.
+  package var unplanned: [IncidentChange] { held.filter { $0.pages == nil && !$0.isConfirmed }.map(\.change) }
+
+  func pagesTold(_ held: Held) -> [LocalPage] {
+    (held.pages ?? []).compactMap { page in
+      var told = LocalPage(
+        dedupKey: subject(held).dedupKey, receiver: page.receiver, messageID: page.messageID, atNs: held.takenWallNs)
+      told.bundle = page.bundle
+      switch page.state {
+      case .delivered(let answer, let atNs): (told.answer, told.atNs) = (answer, atNs)
+      case .inFlight(let sinceNs): told.atNs = sinceNs
+      default: return nil
+      }
+      return told
+    }
+  }
+
+  /// Messages that were taken and whose rows are there by now.
+  package func takeReports() -> [LocalPage] {
+    defer { reports = [] }
+    return reports
+  }
+
+  // MARK: Pages
+
+  /// Plans what has waited too long. To be kept safe before `begin` is called.
+  /// - Returns: what became due for paging from memory just now.
+  package func plan(nowNs: Int64, monotonicNs: Int64) -> [IncidentChange] {
+    var news: [IncidentChange] = []
+    let muting = held.filter { one in
+      one.change.kind == .opened && !one.isCleared && !one.change.isObserved && one.change.hostNumber != nil
+        && !one.change.mutes.isEmpty
+    }.map(\.change)
+    for index in held.indices {
+      let one = held[index]
+      guard one.pages == nil, !one.isConfirmed, monotonicNs - one.takenNs >= Times.patienceNs else { continue }
+      news.append(one.change)
+      switch one.change.kind {
+      case .opened: held[index].pages = isMuted(one, muting, nowNs) ? [] : beginning(one)
+      case .cleared: held[index].pages = []
+      }
+    }
+    return news
+  }
+
+  private func beginning(_ held: Held) -> [Page] {
+    configuration.deliveries(held.change.severity, nowNs: held.takenWallNs).filter { !$0.isDigest }.map { planned in
+      let event: Delivery.Event = planned.step == 0 ? .trigger : .escalate
+      let id = PageID.of(
+        dedupKey: held.change.dedupKey, change: 1, event: event, receiver: planned.receiver, step: planned.step)
+      var page = Page(
+        receiver: planned.receiver, event: event, step: planned.step, messageID: id,
+        state: .waiting(nextNs: planned.dueNs))
+      if let told = remembered[id] { page.state = .delivered(answer: told.answer ?? "", atNs: told.atNs) }
+      return page
+    }
+  }
+
+  /// Nobody is told: observed, silenced, or the consequence of what is open here as well.
+  private func isMuted(_ held: Held, _ muting: [IncidentChange], _ nowNs: Int64) -> Bool {
+    let change = held.change
+    if change.isObserved || silences.contains(where: { $0.matches(change, nowNs: nowNs) }) { return true }
+    let earlier = (beginnings[change.identity] ?? []).filter { $0 < held.number }
+    if earlier.count >= Limits.returnsMax { return true }
+    return muting.contains { other in
+      other.hostNumber == change.hostNumber && other.rule != change.rule
+        && other.mutes.contains { Silence.matches($0, change.rule) }
+    }
+  }
+
+  /// Ends: what was not said yet is not said any more, and whoever was told hears of the end.
+  func clear(_ nowNs: Int64) {
+    for index in held.indices where held[index].change.kind == .cleared && held[index].pages != nil {
+      guard !held[index].isCleared, let opened = beginning(of: held[index]) else { continue }
+      held[opened].isCleared = true
+      held[index].isCleared = true
+      for (number, page) in (held[opened].pages ?? []).enumerated() {
+        switch page.state {
+        case .waiting where page.attempts == 0 || page.event == .escalate: held[opened].pages?[number].state = .over
+        case .delivered: tellEnd(index, of: held[opened].change.dedupKey, to: page.receiver, nowNs)
+        case .waiting, .inFlight: held[index].isCleared = false
+        case .over: break
+        }
+      }
+    }
+  }
+
+  private func tellEnd(_ index: Int, of dedupKey: String, to receiver: String, _ nowNs: Int64) {
+    guard held[index].pages?.contains(where: { $0.receiver == receiver }) == false else { return }
+    let id = PageID.of(dedupKey: dedupKey, change: 2, event: .resolve, receiver: receiver, step: 0)
+    var end = Page(receiver: receiver, event: .resolve, step: 0, messageID: id, state: .waiting(nextNs: nowNs))
+    if let told = remembered[id] { end.state = .delivered(answer: told.answer ?? "", atNs: told.atNs) }
+    held[index].pages?.append(end)
+  }
+
+  /// The incident's change: an end speaks of its beginning.
+  func subject(_ held: Held) -> IncidentChange {
+    guard held.change.kind == .cleared, let index = beginning(of: held) else { return held.change }
+    return self.held[index].change
+  }
+
+  private func beginning(of end: Held) -> Int? {
+    beginnings[end.change.identity]?.last { $0 < end.number }.flatMap(index)
+  }
+}

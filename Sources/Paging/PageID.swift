@@ -1,0 +1,17 @@
+internal import FleetModel
+package import Store
+internal import TLS
+
+/// Ids of messages about incidents. The store computes the same in SQL (`Store.messageID`), so that a page that went out before its row was
+/// written is the row's message.
+package enum PageID {
+  /// - Parameters:
+  ///   - change: counts the incident's changes of state; 1 is its beginning.
+  ///   - step: of the policy; 0 for what is no escalation.
+  package static func of(
+    dedupKey: String, change: Int, event: Delivery.Event, receiver: String, step: Int16
+  ) -> String {
+    let text = "\(dedupKey)|\(change)|\(event.rawValue)|\(receiver)|\(step)"
+    return "msg_" + Hex.text(Array(Digest.sha256(Array(text.utf8)).prefix(16)))
+  }
+}
