@@ -20,6 +20,12 @@ package enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
   case unknownIncident(Int64)
   /// No silence has this number, or it is over.
   case unknownSilence(Int64)
+  /// The database knows no such time zone.
+  case unknownZone(String)
+  /// A cron expression for a day that no calendar has.
+  case neverComes(String)
+  /// The collector that delivers pages has no such schedule, or no such receiver.
+  case unknownTarget(String, known: [String])
   /// Another collector holds the lease: nothing was changed.
   case leaseLost
 
@@ -47,6 +53,12 @@ package enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
     case .joinToken(let problem): problem.description
     case .unknownIncident(let number): "no open incident has the number \(number)"
     case .unknownSilence(let number): "no silence that is still ahead or in force has the number \(number)"
+    case .unknownZone(let name): "the database knows no time zone '\(name)'; write one such as Europe/Berlin"
+    case .neverComes(let cron): "'\(cron)' names a day that never comes"
+    case .unknownTarget(let name, let known):
+      known.isEmpty
+        ? "no collector with paging: in its configuration runs, so nothing is known of '\(name)'"
+        : "'\(name)' is not in the collector's configuration; there are: \(known.joined(separator: ", "))"
     case .leaseLost: "another collector delivers pages now"
     case .badHostName(let name):
       "\"\(name)\" is no host name: use up to 255 letters, digits, dots, dashes and underscores"

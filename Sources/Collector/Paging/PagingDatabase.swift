@@ -80,6 +80,8 @@ final class PagingDatabase: Sendable {
     private var records: [(through: Int, record: RuleRecord)] = []
     /// The newest record that is written, until the rules have heard of it.
     private var answer: RuleRecord?
+    /// Keys of the incidents written last.
+    private var lately: Set<String> = []
     private var reports: [LocalPage] = []
     /// Written down, and not said to the front yet.
     private var confirmed: UInt64 = 0
@@ -170,7 +172,8 @@ final class PagingDatabase: Sendable {
         try apply(store)
         receive(thread.mailbox.take())
         // The commit may have taken so long that something was told meanwhile.
-        try store.reconcile(thread.told.withLock { $0 }, nowNs: Clock.wallNs())
+        let told = thread.told.withLock { $0 }.filter { lately.contains($0.dedupKey) }
+        try store.reconcile(told, nowNs: Clock.wallNs())
         isWoken = true
       }
       try keepStates(store)
@@ -230,6 +233,7 @@ final class PagingDatabase: Sendable {
       }
       confirmed = group.last?.number ?? confirmed
       written += group.count
+      lately = Set(group.map(\.change.dedupKey))
       waiting.removeFirst(group.count)
       if thread.front.post(.confirmed(through: confirmed)) { said = confirmed }
     }
@@ -239,7 +243,10 @@ final class PagingDatabase: Sendable {
     }
 
     private func write(_ changes: [IncidentChange], _ store: Store) throws(StoreError) {
-      let told = thread.told.withLock { $0 }
+      let keys = Set(changes.map(\.dedupKey))
+      let hasEnds = changes.contains { $0.kind == .cleared }
+      // An end bears the key of its beginning, which may be in an earlier group.
+      let told = thread.told.withLock { $0 }.filter { hasEnds || keys.contains($0.dedupKey) }
       let plan = dispatcher?.configuration.plan ?? .none
       let done = try store.apply(changes, plan: plan, told: told, nowNs: Clock.wallNs())
       thread.metrics.incidentsOpened.add(UInt64(done.opened))

@@ -127,6 +127,7 @@ extension DatabaseOptions {
     } catch {
       switch error {
       case .unknownIncident, .unknownSilence: throw CommandFailure(.nothingFound, error.description)
+      case .unknownZone, .neverComes, .unknownTarget: throw CommandFailure(.usage, error.description)
       default: throw CommandFailure(error)
       }
     }

@@ -9,14 +9,21 @@ struct SilencesCommand: ParsableCommand {
 
   struct Add: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Mutes what matches until an end; prints the silence's number.",
-      discussion: "Muted incidents stay visible. A * at the end of a pattern stands for any rest.")
+      abstract: "Mutes what matches until an end, or in a window that comes back; prints the silence's number.",
+      discussion: """
+        Muted incidents stay visible; what still holds when a silence ends is paged then. A * at the end of a pattern stands for any
+        rest. A maintenance window, two hours from 02:00 each Sunday by Berlin's clocks:
+          signalbox silences add --host 'trainer-*' --cron '0 2 * * 0' --zone Europe/Berlin --for 2h --reason updates
+        """)
     @Option(help: "Rule.") var rule: String?
     @Option(help: "Host.") var host: String?
     @Option(help: "What on the host.") var entity: String?
     @Option(help: "P0 to P3.") var severity: String?
     @Option(name: .customLong("for"), help: "How long, such as 2h.") var duration: String
     @Option(help: "From when: a time; else now.") var from: String?
+    @Option(help: "When it comes back: minute, hour, day of month, month, day of week, as in crontab(5).") var cron:
+      String?
+    @Option(help: "Whose clocks --cron means, such as Europe/Berlin.") var zone: String?
     @Option(help: "Why.") var reason: String
     @Option(help: "In whose name.") var by: String?
     @OptionGroup var database: DatabaseOptions
@@ -44,8 +51,22 @@ struct SilencesCommand: ParsableCommand {
         }
         silence.severity = known
       }
+      silence.repetition = try repetition(length)
       let number = try database.change { store throws(StoreError) in try store.addSilence(silence, nowNs: now) }
       try StandardStream.output.write("\(number)\n")
+    }
+
+    private func repetition(_ lengthNs: Int64) throws -> Repetition? {
+      guard let cron else {
+        if zone != nil { throw CommandFailure(.usage, "--zone goes with --cron") }
+        return nil
+      }
+      if from != nil { throw CommandFailure(.usage, "--from does not go with --cron, which says when it begins") }
+      do {
+        return Repetition(cron: try CronExpression(cron), zone: zone ?? "UTC", lengthNs: lengthNs)
+      } catch {
+        throw CommandFailure(.usage, "--cron: \(error)")
+      }
     }
   }
 
@@ -60,7 +81,8 @@ struct SilencesCommand: ParsableCommand {
         IncidentQueries.silences(includingEnded: all),
         [
           .init("id", "ID"), .init("state", "STATE"), .init("rule", "RULE"), .init("host", "HOST"),
-          .init("entity", "ENTITY"), .init("severity", "SEVERITY"), .init("ends", "UNTIL"), .init("author", "BY"),
+          .init("entity", "ENTITY"), .init("severity", "SEVERITY"), .init("starts", "FROM"), .init("ends", "UNTIL"),
+          .init("repeats", "COMES BACK"), .init("author", "BY"),
           .init("reason", "REASON"),
         ])
       try output.print(answer, orSay: "no silence")

@@ -32,28 +32,32 @@ extension Store {
   }
 
   func noteLocal(_ pages: [LocalPage], _ nowNs: Int64) throws(StoreError) {
-    for page in pages {
-      guard let answer = page.answer else {
-        try run(
-          """
-          update signalbox.outbox set attempts = attempts + 1,
-            next_try = greatest(next_try, $2::timestamptz + interval '\(IncidentLimits.localAnswerSeconds) s')
-          where message_id = $1 and state = 'waiting'
-          """, [.text(page.messageID), .time(us: nowNs / 1000)])
-        continue
-      }
-      let rows = try ask(
+    let begun = pages.filter { $0.answer == nil }
+    if !begun.isEmpty {
+      try run(
         """
-        update signalbox.outbox set state = 'delivered', settled = $2, last_answer = $3, attempts = attempts + 1,
-          bundle = coalesce($4, bundle)
-        where message_id = $1 and state in ('waiting', 'cancelled', 'superseded') returning number, event
-        """,
-        [
-          .text(page.messageID), .time(us: page.atNs / 1000), .text(Self.shortened(answer)),
-          page.bundle.map(Parameter.text) ?? .null,
-        ])
-      guard let number = rows.int(0, 0), let event = rows.text(0, 1).flatMap(Delivery.Event.init) else { continue }
-      try noteDelivered([number], event, "\(page.receiver), while the database was away", page.atNs)
+        update signalbox.outbox set attempts = attempts + 1,
+          next_try = greatest(next_try, $2::timestamptz + interval '\(IncidentLimits.localAnswerSeconds) s')
+        where message_id = any($1) and state = 'waiting'
+        """, [.texts(begun.map(\.messageID)), .time(us: nowNs / 1000)])
+    }
+    let taken = pages.filter { $0.answer != nil }
+    if taken.isEmpty { return }
+    let rows = try ask(
+      """
+      update signalbox.outbox o set state = 'delivered', settled = p.at, last_answer = p.answer, attempts = attempts + 1,
+        bundle = coalesce(nullif(p.bundle, ''), o.bundle)
+      from unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[]) as p (id, at, answer, bundle)
+      where o.message_id = p.id and o.state in ('waiting', 'cancelled', 'superseded') returning o.number, o.event
+      """,
+      [
+        .texts(taken.map(\.messageID)), .times(us: taken.map { $0.atNs / 1000 }),
+        .texts(taken.map { Self.shortened($0.answer ?? "") }), .texts(taken.map { $0.bundle ?? "" }),
+      ])
+    let settled = (0..<rows.count).map { (number: rows.int($0, 0) ?? 0, event: rows.text($0, 1) ?? "") }
+    for (word, rows) in Dictionary(grouping: settled, by: \.event) {
+      guard let event = Delivery.Event(rawValue: word) else { continue }
+      try noteDelivered(rows.map(\.number), event, "from memory, while the database was away", nowNs)
     }
   }
 }

@@ -106,11 +106,11 @@ extension Store {
   ) throws(StoreError) {
     try run(
       """
-      update signalbox.incidents i set first_paged = $2,
-        event_to_page_ms = greatest(0, (extract(epoch from $2::timestamptz - i.opened) * 1000)::bigint)
+      update signalbox.incidents i set first_paged = o.settled,
+        event_to_page_ms = greatest(0, (extract(epoch from o.settled - i.opened) * 1000)::bigint)
       from signalbox.outbox o where o.number = any($1) and i.number = o.incident and o.event in ('trigger', 'escalate')
         and i.first_paged is null
-      """, [.int8s(rows), .time(us: nowNs / 1000)])
+      """, [.int8s(rows)])
     try noteOnEach(rows, event == .escalate ? "escalated" : event == .trigger ? "paged" : "told", detail, nowNs)
   }
 

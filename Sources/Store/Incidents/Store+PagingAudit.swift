@@ -23,6 +23,7 @@ extension Store {
       try lockIncidents()
       var audit = PagingAudit()
       audit.quietResolved = try resolveQuiet(nowNs)
+      try advanceWindows(nowNs)
       try muteSilenced(nowNs)
       audit.unmuted = try unmute(plan, nowNs)
       audit.forgotten = try scheduleForgotten(plan, nowNs)

@@ -11,6 +11,8 @@ package struct Silence: Sendable, Equatable {
   package var reason: String
   package var startsNs: Int64
   package var endsNs: Int64
+  /// It comes back; start and end are then those of a window.
+  package var repetition: Repetition?
 
   package init(author: String, reason: String, startsNs: Int64, endsNs: Int64) {
     self.author = author
@@ -34,20 +36,28 @@ extension Silence {
 }
 
 extension Store {
-  /// - Returns: its number. Incidents that it matches are muted at once, and stay visible.
+  /// - Returns: its number. Incidents that it matches are muted at once, and stay visible. One that comes back begins with the window
+  ///   in force, or else the next one.
+  /// - Throws: `.unknownZone`, `.neverComes`.
   package func addSilence(_ silence: Silence, nowNs: Int64) throws(StoreError) -> Int64 {
     try inTransaction { () throws(StoreError) in
       try lockIncidents()
+      var silence = silence
+      if let repetition = silence.repetition {
+        (silence.startsNs, silence.endsNs) = try window(repetition, nowNs: nowNs)
+      }
       let rows = try ask(
         """
-        insert into signalbox.silences (rule, host, entity, severity, author, reason, starts, ends)
-        values ($1, $2, $3, $4, $5, $6, $7, $8) returning number
+        insert into signalbox.silences (rule, host, entity, severity, author, reason, starts, ends, cron, zone, length)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::float8 * interval '1 s') returning number
         """,
         [
           silence.rule.map(Parameter.text) ?? .null, silence.host.map(Parameter.text) ?? .null,
           silence.entity.map(Parameter.text) ?? .null,
           silence.severity.map { .int2(Int16($0.rawValue)) } ?? .null, .text(silence.author), .text(silence.reason),
           .time(us: silence.startsNs / 1000), .time(us: silence.endsNs / 1000),
+          silence.repetition.map { .text($0.cron.text) } ?? .null, silence.repetition.map { .text($0.zone) } ?? .null,
+          silence.repetition.map { .float8(Double($0.lengthNs) / 1e9) } ?? .null,
         ])
       let number = rows.int(0, 0) ?? 0
       try audit(actor: silence.author, action: "silences.add", subject: "silence \(number)", detail: silence.reason)

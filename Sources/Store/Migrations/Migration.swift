@@ -14,5 +14,8 @@ struct Migration {
     },
     Migration(number: 2, name: "incidents, outbox, silences and leases") { _ in IncidentTables.sql },
     Migration(number: 3, name: "what the rules remember") { _ in RuleTables.sql },
+    Migration(number: 4, name: "silences that come back, and turns that somebody takes over") { _ in
+      RepetitionTables.sql
+    },
   ]
 }

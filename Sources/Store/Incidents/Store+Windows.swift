@@ -1,0 +1,69 @@
+package import FleetModel
+internal import Postgres
+
+/// When a silence comes back.
+package struct Repetition: Sendable, Equatable {
+  package var cron: CronExpression
+  /// As the database knows it, such as `Europe/Berlin`.
+  package var zone: String
+  package var lengthNs: Int64
+
+  package init(cron: CronExpression, zone: String, lengthNs: Int64) {
+    self.cron = cron
+    self.zone = zone
+    self.lengthNs = lengthNs
+  }
+}
+
+extension Store {
+  /// The window that is in force at a time, or else the next one.
+  ///
+  /// The database does the calendar: a local time that there is not is moved by the gap, of one that there is twice the later one counts;
+  /// the length is real time, so a window over the change of the clocks is neither shorter nor longer.
+  /// - Throws: `.unknownZone`; `.neverComes` for a day that no calendar has, such as 31 February.
+  func window(_ repetition: Repetition, nowNs: Int64) throws(StoreError) -> (startNs: Int64, endNs: Int64) {
+    let known = try ask(
+      "select exists (select from pg_timezone_names where name = $1)", [.text(repetition.zone)])
+    guard known.bool(0, 0) == true else { throw .unknownZone(repetition.zone) }
+    let cron = repetition.cron
+    let rows = try ask(
+      """
+      select start from (
+        select (d::date + make_time(h, m, 0)) at time zone $1 as start
+        from generate_series(
+            date_trunc('day', ($2::timestamptz - $3::float8 * interval '1 s') at time zone $1) - interval '1 day',
+            ($2::timestamptz at time zone $1) + interval '9 years', interval '1 day') d
+          cross join unnest($4::int4[]) h cross join unnest($5::int4[]) m
+        where extract(month from d)::int = any($6)
+          and case when $9 then extract(day from d)::int = any($7) or extract(dow from d)::int = any($8)
+            else extract(day from d)::int = any($7) and extract(dow from d)::int = any($8) end
+        order by d, h, m limit 6000
+      ) windows where start + $3::float8 * interval '1 s' > $2 order by start limit 1
+      """,
+      [
+        .text(repetition.zone), .time(us: nowNs / 1000), .float8(Double(repetition.lengthNs) / 1e9),
+        .int4s(cron.hours.map(Int32.init)), .int4s(cron.minutes.map(Int32.init)), .int4s(cron.months.map(Int32.init)),
+        .int4s(cron.days.map(Int32.init)), .int4s(cron.weekdays.map(Int32.init)), .bool(cron.isEitherDay),
+      ])
+    guard let startUs = rows.timeUs(0, 0) else { throw .neverComes(cron.text) }
+    return (startUs * 1000, startUs * 1000 + repetition.lengthNs)
+  }
+
+  /// Moves silences that come back to their next window where one is over.
+  func advanceWindows(_ nowNs: Int64) throws(StoreError) {
+    let rows = try ask(
+      """
+      select number, cron, zone, (extract(epoch from length) * 1000000)::bigint from signalbox.silences
+      where cron is not null and ended_by is null and ends <= $1 order by number
+      """, [.time(us: nowNs / 1000)])
+    for row in 0..<rows.count {
+      guard let number = rows.int(row, 0), let cron = try? CronExpression(rows.text(row, 1) ?? "") else { continue }
+      let repetition = Repetition(
+        cron: cron, zone: rows.text(row, 2) ?? "UTC", lengthNs: (rows.int(row, 3) ?? 0) * 1000)
+      let next = try window(repetition, nowNs: nowNs)
+      try run(
+        "update signalbox.silences set starts = $2, ends = $3 where number = $1",
+        [.int8(number), .time(us: next.startNs / 1000), .time(us: next.endNs / 1000)])
+    }
+  }
+}
