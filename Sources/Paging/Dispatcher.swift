@@ -165,6 +165,7 @@ package final class Dispatcher {
     _ store: Store, _ lease: Lease, _ nowNs: Int64, _ monotonicNs: Int64, _ report: inout Report
   ) throws(StoreError) {
     if monotonicNs >= auditDueNs {
+      try takeOverrides(store, nowNs)
       report.audit = try store.auditPaging(lease, plan: configuration.plan, nowNs: nowNs)
       try store.publishOnCall(
         configuration.schedules.sorted { $0.key < $1.key }.map { name, schedule in
@@ -184,6 +185,15 @@ package final class Dispatcher {
       // Whoever waits for it alarms; there is nobody here to tell.
       try? transfers.begin(.http(request), tag: Self.heartbeatTag, deadlineMs: Times.answerMs)
     }
+  }
+
+  /// An override whose receiver is gone from the configuration would page nobody: the turn stays with its owner.
+  private func takeOverrides(_ store: Store, _ nowNs: Int64) throws(StoreError) {
+    let overrides = try store.overridesInForce(nowNs: nowNs).filter { configuration.receivers[$0.receiver] != nil }
+    for name in configuration.schedules.keys {
+      configuration.schedules[name]?.overrides = overrides.filter { $0.schedule == name }
+    }
+    try store.publishReceivers(configuration.receivers.keys.sorted())
   }
 
   private func claim(_ store: Store, _ lease: Lease, _ nowNs: Int64, _ monotonicNs: Int64) throws(StoreError) {

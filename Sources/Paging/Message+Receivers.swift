@@ -43,8 +43,8 @@ extension Message {
   /// Source: docs.slack.dev, incoming webhooks; `&`, `<` and `>` are Slack's own, nothing else is. A section takes 3000
   /// characters.
   var slack: JSON {
-    let shown = Self.slackEscaped(String(headline.prefix(2000)))
-    let body = Self.slackEscaped(text(limit: 2400))
+    let shown = Self.slackEscaped(headline, limit: 2900)
+    let body = Self.slackEscaped(text(limit: 2900), limit: 2900)
     return .object([
       ("text", .text(shown)),
       (
@@ -62,16 +62,22 @@ extension Message {
     ])
   }
 
-  private static func slackEscaped(_ text: String) -> String {
+  /// Cut where Slack would refuse the whole message: its limit counts what is sent, not what is shown.
+  private static func slackEscaped(_ text: String, limit: Int) -> String {
     var escaped = ""
+    var count = 0
     for character in text {
-      switch character {
-      case "&": escaped += "&amp;"
-      case "<": escaped += "&lt;"
-      case ">": escaped += "&gt;"
-      case "`": escaped += "'"
-      default: escaped.append(character)
-      }
+      let piece =
+        switch character {
+        case "&": "&amp;"
+        case "<": "&lt;"
+        case ">": "&gt;"
+        case "`": "'"
+        default: String(character)
+        }
+      count += piece.utf16.count
+      if count > limit { break }
+      escaped += piece
     }
     return escaped
   }

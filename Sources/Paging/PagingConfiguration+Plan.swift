@@ -22,14 +22,14 @@ extension PagingConfiguration {
   /// - Parameter name: a receiver or a schedule.
   package func receiver(of name: String, atNs: Int64) -> String { schedules[name]?.shift(atNs: atNs).receiver ?? name }
 
-  /// The next business day's digest: Monday to Friday, by the digest's time zone; today's where it is still ahead.
+  /// The next business day's digest: Monday to Friday but no holiday, by the digest's time zone; today's where it is still ahead.
   package func nextDigestNs(after nowNs: Int64) -> Int64 {
     let now = digestZone.localSeconds(atNs: nowNs)
     var day = LocalTime.day(now)
-    // At most a weekend and today's hour that is over.
-    for _ in 0..<5 {
+    // More holidays in a row than these are a mistake in the list.
+    for _ in 0..<60 {
       let due = digestZone.utcNs(localSeconds: day * 86_400 + digestSecond)
-      if LocalTime.isBusinessDay(day), due > nowNs { return due }
+      if LocalTime.isBusinessDay(day), !holidays.contains(day), due > nowNs { return due }
       day += 1
     }
     return nowNs
@@ -45,6 +45,8 @@ package struct Schedule: Sendable, Equatable {
   /// Local time of the first hand-over, seconds since 1970 as if it were UTC.
   package var startLocalSeconds: Int64
   package var zone: TimeZoneRules
+  /// Turns that somebody takes over; the first that holds counts.
+  package var overrides: [OnCallOverride] = []
 
   package init(rotation: [String], turnSeconds: Int64, startLocalSeconds: Int64, zone: TimeZoneRules) {
     precondition(!rotation.isEmpty && turnSeconds > 0, "a schedule needs somebody and a turn")
@@ -56,6 +58,9 @@ package struct Schedule: Sendable, Equatable {
 
   /// Who is on call, and from when to when. Counted in local time: the hour of the hand-over stays where summer time begins.
   package func shift(atNs: Int64) -> (receiver: String, sinceNs: Int64, untilNs: Int64) {
+    if let taken = overrides.first(where: { $0.startsNs <= atNs && atNs < $0.endsNs }) {
+      return (taken.receiver, taken.startsNs, taken.endsNs)
+    }
     let local = zone.localSeconds(atNs: atNs) - startLocalSeconds
     let turn = LocalTime.floorDivide(local, turnSeconds)
     let count = Int64(rotation.count)
@@ -69,6 +74,12 @@ package struct Schedule: Sendable, Equatable {
 
 /// Arithmetic on local time, seconds since 1970 as if it were UTC.
 package enum LocalTime {
+  /// Of the form 2026-12-25: days since 1970.
+  package static func day(_ text: String) -> Int64? {
+    guard text.utf8.count == 10, let ns = Timestamp.parse(text + "T00:00") else { return nil }
+    return day(ns / 1_000_000_000)
+  }
+
   package static func day(_ seconds: Int64) -> Int64 { floorDivide(seconds, 86_400) }
 
   /// Monday to Friday; day 0 was a Thursday.

@@ -15,6 +15,8 @@ package struct PagingConfiguration: Sendable, Equatable {
   /// When digests go out, seconds after midnight on business days.
   package var digestSecond: Int64 = 9 * 3600
   package var digestZone = TimeZoneRules.utc
+  /// Days without a digest, days since 1970 by the digest's zone.
+  package var holidays: Set<Int64> = []
   /// Address of the console, for links.
   package var console: String?
 

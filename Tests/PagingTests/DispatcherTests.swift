@@ -194,6 +194,28 @@ import Testing
     #expect(told == 600)
   }
 
+  @Test func whoeverTakesATurnIsPagedAndShownAsOnCall() throws {
+    var configuration = configuration()
+    configuration.schedules = [
+      "primary": Schedule(rotation: ["duty"], turnSeconds: 86_400, startLocalSeconds: 0, zone: .utc)
+    ]
+    let dispatcher = try Dispatcher(configuration, holder: "a") { 0 }
+    _ = try dispatcher.turn(store, nowNs: Self.nowNs, monotonicNs: 0, isWoken: true)
+    func override(_ schedule: String, _ receiver: String) throws -> Int64 {
+      try store.addOverride(
+        OnCallOverride(
+          schedule: schedule, receiver: receiver, startsNs: Self.nowNs, endsNs: Self.nowNs + Self.minuteNs,
+          author: "ann"))
+    }
+    #expect(throws: StoreError.unknownTarget("secondary", known: ["primary"])) { try override("secondary", "lead") }
+    #expect(throws: StoreError.unknownTarget("bob", known: ["duty", "lead"])) { try override("primary", "bob") }
+    _ = try override("primary", "lead")
+    _ = try dispatcher.turn(store, nowNs: Self.nowNs + 1, monotonicNs: 60_000_000_000, isWoken: true)
+    #expect(try store.connection.query("select receiver from signalbox.on_call").text(0, 0) == "lead")
+    try store.enqueue(.test, to: "primary", detail: "", nowNs: Self.nowNs + 1)
+    try work(dispatcher, nowNs: Self.nowNs + 1) { try count("state = 'delivered' and receiver = 'lead'") == 1 }
+  }
+
   @Test func aTestOfAPolicyReachesEverybodyItNames() throws {
     let dispatcher = try Dispatcher(configuration(), holder: "a") { 0 }
     let row = try store.enqueue(.test, to: "policy:P0", detail: "", nowNs: Self.nowNs)

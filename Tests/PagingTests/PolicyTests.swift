@@ -51,6 +51,36 @@ import Testing
     }
   }
 
+  @Test func noDigestGoesOutOnAHolidayAndTheYearsEndIsADayLikeOthers() throws {
+    var configuration = PagingConfiguration()
+    configuration.digestZone = try #require(TimeZoneRules(named: "Europe/Berlin"))
+    configuration.holidays = Set(["2026-12-25", "2027-01-01"].compactMap { LocalTime.day($0) })
+    // 2026-12-24 is a Thursday, 2026-12-31 as well.
+    let cases = [
+      ("2026-12-24T10:00", "2026-12-28T09:00"), ("2026-12-31T08:59", "2026-12-31T09:00"),
+      ("2026-12-31T10:00", "2027-01-04T09:00"),
+    ]
+    for (now, due) in cases {
+      #expect(configuration.nextDigestNs(after: try Self.berlin(now)) == (try Self.berlin(due)))
+    }
+  }
+
+  @Test func turnsGoOnOverTheYearsEndAndAnOverrideTakesOne() throws {
+    let zone = try #require(TimeZoneRules(named: "Europe/Berlin"))
+    let start = try #require(Timestamp.parse("2026-12-21T09:00")) / 1_000_000_000
+    var schedule = Schedule(rotation: ["a", "b"], turnSeconds: 7 * 86_400, startLocalSeconds: start, zone: zone)
+    #expect(schedule.shift(atNs: try Self.berlin("2026-12-28T08:59")).receiver == "a")
+    #expect(schedule.shift(atNs: try Self.berlin("2027-01-01T00:00")).receiver == "b")
+    #expect(schedule.shift(atNs: try Self.berlin("2027-01-04T09:00")).receiver == "a")
+    let (from, until) = (try Self.berlin("2026-12-31T18:00"), try Self.berlin("2027-01-01T12:00"))
+    schedule.overrides = [
+      OnCallOverride(schedule: "s", receiver: "c", startsNs: from, endsNs: until, author: "ann")
+    ]
+    #expect(schedule.shift(atNs: from - 1).receiver == "b")
+    #expect(schedule.shift(atNs: from) == ("c", from, until))
+    #expect(schedule.shift(atNs: until).receiver == "b")
+  }
+
   @Test func eachAnswerMeansWhatItsReceiverSays() {
     let hook = Receiver.webhook(url: "", secrets: [])
     let duty = Receiver.pagerDuty(url: "", routingKey: "")

@@ -20,7 +20,7 @@ internal import Paging
 ///     P3: [{ to: chat, digest: true }]
 ///   fallback: lead
 ///   messages_per_minute: 5
-///   digest: { at: "09:00", time_zone: Europe/Berlin }
+///   digest: { at: "09:00", time_zone: Europe/Berlin, holidays: ["2026-12-25"] }
 ///   watchdog: { to: hook, every: 60s }
 ///   heartbeat: { url: "https://…", every: 60s }
 ///   console: "https://signalbox.example"
@@ -207,9 +207,15 @@ extension ConfigurationReader {
   }
 
   private func digest(_ node: DocumentNode, _ paging: inout PagingConfiguration) throws(DocumentMistake) {
-    for (key, value) in try entries(node, "digest", ["at", "time_zone"]) {
+    for (key, value) in try entries(node, "digest", ["at", "time_zone", "holidays"]) {
       if key == "time_zone" {
         paging.digestZone = try timeZone(value)
+      } else if key == "holidays" {
+        for item in try list(value, "holidays") {
+          let word = try text(item, "a holiday")
+          guard let day = LocalTime.day(word) else { throw mistake(item, "'\(word)' is no day, such as 2026-12-25") }
+          paging.holidays.insert(day)
+        }
       } else {
         let word = try text(value, "at")
         guard let ns = Timestamp.parse("1970-01-01T\(word)"), word.utf8.count == 5 else {

@@ -5,7 +5,41 @@ internal import Store
 
 struct OnCallCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "oncall", abstract: "Who takes pages.", subcommands: [Now.self])
+    commandName: "oncall", abstract: "Who takes pages.", subcommands: [Now.self, Override.self])
+
+  struct Override: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Lets somebody take a turn; prints the override's number.",
+      discussion:
+        "The newest override that holds counts. Steps of escalation that are planned already keep their receiver.")
+    @Argument(help: "A schedule, as `signalbox oncall now` lists them.") var schedule: String
+    @Option(help: "Who takes it: a receiver of the configuration.") var to: String
+    @Option(name: .customLong("for"), help: "How long, such as 12h.") var duration: String
+    @Option(help: "From when: a time; else now.") var from: String?
+    @Option(help: "Why.") var reason = ""
+    @Option(help: "In whose name.") var by: String?
+    @OptionGroup var database: DatabaseOptions
+
+    func run() throws {
+      guard let length = TimeSpan.parse(duration), length > 0, length <= 366 * 86_400_000_000_000 else {
+        throw CommandFailure(.usage, "--for takes a time of up to 366d, such as 12h, not '\(duration)'")
+      }
+      var start = Clock.wallNs()
+      if let from {
+        guard let time = Timestamp.parse(from) else {
+          throw CommandFailure(.usage, "--from takes a time such as 2026-11-21T20:00Z, not '\(from)'")
+        }
+        start = time
+      }
+      let number = try database.change { store throws(StoreError) in
+        try store.addOverride(
+          OnCallOverride(
+            schedule: schedule, receiver: to, startsNs: start, endsNs: start + length, author: by ?? Actor.name,
+            reason: reason))
+      }
+      try StandardStream.output.write("\(number)\n")
+    }
+  }
 
   struct Now: ParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Who is on call in each schedule, and until when.")

@@ -1,0 +1,75 @@
+internal import Postgres
+
+/// Somebody takes a turn that is not theirs.
+package struct OnCallOverride: Sendable, Equatable {
+  package var schedule: String
+  package var receiver: String
+  package var startsNs: Int64
+  package var endsNs: Int64
+  package var author: String
+  package var reason: String
+
+  package init(
+    schedule: String, receiver: String, startsNs: Int64, endsNs: Int64, author: String, reason: String = ""
+  ) {
+    self.schedule = schedule
+    self.receiver = receiver
+    self.startsNs = startsNs
+    self.endsNs = endsNs
+    self.author = author
+    self.reason = reason
+  }
+}
+
+extension Store {
+  /// - Returns: its number. Steps that are planned already keep their receiver.
+  /// - Throws: `.unknownTarget` for what the collector that delivers pages does not have.
+  package func addOverride(_ override: OnCallOverride) throws(StoreError) -> Int64 {
+    try inTransaction { () throws(StoreError) in
+      try requireKnown(override.schedule, among: "select schedule from signalbox.on_call order by 1")
+      try requireKnown(override.receiver, among: "select name from signalbox.receivers order by 1")
+      let rows = try ask(
+        """
+        insert into signalbox.on_call_overrides (schedule, receiver, starts, ends, author, reason)
+        values ($1, $2, $3, $4, $5, $6) returning number
+        """,
+        [
+          .text(override.schedule), .text(override.receiver), .time(us: override.startsNs / 1000),
+          .time(us: override.endsNs / 1000), .text(override.author), .text(override.reason),
+        ])
+      try audit(
+        actor: override.author, action: "oncall.override", subject: override.schedule, detail: override.receiver)
+      return rows.int(0, 0) ?? 0
+    }
+  }
+
+  private func requireKnown(_ name: String, among query: String) throws(StoreError) {
+    let rows = try ask(query)
+    let known = (0..<rows.count).compactMap { rows.text($0, 0) }
+    if !known.contains(name) { throw .unknownTarget(name, known: known) }
+  }
+
+  /// Those in force, and those ahead within a day; a later one stands before an earlier one.
+  package func overridesInForce(nowNs: Int64) throws(StoreError) -> [OnCallOverride] {
+    let rows = try ask(
+      """
+      select schedule, receiver, starts, ends, author, reason from signalbox.on_call_overrides
+      where ends > $1 and starts < $1::timestamptz + interval '2 days' order by number desc limit 1000
+      """, [.time(us: nowNs / 1000)])
+    return (0..<rows.count).map { row in
+      OnCallOverride(
+        schedule: rows.text(row, 0) ?? "", receiver: rows.text(row, 1) ?? "",
+        startsNs: (rows.timeUs(row, 2) ?? 0) * 1000, endsNs: (rows.timeUs(row, 3) ?? 0) * 1000,
+        author: rows.text(row, 4) ?? "", reason: rows.text(row, 5) ?? "")
+    }
+  }
+
+  /// Names the receivers that there are, for those who ask.
+  package func publishReceivers(_ names: [String]) throws(StoreError) {
+    try inTransaction { () throws(StoreError) in
+      try run("delete from signalbox.receivers")
+      try run(
+        "insert into signalbox.receivers (name, kind) select distinct n, '' from unnest($1::text[]) n", [.texts(names)])
+    }
+  }
+}
