@@ -14,6 +14,14 @@ extension EndToEndTests {
       let receiver = try PageReceiver(directory: fleet.directory, seed: 1, isCalm: true)
       try HostFiles.makeDirectory(fleet.directory + "/rules", mode: 0o755)
       try write(rules, fleet)
+      try configure(fleet, receiver)
+      try start(fleet)
+      try fleet.join("train-1")
+      try fleet.startAgent()
+      return (fleet, receiver)
+    }
+
+    static func configure(_ fleet: TestFleet, _ receiver: PageReceiver) throws {
       let configuration = """
         rules: ["rules/*.yaml"]
         paging:
@@ -24,10 +32,6 @@ extension EndToEndTests {
           messages_per_minute: 600
         """
       try HostFiles.replace(fleet.directory + "/signalbox.yaml", with: Array(configuration.utf8))
-      try start(fleet)
-      try fleet.join("train-1")
-      try fleet.startAgent()
-      return (fleet, receiver)
     }
 
     static func start(_ fleet: TestFleet) throws {
@@ -92,6 +96,55 @@ extension EndToEndTests {
       #expect(try fleet.value("select count(*) from incidents") == Int64(rounds))
       #expect(try fleet.value("select count(distinct dedup_key) from incidents") == Int64(rounds))
       #expect(Set(try receiver.pages("trigger").flatMap(\.keys)).count == rounds)
+    }
+
+    /// What one collector has counted, another goes on from.
+    @Test func aSecondCollectorTakesTheRulesStateOver() throws {
+      let fleet = try TestFleet("pair")
+      let receiver = try PageReceiver(directory: fleet.directory, seed: 1, isCalm: true)
+      defer {
+        fleet.tearDown()
+        receiver.stop()
+      }
+      try HostFiles.makeDirectory(fleet.directory + "/rules", mode: 0o755)
+      let rule =
+        "- { id: SITE-01, title: Boom, severity: P1, scope: file, when: { log: { text: BOOM, count: 3, within: 10m } } }\n"
+      try Self.write(rule, fleet)
+      try Self.configure(fleet, receiver)
+      let ports = try Self.freePorts()
+      let shared = [
+        "--config", fleet.directory + "/signalbox.yaml", "--advertise", "127.0.0.1:\(ports[0])", "--advertise",
+        "127.0.0.1:\(ports[1])",
+      ]
+      fleet.port = ports[0]
+      try fleet.startCollector(shared)
+      let state = fleet.directory + "/second"
+      try HostFiles.makeDirectory(state, mode: 0o755)
+      try FileManager.default.copyItem(atPath: fleet.collectorState + "/ca", toPath: state + "/ca")
+      let second = try Program(
+        "signalbox-collector",
+        ["--state-dir", state, "--listen", "127.0.0.1:\(ports[1])", "--database", fleet.databaseURL] + shared,
+        errorPath: fleet.directory + "/second.err")
+      defer { second.stop() }
+      _ = try second.line(startingWith: "ready ")
+      try fleet.join()
+      try fleet.startAgent()
+      try fleet.write("x.log", Array("BOOM 1\nBOOM 2\n".utf8))
+      try fleet.eventually("two lines") { try fleet.value("select count(*) from log_lines") == 2 }
+      if try fleet.metric("signalbox_gateway_streams_open") == 1 { fleet.killCollector() } else { second.kill() }
+      try fleet.write("x.log", Array("BOOM 3\n".utf8))
+      try fleet.eventually("the page of the third line") { try receiver.pages("trigger").count == 1 }
+      #expect(try fleet.value("select count(*) from incidents") == 1)
+    }
+
+    private static func freePorts() throws -> [Int] {
+      let script = """
+        import socket
+        held = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+        print(*[one.getsockname()[1] for one in held])
+        """
+      return try Program.run("/usr/bin/python3", ["-c", script]).output.split(whereSeparator: \.isWhitespace)
+        .compactMap { Int($0) }
     }
 
     @Test func rulesAreReadAgainOnSIGHUP() throws {

@@ -8,7 +8,7 @@ final class TestFleet {
   let directory: String
   private(set) var collector: Program?
   private(set) var agent: Program?
-  private(set) var port = 0
+  var port = 0
   private(set) var databaseURL = ""
   private(set) var metricsAddress = ""
   private var agentWords: [String] = []
