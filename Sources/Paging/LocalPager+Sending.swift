@@ -20,7 +20,9 @@ extension LocalPager {
   private func send(_ pages: [(held: Int, page: Int)], to name: String, _ nowNs: Int64) {
     let busy = inFlight.values.count { $0.delivery.receiver == name }
     said[name] = (said[name] ?? []).filter { nowNs - $0 < Times.minuteNs }
-    let left = configuration.messagesPerMinute - (said[name] ?? []).count
+    // Once a list went out, more of them follow slowly, and nothing beside them.
+    let isStorm = bundled[name].map { nowNs - $0 < Times.minuteNs } ?? false
+    let left = isStorm ? 0 : configuration.messagesPerMinute - (said[name] ?? []).count
     let ends = pages.filter { held[$0.held].pages?[$0.page].event == .resolve }
     let news = pages.filter { held[$0.held].pages?[$0.page].event != .resolve }
     for page in ends.prefix(Limits.inFlightMax) { send([page], asList: false, to: name, nowNs) }
@@ -51,6 +53,7 @@ extension LocalPager {
       delivery: delivery)
     nextTag += 1
     if page.event != .resolve { said[name, default: []].append(nowNs) }
+    if asList { bundled[name] = nowNs }
     for at in pages {
       held[at.held].pages?[at.page].state = .inFlight(sinceNs: nowNs)
       held[at.held].pages?[at.page].attempts += 1

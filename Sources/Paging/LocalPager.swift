@@ -21,7 +21,7 @@ package final class LocalPager {
     static let answerMs = 10_000
     static let minuteNs: Int64 = 60_000_000_000
     /// Above the limit of messages a minute, what waits goes out as one list, so long after the last one.
-    static let bundleNs: Int64 = 15_000_000_000
+    static let bundleNs: Int64 = 25_000_000_000
   }
 
   struct Page {
@@ -72,6 +72,8 @@ package final class LocalPager {
   var nextTag = 1
   /// When pages went out within the last minute, by receiver, ns since 1970.
   var said: [String: [Int64]] = [:]
+  /// When the last list went out.
+  var bundled: [String: Int64] = [:]
   var reports: [LocalPage] = []
   /// Of an earlier process: messages that were taken.
   private var remembered: [String: LocalPage] = [:]

@@ -48,6 +48,46 @@ import Testing
       "paging:\n  receivers: { a: { slack: { url: \"http://x\" } } }\n  policies:\n    P0: [{ to: a, after: soon }]",
       "signalbox.yaml:4: 'soon' is no length of time for after; write one such as 15m"
     ),
+    (
+      "paging:\n  receivers:\n    a: { email: { smtp: \"smtp://m\", from: a@b, to: nobody } }",
+      "signalbox.yaml:3: 'nobody' is no mail address, such as duty@example.org"
+    ),
+    (
+      "paging:\n  receivers:\n    a: { email: { smtp: \"smtp://m\", to: a@b } }",
+      "signalbox.yaml:3: email needs 'from'"
+    ),
+    (
+      "paging:\n  receivers: { a: { slack: { url: \"http://x\" } } }\n  policies:\n    P0: [{ after: 5m }]",
+      "signalbox.yaml:4: a step needs 'to'"
+    ),
+    (
+      "paging:\n  receivers: { a: { slack: { url: \"http://x\" } } }\n  digest: { at: noon }",
+      "signalbox.yaml:3: 'noon' is no time of day, such as 09:00"
+    ),
+    (
+      "paging:\n  receivers: { a: { slack: { url: \"http://x\" } } }\n  digest: { holidays: [christmas] }",
+      "signalbox.yaml:3: 'christmas' is no day, such as 2026-12-25"
+    ),
+    (
+      "paging:\n  receivers: { a: { slack: { url: \"http://x\" } } }\n  messages_per_minute: 0",
+      "signalbox.yaml:3: '0' is no number of messages from 1 to 1000000"
+    ),
+    (
+      "paging:\n  receivers: { a: { slack: { url: \"http://x\" } } }\n  watchdog: { every: 60s }",
+      "signalbox.yaml:3: watchdog needs 'to'"
+    ),
+    (
+      "paging:\n  receivers: { a: { slack: { url: \"http://x\" } } }\n  schedules:\n    s: { rotation: [] }",
+      "signalbox.yaml:4: schedule 's' needs a rotation: [receiver, …]"
+    ),
+    (
+      "paging:\n  receivers: { a: { slack: { url: \"http://x\" } } }\n  schedules:\n    s: { rotation: [a], turn: 5m }",
+      "signalbox.yaml:4: a turn takes at least 1h"
+    ),
+    (
+      "paging:\n  receivers: { a: { slack: { url: \"http://x\" } } }\n  schedules:\n    s: { rotation: [a], start: soon }",
+      "signalbox.yaml:4: 'soon' is no local time, such as 2026-01-05T09:00"
+    ),
   ])
   func aMistakeIsToldWithItsLine(_ yaml: String, _ message: String) {
     let error = #expect(throws: DocumentMistake.self) { try read(yaml) }

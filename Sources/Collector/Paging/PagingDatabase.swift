@@ -21,9 +21,10 @@ final class PagingDatabase: Sendable {
 
   private static let waitMs = 200
   /// Changes of one transaction: the first page of a storm must not wait for its last incident.
-  private static let changesMax = 250
-  /// Groups before the next look at what is to be sent.
-  private static let groupsMax = 4
+  private static let changesMax = 100
+  /// Groups before the next look at what is to be sent, where the database was away: an end may be among them.
+  private static let groupsMax = 10
+  private static let awayNs: Int64 = 2_000_000_000
   /// Findings at once for which evidence is looked up.
   private static let lookedUpMax = 20
 
@@ -88,6 +89,7 @@ final class PagingDatabase: Sendable {
     private var said: UInt64 = 0
     private var isListening = false
     private var descriptor: Int32?
+    private var workedAtNs = Clock.monotonicNs()
     private var silencesDueNs = Int64.min
     private var answerDueNs = Int64.min
 
@@ -116,6 +118,7 @@ final class PagingDatabase: Sendable {
       tellRules()
       do throws(StoreError) {
         try connection.use { (store: Store) throws(StoreError) in try work(store) }
+        workedAtNs = Clock.monotonicNs()
         noteAnswer()
       } catch {
         isListening = false
@@ -167,8 +170,9 @@ final class PagingDatabase: Sendable {
         try store.reconcile(reports, nowNs: Clock.wallNs())
         reports = []
       }
-      // What came while the database was away is written before anything is sent: an end may be among it.
-      for _ in 0..<PagingDatabase.groupsMax where !waiting.isEmpty {
+      // In a storm the first page must not wait; what came while the database was away is written before anything is sent.
+      let wasAway = Clock.monotonicNs() - workedAtNs > PagingDatabase.awayNs
+      for _ in 0..<(wasAway ? PagingDatabase.groupsMax : 1) where !waiting.isEmpty {
         try apply(store)
         receive(thread.mailbox.take())
         // The commit may have taken so long that something was told meanwhile.

@@ -22,8 +22,9 @@ extension Store {
       for (receiver, kinds) in Dictionary(grouping: due, by: \.receiver).sorted(by: { $0.key < $1.key }) {
         let waiting = inFlight[receiver] ?? 0
         var slots = IncidentLimits.inFlightMax - waiting
-        let recently = said[receiver] ?? Said(count: 0, lastNs: 0)
-        var left = plan.messagesPerMinute - recently.count - waiting
+        let recently = said[receiver] ?? Said(count: 0, lastNs: 0, isStorm: false)
+        // Once a list went out, more of them follow slowly, and nothing beside them.
+        var left = recently.isStorm ? 0 : plan.messagesPerMinute - recently.count - waiting
         let mayBundle = left > 0 || (waiting == 0 && nowNs - recently.lastNs >= IncidentLimits.bundleNs)
         for due in kinds {
           for claim in due.claims(slots: slots, left: left, mayBundle: mayBundle) {
@@ -122,13 +123,16 @@ extension Store {
   private struct Said {
     var count: Int
     var lastNs: Int64
+    /// A list of pages was among them.
+    var isStorm: Bool
   }
 
   /// Pages that each receiver took within the last minute.
   private func said(_ nowNs: Int64) throws(StoreError) -> [String: Said] {
     let rows = try ask(
       """
-      select receiver, count(distinct coalesce(bundle, message_id)), max(settled) from signalbox.outbox
+      select receiver, count(distinct coalesce(bundle, message_id)), max(settled),
+        bool_or(bundle is not null and not is_digest and event in ('trigger', 'escalate')) from signalbox.outbox
       where state = 'delivered' and settled > $1::timestamptz - interval '1 minute'
         and (event in ('trigger', 'escalate') or bundle is not null)
       group by receiver
@@ -137,7 +141,9 @@ extension Store {
       (0..<rows.count).map { row in
         (
           rows.text(row, 0) ?? "",
-          Said(count: Int(rows.int(row, 1) ?? 0), lastNs: (rows.timeUs(row, 2) ?? 0) * 1000)
+          Said(
+            count: Int(rows.int(row, 1) ?? 0), lastNs: (rows.timeUs(row, 2) ?? 0) * 1000,
+            isStorm: rows.bool(row, 3) == true)
         )
       }, uniquingKeysWith: { first, _ in first })
   }
