@@ -109,7 +109,7 @@ let package = Package(
     tests("NVML", ["NVML", "FleetModel"]),
     tests("RPC", ["RPC"]),
     tests("Transport", ["Transport", "Files", "EventLoop", "TLS", "HTTP2", "RPC"], exclude: ["Interop"]),
-    tests("Rules", ["Rules", "RuleFiles", "FleetModel", "Files"]),
+    tests("Rules", ["Rules", "RuleFiles", "FleetModel", "Files", "Agent"]),
     tests("Postgres", ["Postgres", "Files"]),
     tests("Store", ["Store", "Postgres", "FleetModel"]),
     tests("Outbound", ["Outbound"]),

@@ -42,12 +42,113 @@ import Testing
     ("when: { metric: load.1, above: 1, samples: 7 of 5 }", "samples must be such as 5 of 6"),
     ("when: { all: [] }", "all needs at least one condition"),
     ("when: { ratio: [load.1, gpu.power_watts], above: 1 }", "are not in the same report"),
+    ("when: { ratio: [load.1], above: 1 }", "ratio needs two metrics"),
+    ("when: { ratio: [load.1, load.5] }", "needs exactly one of above, below, outside"),
+    ("when: { rate: load.1 }", "needs exactly one of above, below, outside"),
+    ("when: { forecast: disk.used_percent, reaches: 100 }", "a forecast has no 'within'"),
+    ("when: { metric: cpu.busy_percent, not_finite: false }", "not_finite can only be true"),
+    ("when: { metric: cpu.busy_percent, above: 1, every: 1m }", "every belongs to samples, which is missing here"),
+    ("when: { metric: cpu.busy_percent, above_mean: high }", "above_mean must be a number or a share such as 50%"),
+    ("when: { metric: cpu.busy_percent, above_mean: 2, last: 0 }", "last must be a whole number from 1"),
+    ("when: { metric: [a], above: 1 }", "a metric must be a single value"),
+    ("when: cpu.busy_percent above 80", "a condition must be keys with values"),
+    ("when: { stale: hosts }", "unknown stale 'hosts'; did you mean 'host'?"),
+    ("when: { stale: gpu, phase: starting }", "phase is asked of runs only"),
+    ("when: { live: gpu }", "unknown live 'gpu'; valid are run, process"),
+    ("when: { open: RES-1 }", "asks for 'RES-1', which is no rule"),
+    ("when: { run: { state: crashed } }", "unknown state 'crashed'"),
+    ("when: { episode: { state: holow } }", "unknown state 'holow'; did you mean 'hollow'?"),
+    ("when: { probe: { state: failed } }", "probe has no 'name'"),
+    ("when: { event: { count: 3 } }", "without one it means every event"),
+    ("when: { event: { kind: xid, code: many } }", "'many' in code is no number, no range such as 144-150"),
+    ("when: { event: { kind: xid, code: [79], apart: boot } }", "'boot' is no time for apart"),
+    ("when: { log: { text: a, among: b } }", "among and share belong together"),
+    ("when: { log: { text: a, usual: 1h } }", "usual belongs to times_usual"),
+    ("when: { log: { text: a, missing: 1h, times_usual: 2 } }", "one of them is asked at a time"),
+    ("when: { log: { text: a, redacted: maybe } }", "redacted must be true or false, not 'maybe'"),
+    ("when: { log: { text: a, count: 0 } }", "count must be a whole number from 1 to 1000000, not '0'"),
+    ("when: { log: { text: '' } }", "text is empty"),
+    ("when: { all: { metric: load.1, above: 1 } }", "all must be a list"),
+    ("scope: fleet, when: { metric: load.1, above: 1 }", "has scope fleet, which needs a condition such as"),
+    ("scope: fleet, when: { hosts: A-1, above: 1, at_least: 1 }", "hosts needs one of above and at_least"),
+    ("match: role, when: { metric: load.1, above: 1 }", "match must be labels with values"),
+    ("observe: 1, when: { metric: load.1, above: 1 }", "observe must be true or false"),
+    ("steps: { a: b }, when: { metric: load.1, above: 1 }", "steps must be a list"),
+    ("evidence: [top_proceses], when: { metric: load.1, above: 1 }", "did you mean 'top_processes'?"),
+    ("causes: [a]", "a rule has no 'when'"),
   ])
   func aMistakeIsOneSentenceWithItsPlace(rest: String, expected: String) throws {
     let mistakes = try Self.read(Self.rule(rest)).mistakes
     #expect(mistakes.count == 1)
     #expect(mistakes.first?.contains(expected) == true, "\(mistakes)")
     #expect(mistakes.first?.hasPrefix("site.yaml:1: ") == true)
+  }
+
+  @Test(arguments: [
+    ("id: A-1\ntitle: t\nseverity: P1\nwhen: { metric: load.1, above: 1 }", "begin the rule with '- '"),
+    ("just words", "a rule file is a list of rules, each beginning with '- id:'"),
+    ("lists: { a: [1] }", "a rule file has no 'rules'"),
+    ("lists: [1]\nrules: []", "lists must be names with lists of numbers"),
+    ("lists: { x: { 1: a, 1-2: b } }\nrules: []", "1 stands twice in the table x"),
+    ("lists: { x: { 79: fatl } }\nrules: []", "no rule names the list '$x.fatl'"),
+    ("- { id: a b, title: t, severity: P1, when: { metric: load.1, above: 1 } }", "'a b' is no id"),
+    ("- [a]", "a rule must be keys with values"),
+  ])
+  func aMistakeOfAWholeFileIsOneSentence(yaml: String, expected: String) throws {
+    let mistakes = try Self.read(yaml).mistakes
+    #expect(mistakes.contains { $0.contains(expected) && $0.hasPrefix("site.yaml:") }, "\(mistakes)")
+  }
+
+  @Test func anUnknownKeyHidesNoOtherMistake() throws {
+    let mistakes = try Self.read(Self.rule("when: { metric: cpu.busy_percent, abov: 80, for: 10min }")).mistakes
+    #expect(mistakes.count == 2)
+    #expect(
+      mistakes.contains { $0.contains("did you mean 'above'?") }
+        && mistakes.contains { $0.contains("did you mean '10m'?") })
+    let other = try Self.read(Self.rule("when: { metrik: load.1, above: 80, for: 10 }")).mistakes
+    #expect(other.count == 2 && other.contains { $0.contains("it has no unit") }, "\(other)")
+  }
+
+  @Test func aWordOfATableDecidesWhatACodeMeans() throws {
+    let rules = """
+      rules:
+        - { id: A-1, title: t, severity: P1, scope: device, when: { event: { kind: xid, code: $xid.fatal } } }
+        - { id: A-2, title: t, severity: P3, scope: device, when: { event: { kind: xid, code: $xid.application } } }
+      """
+    for (word, expected) in [("fatal", "A-1"), ("application", "A-2")] {
+      let engine = RuleEngine(
+        try Self.read("lists: { xid: { 31: application, 48: fatal, 79: \(word) } }\n\(rules)").set)
+      var event = Event()
+      event.timeNs = RuleEngineTests.start
+      event.kind = .xid
+      event.message = "Xid 79 on 0000:05:00: GPU has fallen off the bus"
+      var records = Records()
+      records.events = [event]
+      var batch = Batch()
+      batch.spooled = [SpooledRecords(lane: .live, firstSequence: 1, lastSequence: 1, records: records)]
+      #expect(RuleEngineTests.observe(engine, batch, 0).map(\.rule) == [expected])
+    }
+  }
+
+  /// Whoever copies an example of the manual gets a rule.
+  @Test func everyExampleOfTheManualIsRight() throws {
+    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent()
+    let manual = try String(contentsOf: root.appendingPathComponent("docs/rules.md"), encoding: .utf8)
+    let examples = manual.split(separator: "\n").filter { $0.hasPrefix("when: {") }
+    #expect(examples.count > 25)
+    for example in examples {
+      let yaml = """
+        lists: { xid: { 79: fatal, 31: application } }
+        rules:
+          - { id: RUN-05, title: t, severity: P3, when: { event: { kind: xid, code: [$xid.fatal, $xid.application] } } }
+          - id: A-1
+            title: t
+            severity: P3
+            \(example)
+        """
+      #expect(try Self.read(yaml).mistakes == [], "\(example)")
+    }
   }
 
   @Test func everyMistakeOfAFileIsTold() throws {

@@ -44,6 +44,16 @@ import Testing
     }
   }
 
+  @Test func everyMuteMeansARule() throws {
+    let set = try Self.pack().set
+    for rule in set.rules {
+      for name in rule.mutes {
+        let isMeant = set.rules.contains { $0.id == name || (name.hasSuffix("*") && $0.id.hasPrefix(name.dropLast())) }
+        #expect(isMeant, "\(rule.id) mutes \(name)")
+      }
+    }
+  }
+
   /// Rules of this project's own judgement are shown before they page anybody.
   @Test func whatIsOursOnlyObserves() throws {
     for rule in try Self.pack().set.rules where rule.source.split(separator: "; ").last?.hasSuffix("ours") == true {

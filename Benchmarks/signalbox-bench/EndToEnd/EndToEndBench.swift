@@ -4,7 +4,7 @@ internal import Files
 enum EndToEndBench {
   static let parts: [(name: String, run: @Sendable (Bench) throws -> Void)] = [
     ("ingest", IngestPart.run), ("logs", LogPart.run), ("agent", AgentPart.run), ("idle", IdlePart.run),
-    ("latency", LatencyPart.run), ("fleet", FleetPart.run),
+    ("latency", LatencyPart.run), ("fleet", FleetPart.run), ("rules", RulesBench.part),
   ]
 
   /// - Parameter names: parts in order; `--keep` keeps the directory with its database and logs.

@@ -16,6 +16,7 @@ struct Figures {
     "ingest_ratio", "log_ratio", "agent_cpu_s_per_gb", "collector_cpu_s_per_gb", "agent_resident_mib",
     "agent_private_mib", "agent_cpu_ms_per_sample_lean", "agent_cpu_ms_per_sample_full", "collector_kb_per_idle_agent",
     "commit_latency_p50_ms_1000_agents", "commit_latency_p99_ms_1000_agents", "fleet_status_ms_10000_hosts",
+    "rules_us_per_rule_sample", "rules_bytes_per_host",
   ]
 
   mutating func add(_ what: String, _ value: String, target: String = "") {

@@ -43,60 +43,89 @@ struct CompiledNode {
   var isOfLive = false
   var isInOrder = false
   var isCounted = false
+  /// Within a not: there, nothing known is something else than no.
+  var isNegated = false
   var isCounter = false
   var hasFilter = false
+
+  /// A comparison that needs nothing but the report; where it does not hold, samples are not remembered either.
+  var isStateless: Bool {
+    operation == .measure && !isCounted && average == 0
+      && (measure == .value && comparison.isStateless || measure == .against && baseline == .peers)
+  }
 
   var isLeaf: Bool { operation.rawValue > Operation.not.rawValue }
 }
 
 /// A rule as the engine runs it.
+///
+/// All that is read for each sample is constant: a variable of an object is guarded anew at each look.
 final class CompiledRule {
   let rule: Rule
   let place: Int
-  private(set) var nodes: [CompiledNode] = []
-  private(set) var children: [Int] = []
-  private(set) var filters: [Int: Wildcard] = [:]
-  private(set) var names: [Int: String] = [:]
-  private(set) var occurrences: [(node: Int, occurrence: Occurrence)] = []
+  let nodes: [CompiledNode]
+  let children: [Int]
+  let filters: [Int: Wildcard]
+  let names: [Int: String]
+  let occurrences: [(node: Int, occurrence: Occurrence)]
   /// Lines of which those of an occurrence are a share.
-  private(set) var wholes: [(node: Int, query: LineQuery)] = []
+  let wholes: [(node: Int, query: LineQuery)]
   /// Places of the rules that it asks about, by condition.
   private(set) var others: [Int: Int] = [:]
-  private var otherNames: [(node: Int, rule: String)] = []
-  private(set) var root = 0
-  private(set) var until: Int?
+  private let otherNames: [(node: Int, rule: String)]
+  let root: Int
+  let until: Int?
   /// What one incident is about; runs stand for jobs.
   let scope: EntityKind
   /// Its conditions all read one kind of report about the scope itself: nothing of them need be remembered.
-  private(set) var isPlain = false
-  /// Plain, with a single comparison of the sample's own value.
-  private(set) var isSimple = false
+  let isPlain: Bool
+  /// While nothing is remembered of it, no report makes it true.
+  let restsFalse: Bool
   /// Time alone can change it.
-  private(set) var isTimed = false
+  let isTimed: Bool
   /// Even where nothing is remembered: silence begins by itself.
-  private(set) var watchesSilence = false
+  let watchesSilence: Bool
   /// Asks whether hosts are silent.
-  private(set) var watchesHost = false
+  let watchesHost: Bool
 
   /// - Parameter values: gives a metric its place among the values of a report.
   init(_ rule: Rule, place: Int, values: (RuleMetric) -> Int) {
     self.rule = rule
     self.place = place
-    scope = rule.scope == .job ? .run : rule.scope
-    root = add(rule.when, values)
-    until = rule.until.map { add($0, values) }
+    let scope = rule.scope == .job ? EntityKind.run : rule.scope
+    self.scope = scope
+    var parts = CompiledParts(scope: scope)
+    let root = parts.add(rule.when, values)
+    self.root = root
+    until = rule.until.map { parts.add($0, values) }
+    let (nodes, children) = (parts.nodes, parts.children)
+    self.nodes = nodes
+    self.children = children
+    filters = parts.filters
+    names = parts.names
+    occurrences = parts.occurrences
+    wholes = parts.wholes
+    otherNames = parts.otherNames
     let leaves = nodes.filter(\.isLeaf)
-    isPlain = leaves.allSatisfy {
-      $0.operation == .measure && $0.family == leaves[0].family && $0.kind == scope
-    }
-    isSimple =
-      isPlain && nodes.count == 1 && nodes[0].measure == .value && nodes[0].of == 0 && !nodes[0].hasFilter
-      && !nodes[0].isCounted && nodes[0].average == 0 && nodes[0].comparison.isStateless
+    isPlain = leaves.allSatisfy { $0.operation == .measure && $0.family == leaves[0].family && $0.kind == scope }
     isTimed = leaves.contains { $0.operation != .measure && $0.operation != .hosts }
     watchesSilence =
       leaves.contains { $0.operation == .stale || $0.operation == .absent }
       || leaves.allSatisfy { $0.operation == .open || $0.operation == .live }
     watchesHost = leaves.contains { $0.operation == .stale && $0.kind == .host }
+    restsFalse = !Self.canHoldAtRest(root, nodes, children)
+  }
+
+  /// Whether it could be true with nothing remembered: no number compares, nothing has happened.
+  private static func canHoldAtRest(_ place: Int, _ nodes: [CompiledNode], _ children: [Int]) -> Bool {
+    let node = nodes[place]
+    switch node.operation {
+    case .all: return node.children.allSatisfy { canHoldAtRest(children[$0], nodes, children) }
+    case .any: return node.children.contains { canHoldAtRest(children[$0], nodes, children) }
+    // Silence begins between reports: time asks for it.
+    case .measure, .occurrence, .absent, .stale: return false
+    case .not, .hosts, .live, .open: return true
+    }
   }
 
   /// - Parameter places: of all rules, by their ids.
@@ -110,131 +139,67 @@ final class CompiledRule {
       (nodes[$0].operation == .measure || nodes[$0].operation == .absent) && nodes[$0].family == family
     }
   }
-
-  private func add(_ condition: Condition, _ values: (RuleMetric) -> Int) -> Int {
-    let place = nodes.count
-    nodes.append(CompiledNode(operation: .hosts))
-    var node = CompiledNode(operation: .hosts)
-    node.kind = scope
-    switch condition {
-    case .all(let parts, let holdNs, let inOrder):
-      group(&node, .all, parts, holdNs, values)
-      node.isInOrder = inOrder
-    case .any(let parts, let holdNs): group(&node, .any, parts, holdNs, values)
-    case .not(let part, let holdNs): group(&node, .not, [part], holdNs, values)
-    case .measure(let measurement, let comparison, let holding):
-      node.operation = .measure
-      fill(&node, measurement, values)
-      node.comparison = comparison
-      node.holdNs = holding.holdNs
-      node.wanted = holding.wanted
-      node.of = holding.of
-      node.everyNs = holding.everyNs
-      node.average = measurement.average
-      if holding.count > 0 {
-        node.isCounted = true
-        node.amount = Double(holding.count)
-        node.windowNs = holding.withinNs
-      }
-      filter(place, measurement.of, &node)
-      names[place] = measurement.metric.name
-    case .absent(let metric, let forNs, let wildcard):
-      node.operation = .absent
-      node.kind = metric.kind
-      node.family = metric.reader.family
-      node.value = values(metric)
-      node.windowNs = forNs
-      filter(place, wildcard, &node)
-      names[place] = metric.name
-    case .stale(let staleness):
-      node.operation = .stale
-      node.kind = staleness.kind
-      node.windowNs = staleness.forNs
-      node.amount = staleness.intervals
-      node.phase = staleness.phase
-    case .live(let kind, let withinNs):
-      node.operation = .live
-      node.kind = kind
-      node.windowNs = withinNs
-    case .open(let rule):
-      node.operation = .open
-      otherNames.append((place, rule))
-    case .occurrence(let occurrence, let counting): fill(&node, place, occurrence, counting)
-    case .hosts(let rule, let share):
-      node.amount = share.limit
-      node.isShare = share.isShare
-      node.includesLimit = share.includesLimit
-      node.isOfLive = share.isOfLive
-      otherNames.append((place, rule))
-    }
-    nodes[place] = node
-    return place
-  }
-
-  private func fill(_ node: inout CompiledNode, _ place: Int, _ occurrence: Occurrence, _ counting: Counting) {
-    node.operation = .occurrence
-    // What happens to a part of what the rule is about is counted for all of its host.
-    node.kind = occurrence.kind == scope ? scope : .host
-    node.windowNs = counting.withinNs
-    node.amount = Double(counting.count)
-    node.apartNs = counting.apartNs
-    node.isApartByBoot = counting.isApartByBoot
-    node.missingNs = counting.missingNs
-    if node.missingNs > 0 { node.amount = counting.intervals }
-    if let among = counting.among {
-      node.isAmong = true
-      node.limit = counting.share
-      wholes.append((place, among))
-    } else if counting.timesUsual > 0 {
-      node.limit = counting.timesUsual
-      node.perNs = counting.usualNs
-    }
-    occurrences.append((place, occurrence))
-  }
-
-  private func group(
-    _ node: inout CompiledNode, _ operation: CompiledNode.Operation, _ parts: [Condition], _ holdNs: Int64,
-    _ values: (RuleMetric) -> Int
-  ) {
-    node.operation = operation
-    node.holdNs = holdNs
-    let places = parts.map { add($0, values) }
-    node.children = children.count..<children.count + places.count
-    children += places
-  }
-
-  private func fill(_ node: inout CompiledNode, _ measurement: Measurement, _ values: (RuleMetric) -> Int) {
-    node.kind = measurement.metric.kind
-    node.family = measurement.metric.reader.family
-    node.value = values(measurement.metric)
-    node.isCounter = measurement.metric.name.hasSuffix("_total")
-    switch measurement.kind {
-    case .value: node.measure = .value
-    case .rate(let perNs, let overNs):
-      node.measure = .rate
-      node.perNs = perNs
-      node.windowNs = overNs
-    case .ratio(let other):
-      node.measure = .ratio
-      node.second = values(other)
-    case .forecast(let withinNs, let overNs):
-      node.measure = .forecast
-      node.perNs = withinNs
-      node.windowNs = overNs
-    case .against(let baseline, let last):
-      node.measure = .against
-      node.baseline = baseline
-      node.last = last
-    }
-  }
-
-  private func filter(_ place: Int, _ wildcard: Wildcard?, _ node: inout CompiledNode) {
-    filters[place] = wildcard
-    node.hasFilter = wildcard != nil
-  }
 }
 
 extension Comparison {
   /// Needs nothing but the value.
   fileprivate var isStateless: Bool { if case .changed = self { false } else { true } }
+}
+
+/// A rule that reads one kind of report, with what can be said of it by a look at the values alone.
+struct FamilyReader {
+  let rule: CompiledRule
+  let place: Int
+  /// Its conditions that read the report.
+  let leaves: [Int]
+  private let tests: [QuickTest]
+  /// While nothing is remembered of the rule, only values that are notable can change that.
+  let isQuick: Bool
+
+  init(_ rule: CompiledRule, _ leaves: [Int]) {
+    self.rule = rule
+    self.leaves = leaves
+    place = rule.place
+    tests = leaves.compactMap { QuickTest(rule.nodes[$0]) }
+    isQuick = rule.restsFalse && tests.count == leaves.count
+  }
+
+  @inline(__always)
+  func isNotable(_ values: [Double], _ peers: [Double]) -> Bool {
+    for test in tests where test.isNotable(values, peers) { return true }
+    return false
+  }
+}
+
+/// A condition that needs nothing but the report.
+private struct QuickTest {
+  private let value: Int
+  private let comparison: Comparison
+  private let isOfPeers: Bool
+  /// Nothing known would be noted, too.
+  private let notesUnknown: Bool
+  private let isAbsence: Bool
+
+  /// nil where the condition has a past.
+  init?(_ node: CompiledNode) {
+    isAbsence = node.operation == .absent && !node.hasFilter
+    guard isAbsence || node.isStateless else { return nil }
+    value = node.value
+    comparison = node.comparison
+    isOfPeers = node.measure == .against
+    notesUnknown = node.isNegated
+  }
+
+  @inline(__always)
+  func isNotable(_ values: [Double], _ peers: [Double]) -> Bool {
+    var number = values[value]
+    if isAbsence { return number.isNaN }
+    if isOfPeers { number = value < peers.count && peers[value] > 0 ? number / peers[value] : .nan }
+    switch comparison {
+    case .above(let limit): if number > limit { return true }
+    case .below(let limit): if number < limit { return true }
+    default: if comparison.holds(number) == true { return true }
+    }
+    return notesUnknown && number.isNaN
+  }
 }

@@ -139,8 +139,6 @@ package enum RuleLimits {
   static let medianSamples: Int64 = 30
   /// Intervals before the usual one is guessed: from the longest of them until there are as many as of a median.
   static let intervalSamples: Int64 = 5
-  /// A value of another thing that is older is no peer's.
-  static let peerNs: Int64 = 120_000_000_000
   /// A boot time that is worked out anew each second wavers by less.
   static let bootSlackNs: Int64 = 30_000_000_000
   /// Kinds of runs of a host whose lengths are kept.

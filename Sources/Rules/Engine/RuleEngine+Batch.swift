@@ -26,6 +26,7 @@ extension RuleEngine {
       if sample.uptimeSeconds.isFinite { host.bootNs = sample.timeNs - Int64(sample.uptimeSeconds) * 1_000_000_000 }
       process(.host, host, 0, sample.timeNs)
     }
+    if asksForPeers { notePeers(records.gpus) }
     for sample in records.gpus { observeThing(.gpu, String(sample.index), sample.timeNs, host) { observe(sample) } }
     for sample in records.disks { observeThing(.disk, sample.mountPoint, sample.timeNs, host) { observe(sample) } }
     for sample in records.networks {
@@ -92,7 +93,27 @@ extension RuleEngine {
     for place in readers.indices { values[place] = read(readers[place]) }
   }
 
+  /// GPUs of one batch were sampled at one time: what each says is held against the others.
+  private func notePeers(_ samples: [GPUSample]) {
+    let readers = readers[Int(MetricFamily.gpu.rawValue)]
+    peerValues = [Double](repeating: .nan, count: samples.count > 1 ? readers.count : 0)
+    if samples.count < 2 { return }
+    for place in readers.indices {
+      guard case .gpu(let read) = readers[place] else { continue }
+      var count = 0
+      var best = Double.nan
+      for sample in samples {
+        let value = read(sample)
+        if value.isNaN { continue }
+        count += 1
+        best = best.isNaN ? value : max(best, value)
+      }
+      if count > 1 { peerValues[place] = best }
+    }
+  }
+
   private func isNewer(_ timeNs: Int64, _ entity: Int, _ host: HostState) -> Bool {
+    isFirstSample = host.entities[entity].markNs == 0
     guard timeNs > host.entities[entity].markNs else { return false }
     host.entities[entity].markNs = timeNs
     return true
@@ -106,6 +127,7 @@ extension RuleEngine {
       return nil
     }
     let mark = host.entities[entity].markNs
+    isFirstSample = mark == 0
     guard timeNs > mark || (orSame && timeNs == mark) else { return nil }
     host.entities[entity].markNs = timeNs
     return entity

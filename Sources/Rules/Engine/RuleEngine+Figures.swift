@@ -24,7 +24,13 @@ extension RuleEngine {
       let records = part.records
       return sum + records.hosts.count * rules(.host) + records.gpus.count * rules(.gpu)
         + records.disks.count * rules(.disk) + records.networks.count * rules(.interface)
-        + records.processes.count * rules(.process)
+        + records.processes.count * rules(.process) + records.steps.count * rules(.training)
     }
+  }
+
+  /// For measurements: how many numbers each rule remembers of a host, most first.
+  package func remembered(of host: HostID) -> [(rule: String, count: Int)] {
+    guard let state = hosts[host] else { return [] }
+    return rules.map { ($0.rule.id, state.slots.places($0.place).count) }.filter { $0.1 > 0 }.sorted { $0.1 > $1.1 }
   }
 }

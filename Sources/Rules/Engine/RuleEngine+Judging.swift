@@ -16,7 +16,6 @@ extension RuleEngine {
   /// Numbers below this belong to a measure.
   static let measureSubs = 64
   static let truthSub = 64
-  static let valueSub = 65
   static let holdSub = 66
   static let samplesSub = 67
   static let untilSub = 68
@@ -31,16 +30,20 @@ extension RuleEngine {
 
   /// A report's values are at hand: runs every rule that reads one of them.
   func process(_ family: MetricFamily, _ host: HostState, _ entity: Int, _ timeNs: Int64) {
-    for (rule, leaves) in byFamily[Int(family.rawValue)] {
-      if host.isExcluded(rule.place) { continue }
-      if rule.isSimple, !host.slots.isActive(rule.place) {
-        let node = rule.nodes[0]
-        if node.comparison.holds(values[node.value]) != true { continue }
-      }
+    let readers = byFamily[Int(family.rawValue)]
+    // Each look at a variable of an object is guarded: most rules need these three and no more.
+    let (values, peers) = (values, peerValues)
+    let hasExcluded = !host.excluded.isEmpty
+    for index in readers.indices {
+      let place = readers[index].place
+      if hasExcluded, host.isExcluded(place) { continue }
+      if readers[index].isQuick, !host.slots.isActive(place), !readers[index].isNotable(values, peers) { continue }
+      let rule = readers[index].rule
       if rule.isPlain {
         judge(rule, host, entity, timeNs)
       } else {
-        for leaf in leaves { remember(rule, leaf, host, entity, timeNs) }
+        for leaf in readers[index].leaves { remember(rule, leaf, host, entity, timeNs) }
+        if rule.restsFalse, !host.slots.isActive(place) { continue }
         judge(rule, host, because: entity, timeNs)
       }
     }
@@ -124,7 +127,9 @@ extension RuleEngine {
     guard leaf.operation == .measure else { return nil }
     if rule.isPlain { return values[leaf.value] }
     let place = leaf.kind == host.entities[entity].kind ? entity : 0
-    return host.slots[SlotTable.key(rule.place, node, place, Self.valueSub)]?.number
+    guard let slot = host.slots[SlotTable.key(rule.place, node, place, Self.truthSub)] else { return nil }
+    let value = Double(bitPattern: UInt64(bitPattern: slot.a))
+    return value.isNaN && !value.isWrittenNaN ? nil : value
   }
 
   // MARK: truth
@@ -209,27 +214,30 @@ extension RuleEngine {
   private func remember(_ rule: CompiledRule, _ place: Int, _ host: HostState, _ entity: Int, _ timeNs: Int64) {
     let node = rule.nodes[place]
     guard passes(rule, place, node, host, entity) else { return }
-    guard node.operation == .measure else {
-      if !values[node.value].isNaN {
-        host.slots.set(SlotTable.key(rule.place, place, entity, Self.truthSub), timeNs, 0)
-      }
-      return
-    }
+    let key = SlotTable.key(rule.place, place, entity, Self.truthSub)
+    guard node.operation == .measure else { return rememberAbsence(values[node.value].isNaN, rule, key, host, timeNs) }
     let at = Judgement(rule: rule, host: host, entity: entity, timeNs: timeNs)
     let raw = measured(rule, place, node, host, entity, timeNs)
     let held = hold(raw, place, node.holdNs, at)
-    let key = SlotTable.key(rule.place, place, entity, Self.truthSub)
-    // A plain no is what a thing without a note means.
+    let isActive = host.slots.isActive(rule.place)
+    // A plain no is what a thing without a note means; what never said anything need not be noted where no not asks.
     if raw == .no, held == .no {
-      guard host.slots.isActive(rule.place) else { return }
-      host.slots[key] = nil
-      host.slots[SlotTable.key(rule.place, place, entity, Self.valueSub)] = nil
-    } else {
-      host.slots.set(key, timeNs, Int64(raw.rawValue) | Int64(held.rawValue) << 8)
-      var value = Slot(key: SlotTable.key(rule.place, place, entity, Self.valueSub), a: timeNs, b: 0)
-      value.number = values[node.value]
-      // A value that says nothing does not stand for the last one that did.
-      if !value.number.isNaN || value.number.isWrittenNaN { host.slots[value.key] = value }
+      if isActive { host.slots[key] = nil }
+    } else if raw != .unknown || node.isNegated || (isActive && host.slots[key] != nil) {
+      host.slots.set(
+        key, Int64(bitPattern: values[node.value].bitPattern), Int64(raw.rawValue) | Int64(held.rawValue) << 8)
+    }
+  }
+
+  /// A number that is there leaves no note; one that has gone, since when; one that was never there, that.
+  private func rememberAbsence(
+    _ isAbsent: Bool, _ rule: CompiledRule, _ key: UInt64, _ host: HostState, _ timeNs: Int64
+  ) {
+    let isActive = host.slots.isActive(rule.place)
+    if !isAbsent {
+      if isActive { host.slots[key] = nil }
+    } else if !isActive || host.slots[key] == nil {
+      host.slots.set(key, timeNs, isFirstSample ? 1 : 0)
     }
   }
 
@@ -256,12 +264,17 @@ extension RuleEngine {
       return slot.a > arrivedNs ? .yes : .no
     case .stale: return staleness(place, node, at, entity)
     case .absent:
-      guard let slot = host.slots[SlotTable.key(rule.place, place, entity, Self.truthSub)] else { return .unknown }
-      return at.timeNs - slot.a >= node.windowNs ? .yes : .no
+      let slot =
+        host.slots.isActive(rule.place) ? host.slots[SlotTable.key(rule.place, place, entity, Self.truthSub)] : nil
+      if slot?.b == 1 { return .unknown }
+      let since = slot?.a ?? host.entities[entity].markNs
+      return since == 0 ? .unknown : at.timeNs - since >= node.windowNs ? .yes : .no
     default:
       let entityMark = host.entities[entity].markNs
       if at.timeNs - entityMark > max(RuleLimits.freshNs, node.holdNs) { return .unknown }
-      guard let slot = host.slots[SlotTable.key(rule.place, place, entity, Self.truthSub)] else { return .no }
+      guard host.slots.isActive(rule.place),
+        let slot = host.slots[SlotTable.key(rule.place, place, entity, Self.truthSub)]
+      else { return .no }
       return Truth(rawValue: UInt8(truncatingIfNeeded: at.ignoresHolds ? slot.b : slot.b >> 8)) ?? .unknown
     }
   }

@@ -123,7 +123,7 @@ extension RuleEngine {
 
   /// Change a ns since the newest remembered value that is old enough; NaN until there is one.
   ///
-  /// Five values a quarter of the window apart are remembered. A counter that falls has begun anew.
+  /// Values a quarter of the window apart are remembered, or half of it. A counter that falls has begun anew.
   private func slope(
     _ rule: CompiledRule, _ place: Int, _ node: CompiledNode, _ host: HostState, _ entity: Int, _ timeNs: Int64,
     _ value: Double, leastSpanNs: Int64
@@ -136,7 +136,9 @@ extension RuleEngine {
     while anchors.count > 1, timeNs - anchors[1].a >= node.windowNs { anchors.removeFirst() }
     // A value from before a long silence tells nothing of the window.
     if let first = anchors.first, timeNs - first.a > 2 * node.windowNs { anchors = [] }
-    let mustKeep = anchors.last.map { timeNs - $0.a >= node.windowNs / 4 } ?? true
+    // Of probes there are few; of each host's GPUs and disks, half as many values must do.
+    let spacingNs = node.windowNs / (node.kind == .probe ? 4 : 2)
+    let mustKeep = anchors.last.map { timeNs - $0.a >= spacingNs } ?? true
     if mustKeep || anchors.count != places.count {
       if mustKeep {
         var slot = Slot(key: key, a: timeNs, b: 0)

@@ -6,6 +6,7 @@ extension RuleEngine {
     _ timeNs: Int64
   ) -> Double? {
     guard value.isFinite else { return nil }
+    if node.baseline == .peers { return shareOfPeers(value, node) }
     let key = SlotTable.key(rule.place, place, entity)
     switch node.baseline {
     case .median: return Self.share(value, observe(value, 0.5, host, rule.place, place, entity))
@@ -16,7 +17,7 @@ extension RuleEngine {
     case .maximum: return Self.share(value, maximum(value, node.last, key, host))
     case .start: return Self.share(value, start(value, node.last, key, host))
     case .best: return Self.share(value, best(value, node.last, key, host))
-    case .peers: return peers(value, rule, place, key, host, timeNs)
+    case .peers: return nil
     case .sinceLow: return since(value, key, host) { value < $0 }
     case .sinceHigh: return since(value, key, host) { value > $0 }
     }
@@ -101,21 +102,9 @@ extension RuleEngine {
     return before
   }
 
-  private func peers(
-    _ value: Double, _ rule: CompiledRule, _ place: Int, _ key: UInt64, _ host: HostState, _ timeNs: Int64
-  ) -> Double? {
-    var own = Slot(key: key, a: timeNs, b: 0)
-    own.number = value
-    host.slots[key] = own
-    var best = value
-    var count = 0
-    for index in host.slots.things(rule.place, place) {
-      let slot = host.slots.slots[index]
-      guard SlotTable.sub(slot.key) == 0, timeNs - slot.a < RuleLimits.peerNs else { continue }
-      count += 1
-      best = max(best, slot.number)
-    }
-    return count > 1 ? Self.share(value, best) : nil
+  /// Of the fastest of the batch; nil where it is the only one.
+  func shareOfPeers(_ value: Double, _ node: CompiledNode) -> Double? {
+    node.value < peerValues.count ? Self.share(value, peerValues[node.value]) : nil
   }
 
   private func since(_ value: Double, _ key: UInt64, _ host: HostState, isBetter: (Double) -> Bool) -> Double {

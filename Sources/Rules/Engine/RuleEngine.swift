@@ -13,7 +13,7 @@ package final class RuleEngine {
   /// Rules of the whole fleet keep their state here.
   var fleet = HostState(id: HostID(high: 0, low: 0), name: "fleet", labels: [:])
   /// Rules that read a kind of report, with the conditions that do.
-  var byFamily: [[(rule: CompiledRule, leaves: [Int])]] = []
+  var byFamily: [[FamilyReader]] = []
   /// How each kind of report's values are read.
   var readers: [[MetricReader]] = []
   var lineMatcher = LineMatcher([])
@@ -30,6 +30,11 @@ package final class RuleEngine {
 
   /// Of the report at hand.
   var values: [Double] = []
+  /// The largest of each value among the GPUs of the batch at hand, where more than one tells it; else NaN.
+  var peerValues: [Double] = []
+  var asksForPeers = false
+  /// The thing at hand has not been told of before.
+  var isFirstSample = false
   /// What is said if the fact at hand opens something.
   var occasion: Evidence?
   var transitions: [Transition] = []
@@ -156,9 +161,10 @@ package final class RuleEngine {
     byFamily = MetricFamily.allCases.map { family in
       rules.compactMap { rule in
         let leaves = rule.leaves(of: family)
-        return leaves.isEmpty ? nil : (rule, leaves)
+        return leaves.isEmpty ? nil : FamilyReader(rule, leaves)
       }
     }
+    asksForPeers = rules.contains { $0.nodes.contains { $0.measure == .against && $0.baseline == .peers } }
     timedRules = rules.filter { $0.isTimed }
     fleetRules = rules.filter { $0.rule.scope == .fleet }
     needsProgress = !readers[Int(MetricFamily.progress.rawValue)].isEmpty

@@ -70,6 +70,8 @@ struct SlotTable: Equatable {
         if exists {
           slots[place] = newValue
         } else {
+          // Room for a few: doubling would leave half of it empty on each of many hosts.
+          if slots.count == slots.capacity { slots.reserveCapacity(slots.count + max(4, slots.count / 8)) }
           slots.insert(newValue, at: place)
           mark(Self.rule(key))
         }

@@ -94,6 +94,9 @@ extension RuleReader {
     for (key, baseline, isAbove, _) in RuleKeys.past {
       guard let value = fields[key] else { continue }
       let limit = share(value, key).value
+      if baseline == .peers, metric.kind != .gpu {
+        mistake(value.line, "\(key) is asked of GPUs only, \(metric.name) is of a \(metric.kind.word)")
+      }
       comparisons.append((.against(baseline, last: last), isAbove ? .above(limit) : .below(limit)))
     }
     guard comparisons.count == 1 else {

@@ -31,9 +31,17 @@ package struct Wildcard: Sendable, Hashable {
   }
 
   package func matches(_ name: String) -> Bool {
-    let bytes = Array(name.utf8)
+    matches(name.utf8.span)
+  }
+
+  private func matches(_ bytes: Span<UInt8>) -> Bool {
     let slash = UInt8(ascii: "/")
-    var at = isForWholePath ? 0 : (bytes.lastIndex(of: slash).map { $0 + 1 } ?? 0)
+    var at = 0
+    if !isForWholePath {
+      for place in bytes.indices where bytes[place] == slash { at = place + 1 }
+    }
+    // Most names differ at once.
+    if case .byte(let first)? = tokens.first, at < bytes.count, bytes[at] != first { return false }
     var token = 0
     // Where to go on after a mismatch: the last `*` of its component, and the last `**`.
     var star: (token: Int, at: Int)?
