@@ -7,7 +7,7 @@ import Foundation
 /// Samples are the agent's own, of a recorded /proc tree; training files are recorded, and the agent's own readers read them as
 /// they grow. One run follows the other, all day; the agent is updated at noon, the host boots once.
 struct HealthyDay {
-  static let stepNs: Int64 = 10_000_000_000
+  static let stepNs: Int64 = 60_000_000_000
   static let startNs: Int64 = 1_760_000_000_000_000_000
   static let lengthNs: Int64 = 86_400_000_000_000
 
@@ -39,8 +39,8 @@ struct HealthyDay {
   /// What the host reports at a time of the day; nil while it is away.
   mutating func batch(at dayNs: Int64) -> Batch? {
     let timeNs = Self.startNs + dayNs
-    // An update of the agent at noon, a boot in the evening.
-    if (43_200_000_000_000..<43_225_000_000_000).contains(dayNs) { return nil }
+    // An update of the agent at noon, a boot in the evening, whatever runs.
+    if (43_200_000_000_000..<43_230_000_000_000).contains(dayNs) { return nil }
     if (72_000_000_000_000..<72_180_000_000_000).contains(dayNs) {
       runs = []
       return nil
@@ -202,17 +202,17 @@ struct HealthyDay {
       ("INFO trainer: Iteration \(samples)/100000: reward 0.12 loss 0.03", .info),
       ("INFO collector: Collected prices for SPY", .info), ("INFO: 10.0.0.7 - \"GET / HTTP/1.1\" 200 OK", .info),
     ]
-    if samples % 30 == 0 {
+    if samples % 5 == 0 {
       texts.append(("INFO trainer: Checkpoint saved at iteration \(samples) in /srv/ckpt", .info))
     }
-    if samples % 60 == 0 {
+    if samples % 10 == 0 {
       texts.append(("INFO collector: Collection cycle complete: {'success': 12, 'failed': 0}", .info))
     }
-    if samples % 180 == 7 { texts.append(("ERROR downloader: attempt 1 timed out, trying again", .error)) }
-    if samples % 400 == 9 {
+    if samples % 60 == 7 { texts.append(("ERROR downloader: attempt 1 timed out, trying again", .error)) }
+    if samples % 130 == 9 {
       texts.append(("WARNING trainer: No improvement in validation Sharpe. Patience: 1/3", .warn))
     }
-    if samples % 700 == 11 {
+    if samples % 230 == 11 {
       texts.append(("INFO: 10.0.0.7 - \"GET /api/v1/runs/none HTTP/1.1\" 404 Not Found", .info))
     }
     var delta = FileDelta(

@@ -268,7 +268,10 @@ extension RuleEngine {
         host.slots.isActive(rule.place) ? host.slots[SlotTable.key(rule.place, place, entity, Self.truthSub)] : nil
       if slot?.b == 1 { return .unknown }
       let since = slot?.a ?? host.entities[entity].markNs
-      return since == 0 ? .unknown : at.timeNs - since >= node.windowNs ? .yes : .no
+      // While the host itself is silent, nothing of it is missing.
+      let mark = host.entities[0].markNs
+      let last = mark > 0 ? min(mark, at.timeNs) : at.timeNs
+      return since == 0 ? .unknown : last - since >= node.windowNs ? .yes : .no
     default:
       let entityMark = host.entities[entity].markNs
       if at.timeNs - entityMark > max(RuleLimits.freshNs, node.holdNs) { return .unknown }

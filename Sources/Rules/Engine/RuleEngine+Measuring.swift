@@ -123,7 +123,7 @@ extension RuleEngine {
 
   /// Change a ns since the newest remembered value that is old enough; NaN until there is one.
   ///
-  /// Values a quarter of the window apart are remembered, or half of it. A counter that falls has begun anew.
+  /// Values a part of the window apart are remembered. A counter that falls has begun anew.
   private func slope(
     _ rule: CompiledRule, _ place: Int, _ node: CompiledNode, _ host: HostState, _ entity: Int, _ timeNs: Int64,
     _ value: Double, leastSpanNs: Int64
@@ -131,13 +131,16 @@ extension RuleEngine {
     if value.isNaN { return .nan }
     let key = SlotTable.key(rule.place, place, entity)
     var places = host.slots.numbers(rule.place, place, entity, below: Self.measureSubs)
+    // Of probes there are few; of each host's GPUs and disks, fewer values must do.
+    let spacingNs = node.windowNs / (node.kind == .probe ? 4 : node.measure == .forecast ? 2 : 1)
+    if let first = host.slots.unchanged(places, timeNs, node.windowNs, spacingNs), !node.isCounter {
+      return timeNs - first.a >= max(leastSpanNs, 1) ? (value - first.number) / Double(timeNs - first.a) : .nan
+    }
     var anchors = places.map { host.slots.slots[$0] }
     if node.isCounter, let last = anchors.last, value < last.number { anchors = [] }
     while anchors.count > 1, timeNs - anchors[1].a >= node.windowNs { anchors.removeFirst() }
     // A value from before a long silence tells nothing of the window.
-    if let first = anchors.first, timeNs - first.a > 2 * node.windowNs { anchors = [] }
-    // Of probes there are few; of each host's GPUs and disks, half as many values must do.
-    let spacingNs = node.windowNs / (node.kind == .probe ? 4 : 2)
+    if let first = anchors.first, timeNs - first.a > 3 * node.windowNs { anchors = [] }
     let mustKeep = anchors.last.map { timeNs - $0.a >= spacingNs } ?? true
     if mustKeep || anchors.count != places.count {
       if mustKeep {
@@ -154,5 +157,4 @@ extension RuleEngine {
     guard let first = anchors.first, timeNs - first.a >= max(leastSpanNs, 1) else { return .nan }
     return (value - first.number) / Double(timeNs - first.a)
   }
-
 }

@@ -10,7 +10,8 @@ extension RuleEngine {
     if thing.markNs == 0 { return .no }
     var since = thing.markNs
     switch node.phase {
-    case .any: if thing.hasEnded { return .no }
+    // A run of before the boot is not stalled: it is gone.
+    case .any: if thing.hasEnded || (node.kind == .run && host.bootNs > thing.markNs) { return .no }
     case .declared: if thing.hasEnded || !thing.marks.contains(.declared) { return .no }
     case .starting:
       if thing.hasEnded || thing.marks.contains(.progressed) { return .no }

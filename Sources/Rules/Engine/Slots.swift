@@ -92,6 +92,14 @@ struct SlotTable: Equatable {
     return low..<high
   }
 
+  /// The oldest of the values of a window, where none of them is too old and it is too early for another one.
+  func unchanged(_ places: Range<Int>, _ timeNs: Int64, _ windowNs: Int64, _ spacingNs: Int64) -> Slot? {
+    guard !places.isEmpty, timeNs - slots[places.upperBound - 1].a < spacingNs else { return nil }
+    if places.count > 1, timeNs - slots[places.lowerBound + 1].a >= windowNs { return nil }
+    let first = slots[places.lowerBound]
+    return timeNs - first.a > 3 * windowNs ? nil : first
+  }
+
   /// Places of all that a condition remembers, of all things.
   func things(_ rule: Int, _ node: Int) -> Range<Int> {
     let low = lowerBound(Self.key(rule, node, 0))

@@ -61,7 +61,7 @@ extension RuleReader {
       return condition(value).map { .not($0, holdNs: time(fields, "for", 0)) }
     default:
       let parts = list(value, subject).compactMap { condition($0) }
-      if parts.isEmpty { mistake(line, "\(subject) needs at least one condition") }
+      if parts.isEmpty, value.list?.isEmpty == true { mistake(line, "\(subject) needs at least one condition") }
       let holdNs = time(fields, "for", 0)
       let inOrder = fields["in_order"].map { flag($0, "in_order") } ?? false
       return subject == "all" ? .all(parts, holdNs: holdNs, inOrder: inOrder) : .any(parts, holdNs: holdNs)
@@ -180,6 +180,7 @@ extension RuleReader {
 
   mutating func metric(_ node: DocumentNode) -> RuleMetric? {
     let name = text(node, "a metric")
+    if name.isEmpty { return nil }
     if let metric = MetricCatalogue.metric(name) { return metric }
     let hint = MetricCatalogue.nearest(to: name).map { "did you mean '\($0)'?" } ?? "signalbox rules metrics lists them"
     mistake(node.line, "unknown metric '\(name)'; \(hint)")
