@@ -89,6 +89,21 @@ import Testing
     harness.expectEachLineOnce()
   }
 
+  /// The agent looks between the moment at which the copy is made and its first byte.
+  @Test(arguments: Backlog.allCases) func copyTruncateWithACopyThatIsSeenEmpty(_ backlog: Backlog) throws {
+    let harness = try run(
+      ["app.log*"], Cell(agent: .up, backlog: backlog),
+      event: { harness in
+        _ = try Descriptor.open(harness.path("app.log.1"), .append, mode: 0o644)
+        harness.run(seconds: 0.5)
+        try harness.copy("app.log", "app.log.1")
+        try harness.truncate("app.log")
+      }, after: { try $0.write("app.log", 20) })
+    try harness.restartAgent()
+    harness.run(seconds: 10)
+    harness.expectEachLineOnce()
+  }
+
   @Test(arguments: cells) func copyTruncateThenLongerThanBefore(_ cell: Cell) throws {
     let harness = try run(
       ["app.log*"], cell,

@@ -144,6 +144,17 @@ final class TestFleet {
     return try JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [[String: Any]] ?? []
   }
 
+  /// Rows, distinct messages and offsets of each file, for a message.
+  func rowsByFile() throws -> String {
+    try signalbox(
+      "query",
+      """
+      select file, count(*) as rows, count(distinct message) as lines, min(message), max(message), max(file_offset)
+      from log_lines group by file order by file
+      """, "--format", "csv"
+    ).output
+  }
+
   /// Asks the database directly; every test may.
   func value(_ sql: String) throws -> Int64 {
     let connection = try Connection(DatabaseURL(parsing: databaseURL))

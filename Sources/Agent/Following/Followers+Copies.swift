@@ -162,8 +162,9 @@ extension Followers {
 
   /// Whether the new file repeats one that is followed; then it is left alone for now.
   func deferCopy(_ file: FollowedFile, nowNs: Int64) -> Bool {
+    // An empty file beside one whose copy it may become: its first bytes tell, or its original's truncation does.
     guard file.offset == 0, let path = file.path, let original = original(of: path, file),
-      isRepetition(file, of: original)
+      file.size == 0 || isRepetition(file, of: original)
     else { return false }
     file.phase = .copy(of: original.key)
     return true
