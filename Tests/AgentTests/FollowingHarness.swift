@@ -76,6 +76,8 @@ final class FollowingHarness {
   /// Handed out, not yet committed.
   private var underWay: [FileDelta] = []
   private let keys: KeyGenerator
+  /// What somebody else does between a listing and whatever the agent makes of it.
+  let race = Race()
 
   init(_ patterns: [String], limits: FollowingLimits = FollowingLimits()) throws {
     let directory = "/tmp/signalbox-following-\(HostFiles.randomBytes(6).map { Hex.text($0) }.joined())"
@@ -85,7 +87,7 @@ final class FollowingHarness {
     self.limits = limits
     let keys = KeyGenerator(seed: 7)
     self.keys = keys
-    followers = Self.start(directory, self.patterns, limits, keys)
+    followers = Self.start(directory, self.patterns, limits, keys, race)
     followers.resume(from: [], nowNs: nowNs)
   }
 
@@ -101,10 +103,11 @@ final class FollowingHarness {
   }
 
   private static func start(
-    _ directory: String, _ patterns: [String], _ limits: FollowingLimits, _ keys: KeyGenerator
+    _ directory: String, _ patterns: [String], _ limits: FollowingLimits, _ keys: KeyGenerator,
+    _ race: Race
   ) -> Followers {
     let followers = Followers(
-      fileSystem: LinuxFollowedFileSystem(allowed: [directory]),
+      fileSystem: RacedFileSystem(LinuxFollowedFileSystem(allowed: [directory]), race),
       readers: FormatReaders(redactor: Redactor(), zone: { _ in 0 }),
       limits: limits, makeKey: { keys.next() })
     followers.follow(patterns)
@@ -117,10 +120,10 @@ final class FollowingHarness {
 
   /// The process ends, whatever it knew is gone, and another starts.
   func restartAgent(whileDown: () throws -> Void = {}, beforeWelcome: () throws -> Void = {}) rethrows {
-    followers = Self.start(directory + "/nowhere", [], limits, keys)
+    followers = Self.start(directory + "/nowhere", [], limits, keys, race)
     underWay = []
     try whileDown()
-    followers = Self.start(directory, patterns, limits, keys)
+    followers = Self.start(directory, patterns, limits, keys, race)
     nowNs += 1_000_000_000
     followers.tick(nowNs: nowNs)
     try beforeWelcome()

@@ -89,6 +89,32 @@ import Testing
     harness.expectEachLineOnce()
   }
 
+  /// The copy is whole when the agent lists the files, and the original is truncated before it compares the two; the copy is
+  /// new to it, or one that it had left alone.
+  @Test(arguments: Backlog.allCases, [true, false]) func truncationBetweenTheListingAndTheComparison(
+    _ backlog: Backlog, isCopyKnown: Bool
+  ) throws {
+    let harness = try run(
+      ["app.log*"], Cell(agent: .up, backlog: backlog),
+      event: { harness in
+        if isCopyKnown {
+          try harness.copy("app.log", "app.log.1")
+          harness.run(seconds: 5)
+          harness.race.afterList = { try? harness.truncate("app.log") }
+          harness.run(seconds: 5)
+        } else {
+          harness.run(seconds: 1)
+          try harness.copy("app.log", "app.log.1")
+          harness.race.afterList = { try? harness.truncate("app.log") }
+          harness.run(seconds: 5)
+        }
+      }, after: { try $0.write("app.log", 20) })
+    #expect(harness.race.afterList == nil)
+    try harness.restartAgent()
+    harness.run(seconds: 10)
+    harness.expectEachLineOnce()
+  }
+
   /// The agent looks between the moment at which the copy is made and its first byte.
   @Test(arguments: Backlog.allCases) func copyTruncateWithACopyThatIsSeenEmpty(_ backlog: Backlog) throws {
     let harness = try run(

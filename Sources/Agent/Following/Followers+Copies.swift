@@ -170,7 +170,7 @@ extension Followers {
     return true
   }
 
-  private func original(of path: String, _ file: FollowedFile) -> FollowedFile? {
+  func original(of path: String, _ file: FollowedFile) -> FollowedFile? {
     for candidate in Self.originals(of: path) {
       if let original = byPath[candidate], original !== file, original.phase == .following { return original }
     }
@@ -198,12 +198,25 @@ extension Followers {
     return bufferHash(0..<count) == hash
   }
 
+  /// A file is no repetition of its original: either it never was, or the original was truncated a moment ago, after it was
+  /// listed. Then it goes on in its copy, which must not become a file of its own as well.
+  /// - Returns: whether that is so.
+  func isReplacedMeanwhile(_ original: FollowedFile, nowNs: Int64) -> Bool {
+    let key = original.key
+    guard open(original, nowNs: nowNs), let handle = original.handle, let status = fileSystem.status(of: handle) else {
+      return false
+    }
+    look(original, status, nowNs: nowNs)
+    return byKey[key] !== original
+  }
+
   /// A deferred copy whose original is gone, or is no longer the same, becomes a file of its own.
   func reviewCopy(_ file: FollowedFile, nowNs: Int64) {
-    guard case .copy(let key) = file.phase else { return }
+    // One that was adopted a moment ago is none of the files any more.
+    guard case .copy(let key) = file.phase, byKey[file.key] === file else { return }
     if let original = byKey[key] {
       if original.phase == .following, original.path != nil, original.handle != nil, file.size > 0,
-        !isRepetition(file, of: original)
+        !isRepetition(file, of: original), !isReplacedMeanwhile(original, nowNs: nowNs)
       {
         file.phase = .following
         enqueue(file)

@@ -71,7 +71,7 @@ extension Followers {
 
   func isSameBirth(_ one: Int64, _ other: Int64) -> Bool { one == other || one == 0 || other == 0 }
 
-  private func look(_ file: FollowedFile, _ status: FollowedStatus, nowNs: Int64) {
+  func look(_ file: FollowedFile, _ status: FollowedStatus, nowNs: Int64) {
     if case .copy = file.phase {
       file.note(status, nowNs: nowNs)
       return
@@ -147,10 +147,18 @@ extension Followers {
     guard open(file, nowNs: nowNs) else { return }
     refreshHead(file)
     skipRetired(file)
+    let isDeferred = deferCopy(file, nowNs: nowNs)
+    if !isDeferred, file.offset == 0, let original = original(of: item.path, file),
+      isReplacedMeanwhile(original, nowNs: nowNs), recognise(item, nowNs: nowNs)
+    {
+      // The original goes on in it.
+      close(file)
+      return
+    }
     add(file)
     byNode[file.node] = file
     byPath[item.path] = file
-    if !deferCopy(file, nowNs: nowNs) { enqueue(file) }
+    if !isDeferred { enqueue(file) }
   }
 
   /// A finished file whose name came back: what was sent is not sent again.
