@@ -5,7 +5,7 @@ package import Store
 /// Pages from memory what the database has not confirmed in time, because it is away, slow or stopped.
 ///
 /// A dead man's switch: it need not find out what is wrong with the database. Every change is taken here first; one that is not
-/// confirmed within `Times.patienceNs` is paged to the steps of its policy as they come due. Message ids are those of the rows that will
+/// confirmed within `patienceNs` is paged to the steps of its policy as they come due. Message ids are those of the rows that will
 /// be written, so that the row of a page that went out is settled, not sent. Confined to one thread; time is passed in.
 package final class LocalPager {
   package enum Limits {
@@ -16,8 +16,10 @@ package final class LocalPager {
     static let inFlightMax = 8
   }
 
+  /// So long a change waits for the database before it is paged from memory.
+  package static let patienceNs: Int64 = 2_000_000_000
+
   enum Times {
-    static let patienceNs: Int64 = 2_000_000_000
     static let answerMs = 10_000
     static let minuteNs: Int64 = 60_000_000_000
     /// Above the limit of messages a minute, what waits goes out as one list, so long after the last one.
@@ -183,7 +185,7 @@ package final class LocalPager {
     }.map(\.change)
     for index in held.indices {
       let one = held[index]
-      guard one.pages == nil, !one.isConfirmed, monotonicNs - one.takenNs >= Times.patienceNs else { continue }
+      guard one.pages == nil, !one.isConfirmed, monotonicNs - one.takenNs >= Self.patienceNs else { continue }
       news.append(one.change)
       switch one.change.kind {
       case .opened: held[index].pages = isMuted(one, muting, nowNs) ? [] : beginning(one)

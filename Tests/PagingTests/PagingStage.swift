@@ -17,6 +17,8 @@ final class PagingStage {
     case ended
     /// It takes connections and never answers.
     case frozen
+    /// It answers, but whoever writes an incident waits.
+    case locked
   }
 
   let directory = "/tmp/signalbox-away-\(UUID().uuidString.prefix(8))"
@@ -25,8 +27,9 @@ final class PagingStage {
   private var server: PrivateServer
   private var thread: PagingThread?
   private var running: LoopThread?
+  private var lock: Connection?
 
-  init(leadAfterNs: Int64 = 5_000_000_000) throws {
+  init(leadAfterNs: Int64 = 6_000_000_000) throws {
     // A closed socket must be an error, not the end of the process.
     signal(SIGPIPE, SIG_IGN)
     receiver = try TestReceiver()
@@ -76,6 +79,9 @@ final class PagingStage {
     switch absence {
     case .ended: try server.stop()
     case .frozen: for pid in processes { kill(pid, SIGSTOP) }
+    case .locked:
+      lock = try Connection(server.url)
+      try lock?.execute("begin; lock table signalbox.incidents in exclusive mode")
     }
   }
 
@@ -83,6 +89,9 @@ final class PagingStage {
     switch absence {
     case .ended: server = try PrivateServer(stateDirectory: directory + "/database")
     case .frozen: for pid in processes { kill(pid, SIGCONT) }
+    case .locked:
+      lock?.close()
+      lock = nil
     }
   }
 
@@ -111,6 +120,7 @@ final class PagingStage {
 
   func tearDown() {
     try? bringBack(.frozen)
+    try? bringBack(.locked)
     stopThread()
     try? server.stop()
     TestFiles.remove(directory)

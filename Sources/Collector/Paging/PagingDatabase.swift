@@ -11,12 +11,19 @@ internal import Synchronization
 /// collector holds the lease. It may wait for the database as long as it takes.
 final class PagingDatabase: Sendable {
   enum Message: Sendable {
-    /// Numbered; with what the rules want to be kept once they are written down.
-    case changes([(number: UInt64, change: IncidentChange)], RuleRecord?)
-    /// Told from memory about changes that are written down.
-    case reports([LocalPage])
+    /// With what the rules want to be kept once they are written down.
+    case changes([Taken], RuleRecord?)
+    /// Told from memory about changes that are written down; everything up to the number is not told from memory any more.
+    case reports([LocalPage], through: UInt64)
     case configuration(PagingConfiguration?)
     case stop
+  }
+
+  struct Taken: Sendable {
+    let number: UInt64
+    var change: IncidentChange
+    /// CLOCK_MONOTONIC, when the other thread began to wait for it.
+    let takenNs: Int64
   }
 
   private static let waitMs = 200
@@ -25,6 +32,10 @@ final class PagingDatabase: Sendable {
   /// Groups before the next look at what is to be sent, where the database was away: an end may be among them.
   private static let groupsMax = 10
   private static let awayNs: Int64 = 2_000_000_000
+  /// Half of what the other thread waits before it pages from memory.
+  private static let patienceNs = LocalPager.patienceNs / 2
+  /// For its word on what it told.
+  private static let hearingNs: Int64 = 2_000_000_000
   /// Findings at once for which evidence is looked up.
   private static let lookedUpMax = 20
 
@@ -74,16 +85,20 @@ final class PagingDatabase: Sendable {
     let connection: StoreConnection
     var isGoingOn = true
     private var dispatcher: Dispatcher?
-    private var waiting: [(number: UInt64, change: IncidentChange)] = []
+    private var waiting: [Taken] = []
     /// Changes ever taken and ever written: a record is complete when its last one is written.
     private var taken = 0
     private var written = 0
     private var records: [(through: Int, record: RuleRecord)] = []
     /// The newest record that is written, until the rules have heard of it.
     private var answer: RuleRecord?
-    /// Keys of the incidents written last.
+    /// Keys of the incidents of whose rows the other thread has not spoken yet.
     private var lately: Set<String> = []
+    /// Some of them waited so long that it may have told about them, or is doing so.
+    private var isTold = false
     private var reports: [LocalPage] = []
+    /// It tells nobody about these any more.
+    private var heard: UInt64 = 0
     /// Written down, and not said to the front yet.
     private var confirmed: UInt64 = 0
     private var said: UInt64 = 0
@@ -127,6 +142,10 @@ final class PagingDatabase: Sendable {
         thread.logger.warning("paging waits for the database", metadata: ["error": "\(error)"])
         Process.sleep(ns: 200_000_000)
       }
+      sayConfirmed()
+    }
+
+    private func sayConfirmed() {
       if confirmed > said, thread.front.post(.confirmed(through: confirmed)) { said = confirmed }
     }
 
@@ -137,7 +156,9 @@ final class PagingDatabase: Sendable {
           waiting += changes
           taken += changes.count
           if let record { records.append((taken, record)) }
-        case .reports(let pages): reports += pages
+        case .reports(let pages, let number):
+          reports += pages
+          heard = max(heard, number)
         case .configuration(let configuration): configure(configuration)
         case .stop: isGoingOn = false
         }
@@ -159,6 +180,8 @@ final class PagingDatabase: Sendable {
       if now >= answerDueNs, thread.front.post(.databaseAnswers) { answerDueNs = now + 1_000_000_000 }
     }
 
+    private var isLate: Bool { Clock.monotonicNs() - workedAtNs > PagingDatabase.awayNs }
+
     private func work(_ store: Store) throws(StoreError) {
       if !isListening || descriptor != store.notificationDescriptor {
         try store.listenForPages()
@@ -166,20 +189,17 @@ final class PagingDatabase: Sendable {
         descriptor = store.notificationDescriptor
       }
       var isWoken = try store.hasPageNotifications()
-      if !reports.isEmpty {
-        try store.reconcile(reports, nowNs: Clock.wallNs())
-        reports = []
-      }
-      // In a storm the first page must not wait; what came while the database was away is written before anything is sent.
-      let wasAway = Clock.monotonicNs() - workedAtNs > PagingDatabase.awayNs
-      for _ in 0..<(wasAway ? PagingDatabase.groupsMax : 1) where !waiting.isEmpty {
+      try noteReports(store)
+      // In a storm the first page must not wait; what came while the database was away is written before anything is sent. It may
+      // have been away for as long as the first of these commits took.
+      var groups = 0
+      while !waiting.isEmpty, groups < (isLate ? PagingDatabase.groupsMax : 1) {
+        groups += 1
         try apply(store)
         receive(thread.mailbox.take())
-        // The commit may have taken so long that something was told meanwhile.
-        let told = thread.told.withLock { $0 }.filter { lately.contains($0.dedupKey) }
-        try store.reconcile(told, nowNs: Clock.wallNs())
         isWoken = true
       }
+      try hear(store)
       try keepStates(store)
       guard let dispatcher else { return }
       tell(try dispatcher.turn(store, nowNs: Clock.wallNs(), monotonicNs: Clock.monotonicNs(), isWoken: isWoken))
@@ -187,6 +207,28 @@ final class PagingDatabase: Sendable {
         let silences = try store.silencesInForce(nowNs: Clock.wallNs())
         if thread.front.post(.silences(silences)) { silencesDueNs = Clock.monotonicNs() + 15_000_000_000 }
       }
+    }
+
+    private func noteReports(_ store: Store) throws(StoreError) {
+      try store.reconcile(reports, nowNs: Clock.wallNs())
+      reports = []
+    }
+
+    /// A commit may have taken so long that something was told meanwhile. Before the rows are delivered, whoever told says that it
+    /// does not do so any more, and what it told is noted.
+    private func hear(_ store: Store) throws(StoreError) {
+      if isTold {
+        let until = Clock.monotonicNs() + PagingDatabase.hearingNs
+        while isGoingOn, heard < confirmed, Clock.monotonicNs() < until {
+          sayConfirmed()
+          receive(thread.mailbox.wait(maximumMs: 20))
+        }
+        try noteReports(store)
+        try store.reconcile(
+          thread.told.withLock { $0 }.filter { lately.contains($0.dedupKey) }, nowNs: Clock.wallNs())
+        isTold = false
+      }
+      lately = []
     }
 
     /// What rules want with their findings. In a storm nobody reads it, and the first page must not wait for the last.
@@ -224,22 +266,24 @@ final class PagingDatabase: Sendable {
       } catch {
         guard Self.isDamaged(error) else { throw error }
         // One that the database will never take must not keep the others from being paged.
-        for (_, change) in group {
+        for taken in group {
           do throws(StoreError) {
-            try write([change], store)
+            try write([taken.change], store)
           } catch {
             guard Self.isDamaged(error) else { throw error }
             thread.metrics.changesRefused.add(1)
             thread.logger.error(
-              "the database refuses a change", metadata: ["rule": "\(change.rule)", "error": "\(error)"])
+              "the database refuses a change", metadata: ["rule": "\(taken.change.rule)", "error": "\(error)"])
           }
         }
       }
       confirmed = group.last?.number ?? confirmed
       written += group.count
-      lately = Set(group.map(\.change.dedupKey))
+      lately.formUnion(group.map(\.change.dedupKey))
+      let now = Clock.monotonicNs()
+      isTold = isTold || group.contains { now - $0.takenNs > PagingDatabase.patienceNs }
       waiting.removeFirst(group.count)
-      if thread.front.post(.confirmed(through: confirmed)) { said = confirmed }
+      sayConfirmed()
     }
 
     private static func isDamaged(_ error: StoreError) -> Bool {

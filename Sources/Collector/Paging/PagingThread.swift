@@ -81,6 +81,9 @@ package final class PagingThread: Sendable {
     var isGoingOn = true
     /// Taken, but the database's mailbox was full.
     private var unsent: [PagingDatabase.Message] = []
+    /// What the database has, as its thread last said.
+    private var confirmed: UInt64 = 0
+    private var answered: UInt64 = 0
     private var lastAnswerNs = Clock.monotonicNs()
     private var away: IncidentChange?
     /// proc(5): /proc/sys/kernel/hostname.
@@ -111,7 +114,10 @@ package final class PagingThread: Sendable {
       pager.begin(nowNs: Clock.wallNs())
       publish()
       let reports = pager.takeReports()
-      if !reports.isEmpty { unsent.append(.reports(reports)) }
+      if !reports.isEmpty || confirmed > answered {
+        unsent.append(.reports(reports, through: confirmed))
+        answered = confirmed
+      }
       while let first = unsent.first, database.mailbox.post(first) { unsent.removeFirst() }
       if pager.count == 0, unsent.isEmpty { journal.clear() }
       thread.metrics.pagesHeld.set(Int64(pager.unconfirmed))
@@ -124,7 +130,9 @@ package final class PagingThread: Sendable {
       case .configuration(let configuration):
         pager.configuration = configuration ?? PagingConfiguration()
         unsent.append(.configuration(configuration))
-      case .confirmed(let number): pager.confirm(through: number)
+      case .confirmed(let number):
+        pager.confirm(through: number)
+        confirmed = max(confirmed, number)
       case .silences(let silences): pager.silences = silences
       case .databaseAnswers: lastAnswerNs = Clock.monotonicNs()
       case .stop: isGoingOn = false
@@ -135,9 +143,12 @@ package final class PagingThread: Sendable {
     private func take(_ changes: [IncidentChange], _ record: RuleRecord?) {
       if changes.isEmpty && record == nil { return }
       let changes = changes.map(\.storable)
-      let (first, count) = pager.take(changes, nowNs: Clock.wallNs(), monotonicNs: Clock.monotonicNs())
-      let numbered = changes.enumerated().map { (first + UInt64(min($0.offset + 1, count)) - 1, $0.element) }
-      unsent.append(.changes(numbered, record))
+      let now = Clock.monotonicNs()
+      let (first, count) = pager.take(changes, nowNs: Clock.wallNs(), monotonicNs: now)
+      let taken = changes.enumerated().map { index, change in
+        PagingDatabase.Taken(number: first + UInt64(min(index + 1, count)) - 1, change: change, takenNs: now)
+      }
+      unsent.append(.changes(taken, record))
       if count < changes.count {
         thread.metrics.changesRefused.add(UInt64(changes.count - count))
         thread.logger.error(
