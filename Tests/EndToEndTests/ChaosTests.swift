@@ -44,10 +44,13 @@ extension EndToEndTests {
       try fleet.startAgent()
       let writer = NumberedWriter(path: fleet.logs + "/numbers.log", linesPerSecond: 2000)
       writer.start()
+      var events: [String] = []
       for kill in 0..<kills {
         usleep(UInt32.random(in: 50_000...1_200_000, using: &random))
         if kill % 3 == 1 { writer.rotate(rotation) }
-        switch Int.random(in: 0..<3, using: &random) {
+        let victim = Int.random(in: 0..<3, using: &random)
+        events.append("\(Date().logTime): kill \(["agent", "collector", "database"][victim])")
+        switch victim {
         case 0:
           fleet.killAgent()
           usleep(UInt32.random(in: 0...300_000, using: &random))
@@ -74,7 +77,11 @@ extension EndToEndTests {
         }
       } catch {
         // What came instead says more than that it did not come.
-        Issue.record("\(written) lines, \(try fleet.rowsByFile()): \(error)")
+        Issue.record(
+          """
+          \(written) lines; \((events + writer.rotations).sorted().joined(separator: "\n  "))
+          \(try fleet.rowsByFile()): \(error)
+          """)
       }
       print("chaos \(name): \(written) lines, \(try fleet.value("select count(*) from log_lines")) rows")
       try check(fleet, written)

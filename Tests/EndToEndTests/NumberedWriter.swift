@@ -12,6 +12,7 @@ final class NumberedWriter: @unchecked Sendable {
   private var pendingRotation = Rotation.none
   private var next = 0
   private var rotated = 0
+  private var history: [String] = []
   private let done = DispatchSemaphore(value: 0)
 
   init(path: String, linesPerSecond: Int) {
@@ -21,6 +22,9 @@ final class NumberedWriter: @unchecked Sendable {
 
   /// Lines written so far.
   var count: Int { lock.withLock { next } }
+
+  /// When each rotation began and ended, and what had been written by then.
+  var rotations: [String] { lock.withLock { history } }
 
   func rotate(_ rotation: Rotation) { lock.withLock { pendingRotation = rotation } }
 
@@ -64,12 +68,23 @@ final class NumberedWriter: @unchecked Sendable {
 
   private func perform(_ rotation: Rotation) {
     rotated += 1
+    let begun = Date()
+    var copied = begun
     switch rotation {
     case .none: break
     case .rename: try? HostFiles.rename(path, to: "\(path).\(rotated)")
     case .copyTruncate:
       try? FileManager.default.copyItem(atPath: path, toPath: "\(path).\(rotated)")
+      copied = Date()
       try? Descriptor.open(path, .update).truncate(to: 0)
     }
+    let text =
+      "\(begun.logTime): to .\(rotated) before line \(next), copied after \(copied.timeIntervalSince(begun)) s, done after \(Date().timeIntervalSince(begun)) s"
+    lock.withLock { history.append(text) }
   }
+}
+
+extension Date {
+  /// As programs of Signalbox write it.
+  var logTime: String { formatted(.iso8601.time(includingFractionalSeconds: true)) }
 }

@@ -144,15 +144,20 @@ final class TestFleet {
     return try JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [[String: Any]] ?? []
   }
 
-  /// Rows, distinct messages and offsets of each file, for a message.
+  /// Rows, distinct messages and offsets of each generation of a file, for a message.
   func rowsByFile() throws -> String {
-    try signalbox(
-      "query",
+    let connection = try Connection(DatabaseURL(parsing: databaseURL))
+    defer { connection.close() }
+    let rows = try connection.query(
       """
-      select file, count(*) as rows, count(distinct message) as lines, min(message), max(message), max(file_offset)
-      from log_lines group by file order by file
-      """, "--format", "csv"
-    ).output
+      select concat_ws(' ', f.number, f.path, 'inode', f.inode, 'generation', f.generation, 'committed', f.committed_offset,
+        'head', f.head_length, 'finished', f.finished, 'seen', f.first_seen::time, f.updated::time, 'rows', count(message),
+        'distinct', count(distinct message), 'lines', min(n), max(n), 'offsets', min(file_offset), max(file_offset))
+      from signalbox.followed_files f
+      left join (select *, substring(message from 'line ([0-9]+)')::int as n from signalbox.log_info) l on l.file = f.number
+      group by f.number order by f.number
+      """)
+    return (0..<rows.count).map { "\n  " + (rows.text($0, 0) ?? "") }.joined()
   }
 
   /// Asks the database directly; every test may.
