@@ -6,8 +6,11 @@ internal import Rules
 
 struct RulesCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "rules", abstract: "Troubleshooting rules: check, test and list them. Needs no database.",
-    subcommands: [Check.self, Test.self, List.self, Metrics.self, Schema.self, Coverage.self, Runbooks.self])
+    commandName: "rules",
+    abstract: "Troubleshooting rules: check, test, replay and list them. Only replay needs a database.",
+    subcommands: [
+      Check.self, Test.self, Replay.self, List.self, Metrics.self, Schema.self, Coverage.self, Runbooks.self,
+    ])
 
   struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(

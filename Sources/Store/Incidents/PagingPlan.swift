@@ -54,15 +54,15 @@ package struct AppliedChanges: Sendable, Equatable {
 }
 
 /// How incidents behave in time, and why.
-enum IncidentLimits {
+package enum IncidentLimits {
   /// The same condition again within this is the same incident.
-  static let reopenNs: Int64 = 600_000_000_000
+  package static let reopenNs: Int64 = 600_000_000_000
   /// From so many returns on an incident flaps: one page says so, and it is resolved only when it stays quiet.
   static let flapsMax: Int64 = 3
   /// A flapping incident that has been quiet for so long is over.
   static let quietNs: Int64 = 600_000_000_000
   /// What an incident mutes stays muted so long after its end: its consequences end a little later than it does.
-  static let muteTailNs: Int64 = 60_000_000_000
+  package static let muteTailNs: Int64 = 60_000_000_000
   /// The same rule on half of the live hosts within this is one incident.
   static let spreadNs: Int64 = 300_000_000_000
   /// Below so many hosts, half of them is a coincidence.

@@ -36,19 +36,15 @@ extension Store {
   package func knownHosts() throws(StoreError) -> [KnownHost] {
     let rows = try ask(
       """
-      select h.host_id, h.number, h.name, \(Self.labelsText), e.epoch, e.last_seen
+      select \(Self.knownHostColumns)
       from signalbox.hosts h left join signalbox.epochs e on e.host = h.number
       where h.state <> 'revoked' and h.host_id is not null
       """, [])
-    return (0..<rows.count).compactMap { row in
-      guard let id: HostID = rows.id(row, 0) else { return nil }
-      var host = KnownHost(id: id, number: Int32(clamping: rows.int(row, 1) ?? 0), name: rows.text(row, 2) ?? "")
-      host.labels.merge(Self.labels(rows.text(row, 3))) { own, _ in own }
-      host.epoch = UInt64(clamping: rows.int(row, 4) ?? 0)
-      host.lastSeenNs = (rows.timeUs(row, 5) ?? 0) * 1000
-      return host
-    }
+    return (0..<rows.count).compactMap { rows.knownHost($0) }
   }
+
+  /// Of hosts `h` and their epochs `e`, as `Rows.knownHost` reads them.
+  static let knownHostColumns = "h.host_id, h.number, h.name, \(labelsText), e.epoch, e.last_seen"
 
   /// Rule, host and entity of the incidents that are not resolved, without those that stand for many hosts.
   package func openIncidents() throws(StoreError) -> [(rule: String, hostNumber: Int32?, entity: String)] {
@@ -75,5 +71,17 @@ extension Store {
       if parts.count == 2 { labels[String(parts[0])] = String(parts[1]) }
     }
     return labels
+  }
+}
+
+extension Rows {
+  /// A row of `Store.knownHostColumns`; nil for a host without an identity.
+  func knownHost(_ row: Int) -> KnownHost? {
+    guard let id: HostID = id(row, 0) else { return nil }
+    var host = KnownHost(id: id, number: Int32(clamping: int(row, 1) ?? 0), name: text(row, 2) ?? "")
+    host.labels.merge(Store.labels(text(row, 3))) { own, _ in own }
+    host.epoch = UInt64(clamping: int(row, 4) ?? 0)
+    host.lastSeenNs = (timeUs(row, 5) ?? 0) * 1000
+    return host
   }
 }

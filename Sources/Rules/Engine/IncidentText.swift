@@ -1,11 +1,13 @@
-internal import FleetModel
-internal import Rules
+package import FleetModel
 
 extension IncidentChange {
+  /// What the engine has found, as incidents are made of it.
+  ///
   /// - Parameters:
+  ///   - transition: its `timeNs` is the change's `eventNs`, its `arrivedNs` the change's `detectedNs`.
   ///   - rule: whose finding it is.
   ///   - host: nil for the whole fleet.
-  init(_ transition: Transition, of rule: Rule, host: KnownHost?) {
+  package init(_ transition: Transition, of rule: Rule, host: KnownHost?) {
     let isOfHost = rule.scope != .fleet && rule.scope != .job
     let entity = transition.entity.text(scope: rule.scope)
     self.init(
