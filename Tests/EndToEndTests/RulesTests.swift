@@ -175,6 +175,28 @@ extension EndToEndTests {
       }
     }
 
+    @Test func maintenanceOfTheConfigurationIsTakenOverAtTheStartAndOnSIGHUP() throws {
+      let fleet = try TestFleet("maintenance")
+      defer { fleet.tearDown() }
+      func declare(_ entries: String) throws {
+        try HostFiles.replace(
+          fleet.directory + "/signalbox.yaml", with: Array("rules: []\nmaintenance:\n\(entries)\n".utf8))
+      }
+      func entry(_ name: String, _ reason: String) -> String {
+        "- { name: \(name), match: { rule: A }, cron: 0 2 * * 0, zone: Europe/Berlin, for: 2h, reason: \(reason) }"
+      }
+      func shown() throws -> [String] {
+        try fleet.json("silences", "list").map { "\($0["name"] ?? "") \($0["author"] ?? "") \($0["reason"] ?? "")" }
+      }
+      try declare([entry("a", "first"), entry("b", "second")].joined(separator: "\n"))
+      try Self.start(fleet)
+      #expect(try shown().sorted() == ["a configuration first", "b configuration second"])
+      try declare(entry("b", "changed"))
+      fleet.signalCollector(SIGHUP)
+      try fleet.eventually("the new maintenance") { try shown() == ["b configuration changed"] }
+      #expect(try fleet.value("select count(*) from public.silences where ended_by = 'configuration'") == 1)
+    }
+
     @Test func aSilentHostIsToldWithTheReasonOfItsSilence() throws {
       let rule = """
         - id: SITE-03

@@ -1,5 +1,6 @@
 internal import FleetModel
 internal import Paging
+internal import Store
 internal import Synchronization
 
 /// What the configuration asks of each host; replaced as a whole on reload.
@@ -22,12 +23,21 @@ final class SettingsBook: Sendable {
     }
   }
 
-  /// A file was read: its retention counts, and not what was set in the database.
-  var isConfigured: Bool { state.withLock { $0.configuration != Configuration() } }
+  /// A file that says something was read: its retention counts, and not what was set in the database.
+  var isConfigured: Bool {
+    state.withLock {
+      var configuration = $0.configuration
+      if configuration.maintenance == [] { configuration.maintenance = nil }
+      return configuration != Configuration()
+    }
+  }
 
   var retention: Retention { state.withLock { $0.configuration.retention } }
 
   var paging: PagingConfiguration? { state.withLock { $0.configuration.paging } }
+
+  /// nil where no file was read.
+  var maintenance: [ConfiguredSilence]? { state.withLock { $0.configuration.maintenance } }
 
   /// - Parameter labels: of the host, its name among them.
   func settings(of labels: [String: String]) -> Settings {

@@ -6,7 +6,8 @@ internal import Postgres
 internal import Store
 
 /// What has to be done now and then, by whichever collector holds the advisory lock: partitions ahead, retention,
-/// compression, aggregates, search indexes, pruning. And what every collector does for itself: hear of revocations.
+/// compression, aggregates, search indexes, pruning. And what every collector does for itself: hear of revocations, and take
+/// over the maintenance that its configuration declares.
 ///
 /// Two threads, since a chunk takes minutes to compress and a revocation must be heard within a second.
 final class HousekeepingThread: Sendable {
@@ -46,7 +47,10 @@ final class HousekeepingThread: Sendable {
     self.pin = pin
   }
 
-  func reload() { houseMailbox.post(.reload) }
+  func reload() {
+    mailbox.post(.reload)
+    houseMailbox.post(.reload)
+  }
 
   func stop() {
     mailbox.post(.stop)
@@ -110,6 +114,7 @@ final class HousekeepingThread: Sendable {
     var isGoingOn = true
     private var allowListDueNs: Int64 = 0
     private var isListening = false
+    private var hasMaintenance = false
 
     /// How long one wait for notifications lasts: a revocation is heard at once, a stop within this.
     private static let waitMs = 200
@@ -122,7 +127,7 @@ final class HousekeepingThread: Sendable {
     func turn() {
       for message in thread.mailbox.take() {
         switch message {
-        case .reload: allowListDueNs = 0
+        case .reload: hasMaintenance = true
         case .stop: isGoingOn = false
         }
       }
@@ -133,7 +138,10 @@ final class HousekeepingThread: Sendable {
         isListening = false
         thread.logger.warning("housekeeping waits for the database", metadata: ["error": "\(error)"])
         _ = thread.mailbox.wait(maximumMs: 1000).map { message in
-          if case .stop = message { isGoingOn = false }
+          switch message {
+          case .reload: hasMaintenance = true
+          case .stop: isGoingOn = false
+          }
         }
       }
     }
@@ -143,6 +151,10 @@ final class HousekeepingThread: Sendable {
         try store.listenForHostChanges()
         isListening = true
         allowListDueNs = 0
+      }
+      if hasMaintenance {
+        try thread.settings.applyMaintenance(store, thread.logger)
+        hasMaintenance = false
       }
       let now = Clock.monotonicNs()
       if now >= allowListDueNs {

@@ -109,6 +109,8 @@ package final class CollectorProgram {
       allowList.replace(try store.allowList())
       logger.info("database", metadata: ["capability": "\(store.capability)"])
       metrics.databaseUp.set(1)
+      // Before anything can be paged.
+      try settings.applyMaintenance(store, logger)
       store.close()
     } catch {
       if case .database(let answer) = error, answer.isConnectionLost {

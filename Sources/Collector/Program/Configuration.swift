@@ -1,5 +1,6 @@
 package import FleetModel
 package import Paging
+package import Store
 
 /// What `signalbox.yaml` says. Every key is optional; an unknown one is an error.
 ///
@@ -16,6 +17,7 @@ package import Paging
 ///     interval: 1s
 ///     probes: [{ name: dashboard, http: { url: "http://127.0.0.1:8501/_stcore/health" } }]
 /// rules: ["rules/*.yaml"]   # relative to this file; the shipped ones if it is not there
+/// maintenance: [{ name: updates, match: { host: "trainer-*" }, cron: "0 2 * * 0", zone: Europe/Berlin, for: 2h, reason: updates }]
 /// ```
 package struct Configuration: Sendable, Equatable {
   package var retention = Retention()
@@ -24,6 +26,8 @@ package struct Configuration: Sendable, Equatable {
   package var rules: [String]?
   /// nil where nobody is to be told.
   package var paging: PagingConfiguration?
+  /// Silences; nil where no file was read, so that those of another collector's stay.
+  package var maintenance: [ConfiguredSilence]?
 
   package init() {}
 

@@ -198,7 +198,7 @@ extension ConfigurationReader {
     return Schedule(rotation: rotation, turnSeconds: turn, startLocalSeconds: start, zone: zone)
   }
 
-  private func timeZone(_ node: DocumentNode) throws(DocumentMistake) -> TimeZoneRules {
+  func timeZone(_ node: DocumentNode) throws(DocumentMistake) -> TimeZoneRules {
     let name = try text(node, "time_zone")
     guard let zone = TimeZoneRules(named: name) else {
       throw mistake(node, "this machine knows no time zone '\(name)'; write one such as Europe/Berlin")

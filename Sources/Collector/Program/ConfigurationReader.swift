@@ -16,10 +16,12 @@ package struct ConfigurationReader {
   private func configuration(_ yaml: String) throws(DocumentMistake) -> Configuration {
     let root = try YAMLTree.read(yaml, file: file)
     var configuration = Configuration()
+    configuration.maintenance = []
     if let text = root.scalar, ["", "~", "null"].contains(text) { return configuration }
-    for (key, value) in try entries(root, "the file", ["retention", "profiles", "paging", "rules"]) {
+    for (key, value) in try entries(root, "the file", ["retention", "profiles", "paging", "rules", "maintenance"]) {
       switch key {
       case "retention": configuration.retention = try retention(value)
+      case "maintenance": configuration.maintenance = try maintenance(value)
       case "paging": configuration.paging = try paging(value)
       case "rules":
         configuration.rules = try list(value, "rules").map { node throws(DocumentMistake) in

@@ -42,28 +42,29 @@ extension Store {
   package func addSilence(_ silence: Silence, nowNs: Int64) throws(StoreError) -> Int64 {
     try inTransaction { () throws(StoreError) in
       try lockIncidents()
-      var silence = silence
-      if let repetition = silence.repetition {
-        (silence.startsNs, silence.endsNs) = try window(repetition, nowNs: nowNs)
-      }
-      let rows = try ask(
-        """
-        insert into signalbox.silences (rule, host, entity, severity, author, reason, starts, ends, cron, zone, length)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::float8 * interval '1 s') returning number
-        """,
-        [
-          silence.rule.map(Parameter.text) ?? .null, silence.host.map(Parameter.text) ?? .null,
-          silence.entity.map(Parameter.text) ?? .null,
-          silence.severity.map { .int2(Int16($0.rawValue)) } ?? .null, .text(silence.author), .text(silence.reason),
-          .time(us: silence.startsNs / 1000), .time(us: silence.endsNs / 1000),
-          silence.repetition.map { .text($0.cron.text) } ?? .null, silence.repetition.map { .text($0.zone) } ?? .null,
-          silence.repetition.map { .float8(Double($0.lengthNs) / 1e9) } ?? .null,
-        ])
-      let number = rows.int(0, 0) ?? 0
+      let number = try insert(try inWindow(silence, nowNs: nowNs), configuredAs: nil)
       try audit(actor: silence.author, action: "silences.add", subject: "silence \(number)", detail: silence.reason)
       try muteSilenced(nowNs)
       return number
     }
+  }
+
+  /// One that comes back in the window that is in force, or else the next one.
+  func inWindow(_ silence: Silence, nowNs: Int64) throws(StoreError) -> Silence {
+    guard let repetition = silence.repetition else { return silence }
+    var silence = silence
+    (silence.startsNs, silence.endsNs) = try window(repetition, nowNs: nowNs)
+    return silence
+  }
+
+  /// - Parameter name: of one that the configuration declares.
+  func insert(_ silence: Silence, configuredAs name: String?) throws(StoreError) -> Int64 {
+    try ask(
+      """
+      insert into signalbox.silences (\(Self.silenceTargets), configured_as) values (\(Self.silenceValues), $12)
+      returning number
+      """, silence.parameters + [name.map(Parameter.text) ?? .null]
+    ).int(0, 0) ?? 0
   }
 
   /// - Throws: `.unknownSilence`.
@@ -82,16 +83,41 @@ extension Store {
   package func silencesInForce(nowNs: Int64) throws(StoreError) -> [Silence] {
     let rows = try ask(
       """
-      select rule, host, entity, severity, author, reason, starts, ends from signalbox.silences
+      select \(Self.silenceColumns) from signalbox.silences
       where ends > $1 and starts < $1::timestamptz + interval '1 day' order by number limit 1000
       """, [.time(us: nowNs / 1000)])
-    return (0..<rows.count).map { row in
-      var silence = Silence(
-        author: rows.text(row, 4) ?? "", reason: rows.text(row, 5) ?? "", startsNs: (rows.timeUs(row, 6) ?? 0) * 1000,
-        endsNs: (rows.timeUs(row, 7) ?? 0) * 1000)
-      (silence.rule, silence.host, silence.entity) = (rows.text(row, 0), rows.text(row, 1), rows.text(row, 2))
-      silence.severity = rows.int(row, 3).flatMap { Severity(rawValue: UInt8(clamping: $0)) }
-      return silence
-    }
+    return (0..<rows.count).map { rows.silence($0, from: 0) }
+  }
+
+  /// As `Rows.silence` reads them.
+  static let silenceColumns = "rule, host, entity, severity, author, reason, starts, ends"
+  static let silenceColumnCount = 8
+  /// What a silence is written with: its columns, and their values of `Silence.parameters`.
+  static let silenceTargets = silenceColumns + ", cron, zone, length"
+  static let silenceValues = "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::float8 * interval '1 s'"
+}
+
+extension Silence {
+  fileprivate func text(_ text: String?) -> Parameter { text.map(Parameter.text) ?? .null }
+
+  /// In the order of `Store.silenceTargets`.
+  var parameters: [Parameter] {
+    [
+      text(rule), text(host), text(entity), severity.map { .int2(Int16($0.rawValue)) } ?? .null, .text(author),
+      .text(reason), .time(us: startsNs / 1000), .time(us: endsNs / 1000), text(repetition?.cron.text),
+      text(repetition?.zone), repetition.map { .float8(Double($0.lengthNs) / 1e9) } ?? .null,
+    ]
+  }
+}
+
+extension Rows {
+  /// Columns `Store.silenceColumns`, from `first` on.
+  func silence(_ row: Int, from first: Int) -> Silence {
+    var silence = Silence(
+      author: text(row, first + 4) ?? "", reason: text(row, first + 5) ?? "",
+      startsNs: (timeUs(row, first + 6) ?? 0) * 1000, endsNs: (timeUs(row, first + 7) ?? 0) * 1000)
+    (silence.rule, silence.host, silence.entity) = (text(row, first), text(row, first + 1), text(row, first + 2))
+    silence.severity = int(row, first + 3).flatMap { Severity(rawValue: UInt8(clamping: $0)) }
+    return silence
   }
 }

@@ -53,7 +53,8 @@ package enum IncidentQueries {
     ReadQuery(
       """
       select s.number as id, case when s.ends <= now() then 'ended' when s.starts > now() then 'ahead' else 'active' end
-          as state, s.cron || ' ' || s.zone as repeats, s.rule, s.host, s.entity, 'P' || s.severity as severity, s.author, s.reason, s.starts, s.ends, s.ended_by
+          as state, s.cron || ' ' || s.zone as repeats, s.rule, s.host, s.entity, 'P' || s.severity as severity, s.author, s.reason, s.starts,
+        s.ends, s.ended_by, s.configured_as as name
       from signalbox.silences s where $1::boolean or s.ends > now() order by s.ends
       """, [String(includingEnded)])
   }
