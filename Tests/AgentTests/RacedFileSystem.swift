@@ -1,11 +1,14 @@
 import Agent
 
-/// What another program does at a certain moment; once.
+/// What another program does at certain moments.
 final class Race {
+  /// Right after a listing; once.
   var afterList: (() -> Void)?
+  /// Before each call to the file system.
+  var beforeCall: (() -> Void)?
 }
 
-/// A real directory in which something happens right after it was listed, before anybody looks at what was found.
+/// A real directory in which something happens between the calls of whoever looks at it.
 final class RacedFileSystem: FollowedFileSystem {
   private let base: LinuxFollowedFileSystem
   private let race: Race
@@ -16,6 +19,7 @@ final class RacedFileSystem: FollowedFileSystem {
   }
 
   func list(_ patterns: [GlobPattern]) -> [FoundFile] {
+    race.beforeCall?()
     let found = base.list(patterns)
     let happens = race.afterList
     race.afterList = nil
@@ -23,13 +27,32 @@ final class RacedFileSystem: FollowedFileSystem {
     return found
   }
 
-  func neighbours(of path: String) -> [FoundFile] { base.neighbours(of: path) }
-  func open(_ path: String) -> FileHandle? { base.open(path) }
-  func status(of handle: FileHandle) -> FollowedStatus? { base.status(of: handle) }
-  func read(_ handle: FileHandle, at offset: UInt64, count: Int, into buffer: inout [UInt8]) -> Int? {
-    base.read(handle, at: offset, count: count, into: &buffer)
+  func neighbours(of path: String) -> [FoundFile] {
+    race.beforeCall?()
+    return base.neighbours(of: path)
   }
+
+  func open(_ path: String) -> FileHandle? {
+    race.beforeCall?()
+    return base.open(path)
+  }
+
+  func status(of handle: FileHandle) -> FollowedStatus? {
+    race.beforeCall?()
+    return base.status(of: handle)
+  }
+
+  func read(_ handle: FileHandle, at offset: UInt64, count: Int, into buffer: inout [UInt8]) -> Int? {
+    race.beforeCall?()
+    return base.read(handle, at: offset, count: count, into: &buffer)
+  }
+
   func close(_ handle: FileHandle) { base.close(handle) }
-  func takeChanges() -> FollowedChanges { base.takeChanges() }
+
+  func takeChanges() -> FollowedChanges {
+    race.beforeCall?()
+    return base.takeChanges()
+  }
+
   var refusedTotal: UInt64 { base.refusedTotal }
 }

@@ -130,10 +130,12 @@ extension Followers {
       return verify(handle, size: status.sizeBytes, offset: old.offset, tailHash: old.tailHash)
     }
     let count = Int(old.identity.headLength)
-    guard UInt64(count) <= status.sizeBytes, let got = fileSystem.read(handle, at: 0, count: count, into: &buffer),
-      got == count,
-      bufferHash(0..<count) == old.identity.headHash
-    else { return false }
+    if count > 0 {
+      guard UInt64(count) <= status.sizeBytes, let got = fileSystem.read(handle, at: 0, count: count, into: &buffer),
+        got == count,
+        bufferHash(0..<count) == old.identity.headHash
+      else { return false }
+    }
     return verify(handle, size: status.sizeBytes, offset: old.offset, tailHash: old.tailHash)
   }
 

@@ -37,7 +37,7 @@ extension Followers {
     guard let got = fileSystem.read(handle, at: file.offset - UInt64(tail), count: count, into: &buffer) else {
       return readFailed(file, nowNs: nowNs)
     }
-    guard got >= tail, bufferHash(0..<tail) == file.tailHash else {
+    guard got >= tail, bufferHash(0..<tail) == file.tailHash, file.offset > 0 || takeHead(file, 0..<got) else {
       return changed(file, handle, before, nowNs: nowNs)
     }
     file.changedNs = 0
@@ -212,9 +212,34 @@ extension Followers {
     else { return }
     var head: [UInt8] = []
     let got = fileSystem.read(handle, at: 0, count: FollowedFile.headBytes, into: &head) ?? 0
-    guard got > Int(file.identity.headLength) else { return }
+    guard got > Int(file.identity.headLength), isHeadOfWhatWasRead(file, head.span.extracting(0..<got)) else { return }
     file.identity.headHash = ContentHash.of(head.span.extracting(0..<got))
     file.identity.headLength = UInt32(got)
+  }
+
+  /// The file may be truncated and written anew at any moment: the head must begin with the one that is known, and be that of
+  /// the bytes that were read.
+  private func isHeadOfWhatWasRead(_ file: FollowedFile, _ head: Span<UInt8>) -> Bool {
+    let known = Int(file.identity.headLength)
+    if known > 0, ContentHash.of(head.extracting(0..<known)) != file.identity.headHash { return false }
+    if file.offset == 0 || file.offset > UInt64(FollowedFile.headBytes) { return true }
+    let offset = Int(file.offset)
+    return offset <= head.count
+      && ContentHash.of(head.extracting(offset - file.tailLength..<offset)) == file.tailHash
+  }
+
+  /// The head of bytes that were read from the start: not read again, where others may stand by now.
+  /// - Returns: false where they are not those that the known head is of.
+  private func takeHead(_ file: FollowedFile, _ bytes: Range<Int>) -> Bool {
+    let known = Int(file.identity.headLength)
+    let count = min(FollowedFile.headBytes, bytes.count)
+    if known > 0, count < known || bufferHash(bytes.lowerBound..<bytes.lowerBound + known) != file.identity.headHash {
+      return false
+    }
+    guard count > known else { return true }
+    file.identity.headHash = bufferHash(bytes.lowerBound..<bytes.lowerBound + count)
+    file.identity.headLength = UInt32(count)
+    return true
   }
 
   // MARK: Ends
