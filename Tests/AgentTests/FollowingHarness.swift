@@ -8,6 +8,8 @@ final class ModelCollector {
   struct File {
     var mark: FileMark
     var isFinished = false
+    /// Told with its last delta.
+    var losses: [Loss] = []
   }
 
   struct Row: Equatable {
@@ -31,6 +33,10 @@ final class ModelCollector {
 
   func commit(_ delta: FileDelta) {
     let file = files[delta.file.key]
+    // Told again word for word: known as a repetition.
+    if file?.isFinished == true, delta.isFinished, delta.losses == file?.losses, delta.to == file?.mark.offset {
+      return
+    }
     if file?.isFinished == true { violations.append("delta of a finished file \(delta.file.path)") }
     if delta.from != file?.mark.offset ?? 0 {
       violations.append("from \(delta.from), committed \(file?.mark.offset ?? 0)")
@@ -56,7 +62,8 @@ final class ModelCollector {
       episodes[episode.episode] = episodes[episode.episode].map { $0.merged(with: episode) } ?? episode
     }
     files[delta.file.key] = File(
-      mark: FileMark(file: delta.file, offset: delta.to, tailHash: delta.tailHash), isFinished: delta.isFinished)
+      mark: FileMark(file: delta.file, offset: delta.to, tailHash: delta.tailHash), isFinished: delta.isFinished,
+      losses: delta.losses)
   }
 
   var texts: [String] { rows.map(\.text) }

@@ -121,7 +121,7 @@ import Testing
     }
   }
 
-  @Test(arguments: 0..<(Int(ProcessInfo.processInfo.environment["SIGNALBOX_INTERLEAVINGS"] ?? "") ?? 300))
+  @Test(arguments: 0..<(Int(ProcessInfo.processInfo.environment["SIGNALBOX_INTERLEAVINGS"] ?? "") ?? 150))
   func noLineTwiceAndNoneMissingWithoutAWord(_ seed: Int) throws {
     let rotating = try Rotating(seed: UInt64(seed))
     try rotating.harness.write("app.log", 50)
