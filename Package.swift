@@ -45,8 +45,8 @@ let package = Package(
     .systemLibrary(name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
     .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
     .target(name: "CLinux"),
-    .target(name: "CNVML"),
-    .target(name: "CSQLite"),
+    .target(name: "CNVML", dependencies: ["CLinux"]),
+    .target(name: "CSQLite", dependencies: ["CLinux"]),
     .target(name: "CSchema", dependencies: ["CProtobufC"], publicHeadersPath: "."),
     // Pure and wrapper rings
     library("FleetModel"),

@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "CNVML.h"
+#include "library.h"
 #include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,12 +13,8 @@ static void *either(void *library, const char *first, const char *second) {
 
 int sbx_nvml_open(const char *path, struct sbx_nvml *out, char *reason, size_t size) {
   memset(out, 0, sizeof *out);
-  void *l = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-  if (!l) {
-    const char *words = dlerror();
-    snprintf(reason, size, "%s", words ? words : "unknown reason");
-    return -1;
-  }
+  void *l = sbx_library_open(path, reason, size);
+  if (!l) return -1;
   out->library = l;
   // POSIX lets a void pointer of dlsym be a function's; ISO C does not, hence the copies through memory.
 #define RESOLVE(field, first, second) \

@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "CSQLite.h"
+#include "library.h"
 #include <dlfcn.h>
 #include <math.h>
 #include <stdio.h>
@@ -9,12 +10,8 @@ enum { ROW = 100, DONE = 101, NULL_TYPE = 5, READ_ONLY_URI = 0x1 | 0x40 };
 
 int sbx_sqlite_load(const char *path, struct sbx_sqlite *out, char *reason, size_t size) {
   memset(out, 0, sizeof *out);
-  void *l = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-  if (!l) {
-    const char *words = dlerror();
-    snprintf(reason, size, "%s", words ? words : "unknown reason");
-    return -1;
-  }
+  void *l = sbx_library_open(path, reason, size);
+  if (!l) return -1;
   out->library = l;
   int missing = 0;
   // POSIX lets a void pointer of dlsym be a function's; ISO C does not, hence the copies through memory.

@@ -1,6 +1,7 @@
 import Agent
 import Files
 import FleetModel
+import TestSupport
 import Testing
 
 /// What the collector's database keeps of followed files, with its rules: a delta is taken only where it fits exactly.
@@ -258,19 +259,10 @@ final class FollowingHarness {
 
 /// Keys from a seed, never the same twice.
 final class KeyGenerator {
-  private var state: UInt64
-  init(seed: UInt64) { state = seed }
+  private var random: SplitMix
+  init(seed: UInt64) { random = SplitMix(seed: seed) }
 
   func next() -> FileKey { FileKey(high: number(), low: number()) }
-
-  /// SplitMix64.
-  func number() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
-    return z ^ z >> 31
-  }
-
+  func number() -> UInt64 { random.next() }
   func below(_ limit: Int) -> Int { Int(number() % UInt64(limit)) }
 }

@@ -1,4 +1,5 @@
 import FleetModel
+import TestSupport
 import Testing
 
 @testable import Agent
@@ -27,12 +28,12 @@ import Testing
   static func start(_ disk: MemoryDisk, boot: BootID = boot, seed: UInt64 = 1, limits: SpoolLimits = smallLimits)
     -> Spool
   {
-    var random = SplitMix(state: seed)
+    var random = SplitMix(seed: seed)
     return Spool(disk: disk, boot: boot, limits: limits, nowNs: 0, random: &random)
   }
 
   static func resume(_ spool: Spool, _ marks: [LaneMark] = []) -> Bool {
-    var random = SplitMix(state: 99)
+    var random = SplitMix(seed: 99)
     return spool.resume(from: marks, nowNs: 0, random: &random)
   }
 

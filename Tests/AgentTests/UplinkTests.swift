@@ -1,4 +1,5 @@
 import FleetModel
+import TestSupport
 import Testing
 
 @testable import Agent
@@ -36,7 +37,7 @@ final class EndlessSource: DeltaSource {
   static func time(_ ns: Int64) -> HostTime { HostTime(wallNs: ns, monotonicNs: ns) }
 
   static func make(_ source: EndlessSource, limits: UplinkLimits = UplinkLimits()) -> UplinkSession {
-    var random = SplitMix(state: 5)
+    var random = SplitMix(seed: 5)
     let spool = Spool(disk: MemoryDisk(), boot: SpoolTests.boot, nowNs: 0, random: &random)
     return UplinkSession(spool: spool, source: source, hello: Hello(), limits: limits, random: random)
   }

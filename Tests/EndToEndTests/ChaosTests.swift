@@ -1,5 +1,6 @@
 import Files
 import Foundation
+import TestSupport
 import Testing
 
 extension EndToEndTests {
@@ -36,7 +37,7 @@ extension EndToEndTests {
       let kills = Int(environment["SIGNALBOX_CHAOS_KILLS"] ?? "") ?? 12
       let seed = UInt64(environment["SIGNALBOX_CHAOS_SEED"] ?? "") ?? UInt64.random(in: 1...1_000_000)
       print("chaos \(name): \(kills) kills, SIGNALBOX_CHAOS_SEED=\(seed)")
-      var random = SplitMix(state: seed)
+      var random = SplitMix(seed: seed)
       let fleet = try TestFleet("chaos-\(name)")
       defer { fleet.tearDown() }
       try fleet.startCollector()
@@ -86,18 +87,5 @@ extension EndToEndTests {
       print("chaos \(name): \(written) lines, \(try fleet.value("select count(*) from log_lines")) rows")
       try check(fleet, written)
     }
-  }
-}
-
-/// A small seeded generator, so that a run can be repeated.
-struct SplitMix: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
   }
 }

@@ -74,21 +74,7 @@ final class TestFleet {
   }
 
   /// The private database and its backends.
-  var databasePIDs: [Int32] {
-    guard let postmaster = postmasterPID, let names = try? FileManager.default.contentsOfDirectory(atPath: "/proc")
-    else {
-      return []
-    }
-    return [postmaster]
-      + names.compactMap { name in
-        guard let pid = Int32(name), let stat = try? HostFiles.read("/proc/\(name)/stat"),
-          let end = stat.lastIndex(of: UInt8(ascii: ")"))
-        else { return nil }
-        // proc(5): pid (comm) state ppid …
-        let fields = String(decoding: stat[(end + 2)...], as: UTF8.self).split(separator: " ")
-        return fields.count > 1 && Int32(fields[1]) == postmaster ? pid : nil
-      }
-  }
+  var databasePIDs: [Int32] { postmasterPID.map(Processes.family) ?? [] }
 
   var databaseDirectory: String { collectorState + "/postgres/data" }
 

@@ -1,22 +1,11 @@
 import FleetModel
+import TestSupport
 import Testing
-
-/// A small generator, so that a failing case can be run again from its printed seed (SplitMix64, public domain).
-struct SeededGenerator: RandomNumberGenerator {
-  var state: UInt64
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
-  }
-}
 
 @Suite struct EpisodeSummaryTests {
   @Test("any split of an episode merges to the summary of the whole", arguments: 0..<300)
   func splits(seed: UInt64) {
-    var random = SeededGenerator(state: seed)
+    var random = SplitMix(seed: seed)
     let steps = Self.episode(of: Int.random(in: 1...40, using: &random), using: &random)
     let whole = Self.summary(steps)
     for border in 0...steps.count {
@@ -27,7 +16,7 @@ struct SeededGenerator: RandomNumberGenerator {
 
   @Test("three ranges merge to the same in either order", arguments: 0..<300)
   func associative(seed: UInt64) {
-    var random = SeededGenerator(state: seed)
+    var random = SplitMix(seed: seed)
     let steps = Self.episode(of: Int.random(in: 0...30, using: &random), using: &random)
     let first = Int.random(in: 0...steps.count, using: &random)
     let second = Int.random(in: first...steps.count, using: &random)
@@ -42,7 +31,7 @@ struct SeededGenerator: RandomNumberGenerator {
 
   @Test("many small ranges merge to what a plain computation over all steps gives", arguments: 0..<100)
   func metrics(seed: UInt64) {
-    var random = SeededGenerator(state: seed)
+    var random = SplitMix(seed: seed)
     let steps = Self.episode(of: Int.random(in: 2...200, using: &random), using: &random)
     var merged = EpisodeSummary()
     var start = 0
@@ -146,7 +135,7 @@ extension EpisodeSummaryTests {
   }
 
   /// A random walk with now and then a missing value, a missing reward, a total loss.
-  static func episode(of count: Int, using random: inout SeededGenerator) -> [TrainingStep] {
+  static func episode(of count: Int, using random: inout SplitMix) -> [TrainingStep] {
     var value = 10_000.0
     return (0..<count).map { number in
       value *= Double.random(in: 0.97...1.03, using: &random)

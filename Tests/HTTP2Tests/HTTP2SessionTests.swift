@@ -1,4 +1,5 @@
 import HTTP2
+import TestSupport
 import Testing
 
 @Suite struct HTTP2SessionTests {
@@ -178,7 +179,7 @@ import Testing
 
   @Test("garbage ends the session with an error, never with a trap", arguments: 0..<300)
   func garbage(seed: Int) throws {
-    var generator = SplitMix(state: UInt64(seed))
+    var generator = SplitMix(seed: UInt64(seed))
     let session = try HTTP2Session(role: .server, limits: HTTP2Limits(), nowNs: 0)
     var bytes = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8) + [0, 0, 0, 4, 0, 0, 0, 0, 0]
     for _ in 0..<20 {
@@ -204,17 +205,6 @@ import Testing
         at = end
       }
     } catch { #expect(!error.description.isEmpty) }
-  }
-}
-
-struct SplitMix: RandomNumberGenerator {
-  var state: UInt64
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
   }
 }
 

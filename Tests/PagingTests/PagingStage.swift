@@ -62,18 +62,7 @@ final class PagingStage {
   func post(_ change: IncidentChange) { thread?.post([change]) }
   func post(_ changes: [IncidentChange]) { thread?.post(changes) }
 
-  private var processes: [Int32] {
-    guard let first = server.processID, let names = try? HostFiles.list("/proc") else { return [] }
-    return [first]
-      + names.compactMap { name in
-        guard let pid = Int32(name), let stat = try? HostFiles.read("/proc/\(name)/stat"),
-          let end = stat.lastIndex(of: UInt8(ascii: ")"))
-        else { return nil }
-        // proc(5): pid (comm) state ppid …
-        let fields = String(decoding: stat[(end + 2)...], as: UTF8.self).split(separator: " ")
-        return fields.count > 1 && Int32(fields[1]) == first ? pid : nil
-      }
-  }
+  private var processes: [Int32] { server.processID.map(Processes.family) ?? [] }
 
   func takeAway(_ absence: Absence) throws {
     switch absence {

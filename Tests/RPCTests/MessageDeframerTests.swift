@@ -1,4 +1,5 @@
 import RPC
+import TestSupport
 import Testing
 
 @Suite struct MessageDeframerTests {
@@ -57,7 +58,7 @@ import Testing
   @Test("random chunks of random messages, 200 seeds")
   func random() throws {
     for seed in 1...200 as ClosedRange<UInt64> {
-      var generator = SplitMix(state: seed)
+      var generator = SplitMix(seed: seed)
       let sent = (0..<20).map { _ in
         (0..<Int.random(in: 0...3000, using: &generator)).map { UInt8(truncatingIfNeeded: $0) }
       }
@@ -73,16 +74,5 @@ import Testing
       }
       #expect(found == sent, "seed \(seed)")
     }
-  }
-}
-
-struct SplitMix: RandomNumberGenerator {
-  var state: UInt64
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
   }
 }

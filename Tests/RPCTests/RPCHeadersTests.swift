@@ -1,4 +1,5 @@
 import RPC
+import TestSupport
 import Testing
 
 @Suite struct RPCHeadersTests {
@@ -70,7 +71,7 @@ import Testing
   @Test("at the cap the waits are still spread evenly")
   func spread() {
     var backoff = Backoff(firstNs: 1000, capNs: 1000)
-    var generator = SplitMix(state: 1)
+    var generator = SplitMix(seed: 1)
     let waits = (0..<4000).map { _ in backoff.nextNs(random: generator.next()) }
     for quarter in 0..<4 {
       let count = waits.count { $0 / 250 == Int64(quarter) }

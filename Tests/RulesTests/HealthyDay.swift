@@ -1,6 +1,7 @@
 import Agent
 import FleetModel
 import Foundation
+import TestSupport
 
 /// A day of a host on which nothing is wrong: recorded samples and training files, repeated with seeded variation.
 ///
@@ -11,7 +12,7 @@ struct HealthyDay {
   static let startNs: Int64 = 1_760_000_000_000_000_000
   static let lengthNs: Int64 = 86_400_000_000_000
 
-  private var random: SeededGenerator
+  private var random: SplitMix
   private let base: Records
   private var runs: [GrowingRun] = []
   private var pid: UInt32 = 4000
@@ -24,7 +25,7 @@ struct HealthyDay {
   private(set) var runsEnded = 0
 
   init(root: String, seed: UInt64) {
-    random = SeededGenerator(state: seed)
+    random = SplitMix(seed: seed)
     var settings = SamplerSettings()
     settings.disksEvery = 1
     settings.networksEvery = 1
@@ -273,7 +274,7 @@ private struct GrowingRun {
   }
 
   /// What was written since.
-  mutating func grow(to timeNs: Int64, _ random: inout SeededGenerator) -> FileDelta? {
+  mutating func grow(to timeNs: Int64, _ random: inout SplitMix) -> FileDelta? {
     if hasEnded { return nil }
     let share = min(1, Double(timeNs - startNs) / Double(lengthNs))
     // Programs write in blocks: a fifth of the time nothing new is there.
@@ -291,18 +292,5 @@ private struct GrowingRun {
       hasEnded = true
     }
     return delta
-  }
-}
-
-/// SplitMix64: the same day for the same seed.
-struct SeededGenerator: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var mixed = state
-    mixed = (mixed ^ mixed >> 30) &* 0xbf58_476d_1ce4_e5b9
-    mixed = (mixed ^ mixed >> 27) &* 0x94d0_49bb_1331_11eb
-    return mixed ^ mixed >> 31
   }
 }

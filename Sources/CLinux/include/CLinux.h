@@ -1,6 +1,7 @@
 #pragma once
 // What Swift's Glibc module lacks, and what is a macro, a packed struct or a variadic function in C. No logic.
 // _GNU_SOURCE must not be set here: Swift's own view of glibc's headers would differ from this one.
+#include "library.h"
 #include "scan.h"
 #include <stdint.h>
 #include <sys/epoll.h>

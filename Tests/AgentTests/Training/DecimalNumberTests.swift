@@ -1,4 +1,5 @@
 import Agent
+import TestSupport
 import Testing
 
 @Suite struct DecimalNumberTests {
@@ -9,7 +10,7 @@ import Testing
 
   @Test("every number reads to the same bits as the standard library's", arguments: 0..<40)
   func sameBits(seed: UInt64) {
-    var random = TrainingRandom(state: seed)
+    var random = SplitMix(seed: seed)
     for _ in 0..<500 {
       let text = Self.number(using: &random)
       #expect(parse(text)?.bitPattern == Double(text)?.bitPattern, "\(text)")
@@ -18,7 +19,7 @@ import Testing
 
   @Test("every double reads back from its shortest text", arguments: 0..<20)
   func roundTrips(seed: UInt64) {
-    var random = TrainingRandom(state: seed)
+    var random = SplitMix(seed: seed)
     for _ in 0..<500 {
       let value = Double(bitPattern: random.next())
       guard value.isFinite else { continue }
@@ -66,7 +67,7 @@ import Testing
     #expect(DecimalNumber.parseInteger(Array("1e99".utf8).span, 0..<4) == nil)
   }
 
-  private static func number(using random: inout TrainingRandom) -> String {
+  private static func number(using random: inout SplitMix) -> String {
     func digits(_ count: ClosedRange<Int>) -> String {
       (0..<Int.random(in: count, using: &random)).map { _ in String(Int.random(in: 0...9, using: &random)) }.joined()
     }

@@ -1,4 +1,5 @@
 import Agent
+import TestSupport
 import Testing
 
 @Suite struct JSONScannerTests {
@@ -70,7 +71,7 @@ import Testing
 
   @Test("any damage to a text is read without a trap", arguments: 0..<200)
   func damage(seed: UInt64) {
-    var random = TrainingRandom(state: seed)
+    var random = SplitMix(seed: seed)
     var text = Array(#"{"a": [1, -2.5e3, {"q": "x\u00e9\n"}], "b": "\ud83d\ude00", "c": NaN, "d": true}"#.utf8)
     for _ in 0..<Int.random(in: 1...5, using: &random) {
       text[Int.random(in: 0..<text.count, using: &random)] = UInt8.random(in: 0...255, using: &random)

@@ -1,6 +1,7 @@
 import Agent
 import FleetModel
 import Foundation
+import TestSupport
 import Testing
 
 @Suite struct SocketSessionTests {
@@ -134,7 +135,7 @@ import Testing
 
   @Test("random bytes and damaged events never trap", arguments: 0..<100)
   func damage(seed: UInt64) {
-    var random = TrainingRandom(state: seed)
+    var random = SplitMix(seed: seed)
     var text = Array((Self.story + "\n" + Self.story).utf8)
     for _ in 0..<Int.random(in: 1...60, using: &random) {
       text[Int.random(in: 0..<text.count, using: &random)] = UInt8.random(in: 0...255, using: &random)

@@ -1,5 +1,6 @@
 import Agent
 import FleetModel
+import TestSupport
 import Testing
 
 @Suite struct TrainingFixtureTests {
@@ -168,7 +169,7 @@ extension TrainingFixtureTests {
       "seed-format/training_log.csv", "sb3-cartpole-ppo/0.monitor.csv", "sb3-cartpole-ppo/progress.csv",
       "sb3-cartpole-ppo/progress.json",
     ]
-    var random = TrainingRandom(state: seed)
+    var random = SplitMix(seed: seed)
     var file = try ReaderHarness(fixture: names[Int(format.rawValue) - 1], lines: 6)
     for _ in 0..<Int.random(in: 1...40, using: &random) {
       file.file[Int.random(in: 0..<file.file.count, using: &random)] = UInt8.random(in: 0...255, using: &random)

@@ -1,5 +1,6 @@
 import Agent
 import FleetModel
+import TestSupport
 import Testing
 
 @Suite struct TrainingLogReaderTests {
@@ -164,7 +165,7 @@ import Testing
 
   @Test("random bytes are read without a trap, each line once", arguments: 0..<100)
   func randomBytes(seed: UInt64) {
-    var random = TrainingRandom(state: seed)
+    var random = SplitMix(seed: seed)
     let alphabet = Array("0123456789,,,\n\r\"-.einf\0\u{e9}".utf8)
     let noise = (0..<2000).map { _ in
       seed % 2 == 0 ? UInt8.random(in: 0...255, using: &random) : alphabet.randomElement(using: &random)!

@@ -2,18 +2,6 @@ import Agent
 import FleetModel
 import Foundation
 
-/// A small generator, so that a failing case can be run again from its seed (SplitMix64).
-struct TrainingRandom: RandomNumberGenerator {
-  var state: UInt64
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
-  }
-}
-
 /// Drives a reader as the follower does, over a file held in memory.
 struct ReaderHarness {
   var file: [UInt8]

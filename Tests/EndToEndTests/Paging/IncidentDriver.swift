@@ -4,6 +4,7 @@ import Foundation
 import Paging
 import Postgres
 import Store
+import TestSupport
 
 /// Opens incidents, acknowledges some, ends some, and notes when each of that was committed. It is as stubborn as an agent: what the database
 /// did not confirm is said again.
@@ -32,7 +33,7 @@ final class IncidentDriver: @unchecked Sendable {
 
   init(_ fleet: PagingFleet, seed: UInt64) {
     self.fleet = fleet
-    random = SplitMix(state: seed)
+    random = SplitMix(seed: seed)
   }
 
   func start() { Thread.detachNewThread { self.run() } }

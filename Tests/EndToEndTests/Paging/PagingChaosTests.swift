@@ -1,5 +1,6 @@
 import Foundation
 import Postgres
+import TestSupport
 import Testing
 
 extension EndToEndTests {
@@ -56,7 +57,7 @@ extension EndToEndTests {
 
     init(_ fleet: PagingFleet, seed: UInt64) {
       self.fleet = fleet
-      random = SplitMix(state: seed)
+      random = SplitMix(seed: seed)
     }
 
     var line: String { counts.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }.joined(separator: ", ") }

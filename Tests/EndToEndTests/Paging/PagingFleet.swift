@@ -4,6 +4,7 @@ import Foundation
 import Paging
 import Postgres
 import Store
+import TestSupport
 
 /// One or two collectors on one PostgreSQL, and a receiver; all real, all of them can be killed.
 final class PagingFleet {
@@ -62,17 +63,7 @@ final class PagingFleet {
 
   /// The server's first process, then its others.
   var databaseProcesses: [Int32] {
-    guard let first = PrivateServer.processID(stateDirectory: directory + "/database") else { return [] }
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
-    return [first]
-      + names.compactMap { name in
-        guard let pid = Int32(name), let stat = try? HostFiles.read("/proc/\(name)/stat"),
-          let end = stat.lastIndex(of: UInt8(ascii: ")"))
-        else { return nil }
-        // proc(5): pid (comm) state ppid …
-        let fields = String(decoding: stat[(end + 2)...], as: UTF8.self).split(separator: " ")
-        return fields.count > 1 && Int32(fields[1]) == first ? pid : nil
-      }
+    PrivateServer.processID(stateDirectory: directory + "/database").map(Processes.family) ?? []
   }
 
   func count(_ what: String) throws -> Int64 {
