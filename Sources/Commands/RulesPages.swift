@@ -62,6 +62,7 @@ extension RulesCommand {
       discussion: "Pages of rules that are gone are left where they are, and named.")
     @Argument(help: "Directory of rules.") var directory: String
     @Option(help: "Directory of the pages.") var into: String
+    @OptionGroup var output: OutputOptions
 
     func run() throws {
       let pack = try RulesCommand.pack(directory)
@@ -76,6 +77,13 @@ extension RulesCommand {
         throw CommandFailure(.failed, "\(into): \(error)")
       }
       let left = ((try? HostFiles.list(into)) ?? []).filter { $0.hasSuffix(".md") && !written.contains($0) }.sorted()
+      if output.format != .table {
+        return try output.print(
+          Answer(
+            columns: [.init("page"), .init("state")],
+            rows: pack.pages.map { [.text($0.name), .text("written")] } + left.map { [.text($0), .text("of_no_rule")] })
+        )
+      }
       try StandardStream.output.write("\(written.count) pages in \(into)\n")
       if !left.isEmpty {
         try StandardStream.output.write("of no rule: \(left.map(Escaping.visible).joined(separator: ", "))\n")

@@ -60,10 +60,10 @@ package struct IncidentChange: Sendable, Equatable {
   package var kind: Kind
   /// The rule's id, such as `RES-01`.
   package var rule: String
-  package var title: String
+  package var title = ""
   package var severity: Severity
   /// The rule only observes: its incidents are shown and page nobody.
-  package var isObserved: Bool
+  package var isObserved = false
   /// nil where the whole fleet is meant.
   package var hostNumber: Int32?
   package var hostName: String
@@ -74,16 +74,16 @@ package struct IncidentChange: Sendable, Equatable {
   /// When the rule noticed, by the collector's clock, ns since 1970.
   package var detectedNs: Int64
   /// One sentence for people.
-  package var summary: String
+  package var summary = ""
   /// What to do, in order.
-  package var steps: [String]
+  package var steps: [String] = []
   /// Lines and figures that show it.
-  package var evidence: [String]
+  package var evidence: [String] = []
   /// What else belongs to it, to be looked up when it is written down.
-  package var wanted: [EvidenceRequest]
+  package var wanted: [EvidenceRequest] = []
   /// Rules whose incidents on the same host follow from this one and are muted by it while it is open; a `*` at the end
   /// stands for any rest.
-  package var mutes: [String]
+  package var mutes: [String] = []
 
   package init(
     _ kind: Kind, rule: String, severity: Severity, hostNumber: Int32? = nil, hostName: String = "",
@@ -97,13 +97,6 @@ package struct IncidentChange: Sendable, Equatable {
     self.entity = entity
     self.eventNs = eventNs
     self.detectedNs = detectedNs
-    title = ""
-    isObserved = false
-    summary = ""
-    steps = []
-    evidence = []
-    wanted = []
-    mutes = []
   }
 
   /// One incident is open for each at a time: rule, host and entity.

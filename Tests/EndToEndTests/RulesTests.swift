@@ -57,6 +57,22 @@ extension EndToEndTests {
       #expect(page["entity"] as? String == fleet.logs + "/train.log")
       #expect((page["evidence"] as? [String])?.contains { $0.contains("BOOM in epoch 7") } == true)
 
+      let tested = try #require(try fleet.json("paging", "test", "duty").first)
+      #expect(tested["target"] as? String == "duty")
+      #expect(tested["state"] as? String == "delivered")
+      let unknown = try fleet.signalbox("paging", "test", "dutty", "--format", "ndjson")
+      #expect(unknown.code == 1)
+      #expect(unknown.output.contains("\"target\":\"dutty\",\"state\":\"refused\""), "\(unknown.output)")
+
+      // What is in the database by now gives the same incident.
+      try fleet.eventually("the lines") { try fleet.value("select count(*) from log_lines") == 2 }
+      let replayed = try #require(
+        try fleet.json("rules", "replay", fleet.directory + "/rules", "--since", "10m").first)
+      #expect(replayed["rule"] as? String == "SITE-01")
+      #expect(replayed["host"] as? String == "train-1")
+      #expect(replayed["entity"] as? String == fleet.logs + "/train.log")
+      #expect((replayed["evidence"] as? [String])?.contains { $0.contains("BOOM in epoch 7") } == true)
+
       let incident = try #require(try fleet.json("incidents", "list").first)
       #expect(incident["state"] as? String == "open")
       #expect((incident["event_to_page_ms"] as? Int).map { $0 < 60_000 } == true)

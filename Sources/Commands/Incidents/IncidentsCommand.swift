@@ -79,13 +79,13 @@ struct IncidentsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "ack", abstract: "Takes care: nobody else is paged about it.")
     @Argument(help: "Its number.") var number: Int64
-    @Option(help: "In whose name.") var by: String?
-    @OptionGroup var database: DatabaseOptions
+    @OptionGroup var options: ChangeOptions
 
     func run() throws {
-      try database.change { store throws(StoreError) in
-        try store.acknowledge(incident: number, actor: by ?? Actor.name, nowNs: Clock.wallNs())
+      try options.change { store throws(StoreError) in
+        try store.acknowledge(incident: number, actor: options.actor, nowNs: Clock.wallNs())
       }
+      try options.print(IncidentQueries.one(number))
     }
   }
 
@@ -93,43 +93,26 @@ struct IncidentsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Writes a line into its timeline.")
     @Argument(help: "Its number.") var number: Int64
     @Argument(help: "The line.") var text: String
-    @Option(help: "In whose name.") var by: String?
-    @OptionGroup var database: DatabaseOptions
+    @OptionGroup var options: ChangeOptions
 
     func run() throws {
-      try database.change { store throws(StoreError) in
-        try store.addNote(incident: number, actor: by ?? Actor.name, text: text, nowNs: Clock.wallNs())
+      try options.change { store throws(StoreError) in
+        try store.addNote(incident: number, actor: options.actor, text: text, nowNs: Clock.wallNs())
       }
+      try options.print(IncidentQueries.one(number))
     }
   }
 
   struct Resolve: ParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Ends it by hand.")
     @Argument(help: "Its number.") var number: Int64
-    @Option(help: "In whose name.") var by: String?
-    @OptionGroup var database: DatabaseOptions
+    @OptionGroup var options: ChangeOptions
 
     func run() throws {
-      try database.change { store throws(StoreError) in
-        try store.resolve(incident: number, actor: by ?? Actor.name, nowNs: Clock.wallNs())
+      try options.change { store throws(StoreError) in
+        try store.resolve(incident: number, actor: options.actor, nowNs: Clock.wallNs())
       }
-    }
-  }
-}
-
-extension DatabaseOptions {
-  /// Opens the store, changes something, closes it.
-  func change<Result>(_ body: (Store) throws(StoreError) -> Result) throws -> Result {
-    let store = try store()
-    defer { store.close() }
-    do throws(StoreError) {
-      return try body(store)
-    } catch {
-      switch error {
-      case .unknownIncident, .unknownSilence: throw CommandFailure(.nothingFound, error.description)
-      case .unknownZone, .neverComes, .unknownTarget: throw CommandFailure(.usage, error.description)
-      default: throw CommandFailure(error)
-      }
+      try options.print(IncidentQueries.one(number))
     }
   }
 }

@@ -14,30 +14,20 @@ struct OnCallCommand: ParsableCommand {
         "The newest override that holds counts. Steps of escalation that are planned already keep their receiver.")
     @Argument(help: "A schedule, as `signalbox oncall now` lists them.") var schedule: String
     @Option(help: "Who takes it: a receiver of the configuration.") var to: String
-    @Option(name: .customLong("for"), help: "How long, such as 12h.") var duration: String
-    @Option(help: "From when: a time; else now.") var from: String?
+    @OptionGroup var planned: PlannedTimeOptions
     @Option(help: "Why.") var reason = ""
-    @Option(help: "In whose name.") var by: String?
-    @OptionGroup var database: DatabaseOptions
+    @OptionGroup var options: ChangeOptions
 
     func run() throws {
-      guard let length = TimeSpan.parse(duration), length > 0, length <= 366 * 86_400_000_000_000 else {
-        throw CommandFailure(.usage, "--for takes a time of up to 366d, such as 12h, not '\(duration)'")
-      }
-      var start = Clock.wallNs()
-      if let from {
-        guard let time = Timestamp.parse(from) else {
-          throw CommandFailure(.usage, "--from takes a time such as 2026-11-21T20:00Z, not '\(from)'")
-        }
-        start = time
-      }
-      let number = try database.change { store throws(StoreError) in
+      let start = try planned.start(nowNs: Clock.wallNs())
+      let end = start + (try planned.length())
+      let number = try options.change { store throws(StoreError) in
         try store.addOverride(
           OnCallOverride(
-            schedule: schedule, receiver: to, startsNs: start, endsNs: start + length, author: by ?? Actor.name,
+            schedule: schedule, receiver: to, startsNs: start, endsNs: end, author: options.actor,
             reason: reason))
       }
-      try StandardStream.output.write("\(number)\n")
+      try options.print(IncidentQueries.override(number), orSay: String(number))
     }
   }
 
@@ -63,11 +53,13 @@ struct PagingCommand: ParsableCommand {
 
   struct Test: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Sends a test page the way that real ones go, and waits for the receiver's answer.")
+      abstract: "Sends a test page the way that real ones go, and waits for the receiver's answer.",
+      discussion: "Ends with 0 where the receiver took it, 1 where it did not, 4 where nobody delivers pages.")
     @Argument(help: "A receiver or schedule of the configuration.") var receiver: String?
     @Option(help: "Everybody whom this severity's policy names: P0 to P3.") var policy: String?
     @Option(help: "How long to wait for the answer.") var timeout = "30s"
     @OptionGroup var database: DatabaseOptions
+    @OptionGroup var output: OutputOptions
 
     func run() throws {
       guard (receiver == nil) != (policy == nil) else {
@@ -89,18 +81,24 @@ struct PagingCommand: ParsableCommand {
           .notReachable, "no answer within \(timeout): does a collector with paging: in its configuration run?")
       }
       let said = "\(target): \(answer.state): \(Escaping.visible(answer.answer))"
+      if output.format != .table {
+        try output.print(
+          Answer(
+            columns: [.init("target"), .init("state"), .init("attempts"), .init("answer")],
+            rows: [[.text(target), .text(answer.state), .integer(answer.attempts), .text(answer.answer)]]))
+      }
       if answer.state != "delivered" { throw CommandFailure(.failed, said) }
-      try StandardStream.output.write(said + "\n")
+      if output.format == .table { try StandardStream.output.write(said + "\n") }
     }
 
     private static func wait(
       for row: Int64, _ store: Store, untilNs: Int64
-    ) throws(StoreError) -> (state: String, answer: String)? {
+    ) throws(StoreError) -> (state: String, attempts: Int64, answer: String)? {
       while true {
         guard let now = try store.deliveryState(row) else { return nil }
-        if now.state != "waiting" { return (now.state, now.answer) }
+        if now.state != "waiting" { return now }
         if Clock.monotonicNs() >= untilNs {
-          return now.attempts > 0 ? ("not delivered yet", now.answer) : nil
+          return now.attempts > 0 ? ("not delivered yet", now.attempts, now.answer) : nil
         }
         Process.sleep(ns: 50_000_000)
       }

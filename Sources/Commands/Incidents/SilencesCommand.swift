@@ -19,31 +19,21 @@ struct SilencesCommand: ParsableCommand {
     @Option(help: "Host.") var host: String?
     @Option(help: "What on the host.") var entity: String?
     @Option(help: "P0 to P3.") var severity: String?
-    @Option(name: .customLong("for"), help: "How long, such as 2h.") var duration: String
-    @Option(help: "From when: a time; else now.") var from: String?
+    @OptionGroup var planned: PlannedTimeOptions
     @Option(help: "When it comes back: minute, hour, day of month, month, day of week, as in crontab(5).") var cron:
       String?
     @Option(help: "Whose clocks --cron means, such as Europe/Berlin.") var zone: String?
     @Option(help: "Why.") var reason: String
-    @Option(help: "In whose name.") var by: String?
-    @OptionGroup var database: DatabaseOptions
+    @OptionGroup var options: ChangeOptions
 
     func run() throws {
       let now = Clock.wallNs()
-      guard let length = TimeSpan.parse(duration), length <= 366 * 86_400_000_000_000 else {
-        throw CommandFailure(.usage, "--for takes a time of up to 366d, such as 2h, not '\(duration)'")
-      }
+      let length = try planned.length()
       guard rule != nil || host != nil || entity != nil || severity != nil else {
         throw CommandFailure(.usage, "say what to silence: --rule, --host, --entity or --severity")
       }
-      var start = now
-      if let from {
-        guard let time = Timestamp.parse(from) else {
-          throw CommandFailure(.usage, "--from takes a time such as 2026-11-21T20:00Z, not '\(from)'")
-        }
-        start = time
-      }
-      var silence = Silence(author: by ?? Actor.name, reason: reason, startsNs: start, endsNs: start + length)
+      let start = try planned.start(nowNs: now)
+      var silence = Silence(author: options.actor, reason: reason, startsNs: start, endsNs: start + length)
       (silence.rule, silence.host, silence.entity) = (rule, host, entity)
       if let severity {
         guard let known = Severity(word: severity) else {
@@ -52,8 +42,8 @@ struct SilencesCommand: ParsableCommand {
         silence.severity = known
       }
       silence.repetition = try repetition(length)
-      let number = try database.change { store throws(StoreError) in try store.addSilence(silence, nowNs: now) }
-      try StandardStream.output.write("\(number)\n")
+      let number = try options.change { store throws(StoreError) in try store.addSilence(silence, nowNs: now) }
+      try options.print(IncidentQueries.silence(number), orSay: String(number))
     }
 
     private func repetition(_ lengthNs: Int64) throws -> Repetition? {
@@ -61,7 +51,9 @@ struct SilencesCommand: ParsableCommand {
         if zone != nil { throw CommandFailure(.usage, "--zone goes with --cron") }
         return nil
       }
-      if from != nil { throw CommandFailure(.usage, "--from does not go with --cron, which says when it begins") }
+      if planned.from != nil {
+        throw CommandFailure(.usage, "--from does not go with --cron, which says when it begins")
+      }
       do {
         return Repetition(cron: try CronExpression(cron), zone: zone ?? "UTC", lengthNs: lengthNs)
       } catch {
@@ -92,13 +84,13 @@ struct SilencesCommand: ParsableCommand {
   struct End: ParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Ends a silence now; what it muted pages within seconds.")
     @Argument(help: "Its number.") var number: Int64
-    @Option(help: "In whose name.") var by: String?
-    @OptionGroup var database: DatabaseOptions
+    @OptionGroup var options: ChangeOptions
 
     func run() throws {
-      try database.change { store throws(StoreError) in
-        try store.endSilence(number, actor: by ?? Actor.name, nowNs: Clock.wallNs())
+      try options.change { store throws(StoreError) in
+        try store.endSilence(number, actor: options.actor, nowNs: Clock.wallNs())
       }
+      try options.print(IncidentQueries.silence(number))
     }
   }
 }

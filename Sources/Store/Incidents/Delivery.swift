@@ -12,19 +12,19 @@ package struct Lease: Sendable, Equatable {
 package struct IncidentRecord: Sendable, Equatable {
   package var number: Int64
   package var rule: String
-  package var title: String
+  package var title = ""
   package var severity: Severity
   /// `open`, `acked`, `resolved` or `muted`.
-  package var state: String
-  package var hostName: String
-  package var entity: String
+  package var state = "open"
+  package var hostName = ""
+  package var entity = ""
   package var dedupKey: String
   package var openedNs: Int64
   package var resolvedNs: Int64?
   package var ackedBy: String?
-  package var summary: String
-  package var steps: [String]
-  package var evidence: [String]
+  package var summary = ""
+  package var steps: [String] = []
+  package var evidence: [String] = []
 
   package init(number: Int64, rule: String, severity: Severity, dedupKey: String, openedNs: Int64) {
     self.number = number
@@ -32,13 +32,6 @@ package struct IncidentRecord: Sendable, Equatable {
     self.severity = severity
     self.dedupKey = dedupKey
     self.openedNs = openedNs
-    title = ""
-    state = "open"
-    hostName = ""
-    entity = ""
-    summary = ""
-    steps = []
-    evidence = []
   }
 }
 

@@ -48,15 +48,30 @@ package enum IncidentQueries {
       """, [String(number)])
   }
 
+  private static let silenceColumns = """
+    s.number as id, case when s.ends <= now() then 'ended' when s.starts > now() then 'ahead' else 'active' end as state,
+      s.cron || ' ' || s.zone as repeats, s.rule, s.host, s.entity, 'P' || s.severity as severity, s.author, s.reason,
+      s.starts, s.ends, s.ended_by, s.configured_as as name
+    """
+
   /// Silences that are ahead or in force; with `includingEnded` all.
   package static func silences(includingEnded: Bool) -> ReadQuery {
     ReadQuery(
+      "select \(silenceColumns) from signalbox.silences s where $1::boolean or s.ends > now() order by s.ends",
+      [String(includingEnded)])
+  }
+
+  package static func silence(_ number: Int64) -> ReadQuery {
+    ReadQuery(
+      "select \(silenceColumns) from signalbox.silences s where s.number = $1::bigint", [String(number)])
+  }
+
+  package static func override(_ number: Int64) -> ReadQuery {
+    ReadQuery(
       """
-      select s.number as id, case when s.ends <= now() then 'ended' when s.starts > now() then 'ahead' else 'active' end
-          as state, s.cron || ' ' || s.zone as repeats, s.rule, s.host, s.entity, 'P' || s.severity as severity, s.author, s.reason, s.starts,
-        s.ends, s.ended_by, s.configured_as as name
-      from signalbox.silences s where $1::boolean or s.ends > now() order by s.ends
-      """, [String(includingEnded)])
+      select o.number as id, o.schedule, o.receiver, o.starts, o.ends, o.author, o.reason
+      from signalbox.on_call_overrides o where o.number = $1::bigint
+      """, [String(number)])
   }
 
   /// Columns: schedule, receiver, since, until, updated.

@@ -1,0 +1,62 @@
+internal import ArgumentParser
+internal import Files
+internal import FleetModel
+internal import Store
+
+/// What every command that changes something for people takes.
+struct ChangeOptions: ParsableArguments {
+  @Option(help: "In whose name.") var by: String?
+  @OptionGroup var database: DatabaseOptions
+  @OptionGroup var output: OutputOptions
+
+  var actor: String { by ?? Actor.name }
+
+  /// Opens the store, changes something, closes it.
+  func change<Result>(_ body: (Store) throws(StoreError) -> Result) throws -> Result { try database.change(body) }
+
+  /// Scripts get what was changed as it is now. People get one word, or nothing: it was done.
+  func print(_ query: ReadQuery, orSay word: String = "") throws {
+    guard output.format == .table else { return try output.print(database.reader().answer(query, [])) }
+    if !word.isEmpty { try StandardStream.output.write(word + "\n") }
+  }
+}
+
+/// From when, and for how long.
+struct PlannedTimeOptions: ParsableArguments {
+  @Option(name: .customLong("for"), help: "How long, such as 2h.") var duration: String
+  @Option(help: "From when: a time; else now.") var from: String?
+
+  /// ns.
+  func length() throws -> Int64 {
+    guard let length = TimeSpan.parse(duration), length <= 366 * 86_400_000_000_000 else {
+      throw CommandFailure(.usage, "--for takes a time of up to 366d, such as 2h, not '\(duration)'")
+    }
+    return length
+  }
+
+  /// ns since 1970.
+  func start(nowNs: Int64) throws -> Int64 {
+    guard let from else { return nowNs }
+    guard let time = Timestamp.parse(from) else {
+      throw CommandFailure(.usage, "--from takes a time such as 2026-11-21T20:00Z, not '\(from)'")
+    }
+    return time
+  }
+}
+
+extension DatabaseOptions {
+  /// Opens the store, changes something, closes it.
+  func change<Result>(_ body: (Store) throws(StoreError) -> Result) throws -> Result {
+    let store = try store()
+    defer { store.close() }
+    do throws(StoreError) {
+      return try body(store)
+    } catch {
+      switch error {
+      case .unknownIncident, .unknownSilence: throw CommandFailure(.nothingFound, error.description)
+      case .unknownZone, .neverComes, .unknownTarget: throw CommandFailure(.usage, error.description)
+      default: throw CommandFailure(error)
+      }
+    }
+  }
+}
