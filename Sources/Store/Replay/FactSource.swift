@@ -43,7 +43,7 @@ struct FactSource: Sendable {
       sql: """
         select l.time, l.received, l.host, l.file, f.path, l.level, l.flags, l.message from (
           select * from signalbox.\(table) where host = any ($1::int4[]) and \(window)) l
-        join signalbox.followed_files f on f.number = l.file order by l.time, l.file, l.file_offset
+        left join signalbox.followed_files f on f.number = l.file order by l.time, l.file, l.file_offset
         """,
       decode: { rows, row in
         .line(
