@@ -81,7 +81,9 @@ extension RulesCommand {
     }
 
     static func answer(_ ledger: ReplayLedger, _ over: String) -> Answer {
-      let incidents = ledger.incidents.sorted { $0.openedNs < $1.openedNs }
+      let incidents = ledger.incidents.sorted {
+        ($0.openedNs, $0.host, $0.rule, $0.entity) < ($1.openedNs, $1.host, $1.rule, $1.entity)
+      }
       var notes = ["\(over): \(counted(incidents.count, "incident")), \(incidents.count(where: \.pages)) to be told"]
       if ledger.omitted > 0 {
         notes.append("\(ledger.omitted) more are left out: a rule fires too often, or --since is too far back")
