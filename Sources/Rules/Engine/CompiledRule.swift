@@ -54,6 +54,11 @@ struct CompiledNode {
       && (measure == .value && comparison.isStateless || measure == .against && baseline == .peers)
   }
 
+  /// Nothing but a limit for the value itself.
+  var isOfValue: Bool {
+    measure == .value && average == 0 && of == 0 && !isCounted && comparison.isStateless
+  }
+
   var isLeaf: Bool { operation.rawValue > Operation.not.rawValue }
 }
 
@@ -166,7 +171,7 @@ struct FamilyReader {
 
   @inline(__always)
   func isNotable(_ values: [Double], _ peers: [Double]) -> Bool {
-    for test in tests where test.isNotable(values, peers) { return true }
+    for place in tests.indices where tests[place].isNotable(values, peers) { return true }
     return false
   }
 }

@@ -37,8 +37,15 @@ struct FileProgress: Equatable {
   var offset: UInt64
 }
 
-/// All that the engine keeps of a host.
-final class HostState {
+/// A host's state where it stays: taken in hand once a batch, and not guarded anew at each look.
+final class HostCell {
+  var state: HostState
+
+  init(_ state: consuming HostState) { self.state = state }
+}
+
+/// All that the engine keeps of a host. It is never copied: whoever looks at it holds it.
+struct HostState: ~Copyable {
   let id: HostID
   var name: String
   var labels: [String: String]
@@ -77,7 +84,7 @@ final class HostState {
   }
 
   /// The place of a thing; nil once the host has more than `RuleLimits.entitiesMax`.
-  func entity(_ kind: EntityKind, _ name: String) -> Int? {
+  mutating func entity(_ kind: EntityKind, _ name: String) -> Int? {
     var free: Int?
     for place in entities.indices.dropFirst() {
       if entities[place].kind == kind, entities[place].name == name { return place }
@@ -94,7 +101,7 @@ final class HostState {
   }
 
   /// Forgets a thing and all that is remembered of it.
-  func forget(_ place: Int) {
+  mutating func forget(_ place: Int) {
     entities[place] = Entity(name: "", markNs: 0, kind: .host)
     slots.forget(entity: place)
     files.removeAll { $0.entity == place }

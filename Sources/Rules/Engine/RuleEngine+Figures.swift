@@ -30,7 +30,9 @@ extension RuleEngine {
 
   /// For measurements: how many numbers each rule remembers of a host, most first.
   package func remembered(of host: HostID) -> [(rule: String, count: Int)] {
-    guard let state = hosts[host] else { return [] }
-    return rules.map { ($0.rule.id, state.slots.places($0.place).count) }.filter { $0.1 > 0 }.sorted { $0.1 > $1.1 }
+    guard let cell = hosts[host] else { return [] }
+    return rules.map { ($0.rule.id, cell.state.slots.places($0.place).count) }.filter { $0.1 > 0 }.sorted {
+      $0.1 > $1.1
+    }
   }
 }

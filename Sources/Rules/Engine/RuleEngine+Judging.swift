@@ -1,9 +1,7 @@
 internal import FleetModel
 
-/// What is judged: a rule at a thing of a host at a time.
+/// What is judged: a thing of a host at a time.
 struct Judgement {
-  let rule: CompiledRule
-  let host: HostState
   let entity: Int
   let timeNs: Int64
   /// An open rule asks whether its condition holds now, not whether it has held for long.
@@ -29,7 +27,7 @@ extension RuleEngine {
   static let secondCountSub = 96
 
   /// A report's values are at hand: runs every rule that reads one of them.
-  func process(_ family: MetricFamily, _ host: HostState, _ entity: Int, _ timeNs: Int64) {
+  func process(_ family: MetricFamily, _ host: inout HostState, _ entity: Int, _ timeNs: Int64) {
     let readers = byFamily[Int(family.rawValue)]
     // Each look at a variable of an object is guarded: most rules need these three and no more.
     let (values, peers) = (values, peerValues)
@@ -40,42 +38,42 @@ extension RuleEngine {
       if readers[index].isQuick, !host.slots.isActive(place), !readers[index].isNotable(values, peers) { continue }
       let rule = readers[index].rule
       if rule.isPlain {
-        judge(rule, host, entity, timeNs)
+        judge(rule, &host, entity, timeNs)
       } else {
-        for leaf in readers[index].leaves { remember(rule, leaf, host, entity, timeNs) }
+        for leaf in readers[index].leaves { remember(rule, leaf, &host, entity, timeNs) }
         if rule.restsFalse, !host.slots.isActive(place) { continue }
-        judge(rule, host, because: entity, timeNs)
+        judge(rule, &host, because: entity, timeNs)
       }
     }
   }
 
   /// A condition about `entity` has changed: judges the rule at what its incidents are about.
-  func judge(_ rule: CompiledRule, _ host: HostState, because entity: Int, _ timeNs: Int64) {
+  func judge(_ rule: CompiledRule, _ host: inout HostState, because entity: Int, _ timeNs: Int64) {
     if host.entities[entity].kind == rule.scope {
-      judge(rule, host, entity, timeNs)
+      judge(rule, &host, entity, timeNs)
     } else if rule.scope == .host {
-      judge(rule, host, 0, timeNs)
+      judge(rule, &host, 0, timeNs)
     } else {
-      for place in host.places(of: rule.scope) { judge(rule, host, place, timeNs) }
+      for place in host.places(of: rule.scope) { judge(rule, &host, place, timeNs) }
     }
   }
 
-  func judge(_ rule: CompiledRule, _ host: HostState, _ entity: Int, _ timeNs: Int64) {
+  func judge(_ rule: CompiledRule, _ host: inout HostState, _ entity: Int, _ timeNs: Int64) {
     let key = SlotTable.key(rule.place, Self.openNode, entity)
     let wasOpen = host.slots.isActive(rule.place) && host.slots[key] != nil
-    let judgement = Judgement(rule: rule, host: host, entity: entity, timeNs: timeNs, ignoresHolds: wasOpen)
-    let truth = truth(rule.root, judgement)
+    let judgement = Judgement(entity: entity, timeNs: timeNs, ignoresHolds: wasOpen)
+    let truth = truth(rule.root, rule, &host, judgement)
     guard wasOpen else {
       if truth == .yes {
         host.slots.set(key, timeNs, 0)
         host.wakeNs = 0
-        emit(.opened, rule, host, entity, timeNs)
+        emit(.opened, rule, &host, entity, timeNs)
       }
       return
     }
     if let until = rule.until {
-      let ends = Judgement(rule: rule, host: host, entity: entity, timeNs: timeNs)
-      if self.truth(until, ends) == .yes { close(rule, host, entity, timeNs, .recovered) }
+      let ends = Judgement(entity: entity, timeNs: timeNs)
+      if self.truth(until, rule, &host, ends) == .yes { close(rule, &host, entity, timeNs, .recovered) }
       return
     }
     guard var slot = host.slots[key] else { return }
@@ -90,21 +88,21 @@ extension RuleEngine {
         slot.b = timeNs
         host.slots[key] = slot
       }
-      if timeNs - slot.b >= rule.rule.clearAfterNs { close(rule, host, entity, timeNs, .recovered) }
+      if timeNs - slot.b >= rule.rule.clearAfterNs { close(rule, &host, entity, timeNs, .recovered) }
     }
   }
 
   func close(
-    _ rule: CompiledRule, _ host: HostState, _ entity: Int, _ timeNs: Int64, _ reason: Transition.Reason
+    _ rule: CompiledRule, _ host: inout HostState, _ entity: Int, _ timeNs: Int64, _ reason: Transition.Reason
   ) {
     let key = SlotTable.key(rule.place, Self.openNode, entity)
     // A line may be newer than the last sample: an end is never told as older than its beginning.
     let beganNs = host.slots[key]?.a ?? timeNs
     host.slots[key] = nil
-    emit(.cleared(reason), rule, host, entity, max(timeNs, beganNs))
+    emit(.cleared(reason), rule, &host, entity, max(timeNs, beganNs))
   }
 
-  func emit(_ kind: Transition.Kind, _ rule: CompiledRule, _ host: HostState, _ entity: Int, _ timeNs: Int64) {
+  func emit(_ kind: Transition.Kind, _ rule: CompiledRule, _ host: inout HostState, _ entity: Int, _ timeNs: Int64) {
     let thing = host.entities[entity]
     host.isUrgent = true
     var evidence: [Evidence] = []
@@ -122,7 +120,7 @@ extension RuleEngine {
         evidence: evidence))
   }
 
-  private func evidenceValue(_ rule: CompiledRule, _ node: Int, _ host: HostState, _ entity: Int) -> Double? {
+  private func evidenceValue(_ rule: CompiledRule, _ node: Int, _ host: borrowing HostState, _ entity: Int) -> Double? {
     let leaf = rule.nodes[node]
     guard leaf.operation == .measure else { return nil }
     if rule.isPlain { return values[leaf.value] }
@@ -134,48 +132,55 @@ extension RuleEngine {
 
   // MARK: truth
 
-  func truth(_ place: Int, _ at: Judgement) -> Truth {
-    let node = at.rule.nodes[place]
-    switch node.operation {
-    case .all, .any, .not: return group(place, node, at)
-    case .hosts: return countedHosts(place, node, at)
-    case .live: return Truth(isLive(node.kind, node.windowNs, at.host, at.timeNs))
+  func truth(_ place: Int, _ rule: CompiledRule, _ host: inout HostState, _ at: Judgement) -> Truth {
+    switch rule.nodes[place].operation {
+    case .all, .any, .not: return group(place, rule, &host, at)
+    default: return leaf(place, rule, &host, at)
+    }
+  }
+
+  private func leaf(_ place: Int, _ rule: CompiledRule, _ host: inout HostState, _ at: Judgement) -> Truth {
+    switch rule.nodes[place].operation {
+    case .hosts: return countedHosts(place, rule, host)
+    case .live: return Truth(isLive(rule.nodes[place].kind, rule.nodes[place].windowNs, host, at.timeNs))
     case .open:
-      guard let other = at.rule.others[place], at.host.slots.isActive(other) else { return .no }
-      return Truth(!at.host.slots.things(other, Self.openNode).isEmpty)
-    case .measure where at.rule.isPlain:
-      let raw = measured(at.rule, place, node, at.host, at.entity, at.timeNs)
-      let held = hold(raw, place, node.holdNs, at)
+      guard let other = rule.others[place] else { return .no }
+      return Truth(host.slots.hasAny(other, Self.openNode))
+    case .measure where rule.isPlain:
+      let raw = measured(rule, place, &host, at.entity, at.timeNs)
+      let held = hold(raw, place, rule.nodes[place].holdNs, rule, &host, at)
       return at.ignoresHolds ? raw : held
-    default: return remembered(place, node, at)
+    default: return remembered(place, rule, host, at)
     }
   }
 
   /// Every part is evaluated, so that each keeps its own time.
-  private func group(_ place: Int, _ node: CompiledNode, _ at: Judgement) -> Truth {
-    var raw: Truth = node.operation == .all ? .yes : .no
-    for child in node.children {
-      let part = truth(at.rule.children[child], at)
-      switch node.operation {
+  private func group(_ place: Int, _ rule: CompiledRule, _ host: inout HostState, _ at: Judgement) -> Truth {
+    // Its fields one by one: a copy of all of it costs more than what is done here.
+    let operation = rule.nodes[place].operation
+    var raw: Truth = operation == .all ? .yes : .no
+    for child in rule.nodes[place].children {
+      let part = truth(rule.children[child], rule, &host, at)
+      switch operation {
       case .all: raw = raw.and(part)
       case .any: raw = raw.or(part)
       default: raw = part.negated
       }
     }
-    if node.isInOrder, raw == .yes, !areInOrder(node, at) { raw = .no }
-    let held = hold(raw, place, node.holdNs, at)
+    if rule.nodes[place].isInOrder, raw == .yes, !areInOrder(place, rule, host, at) { raw = .no }
+    let held = hold(raw, place, rule.nodes[place].holdNs, rule, &host, at)
     return at.ignoresHolds ? raw : held
   }
 
   /// What happened last of each part came no later than that of the next one.
-  private func areInOrder(_ group: CompiledNode, _ at: Judgement) -> Bool {
+  private func areInOrder(_ group: Int, _ rule: CompiledRule, _ host: borrowing HostState, _ at: Judgement) -> Bool {
     var last = Int64.min
-    for child in group.children {
-      let place = at.rule.children[child]
-      let node = at.rule.nodes[place]
+    for child in rule.nodes[group].children {
+      let place = rule.children[child]
+      let node = rule.nodes[place]
       guard node.operation == .occurrence else { continue }
       let entity = node.kind == .host ? 0 : at.entity
-      guard let slot = at.host.slots[SlotTable.key(at.rule.place, place, entity, Self.untilSub)] else { return false }
+      guard let slot = host.slots[SlotTable.key(rule.place, place, entity, Self.untilSub)] else { return false }
       if slot.b < last { return false }
       last = slot.b
     }
@@ -183,42 +188,44 @@ extension RuleEngine {
   }
 
   /// Whether a run made steps, or a process was there, when the host was last heard of.
-  func isLive(_ kind: EntityKind, _ withinNs: Int64, _ host: HostState, _ timeNs: Int64) -> Bool {
+  func isLive(_ kind: EntityKind, _ withinNs: Int64, _ host: borrowing HostState, _ timeNs: Int64) -> Bool {
     let mark = host.entities[0].markNs
     let last = mark > 0 ? min(mark, timeNs) : timeNs
     return host.entities.contains { $0.kind == kind && !$0.hasEnded && last - $0.markNs <= withinNs }
   }
 
   /// Whether it has been true for so long, by the times of the samples.
-  private func hold(_ raw: Truth, _ place: Int, _ holdNs: Int64, _ at: Judgement) -> Truth {
+  private func hold(
+    _ raw: Truth, _ place: Int, _ holdNs: Int64, _ rule: CompiledRule, _ host: inout HostState, _ at: Judgement
+  ) -> Truth {
     guard holdNs > 0 else { return raw }
-    let key = SlotTable.key(at.rule.place, place, at.entity, Self.holdSub)
+    let key = SlotTable.key(rule.place, place, at.entity, Self.holdSub)
     switch raw {
     case .unknown: return .unknown
     case .no:
-      if at.host.slots.isActive(at.rule.place) { at.host.slots[key] = nil }
+      if host.slots.isActive(rule.place) { host.slots[key] = nil }
       return .no
     case .yes:
-      guard var slot = at.host.slots[key] else {
-        at.host.slots.set(key, at.timeNs, at.timeNs)
+      guard var slot = host.slots[key] else {
+        host.slots.set(key, at.timeNs, at.timeNs)
         return .no
       }
       if at.timeNs - slot.b > max(RuleLimits.gapNs, holdNs / 2) { slot.a = at.timeNs }
       slot.b = at.timeNs
-      at.host.slots[key] = slot
+      host.slots[key] = slot
       return at.timeNs - slot.a >= holdNs ? .yes : .no
     }
   }
 
   /// Keeps what a condition says of a thing until the rest of its rule is asked.
-  private func remember(_ rule: CompiledRule, _ place: Int, _ host: HostState, _ entity: Int, _ timeNs: Int64) {
+  private func remember(_ rule: CompiledRule, _ place: Int, _ host: inout HostState, _ entity: Int, _ timeNs: Int64) {
     let node = rule.nodes[place]
-    guard passes(rule, place, node, host, entity) else { return }
+    guard passes(rule, place, host, entity) else { return }
     let key = SlotTable.key(rule.place, place, entity, Self.truthSub)
-    guard node.operation == .measure else { return rememberAbsence(values[node.value].isNaN, rule, key, host, timeNs) }
-    let at = Judgement(rule: rule, host: host, entity: entity, timeNs: timeNs)
-    let raw = measured(rule, place, node, host, entity, timeNs)
-    let held = hold(raw, place, node.holdNs, at)
+    guard node.operation == .measure else { return rememberAbsence(values[node.value].isNaN, rule, key, &host, timeNs) }
+    let at = Judgement(entity: entity, timeNs: timeNs)
+    let raw = measured(rule, place, &host, entity, timeNs)
+    let held = hold(raw, place, node.holdNs, rule, &host, at)
     let isActive = host.slots.isActive(rule.place)
     // A plain no is what a thing without a note means; what never said anything need not be noted where no not asks.
     if raw == .no, held == .no {
@@ -231,7 +238,7 @@ extension RuleEngine {
 
   /// A number that is there leaves no note; one that has gone, since when; one that was never there, that.
   private func rememberAbsence(
-    _ isAbsent: Bool, _ rule: CompiledRule, _ key: UInt64, _ host: HostState, _ timeNs: Int64
+    _ isAbsent: Bool, _ rule: CompiledRule, _ key: UInt64, _ host: inout HostState, _ timeNs: Int64
   ) {
     let isActive = host.slots.isActive(rule.place)
     if !isAbsent {
@@ -242,27 +249,32 @@ extension RuleEngine {
   }
 
   /// What a condition said last: of the thing itself, of its host, or of any such thing on the host.
-  private func remembered(_ place: Int, _ node: CompiledNode, _ at: Judgement) -> Truth {
-    if node.kind == at.host.entities[at.entity].kind { return remembered(place, node, at, at.entity) }
-    if node.kind == .host { return remembered(place, node, at, 0) }
+  private func remembered(
+    _ place: Int, _ rule: CompiledRule, _ host: borrowing HostState, _ at: Judgement
+  ) -> Truth {
+    let kind = rule.nodes[place].kind
+    if kind == host.entities[at.entity].kind { return remembered(place, rule, host, at, at.entity) }
+    if kind == .host { return remembered(place, rule, host, at, 0) }
     var found = Truth.no
-    for thing in at.host.entities.indices where at.host.entities[thing].kind == node.kind && thing > 0 {
-      if node.hasFilter, !passes(at.rule, place, node, at.host, thing) { continue }
-      found = found.or(remembered(place, node, at, thing))
+    for thing in host.entities.indices where host.entities[thing].kind == kind && thing > 0 {
+      if !passes(rule, place, host, thing) { continue }
+      found = found.or(remembered(place, rule, host, at, thing))
     }
     return found
   }
 
-  private func remembered(_ place: Int, _ node: CompiledNode, _ at: Judgement, _ entity: Int) -> Truth {
-    let (host, rule) = (at.host, at.rule)
-    switch node.operation {
+  private func remembered(
+    _ place: Int, _ rule: CompiledRule, _ host: borrowing HostState, _ at: Judgement, _ entity: Int
+  ) -> Truth {
+    switch rule.nodes[place].operation {
     case .occurrence:
+      let isMissing = rule.nodes[place].missingNs > 0
       guard host.slots.isActive(rule.place),
         let slot = host.slots[SlotTable.key(rule.place, place, entity, Self.untilSub)]
-      else { return node.missingNs > 0 ? .unknown : .no }
-      if node.missingNs > 0 { return missing(place, node, at, entity, slot) }
+      else { return isMissing ? .unknown : .no }
+      if isMissing { return missing(place, rule, host, at, entity, slot) }
       return slot.a > arrivedNs ? .yes : .no
-    case .stale: return staleness(place, node, at, entity)
+    case .stale: return staleness(place, rule, host, at, entity)
     case .absent:
       let slot =
         host.slots.isActive(rule.place) ? host.slots[SlotTable.key(rule.place, place, entity, Self.truthSub)] : nil
@@ -271,10 +283,10 @@ extension RuleEngine {
       // While the host itself is silent, nothing of it is missing.
       let mark = host.entities[0].markNs
       let last = mark > 0 ? min(mark, at.timeNs) : at.timeNs
-      return since == 0 ? .unknown : last - since >= node.windowNs ? .yes : .no
+      return since == 0 ? .unknown : last - since >= rule.nodes[place].windowNs ? .yes : .no
     default:
       let entityMark = host.entities[entity].markNs
-      if at.timeNs - entityMark > max(RuleLimits.freshNs, node.holdNs) { return .unknown }
+      if at.timeNs - entityMark > max(RuleLimits.freshNs, rule.nodes[place].holdNs) { return .unknown }
       guard host.slots.isActive(rule.place),
         let slot = host.slots[SlotTable.key(rule.place, place, entity, Self.truthSub)]
       else { return .no }
@@ -282,18 +294,18 @@ extension RuleEngine {
     }
   }
 
-  private func countedHosts(_ place: Int, _ node: CompiledNode, _ at: Judgement) -> Truth {
-    guard let counted = at.rule.others[place], !hosts.isEmpty else { return .unknown }
-    func counts(_ host: HostState) -> Bool {
+  private func countedHosts(_ place: Int, _ rule: CompiledRule, _ host: borrowing HostState) -> Truth {
+    let node = rule.nodes[place]
+    // Only a rule of the fleet asks for hosts: none of them is in hand.
+    guard let counted = rule.others[place], rule.scope == .fleet, !hosts.isEmpty else { return .unknown }
+    func counts(_ host: borrowing HostState) -> Bool {
       !node.isOfLive || isLive(.run, RuleLimits.liveRunNs, host, .max)
         || isLive(.process, RuleLimits.liveNs, host, .max)
     }
-    let open = hosts.values.count {
-      $0.slots.isActive(counted) && !$0.slots.things(counted, Self.openNode).isEmpty && counts($0)
-    }
+    let open = hosts.values.count { $0.state.slots.hasAny(counted, Self.openNode) && counts($0.state) }
     // Who counts is looked at only where there is something to count.
     if open == 0 { return .no }
-    let whole = node.isOfLive ? hosts.values.count(where: counts) : hosts.count
+    let whole = node.isOfLive ? hosts.values.count { counts($0.state) } : hosts.count
     let amount = node.isShare ? Double(open) / Double(whole) : Double(open)
     occasion = .note("\(open) of \(whole) hosts\(node.isOfLive ? " with a live run" : "")")
     return Truth(node.includesLimit ? amount >= node.amount : amount > node.amount)

@@ -1,45 +1,54 @@
 internal import FleetModel
 
 extension RuleEngine {
-  func passes(_ rule: CompiledRule, _ place: Int, _ node: CompiledNode, _ host: HostState, _ entity: Int) -> Bool {
-    guard node.hasFilter, let filter = rule.filters[place] else { return true }
+  @inline(__always)
+  func passes(_ rule: CompiledRule, _ place: Int, _ host: borrowing HostState, _ entity: Int) -> Bool {
+    guard rule.nodes[place].hasFilter, let filter = rule.filters[place] else { return true }
     return filter.matches(host.entities[entity].name)
   }
 
   /// What a comparison says of the report at hand.
   func measured(
-    _ rule: CompiledRule, _ place: Int, _ node: CompiledNode, _ host: HostState, _ entity: Int, _ timeNs: Int64
+    _ rule: CompiledRule, _ place: Int, _ host: inout HostState, _ entity: Int, _ timeNs: Int64
   ) -> Truth {
     // Of a thing that is not meant it is not true, which is known.
-    guard passes(rule, place, node, host, entity) else { return .no }
+    guard passes(rule, place, host, entity) else { return .no }
+    if rule.nodes[place].isOfValue { return Truth(rule.nodes[place].comparison.holds(values[rule.nodes[place].value])) }
+    return measured(rule, place, rule.nodes[place], &host, entity, timeNs)
+  }
+
+  private func measured(
+    _ rule: CompiledRule, _ place: Int, _ node: CompiledNode, _ host: inout HostState, _ entity: Int, _ timeNs: Int64
+  ) -> Truth {
     var value = values[node.value]
-    if node.average > 0 { value = average(value, node.average, rule, place, host, entity) }
+    if node.average > 0 { value = average(value, node.average, rule, place, &host, entity) }
     var raw: Truth
     switch node.measure {
     case .value:
       if case .changed(let direction) = node.comparison {
-        raw = changed(rule, place, host, entity, timeNs, value, direction)
+        raw = changed(rule, place, &host, entity, timeNs, value, direction)
       } else {
         raw = Truth(node.comparison.holds(value))
       }
     case .ratio:
-      raw = Truth(node.comparison.holds(ratio(value, values[node.second], rule, place, host, entity)))
+      raw = Truth(node.comparison.holds(ratio(value, values[node.second], rule, place, &host, entity)))
     case .rate:
-      let slope = slope(rule, place, node, host, entity, timeNs, value, leastSpanNs: node.windowNs)
+      let slope = slope(rule, place, node, &host, entity, timeNs, value, leastSpanNs: node.windowNs)
       raw = Truth(node.comparison.holds(slope * Double(node.perNs)))
     case .forecast:
-      let slope = slope(rule, place, node, host, entity, timeNs, value, leastSpanNs: node.windowNs / 2)
+      let slope = slope(rule, place, node, &host, entity, timeNs, value, leastSpanNs: node.windowNs / 2)
       raw = reaches(node.comparison, value, value + slope * Double(node.perNs))
     case .against:
-      raw = against(value, rule, place, node, host, entity, timeNs).map { Truth(node.comparison.holds($0)) } ?? .unknown
+      raw =
+        against(value, rule, place, node, &host, entity, timeNs).map { Truth(node.comparison.holds($0)) } ?? .unknown
     }
-    if node.of > 0 { raw = share(raw, rule, place, node, host, entity, timeNs) }
-    return node.isCounted ? counted(raw, rule, place, node, host, entity, timeNs) : raw
+    if node.of > 0 { raw = share(raw, rule, place, node, &host, entity, timeNs) }
+    return node.isCounted ? counted(raw, rule, place, node, &host, entity, timeNs) : raw
   }
 
   /// At least `wanted` of the last `of` samples; those that say nothing are not among them.
   private func share(
-    _ raw: Truth, _ rule: CompiledRule, _ place: Int, _ node: CompiledNode, _ host: HostState, _ entity: Int,
+    _ raw: Truth, _ rule: CompiledRule, _ place: Int, _ node: CompiledNode, _ host: inout HostState, _ entity: Int,
     _ timeNs: Int64
   ) -> Truth {
     if raw == .unknown { return .unknown }
@@ -68,14 +77,14 @@ extension RuleEngine {
 
   /// How often it came true in the window.
   private func counted(
-    _ raw: Truth, _ rule: CompiledRule, _ place: Int, _ node: CompiledNode, _ host: HostState, _ entity: Int,
+    _ raw: Truth, _ rule: CompiledRule, _ place: Int, _ node: CompiledNode, _ host: inout HostState, _ entity: Int,
     _ timeNs: Int64
   ) -> Truth {
     switch raw {
     case .unknown: return .unknown
     case .yes:
       return Truth(
-        count(rule, place, node, host, entity, timeNs, from: Self.secondCountSub, windowNs: node.windowNs)
+        count(rule, place, node, &host, entity, timeNs, from: Self.secondCountSub, windowNs: node.windowNs)
           >= node.amount)
     case .no:
       guard host.slots.isActive(rule.place) else { return .no }
@@ -86,7 +95,7 @@ extension RuleEngine {
 
   /// The two numbers need not come in the same report: the last of each counts.
   private func ratio(
-    _ value: Double, _ second: Double, _ rule: CompiledRule, _ place: Int, _ host: HostState, _ entity: Int
+    _ value: Double, _ second: Double, _ rule: CompiledRule, _ place: Int, _ host: inout HostState, _ entity: Int
   ) -> Double {
     if !value.isNaN, !second.isNaN { return value / second }
     if value.isNaN, second.isNaN { return .nan }
@@ -99,7 +108,7 @@ extension RuleEngine {
   }
 
   private func changed(
-    _ rule: CompiledRule, _ place: Int, _ host: HostState, _ entity: Int, _ timeNs: Int64, _ value: Double,
+    _ rule: CompiledRule, _ place: Int, _ host: inout HostState, _ entity: Int, _ timeNs: Int64, _ value: Double,
     _ direction: Comparison.Direction
   ) -> Truth {
     if value.isNaN { return .unknown }
@@ -125,7 +134,7 @@ extension RuleEngine {
   ///
   /// Values a part of the window apart are remembered. A counter that falls has begun anew.
   private func slope(
-    _ rule: CompiledRule, _ place: Int, _ node: CompiledNode, _ host: HostState, _ entity: Int, _ timeNs: Int64,
+    _ rule: CompiledRule, _ place: Int, _ node: CompiledNode, _ host: inout HostState, _ entity: Int, _ timeNs: Int64,
     _ value: Double, leastSpanNs: Int64
   ) -> Double {
     if value.isNaN { return .nan }

@@ -6,7 +6,7 @@ extension RuleEngine {
   /// Up to `RuleLimits.windowParts` occurrences in a window are counted exactly, more of them to a part of the window.
   /// - Parameter atNs: when it happened; `timeNs` is the host's clock now.
   func occurred(
-    _ rule: CompiledRule, _ place: Int, _ host: HostState, _ thing: Int, atNs: Int64, _ timeNs: Int64,
+    _ rule: CompiledRule, _ place: Int, _ host: inout HostState, _ thing: Int, atNs: Int64, _ timeNs: Int64,
     _ evidence: @autoclosure () -> Evidence
   ) {
     if host.isExcluded(rule.place) { return }
@@ -16,31 +16,31 @@ extension RuleEngine {
     let key = SlotTable.key(rule.place, place, entity, Self.untilSub)
     if node.missingNs > 0 {
       if node.amount > 0, let last = host.slots[key], arrivedNs > last.a {
-        observe(Double(arrivedNs - last.a), 0.95, host, rule.place, place, entity)
+        observe(Double(arrivedNs - last.a), 0.95, &host, rule.place, place, entity)
       }
       host.slots.set(key, arrivedNs, arrivedNs)
     } else {
-      guard isEnough(rule, place, node, host, entity, atNs) else { return }
+      guard isEnough(rule, place, node, &host, entity, atNs) else { return }
       host.slots.set(key, arrivedNs + node.windowNs, arrivedNs)
     }
     host.wakeNs = 0
     occasion = evidence()
-    judge(rule, host, because: entity, timeNs)
+    judge(rule, &host, because: entity, timeNs)
     occasion = nil
   }
 
   /// Whether it has happened often enough with this one.
   private func isEnough(
-    _ rule: CompiledRule, _ place: Int, _ node: CompiledNode, _ host: HostState, _ entity: Int, _ atNs: Int64
+    _ rule: CompiledRule, _ place: Int, _ node: CompiledNode, _ host: inout HostState, _ entity: Int, _ atNs: Int64
   ) -> Bool {
     if node.amount <= 1, node.limit <= 0 { return true }
-    let found = count(rule, place, node, host, entity, atNs, from: 0, windowNs: node.windowNs)
+    let found = count(rule, place, node, &host, entity, atNs, from: 0, windowNs: node.windowNs)
     if node.isAmong {
       let whole = sum(rule, place, host, entity, atNs, from: Self.secondCountSub, windowNs: node.windowNs)
       return found >= node.amount && found / max(whole, found) > node.limit
     }
     if node.perNs > 0 {
-      let usual = count(rule, place, node, host, entity, atNs, from: Self.secondCountSub, windowNs: node.perNs)
+      let usual = count(rule, place, node, &host, entity, atNs, from: Self.secondCountSub, windowNs: node.perNs)
       // Both as a rate: so many in the window, so many in the longer time.
       return found >= node.amount && found * Double(node.perNs) > node.limit * usual * Double(node.windowNs)
     }
@@ -49,7 +49,7 @@ extension RuleEngine {
 
   /// How often in the window that ends now, with this one.
   func count(
-    _ rule: CompiledRule, _ place: Int, _ node: CompiledNode, _ host: HostState, _ entity: Int, _ atNs: Int64,
+    _ rule: CompiledRule, _ place: Int, _ node: CompiledNode, _ host: inout HostState, _ entity: Int, _ atNs: Int64,
     from base: Int, windowNs: Int64
   ) -> Double {
     let key = SlotTable.key(rule.place, place, entity, base)
@@ -77,14 +77,14 @@ extension RuleEngine {
   }
 
   /// Too near to the last one to be another one.
-  private func isSame(_ atNs: Int64, _ lastNs: Int64, _ node: CompiledNode, _ host: HostState) -> Bool {
+  private func isSame(_ atNs: Int64, _ lastNs: Int64, _ node: CompiledNode, _ host: borrowing HostState) -> Bool {
     if node.isApartByBoot { return lastNs >= host.bootNs - RuleLimits.bootSlackNs }
     return atNs - lastNs < node.apartNs
   }
 
   /// How often in the window that ends now.
   func sum(
-    _ rule: CompiledRule, _ place: Int, _ host: HostState, _ entity: Int, _ atNs: Int64, from base: Int,
+    _ rule: CompiledRule, _ place: Int, _ host: borrowing HostState, _ entity: Int, _ atNs: Int64, from base: Int,
     windowNs: Int64
   ) -> Double {
     let range = host.slots.numbers(rule.place, place, entity, from: base, below: base + Self.countSubs)
@@ -99,7 +99,7 @@ extension RuleEngine {
 
   /// Lines of one file. Those before `skippingBefore` (an offset) have been seen.
   func observeLines(
-    _ lines: borrowing LogLines, path: String, _ host: HostState, _ entity: Int, skippingBefore seen: UInt64
+    _ lines: borrowing LogLines, path: String, _ host: inout HostState, _ entity: Int, skippingBefore seen: UInt64
   ) {
     if lineMatcher.isEmpty { return }
     let plan = lineMatcher.plan(of: path)
@@ -113,13 +113,13 @@ extension RuleEngine {
           let node = condition.rule.nodes[condition.node]
           if !host.isExcluded(condition.rule.place) {
             _ = count(
-              condition.rule, condition.node, node, host, node.kind == .host ? 0 : entity, timeNs,
+              condition.rule, condition.node, node, &host, node.kind == .host ? 0 : entity, timeNs,
               from: Self.secondCountSub, windowNs: node.windowNs)
           }
           continue
         }
         occurred(
-          condition.rule, condition.node, host, entity, atNs: timeNs, arrivedNs - host.offsetNs,
+          condition.rule, condition.node, &host, entity, atNs: timeNs, arrivedNs - host.offsetNs,
           .line(file: path, text: Self.text(bytes, range)))
       }
     }
@@ -130,23 +130,23 @@ extension RuleEngine {
     return String(decoding: kept.map { bytes[$0] }, as: UTF8.self)
   }
 
-  func observe(_ event: Event, _ host: HostState) {
+  func observe(_ event: Event, _ host: inout HostState) {
     let isXid = event.kind == .xid
     for (rule, node, query) in eventRules where query.fits(event, isXid ? Self.xidCode(event.message) : nil) {
-      guard let entity = thing(.device, event.subject, host, event.timeNs) else { continue }
+      guard let entity = thing(.device, event.subject, &host, event.timeNs) else { continue }
       occurred(
-        rule, node, host, entity, atNs: event.timeNs, max(event.timeNs, host.entities[0].markNs),
+        rule, node, &host, entity, atNs: event.timeNs, max(event.timeNs, host.entities[0].markNs),
         .event(subject: event.subject, text: event.message))
     }
   }
 
-  func observe(_ loss: Loss, _ host: HostState) {
+  func observe(_ loss: Loss, _ host: inout HostState) {
     for (rule, node, query) in eventRules where query.isLoss {
       if let subject = query.subject, !subject.matches(loss.subject) { continue }
       if !query.text.isEmpty, query.text != loss.reason.text { continue }
-      guard let entity = thing(.device, loss.subject, host, loss.timeNs) else { continue }
+      guard let entity = thing(.device, loss.subject, &host, loss.timeNs) else { continue }
       occurred(
-        rule, node, host, entity, atNs: loss.timeNs, max(loss.timeNs, host.entities[0].markNs),
+        rule, node, &host, entity, atNs: loss.timeNs, max(loss.timeNs, host.entities[0].markNs),
         .event(subject: loss.subject, text: "\(loss.from)..<\(loss.to) lost: \(loss.reason.text)"))
     }
   }
@@ -157,20 +157,20 @@ extension RuleEngine {
     return Int(message.dropFirst(4).prefix { $0.isASCII && $0.isNumber })
   }
 
-  func observe(_ probe: ProbeResult, _ host: HostState, _ entity: Int) {
+  func observe(_ probe: ProbeResult, _ host: inout HostState, _ entity: Int) {
     for (rule, node, name, state) in probeRules {
       // Who asks for failed also means an answer that did not come in time.
       guard probe.state == state || (state == .failed && probe.state == .timedOut), name.matches(probe.name) else {
         continue
       }
       occurred(
-        rule, node, host, entity, atNs: probe.timeNs, max(probe.timeNs, host.entities[0].markNs),
+        rule, node, &host, entity, atNs: probe.timeNs, max(probe.timeNs, host.entities[0].markNs),
         .event(subject: probe.name, text: probe.detail))
     }
   }
 
   /// The place of a thing, with the time of the newest fact about it.
-  func thing(_ kind: EntityKind, _ name: String, _ host: HostState, _ timeNs: Int64) -> Int? {
+  func thing(_ kind: EntityKind, _ name: String, _ host: inout HostState, _ timeNs: Int64) -> Int? {
     guard let entity = host.entity(kind, name) else {
       untrackedEntities += 1
       return nil

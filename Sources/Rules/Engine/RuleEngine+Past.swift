@@ -2,24 +2,24 @@
 extension RuleEngine {
   /// - Returns: what the comparison is asked of; nil where the past says nothing yet. The value then belongs to the past.
   func against(
-    _ value: Double, _ rule: CompiledRule, _ place: Int, _ node: CompiledNode, _ host: HostState, _ entity: Int,
+    _ value: Double, _ rule: CompiledRule, _ place: Int, _ node: CompiledNode, _ host: inout HostState, _ entity: Int,
     _ timeNs: Int64
   ) -> Double? {
     guard value.isFinite else { return nil }
     if node.baseline == .peers { return shareOfPeers(value, node) }
     let key = SlotTable.key(rule.place, place, entity)
     switch node.baseline {
-    case .median: return Self.share(value, observe(value, 0.5, host, rule.place, place, entity))
-    case .mean: return Self.share(value, mean(value, node.last, key, host)?.mean)
+    case .median: return Self.share(value, observe(value, 0.5, &host, rule.place, place, entity))
+    case .mean: return Self.share(value, mean(value, node.last, key, &host)?.mean)
     case .deviation:
-      guard let past = mean(value, node.last, key, host), past.variance > 0 else { return nil }
+      guard let past = mean(value, node.last, key, &host), past.variance > 0 else { return nil }
       return (value - past.mean) / past.variance.squareRoot()
-    case .maximum: return Self.share(value, maximum(value, node.last, key, host))
-    case .start: return Self.share(value, start(value, node.last, key, host))
-    case .best: return Self.share(value, best(value, node.last, key, host))
+    case .maximum: return Self.share(value, maximum(value, node.last, key, &host))
+    case .start: return Self.share(value, start(value, node.last, key, &host))
+    case .best: return Self.share(value, best(value, node.last, key, &host))
     case .peers: return nil
-    case .sinceLow: return since(value, key, host) { value < $0 }
-    case .sinceHigh: return since(value, key, host) { value > $0 }
+    case .sinceLow: return since(value, key, &host) { value < $0 }
+    case .sinceHigh: return since(value, key, &host) { value > $0 }
     }
   }
 
@@ -31,8 +31,9 @@ extension RuleEngine {
   /// Weighted mean and variance before this value: one of `last` samples ago weighs a seventh.
   ///
   /// Source: Finch, "Incremental calculation of weighted mean and variance" (2009), section 9.
-  private func mean(_ value: Double, _ last: Int, _ key: UInt64, _ host: HostState) -> (mean: Double, variance: Double)?
-  {
+  private func mean(_ value: Double, _ last: Int, _ key: UInt64, _ host: inout HostState) -> (
+    mean: Double, variance: Double
+  )? {
     var mean = host.slots[key] ?? Slot(key: key, a: 0, b: 0)
     var variance = host.slots[key + 1] ?? Slot(key: key + 1, a: 0, b: 0)
     let before = (mean: mean.number, variance: variance.number)
@@ -50,7 +51,7 @@ extension RuleEngine {
 
   /// The weighted mean with this value, once there are as many as asked for.
   func average(
-    _ value: Double, _ last: Int, _ rule: CompiledRule, _ place: Int, _ host: HostState, _ entity: Int
+    _ value: Double, _ last: Int, _ rule: CompiledRule, _ place: Int, _ host: inout HostState, _ entity: Int
   ) -> Double {
     guard value.isFinite else { return .nan }
     let key = SlotTable.key(rule.place, place, entity, Self.averageSub)
@@ -62,7 +63,7 @@ extension RuleEngine {
   }
 
   /// The largest of the last `last` to twice as many values: of the block under way and of the one before.
-  private func maximum(_ value: Double, _ last: Int, _ key: UInt64, _ host: HostState) -> Double? {
+  private func maximum(_ value: Double, _ last: Int, _ key: UInt64, _ host: inout HostState) -> Double? {
     guard var block = host.slots[key] else {
       var slot = Slot(key: key, a: 1, b: 0)
       slot.number = value
@@ -84,7 +85,7 @@ extension RuleEngine {
   }
 
   /// The largest of the first `last` values.
-  private func start(_ value: Double, _ last: Int, _ key: UInt64, _ host: HostState) -> Double? {
+  private func start(_ value: Double, _ last: Int, _ key: UInt64, _ host: inout HostState) -> Double? {
     var slot = host.slots[key] ?? Slot(key: key, a: 0, b: 0)
     if slot.a >= Int64(last) { return slot.number }
     slot.number = slot.a == 0 ? value : max(slot.number, value)
@@ -93,7 +94,7 @@ extension RuleEngine {
     return nil
   }
 
-  private func best(_ value: Double, _ last: Int, _ key: UInt64, _ host: HostState) -> Double? {
+  private func best(_ value: Double, _ last: Int, _ key: UInt64, _ host: inout HostState) -> Double? {
     var slot = host.slots[key] ?? Slot(key: key, a: 0, b: 0)
     let before = slot.a >= min(Int64(last), RuleLimits.medianSamples) ? slot.number : nil
     slot.number = slot.a == 0 ? value : max(slot.number, value)
@@ -107,7 +108,7 @@ extension RuleEngine {
     node.value < peerValues.count ? Self.share(value, peerValues[node.value]) : nil
   }
 
-  private func since(_ value: Double, _ key: UInt64, _ host: HostState, isBetter: (Double) -> Bool) -> Double {
+  private func since(_ value: Double, _ key: UInt64, _ host: inout HostState, isBetter: (Double) -> Bool) -> Double {
     guard var slot = host.slots[key] else {
       var slot = Slot(key: key, a: 0, b: 0)
       slot.number = value

@@ -8,7 +8,7 @@ extension RuleEngine {
   /// - Returns: the quantile before this value; nil while there are too few.
   @discardableResult
   func observe(
-    _ value: Double, _ quantile: Double, _ host: HostState, _ rule: Int, _ place: Int, _ entity: Int
+    _ value: Double, _ quantile: Double, _ host: inout HostState, _ rule: Int, _ place: Int, _ entity: Int
   ) -> Double? {
     guard value.isFinite else { return nil }
     let usual = self.quantile(host, rule, place, entity)
@@ -16,16 +16,16 @@ extension RuleEngine {
     if markers.count < 5 {
       var heights = markers.map(\.number) + [value]
       heights.sort()
-      for (sub, height) in heights.enumerated() { setMarker(host, rule, place, entity, sub, Int64(sub + 1), height) }
+      for (sub, height) in heights.enumerated() { setMarker(&host, rule, place, entity, sub, Int64(sub + 1), height) }
       return nil
     }
     update(&markers, value, quantile)
-    for (sub, marker) in markers.enumerated() { setMarker(host, rule, place, entity, sub, marker.a, marker.number) }
+    for (sub, marker) in markers.enumerated() { setMarker(&host, rule, place, entity, sub, marker.a, marker.number) }
     return usual
   }
 
   /// nil before `RuleLimits.medianSamples` values.
-  private func quantile(_ host: HostState, _ rule: Int, _ place: Int, _ entity: Int) -> Double? {
+  private func quantile(_ host: borrowing HostState, _ rule: Int, _ place: Int, _ entity: Int) -> Double? {
     let range = host.slots.numbers(rule, place, entity, below: 5)
     guard range.count == 5 else { return nil }
     let slots = host.slots.slots
@@ -33,7 +33,7 @@ extension RuleEngine {
   }
 
   private func setMarker(
-    _ host: HostState, _ rule: Int, _ place: Int, _ entity: Int, _ sub: Int, _ count: Int64, _ height: Double
+    _ host: inout HostState, _ rule: Int, _ place: Int, _ entity: Int, _ sub: Int, _ count: Int64, _ height: Double
   ) {
     var slot = Slot(key: SlotTable.key(rule, place, entity, sub), a: count, b: 0)
     slot.number = height

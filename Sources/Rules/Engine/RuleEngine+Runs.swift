@@ -2,18 +2,18 @@ internal import FleetModel
 
 /// What is told of runs and episodes, and what follows from it.
 extension RuleEngine {
-  func observe(_ update: RunUpdate, _ host: HostState) {
-    guard let entity = thing(.run, update.run, host, update.timeNs) else { return }
+  func observe(_ update: RunUpdate, _ host: inout HostState) {
+    guard let entity = thing(.run, update.run, &host, update.timeNs) else { return }
     switch update.state {
     case .unknown: break
-    case .running: begins(update, host, entity)
-    case .completed, .failed: ends(update, host, entity)
+    case .running: begins(update, &host, entity)
+    case .completed, .failed: ends(update, &host, entity)
     }
-    if let moment = RunMoment(update.state) { happened(moment, to: entity, host, update.timeNs, update.detail) }
+    if let moment = RunMoment(update.state) { happened(moment, to: entity, &host, update.timeNs, update.detail) }
   }
 
-  private func begins(_ update: RunUpdate, _ host: HostState, _ entity: Int) {
-    let place = run(entity, host)
+  private func begins(_ update: RunUpdate, _ host: inout HostState, _ entity: Int) {
+    let place = run(entity, &host)
     let marks = host.entities[entity].marks
     let isAgain = host.runs[place].startedNs > 0 && !marks.contains(.progressed) && !marks.contains(.ended)
     // The same word once more.
@@ -24,9 +24,9 @@ extension RuleEngine {
       return
     }
     if isAgain, host.runs[place].startedNs < update.timeNs {
-      happened(.fruitless, to: entity, host, update.timeNs, "began again without a step")
+      happened(.fruitless, to: entity, &host, update.timeNs, "began again without a step")
     }
-    let isRestart = isAgain || failedBefore(update, host, entity)
+    let isRestart = isAgain || failedBefore(update, &host, entity)
     let announced = Self.announcedEpisodes(update.detail)
     // The steps of a file's first range are seen before the word that it has begun.
     host.entities[entity].marks.subtract([.ended, .failed])
@@ -37,14 +37,14 @@ extension RuleEngine {
     host.runs[place].startedNs = update.timeNs
     host.runs[place].announced = announced
     if update.source == Self.declaredSource { host.entities[entity].set(.declared, true) }
-    if isRestart { happened(.restarted, to: entity, host, update.timeNs, update.detail) }
+    if isRestart { happened(.restarted, to: entity, &host, update.timeNs, update.detail) }
   }
 
   /// The agent's word for programs that tell of themselves.
   private static let declaredSource = "socket"
 
   /// Another run of the same kind failed a short time ago, or ended without a step.
-  private func failedBefore(_ update: RunUpdate, _ host: HostState, _ entity: Int) -> Bool {
+  private func failedBefore(_ update: RunUpdate, _ host: inout HostState, _ entity: Int) -> Bool {
     if host.entities[entity].marks.contains(.failed) { return true }
     let kind = RunHistory.kind(of: update.run)
     var found = false
@@ -59,27 +59,27 @@ extension RuleEngine {
         let run = host.runs.first(where: { $0.entity == other }), run.startedNs > 0, run.startedNs < host.processEndNs
       else { continue }
       host.entities[other].marks.formUnion([.ended, .failed])
-      happened(.fruitless, to: other, host, update.timeNs, "its process ended without a step")
+      happened(.fruitless, to: other, &host, update.timeNs, "its process ended without a step")
       found = true
     }
     return found
   }
 
-  private func ends(_ update: RunUpdate, _ host: HostState, _ entity: Int) {
+  private func ends(_ update: RunUpdate, _ host: inout HostState, _ entity: Int) {
     let marks = host.entities[entity].marks
-    let place = run(entity, host)
+    let place = run(entity, &host)
     let progress = host.runs[place]
     if !marks.contains(.progressed), progress.startedNs > 0, !marks.contains(.ended) {
-      happened(.fruitless, to: entity, host, update.timeNs, update.detail)
+      happened(.fruitless, to: entity, &host, update.timeNs, update.detail)
     }
     host.entities[entity].set(.ended, true)
     host.entities[entity].set(.failed, update.state == .failed)
     guard !marks.contains(.ended), progress.startedNs > 0 else { return }
-    for number in progress.numbers.rest() { missing(number, entity, host, update.timeNs) }
+    for number in progress.numbers.rest() { missing(number, entity, &host, update.timeNs) }
     guard update.state == .completed else { return }
     if progress.announced > 0, progress.numbers.count < Int64(progress.announced) {
       happened(
-        episode: .missing, to: entity, host, update.timeNs,
+        episode: .missing, to: entity, &host, update.timeNs,
         "\(progress.numbers.count) of \(progress.announced) announced episodes")
     }
     let seconds = Double(update.timeNs - progress.startedNs) / 1e9
@@ -108,12 +108,12 @@ extension RuleEngine {
   }
 
   /// The first step of a run since it began: what was in vain before no longer counts.
-  func progressed(_ entity: Int, _ host: HostState, _ timeNs: Int64) {
-    let place = run(entity, host)
+  func progressed(_ entity: Int, _ host: inout HostState, _ timeNs: Int64) {
+    let place = run(entity, &host)
     if host.runs[place].startedNs == 0 { host.runs[place].startedNs = timeNs }
     if host.entities[entity].marks.contains(.progressed) { return }
     host.entities[entity].set(.progressed, true)
-    happened(.progressed, to: entity, host, timeNs, "first step")
+    happened(.progressed, to: entity, &host, timeNs, "first step")
     for (rule, node, moment) in runRules where moment == .fruitless {
       let counted = rule.nodes[node].kind == .host ? 0 : entity
       let range = host.slots.numbers(rule.place, node, counted, below: Self.countSubs)
@@ -122,30 +122,33 @@ extension RuleEngine {
   }
 
   func happened(
-    _ moment: RunMoment, to entity: Int, _ host: HostState, _ atNs: Int64, _ text: @autoclosure () -> String
+    _ moment: RunMoment, to entity: Int, _ host: inout HostState, _ atNs: Int64, _ text: @autoclosure () -> String
   ) {
     for (rule, node, wanted) in runRules where wanted == moment {
+      let subject = host.entities[entity].name
       occurred(
-        rule, node, host, entity, atNs: atNs, max(atNs, host.entities[0].markNs),
-        .event(subject: host.entities[entity].name, text: text()))
+        rule, node, &host, entity, atNs: atNs, max(atNs, host.entities[0].markNs),
+        .event(subject: subject, text: text()))
     }
   }
 
   func happened(
-    episode moment: EpisodeMoment, to entity: Int, _ host: HostState, _ atNs: Int64, _ text: @autoclosure () -> String
+    episode moment: EpisodeMoment, to entity: Int, _ host: inout HostState, _ atNs: Int64,
+    _ text: @autoclosure () -> String
   ) {
     for (rule, node, wanted) in episodeRules where wanted == moment {
+      let subject = host.entities[entity].name
       occurred(
-        rule, node, host, entity, atNs: atNs, max(atNs, host.entities[0].markNs),
-        .event(subject: host.entities[entity].name, text: text()))
+        rule, node, &host, entity, atNs: atNs, max(atNs, host.entities[0].markNs),
+        .event(subject: subject, text: text()))
     }
   }
 
-  private func missing(_ number: Int64, _ entity: Int, _ host: HostState, _ atNs: Int64) {
-    happened(episode: .missing, to: entity, host, atNs, "episode \(number) was left out")
+  private func missing(_ number: Int64, _ entity: Int, _ host: inout HostState, _ atNs: Int64) {
+    happened(episode: .missing, to: entity, &host, atNs, "episode \(number) was left out")
   }
 
-  func run(_ entity: Int, _ host: HostState) -> Int {
+  func run(_ entity: Int, _ host: inout HostState) -> Int {
     if let place = host.runs.firstIndex(where: { $0.entity == entity }) { return place }
     host.runs.append(RunProgress(entity: entity))
     return host.runs.count - 1
@@ -153,8 +156,8 @@ extension RuleEngine {
 
   // MARK: steps
 
-  func progress(_ step: TrainingStep, _ host: HostState, _ entity: Int) {
-    let place = run(entity, host)
+  func progress(_ step: TrainingStep, _ host: inout HostState, _ entity: Int) {
+    let place = run(entity, &host)
     var rate = Double.nan
     var elapsed = Double.nan
     if host.runs[place].windowStartNs == 0 {
@@ -188,10 +191,10 @@ extension RuleEngine {
       case .completedEpisodesRatio: .nan
       }
     }
-    process(.progress, host, entity, step.timeNs)
+    process(.progress, &host, entity, step.timeNs)
   }
 
-  private func elapsedRatio(_ run: RunProgress, _ step: TrainingStep, _ host: HostState) -> Double {
+  private func elapsedRatio(_ run: RunProgress, _ step: TrainingStep, _ host: borrowing HostState) -> Double {
     if host.histories.isEmpty || run.startedNs == 0 { return .nan }
     let kind = RunHistory.kind(of: step.run)
     guard let median = host.histories.first(where: { $0.kind == kind })?.median, median > 0 else { return .nan }
@@ -208,13 +211,13 @@ extension RuleEngine {
   // MARK: episodes
 
   /// - Parameter isFromStart: nothing of the run lies before.
-  func observe(_ part: EpisodeSummary, _ host: HostState, isFromStart: Bool) {
+  func observe(_ part: EpisodeSummary, _ host: inout HostState, isFromStart: Bool) {
     guard needsEpisodes || !episodeRules.isEmpty,
-      let entity = newerThing(.run, part.run, part.timeNs, host, orSame: true)
+      let entity = newerThing(.run, part.run, part.timeNs, &host, orSame: true)
     else { return }
-    let place = run(entity, host)
-    note(part, host, entity, place, isFromStart: isFromStart)
-    if part.state != .running || part.steps > 0 { progressed(entity, host, part.timeNs) }
+    let place = run(entity, &host)
+    note(part, &host, entity, place, isFromStart: isFromStart)
+    if part.state != .running || part.steps > 0 { progressed(entity, &host, part.timeNs) }
     var whole = part
     if let before = host.runs[place].episodes.first, before.episode == part.episode {
       whole = before.merged(with: part)
@@ -224,41 +227,41 @@ extension RuleEngine {
       return
     }
     host.runs[place].episodes = []
-    observeLength(whole, host, entity)
+    observeLength(whole, &host, entity)
     fill(.episode) { reader in if case .episode(let read) = reader { read(whole) } else { .nan } }
-    process(.episode, host, entity, part.timeNs)
+    process(.episode, &host, entity, part.timeNs)
     let ratio = host.runs[place].numbers.completedRatio
     if !ratio.isNaN {
       fillProgress { $0 == .completedEpisodesRatio ? ratio : .nan }
-      process(.progress, host, entity, part.timeNs)
+      process(.progress, &host, entity, part.timeNs)
     }
     happened(
-      episode: whole.state == .completed ? .completed : .forceClosed, to: entity, host, part.timeNs,
+      episode: whole.state == .completed ? .completed : .forceClosed, to: entity, &host, part.timeNs,
       "episode \(part.episode)")
     if whole.isHollow {
-      happened(episode: .hollow, to: entity, host, part.timeNs, "episode \(part.episode) has no result")
+      happened(episode: .hollow, to: entity, &host, part.timeNs, "episode \(part.episode) has no result")
     }
   }
 
-  private func note(_ part: EpisodeSummary, _ host: HostState, _ entity: Int, _ place: Int, isFromStart: Bool) {
+  private func note(_ part: EpisodeSummary, _ host: inout HostState, _ entity: Int, _ place: Int, isFromStart: Bool) {
     let numbers = host.runs[place].numbers
     if numbers.highest == part.episode, part.state == .running { return }
     if numbers.highest < 0, part.episode > 1, isFromStart || host.entities[entity].marks.contains(.declared) {
-      happened(episode: .missing, to: entity, host, part.timeNs, "the first episode is \(part.episode)")
+      happened(episode: .missing, to: entity, &host, part.timeNs, "the first episode is \(part.episode)")
     }
     for number in host.runs[place].numbers.note(part.episode, hasEnded: part.state == .completed) {
-      missing(number, entity, host, part.timeNs)
+      missing(number, entity, &host, part.timeNs)
     }
     if numbers.highest < part.episode, part.state == .running {
-      happened(episode: .running, to: entity, host, part.timeNs, "episode \(part.episode)")
+      happened(episode: .running, to: entity, &host, part.timeNs, "episode \(part.episode)")
     }
   }
 
   /// For those who ask how long episodes usually take.
-  private func observeLength(_ whole: EpisodeSummary, _ host: HostState, _ entity: Int) {
+  private func observeLength(_ whole: EpisodeSummary, _ host: inout HostState, _ entity: Int) {
     guard whole.startedNs > 0, whole.timeNs > whole.startedNs else { return }
     for (rule, node) in intervalRules where rule.nodes[node].phase == .episode && !host.isExcluded(rule.place) {
-      observe(Double(whole.timeNs - whole.startedNs), 0.95, host, rule.place, node, entity)
+      observe(Double(whole.timeNs - whole.startedNs), 0.95, &host, rule.place, node, entity)
     }
   }
 }

@@ -2,8 +2,10 @@ internal import FleetModel
 
 /// What did not come.
 extension RuleEngine {
-  func staleness(_ place: Int, _ node: CompiledNode, _ at: Judgement, _ entity: Int) -> Truth {
-    let host = at.host
+  func staleness(
+    _ place: Int, _ rule: CompiledRule, _ host: borrowing HostState, _ at: Judgement, _ entity: Int
+  ) -> Truth {
+    let node = rule.nodes[place]
     if node.kind == .host { return host.arrivedNs == 0 ? .unknown : Truth(arrivedNs - host.arrivedNs >= node.windowNs) }
     guard arrivedNs - host.arrivedNs <= RuleLimits.liveNs else { return .unknown }
     let thing = host.entities[entity]
@@ -21,15 +23,17 @@ extension RuleEngine {
       guard let episode = host.runs.first(where: { $0.entity == entity })?.episodes.first else { return .no }
       since = episode.startedNs > 0 ? episode.startedNs : episode.timeNs
     }
-    return Self.longerThanUsual(at.timeNs - since, node, usual: interval(host, at.rule.place, place, entity))
+    return Self.longerThanUsual(at.timeNs - since, node, usual: interval(host, rule.place, place, entity))
   }
 
   /// A line that used to come.
-  func missing(_ place: Int, _ node: CompiledNode, _ at: Judgement, _ entity: Int, _ last: Slot) -> Truth {
-    guard arrivedNs - at.host.arrivedNs <= RuleLimits.liveNs else { return .unknown }
-    var node = node
+  func missing(
+    _ place: Int, _ rule: CompiledRule, _ host: borrowing HostState, _ at: Judgement, _ entity: Int, _ last: Slot
+  ) -> Truth {
+    guard arrivedNs - host.arrivedNs <= RuleLimits.liveNs else { return .unknown }
+    var node = rule.nodes[place]
     node.windowNs = node.missingNs
-    return Self.longerThanUsual(arrivedNs - last.a, node, usual: interval(at.host, at.rule.place, place, entity))
+    return Self.longerThanUsual(arrivedNs - last.a, node, usual: interval(host, rule.place, place, entity))
   }
 
   private static func longerThanUsual(_ silentNs: Int64, _ node: CompiledNode, usual: Double?) -> Truth {
@@ -39,7 +43,7 @@ extension RuleEngine {
   }
 
   /// The usual interval (95th percentile), or the longest one while there are few; nil while there are hardly any.
-  private func interval(_ host: HostState, _ rule: Int, _ place: Int, _ entity: Int) -> Double? {
+  private func interval(_ host: borrowing HostState, _ rule: Int, _ place: Int, _ entity: Int) -> Double? {
     let range = host.slots.numbers(rule, place, entity, below: 5)
     guard range.count == 5 else { return nil }
     let markers = host.slots.slots[range]

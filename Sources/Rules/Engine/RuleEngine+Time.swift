@@ -7,17 +7,17 @@ extension RuleEngine {
   /// - Parameter nowNs: the collector's clock, never less than before.
   package func tick(_ nowNs: Int64) -> [Transition] {
     arrivedNs = nowNs
-    for host in hosts.values where nowNs >= host.wakeNs { wake(host, nowNs) }
+    for host in hosts.values where nowNs >= host.state.wakeNs { wake(&host.state, nowNs) }
     if runsFleetRules {
       for rule in fleetRules {
-        judge(rule, fleet, 0, nowNs)
+        judge(rule, &fleet.state, 0, nowNs)
         occasion = nil
       }
     }
     return takeTransitions()
   }
 
-  private func wake(_ host: HostState, _ nowNs: Int64) {
+  private func wake(_ host: inout HostState, _ nowNs: Int64) {
     var isBusy = false
     let isLive = nowNs - host.arrivedNs <= RuleLimits.liveNs
     let timeNs = max(host.entities[0].markNs, nowNs - host.offsetNs)
@@ -27,18 +27,18 @@ extension RuleEngine {
       // What a silent host last said proves nothing: only rules about silence itself go on.
       guard rule.watchesHost ? runsFleetRules : isLive else { continue }
       if rule.watchesSilence {
-        for entity in host.places(of: rule.scope) { judge(rule, host, entity, timeNs) }
+        for entity in host.places(of: rule.scope) { judge(rule, &host, entity, timeNs) }
       } else if isActive {
-        for entity in things(of: rule, host) { judge(rule, host, entity, timeNs) }
-        expire(rule, host, nowNs)
+        for entity in things(of: rule, host) { judge(rule, &host, entity, timeNs) }
+        expire(rule, &host, nowNs)
       }
     }
-    if isLive { forgetGone(host, timeNs) }
+    if isLive { forgetGone(&host, timeNs) }
     host.wakeNs = nowNs + (isBusy ? 1_000_000_000 : 10_000_000_000)
   }
 
   /// What a rule's incidents can be about, of the things that it remembers something of.
-  private func things(of rule: CompiledRule, _ host: HostState) -> [Int] {
+  private func things(of rule: CompiledRule, _ host: borrowing HostState) -> [Int] {
     if rule.scope == .host { return [0] }
     var found: [Int] = []
     for place in host.slots.places(rule.place) {
@@ -53,7 +53,7 @@ extension RuleEngine {
   }
 
   /// Takes away occurrences that no longer count.
-  private func expire(_ rule: CompiledRule, _ host: HostState, _ nowNs: Int64) {
+  private func expire(_ rule: CompiledRule, _ host: inout HostState, _ nowNs: Int64) {
     for (node, _) in rule.occurrences {
       let compiled = rule.nodes[node]
       if compiled.missingNs > 0 { continue }
@@ -68,7 +68,7 @@ extension RuleEngine {
   }
 
   /// Things that a live host has not told of for long.
-  private func forgetGone(_ host: HostState, _ timeNs: Int64) {
+  private func forgetGone(_ host: inout HostState, _ timeNs: Int64) {
     for entity in host.entities.indices.dropFirst() {
       let thing = host.entities[entity]
       let silentNs = timeNs - thing.markNs
@@ -78,13 +78,13 @@ extension RuleEngine {
       }
       if !open.isEmpty, silentNs < RuleLimits.forgetOpenNs { continue }
       if silentNs < RuleLimits.forgetOpenNs, Self.isKept(thing.kind) || isUnderWay(thing, host, timeNs) { continue }
-      for slot in open { close(rules[SlotTable.rule(slot.key)], host, entity, timeNs, .gone) }
+      for slot in open { close(rules[SlotTable.rule(slot.key)], &host, entity, timeNs, .gone) }
       host.forget(entity)
     }
   }
 
   /// A run that makes a step an hour, while a training process is there.
-  private func isUnderWay(_ thing: Entity, _ host: HostState, _ timeNs: Int64) -> Bool {
+  private func isUnderWay(_ thing: Entity, _ host: borrowing HostState, _ timeNs: Int64) -> Bool {
     thing.kind == .run && !thing.hasEnded && isLive(.process, RuleLimits.liveNs, host, timeNs)
   }
 

@@ -9,18 +9,22 @@ package import FleetModel
 /// - Cost: `signalbox-bench rules` prints µs a rule and sample, bytes a host and ns a log line.
 package final class RuleEngine {
   var rules: [CompiledRule] = []
-  var hosts: [HostID: HostState] = [:]
+  var hosts: [HostID: HostCell] = [:]
   /// Rules of the whole fleet keep their state here.
-  var fleet = HostState(id: HostID(high: 0, low: 0), name: "fleet", labels: [:])
+  var fleet = HostCell(HostState(id: HostID(high: 0, low: 0), name: "fleet", labels: [:]))
   /// Rules that read a kind of report, with the conditions that do.
   var byFamily: [[FamilyReader]] = []
   /// How each kind of report's values are read.
   var readers: [[MetricReader]] = []
   var lineMatcher = LineMatcher([])
-  var eventRules: [(rule: CompiledRule, node: Int, query: EventQuery)] = []
-  var runRules: [(rule: CompiledRule, node: Int, moment: RunMoment)] = []
-  var episodeRules: [(rule: CompiledRule, node: Int, moment: EpisodeMoment)] = []
-  var probeRules: [(rule: CompiledRule, node: Int, name: Wildcard, state: ProbeState)] = []
+  typealias EventReader = (rule: CompiledRule, node: Int, query: EventQuery)
+  typealias RunReader = (rule: CompiledRule, node: Int, moment: RunMoment)
+  typealias EpisodeReader = (rule: CompiledRule, node: Int, moment: EpisodeMoment)
+  typealias ProbeReader = (rule: CompiledRule, node: Int, name: Wildcard, state: ProbeState)
+  var eventRules: [EventReader] = []
+  var runRules: [RunReader] = []
+  var episodeRules: [EpisodeReader] = []
+  var probeRules: [ProbeReader] = []
   var intervalRules: [(rule: CompiledRule, node: Int)] = []
   var timedRules: [CompiledRule] = []
   var fleetRules: [CompiledRule] = []
@@ -32,7 +36,8 @@ package final class RuleEngine {
   var values: [Double] = []
   /// The largest of each value among the GPUs of the batch at hand, where more than one tells it; else NaN.
   var peerValues: [Double] = []
-  var asksForPeers = false
+  /// Values of a GPU that are held against those of the others.
+  var peerPlaces: [Int] = []
   /// The thing at hand has not been told of before.
   var isFirstSample = false
   /// What is said if the fact at hand opens something.
@@ -53,10 +58,11 @@ package final class RuleEngine {
   /// The rules that are open somewhere, with since when; the hosts' clocks.
   package var open: [(rule: String, host: HostID, entity: RuleEntity, sinceNs: Int64)] {
     (hosts.values + [fleet]).flatMap { host in
-      host.slots.slots.filter { SlotTable.node($0.key) == Self.openNode }.map { slot in
-        let entity = host.entities[SlotTable.entity(slot.key)]
+      host.state.slots.slots.filter { SlotTable.node($0.key) == Self.openNode }.map { slot in
+        let entity = host.state.entities[SlotTable.entity(slot.key)]
         return (
-          rules[SlotTable.rule(slot.key)].rule.id, host.id, RuleEntity(kind: entity.kind, name: entity.name), slot.a
+          rules[SlotTable.rule(slot.key)].rule.id, host.state.id, RuleEntity(kind: entity.kind, name: entity.name),
+          slot.a
         )
       }
     }
@@ -66,13 +72,13 @@ package final class RuleEngine {
   package var hostCount: Int { hosts.count }
 
   /// Bytes on the heap for a host; 0 where it is not known.
-  package func stateBytes(of host: HostID) -> Int { hosts[host]?.bytes ?? 0 }
+  package func stateBytes(of host: HostID) -> Int { hosts[host]?.state.bytes ?? 0 }
 
   /// Whether the host's state has changed in a way that its next samples cannot make good, since it was last asked: something
   /// happened, opened or cleared. Such a state is to be kept before the facts that it came from are committed.
   package func takeUrgency(of host: HostID) -> Bool {
-    guard let state = host == fleet.id ? fleet : hosts[host], state.isUrgent else { return false }
-    state.isUrgent = false
+    guard let cell = cell(host), cell.state.isUrgent else { return false }
+    cell.state.isUrgent = false
     return true
   }
 
@@ -81,26 +87,26 @@ package final class RuleEngine {
     let places = rules.filter(\.watchesHost).map(\.place)
     return Set(
       hosts.values.filter { host in
-        places.contains { host.slots.isActive($0) && !host.slots.things($0, Self.openNode).isEmpty }
-      }.map(\.id))
+        places.contains { host.state.slots.hasAny($0, Self.openNode) }
+      }.map { $0.state.id })
   }
 
   /// The collector itself did not listen for so long: nobody's silence. Hosts whose silence is told of already stay silent.
   package func excuse(_ host: HostID, silentNs: Int64, nowNs: Int64) {
-    guard let state = hosts[host], state.arrivedNs > 0 else { return }
-    let isToldOf = state.slots.slots.contains { slot in
+    guard let cell = hosts[host], cell.state.arrivedNs > 0 else { return }
+    let isToldOf = cell.state.slots.slots.contains { slot in
       SlotTable.node(slot.key) == Self.openNode && rules[SlotTable.rule(slot.key)].watchesHost
     }
-    if !isToldOf { state.arrivedNs = min(nowNs, state.arrivedNs + silentNs) }
+    if !isToldOf { cell.state.arrivedNs = min(nowNs, cell.state.arrivedNs + silentNs) }
   }
 
   /// Forgets a host that left the fleet. Its incidents end with it.
   package func forget(_ host: HostID, nowNs: Int64) -> [Transition] {
-    guard let state = hosts.removeValue(forKey: host) else { return [] }
+    guard let cell = hosts.removeValue(forKey: host) else { return [] }
     arrivedNs = nowNs
-    for slot in state.slots.slots where SlotTable.node(slot.key) == Self.openNode {
-      let timeNs = max(slot.a, state.entities[0].markNs)
-      emit(.cleared(.gone), rules[SlotTable.rule(slot.key)], state, SlotTable.entity(slot.key), timeNs)
+    for slot in cell.state.slots.slots where SlotTable.node(slot.key) == Self.openNode {
+      let timeNs = max(slot.a, cell.state.entities[0].markNs)
+      emit(.cleared(.gone), rules[SlotTable.rule(slot.key)], &cell.state, SlotTable.entity(slot.key), timeNs)
     }
     return takeTransitions()
   }
@@ -109,26 +115,29 @@ package final class RuleEngine {
   ///
   /// - Parameter lastSeenNs: the collector's clock at its last report anywhere; a host that this collector has only heard of.
   package func know(_ host: HostID, name: String, labels: [String: String], lastSeenNs: Int64) {
-    let state = state(of: host, name: name, labels: labels)
-    state.arrivedNs = max(state.arrivedNs, lastSeenNs)
+    let cell = cell(of: host, name: name, labels: labels)
+    cell.state.arrivedNs = max(cell.state.arrivedNs, lastSeenNs)
   }
 
-  func state(of host: HostID, name: String, labels: [String: String]) -> HostState {
+  func cell(of host: HostID, name: String, labels: [String: String]) -> HostCell {
     if let known = hosts[host] {
-      if known.labels != labels {
-        known.labels = labels
-        exclude(known)
+      if known.state.labels != labels {
+        known.state.labels = labels
+        exclude(&known.state)
       }
       return known
     }
-    let state = HostState(id: host, name: name, labels: labels)
-    exclude(state)
-    hosts[host] = state
-    return state
+    let cell = HostCell(HostState(id: host, name: name, labels: labels))
+    exclude(&cell.state)
+    hosts[host] = cell
+    return cell
   }
 
+  /// nil where it is not known; the fleet's own is one, too.
+  func cell(_ host: HostID) -> HostCell? { host == fleet.state.id ? fleet : hosts[host] }
+
   /// Marks the rules whose labels the host lacks.
-  func exclude(_ host: HostState) {
+  func exclude(_ host: inout HostState) {
     host.excluded = []
     for rule in rules where !rule.rule.match.allSatisfy({ host.labels[$0.key] == $0.value }) {
       while host.excluded.count <= rule.place >> 6 { host.excluded.append(0) }
@@ -146,7 +155,8 @@ package final class RuleEngine {
   func compile(_ set: RuleSet) {
     self.set = set
     var places: [String: Int] = [:]
-    readers = MetricFamily.allCases.map { _ in [] }
+    // Made in variables of their own: what is changed in place in an object is guarded wherever it is read.
+    var readers: [[MetricReader]] = MetricFamily.allCases.map { _ in [] }
     func value(_ metric: RuleMetric) -> Int {
       if let place = places[metric.name] { return place }
       let family = Int(metric.reader.family.rawValue)
@@ -155,6 +165,7 @@ package final class RuleEngine {
       return readers[family].count - 1
     }
     rules = set.rules.enumerated().map { CompiledRule($0.element, place: $0.offset, values: value) }
+    self.readers = readers
     let ids = Dictionary(rules.map { ($0.rule.id, $0.place) }) { first, _ in first }
     for rule in rules { rule.resolve(ids) }
     values = [Double](repeating: .nan, count: max(1, readers.map(\.count).max() ?? 0))
@@ -164,7 +175,10 @@ package final class RuleEngine {
         return leaves.isEmpty ? nil : FamilyReader(rule, leaves)
       }
     }
-    asksForPeers = rules.contains { $0.nodes.contains { $0.measure == .against && $0.baseline == .peers } }
+    peerPlaces = Array(
+      Set(
+        rules.flatMap(\.nodes).filter { $0.family == .gpu && $0.measure == .against && $0.baseline == .peers }.map(
+          \.value)))
     timedRules = rules.filter { $0.isTimed }
     fleetRules = rules.filter { $0.rule.scope == .fleet }
     needsProgress = !readers[Int(MetricFamily.progress.rawValue)].isEmpty
@@ -182,23 +196,22 @@ package final class RuleEngine {
 
   private func compileOccurrences() {
     var lines: [LineMatcher.Wanted] = []
-    eventRules = []
-    runRules = []
-    episodeRules = []
-    probeRules = []
+    var (events, runs) = ([EventReader](), [RunReader]())
+    var (episodes, probes) = ([EpisodeReader](), [ProbeReader]())
     for rule in rules {
       // Before the lines that are a share of them.
       for (node, query) in rule.wholes { lines.append((rule, node, query, true)) }
       for (node, occurrence) in rule.occurrences {
         switch occurrence {
         case .line(let query): lines.append((rule, node, query, false))
-        case .event(let query): eventRules.append((rule, node, query))
-        case .run(let moment): runRules.append((rule, node, moment))
-        case .episode(let moment): episodeRules.append((rule, node, moment))
-        case .probe(let name, let state): probeRules.append((rule, node, name, state))
+        case .event(let query): events.append((rule, node, query))
+        case .run(let moment): runs.append((rule, node, moment))
+        case .episode(let moment): episodes.append((rule, node, moment))
+        case .probe(let name, let state): probes.append((rule, node, name, state))
         }
       }
     }
+    (eventRules, runRules, episodeRules, probeRules) = (events, runs, episodes, probes)
     lineMatcher = LineMatcher(lines)
   }
 }

@@ -14,9 +14,13 @@ extension RuleEngine {
   ///
   /// - Returns: a few hundred bytes; empty where the host is not known. Episodes under way are judged by their rest after that.
   package func encodedState(of host: HostID) -> [UInt8] {
-    guard let state = host == fleet.id ? fleet : hosts[host] else { return [] }
+    guard let cell = cell(host) else { return [] }
+    return Self.encoded(cell.state, rules)
+  }
+
+  private static func encoded(_ state: borrowing HostState, _ rules: [CompiledRule]) -> [UInt8] {
     var out = StateWriter()
-    out.bytes.append(Self.version)
+    out.bytes.append(version)
     out.signed(state.offsetNs)
     out.signed(state.arrivedNs)
     out.count(state.entities.count)
@@ -63,7 +67,7 @@ extension RuleEngine {
     var input = StateReader(bytes)
     let version = try input.byte()
     guard version == Self.version else { throw .unknownVersion(version) }
-    let state = HostState(id: host, name: name, labels: labels)
+    var state = HostState(id: host, name: name, labels: labels)
     state.offsetNs = try input.signed()
     state.arrivedNs = try input.signed()
     state.entities = []
@@ -80,10 +84,12 @@ extension RuleEngine {
         key: FileKey(high: try input.fixed(), low: try input.fixed()), offset: try input.unsigned())
       state.files.append(file)
     }
-    try input.runs(state)
+    try input.runs(&state)
     state.slots = SlotTable(try slots(&input, entities: state.entities.count))
-    exclude(state)
-    if host == fleet.id { fleet = state } else { hosts[host] = state }
+    exclude(&state)
+    let isFleet = host == fleet.state.id
+    let cell = HostCell(state)
+    if isFleet { fleet = cell } else { hosts[host] = cell }
   }
 
   private func slots(_ input: inout StateReader, entities: Int) throws(RuleStateError) -> [Slot] {
@@ -107,28 +113,30 @@ extension RuleEngine {
     let old = rules
     compile(set)
     let places = Dictionary(rules.map { ($0.rule.definitionHash, $0.place) }) { first, _ in first }
-    for host in Array(hosts.values) + [fleet] {
-      var kept: [Slot] = []
-      for slot in host.slots.slots {
-        let rule = old[SlotTable.rule(slot.key)]
-        if let place = places[rule.rule.definitionHash] {
-          kept.append(Slot(key: slot.key & 0xf_ffff_ffff_ffff | UInt64(place) << 52, a: slot.a, b: slot.b))
-        } else if SlotTable.node(slot.key) == Self.openNode {
-          let timeNs = max(slot.a, host.entities[0].markNs)
-          emit(.cleared(.ruleChanged), rule, host, SlotTable.entity(slot.key), timeNs)
-        }
-      }
-      host.slots = SlotTable(kept)
-      host.wakeNs = 0
-      exclude(host)
-    }
+    for cell in Array(hosts.values) + [fleet] { renew(&cell.state, old, places) }
     return takeTransitions()
+  }
+
+  private func renew(_ host: inout HostState, _ old: [CompiledRule], _ places: [UInt64: Int]) {
+    var kept: [Slot] = []
+    for slot in host.slots.slots {
+      let rule = old[SlotTable.rule(slot.key)]
+      if let place = places[rule.rule.definitionHash] {
+        kept.append(Slot(key: slot.key & 0xf_ffff_ffff_ffff | UInt64(place) << 52, a: slot.a, b: slot.b))
+      } else if SlotTable.node(slot.key) == Self.openNode {
+        let timeNs = max(slot.a, host.entities[0].markNs)
+        emit(.cleared(.ruleChanged), rule, &host, SlotTable.entity(slot.key), timeNs)
+      }
+    }
+    host.slots = SlotTable(kept)
+    host.wakeNs = 0
+    exclude(&host)
   }
 }
 
 extension StateWriter {
   /// Without the sums of the episode under way.
-  fileprivate mutating func runs(_ state: HostState) {
+  fileprivate mutating func runs(_ state: borrowing HostState) {
     signed(state.processEndNs)
     count(state.runs.count)
     for run in state.runs {
@@ -147,7 +155,7 @@ extension StateWriter {
 }
 
 extension StateReader {
-  fileprivate mutating func runs(_ state: HostState) throws(RuleStateError) {
+  fileprivate mutating func runs(_ state: inout HostState) throws(RuleStateError) {
     state.processEndNs = try signed()
     for _ in 0..<(try count(RuleLimits.entitiesMax)) {
       var run = RunProgress(entity: try count(state.entities.count - 1))

@@ -108,6 +108,9 @@ struct SlotTable: Equatable {
     return low..<high
   }
 
+  /// Whether a condition remembers anything.
+  func hasAny(_ rule: Int, _ node: Int) -> Bool { isActive(rule) && !things(rule, node).isEmpty }
+
   /// Places of all that a rule remembers.
   func places(_ rule: Int) -> Range<Int> {
     let low = lowerBound(Self.key(rule, 0, 0))
