@@ -109,9 +109,9 @@ let package = Package(
     tests("NVML", ["NVML", "FleetModel"]),
     tests("RPC", ["RPC"]),
     tests("Transport", ["Transport", "Files", "EventLoop", "TLS", "HTTP2", "RPC"], exclude: ["Interop"]),
-    tests("Rules", ["Rules", "RuleFiles", "FleetModel", "Files", "Agent"]),
+    tests("Rules", ["Rules", "RuleFiles", "FleetModel", "Schema", "Files", "Agent"]),
     tests("Postgres", ["Postgres", "Files"]),
-    tests("Store", ["Store", "Postgres", "FleetModel"]),
+    tests("Store", ["Store", "Postgres", "FleetModel", "Rules", "RuleFiles"]),
     tests("Outbound", ["Outbound"]),
     tests(
       "Paging",

@@ -136,6 +136,8 @@ package enum RuleLimits {
   static let liveRunNs: Int64 = 900_000_000_000
   /// A sample older than this says nothing about now.
   static let freshNs: Int64 = 300_000_000_000
+  /// No time is later (the year 2116): sums and differences of times stay within 64 bits, whatever a host sends.
+  static let timeNsMax: Int64 = 1 << 62
   /// A gap between two samples that a hold survives, unless half of the hold is longer.
   static let gapNs: Int64 = 120_000_000_000
   /// A thing that its live host no longer tells of is forgotten…

@@ -27,7 +27,9 @@ extension RuleEngine {
   private func observe(_ records: Records, _ host: inout HostState, isLive: Bool) {
     for sample in records.hosts where isNewer(sample.timeNs, 0, &host) {
       fill(.host) { reader in if case .host(let read) = reader { read(sample) } else { .nan } }
-      if sample.uptimeSeconds.isFinite { host.bootNs = sample.timeNs - Int64(sample.uptimeSeconds) * 1_000_000_000 }
+      if sample.uptimeSeconds.isFinite {
+        host.bootNs = sample.timeNs - Int64(min(max(sample.uptimeSeconds, 0), 1e9)) * 1_000_000_000
+      }
       process(.host, &host, 0, sample.timeNs)
     }
     if !peerPlaces.isEmpty { notePeers(records.gpus) }
@@ -127,7 +129,7 @@ extension RuleEngine {
 
   private func isNewer(_ timeNs: Int64, _ entity: Int, _ host: inout HostState) -> Bool {
     isFirstSample = host.entities[entity].markNs == 0
-    guard timeNs > host.entities[entity].markNs else { return false }
+    guard timeNs > host.entities[entity].markNs, timeNs <= RuleLimits.timeNsMax else { return false }
     host.entities[entity].markNs = timeNs
     return true
   }
@@ -141,7 +143,7 @@ extension RuleEngine {
     }
     let mark = host.entities[entity].markNs
     isFirstSample = mark == 0
-    guard timeNs > mark || (orSame && timeNs == mark) else { return nil }
+    guard timeNs > mark || (orSame && timeNs == mark), timeNs <= RuleLimits.timeNsMax else { return nil }
     host.entities[entity].markNs = timeNs
     return entity
   }
@@ -222,7 +224,7 @@ extension RuleEngine {
     let skew = wallNs > 0 ? Double(wallNs - arrivedNs) / 1e9 : .nan
     let report = AgentReport(health: health, clockSkewSeconds: skew)
     fill(.agent) { reader in if case .agent(let read) = reader { read(report) } else { .nan } }
-    process(.agent, &host, 0, max(wallNs, host.entities[0].markNs))
+    process(.agent, &host, 0, max(min(wallNs, RuleLimits.timeNsMax), host.entities[0].markNs))
   }
 
   /// An event counts if it is later than the last of the same subject.
@@ -267,7 +269,7 @@ extension Batch {
     for part in spooled {
       for sample in part.records.hosts { newest = max(newest, sample.timeNs) }
     }
-    return newest > 0 ? newest : nil
+    return (1...RuleLimits.timeNsMax).contains(newest) ? newest : nil
   }
 }
 

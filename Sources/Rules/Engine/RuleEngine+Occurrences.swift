@@ -11,6 +11,8 @@ extension RuleEngine {
   ) {
     if host.isExcluded(rule.place) { return }
     let node = rule.nodes[place]
+    let atNs = min(max(0, atNs), RuleLimits.timeNsMax)
+    let timeNs = min(max(0, timeNs), RuleLimits.timeNsMax)
     let entity = node.kind == .host ? 0 : thing
     host.isUrgent = true
     let key = SlotTable.key(rule.place, place, entity, Self.untilSub)
@@ -106,7 +108,7 @@ extension RuleEngine {
     if plan.conditions.isEmpty { return }
     let bytes = lines.text.span
     plan.look(lines, from: seen) { line, range, found in
-      let timeNs = min(lines.timesUs[line] &* 1000, arrivedNs - host.offsetNs)
+      let timeNs = max(0, min(lines.timesUs[line] &* 1000, arrivedNs - host.offsetNs))
       for place in found {
         let condition = plan.conditions[place]
         if condition.isWhole {
@@ -175,7 +177,7 @@ extension RuleEngine {
       untrackedEntities += 1
       return nil
     }
-    host.entities[entity].markNs = max(host.entities[entity].markNs, timeNs)
+    host.entities[entity].markNs = max(host.entities[entity].markNs, min(timeNs, RuleLimits.timeNsMax))
     return entity
   }
 }
