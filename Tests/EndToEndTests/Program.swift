@@ -125,3 +125,16 @@ struct HarnessError: Error, CustomStringConvertible {
   let description: String
   init(_ description: String) { self.description = description }
 }
+
+/// Ports that nobody listens on just now, for programs that must know each other's before they start.
+enum FreePorts {
+  static func take(_ count: Int) throws -> [Int] {
+    let script = """
+      import socket
+      held = [socket.create_server(("127.0.0.1", 0)) for _ in range(\(count))]
+      print(*[one.getsockname()[1] for one in held])
+      """
+    return try Program.run("/usr/bin/python3", ["-c", script]).output.split(whereSeparator: \.isWhitespace)
+      .compactMap { Int($0) }
+  }
+}

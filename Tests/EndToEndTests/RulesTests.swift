@@ -127,7 +127,7 @@ extension EndToEndTests {
         "- { id: SITE-01, title: Boom, severity: P1, scope: file, when: { log: { text: BOOM, count: 3, within: 10m } } }\n"
       try Self.write(rule, fleet)
       try Self.configure(fleet, receiver)
-      let ports = try Self.freePorts()
+      let ports = try FreePorts.take(2)
       let shared = [
         "--config", fleet.directory + "/signalbox.yaml", "--advertise", "127.0.0.1:\(ports[0])", "--advertise",
         "127.0.0.1:\(ports[1])",
@@ -151,16 +151,6 @@ extension EndToEndTests {
       try fleet.write("x.log", Array("BOOM 3\n".utf8))
       try fleet.eventually("the page of the third line") { try receiver.pages("trigger").count == 1 }
       #expect(try fleet.value("select count(*) from incidents") == 1)
-    }
-
-    private static func freePorts() throws -> [Int] {
-      let script = """
-        import socket
-        held = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
-        print(*[one.getsockname()[1] for one in held])
-        """
-      return try Program.run("/usr/bin/python3", ["-c", script]).output.split(whereSeparator: \.isWhitespace)
-        .compactMap { Int($0) }
     }
 
     @Test func rulesAreReadAgainOnSIGHUP() throws {

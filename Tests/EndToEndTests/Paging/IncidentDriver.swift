@@ -6,12 +6,13 @@ import Postgres
 import Store
 import TestSupport
 
-/// Opens incidents, acknowledges some, ends some, and notes when each of that was committed. It is as stubborn as an agent: what the database
-/// did not confirm is said again.
+/// Writes log lines that open incidents and end them, acknowledges some, and notes when. It is as stubborn as a person: what the
+/// database did not confirm is said again.
 final class IncidentDriver: @unchecked Sendable {
   struct Incident {
-    var key: String
-    /// Seconds since 1970, when the commit was confirmed.
+    /// The path of the job's log.
+    var entity: String
+    /// Seconds since 1970, when the line was written.
     var opened: Double
     var acked: Double?
     var resolved: Double?
@@ -75,18 +76,12 @@ final class IncidentDriver: @unchecked Sendable {
     store?.close()
   }
 
-  private var pending: IncidentChange?
-
   private func perform(_ planned: Planned, _ store: Store) throws -> [Planned] {
-    let ns = Clock.wallNs()
     switch planned.act {
     case .open:
-      let change = pending ?? change(.opened, planned.index, ns)
-      pending = change
-      try store.apply([change], plan: fleet.configuration.plan, nowNs: ns)
-      pending = nil
+      try fleet.write(job: planned.index, "job \(planned.index) has STOPPED")
       let now = Date().timeIntervalSince1970
-      lock.withLock { incidents.append(Incident(key: change.dedupKey, opened: now)) }
+      lock.withLock { incidents.append(Incident(entity: fleet.log(of: planned.index), opened: now)) }
       var next = [Planned(at: now + Double.random(in: 0.1...0.7, using: &random), act: .open, index: planned.index + 1)]
       let after = Double.random(in: 0...8, using: &random)
       switch Int.random(in: 0..<10, using: &random) {
@@ -97,21 +92,14 @@ final class IncidentDriver: @unchecked Sendable {
       return next
     case .acknowledge:
       let rows = try store.connection.query(
-        "select number from signalbox.incidents where dedup_key = $1", [.text(incidents[planned.index].key)])
-      try store.acknowledge(incident: rows.int(0, 0) ?? 0, actor: "driver", nowNs: ns)
+        "select number from signalbox.incidents where entity = $1", [.text(incidents[planned.index].entity)])
+      guard let number = rows.count > 0 ? rows.int(0, 0) : nil else { throw HarnessError("not there yet") }
+      try store.acknowledge(incident: number, actor: "driver", nowNs: Clock.wallNs())
       lock.withLock { incidents[planned.index].acked = Date().timeIntervalSince1970 }
     case .resolve:
-      try store.apply([change(.cleared, planned.index, ns)], plan: fleet.configuration.plan, nowNs: ns)
+      try fleet.write(job: planned.index, "job \(planned.index) GOES ON")
       lock.withLock { incidents[planned.index].resolved = Date().timeIntervalSince1970 }
     }
     return []
-  }
-
-  private func change(_ kind: IncidentChange.Kind, _ index: Int, _ ns: Int64) -> IncidentChange {
-    var change = IncidentChange(
-      kind, rule: "CHAOS-01", severity: .p0, hostName: "host-\(index)", entity: "job \(index)", eventNs: ns,
-      detectedNs: ns)
-    change.summary = "job \(index) has stopped"
-    return change
   }
 }

@@ -14,6 +14,8 @@ struct PageAccount {
   var requests = 0
   /// Incidents whose first page nobody took; ends that nobody heard of whom the beginning had reached.
   var lost: [String] = []
+  /// Lines that became no incident, or more than one.
+  var wrong: [String] = []
   /// Opened a second time at a receiver that recognises incidents by their key, as PagerDuty does.
   var doubled: [String] = []
   /// Taken twice under one message id: the receiver had taken it and its answer was lost. HTTP promises no less.
@@ -28,13 +30,16 @@ struct PageAccount {
   var needless: [String] = []
   /// Seconds from an escalation's due time to its first attempt at the receiver.
   var late: [Double] = []
-  /// Seconds from the incident's commit to the first page that was taken.
+  /// Seconds from the line on the host to the first page that was taken.
   var firstPage: [Double] = []
 
   /// An escalation may be so late, s.
   static let lateMax = 30.0
 
-  init(_ incidents: [IncidentDriver.Incident], _ pages: [PageReceiver.Page], steps: [Step]) {
+  /// - Parameter keys: of the incidents in the database, by what they are about.
+  init(
+    _ incidents: [IncidentDriver.Incident], _ pages: [PageReceiver.Page], keys: [String: [String]], steps: [Step]
+  ) {
     self.incidents = incidents.count
     requests = pages.count
     let taken = Dictionary(grouping: pages.filter(\.accepted)) { "\($0.to) \($0.id)" }
@@ -43,31 +48,39 @@ struct PageAccount {
     var byKey: [String: [PageReceiver.Page]] = [:]
     for page in pages { for key in page.keys { byKey[key, default: []].append(page) } }
     let stepsByKey = Dictionary(grouping: steps, by: \.key)
-    for incident in incidents { judge(incident, byKey[incident.key] ?? [], stepsByKey[incident.key] ?? []) }
+    for incident in incidents {
+      guard let key = keys[incident.entity]?.first, keys[incident.entity]?.count == 1 else {
+        wrong.append("\(incident.entity) is \(keys[incident.entity]?.count ?? 0) incidents")
+        continue
+      }
+      judge(incident, key, byKey[key] ?? [], stepsByKey[key] ?? [])
+    }
   }
 
   private mutating func judge(
-    _ incident: IncidentDriver.Incident, _ pages: [PageReceiver.Page], _ steps: [Step]
+    _ incident: IncidentDriver.Incident, _ key: String, _ pages: [PageReceiver.Page], _ steps: [Step]
   ) {
     let taken = pages.filter(\.accepted)
     let first = taken.filter { $0.event == "trigger" }.map(\.time).min()
-    if let first { firstPage.append(first - incident.opened) } else { lost.append("first page of \(incident.key)") }
-    for (receiver, here) in Dictionary(grouping: taken, by: \.to) { judge(incident, receiver, here) }
+    if let first { firstPage.append(first - incident.opened) } else { lost.append("first page of \(key)") }
+    for (receiver, here) in Dictionary(grouping: taken, by: \.to) { judge(incident, key, receiver, here) }
     for step in steps {
       let answered = min(incident.acked ?? .infinity, incident.resolved ?? .infinity)
       let here = pages.filter { $0.to == step.receiver && $0.event == "escalate" }
       if let began = here.map(\.time).min() {
         late.append(began - step.due)
-        if began > answered + 1 { needless.append("\(incident.key) to \(step.receiver)") }
+        if began > answered + 1 { needless.append("\(key) to \(step.receiver)") }
       }
       // An answer that comes while a step is late, but not too late, makes it needless.
       let wasDue = answered > step.due + Self.lateMax
       let reached = taken.contains { $0.event == "escalate" && ($0.to == step.receiver || $0.to == "safety") }
-      if wasDue, !reached { skipped.append("\(incident.key) to \(step.receiver)") }
+      if wasDue, !reached { skipped.append("\(key) to \(step.receiver)") }
     }
   }
 
-  private mutating func judge(_ incident: IncidentDriver.Incident, _ receiver: String, _ taken: [PageReceiver.Page]) {
+  private mutating func judge(
+    _ incident: IncidentDriver.Incident, _ key: String, _ receiver: String, _ taken: [PageReceiver.Page]
+  ) {
     var isOpen = false
     var opened = 0
     for page in taken.sorted(by: { $0.time < $1.time }) {
@@ -79,15 +92,15 @@ struct PageAccount {
         isOpen = true
       }
     }
-    if opened > 1 { doubled.append("\(incident.key) at \(receiver)") }
-    if incident.resolved != nil, isOpen { lost.append("end of \(incident.key) at \(receiver)") }
+    if opened > 1 { doubled.append("\(key) at \(receiver)") }
+    if incident.resolved != nil, isOpen { lost.append("end of \(key) at \(receiver)") }
     for (event, pages) in Dictionary(grouping: taken, by: \.event) where receiver != "safety" {
-      if Set(pages.map(\.id)).count > 1 { secondMessages.append("\(event) of \(incident.key) at \(receiver)") }
+      if Set(pages.map(\.id)).count > 1 { secondMessages.append("\(event) of \(key) at \(receiver)") }
     }
   }
 
   var line: String {
-    "\(incidents) incidents, \(requests) requests: \(lost.count) pages lost, \(doubled.count) doubled by dedup key, "
+    "\(incidents) lines, \(wrong.count) of them not one incident, \(requests) requests: \(lost.count) pages lost, \(doubled.count) doubled by dedup key, "
       + "\(secondMessages.count) second messages, \(skipped.count) steps skipped, \(needless.count) needless, "
       + "steps late p50 \(Self.text(late, 0.5)) worst \(Self.text(late, 1)), first page p50 \(Self.text(firstPage, 0.5)) "
       + "worst \(Self.text(firstPage, 1)); \(repeated) messages taken again under one id, \(cut) of them or so because "

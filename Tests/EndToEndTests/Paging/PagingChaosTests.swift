@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-  /// Collector, PostgreSQL and receiver are killed and stopped at random moments of state → outbox → HTTP, while the receiver answers
+  /// Collector, PostgreSQL and receiver are killed and stopped at random moments of line → rule's state → outbox → HTTP, while the receiver answers
   /// 200, 400, 429, 500, late, never, or takes a page and hangs up.
   ///
   /// `SIGNALBOX_PAGING_KILLS` sets how many faults each run has (5), `SIGNALBOX_CHAOS_SEED` replays their order.
@@ -25,10 +25,12 @@ extension EndToEndTests {
         try faults.next()
       }
       let incidents = driver.stop()
-      try settle(fleet, seed)
-      let account = PageAccount(incidents, try fleet.receiver.pages(), steps: try fleet.steps())
+      try settle(fleet, incidents, seed)
+      let account = PageAccount(
+        incidents, try fleet.receiver.pages(), keys: try fleet.keys(), steps: try fleet.steps())
       #expect(try fleet.steps().count >= incidents.count * 2)
       print("paging chaos \(name): \(faults.line): \(account.line)")
+      #expect(account.wrong == [], "seed \(seed)")
       #expect(account.lost == [], "seed \(seed)")
       #expect(account.doubled == [], "seed \(seed)")
       #expect(account.secondMessages == [], "seed \(seed)")
@@ -37,12 +39,20 @@ extension EndToEndTests {
     }
 
     /// Until everything that was to be said is said.
-    private func settle(_ fleet: PagingFleet, _ seed: UInt64) throws {
+    private func settle(_ fleet: PagingFleet, _ incidents: [IncidentDriver.Incident], _ seed: UInt64) throws {
+      let ended = incidents.count { $0.resolved != nil }
       let deadline = Date(timeIntervalSinceNow: 180)
-      while try fleet.count("signalbox.outbox where state = 'waiting'") > 0 {
+      while try fleet.count("signalbox.incidents where rule = 'CHAOS-01'") < incidents.count
+        || fleet.count("signalbox.incidents where rule = 'CHAOS-01' and state = 'resolved'") < ended
+        || fleet.count("signalbox.outbox where state = 'waiting'") > 0
+      {
         if Date() > deadline {
           let errors = fleet.collectors.compactMap { $0?.errors.suffix(2000) }.joined(separator: "\n")
-          throw HarnessError("pages wait still (seed \(seed)); \(errors)")
+          let state = try fleet.rows(
+            "select state, count(*) from signalbox.incidents where rule = 'CHAOS-01' group by 1 union all select state, count(*) from signalbox.outbox group by 1"
+          )
+          throw HarnessError(
+            "pages wait still (seed \(seed)): \(incidents.count) lines, \(ended) ends, \(state); \(errors)")
         }
         usleep(200_000)
       }
@@ -62,13 +72,13 @@ extension EndToEndTests {
 
     var line: String { counts.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }.joined(separator: ", ") }
 
-    /// Half of the faults come within the milliseconds in which a new incident becomes a row, a request and an answer.
+    /// Half of the faults come within the milliseconds in which a new line becomes a finding, a row, a request and an answer.
     mutating func waitForMoment(_ driver: IncidentDriver) {
       if Bool.random(using: &random) {
         let before = driver.count
         let deadline = Date(timeIntervalSinceNow: 3)
         while driver.count == before, Date() < deadline { usleep(500) }
-        usleep(UInt32.random(in: 0...30_000, using: &random))
+        usleep(UInt32.random(in: 0...80_000, using: &random))
       } else {
         usleep(UInt32.random(in: 50_000...800_000, using: &random))
       }

@@ -6,18 +6,24 @@ import Postgres
 import Store
 import TestSupport
 
-/// One or two collectors on one PostgreSQL, and a receiver; all real, all of them can be killed.
+/// An agent, one or two collectors on one PostgreSQL, and a receiver; all real, all of them can be killed.
 final class PagingFleet {
   let directory: String
   let receiver: PageReceiver
   let configuration: PagingConfiguration
   let databaseURL: DatabaseURL
   private(set) var collectors: [Program?]
+  private(set) var agent: Program?
   private var server: PrivateServer
+  private let ports: [Int]
+
+  private static let rule =
+    "- { id: CHAOS-01, title: A job has stopped, severity: P0, scope: file, when: { log: { text: STOPPED } }, until: { log: { text: GOES ON } } }\n"
 
   /// Steps are seconds apart instead of minutes: what is tested is that they come, and when.
   private static func yaml(_ receiver: PageReceiver) -> String {
     """
+    rules: ["rules.yaml"]
     paging:
       receivers:
         duty: { webhook: { url: "\(receiver.url("duty"))" } }
@@ -37,7 +43,9 @@ final class PagingFleet {
     try HostFiles.makeDirectory(directory, mode: 0o755)
     receiver = try PageReceiver(directory: directory, seed: seed)
     let text = Self.yaml(receiver)
-    try Data(text.utf8).write(to: URL(fileURLWithPath: directory + "/signalbox.yaml"))
+    try HostFiles.replace(directory + "/signalbox.yaml", with: Array(text.utf8))
+    try HostFiles.replace(directory + "/rules.yaml", with: Array(Self.rule.utf8))
+    try HostFiles.makeDirectory(directory + "/logs", mode: 0o755)
     guard let paging = try ConfigurationReader.read(text, file: "signalbox.yaml").paging else {
       throw HarnessError("no paging section")
     }
@@ -45,16 +53,44 @@ final class PagingFleet {
     server = try PrivateServer(stateDirectory: directory + "/database")
     databaseURL = server.url
     collectors = Array(repeating: nil, count: count)
-    for index in 0..<count { try startCollector(index) }
+    ports = try FreePorts.take(count)
+    try startCollector(0)
+    for index in 1..<max(1, count) {
+      // One authority for both.
+      let state = "\(directory)/collector-\(index)"
+      try HostFiles.makeDirectory(state, mode: 0o755)
+      try FileManager.default.copyItem(atPath: "\(directory)/collector-0/ca", toPath: state + "/ca")
+      try startCollector(index)
+    }
+    try startAgent()
   }
+
+  private func startAgent() throws {
+    let token = try Program.run(
+      "signalbox", ["hosts", "invite", "train-1", "--state-dir", directory + "/collector-0"],
+      environment: ["SIGNALBOX_DATABASE_URL": databaseURL.text]
+    ).output.trimmingCharacters(in: .whitespacesAndNewlines)
+    let joined = try Program.run("signalbox-agent", ["join", token, "--state-dir", directory + "/agent"])
+    guard joined.code == 0 else { throw HarnessError("join failed (\(joined.code)): \(joined.errors)") }
+    agent = try Program(
+      "signalbox-agent", ["run", "--state-dir", directory + "/agent", "--follow", directory + "/logs/*.log"],
+      errorPath: directory + "/agent.err")
+  }
+
+  /// One more line of a job's log, in one write.
+  func write(job: Int, _ line: String) throws {
+    try Descriptor.open(log(of: job), .append, mode: 0o644).write(Array("\(line)\n".utf8).span)
+  }
+
+  func log(of job: Int) -> String { "\(directory)/logs/job-\(job).log" }
 
   func startCollector(_ index: Int) throws {
     let program = try Program(
       "signalbox-collector",
       [
-        "--state-dir", "\(directory)/collector-\(index)", "--listen", "127.0.0.1:0", "--database", databaseURL.text,
-        "--config", directory + "/signalbox.yaml", "--gateways", "1", "--writers", "1",
-      ], errorPath: "\(directory)/collector-\(index).err")
+        "--state-dir", "\(directory)/collector-\(index)", "--listen", "127.0.0.1:\(ports[index])", "--database",
+        databaseURL.text, "--config", directory + "/signalbox.yaml", "--gateways", "1", "--writers", "1",
+      ] + ports.flatMap { ["--advertise", "127.0.0.1:\($0)"] }, errorPath: "\(directory)/collector-\(index).err")
     collectors[index] = program
     _ = try program.line(startingWith: "ready ")
   }
@@ -70,6 +106,24 @@ final class PagingFleet {
     let connection = try Connection(databaseURL)
     defer { connection.close() }
     return try connection.query("select count(*) from \(what)").int(0, 0) ?? -1
+  }
+
+  /// For messages: a text and a number in each row.
+  func rows(_ sql: String) throws -> String {
+    let connection = try Connection(databaseURL)
+    defer { connection.close() }
+    let rows = try connection.query(sql)
+    return (0..<rows.count).map { "\(rows.text($0, 0) ?? "") \(rows.int($0, 1) ?? 0)" }.joined(separator: ", ")
+  }
+
+  /// Incidents' keys by what they are about.
+  func keys() throws -> [String: [String]] {
+    let connection = try Connection(databaseURL)
+    defer { connection.close() }
+    let rows = try connection.query("select entity, dedup_key from signalbox.incidents where rule = 'CHAOS-01'")
+    return Dictionary(
+      grouping: (0..<rows.count).map { (rows.text($0, 0) ?? "", rows.text($0, 1) ?? "") }, by: \.0
+    ).mapValues { $0.map(\.1) }
   }
 
   /// The steps of escalation that were planned, whatever became of them.
@@ -88,6 +142,7 @@ final class PagingFleet {
   }
 
   func tearDown() {
+    agent?.kill()
     for collector in collectors { collector?.kill() }
     receiver.stop()
     try? server.stop()
