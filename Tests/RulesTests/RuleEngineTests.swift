@@ -149,6 +149,28 @@ import Testing
     #expect(opened.first?.evidence == [.line(file: "/srv/a.log", text: "and BOOM")])
   }
 
+  @Test func anUntilAnswersWhatHappenedBeforeItAndNothingElse() throws {
+    let engine = try Self.engine(
+      "- { id: SITE-01, title: t, severity: P1, scope: file, when: { log: { text: STOPPED } }, until: { log: { text: GOES ON } } }"
+    )
+    var at: Int64 = 0
+    var sizeBytes: UInt64 = 0
+    func say(_ line: String) -> [Transition.Kind] {
+      at += 1
+      defer { sizeBytes += UInt64(line.utf8.count + 1) }
+      let found = Self.observe(engine, Self.delta([line], from: sizeBytes), at)
+      return (found + engine.tick(Self.start + at * Self.second)).map(\.kind)
+    }
+    #expect(say("it GOES ON").isEmpty)
+    #expect(say("STOPPED") == [.opened])
+    #expect(say("still there").isEmpty)
+    #expect(say("it GOES ON") == [.cleared(.recovered)])
+    #expect(say("well").isEmpty)
+    #expect(say("STOPPED") == [.opened])
+    #expect(say("well").isEmpty)
+    #expect(say("it GOES ON") == [.cleared(.recovered)])
+  }
+
   @Test func labelsDecideWhichHostsARuleIsFor() throws {
     let engine = try Self.engine(
       "- { id: A-1, title: t, severity: P1, match: { role: db }, when: { metric: cpu.busy_percent, above: 80 } }")

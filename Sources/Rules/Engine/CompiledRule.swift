@@ -80,6 +80,8 @@ final class CompiledRule {
   private let otherNames: [(node: Int, rule: String)]
   let root: Int
   let until: Int?
+  /// Conditions from here on belong to `until`.
+  private let firstOfUntil: Int
   /// What one incident is about; runs stand for jobs.
   let scope: EntityKind
   /// Its conditions all read one kind of report about the scope itself: nothing of them need be remembered.
@@ -102,6 +104,7 @@ final class CompiledRule {
     var parts = CompiledParts(scope: scope)
     let root = parts.add(rule.when, values)
     self.root = root
+    firstOfUntil = parts.nodes.count
     until = rule.until.map { parts.add($0, values) }
     let (nodes, children) = (parts.nodes, parts.children)
     self.nodes = nodes
@@ -136,6 +139,11 @@ final class CompiledRule {
   /// - Parameter places: of all rules, by their ids.
   func resolve(_ places: [String: Int]) {
     for (node, rule) in otherNames { others[node] = places[rule] }
+  }
+
+  /// Conditions for which something has to happen, of `when` or of `until`.
+  func occurring(inUntil: Bool) -> [Int] {
+    occurrences.map(\.node).filter { ($0 >= firstOfUntil) == inUntil && nodes[$0].missingNs == 0 }
   }
 
   /// Conditions that read this family's reports.

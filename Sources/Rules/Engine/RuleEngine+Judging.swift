@@ -67,13 +67,19 @@ extension RuleEngine {
       if truth == .yes {
         host.slots.set(key, timeNs, 0)
         host.wakeNs = 0
+        // What happened before it began does not end it.
+        if rule.until != nil { forgetOccurrences(rule, &host, entity, inUntil: true) }
         emit(.opened, rule, &host, entity, timeNs)
       }
       return
     }
     if let until = rule.until {
       let ends = Judgement(entity: entity, timeNs: timeNs)
-      if self.truth(until, rule, &host, ends) == .yes { close(rule, &host, entity, timeNs, .recovered) }
+      if self.truth(until, rule, &host, ends) == .yes {
+        // What opened it has been answered: it must happen again to open it again.
+        forgetOccurrences(rule, &host, entity, inUntil: false)
+        close(rule, &host, entity, timeNs, .recovered)
+      }
       return
     }
     guard var slot = host.slots[key] else { return }
@@ -89,6 +95,17 @@ extension RuleEngine {
         host.slots[key] = slot
       }
       if timeNs - slot.b >= rule.rule.clearAfterNs { close(rule, &host, entity, timeNs, .recovered) }
+    }
+  }
+
+  /// Forgets what happened to an incident's thing; what happened elsewhere may be another incident's.
+  private func forgetOccurrences(_ rule: CompiledRule, _ host: inout HostState, _ entity: Int, inUntil: Bool) {
+    for node in rule.occurring(inUntil: inUntil) {
+      if rule.nodes[node].kind == rule.scope {
+        host.slots.remove(host.slots.numbers(rule.place, node, entity), rule: rule.place)
+      } else if rule.scope == .host {
+        host.slots.remove(host.slots.things(rule.place, node), rule: rule.place)
+      }
     }
   }
 
