@@ -140,6 +140,8 @@ package final class LocalPager {
   }
 
   package var count: Int { held.count }
+  /// Some receiver's answer is awaited.
+  package var isSending: Bool { !inFlight.isEmpty }
   package var unconfirmed: Int { held.reduce(0) { $0 + ($1.isConfirmed ? 0 : 1) } }
 
   /// What was told, and is being told, about changes that the database does not have yet.

@@ -27,6 +27,8 @@ package final class PagingThread: Sendable {
   /// Messages that may wait; a sender whose message is refused keeps it and sends it again.
   static let boxLimit = 4096
   private static let waitMs = 200
+  /// At the end, for the answers of receivers that are being told.
+  private static let answersNs: Int64 = 3_000_000_000
   /// So long without the database is an incident of its own.
   private static let awayNs: Int64 = 30_000_000_000
 
@@ -202,6 +204,13 @@ package final class PagingThread: Sendable {
     }
 
     func finish(_ rows: LoopThread) {
+      // What a receiver takes just now is not to be said again at the next start.
+      let until = Clock.monotonicNs() + PagingThread.answersNs
+      while pager.isSending, Clock.monotonicNs() < until {
+        keep([], pager.wait(maximumMs: PagingThread.waitMs, descriptors: [], nowNs: Clock.wallNs))
+      }
+      publish()
+      unsent.append(.reports(pager.takeReports(), through: confirmed))
       while let first = unsent.first, database.mailbox.post(first) { unsent.removeFirst() }
       database.mailbox.post(.stop)
       rows.join()

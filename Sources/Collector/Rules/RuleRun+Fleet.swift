@@ -30,7 +30,6 @@ extension RuleRun {
   func meet(_ known: KnownHost) {
     if hosts[known.id] == nil { hosts[known.id] = Host(known: known) }
     if hosts[known.id]?.session == nil { hosts[known.id]?.known = known }
-    byNumber[known.number] = known.id
   }
 
   /// What the collector finds about itself: no rule of a file, and ended by whoever opened it.

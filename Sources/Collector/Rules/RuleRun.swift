@@ -51,7 +51,6 @@ final class RuleRun {
   let engine: RuleEngine
   var rules: [String: Rule] = [:]
   var hosts: [HostID: Host] = [:]
-  var byNumber: [Int32: HostID] = [:]
   var held: [SessionID: [HeldBatch]] = [:]
   var unsent: [RuleRecord] = []
   var lastRecord: UInt64 = 0
@@ -124,7 +123,6 @@ final class RuleRun {
     host.end = StreamEnd.stands
     host.stateEpoch = session.host.epoch
     hosts[id] = host
-    byNumber[session.host.number] = id
   }
 
   func restore(_ saved: SavedRuleState, _ host: KnownHost) {

@@ -48,11 +48,23 @@ extension EndToEndTests {
       {
         if Date() > deadline {
           let errors = fleet.collectors.compactMap { $0?.errors.suffix(2000) }.joined(separator: "\n")
-          let state = try fleet.rows(
-            "select state, count(*) from signalbox.incidents where rule = 'CHAOS-01' group by 1 union all select state, count(*) from signalbox.outbox group by 1"
-          )
+          let counts = try fleet.rows(
+            """
+            select state, count(*) from signalbox.incidents where rule = 'CHAOS-01' group by 1
+            union all select state, count(*) from signalbox.outbox group by 1
+            """)
+          let unended = try fleet.rows(
+            """
+            select concat_ws(' ', i.number, i.entity, i.state, i.opened::time, i.last_event::time, 'flaps', i.flaps, l.time::time,
+              l.message), 1
+            from signalbox.incidents i join public.log_lines l on l.file = i.entity
+            where i.state <> 'resolved' and exists (
+              select from public.log_lines e where e.file = i.entity and e.message like '%GOES ON')
+            """)
+          let lines = try fleet.count("public.log_lines")
           throw HarnessError(
-            "pages wait still (seed \(seed)): \(incidents.count) lines, \(ended) ends, \(state); \(errors)")
+            "pages wait still (seed \(seed)): \(incidents.count) + \(ended) lines, \(lines) rows, \(counts); \(unended); \(errors)"
+          )
         }
         usleep(200_000)
       }
