@@ -163,7 +163,8 @@ package final class LocalPager {
       switch page.state {
       case .delivered(let answer, let atNs): (told.answer, told.atNs) = (answer, atNs)
       case .inFlight(let sinceNs): told.atNs = sinceNs
-      default: return nil
+      // Attempts that were not taken, as far as anybody knows.
+      case .waiting, .over: if page.attempts == 0 { return nil }
       }
       return told
     }
@@ -230,8 +231,13 @@ package final class LocalPager {
       held[index].isCleared = true
       for (number, page) in (held[opened].pages ?? []).enumerated() {
         switch page.state {
-        case .waiting where page.attempts == 0 || page.event == .escalate: held[opened].pages?[number].state = .over
+        case .waiting where page.attempts == 0 || page.event == .escalate:
+          held[opened].pages?[number].state = .over
+          // An attempt without an answer may have been heard.
+          if page.attempts > 0 { tellEnd(index, of: held[opened].change.dedupKey, to: page.receiver, nowNs) }
         case .delivered: tellEnd(index, of: held[opened].change.dedupKey, to: page.receiver, nowNs)
+        case .over where page.attempts > 1:
+          tellEnd(index, of: held[opened].change.dedupKey, to: page.receiver, nowNs)
         case .waiting, .inFlight: held[index].isCleared = false
         case .over: break
         }

@@ -52,6 +52,30 @@ import Testing
     #expect(keys.count == 1)
   }
 
+  /// Whoever answered with an error may have taken it all the same.
+  @Test(arguments: [true, false]) func whoMayHaveBeenToldHearsOfTheEnd(endsWithoutDatabase: Bool) throws {
+    let stage = try PagingStage(leadAfterNs: 3_000_000_000, leadAnswers: 500)
+    defer { stage.tearDown() }
+    stage.post(PagingStage.change(.opened, "before"))
+    try stage.eventually("the page with the database") { stage.heard("before").first == "duty trigger" }
+    try stage.takeAway(.ended)
+    stage.post(PagingStage.change(.opened, "stays"))
+    try stage.eventually("the escalation") { stage.heard("stays").contains("lead escalate") }
+    if !endsWithoutDatabase {
+      try stage.bringBack(.ended)
+      try stage.eventually("the row") {
+        try stage.value("select count(*) from signalbox.incidents where entity = 'stays'") == 1
+      }
+    }
+    stage.post(PagingStage.change(.cleared, "stays"))
+    try stage.eventually("the end") { stage.heard("stays").contains("lead resolve") }
+    if endsWithoutDatabase { try stage.bringBack(.ended) }
+    try stage.eventually("the end's row") {
+      try stage.value("select count(*) from signalbox.incidents where entity = 'stays' and state = 'resolved'") == 1
+    }
+    #expect(stage.heard("stays").filter { $0 == "duty trigger" }.count == 1)
+  }
+
   @Test func aRestartOfTheCollectorWithoutTheDatabasePagesNobodyTwice() throws {
     let stage = try PagingStage()
     defer { stage.tearDown() }

@@ -29,7 +29,7 @@ final class PagingStage {
   private var running: LoopThread?
   private var lock: Connection?
 
-  init(leadAfterNs: Int64 = 6_000_000_000) throws {
+  init(leadAfterNs: Int64 = 6_000_000_000, leadAnswers: Int = 200) throws {
     // A closed socket must be an error, not the end of the process.
     signal(SIGPIPE, SIG_IGN)
     receiver = try TestReceiver()
@@ -38,7 +38,7 @@ final class PagingStage {
     var configuration = PagingConfiguration()
     configuration.receivers = [
       "duty": .webhook(url: receiver.url("200/duty"), secrets: []),
-      "lead": .webhook(url: receiver.url("200/lead"), secrets: []),
+      "lead": .webhook(url: receiver.url("\(leadAnswers)/lead"), secrets: []),
     ]
     configuration.policies = [.p0: [.init(to: "duty"), .init(to: "lead", afterNs: leadAfterNs)]]
     self.configuration = configuration

@@ -32,14 +32,16 @@ extension Store {
   }
 
   func noteLocal(_ pages: [LocalPage], _ nowNs: Int64) throws(StoreError) {
+    try tellEndsOf(pages, nowNs)
     let begun = pages.filter { $0.answer == nil }
     if !begun.isEmpty {
       try run(
         """
-        update signalbox.outbox set attempts = attempts + 1,
-          next_try = greatest(next_try, $2::timestamptz + interval '\(IncidentLimits.localAnswerSeconds) s')
-        where message_id = any($1) and state = 'waiting'
-        """, [.texts(begun.map(\.messageID)), .time(us: nowNs / 1000)])
+        update signalbox.outbox o set attempts = attempts + 1,
+          next_try = greatest(next_try, p.at + interval '\(IncidentLimits.localAnswerSeconds) s')
+        from unnest($1::text[], $2::timestamptz[]) as p (id, at)
+        where o.message_id = p.id and o.state = 'waiting'
+        """, [.texts(begun.map(\.messageID)), .times(us: begun.map { $0.atNs / 1000 })])
     }
     let taken = pages.filter { $0.answer != nil }
     if taken.isEmpty { return }
@@ -58,6 +60,23 @@ extension Store {
     for (word, rows) in Dictionary(grouping: settled, by: \.event) {
       guard let event = Delivery.Event(rawValue: word) else { continue }
       try noteDelivered(rows.map(\.number), event, "from memory, while the database was away", nowNs)
+    }
+  }
+
+  /// Pages of incidents that ended before anybody here knew of these pages: whoever was told, or may have been, hears of the end.
+  private func tellEndsOf(_ pages: [LocalPage], _ nowNs: Int64) throws(StoreError) {
+    if pages.isEmpty { return }
+    let rows = try ask(
+      """
+      with tried as (
+        update signalbox.outbox set attempts = attempts + 1
+        where message_id = any($1) and state = 'cancelled' and event in ('trigger', 'escalate') returning incident)
+      select distinct i.number, i.change_number from tried join signalbox.incidents i on i.number = tried.incident
+      where i.state = 'resolved'
+      """, [.texts(pages.map(\.messageID))])
+    for row in 0..<rows.count {
+      guard let incident = rows.int(row, 0), let change = rows.int(row, 1) else { continue }
+      try tellWhoWasTold(incident, change: change, event: "resolve", nowNs)
     }
   }
 }
