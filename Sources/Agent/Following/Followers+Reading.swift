@@ -233,9 +233,9 @@ extension Followers {
   private func takeHead(_ file: FollowedFile, _ bytes: Range<Int>) -> Bool {
     let known = Int(file.identity.headLength)
     let count = min(FollowedFile.headBytes, bytes.count)
-    if known > 0, count < known || bufferHash(bytes.lowerBound..<bytes.lowerBound + known) != file.identity.headHash {
-      return false
-    }
+    // A chunk that is shorter than a head shows nothing.
+    if known > bytes.count { return bytes.count == limits.chunkBytes }
+    if known > 0, bufferHash(bytes.lowerBound..<bytes.lowerBound + known) != file.identity.headHash { return false }
     guard count > known else { return true }
     file.identity.headHash = bufferHash(bytes.lowerBound..<bytes.lowerBound + count)
     file.identity.headLength = UInt32(count)
