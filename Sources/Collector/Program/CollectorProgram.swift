@@ -152,13 +152,13 @@ package final class CollectorProgram {
       logger: logger)
     self.paging = paging
     threads.append(try paging.start())
-    let keeper = try RuleKeeper(database: database, metrics: metrics, logger: logger)
+    let keeper = RuleKeeper(database: database, metrics: metrics, logger: logger)
     self.keeper = keeper
     let diagnosis = try SilenceDiagnosis()
     self.diagnosis = diagnosis
     if firstRules.rules.isEmpty { logger.warning("no rules: name some with rules: in the configuration") }
     let rules = try RulesThread(
-      firstRules, writers: writers, gateways: gateways, paging: paging, keeper: keeper, diagnosis: diagnosis,
+      firstRules, writers: writers, gateways: gateways, paging: paging, diagnosis: diagnosis,
       metrics: metrics, logger: logger)
     self.rules = rules
     threads.append(try diagnosis.start(rules.mailbox))

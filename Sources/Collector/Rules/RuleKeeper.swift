@@ -6,31 +6,26 @@ internal import Postgres
 internal import Store
 internal import Synchronization
 
-/// The rules' side of the database, on a thread of its own so that a slow one holds no batch up: saves states now and
-/// then, holds the lease of whoever judges the fleet, and reads when the other collectors last heard of each host.
+/// The rules' side of the database, on a thread of its own so that a slow one holds no batch up: holds the lease of whoever
+/// judges the fleet, and reads when the other collectors last heard of each host.
 final class RuleKeeper: Sendable {
   private static let leaseName = "rules"
   private static let leaseSeconds = 10
   private static let leaseNs: Int64 = 3_000_000_000
   private static let fleetNs: Int64 = 5_000_000_000
-  private static let waitMs: Int32 = 500
+  private static let waitNs: Int64 = 500_000_000
 
-  private let box: Mailbox<[SavedRuleState]>
   private let database: DatabaseURL
   private let logger: Logger
   private let metrics: CollectorMetrics
   private let isStopping = Atomic<Bool>(false)
   private let holder = "collector-" + Hex.text(HostFiles.randomBytes(8))
 
-  init(database: DatabaseURL, metrics: CollectorMetrics, logger: Logger) throws(LoopError) {
-    // States that do not get through are saved again with the next change; a second of each host's is plenty.
-    box = try Mailbox(limit: 64)
+  init(database: DatabaseURL, metrics: CollectorMetrics, logger: Logger) {
     self.database = database
     self.metrics = metrics
     self.logger = logger
   }
-
-  func save(_ states: [SavedRuleState]) { box.post(states) }
 
   func stop() { isStopping.store(true, ordering: .relaxed) }
 
@@ -42,10 +37,9 @@ final class RuleKeeper: Sendable {
       var (leaseDueNs, fleetDueNs): (Int64, Int64) = (0, 0)
       while true {
         let isLast = isStopping.load(ordering: .relaxed)
-        let states = box.wait(maximumMs: isLast ? 0 : Self.waitMs).flatMap(\.self)
+        if !isLast { Process.sleep(ns: Self.waitNs) }
         do throws(StoreError) {
           try connection.use { (store: Store) throws(StoreError) in
-            try store.save(states, nowNs: Clock.wallNs())
             let now = Clock.monotonicNs()
             if now >= leaseDueNs {
               leaseDueNs = now + Self.leaseNs
@@ -58,7 +52,7 @@ final class RuleKeeper: Sendable {
             if isLast, let held = lease { try store.releaseLease(held) }
           }
         } catch {
-          logger.warning("the rules' state waits for the database", metadata: ["error": "\(error)"])
+          logger.warning("the rules wait for the database", metadata: ["error": "\(error)"])
           connection.close()
           rules.post(.fleet(nil))
           if !isLast { Process.sleep(ns: 1_000_000_000) }

@@ -242,20 +242,15 @@ final class RuleRun {
     thread.metrics.ruleHosts.set(Int64(engine.hostCount))
   }
 
-  /// A part of the hosts each second, so that each is saved within `saveEveryTicks`.
+  /// A part of the hosts each second, so that each is saved within `saveEveryTicks`. By the way of the findings: on a way of its own
+  /// a state that waits for the database would be saved after a newer one.
   func saveChanged(all: Bool) {
     let part = ticks % Self.saveEveryTicks
-    var states: [SavedRuleState] = []
+    var ids: [HostID] = []
     for (id, host) in hosts where host.isChanged && host.record <= recordedThrough && undiagnosed[id] == nil {
-      guard all || Int(host.known.number) % Self.saveEveryTicks == part, let state = state(of: id) else { continue }
-      states.append(state)
-      hosts[id]?.isChanged = false
+      if all || Int(host.known.number) % Self.saveEveryTicks == part { ids.append(id) }
     }
-    if engine.runsFleetRules, fleetRecord <= recordedThrough, all || part == 0,
-      let fleet = state(of: HostID(high: 0, low: 0))
-    {
-      states.append(fleet)
-    }
-    if !states.isEmpty { thread.keeper.save(states) }
+    if engine.runsFleetRules, fleetRecord <= recordedThrough, all || part == 0 { ids.append(HostID(high: 0, low: 0)) }
+    if !ids.isEmpty { _ = record([], states: ids) }
   }
 }

@@ -68,7 +68,6 @@ final class RulesThread: Sendable {
   let writers: [WriterThread]
   let gateways: [Mailbox<GatewayMessage>]
   let paging: PagingThread
-  let keeper: RuleKeeper
   let diagnosis: SilenceDiagnosis
   let metrics: CollectorMetrics
   let logger: Logger
@@ -77,14 +76,13 @@ final class RulesThread: Sendable {
 
   init(
     _ rules: RuleSet, writers: [WriterThread], gateways: [Mailbox<GatewayMessage>], paging: PagingThread,
-    keeper: RuleKeeper, diagnosis: SilenceDiagnosis, metrics: CollectorMetrics, logger: Logger
+    diagnosis: SilenceDiagnosis, metrics: CollectorMetrics, logger: Logger
   ) throws(LoopError) {
     mailbox = try Mailbox(limit: Self.boxLimit)
     first = rules
     self.writers = writers
     self.gateways = gateways
     self.paging = paging
-    self.keeper = keeper
     self.diagnosis = diagnosis
     self.metrics = metrics
     self.logger = logger
