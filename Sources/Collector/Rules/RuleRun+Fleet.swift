@@ -19,6 +19,7 @@ extension RuleRun {
       if let saved = states[known.number], saved.epoch > hosts[known.id]?.stateEpoch ?? 0 || saved.epoch == 0 {
         restore(saved, known)
         hosts[known.id]?.stateEpoch = saved.epoch
+        hosts[known.id]?.isBorrowed = true
       }
       engine.know(known.id, name: known.name, labels: known.labels, lastSeenNs: known.lastSeenNs)
       // Until now nobody may have listened: silence counts from here on, unless it is told of already.

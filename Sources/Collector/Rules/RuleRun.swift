@@ -18,6 +18,8 @@ final class RuleRun {
     var isChanged = false
     /// Of the stream that the engine's state comes from.
     var stateEpoch: UInt64 = 0
+    /// That stream was another collector's, which may have gone on with it since.
+    var isBorrowed = false
     /// The newest record that tells of it: until that is in the database, no later state of it may be.
     var record: UInt64 = 0
   }
@@ -116,7 +118,9 @@ final class RuleRun {
     var host = hosts[id] ?? Host(known: session.host)
     if let old = host.session { release(old) }
     // A state of a stream that another collector had since is newer than what is remembered here.
-    if let saved = session.saved, saved.epoch > host.stateEpoch || hosts[id] == nil { restore(saved, session.host) }
+    let isOlder = session.saved.map { $0.epoch > host.stateEpoch || host.isBorrowed && $0.epoch == host.stateEpoch }
+    if let saved = session.saved, isOlder == true || hosts[id] == nil { restore(saved, session.host) }
+    host.isBorrowed = false
     host.known = session.host
     host.session = session.id
     host.address = session.address
