@@ -117,7 +117,13 @@ let package = Package(
       "Paging",
       ["Paging", "Outbound", "Store", "Postgres", "FleetModel", "Files", "TLS", "EventLoop", "Collector", logging]),
     tests("Agent", ["Agent", "FleetModel", "Schema", "Files", "EventLoop", "TLS", "Postgres", "signalbox-agent"]),
-    tests("Collector", ["Collector", "Paging", "Store", "Postgres", "FleetModel", "Schema", "Files", "TLS"]),
+    tests(
+      "Collector",
+      [
+        "Collector", "Paging", "Store", "Postgres", "FleetModel", "Schema", "Files", "TLS", "EventLoop", "Rules",
+        "RuleFiles",
+        logging,
+      ]),
     tests("Commands", ["Commands", "Store", "Postgres", "FleetModel"]),
     tests("Simulation", ["Simulation", "FleetModel"]),
     tests(

@@ -28,7 +28,7 @@ extension LocalPager {
     for page in ends.prefix(Limits.inFlightMax) { send([page], asList: false, to: name, nowNs) }
     if news.count <= left {
       for page in news.prefix(max(0, Limits.inFlightMax - busy)) { send([page], asList: false, to: name, nowNs) }
-    } else if left > 0 || (busy == 0 && nowNs - (said[name]?.last ?? 0) >= Times.bundleNs) {
+    } else if left > 0 || (busy == 0 && nowNs - (said[name]?.last ?? 0) >= IncidentLimits.bundleNs) {
       send(news, asList: true, to: name, nowNs)
     }
   }

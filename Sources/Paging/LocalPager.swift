@@ -22,8 +22,6 @@ package final class LocalPager {
   enum Times {
     static let answerMs = 10_000
     static let minuteNs: Int64 = 60_000_000_000
-    /// Above the limit of messages a minute, what waits goes out as one list, so long after the last one.
-    static let bundleNs: Int64 = 25_000_000_000
   }
 
   struct Page {

@@ -125,23 +125,22 @@ final class HousekeepingThread: Sendable {
     }
 
     func turn() {
-      for message in thread.mailbox.take() {
-        switch message {
-        case .reload: hasMaintenance = true
-        case .stop: isGoingOn = false
-        }
-      }
+      receive(thread.mailbox.take())
       guard isGoingOn else { return }
       do throws(StoreError) {
         try connection.use { (store: Store) throws(StoreError) in try work(store) }
       } catch {
         isListening = false
         thread.logger.warning("housekeeping waits for the database", metadata: ["error": "\(error)"])
-        _ = thread.mailbox.wait(maximumMs: 1000).map { message in
-          switch message {
-          case .reload: hasMaintenance = true
-          case .stop: isGoingOn = false
-          }
+        receive(thread.mailbox.wait(maximumMs: 1000))
+      }
+    }
+
+    private func receive(_ messages: [Message]) {
+      for message in messages {
+        switch message {
+        case .reload: hasMaintenance = true
+        case .stop: isGoingOn = false
         }
       }
     }

@@ -31,7 +31,6 @@ final class PagingDatabase: Sendable {
   private static let changesMax = 100
   /// Groups before the next look at what is to be sent, where the database was away: an end may be among them.
   private static let groupsMax = 10
-  private static let awayNs: Int64 = 2_000_000_000
   /// Half of what the other thread waits before it pages from memory.
   private static let patienceNs = LocalPager.patienceNs / 2
   /// For its word on what it told.
@@ -180,7 +179,7 @@ final class PagingDatabase: Sendable {
       if now >= answerDueNs, thread.front.post(.databaseAnswers) { answerDueNs = now + 1_000_000_000 }
     }
 
-    private var isLate: Bool { Clock.monotonicNs() - workedAtNs > PagingDatabase.awayNs }
+    private var isLate: Bool { Clock.monotonicNs() - workedAtNs > LocalPager.patienceNs }
 
     private func work(_ store: Store) throws(StoreError) {
       if !isListening || descriptor != store.notificationDescriptor {

@@ -117,9 +117,9 @@ final class RuleRun {
     let id = session.host.id
     var host = hosts[id] ?? Host(known: session.host)
     if let old = host.session { release(old) }
-    // A state of a stream that another collector had since is newer than what is remembered here.
-    let isOlder = session.saved.map { $0.epoch > host.stateEpoch || host.isBorrowed && $0.epoch == host.stateEpoch }
-    if let saved = session.saved, isOlder == true || hosts[id] == nil { restore(saved, session.host) }
+    // A state of a stream that another collector had since, or went on with, is newer than what is remembered here.
+    let leastEpoch = host.isBorrowed ? host.stateEpoch : host.stateEpoch + 1
+    if let saved = session.saved, saved.epoch >= leastEpoch || hosts[id] == nil { restore(saved, session.host) }
     host.isBorrowed = false
     host.known = session.host
     host.session = session.id

@@ -78,7 +78,7 @@ package enum IncidentLimits {
   /// Messages that one receiver may have unanswered: one that hangs must not hold up the next incident's.
   static let inFlightMax = 8
   /// Above the limit of messages a minute, what waits goes out as one list, so long after the last one.
-  static let bundleNs: Int64 = 25_000_000_000
+  package static let bundleNs: Int64 = 25_000_000_000
   /// Incidents that one message with a list names; it always tells how many there are.
   static let bundleNamesMax = 100
   /// What a claimed delivery waits for its answer before anybody tries again, s.

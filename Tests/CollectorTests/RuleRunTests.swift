@@ -1,0 +1,115 @@
+import EventLoop
+import FleetModel
+import Logging
+import Paging
+import Postgres
+import RuleFiles
+import Rules
+import Testing
+
+@testable import Collector
+
+/// Two collectors' rules, handed from one to the other as their database would.
+@Suite struct RuleRunTests {
+  private static let rules = """
+    - { id: SITE-01, title: t, severity: P1, scope: file, when: { log: { text: STOPPED } }, until: { log: { text: GOES ON } } }
+    """
+  private static let id = HostID(high: 1, low: 1)
+  private static let nowNs: Int64 = 1_760_000_000_000_000_000
+
+  private struct OneCollector {
+    let thread: RulesThread
+    let run: RuleRun
+    private let session = SessionID(gateway: 0, number: 1)
+
+    init() throws {
+      let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+      let metrics = CollectorMetrics()
+      let database = try DatabaseURL(parsing: "postgresql://nobody@localhost/none")
+      let paging = try PagingThread(
+        database: database, stateDirectory: "/tmp/signalbox-no-such", configuration: nil, metrics: metrics,
+        logger: logger)
+      let writer = try WriterThread(database: database, gateways: [], metrics: metrics, logger: logger)
+      let set = RuleSet.read([("t.yaml", try YAMLTree.read(rules, file: "t.yaml"))]).set
+      thread = try RulesThread(
+        set, writers: [writer], gateways: [], paging: paging, diagnosis: try SilenceDiagnosis(), metrics: metrics,
+        logger: logger)
+      run = RuleRun(thread, set)
+    }
+
+    func begin(epoch: UInt64, _ saved: SavedRuleState?) {
+      run.take(.began(RuleSession(id: session, host: known(epoch), saved: saved, address: "127.0.0.1")))
+    }
+
+    func observe(_ line: String, from: UInt64, epoch: UInt64) {
+      var delta = FileDelta(
+        file: FileIdentity(key: FileKey(high: 1, low: 9), path: "/srv/a.log"), from: from,
+        to: from + UInt64(line.utf8.count + 1))
+      delta.lines.firstOffset = from
+      delta.lines.text = Array(line.utf8)
+      delta.lines.lengths = [UInt32(line.utf8.count)]
+      delta.lines.advances = [UInt32(line.utf8.count + 1)]
+      delta.lines.timesUs = [nowNs / 1000 + Int64(from)]
+      delta.lines.levels = [Level.info.rawValue]
+      delta.lines.flags = [0]
+      var batch = Batch()
+      batch.wallNs = nowNs + Int64(from) * 1000
+      batch.files = [delta]
+      let staged = StagedBatch(
+        host: RuleRunTests.id, hostNumber: 7, epoch: epoch, spool: SpoolID(high: 1, low: 1),
+        receivedNs: batch.wallNs, batch: batch)
+      run.take(.batch(staged, session, bytes: 0))
+    }
+
+    /// What was handed on to be written, oldest first.
+    func records() -> [RuleRecord] {
+      thread.paging.mailbox.take().compactMap { if case .record(let record) = $0 { record } else { nil } }
+    }
+
+    var state: SavedRuleState? { run.state(of: RuleRunTests.id) }
+  }
+
+  private static func known(_ epoch: UInt64) -> KnownHost {
+    var host = KnownHost(id: id, number: 7, name: "h")
+    host.epoch = epoch
+    return host
+  }
+
+  /// It knew the host's state from when it began to judge the fleet; another collector went on with it under the same epoch.
+  @Test func whoJudgesTheFleetTakesUpWhatAnotherHasFoundSince() throws {
+    let (first, second) = (try OneCollector(), try OneCollector())
+    first.begin(epoch: 5, nil)
+    first.observe("well", from: 0, epoch: 5)
+    let before = try #require(first.state)
+    #expect(!before.bytes.isEmpty)
+    second.run.take(
+      .lease(held: true, RulesThread.FleetMemory(hosts: [Self.known(5)], states: [before], open: [])))
+    first.observe("STOPPED", from: 5, epoch: 5)
+    let found = try #require(first.records().last)
+    #expect(found.changes.map(\.kind) == [.opened])
+    #expect(found.states.count == 1)
+    second.begin(epoch: 6, found.states.first)
+    second.observe("it GOES ON", from: 13, epoch: 6)
+    #expect(second.records().flatMap(\.changes).map(\.kind) == [.cleared])
+  }
+
+  /// Its own memory is newer than what it saved last, and a state goes the way of the findings, in their order.
+  @Test func aStreamThatComesBackGoesOnFromMemory() throws {
+    let collector = try OneCollector()
+    collector.begin(epoch: 5, nil)
+    collector.observe("well", from: 0, epoch: 5)
+    let before = try #require(collector.state)
+    #expect(!before.bytes.isEmpty)
+    collector.observe("STOPPED", from: 5, epoch: 5)
+    let found = collector.records()
+    collector.run.take(.recorded(try #require(found.last?.number)))
+    collector.observe("still", from: 13, epoch: 5)
+    collector.run.saveChanged(all: true)
+    let saved = collector.records()
+    #expect(saved.flatMap(\.changes).isEmpty)
+    #expect(try #require(saved.first?.number) > found.last?.number ?? .max)
+    collector.begin(epoch: 6, before)
+    collector.observe("it GOES ON", from: 19, epoch: 6)
+    #expect(collector.records().flatMap(\.changes).map(\.kind) == [.cleared])
+  }
+}
