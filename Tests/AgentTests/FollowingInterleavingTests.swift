@@ -136,6 +136,7 @@ import Testing
     let story = "seed \(seed):\n\(rotating.history.joined(separator: "\n"))"
     #expect(harness.collector.violations.isEmpty, "\(story)")
     #expect(twice.isEmpty, "\(story)")
+    #expect(!missing.isEmpty || told == 0, "\(harness.collector.losses) for nothing; \(story)")
     #expect(
       told >= missing.count * lineBytes, "\(missing.count) lines from \(missing.first ?? 0) are missing; \(story)")
   }

@@ -44,7 +44,7 @@ extension Followers {
   }
 
   /// Makes `file` the next generation under a key of its own.
-  private func renew(_ file: FollowedFile, nowNs: Int64) {
+  func renew(_ file: FollowedFile, nowNs: Int64) {
     byKey[file.key] = nil
     var status = FollowedStatus(
       device: file.identity.device, inode: file.identity.inode, sizeBytes: file.size, modifiedNs: file.modifiedNs,
@@ -152,7 +152,7 @@ extension Followers {
     file.scan = scanNumber
     file.detachedNs = nowNs
     file.checkedModifiedNs = -1
-    file.size = 0
+    file.size = status.sizeBytes
     file.note(status, nowNs: nowNs)
     file.grownNs = nowNs
     byNode[file.node] = file

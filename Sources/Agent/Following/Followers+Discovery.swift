@@ -138,6 +138,8 @@ extension Followers {
     file.scan = scanNumber
     file.predecessor = predecessor
     file.isClosed = closed.contains(item.path)
+    // Until now it grew as fast as on average since its birth.
+    file.lookedNs = item.status.birthNs > 0 ? min(nowNs, item.status.birthNs) : nowNs - 1_000_000_000
     file.note(item.status, nowNs: nowNs)
     if let old = byNode[file.node] {
       // The inode was reused; what had it is gone.

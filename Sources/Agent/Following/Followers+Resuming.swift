@@ -54,6 +54,7 @@ extension Followers {
     {
       let isRewritten = mayHaveMoreColumns(old, size: status.sizeBytes) && rewrittenOffset(old, handle) != nil
       if isRewritten || isContinuation(handle, status, of: old) { return rebind(file, old, nowNs: nowNs) }
+      takeSeen(of: file, handle, to: old, nowNs: nowNs)
       file.identity.generation = max(file.identity.generation, mark.file.generation + 1)
       reason = .truncated
     } else if let moved = findMoved(old) {
@@ -62,9 +63,20 @@ extension Followers {
       return move(old, to: moved.handle, moved.status, path: nil, nowNs: nowNs)
     }
     add(old)
-    if !adoptNeighbour(for: old, nowNs: nowNs) {
-      lose(old, to: mark.offset, reason, isEstimate: true, nowNs: nowNs)
+    if !adopt(old, nowNs: nowNs) { lose(old, to: old.size, reason, isEstimate: true, nowNs: nowNs) }
+  }
+
+  /// Where `file` was truncated between the agent's start and its welcome, what was seen of it before is the mark's to tell; unless its
+  /// head says that it had been written anew by then.
+  private func takeSeen(of file: FollowedFile, _ handle: FileHandle, to old: FollowedFile, nowNs: Int64) {
+    let (seen, mark) = (file.identity, old.identity)
+    if seen.headLength == mark.headLength, seen.headHash != mark.headHash { return }
+    guard let now = fileSystem.status(of: handle), now.sizeBytes < file.size || !isHeadSame(file, handle) else {
+      return
     }
+    old.size = max(old.size, file.size)
+    renew(file, nowNs: nowNs)
+    file.predecessor = old.key
   }
 
   /// `file`, found before its mark was known, is the mark's.
