@@ -29,6 +29,8 @@ package final class LocalPager {
       case waiting(nextNs: Int64)
       case inFlight(sinceNs: Int64)
       case delivered(answer: String, atNs: Int64)
+      /// Not said again; an attempt without an answer may have been heard.
+      case cancelled
       case over
     }
 
@@ -39,6 +41,21 @@ package final class LocalPager {
     var state: State
     var attempts = 0
     var bundle: String?
+
+    var isUnsettled: Bool {
+      switch state {
+      case .waiting, .inFlight: true
+      case .delivered, .cancelled, .over: false
+      }
+    }
+
+    var mayHaveBeenHeard: Bool {
+      switch state {
+      case .delivered, .cancelled: true
+      case .over: attempts > 1
+      case .waiting, .inFlight: false
+      }
+    }
   }
 
   struct Held {
@@ -162,7 +179,7 @@ package final class LocalPager {
       case .delivered(let answer, let atNs): (told.answer, told.atNs) = (answer, atNs)
       case .inFlight(let sinceNs): told.atNs = sinceNs
       // Attempts that were not taken, as far as anybody knows.
-      case .waiting, .over: if page.attempts == 0 { return nil }
+      case .waiting, .cancelled, .over: if page.attempts == 0 { return nil }
       }
       return told
     }
@@ -227,18 +244,18 @@ package final class LocalPager {
       guard !held[index].isCleared, let opened = beginning(of: held[index]) else { continue }
       held[opened].isCleared = true
       held[index].isCleared = true
-      for (number, page) in (held[opened].pages ?? []).enumerated() {
-        switch page.state {
-        case .waiting where page.attempts == 0 || page.event == .escalate:
-          held[opened].pages?[number].state = .over
-          // An attempt without an answer may have been heard.
-          if page.attempts > 0 { tellEnd(index, of: held[opened].change.dedupKey, to: page.receiver, nowNs) }
-        case .delivered: tellEnd(index, of: held[opened].change.dedupKey, to: page.receiver, nowNs)
-        case .over where page.attempts > 1:
-          tellEnd(index, of: held[opened].change.dedupKey, to: page.receiver, nowNs)
-        case .waiting, .inFlight: held[index].isCleared = false
-        case .over: break
-        }
+      var pages = held[opened].pages ?? []
+      for number in pages.indices where pages[number].attempts == 0 || pages[number].event == .escalate {
+        guard case .waiting = pages[number].state else { continue }
+        pages[number].state = pages[number].attempts == 0 ? .over : .cancelled
+      }
+      held[opened].pages = pages
+      // An end comes after everything else; whom the fallback stands in for may be anybody.
+      var busy = Set(pages.filter(\.isUnsettled).map(\.receiver))
+      if !busy.isEmpty, let fallback = configuration.fallback { busy.insert(fallback) }
+      held[index].isCleared = busy.isEmpty
+      for page in pages where page.mayHaveBeenHeard && !busy.contains(page.receiver) {
+        tellEnd(index, of: held[opened].change.dedupKey, to: page.receiver, nowNs)
       }
     }
   }

@@ -1,6 +1,6 @@
 import Foundation
 
-/// A real HTTP server of its own process. The path decides the answer: `/200`, `/500`, `/hang`, `/once-500` (then 200)….
+/// A real HTTP server of its own process. The path decides the answer: `/200`, `/500`, `/hang`, `/once-500` (then 200), `/slow-400`….
 final class TestReceiver {
   struct Request {
     var path: String
@@ -27,6 +27,9 @@ final class TestReceiver {
             word = self.path.strip("/").split("/")[0]
             if word == "hang":
                 time.sleep(3600)
+            if word.startswith("slow-"):
+                time.sleep(1.5)
+                word = word[5:]
             if word.startswith("once-"):
                 word = word[5:] if self.path not in seen else "200"
                 seen.add(self.path)

@@ -1,6 +1,8 @@
 import FleetModel
+import Foundation
 import Postgres
 import Store
+import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct IncidentTests {
@@ -152,6 +154,100 @@ import Testing
       lease, inFlight: [:], plan: Self.plan, nowNs: Self.nowNs + 6 * Self.secondNs)
     #expect(claimed.isEmpty)
     #expect(try outbox("event = 'trigger' and state = 'superseded'") == 1)
+  }
+
+  /// Two receivers with a fallback, step by step.
+  private struct Route {
+    let store: Store
+    let lease: Lease
+    let plan = PagingPlan(fallback: "safety") { _, nowNs in
+      [
+        PlannedDelivery(receiver: "duty", dueNs: nowNs),
+        PlannedDelivery(receiver: "lead", dueNs: nowNs + 4 * secondNs, step: 1),
+      ]
+    }
+
+    init(_ store: Store) throws {
+      self.store = store
+      lease = try #require(try store.takeLease("paging", holder: "t", seconds: 60))
+    }
+
+    func claim(_ receiver: String, at seconds: Int64) throws -> Delivery? {
+      try store.claimDeliveries(lease, inFlight: [:], plan: plan, nowNs: nowNs + seconds * secondNs).first {
+        $0.receiver == receiver
+      }
+    }
+
+    func settle(_ delivery: Delivery?, _ outcome: DeliveryOutcome, at seconds: Int64) throws {
+      try store.settle(
+        try #require(delivery), outcome, lease, plan: plan, nowNs: nowNs + seconds * secondNs)
+    }
+  }
+
+  /// The fallback stood in for the lead, and is just being told of the end, when the duty refuses as well.
+  @Test func anEndUnderWayIsNotFollowedByAnOlderMessage() throws {
+    let route = try Route(store)
+    try store.apply([change(.opened)], plan: route.plan, nowNs: Self.nowNs)
+    let page = try route.claim("duty", at: 0)
+    try route.settle(try route.claim("lead", at: 4), .refused(answer: "400"), at: 4)
+    try route.settle(try route.claim("safety", at: 4), .delivered(answer: "200"), at: 4)
+    try apply([change(.cleared, at: 5)], at: 5)
+    let end = try #require(try route.claim("safety", at: 5))
+    #expect(end.event == .resolve)
+    try route.settle(page, .refused(answer: "400"), at: 6)
+    #expect(try outbox("receiver = 'safety' and event = 'trigger'") == 1)
+    #expect(try route.claim("safety", at: 7) == nil)
+    try route.settle(end, .delivered(answer: "200"), at: 8)
+    #expect(try route.claim("safety", at: 9) == nil)
+    #expect(try outbox("receiver = 'safety' and state = 'delivered'") == 2)
+  }
+
+  enum Answer: CaseIterable {
+    case taken, refused, failed, never
+  }
+
+  /// Whoever is being called as the incident ends hears of the end after that.
+  @Test(arguments: Answer.allCases) func anEndWaitsForTheEscalationUnderWay(_ answer: Answer) throws {
+    let route = try Route(store)
+    try store.apply([change(.opened)], plan: route.plan, nowNs: Self.nowNs)
+    try route.settle(try route.claim("duty", at: 0), .delivered(answer: "200"), at: 0)
+    let escalation = try #require(try route.claim("lead", at: 4))
+    try apply([change(.cleared, at: 5)], at: 5)
+    #expect(try route.claim("lead", at: 6) == nil)
+    switch answer {
+    case .taken: try route.settle(escalation, .delivered(answer: "200"), at: 7)
+    case .refused: try route.settle(escalation, .refused(answer: "400"), at: 7)
+    case .failed: try route.settle(escalation, .retry(atNs: Self.nowNs + 900 * Self.secondNs, answer: "500"), at: 7)
+    case .never: break
+    }
+    let end = try #require(try route.claim("lead", at: answer == .never ? 70 : 8))
+    #expect(end.event == .resolve)
+  }
+
+  /// Two collectors at the same moment: one ends the incident, the other learns that the duty's receiver refuses.
+  @Test func theFallbackHearsOfAnEndThatIsBeingCommitted() throws {
+    let route = try Route(store)
+    try store.apply([change(.opened)], plan: route.plan, nowNs: Self.nowNs)
+    let page = try #require(try route.claim("duty", at: 0))
+    let (lease, plan, url) = (route.lease, route.plan, fixture.database.url)
+    let isSettled = DispatchSemaphore(value: 0)
+    store.connection.failurePoint = { statement throws(PostgresError) in
+      guard statement.contains("pg_notify") else { return }
+      Thread.detachNewThread {
+        if let other = try? Store.open(url) {
+          try? other.settle(page, .refused(answer: "400"), lease, plan: plan, nowNs: Self.nowNs + Self.secondNs)
+          other.close()
+        }
+        isSettled.signal()
+      }
+      // It must not get anywhere before this is committed.
+      _ = isSettled.wait(timeout: .now() + 0.5)
+    }
+    try apply([change(.cleared, at: 1)], at: 1)
+    store.connection.failurePoint = nil
+    #expect(isSettled.wait(timeout: .now() + 20) == .success)
+    #expect(try outbox("receiver = 'safety' and event = 'trigger'") == 1)
+    #expect(try outbox("receiver = 'safety' and event = 'resolve'") == 1)
   }
 
   @Test func aLeaseHasOneHolderAndANewFenceForEach() throws {

@@ -91,12 +91,14 @@ extension Store {
       else 'news' end
     """
 
-  /// A condition on a row `o`: due, and nothing earlier about its incident waits for the same receiver.
+  /// A condition on a row `o`: due, and nothing earlier about its incident waits for the same receiver, or is under way to it although
+  /// it is not wanted any more.
   private static func isDueSQL(_ now: String) -> String {
     """
     o.state = 'waiting' and o.next_try <= \(now) and o.due <= \(now)
       and not exists (select from signalbox.outbox e where e.incident = o.incident and e.receiver = o.receiver
-        and e.state = 'waiting' and (e.change_number, e.step) < (o.change_number, o.step) and e.due <= \(now))
+        and (e.change_number, e.step) < (o.change_number, o.step)
+        and (e.state = 'waiting' and e.due <= \(now) or e.state = 'cancelled' and e.holder is not null and e.next_try > \(now)))
     """
   }
 
@@ -148,14 +150,14 @@ extension Store {
       }, uniquingKeysWith: { first, _ in first })
   }
 
-  /// Contradicts nothing that was said later.
+  /// Contradicts nothing that was said later, or that is being said.
   private func supersede(_ nowNs: Int64) throws(StoreError) {
     try run(
       """
       update signalbox.outbox o set state = 'superseded', settled = $1
       where o.state = 'waiting' and o.next_try <= $1 and exists (
         select from signalbox.outbox d where d.incident = o.incident and d.receiver = o.receiver
-          and d.state = 'delivered' and d.change_number > o.change_number)
+          and (d.state = 'delivered' or d.state = 'waiting' and d.attempts > 0) and d.change_number > o.change_number)
       """, [.time(us: nowNs / 1000)])
   }
 

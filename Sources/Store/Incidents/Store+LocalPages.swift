@@ -32,12 +32,14 @@ extension Store {
   }
 
   func noteLocal(_ pages: [LocalPage], _ nowNs: Int64) throws(StoreError) {
+    if pages.isEmpty { return }
+    try lockIncidents(of: "message_id = any($1)", .texts(pages.map(\.messageID)))
     try tellEndsOf(pages, nowNs)
     let begun = pages.filter { $0.answer == nil }
     if !begun.isEmpty {
       try run(
         """
-        update signalbox.outbox o set attempts = attempts + 1,
+        update signalbox.outbox o set attempts = attempts + 1, holder = coalesce(holder, 'memory'),
           next_try = greatest(next_try, p.at + interval '\(IncidentLimits.localAnswerSeconds) s')
         from unnest($1::text[], $2::timestamptz[]) as p (id, at)
         where o.message_id = p.id and o.state = 'waiting'
@@ -65,7 +67,6 @@ extension Store {
 
   /// Pages of incidents that ended before anybody here knew of these pages: whoever was told, or may have been, hears of the end.
   private func tellEndsOf(_ pages: [LocalPage], _ nowNs: Int64) throws(StoreError) {
-    if pages.isEmpty { return }
     let rows = try ask(
       """
       with tried as (

@@ -67,17 +67,20 @@ extension Store {
   ) throws(StoreError) {
     try inTransaction { () throws(StoreError) in
       if case .delivered = outcome {} else { try requireLease(lease) }
+      try lockIncidents(of: "number = any($1)", .int8s(delivery.rows))
       switch outcome {
       case .delivered(let answer):
         if try settle(delivery, "delivered", answer, nowNs) {
           try noteDelivered(delivery.rows, delivery.event, delivery.receiver, nowNs)
         }
       case .refused(let answer):
+        try release(delivery)
         if try settle(delivery, "refused", answer, nowNs) {
           try noteOnEach(delivery.rows, "page refused", "\(delivery.receiver): \(answer)", nowNs)
           try tellFallback(delivery, plan, nowNs)
         }
       case .retry(let atNs, let answer):
+        try release(delivery)
         try run(
           """
           update signalbox.outbox set next_try = $2, last_answer = $3 where number = any($1) and state = 'waiting'
@@ -85,6 +88,21 @@ extension Store {
         if delivery.attempts == 3 { try tellFallback(delivery, plan, nowNs) }
       }
     }
+  }
+
+  /// Whoever is told because of a row, and whoever ends its incident meanwhile, must see each other's rows.
+  /// - Parameter rows: a condition on the outbox.
+  func lockIncidents(of rows: String, _ parameter: Parameter) throws(StoreError) {
+    _ = try ask(
+      """
+      select number from signalbox.incidents where number in (select incident from signalbox.outbox where \(rows))
+      order by number for update
+      """, [parameter])
+  }
+
+  /// Nobody has it in hand any more.
+  private func release(_ delivery: Delivery) throws(StoreError) {
+    try run("update signalbox.outbox set holder = null where number = any($1)", [.int8s(delivery.rows)])
   }
 
   /// - Returns: whether it was still waiting for that.

@@ -28,6 +28,8 @@ struct PageAccount {
   var skipped: [String] = []
   /// Escalations that began more than a second after the answer that should have stopped them.
   var needless: [String] = []
+  /// What each receiver got of an incident that something went wrong with.
+  var stories: [String: String] = [:]
   /// Seconds from an escalation's due time to its first attempt at the receiver.
   var late: [Double] = []
   /// Seconds from the line on the host to the first page that was taken.
@@ -53,8 +55,21 @@ struct PageAccount {
         wrong.append("\(incident.entity) is \(keys[incident.entity]?.count ?? 0) incidents")
         continue
       }
+      let before = faults
       judge(incident, key, byKey[key] ?? [], stepsByKey[key] ?? [])
+      if faults > before { stories[key] = Self.story(incident, byKey[key] ?? []) }
     }
+  }
+
+  private var faults: Int { lost.count + doubled.count + secondMessages.count + skipped.count }
+
+  private static func story(_ incident: IncidentDriver.Incident, _ pages: [PageReceiver.Page]) -> String {
+    func seconds(_ time: Double?) -> String { time.map { String(format: "%.3f", $0 - incident.opened) } ?? "never" }
+    let requests = pages.sorted { $0.time < $1.time }.map {
+      "  \(seconds($0.time)) \($0.to) \($0.event) \($0.step) \($0.plan) \($0.id)"
+    }
+    return (["answered \(seconds(incident.acked)), ended \(seconds(incident.resolved))"] + requests).joined(
+      separator: "\n")
   }
 
   private mutating func judge(

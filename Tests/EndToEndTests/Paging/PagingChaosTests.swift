@@ -30,6 +30,7 @@ extension EndToEndTests {
         incidents, try fleet.receiver.pages(), keys: try fleet.keys(), steps: try fleet.steps())
       #expect(try fleet.steps().count >= incidents.count * 2)
       print("paging chaos \(name): \(faults.line): \(account.line)")
+      for (key, story) in account.stories { print("\(key): \(story)\n\(try fleet.outbox(of: key))") }
       #expect(account.wrong == [], "seed \(seed)")
       #expect(account.lost == [], "seed \(seed)")
       #expect(account.doubled == [], "seed \(seed)")

@@ -141,6 +141,19 @@ final class PagingFleet {
     }
   }
 
+  /// For messages: what became of each row about an incident.
+  func outbox(of key: String) throws -> String {
+    let connection = try Connection(databaseURL)
+    defer { connection.close() }
+    let rows = try connection.query(
+      """
+      select concat_ws(' ', '  row', o.receiver, o.event, o.step, o.state, o.message_id, 'after', o.created - i.opened, o.due - i.opened,
+        o.settled - i.opened, 'tries', o.attempts, o.detail, o.last_answer)
+      from signalbox.outbox o join signalbox.incidents i on i.number = o.incident where i.dedup_key = $1 order by o.number
+      """, [.text(key)])
+    return (0..<rows.count).map { rows.text($0, 0) ?? "" }.joined(separator: "\n")
+  }
+
   func tearDown() {
     agent?.kill()
     for collector in collectors { collector?.kill() }

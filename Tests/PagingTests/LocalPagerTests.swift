@@ -1,0 +1,45 @@
+import Files
+import FleetModel
+import Foundation
+import Paging
+import Store
+import Testing
+
+/// Paging from memory alone, with a real receiver.
+@Suite(.timeLimit(.minutes(1))) struct LocalPagerTests {
+  /// It stands in for the duty and the lead: the end must not overtake the second message.
+  @Test func theFallbackHearsOfTheEndWhenNothingIsUnderWayToIt() throws {
+    let receiver = try TestReceiver()
+    var configuration = PagingConfiguration()
+    configuration.receivers = [
+      "duty": .webhook(url: receiver.url("400/duty"), secrets: []),
+      "lead": .webhook(url: receiver.url("400/lead"), secrets: []),
+      "safety": .webhook(url: receiver.url("slow-200/safety"), secrets: []),
+    ]
+    configuration.policies = [.p0: [.init(to: "duty"), .init(to: "lead", afterNs: 2_500_000_000)]]
+    configuration.fallback = "safety"
+    let pager = try LocalPager(configuration) { 0 }
+    func heard(_ name: String) -> [String] {
+      receiver.requests().filter { $0.path.hasSuffix(name) }.compactMap { $0.body["event"] as? String }
+    }
+    func take(_ kind: IncidentChange.Kind) {
+      _ = pager.take([PagingStage.change(kind, "gpu 3")], nowNs: Clock.wallNs(), monotonicNs: Clock.monotonicNs())
+    }
+    func work(until isDone: () -> Bool) {
+      let deadline = Date(timeIntervalSinceNow: 15)
+      while !isDone(), Date() < deadline {
+        // Its patience is over at once.
+        _ = pager.plan(nowNs: Clock.wallNs(), monotonicNs: Clock.monotonicNs() + LocalPager.patienceNs)
+        pager.begin(nowNs: Clock.wallNs())
+        _ = pager.wait(maximumMs: 20, descriptors: []) { Clock.wallNs() }
+      }
+    }
+    take(.opened)
+    work { heard("safety") == ["trigger", "escalate"] }
+    take(.cleared)
+    work { heard("safety").contains("resolve") }
+    #expect(pager.told.count { $0.receiver == "safety" && $0.answer != nil } == 2)
+    work { !pager.isSending }
+    #expect(heard("safety") == ["trigger", "escalate", "resolve"])
+  }
+}
