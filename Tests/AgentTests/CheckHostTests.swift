@@ -7,7 +7,7 @@ import Testing
 @testable import Agent
 
 /// Configured probes of files and programs, asked by a real probe process.
-@Suite(.serialized, .timeLimit(.minutes(5))) struct CheckHostTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct CheckHostTests {
   @Test func `A file is as old as its newest match; none is a failure`() throws {
     let bench = try CheckBench(withServers: false)
     try bench.write("models/a.pth", "12345")

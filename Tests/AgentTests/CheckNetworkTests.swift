@@ -7,7 +7,7 @@ import Testing
 @testable import Agent
 
 /// Configured probes of services, asked of real servers by a real probe process.
-@Suite(.serialized, .timeLimit(.minutes(5))) struct CheckNetworkTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct CheckNetworkTests {
   @Test func `HTTP is fine with the status and the text that are expected, and failed otherwise`() throws {
     let bench = try CheckBench()
     var body = ProbeSetting.once(.http, "body", bench.url("/ok"))

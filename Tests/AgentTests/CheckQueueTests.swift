@@ -5,7 +5,7 @@ import Testing
 @testable import Agent
 
 /// The SQLite queue, made and held by Python as a worker would.
-@Suite(.serialized, .timeLimit(.minutes(5))) struct CheckQueueTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct CheckQueueTests {
   /// A Python that keeps its connection open until its input ends.
   private final class Holder {
     private let process = Process()

@@ -4,7 +4,7 @@ import Testing
 
 extension EndToEndTests {
   /// Whatever is wrong: one sentence on standard error that says what to do, and the contract's exit code.
-  @Suite(.timeLimit(.minutes(5))) struct BadInput {
+  @Suite(.timeLimit(.minutes(10))) struct BadInput {
     @Test(
       arguments: [
         ("signalbox", ["fly"], 2, "fly"), ("signalbox", ["logs", "--level", "loud"], 2, "loud"),
@@ -132,7 +132,7 @@ extension EndToEndTests {
     }
   }
 
-  @Suite(.timeLimit(.minutes(5))) struct Identity {
+  @Suite(.timeLimit(.minutes(10))) struct Identity {
     @Test func revokingCutsTheLiveConnectionWithinASecond() throws {
       let fleet = try TestFleet("revoke")
       defer { fleet.tearDown() }
@@ -159,7 +159,7 @@ extension EndToEndTests {
     }
   }
 
-  @Suite(.timeLimit(.minutes(5))) struct Poison {
+  @Suite(.timeLimit(.minutes(10))) struct Poison {
     @Test func poisonRowsCostOnlyThemselves() throws {
       let fleet = try TestFleet("poison")
       defer { fleet.tearDown() }

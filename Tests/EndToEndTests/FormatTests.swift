@@ -7,7 +7,7 @@ import Testing
 
 extension EndToEndTests {
   /// What scripts get of commands that change something.
-  @Suite(.timeLimit(.minutes(5))) struct Formats {
+  @Suite(.timeLimit(.minutes(10))) struct Formats {
     let database: TestDatabase
     let store: Store
 

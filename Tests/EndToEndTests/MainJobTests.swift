@@ -4,7 +4,7 @@ import Testing
 
 /// The main job with real programs. One suite at a time: each starts a database and several processes.
 @Suite(.serialized) struct EndToEndTests {
-  @Suite(.timeLimit(.minutes(5))) struct MainJob {
+  @Suite(.timeLimit(.minutes(10))) struct MainJob {
     @Test func aHostsFilesBecomeRowsThatOperatorsSee() throws {
       let fleet = try TestFleet("main")
       defer { fleet.tearDown() }

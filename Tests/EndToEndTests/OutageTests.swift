@@ -5,7 +5,7 @@ import Testing
 extension EndToEndTests {
   /// A database that is away for longer than a restart; `Tests/endurance.sh` does the same for ten minutes.
   @Suite(
-    .timeLimit(.minutes(5)), .enabled(if: ProcessInfo.processInfo.environment["SIGNALBOX_TEST_DATABASE_URL"] == nil))
+    .timeLimit(.minutes(10)), .enabled(if: ProcessInfo.processInfo.environment["SIGNALBOX_TEST_DATABASE_URL"] == nil))
   struct Outage {
     @Test func afterAFrozenDatabaseEverythingFlowsAgain() throws {
       try run("frozen") { fleet in

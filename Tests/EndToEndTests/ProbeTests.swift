@@ -4,7 +4,7 @@ import Testing
 
 extension EndToEndTests {
   /// What a profile asks for is asked on the host, within what its owner allows, and stands in the database.
-  @Suite(.timeLimit(.minutes(5))) struct Probes {
+  @Suite(.timeLimit(.minutes(10))) struct Probes {
     private static func write(_ fleet: TestFleet, _ probes: String) throws -> String {
       let path = fleet.directory + "/signalbox.yaml"
       let yaml = "profiles:\n  - match: {}\n    probes:\n" + probes

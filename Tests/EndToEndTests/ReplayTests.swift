@@ -7,7 +7,7 @@ import Testing
 
 extension EndToEndTests {
   /// `signalbox rules replay` over a real database that a real store has filled.
-  @Suite(.timeLimit(.minutes(5))) struct Replay {
+  @Suite(.timeLimit(.minutes(10))) struct Replay {
     static let busy =
       "- { id: SITE-01, title: Busy, severity: P1, when: { metric: cpu.busy_percent, above: 80, for: 10m } }\n"
     static let boom =

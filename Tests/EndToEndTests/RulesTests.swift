@@ -4,7 +4,7 @@ import Testing
 
 extension EndToEndTests {
   /// From a line on a host to a page at a receiver, with real programs, over kills and reloads.
-  @Suite(.timeLimit(.minutes(5))) struct Rules {
+  @Suite(.timeLimit(.minutes(10))) struct Rules {
     static let boom =
       "- { id: SITE-01, title: Boom, severity: P1, scope: file, when: { log: { file: \"*.log\", matches: BOOM } } }\n"
 

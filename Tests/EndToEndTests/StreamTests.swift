@@ -4,7 +4,7 @@ import Testing
 
 extension EndToEndTests {
   /// Standard input and the journal: what has no file of its own arrives all the same, each line once.
-  @Suite(.timeLimit(.minutes(5))) struct Streams {
+  @Suite(.timeLimit(.minutes(10))) struct Streams {
     /// A `journalctl` that knows `--after-cursor` and `--follow`; the cursor of line n of the journal is "c=n".
     private static func installJournal(_ fleet: TestFleet) throws -> String {
       let directory = fleet.directory + "/bin"

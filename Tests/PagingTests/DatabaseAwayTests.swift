@@ -6,7 +6,7 @@ import Store
 import Testing
 
 /// The collector's own threads, a real receiver, and a real PostgreSQL that is stopped or frozen.
-@Suite(.timeLimit(.minutes(2))) struct DatabaseAwayTests {
+@Suite(.timeLimit(.minutes(10))) struct DatabaseAwayTests {
   @Test(arguments: PagingStage.Absence.allCases) func pagesGoOutOnceAndTheirRowsFollow(_ absence: PagingStage.Absence)
     throws
   {

@@ -6,7 +6,7 @@ import Store
 import Testing
 
 /// Paging from memory alone, with a real receiver.
-@Suite(.timeLimit(.minutes(1))) struct LocalPagerTests {
+@Suite(.timeLimit(.minutes(10))) struct LocalPagerTests {
   /// It stands in for the duty and the lead: the end must not overtake the second message.
   @Test func theFallbackHearsOfTheEndWhenNothingIsUnderWayToIt() throws {
     let receiver = try TestReceiver()

@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 /// `SIGNALBOX_STORM` sets how many incidents there are within 10 s (2 000; the promise is for 10 000, which takes longer to be written).
-@Suite(.timeLimit(.minutes(3))) struct StormTests {
+@Suite(.timeLimit(.minutes(10))) struct StormTests {
   @Test func aStormIsFewPagesTheFirstAtOnceAndNoneIsHidden() throws {
     let total = Int(ProcessInfo.processInfo.environment["SIGNALBOX_STORM"] ?? "") ?? 2000
     let stage = try PagingStage(leadAfterNs: 900_000_000_000)

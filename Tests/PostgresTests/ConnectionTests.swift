@@ -2,7 +2,7 @@ import Postgres
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(5))) struct ConnectionTests {
+@Suite(.timeLimit(.minutes(10))) struct ConnectionTests {
   @Test func parametersOfEveryTypeComeBackAsTheyWere() throws {
     let connection = try TestDatabase().connectKeeping()
     let rows = try connection.connection.query(

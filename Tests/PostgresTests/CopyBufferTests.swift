@@ -2,7 +2,7 @@ import Postgres
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(5))) struct CopyBufferTests {
+@Suite(.timeLimit(.minutes(10))) struct CopyBufferTests {
   @Test func rowsOfEveryTypeArriveInTheTable() throws {
     let database = try TestDatabase()
     let connection = try database.connect()

@@ -4,7 +4,7 @@ import Postgres
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(5)), .serialized) struct PrivateServerTests {
+@Suite(.timeLimit(.minutes(10)), .serialized) struct PrivateServerTests {
   /// Gone when the test ends.
   private func withDirectory(_ body: (String) throws -> Void) throws {
     let state = "/tmp/signalbox-server-" + HostFiles.randomBytes(4).map { String($0, radix: 16) }.joined()

@@ -4,7 +4,7 @@ import Store
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(5))) struct AllowListTests {
+@Suite(.timeLimit(.minutes(10))) struct AllowListTests {
   private let now = StoreFixture.nowNs
   private let hour: Int64 = 3_600_000_000_000
   private let hash = StoreFixture.hash

@@ -3,7 +3,7 @@ import Postgres
 import Store
 import Testing
 
-@Suite(.timeLimit(.minutes(5))) struct CommitTests {
+@Suite(.timeLimit(.minutes(10))) struct CommitTests {
   @Test func samplesAndLinesAreStoredOnceHoweverOftenTheyCome() throws {
     let fixture = try StoreFixture()
     let stream = try fixture.stream()

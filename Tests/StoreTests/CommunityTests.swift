@@ -7,7 +7,7 @@ import Testing
 private let isCommunity = TestDatabase.isForeignServer && (try? StoreFixture().store.capability) == .community
 
 /// What only TimescaleDB's community edition has; skipped elsewhere.
-@Suite(.timeLimit(.minutes(5)), .enabled(if: isCommunity)) struct CommunityTests {
+@Suite(.timeLimit(.minutes(10)), .enabled(if: isCommunity)) struct CommunityTests {
   private let now = StoreFixture.nowNs
   private let day: Int64 = 86_400_000_000_000
 

@@ -3,7 +3,7 @@ import Store
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(5))) struct EnrolmentTests {
+@Suite(.timeLimit(.minutes(10))) struct EnrolmentTests {
   private let secret = [UInt8](repeating: 1, count: 32)
   private func key(_ number: UInt8) -> [UInt8] { [UInt8](repeating: number, count: 32) }
 

@@ -3,7 +3,7 @@ import Postgres
 import Store
 import Testing
 
-@Suite(.timeLimit(.minutes(5))) struct EpisodeTests {
+@Suite(.timeLimit(.minutes(10))) struct EpisodeTests {
   private func step(_ index: Int, _ value: Double, _ position: Double) -> TrainingStep {
     var step = TrainingStep()
     step.timeNs = StoreFixture.nowNs + Int64(index) * 1_000_000

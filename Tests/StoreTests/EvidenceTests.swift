@@ -4,7 +4,7 @@ import Testing
 
 @testable import Store
 
-@Suite(.timeLimit(.minutes(1))) struct EvidenceTests {
+@Suite(.timeLimit(.minutes(10))) struct EvidenceTests {
   static let nowNs = StoreFixture.nowNs
 
   /// A host with one of everything that evidence is taken from, a few seconds before the finding.

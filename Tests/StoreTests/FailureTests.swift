@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// A connection that dies, or a statement that fails, at every step: nothing is lost, nothing is stored twice.
-@Suite(.timeLimit(.minutes(5))) struct FailureTests {
+@Suite(.timeLimit(.minutes(10))) struct FailureTests {
   /// A group that touches every statement of a commit.
   private func group(_ stream: TestStream) -> [StagedBatch] {
     var staged = stream.samples(1...2)

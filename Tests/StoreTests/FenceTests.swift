@@ -2,7 +2,7 @@ import FleetModel
 import Store
 import Testing
 
-@Suite(.timeLimit(.minutes(5))) struct FenceTests {
+@Suite(.timeLimit(.minutes(10))) struct FenceTests {
   private let second: Int64 = 1_000_000_000
 
   @Test func unknownAndRevokedHostsAreRefused() throws {

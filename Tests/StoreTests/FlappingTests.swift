@@ -6,7 +6,7 @@ import Store
 import Testing
 
 /// From samples through the rules to incidents in a real database, two hours in a moment.
-@Suite(.timeLimit(.minutes(1))) struct FlappingTests {
+@Suite(.timeLimit(.minutes(10))) struct FlappingTests {
   static let secondNs: Int64 = 1_000_000_000
   static let startNs = StoreFixture.nowNs
   let fixture: StoreFixture

@@ -4,7 +4,7 @@ import Store
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(5))) struct HousekeepingTests {
+@Suite(.timeLimit(.minutes(10))) struct HousekeepingTests {
   private let now = StoreFixture.nowNs
   private let day: Int64 = 86_400_000_000_000
 

@@ -5,7 +5,7 @@ import Store
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct IncidentTests {
+@Suite(.timeLimit(.minutes(10))) struct IncidentTests {
   let fixture: StoreFixture
   var store: Store { fixture.store }
   static let nowNs = StoreFixture.nowNs

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// What `fleet status` shows of a host is its newest sample, whatever the order in which samples come.
-@Suite(.timeLimit(.minutes(2))) struct LatestSampleTests {
+@Suite(.timeLimit(.minutes(10))) struct LatestSampleTests {
   private func batch(_ sequence: UInt64, secondsAgo: Int64, cpu: Float, gpus: [Float] = []) -> Batch {
     var batch = Batch()
     var records = Records()

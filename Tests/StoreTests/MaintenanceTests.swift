@@ -4,7 +4,7 @@ import Store
 import Testing
 
 /// Silences that the configuration declares.
-@Suite(.timeLimit(.minutes(1))) struct MaintenanceTests {
+@Suite(.timeLimit(.minutes(10))) struct MaintenanceTests {
   static let nowNs = StoreFixture.nowNs
   static let hourNs: Int64 = 3_600_000_000_000
 

@@ -4,7 +4,7 @@ import Store
 import Testing
 
 /// What no agent should send costs only itself.
-@Suite(.timeLimit(.minutes(5))) struct PoisonTests {
+@Suite(.timeLimit(.minutes(10))) struct PoisonTests {
   private static let replacement = "\u{fffd}"
 
   @Test(arguments: [

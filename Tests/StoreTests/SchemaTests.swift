@@ -4,7 +4,7 @@ import Store
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(5))) struct SchemaTests {
+@Suite(.timeLimit(.minutes(10))) struct SchemaTests {
   @Test func migratingTwiceChangesNothing() throws {
     let database = try TestDatabase()
     let store = try Store.open(database.url, migrating: true)

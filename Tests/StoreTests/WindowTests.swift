@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Silences that come back, on the database's own calendar.
-@Suite(.timeLimit(.minutes(1))) struct WindowTests {
+@Suite(.timeLimit(.minutes(10))) struct WindowTests {
   static func ns(_ text: String) throws -> Int64 { try #require(Timestamp.parse(text)) }
 
   static func silence(_ cron: String, _ zone: String, hours: Int64) throws -> Silence {
