@@ -18,9 +18,13 @@ package struct PostgresError: Error, Sendable, Equatable, CustomStringConvertibl
   /// The connection is gone; whether an unanswered COMMIT took effect is unknown.
   package var isConnectionLost: Bool { sqlState.isEmpty || sqlState.hasPrefix("08") || sqlState.hasPrefix("57P") }
 
-  /// May succeed later unchanged: resources (53), operator (57), connection (08), rollback (40), lock not available (55P03).
+  /// A prepared statement is unknown to this backend (26000), or another's (42P05).
+  var isAboutPreparing: Bool { sqlState == "26000" || sqlState == "42P05" }
+
+  /// May succeed later unchanged: resources (53), operator (57), connection (08), rollback (40), lock not available (55P03), or not
+  /// prepared.
   package var isRetryable: Bool {
-    isConnectionLost || sqlState == "55P03" || sqlState == "58030"
+    isConnectionLost || isAboutPreparing || sqlState == "55P03" || sqlState == "58030"
       || ["40", "53", "57", "08"].contains { sqlState.hasPrefix($0) }
   }
 

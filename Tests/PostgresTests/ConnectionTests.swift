@@ -41,6 +41,40 @@ import Testing
     #expect(rows.columnType(0) == 23)
   }
 
+  @Test func whatIsPreparedIsParsedOnceAndForgottenStatementsCostOneRetry() throws {
+    let connection = try TestDatabase().connectKeeping().connection
+    func sum(_ values: [Int32]) throws -> Int64? {
+      try connection.queryPrepared("select sum(v) from unnest($1::int4[]) as v", [.int4s(values)]).int(0, 0)
+    }
+    func prepared() throws -> Int64? { try connection.query("select count(*) from pg_prepared_statements").int(0, 0) }
+    for last in 1...20 as ClosedRange<Int32> { #expect(try sum([1, last]) == Int64(1 + last)) }
+    #expect(try prepared() == 1)
+    // As if a pooler had handed out another backend.
+    try connection.execute("deallocate all")
+    let error = #expect(throws: PostgresError.self) { _ = try sum([1]) }
+    #expect(error?.sqlState == "26000" && error?.isRetryable == true && error?.isConnectionLost == false)
+    #expect(try sum([2, 3]) == 5)
+    #expect(try prepared() == 0)
+  }
+
+  @Test func aPreparedStatementWhoseTableChangedCostsOneRetry() throws {
+    let connection = try TestDatabase().connectKeeping().connection
+    try connection.execute("create table t (a text); insert into t values ('seven')")
+    func first() throws -> Rows { try connection.queryPrepared("select * from t", []) }
+    #expect(try first().text(0, 0) == "seven")
+    try connection.execute("alter table t alter a type int using 7")
+    #expect(throws: PostgresError.self) { _ = try first() }
+    #expect(try first().int(0, 0) == 7)
+  }
+
+  @Test func aMistakeInAPreparedStatementIsItsOwn() throws {
+    let connection = try TestDatabase().connectKeeping().connection
+    let error = #expect(throws: PostgresError.self) { _ = try connection.queryPrepared("selec", []) }
+    #expect(error?.sqlState == "42601")
+    for number in 0..<150 { #expect(try connection.queryPrepared("select \(number)", []).int(0, 0) == Int64(number)) }
+    #expect(try connection.query("select count(*) from pg_prepared_statements").int(0, 0) == 100)
+  }
+
   @Test func errorsCarryTheirStateAndTheConnectionGoesOn() throws {
     let database = try TestDatabase()
     let connection = try database.connect()

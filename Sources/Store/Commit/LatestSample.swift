@@ -71,7 +71,7 @@ extension Store {
     func reals(_ value: (LatestSample) -> Float?) -> Parameter {
       .float8s(latest.map { $0.flatMap(value).flatMap { $0.isFinite ? Double($0) : nil } })
     }
-    _ = try connection.query(
+    _ = try connection.queryPrepared(
       """
       update signalbox.epochs e set last_seen = greatest(e.last_seen, u.seen), skew_ms = u.skew,
         latest_time = greatest(e.latest_time, u.time),

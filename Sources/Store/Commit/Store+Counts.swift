@@ -9,7 +9,7 @@ extension Store {
       ($0.key.host, $0.key.file, $0.key.hourUs) < ($1.key.host, $1.key.file, $1.key.hourUs)
     }
     if counts.isEmpty { return }
-    _ = try connection.query(
+    _ = try connection.queryPrepared(
       """
       insert into signalbox.log_counts as c (time, host, file, level, lines, bytes)
       select * from unnest($1::timestamptz[], $2::int4[], $3::int4[], $4::int2[], $5::int8[], $6::int8[])
@@ -26,7 +26,7 @@ extension Store {
     let suspects = Array(rows.suspects)
     if suspects.isEmpty { return }
     let receivedUs = (group.map(\.receivedNs).max() ?? 0) / 1000
-    _ = try connection.query(
+    _ = try connection.queryPrepared(
       """
       insert into signalbox.clock_suspect (received, host, table_name, rows, first_claimed_us, last_claimed_us)
       select $1, * from unnest($2::int4[], $3::text[], $4::int8[], $5::int8[], $6::int8[])
@@ -41,7 +41,7 @@ extension Store {
   func storeLateHours() throws(PostgresError) {
     let hours = rows.lateHoursUs.sorted()
     if hours.isEmpty || capability == .community { return }
-    _ = try connection.query(
+    _ = try connection.queryPrepared(
       "insert into signalbox.aggregate_dirty (hour) select unnest($1::timestamptz[]) on conflict do nothing",
       [.times(us: hours)])
   }

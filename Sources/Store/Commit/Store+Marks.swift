@@ -7,7 +7,7 @@ extension Store {
   func marks(of group: [StagedBatch]) throws(PostgresError) -> Marks {
     var marks = Marks()
     let hosts = Set(group.map(\.hostNumber)).sorted()
-    let locked = try connection.query(
+    let locked = try connection.queryPrepared(
       "select host, epoch from signalbox.epochs where host = any($1) order by host for update", [.int4s(hosts)])
     for row in 0..<locked.count {
       marks.epochs[Int32(clamping: locked.int(row, 0) ?? 0)] = UInt64(clamping: locked.int(row, 1) ?? 0)
@@ -22,7 +22,7 @@ extension Store {
       group.filter { !$0.batch.spooled.isEmpty }.map { SpoolOfHost(host: $0.hostNumber, spool: $0.spool) })
     if spools.isEmpty { return }
     let wanted = Array(spools)
-    let found = try connection.query(
+    let found = try connection.queryPrepared(
       """
       select l.host, l.spool, l.lane, l.sequence from unnest($1::int4[], $2::uuid[]) as u (host, spool)
       join signalbox.agent_ledger l on l.host = u.host and l.spool = u.spool
@@ -42,7 +42,7 @@ extension Store {
     }
     if wanted.isEmpty { return }
     let list = Array(wanted)
-    let found = try connection.query(
+    let found = try connection.queryPrepared(
       """
       select f.number, f.host, f.key, f.committed_offset, f.finished from unnest($1::int4[], $2::uuid[]) as u (host, key)
       join signalbox.followed_files f on f.host = u.host and f.key = u.key
@@ -72,7 +72,7 @@ extension Store {
       }
     }
     if fresh.isEmpty { return numbers }
-    let made = try connection.query(
+    let made = try connection.queryPrepared(
       """
       insert into signalbox.followed_files
         (host, key, path, device, inode, birth_ns, head_hash, head_length, generation, format, first_seen, updated)
@@ -112,7 +112,7 @@ extension Store {
   private func moveLanes(_ plan: GroupPlan, _ receivedUs: Int64) throws(PostgresError) {
     let moved = Array(plan.movedLanes)
     if moved.isEmpty { return }
-    _ = try connection.query(
+    _ = try connection.queryPrepared(
       """
       insert into signalbox.agent_ledger (host, spool, lane, sequence, updated)
       select host, spool, lane, sequence, $5 from unnest($1::int4[], $2::uuid[], $3::int2[], $4::int8[])
@@ -133,7 +133,7 @@ extension Store {
       (number: files[$0.key] ?? 0, delta: group[$0.value.batch].batch.files[$0.value.index])
     }
     if moved.isEmpty { return }
-    _ = try connection.query(
+    _ = try connection.queryPrepared(
       """
       update signalbox.followed_files f
       set committed_offset = u.offset_bytes, tail_hash = u.tail_hash, finished = u.finished, updated = $5
@@ -160,7 +160,7 @@ extension Store {
 
   private func store(_ health: [(key: Int32, value: AgentHealth)]) throws(PostgresError) {
     func column(_ path: (AgentHealth) -> UInt64) -> Parameter { .int8s(health.map { Int64(clamping: path($0.value)) }) }
-    _ = try connection.query(
+    _ = try connection.queryPrepared(
       """
       update signalbox.epochs e set spool_bytes = u.a, spool_limit_bytes = u.b, spool_records = u.c, backlog_bytes = u.d,
         followed_files = u.e, dropped_records_total = u.f, redactions_total = u.g, resident_bytes = u.h,

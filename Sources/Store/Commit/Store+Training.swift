@@ -28,13 +28,13 @@ extension Store {
     for run in runs { numbers[run.key] = runNumbers[run.key] }
     if missing.isEmpty { return numbers }
     let keys: [Parameter] = [.int4s(missing.map(\.key.host)), .texts(missing.map(\.key.run))]
-    _ = try connection.query(
+    _ = try connection.queryPrepared(
       """
       insert into signalbox.runs (host, run, state, started, updated)
       select host, run, 1, started, started from unnest($1::int4[], $2::text[], $3::timestamptz[]) as u (host, run, started)
       on conflict (host, run) do nothing
       """, keys + [.times(us: missing.map(\.value.firstUs))])
-    let found = try connection.query(
+    let found = try connection.queryPrepared(
       """
       select r.number, r.host, r.run from unnest($1::int4[], $2::text[]) as u (host, run)
       join signalbox.runs r on r.host = u.host and r.run = u.run
@@ -50,7 +50,7 @@ extension Store {
   private func update(
     _ runs: [(key: RunKey, value: RunMentions.Mention)], _ numbers: [RunKey: Int32]
   ) throws(PostgresError) {
-    _ = try connection.query(
+    _ = try connection.queryPrepared(
       """
       update signalbox.runs r set
         state = case when u.told >= 0 and u.told_at >= coalesce(r.ended, r.started) then u.told else r.state end,
@@ -78,7 +78,7 @@ extension Store {
     let keys = Array(fresh.keys)
     var whole = fresh
     // Deleted and copied in again: a row that is changed is written anew by PostgreSQL anyway.
-    let stored = try connection.query(
+    let stored = try connection.queryPrepared(
       """
       delete from signalbox.episodes e using unnest($1::int4[], $2::int8[]) as u (run, episode)
       where e.run = u.run and e.episode = u.episode returning \(TrainingRows.episodeColumns.qualified("e"))
