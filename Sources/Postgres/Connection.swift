@@ -118,8 +118,8 @@ package struct ConnectionOptions: Sendable {
     return unsafe Rows(adopting: unsafe try finish(Self.summary(sql)))
   }
 
-  /// As `query`, for what is said again and again: the server parses and plans each text once. On the commits' path that is a
-  /// tenth of what it spends.
+  /// As `query`, for what is said again and again: the server parses and plans each text once. That is much of what a small commit costs
+  /// it (docs/benchmarks.md, (e)).
   ///
   /// Behind a pooler that hands out another backend for each transaction a statement may be unknown: that one error is `isRetryable`, and
   /// this connection prepares nothing from then on; neither where a changed table (0A000) makes its result another.

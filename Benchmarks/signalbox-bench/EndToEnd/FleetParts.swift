@@ -47,7 +47,9 @@ enum LatencyPart {
     for count in [200, 1000] {
       try fleet.connect(count)
       try bench.pause(ms: 1000)
+      let databaseBefore = try bench.databaseCPUNs()
       let latencies = try measure(bench, Array(fleet.agents.prefix(count)))
+      let databaseNs = try bench.databaseCPUNs() - databaseBefore
       let name =
         "(e) ms from a line's writing to its commit, \(count) agents, a sample a second, \(latencies.count) lines"
       if count == 1000 {
@@ -57,6 +59,8 @@ enum LatencyPart {
         bench.add(name + ", p50", Figures.text(latencies.percentile(0.5)))
         bench.add(name + ", p99", Figures.text(latencies.percentile(0.99)))
       }
+      bench.add(
+        "(e) database CPU s a minute, \(count) agents", Figures.text(Double(databaseNs) / 1e9 * 60 / Double(seconds)))
     }
     try fleet.close()
   }
