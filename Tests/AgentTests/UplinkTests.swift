@@ -112,8 +112,8 @@ final class EndlessSource: DeltaSource {
       _ = try session.received(.ack(number: under.last), time: Self.time(0))
       under = fill()
     }
-    #expect(under.batches <= 16 && under.batches >= 4)
-    #expect(under.bytes <= 5 << 20 && under.bytes >= 2 << 20)
+    #expect(under.batches <= 32 && under.batches >= 8)
+    #expect(under.bytes <= 9 << 20 && under.bytes >= 4 << 20)
     _ = try session.received(.ack(number: under.last - 2), time: Self.time(0))
     #expect(source.committedTo > 0)
     #expect(Self.batch(session.nextFrame(time: Self.time(100 * Self.second))) != nil)

@@ -1,9 +1,9 @@
 /// What bounds one uplink. The defaults are what an agent runs with; the simulation shrinks them.
 package struct UplinkLimits: Sendable {
   /// Batches sent and not acked. The collector closes a stream that has more (`HostSessionLimits.batchesMax`).
-  package var batchesMax = 16
-  /// Estimated bytes sent and not acked.
-  package var windowBytes = 4 << 20
+  package var batchesMax = 32
+  /// Estimated bytes sent and not acked: three of the collector's groups, so that one can be committed while the next one comes.
+  package var windowBytes = 8 << 20
   /// What one batch aims at. A quarter of the 1 MiB that a frame may have: a file's bytes can grow fourfold when they
   /// become steps or very short lines.
   package var batchBytes = 256 << 10

@@ -2,11 +2,12 @@ package import FleetModel
 
 /// What bounds one host's stream.
 package struct HostSessionLimits: Sendable {
-  /// Batches staged and not settled. An agent keeps at most 16 un-acked, so one more is a broken peer.
-  package var batchesMax = 16
-  /// Reading stops at so many staged batches or bytes: what an agent has beyond waits in its own window, not here.
-  package var stagedBatchesPause = 8
-  package var stagedBytesPause = 2 << 20
+  /// Batches staged and not settled. An agent keeps at most 32 un-acked, so one more is a broken peer.
+  package var batchesMax = 32
+  /// Reading stops at so many staged batches or bytes: what an agent has beyond waits in its own window, not here. Less than
+  /// two groups' worth would leave the database idle between the commits of one host that sends much (docs/benchmarks.md, (b)).
+  package var stagedBatchesPause = 24
+  package var stagedBytesPause = 8 << 20
   /// Files that one stream may name. Their identities are kept until they finish.
   package var filesMax = 10_000
   /// Parts of one batch.
