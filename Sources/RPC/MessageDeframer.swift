@@ -16,7 +16,7 @@ package enum FramingError: Error, Sendable, Equatable {
 /// Cuts a gRPC byte stream into messages: flag (1 byte), length (4 bytes, big-endian), body.
 ///
 /// A message that lies whole in one chunk is handed on without a copy; a split one is put together first, which is its
-/// only copy. Memory grows with what has arrived, not with what a prefix promises.
+/// only copy. Memory is at most four times what has arrived, whatever a prefix promises.
 /// Source: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md "Length-Prefixed-Message".
 package struct MessageDeframer: Sendable {
   package static let prefixBytes = 5
@@ -71,6 +71,8 @@ package struct MessageDeframer: Sendable {
     }
     let need = Self.prefixBytes + (try Self.length(partial.span.extracting(0..<Self.prefixBytes), limitBytes))
     let take = min(need - partial.count, chunk.count - at)
+    // Doubling up to the end would copy all of it twice more.
+    if (partial.count + take) * 4 >= need { partial.reserveCapacity(need) }
     append(chunk, at..<at + take)
     at += take
     return partial.count == need
