@@ -9,6 +9,7 @@ struct FleetCommand: ParsableCommand {
 
   struct Status: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "status",
       abstract: "One row a host with its newest sample.",
       discussion: "A host is live while it reports, late after \(FleetQueries.lateSeconds) s, silent after "
         + "\(FleetQueries.silentSeconds) s without a report.")

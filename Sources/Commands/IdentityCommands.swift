@@ -18,6 +18,7 @@ struct HostsCommand: ParsableCommand {
 
   struct Invite: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "invite",
       abstract: "A join token for one host; prints the token and nothing else.",
       discussion: "The token works once. On the host: signalbox-agent join TOKEN --state-dir DIR")
     @Argument(help: "The host's name in the fleet.") var name: String
@@ -42,7 +43,7 @@ struct HostsCommand: ParsableCommand {
   }
 
   struct List: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "All hosts.")
+    static let configuration = CommandConfiguration(commandName: "list", abstract: "All hosts.")
     @OptionGroup var database: DatabaseOptions
     @OptionGroup var output: OutputOptions
 
@@ -53,7 +54,8 @@ struct HostsCommand: ParsableCommand {
   }
 
   struct Show: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "One host, its files and its training processes.")
+    static let configuration = CommandConfiguration(
+      commandName: "show", abstract: "One host, its files and its training processes.")
     @Argument(help: "The host's name or id.") var name: String
     @Flag(help: "Only its training processes.") var processes = false
     @OptionGroup var database: DatabaseOptions
@@ -91,6 +93,7 @@ struct HostsCommand: ParsableCommand {
 
   struct Revoke: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "revoke",
       abstract: "Takes a host out of the fleet and cuts its connection within a second.")
     @Argument(help: "The host's name.") var name: String
     @OptionGroup var database: DatabaseOptions
@@ -170,6 +173,7 @@ struct CACommand: ParsableCommand {
 
   struct Init: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "init",
       abstract: "Makes the root and the issuing CA below a collector's state directory.",
       discussion: "A collector makes them itself at its first start. ca/root.key may be kept offline afterwards.")
     @Option(name: .customLong("state-dir"), help: "The collector's state directory.") var stateDirectory: String
@@ -184,7 +188,8 @@ struct CACommand: ParsableCommand {
   }
 
   struct Show: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Pin and end of root and issuing CA.")
+    static let configuration = CommandConfiguration(
+      commandName: "show", abstract: "Pin and end of root and issuing CA.")
     @Option(name: .customLong("state-dir"), help: "The collector's state directory.") var stateDirectory: String
     @OptionGroup var output: OutputOptions
 

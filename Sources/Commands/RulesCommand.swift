@@ -14,6 +14,7 @@ struct RulesCommand: ParsableCommand {
 
   struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "check",
       abstract: "Says what is wrong in rule files.", discussion: "Ends with 0 where all is right, else with 1.")
     @Argument(help: "Rule files, or directories of them.") var files: [String]
     @OptionGroup var output: OutputOptions
@@ -38,6 +39,7 @@ struct RulesCommand: ParsableCommand {
 
   struct Test: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "test",
       abstract: "Runs the cases in DIR/tests through the rules in DIR.",
       discussion: "Each case gives series and log lines over time and says which incidents must come of them.")
     @Argument(help: "Directory of rules.") var directory: String
@@ -80,7 +82,7 @@ struct RulesCommand: ParsableCommand {
   }
 
   struct List: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "One row a rule.")
+    static let configuration = CommandConfiguration(commandName: "list", abstract: "One row a rule.")
     @Argument(help: "Rule files, or directories of them.") var files: [String]
     @OptionGroup var output: OutputOptions
 
@@ -105,7 +107,8 @@ struct RulesCommand: ParsableCommand {
   }
 
   struct Metrics: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "The numbers that conditions can ask for.")
+    static let configuration = CommandConfiguration(
+      commandName: "metrics", abstract: "The numbers that conditions can ask for.")
     @OptionGroup var output: OutputOptions
 
     func run() throws {
@@ -120,6 +123,7 @@ struct RulesCommand: ParsableCommand {
 
   struct Schema: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "schema",
       abstract: "The JSON Schema of rule files, for editors.",
       discussion: "In an editor with a YAML language server: # yaml-language-server: $schema=rules.schema.json")
 

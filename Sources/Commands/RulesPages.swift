@@ -15,6 +15,7 @@ extension RulesCommand {
 
   struct Coverage: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "coverage",
       abstract: "Which rule and which cases cover each row of the catalogue.",
       discussion: "The catalogue is DIR/catalogue/rows.yaml. Ends with 1 where a cell is empty.")
     @Argument(help: "Directory of rules.") var directory: String
@@ -58,6 +59,7 @@ extension RulesCommand {
 
   struct Runbooks: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "runbooks",
       abstract: "Writes a page for each rule.",
       discussion: "Pages of rules that are gone are left where they are, and named.")
     @Argument(help: "Directory of rules.") var directory: String

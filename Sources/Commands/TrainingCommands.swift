@@ -25,7 +25,7 @@ struct RunsCommand: ParsableCommand {
   }
 
   struct List: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Runs, newest first.")
+    static let configuration = CommandConfiguration(commandName: "list", abstract: "Runs, newest first.")
     @OptionGroup var filter: Filter
     @OptionGroup var database: DatabaseOptions
     @OptionGroup var output: OutputOptions
@@ -37,7 +37,7 @@ struct RunsCommand: ParsableCommand {
   }
 
   struct Latest: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "The newest run and its averages.")
+    static let configuration = CommandConfiguration(commandName: "latest", abstract: "The newest run and its averages.")
     @Option(help: "Only of this host.") var host: String?
     @OptionGroup var database: DatabaseOptions
     @OptionGroup var output: OutputOptions
@@ -49,7 +49,7 @@ struct RunsCommand: ParsableCommand {
   }
 
   struct Show: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "One run and its episodes.")
+    static let configuration = CommandConfiguration(commandName: "show", abstract: "One run and its episodes.")
     @Argument(help: "The run's name, as `runs list` prints it.") var name: String
     @Option(help: "Only of this host.") var host: String?
     @Option(help: "At most so many episodes.") var limit = 50
@@ -82,7 +82,7 @@ struct EpisodesCommand: ParsableCommand {
   ]
 
   struct List: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Episodes, newest first.")
+    static let configuration = CommandConfiguration(commandName: "list", abstract: "Episodes, newest first.")
     @Option(help: "Only of this host.") var host: String?
     @Option(name: .customLong("run"), help: "Only of this run.") var runName: String?
     @Option(help: "running, completed or force_closed.") var status: String?
@@ -104,6 +104,7 @@ struct EpisodesCommand: ParsableCommand {
 
   struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "check",
       abstract: "How many episodes of each run ended, and which did not.",
       discussion: "An episode is stale when it still runs and nothing came for --stale-minutes.")
     @Option(help: "Only of this host.") var host: String?
@@ -126,7 +127,7 @@ struct EpisodesCommand: ParsableCommand {
   }
 
   struct Show: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Everything known of one episode.")
+    static let configuration = CommandConfiguration(commandName: "show", abstract: "Everything known of one episode.")
     @Argument(help: "The run's name.") var runName: String
     @Argument(help: "The episode's number.") var episode: Int64
     @Option(help: "Only of this host.") var host: String?

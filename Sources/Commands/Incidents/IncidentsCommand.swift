@@ -15,6 +15,7 @@ struct IncidentsCommand: ParsableCommand {
 
   struct List: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "list",
       abstract: "Incidents that are not resolved, the most urgent first; muted ones too.")
     @Option(help: "open, acked, muted, resolved or all; else everything that is not resolved.") var state: String?
     @Option(help: "Only of this host.") var host: String?
@@ -41,6 +42,7 @@ struct IncidentsCommand: ParsableCommand {
 
   struct Show: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "show",
       abstract: "One incident with its evidence, steps, timeline and messages.")
     @Argument(help: "Its number.") var number: Int64
     @OptionGroup var database: DatabaseOptions
@@ -90,7 +92,7 @@ struct IncidentsCommand: ParsableCommand {
   }
 
   struct Note: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Writes a line into its timeline.")
+    static let configuration = CommandConfiguration(commandName: "note", abstract: "Writes a line into its timeline.")
     @Argument(help: "Its number.") var number: Int64
     @Argument(help: "The line.") var text: String
     @OptionGroup var options: ChangeOptions
@@ -104,7 +106,7 @@ struct IncidentsCommand: ParsableCommand {
   }
 
   struct Resolve: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Ends it by hand.")
+    static let configuration = CommandConfiguration(commandName: "resolve", abstract: "Ends it by hand.")
     @Argument(help: "Its number.") var number: Int64
     @OptionGroup var options: ChangeOptions
 

@@ -9,6 +9,7 @@ struct OnCallCommand: ParsableCommand {
 
   struct Override: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "override",
       abstract: "Lets somebody take a turn; prints the override's number.",
       discussion:
         "The newest override that holds counts. Steps of escalation that are planned already keep their receiver.")
@@ -32,7 +33,8 @@ struct OnCallCommand: ParsableCommand {
   }
 
   struct Now: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Who is on call in each schedule, and until when.")
+    static let configuration = CommandConfiguration(
+      commandName: "now", abstract: "Who is on call in each schedule, and until when.")
     @OptionGroup var database: DatabaseOptions
     @OptionGroup var output: OutputOptions
 
@@ -53,6 +55,7 @@ struct PagingCommand: ParsableCommand {
 
   struct Test: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "test",
       abstract: "Sends a test page the way that real ones go, and waits for the receiver's answer.",
       discussion: "Ends with 0 where the receiver took it, 1 where it did not, 4 where nobody delivers pages.")
     @Argument(help: "A receiver or schedule of the configuration.") var receiver: String?

@@ -9,6 +9,7 @@ struct SilencesCommand: ParsableCommand {
 
   struct Add: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "add",
       abstract: "Mutes what matches until an end, or in a window that comes back; prints the silence's number.",
       discussion: """
         Muted incidents stay visible; what still holds when a silence ends is paged then. A * at the end of a pattern stands for any
@@ -63,7 +64,7 @@ struct SilencesCommand: ParsableCommand {
   }
 
   struct List: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Silences in force and ahead.")
+    static let configuration = CommandConfiguration(commandName: "list", abstract: "Silences in force and ahead.")
     @Flag(help: "Also those that are over.") var all = false
     @OptionGroup var database: DatabaseOptions
     @OptionGroup var output: OutputOptions
@@ -82,7 +83,8 @@ struct SilencesCommand: ParsableCommand {
   }
 
   struct End: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Ends a silence now; what it muted pages within seconds.")
+    static let configuration = CommandConfiguration(
+      commandName: "end", abstract: "Ends a silence now; what it muted pages within seconds.")
     @Argument(help: "Its number.") var number: Int64
     @OptionGroup var options: ChangeOptions
 

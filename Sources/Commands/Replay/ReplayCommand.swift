@@ -9,6 +9,7 @@ internal import Store
 extension RulesCommand {
   struct Replay: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "replay",
       abstract: "Which incidents rules would have opened over what the database holds.",
       discussion: """
         Runs the rules through the collector's engine, in the order of time, and changes nothing. Holds and usual values
