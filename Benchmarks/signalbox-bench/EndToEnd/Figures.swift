@@ -6,6 +6,9 @@ struct Figures {
     var what: String
     var value: String
     var target: String
+
+    /// "(b)", or what comes after all letters.
+    var part: String { what.hasPrefix("(") ? String(what.prefix(3)) : "~" }
   }
 
   private(set) var rows: [Row] = []
@@ -38,7 +41,8 @@ struct Figures {
 
   var table: String {
     let widths = (rows.map(\.what.count).max() ?? 0, rows.map(\.value.count).max() ?? 0)
-    return rows.map { row in
+    let ordered = rows.enumerated().sorted { ($0.element.part, $0.offset) < ($1.element.part, $1.offset) }
+    return ordered.map(\.element).map { row in
       let what = row.what + String(repeating: " ", count: widths.0 - row.what.count)
       let value = String(repeating: " ", count: widths.1 - row.value.count) + row.value
       return "\(what)  \(value)" + (row.target.isEmpty ? "" : "   (\(row.target))")
