@@ -11,8 +11,7 @@ extension RuleRun {
     var states = Dictionary(memory.states.map { ($0.hostNumber, $0) }) { first, _ in first }
     if let fleet = states.removeValue(forKey: 0) {
       fleetEpoch = fleet.epoch + 1
-      let id = HostID(high: 0, low: 0)
-      try? engine.restore(fleet.bytes, of: id, name: "fleet", labels: [:])
+      try? engine.restore(fleet.bytes, of: RuleEngine.fleetID, name: "fleet", labels: [:])
     }
     for known in memory.hosts where hosts[known.id]?.session == nil {
       meet(known)

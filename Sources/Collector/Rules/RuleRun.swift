@@ -177,7 +177,7 @@ final class RuleRun {
     for id in states {
       hosts[id]?.isChanged = false
       hosts[id]?.record = lastRecord
-      if id == HostID(high: 0, low: 0) { fleetRecord = lastRecord }
+      if id == RuleEngine.fleetID { fleetRecord = lastRecord }
     }
     if !unsent.isEmpty || !thread.paging.mailbox.post(.record(record)) { unsent.append(record) }
     return lastRecord
@@ -196,7 +196,7 @@ final class RuleRun {
   }
 
   func state(of id: HostID) -> SavedRuleState? {
-    if id == HostID(high: 0, low: 0) {
+    if id == RuleEngine.fleetID {
       return SavedRuleState(hostNumber: 0, epoch: fleetEpoch, bytes: engine.encodedState(of: id))
     }
     guard let host = hosts[id] else { return nil }
@@ -254,7 +254,7 @@ final class RuleRun {
     for (id, host) in hosts where host.isChanged && host.record <= recordedThrough && undiagnosed[id] == nil {
       if all || Int(host.known.number) % Self.saveEveryTicks == part { ids.append(id) }
     }
-    if engine.runsFleetRules, fleetRecord <= recordedThrough, all || part == 0 { ids.append(HostID(high: 0, low: 0)) }
+    if engine.runsFleetRules, fleetRecord <= recordedThrough, all || part == 0 { ids.append(RuleEngine.fleetID) }
     if !ids.isEmpty { _ = record([], states: ids) }
   }
 }

@@ -10,8 +10,10 @@ package import FleetModel
 package final class RuleEngine {
   var rules: [CompiledRule] = []
   var hosts: [HostID: HostCell] = [:]
+  /// Stands for the fleet where a host is named.
+  package static let fleetID = HostID(high: 0, low: 0)
   /// Rules of the whole fleet keep their state here.
-  var fleet = HostCell(HostState(id: HostID(high: 0, low: 0), name: "fleet", labels: [:]))
+  var fleet = HostCell(HostState(id: fleetID, name: "fleet", labels: [:]))
   /// Rules that read a kind of report, with the conditions that do.
   var byFamily: [[FamilyReader]] = []
   /// How each kind of report's values are read.

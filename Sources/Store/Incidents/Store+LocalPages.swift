@@ -70,7 +70,7 @@ extension Store {
     let rows = try ask(
       """
       with tried as (
-        update signalbox.outbox set attempts = attempts + 1
+        update signalbox.outbox set attempts = greatest(attempts, 1)
         where message_id = any($1) and state = 'cancelled' and event in ('trigger', 'escalate') returning incident)
       select distinct i.number, i.change_number from tried join signalbox.incidents i on i.number = tried.incident
       where i.state = 'resolved'

@@ -83,7 +83,8 @@ extension Store {
         try release(delivery)
         try run(
           """
-          update signalbox.outbox set next_try = $2, last_answer = $3 where number = any($1) and state = 'waiting'
+          update signalbox.outbox set next_try = $2, last_answer = $3, holder = null
+          where number = any($1) and state = 'waiting'
           """, [.int8s(delivery.rows), .time(us: atNs / 1000), .text(Self.shortened(answer))])
         if delivery.attempts == 3 { try tellFallback(delivery, plan, nowNs) }
       }
@@ -100,9 +101,11 @@ extension Store {
       """, [parameter])
   }
 
-  /// Nobody has it in hand any more.
+  /// What was cancelled while it was under way holds up nothing any more.
   private func release(_ delivery: Delivery) throws(StoreError) {
-    try run("update signalbox.outbox set holder = null where number = any($1)", [.int8s(delivery.rows)])
+    try run(
+      "update signalbox.outbox set holder = null where number = any($1) and state = 'cancelled'",
+      [.int8s(delivery.rows)])
   }
 
   /// - Returns: whether it was still waiting for that.

@@ -102,25 +102,25 @@ final class PagingFleet {
     PrivateServer.processID(stateDirectory: directory + "/database").map(Processes.family) ?? []
   }
 
-  func count(_ what: String) throws -> Int64 {
+  private func query(_ sql: String, _ parameters: [Parameter] = []) throws -> Rows {
     let connection = try Connection(databaseURL)
     defer { connection.close() }
-    return try connection.query("select count(*) from \(what)").int(0, 0) ?? -1
+    return try connection.query(sql, parameters)
+  }
+
+  func count(_ what: String) throws -> Int64 {
+    try query("select count(*) from \(what)").int(0, 0) ?? -1
   }
 
   /// For messages: a text and a number in each row.
   func rows(_ sql: String) throws -> String {
-    let connection = try Connection(databaseURL)
-    defer { connection.close() }
-    let rows = try connection.query(sql)
+    let rows = try query(sql)
     return (0..<rows.count).map { "\(rows.text($0, 0) ?? "") \(rows.int($0, 1) ?? 0)" }.joined(separator: ", ")
   }
 
   /// Incidents' keys by what they are about.
   func keys() throws -> [String: [String]] {
-    let connection = try Connection(databaseURL)
-    defer { connection.close() }
-    let rows = try connection.query("select entity, dedup_key from signalbox.incidents where rule = 'CHAOS-01'")
+    let rows = try query("select entity, dedup_key from signalbox.incidents where rule = 'CHAOS-01'")
     return Dictionary(
       grouping: (0..<rows.count).map { (rows.text($0, 0) ?? "", rows.text($0, 1) ?? "") }, by: \.0
     ).mapValues { $0.map(\.1) }
@@ -128,9 +128,7 @@ final class PagingFleet {
 
   /// The steps of escalation that were planned, whatever became of them.
   func steps() throws -> [Step] {
-    let connection = try Connection(databaseURL)
-    defer { connection.close() }
-    let rows = try connection.query(
+    let rows = try query(
       """
       select i.dedup_key, o.receiver, o.due from signalbox.outbox o join signalbox.incidents i on i.number = o.incident
       where o.event = 'escalate' and o.receiver <> 'safety'
@@ -143,9 +141,7 @@ final class PagingFleet {
 
   /// For messages: what became of each row about an incident.
   func outbox(of key: String) throws -> String {
-    let connection = try Connection(databaseURL)
-    defer { connection.close() }
-    let rows = try connection.query(
+    let rows = try query(
       """
       select concat_ws(' ', '  row', o.receiver, o.event, o.step, o.state, o.message_id, 'after', o.created - i.opened, o.due - i.opened,
         o.settled - i.opened, 'tries', o.attempts, o.detail, o.last_answer)
