@@ -95,10 +95,14 @@ let package = Package(
       swiftSettings: strict),
     // What the fuzzer feeds, shared with the unit tests that replay its finds.
     .target(
-      name: "FuzzTargets", dependencies: ["FleetModel", "Schema", "HTTP2", "RPC", "TLS", "Agent"],
+      name: "FuzzTargets",
+      dependencies: [
+        "FleetModel", "Schema", "Files", "HTTP2", "RPC", "TLS", "Agent", "Rules", "RuleFiles", "Store", "Paging",
+        "Collector",
+      ],
       path: "Tests/Fuzz/Targets",
       swiftSettings: strict),
-    tests("Fuzz", ["FuzzTargets"]),
+    tests("Fuzz", ["FuzzTargets", "FleetModel", "Store", "Postgres"]),
     tests("Architecture", []),
     tests("FleetModel", ["FleetModel"]),
     tests("Schema", ["Schema", "FleetModel"]),

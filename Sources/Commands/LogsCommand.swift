@@ -147,7 +147,7 @@ private struct LogFollower {
     var newest = startNs
     while true {
       var next = filter
-      next.receivedAfterNs = newest - Self.overlapNs
+      next.receivedAfterNs = newest.subtractingClamped(Self.overlapNs)
       next.sinceNs = Clock.wallNs() - 3_600_000_000_000
       var table = try reader.read(LogQueries.lines(next))
       table.rows = table.rows.filter { row in

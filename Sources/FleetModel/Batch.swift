@@ -17,6 +17,14 @@ package struct Batch: Sendable, Equatable {
   package var health: AgentHealth?
 
   package init() {}
+
+  /// Rows that it becomes, about: what a group of batches is measured by.
+  package var rowCount: Int {
+    var rows = 1
+    for part in spooled { rows += part.records.count }
+    for delta in files { rows += delta.lines.count + delta.steps.count + delta.episodes.count + delta.losses.count + 1 }
+    return rows
+  }
 }
 
 /// Records of one lane with their place in it.

@@ -31,7 +31,7 @@ extension EpisodeSummary {
     if steps == 0 { firstStep = step.step }
     state = .running
     lastStep = step.step
-    steps += 1
+    steps &+= 1
     timeNs = max(timeNs, step.timeNs)
     startedNs = Self.earlier(startedNs, step.timeNs)
     if step.reward.isFinite { addReward(step.reward) }
@@ -67,7 +67,7 @@ extension EpisodeSummary {
   private mutating func addReward(_ reward: Double) {
     rewardMinimum = rewardCount == 0 ? reward : min(rewardMinimum, reward)
     rewardMaximum = rewardCount == 0 ? reward : max(rewardMaximum, reward)
-    rewardCount += 1
+    rewardCount &+= 1
     rewardSum += reward
     rewardSquareSum += reward * reward
   }
@@ -136,7 +136,7 @@ extension EpisodeSummary {
       valuePeak = max(valuePeak, value)
       valueTrough = min(valueTrough, value)
     }
-    valueCount += 1
+    valueCount &+= 1
     valueLast = value
   }
 

@@ -99,18 +99,17 @@ package struct IncidentChange: Sendable, Equatable {
     self.detectedNs = detectedNs
   }
 
-  /// One incident is open for each at a time: rule, host and entity.
-  package var identity: String { "\(rule)|\(hostNumber.map { String($0) } ?? hostName)|\(entity)" }
+  /// One incident is open for each at a time: rule, host and entity. At most `IndexKey.bytesMax` bytes, because it is indexed and the
+  /// entity may be a path of 4 kB.
+  package var identity: String {
+    IndexKey.bounded("\(rule)|\(hostNumber.map { String($0) } ?? hostName)|\(entity)")
+  }
 
   /// What receivers recognise an incident by: `rule|host|entity|start`, at most 255 bytes; a long one ends in its hash.
   package var dedupKey: String {
     let start = "|" + Timestamp.text(eventNs, digits: 6)
     let subject = "\(rule)|\(hostName)|\(entity)"
-    if subject.utf8.count + start.utf8.count <= Self.dedupKeyBytesMax { return subject + start }
-    let hash = "~" + String(ContentHash.of(Array(subject.utf8).span), radix: 16)
-    var short = subject
-    while short.utf8.count + hash.utf8.count + start.utf8.count > Self.dedupKeyBytesMax { short.removeLast() }
-    return short + hash + start
+    return IndexKey.bounded(subject, bytesMax: Self.dedupKeyBytesMax - start.utf8.count) + start
   }
 
   /// PagerDuty's limit for dedup_key.

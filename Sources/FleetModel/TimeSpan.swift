@@ -6,8 +6,11 @@ package enum TimeSpan {
     ("h", 3_600_000_000_000), ("d", 86_400_000_000_000), ("w", 604_800_000_000_000),
   ]
 
+  /// A hundred years: a time of this century and such a span add up within 64 bits, whoever writes it.
+  package static let longestNs: Int64 = 36_525 * 86_400_000_000_000
+
   /// - Parameter text: one or more of a whole number and a unit, without spaces.
-  /// - Returns: ns, greater than zero; nil where the text is none, or too long for 64 bits.
+  /// - Returns: ns, greater than zero; nil where the text is none, or longer than `longestNs`.
   package static func parse(_ text: some StringProtocol) -> Int64? {
     var rest = Substring(text)
     var total: Int64 = 0
@@ -23,7 +26,7 @@ package enum TimeSpan {
       if isTooLong || isSumTooLong { return nil }
       total = sum
     }
-    return total > 0 ? total : nil
+    return total > 0 && total <= longestNs ? total : nil
   }
 
   /// The two largest units that say something: `1h30m`, `45s`, `3d4h`; `0s` for nothing.

@@ -52,7 +52,8 @@ package enum Timestamp {
       seconds -= offset
     }
     let (total, isTooFar) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-    return bytes.isEmpty && !isTooFar ? total + nanoseconds : nil
+    let (ns, isSumTooFar) = total.addingReportingOverflow(nanoseconds)
+    return bytes.isEmpty && !isTooFar && !isSumTooFar ? ns : nil
   }
 
   /// Days since 1970 of a date of the proleptic Gregorian calendar.

@@ -62,6 +62,8 @@ package final class Dispatcher {
   private var watchdogDueNs = Int64.min
   private var heartbeatDueNs = Int64.min
   private static let heartbeatTag = 0
+  /// Steps that the database refuses, with its reason, until one of them succeeds: the other steps go on.
+  package private(set) var refusedSteps: [String: String] = [:]
 
   /// - Parameter holder: names this process among all collectors.
   package init(
@@ -101,12 +103,22 @@ package final class Dispatcher {
       try routine(store, lease, nowNs, monotonicNs, &report)
       if isWoken || monotonicNs >= claimDueNs {
         claimDueNs = monotonicNs + Times.claimNs
-        try claim(store, lease, nowNs, monotonicNs)
+        try step("claim") { () throws(StoreError) in try claim(store, lease, nowNs, monotonicNs) }
       }
     } catch .leaseLost {
       lose(&report)
     }
     return report
+  }
+
+  private func step(_ name: String, _ body: () throws(StoreError) -> Void) throws(StoreError) {
+    do throws(StoreError) {
+      try body()
+      refusedSteps[name] = nil
+    } catch {
+      guard error.isRefusal else { throw error }
+      refusedSteps[name] = error.description
+    }
   }
 
   /// Gives the lease back at the end, so that another collector goes on at once.
@@ -145,7 +157,7 @@ package final class Dispatcher {
   private func settleAll(_ store: Store, _ nowNs: Int64, _ report: inout Report) throws(StoreError) {
     while let (sent, outcome) = unsettled.first {
       do throws(StoreError) {
-        try store.settle(sent.delivery, outcome, sent.lease, plan: configuration.plan, nowNs: nowNs)
+        try settle(sent, outcome, store, nowNs)
       } catch .leaseLost {
         // The new holder sends it under the same id.
         unsettled.removeFirst()
@@ -161,22 +173,39 @@ package final class Dispatcher {
     }
   }
 
+  /// One answer that the database refuses must not keep the others from being noted: it is noted without the receiver's words, or set
+  /// aside; its row then comes up again after its claim is over.
+  private func settle(
+    _ sent: InFlight, _ outcome: DeliveryOutcome, _ store: Store, _ nowNs: Int64
+  ) throws(StoreError) {
+    do throws(StoreError) {
+      try store.settle(sent.delivery, outcome, sent.lease, plan: configuration.plan, nowNs: nowNs)
+    } catch {
+      guard error.isRefusal else { throw error }
+      try store.setAside(
+        "\(outcome)", of: "signalbox.outbox", hostNumber: nil, because: error, nowNs: nowNs)
+      try step("settle") { () throws(StoreError) in
+        try store.settle(sent.delivery, outcome.withoutWords, sent.lease, plan: configuration.plan, nowNs: nowNs)
+      }
+    }
+  }
+
   private func routine(
     _ store: Store, _ lease: Lease, _ nowNs: Int64, _ monotonicNs: Int64, _ report: inout Report
   ) throws(StoreError) {
     if monotonicNs >= auditDueNs {
-      try takeOverrides(store, nowNs)
-      report.audit = try store.auditPaging(lease, plan: configuration.plan, nowNs: nowNs)
-      try store.publishOnCall(
-        configuration.schedules.sorted { $0.key < $1.key }.map { name, schedule in
-          let shift = schedule.shift(atNs: nowNs)
-          return (name, shift.receiver, shift.sinceNs, shift.untilNs)
-        }, nowNs: nowNs)
+      try step("overrides") { () throws(StoreError) in try takeOverrides(store, nowNs) }
+      try step("audit") { () throws(StoreError) in
+        report.audit = try store.auditPaging(lease, plan: configuration.plan, nowNs: nowNs)
+      }
+      try step("on call") { () throws(StoreError) in try publishOnCall(store, nowNs) }
       auditDueNs = monotonicNs + Times.auditNs
     }
     if let watchdog = configuration.watchdog, monotonicNs >= watchdogDueNs {
-      try store.enqueue(
-        .watchdog, to: configuration.receiver(of: watchdog.to, atNs: nowNs), detail: "", nowNs: nowNs)
+      try step("watchdog") { () throws(StoreError) in
+        try store.enqueue(
+          .watchdog, to: configuration.receiver(of: watchdog.to, atNs: nowNs), detail: "", nowNs: nowNs)
+      }
       watchdogDueNs = monotonicNs + watchdog.everyNs
     }
     if let heartbeat = configuration.heartbeat, monotonicNs >= heartbeatDueNs {
@@ -185,6 +214,14 @@ package final class Dispatcher {
       // Whoever waits for it alarms; there is nobody here to tell.
       try? transfers.begin(.http(request), tag: Self.heartbeatTag, deadlineMs: Times.answerMs)
     }
+  }
+
+  private func publishOnCall(_ store: Store, _ nowNs: Int64) throws(StoreError) {
+    try store.publishOnCall(
+      configuration.schedules.sorted { $0.key < $1.key }.map { name, schedule in
+        let shift = schedule.shift(atNs: nowNs)
+        return (name, shift.receiver, shift.sinceNs, shift.untilNs)
+      }, nowNs: nowNs)
   }
 
   /// An override whose receiver is gone from the configuration would page nobody: the turn stays with its owner.

@@ -1,3 +1,4 @@
+internal import FleetModel
 package import Outbound
 package import Store
 
@@ -7,6 +8,9 @@ package enum RetryRule {
   static let pauseMaxNs: Int64 = 60_000_000_000
   /// PagerDuty counts events a minute: sooner makes it worse.
   static let pagerDutyLimitedNs: Int64 = 60_000_000_000
+
+  /// What a receiver may ask for, ns: one that says a year would keep a page for a year.
+  static let retryAfterMaxNs: Int64 = 600_000_000_000
 
   /// - Parameter chance: 0…1, for full jitter.
   package static func outcome(
@@ -24,9 +28,9 @@ package enum RetryRule {
       switch answer.code {
       case 200..<300: return .delivered(answer: text)
       case 429:
-        let asked = Int64(answer.retryAfterSeconds ?? 0) * 1_000_000_000
+        let asked = Int64(answer.retryAfterSeconds ?? 0).multipliedClamped(by: 1_000_000_000)
         let least = if case .pagerDuty = receiver { pagerDutyLimitedNs } else { Int64(0) }
-        return .retry(atNs: max(again, nowNs + min(max(asked, least), 600_000_000_000)), answer: text)
+        return .retry(atNs: max(again, nowNs + min(max(asked, least), retryAfterMaxNs)), answer: text)
       case 408, 425, 500...: return .retry(atNs: again, answer: text)
       // Nothing about it will be better the next time: the request is wrong, or moved, or gone.
       default: return .refused(answer: text)
@@ -36,7 +40,7 @@ package enum RetryRule {
 
   /// 1 s · 2ⁿ with full jitter, never less than 100 ms, so that a receiver that answers at once is not asked in a loop.
   package static func pause(attempts: Int, chance: Double) -> Int64 {
-    let longest = min(pauseMaxNs, 1_000_000_000 << Int64(min(max(0, attempts - 1), 6)))
+    let longest = min(pauseMaxNs, 1_000_000_000 << Int64(min(max(0, attempts.subtractingClamped(1)), 6)))
     return max(100_000_000, Int64(Double(longest) * min(max(chance, 0), 1)))
   }
 

@@ -1,4 +1,5 @@
 internal import Files
+internal import FleetModel
 
 /// What a time zone's file says. Source: RFC 8536 (TZif), version 2 and later.
 package struct TimeZoneRules: Sendable, Equatable {
@@ -81,7 +82,7 @@ package struct TimeZoneRules: Sendable, Equatable {
     let early = local - offset(atSeconds: local - 86_400)
     let late = local - offset(atSeconds: local + 86_400)
     let utc = early + offset(atSeconds: early) == local ? early : late + offset(atSeconds: late) == local ? late : early
-    return utc * 1_000_000_000
+    return utc.multipliedClamped(by: 1_000_000_000)
   }
 
   private struct Header {

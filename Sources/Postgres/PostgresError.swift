@@ -28,8 +28,14 @@ package struct PostgresError: Error, Sendable, Equatable, CustomStringConvertibl
       || ["40", "53", "57", "08"].contains { sqlState.hasPrefix($0) }
   }
 
-  /// A row is at fault: data exception (22) or integrity constraint (23).
-  package var isDataError: Bool { sqlState.hasPrefix("22") || sqlState.hasPrefix("23") }
+  /// What was sent is at fault and would be refused again, however often it is tried: it is set aside, and the rest goes on. Every part
+  /// of Signalbox that sets something aside asks this.
+  ///
+  /// Cardinality (21), data exception (22), integrity constraint (23), a routine or trigger of the site's (38, 39, P0), check option
+  /// (44), a limit of the server's such as the size of an index entry (54). Not 0A: it also means that a plan is out of date.
+  package var isRefusal: Bool {
+    ["21", "22", "23", "38", "39", "44", "54", "P0"].contains { sqlState.hasPrefix($0) }
+  }
 
   /// The user may not do this (42501), or may not log in (28).
   package var isNotPermitted: Bool { sqlState == "42501" || sqlState.hasPrefix("28") }

@@ -68,6 +68,9 @@ internal import CLibPQ
   /// timestamptz as µs since 1970.
   package func timeUs(_ row: Int, _ column: Int) -> Int64? { int(row, column).map { PostgresTime.toUnix(us: $0) } }
 
+  /// timestamptz as ns since 1970; what lies beyond 64 bits, also an infinity, is the greatest or the least number.
+  package func timeNs(_ row: Int, _ column: Int) -> Int64? { timeUs(row, column).map { PostgresTime.ns(us: $0) } }
+
   package func uuid(_ row: Int, _ column: Int) -> (high: UInt64, low: UInt64)? {
     guard let bytes = bytes(row, column), bytes.count == 16 else { return nil }
     var words = (high: UInt64(0), low: UInt64(0))

@@ -33,6 +33,8 @@ package enum Limits {
   package static let filesPerBatch = 4096
   /// Log lines of one delta: 16 bytes a line in a full batch.
   package static let linesPerDelta = 65_536
+  /// Bytes at a file's start by which it is known again.
+  package static let fileHeadBytes: UInt32 = 1024
   /// Samples, events, steps or losses in one list.
   package static let recordsPerList = 16_384
   /// What a writer tells beside a step; RLlib's results have about 150 numbers.

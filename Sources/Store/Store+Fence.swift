@@ -51,7 +51,7 @@ extension Store {
     let hasEnded: Bool
 
     func isAlive(at nowUs: Int64, asOtherThan hello: Hello) -> Bool {
-      guard !hasEnded, let lastSeenUs, nowUs - lastSeenUs < Limits.cloneWindowUs else { return false }
+      guard !hasEnded, let lastSeenUs, nowUs.subtractingClamped(lastSeenUs) < Limits.cloneWindowUs else { return false }
       return boot != hello.bootID || machine != hello.machineIDHash
     }
   }

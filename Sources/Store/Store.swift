@@ -17,6 +17,12 @@ package final class Store {
   /// Numbers of runs, which never change once committed.
   var runNumbers: [RunKey: Int32] = [:]
   var rows = RowBuffers()
+  /// How the group under way is sent.
+  var care = CommitCare.none
+  /// What the transaction under way could not store.
+  var refusals: [Refusal] = []
+  /// What the transactions before it could not.
+  var setAside: [SetAside] = []
 
   private init(_ connection: Connection, _ capability: Capability) {
     self.connection = connection
@@ -59,10 +65,11 @@ package final class Store {
     }
     var oldest: Int64 = 0
     for row in 0..<rows.count {
-      chunkUs[rows.text(row, 0) ?? ""] = rows.int(row, 1) ?? Limits.dayUs
+      // Settable by the site: a length of nothing would divide by zero.
+      chunkUs[rows.text(row, 0) ?? ""] = rows.int(row, 1).flatMap { $0 > 0 ? $0 : nil } ?? Limits.dayUs
       oldest = max(oldest, rows.int(row, 2) ?? 0)
     }
-    oldestUs = oldest > 0 ? oldest : Limits.oldestDefaultUs
+    oldestUs = oldest > 0 ? min(oldest, Limits.oldestMaxUs) : Limits.oldestDefaultUs
   }
 }
 
@@ -77,6 +84,8 @@ func asking<Result: ~Copyable>(
 enum Limits {
   static let dayUs: Int64 = 86_400_000_000
   static let oldestDefaultUs: Int64 = 90 * dayUs
+  /// Whatever the site keeps: a hundred years before now, sums of times stay within 64 bits.
+  static let oldestMaxUs: Int64 = 36_525 * dayUs
   /// Training files are read long after they were written; their steps are kept for good.
   static let oldestTrainingUs: Int64 = 3650 * dayUs
   /// A clock this far ahead is wrong: its rows would make chunks in the future that nothing ever drops.
@@ -89,6 +98,11 @@ enum Limits {
   static let cloneWindowUs: Int64 = 15_000_000
   /// How late a sample may come and still be in the next pass of housekeeping without a note.
   static let aggregateLateUs: Int64 = 600_000_000
+  /// Refused rows of one group that are looked for one by one; beyond it whole ranges are set aside, because each costs statements
+  /// while every other host of the writer waits.
+  static let refusalsMax = 500
+  /// Of what was refused, kept in its dead letter.
+  static let letterBytesMax = 64 << 10
   /// Of one host: certificates that were never used, or that a newer one has replaced.
   static let spareCertificatesMax = 16
 }

@@ -92,12 +92,15 @@ import Testing
     ("", true, true, false), ("08006", true, true, false), ("57P01", true, true, false), ("40001", false, true, false),
     ("53100", false, true, false), ("57014", false, true, false), ("55P03", false, true, false),
     ("22021", false, false, true), ("23505", false, false, true), ("42501", false, false, false),
+    ("54000", false, false, true), ("21000", false, false, true), ("P0001", false, false, true),
+    // A plan that is out of date: the same statement goes through once it is prepared anew.
+    ("0A000", false, false, false), ("XX000", false, false, false),
   ])
-  func statesFallIntoTheirClasses(_ state: String, _ isLost: Bool, _ isRetryable: Bool, _ isData: Bool) {
+  func statesFallIntoTheirClasses(_ state: String, _ isLost: Bool, _ isRetryable: Bool, _ isRefusal: Bool) {
     let error = PostgresError(sqlState: state, message: "m", doing: "d")
     #expect(error.isConnectionLost == isLost)
     #expect(error.isRetryable == isRetryable)
-    #expect(error.isDataError == isData)
+    #expect(error.isRefusal == isRefusal)
   }
 
   @Test func transactionIsRolledBackByAnErrorAndCommittedWithoutOne() throws {

@@ -51,7 +51,8 @@ extension Followers {
       birthNs: file.identity.birthNs, links: file.links)
     if let handle = file.handle, let now = fileSystem.status(of: handle) { status = now }
     file.predecessor = file.identity.key
-    file.identity = newIdentity(path: nameNow(file), status: status, generation: file.identity.generation + 1)
+    file.identity = newIdentity(
+      path: nameNow(file), status: status, generation: file.identity.generation.addingClamped(1))
     file.rewind(to: 0, tailHash: ContentHash().value)
     file.isKnownCentrally = false
     file.isFormatKnown = false

@@ -55,7 +55,7 @@ extension Followers {
       let isRewritten = mayHaveMoreColumns(old, size: status.sizeBytes) && rewrittenOffset(old, handle) != nil
       if isRewritten || isContinuation(handle, status, of: old) { return rebind(file, old, nowNs: nowNs) }
       takeSeen(of: file, handle, to: old, nowNs: nowNs)
-      file.identity.generation = max(file.identity.generation, mark.file.generation + 1)
+      file.identity.generation = max(file.identity.generation, mark.file.generation.addingClamped(1))
       reason = .truncated
     } else if let moved = findMoved(old) {
       add(old)

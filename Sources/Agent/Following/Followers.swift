@@ -55,7 +55,7 @@ package final class Followers: DeltaSource {
 
   package var followedCount: Int { files.count }
   package var refusedTotal: UInt64 { fileSystem.refusedTotal }
-  package var backlogBytes: UInt64 { files.reduce(0) { $0 + $1.unread } }
+  package var backlogBytes: UInt64 { files.reduce(0) { $0.addingClamped($1.unread) } }
 
   /// When `nextDelta` may have something new even if nothing changes outside; nil before the first tick.
   package var nextDeadlineNs: Int64? {

@@ -63,7 +63,7 @@ struct ProbeAsker {
   private func age(_ path: String) -> ProbeAnswer {
     do {
       let status = try FileStatus.of(path: path)
-      return .age(Double(Clock.wallNs() - status.modifiedNs) / 1e9)
+      return .age(Double(Clock.wallNs().subtractingClamped(status.modifiedNs)) / 1e9)
     } catch { return .failed(error.description) }
   }
 

@@ -103,7 +103,7 @@ extension ProcessorReading {
     if let now = contextSwitches, let then = before.contextSwitches, now >= then,
       seconds >= SamplingLimits.rateSecondsMin
     {
-      sample.contextSwitchesPerSecond = UInt64(Double(now - then) / seconds)
+      sample.contextSwitchesPerSecond = UInt64(number: Double(now - then) / seconds)
     }
     guard let now = all, let then = before.all, now.total > then.total, now.user >= then.user else { return }
     let whole = Float(now.total - then.total)

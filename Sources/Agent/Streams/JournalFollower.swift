@@ -45,7 +45,8 @@ final class JournalFollower {
       let segments = try self.segments()
       let last = segments.last.map { String($0.split(separator: ".").dropLast().last ?? "") } ?? "0"
       let writer = SegmentWriter(
-        directory: streams.journal, name: unit, serial: (UInt64(last) ?? 0) + 1, limitBytes: Self.limitBytes)
+        directory: streams.journal, name: unit, serial: (UInt64(last) ?? 0).addingClamped(1),
+        limitBytes: Self.limitBytes)
       try writer.adopt(segments)
       self.writer = writer
       try spawn(after: try cursor(segments))

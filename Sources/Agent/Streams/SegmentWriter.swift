@@ -86,12 +86,13 @@ package final class SegmentWriter {
 
   /// The agent may be of another user: it reads by the directory's group.
   private func begin() throws(FileError) -> OpenSegment {
-    while (try? FileStatus.exists(FollowedStreams.segment(directory, name, serial: serial))) == true { serial += 1 }
+    while (try? FileStatus.exists(FollowedStreams.segment(directory, name, serial: serial))) == true { serial &+= 1 }
     let path = FollowedStreams.segment(directory, name, serial: serial)
     let file = try Descriptor.open(path + ".new", .createNew, mode: 0o640)
     _ = file.lockForWriting()
     try HostFiles.rename(path + ".new", to: path)
-    serial += 1
+    // The first one comes from a file's name, which may be any number.
+    serial &+= 1
     return OpenSegment(file, path, bytes: 0)
   }
 }

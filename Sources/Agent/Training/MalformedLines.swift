@@ -20,7 +20,7 @@ enum MalformedLines {
       lines.firstOffset = start
     } else {
       // The line before reaches up to this one.
-      let before = lines.advances.dropLast().reduce(lines.firstOffset) { $0 + UInt64($1) }
+      let before = lines.advances.dropLast().reduce(lines.firstOffset) { $0.addingClamped(UInt64($1)) }
       lines.advances[lines.count - 1] = UInt32(clamping: start - min(before, start))
     }
     lines.text += text

@@ -8,7 +8,8 @@ extension UplinkSession {
   /// both sides than 20 ms of patience.
   var coalescingUntilNs: Int64? {
     guard !window.isEmpty, window.hasRoom else { return nil }
-    let pending = UInt64(spool.unsentBytes(.live)) + UInt64(spool.unsentBytes(.backfill)) + source.backlogBytes
+    let spooled = UInt64(spool.unsentBytes(.live)) + UInt64(spool.unsentBytes(.backfill))
+    let pending = spooled.addingClamped(source.backlogBytes)
     guard pending > 0, pending < UInt64(limits.coalesceBytes) else { return nil }
     return lastSentNs + limits.coalesceNs
   }

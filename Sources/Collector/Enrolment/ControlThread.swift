@@ -57,7 +57,12 @@ final class ControlThread: Sendable {
   func start() throws(LoopError) -> LoopThread {
     try LoopThread("control") { [self] in
       let run = ControlRun(thread: self)
-      while run.isGoingOn { mailbox.wait(maximumMs: 1000).forEach(run.handle) }
+      while run.isGoingOn {
+        let messages = mailbox.wait(maximumMs: 1000)
+        // Whoever was refused comes again, or does not: nothing of it waits here.
+        if messages.isEmpty { run.health.succeeded() }
+        messages.forEach(run.handle)
+      }
       run.connection.close()
     }
   }
@@ -65,12 +70,14 @@ final class ControlThread: Sendable {
   /// The thread's own state.
   private final class ControlRun {
     let thread: ControlThread
+    let health: ThreadHealth
     let connection: StoreConnection
     var isGoingOn = true
 
     init(thread: ControlThread) {
       self.thread = thread
-      connection = StoreConnection(thread.database)
+      health = thread.metrics.health.watch("control")
+      connection = StoreConnection(thread.database, health: health)
     }
 
     func handle(_ message: ControlMessage) {
@@ -196,10 +203,13 @@ final class StoreConnection {
   private var store: Store?
 
   private let options: ConnectionOptions
+  /// Told of each use; nil where a use may take hours.
+  private let health: ThreadHealth?
 
-  init(_ database: DatabaseURL, options: ConnectionOptions = Store.writerOptions) {
+  init(_ database: DatabaseURL, options: ConnectionOptions = Store.writerOptions, health: ThreadHealth? = nil) {
     self.database = database
     self.options = options
+    self.health = health
   }
 
   func close() {
@@ -209,6 +219,23 @@ final class StoreConnection {
 
   /// Runs `body`; once more on a new connection where an idle one turned out dead. For bodies that may be repeated.
   func use<Result>(_ body: (Store) throws(StoreError) -> Result) throws(StoreError) -> Result {
+    health?.began(nowNs: Clock.monotonicNs())
+    do throws(StoreError) {
+      let result = try attemptTwice(body)
+      health?.succeeded()
+      return result
+    } catch {
+      // Any other error is an answer: an unknown host, a lease that somebody else holds.
+      if case .database(let answer) = error {
+        health?.failed(answer.description, nowNs: Clock.monotonicNs())
+      } else {
+        health?.succeeded()
+      }
+      throw error
+    }
+  }
+
+  private func attemptTwice<Result>(_ body: (Store) throws(StoreError) -> Result) throws(StoreError) -> Result {
     let wasOpen = store != nil
     do throws(StoreError) {
       return try attempt(body)

@@ -17,6 +17,8 @@ final class HousekeepingThread: Sendable {
   }
 
   private static let intervalNs: Int64 = 60_000_000_000
+  /// A pass that fails is followed by another one; several in a row are a problem. A pass itself may take as long as it needs.
+  private static let patienceNs: Int64 = 300_000_000_000
   /// The allow-list is read again even without a notification: a lost one must not keep a revoked host in.
   private static let allowListNs: Int64 = 30_000_000_000
 
@@ -70,6 +72,7 @@ final class HousekeepingThread: Sendable {
   /// The body of the housekeeping thread.
   private func keepHouse() {
     let connection = StoreConnection(database, options: Store.housekeepingOptions)
+    let health = metrics.health.watch("housekeeping", patienceNs: Self.patienceNs)
     var setsRetention = settings.isConfigured
     while true {
       do throws(StoreError) {
@@ -78,7 +81,9 @@ final class HousekeepingThread: Sendable {
           try housekeep(store)
         }
         setsRetention = false
+        health.succeeded()
       } catch {
+        health.failed("\(error)", nowNs: Clock.monotonicNs())
         metrics.housekeepingFailures.add()
         logger.warning("housekeeping failed", metadata: ["error": "\(error)"])
       }
@@ -121,7 +126,7 @@ final class HousekeepingThread: Sendable {
 
     init(thread: HousekeepingThread) {
       self.thread = thread
-      connection = StoreConnection(thread.database)
+      connection = StoreConnection(thread.database, health: thread.metrics.health.watch("allow-list"))
     }
 
     func turn() {

@@ -82,6 +82,8 @@ final class PagingDatabase: Sendable {
   private final class Run {
     let thread: PagingDatabase
     let connection: StoreConnection
+    /// Of the steps that only whoever delivers pages takes.
+    private let outbox: ThreadHealth
     var isGoingOn = true
     private var dispatcher: Dispatcher?
     private var waiting: [Taken] = []
@@ -109,7 +111,10 @@ final class PagingDatabase: Sendable {
 
     init(_ thread: PagingDatabase) {
       self.thread = thread
-      connection = StoreConnection(thread.database, options: PagingDatabase.options)
+      let health = thread.metrics.health
+      connection = StoreConnection(
+        thread.database, options: PagingDatabase.options, health: health.watch("paging-database"))
+      outbox = health.watch("outbox")
       configure(thread.configuration)
     }
 
@@ -202,9 +207,19 @@ final class PagingDatabase: Sendable {
       try keepStates(store)
       guard let dispatcher else { return }
       tell(try dispatcher.turn(store, nowNs: Clock.wallNs(), monotonicNs: Clock.monotonicNs(), isWoken: isWoken))
+      noteRefusals(of: dispatcher, store)
       if Clock.monotonicNs() >= silencesDueNs {
         let silences = try store.silencesInForce(nowNs: Clock.wallNs())
         if thread.front.post(.silences(silences)) { silencesDueNs = Clock.monotonicNs() + 15_000_000_000 }
+      }
+    }
+
+    private func noteRefusals(of dispatcher: Dispatcher, _ store: Store) {
+      thread.metrics.note(store.takeSetAside(), thread.logger)
+      if let (step, reason) = dispatcher.refusedSteps.min(by: { $0.key < $1.key }) {
+        outbox.failed("\(step): \(reason)", nowNs: Clock.monotonicNs())
+      } else {
+        outbox.succeeded()
       }
     }
 
@@ -248,6 +263,7 @@ final class PagingDatabase: Sendable {
       let done = records.prefix { $0.through <= written }
       guard let last = done.last else { return }
       try store.save(done.flatMap(\.record.states), nowNs: Clock.wallNs())
+      thread.metrics.note(store.takeSetAside(), thread.logger)
       records.removeFirst(done.count)
       answer = last.record
       tellRules()
@@ -263,18 +279,9 @@ final class PagingDatabase: Sendable {
       do throws(StoreError) {
         try write(group.map(\.change), store)
       } catch {
-        guard Self.isDamaged(error) else { throw error }
+        guard error.isRefusal else { throw error }
         // One that the database will never take must not keep the others from being paged.
-        for taken in group {
-          do throws(StoreError) {
-            try write([taken.change], store)
-          } catch {
-            guard Self.isDamaged(error) else { throw error }
-            thread.metrics.changesRefused.add(1)
-            thread.logger.error(
-              "the database refuses a change", metadata: ["rule": "\(taken.change.rule)", "error": "\(error)"])
-          }
-        }
+        try writeOneByOne(group.map(\.change), store)
       }
       confirmed = group.last?.number ?? confirmed
       written += group.count
@@ -285,18 +292,26 @@ final class PagingDatabase: Sendable {
       sayConfirmed()
     }
 
-    private static func isDamaged(_ error: StoreError) -> Bool {
-      if case .database(let answer) = error { answer.isDataError } else { false }
-    }
+    private var plan: PagingPlan { dispatcher?.configuration.plan ?? .none }
 
-    private func write(_ changes: [IncidentChange], _ store: Store) throws(StoreError) {
+    private func told(of changes: [IncidentChange]) -> [LocalPage] {
       let keys = Set(changes.map(\.dedupKey))
       let hasEnds = changes.contains { $0.kind == .cleared }
       // An end bears the key of its beginning, which may be in an earlier group.
-      let told = thread.told.withLock { $0 }.filter { hasEnds || keys.contains($0.dedupKey) }
-      let plan = dispatcher?.configuration.plan ?? .none
-      let done = try store.apply(changes, plan: plan, told: told, nowNs: Clock.wallNs())
+      return thread.told.withLock { $0 }.filter { hasEnds || keys.contains($0.dedupKey) }
+    }
+
+    private func write(_ changes: [IncidentChange], _ store: Store) throws(StoreError) {
+      let done = try store.apply(changes, plan: plan, told: told(of: changes), nowNs: Clock.wallNs())
       thread.metrics.incidentsOpened.add(UInt64(done.opened))
+    }
+
+    private func writeOneByOne(_ changes: [IncidentChange], _ store: Store) throws(StoreError) {
+      let (done, setAside) = try store.applyOneByOne(
+        changes, plan: plan, told: told(of: changes), nowNs: Clock.wallNs())
+      thread.metrics.incidentsOpened.add(UInt64(done.opened))
+      thread.metrics.changesRefused.add(UInt64(setAside))
+      thread.metrics.note(store.takeSetAside(), thread.logger)
     }
 
     private func tell(_ report: Dispatcher.Report) {

@@ -255,11 +255,10 @@ package final class CollectorProgram {
     }
   }
 
-  /// nil while commits go through.
+  /// nil while the database answers and everything that is written to it goes through.
   private func problem() -> String? {
     if metrics.databaseUp.value != 1 { return "the database does not answer" }
-    let now = Clock.monotonicNs()
-    return writers.contains { $0.isStuck(nowNs: now) } ? "a commit has waited for the database for 10 s" : nil
+    return metrics.health.problem(nowNs: Clock.monotonicNs())
   }
 
   private func supervise() throws {

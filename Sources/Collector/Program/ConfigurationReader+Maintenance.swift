@@ -122,7 +122,9 @@ extension ConfigurationReader {
     let startsNs = try moment(from, "from")
     let endsNs = try moment(until, "until")
     guard startsNs < endsNs else { throw mistake(until, "'\(name)' ends before it begins") }
-    guard endsNs - startsNs <= Self.longestNs else { throw mistake(until, "'\(name)' is longer than 366d") }
+    guard endsNs.subtractingClamped(startsNs) <= Self.longestNs else {
+      throw mistake(until, "'\(name)' is longer than 366d")
+    }
     return (startsNs, endsNs)
   }
 

@@ -1,3 +1,4 @@
+internal import Files
 internal import Synchronization
 
 /// A number that only grows, counted from any thread.
@@ -62,6 +63,7 @@ package struct CollectorMetrics: Sendable {
   package let batchesFenced = Counter()
   package let batchesOutOfOrder = Counter()
   package let rowsDeadLettered = Counter()
+  package let othersDeadLettered = Counter()
   package let commits = Counter()
   package let commitFailures = Counter()
   package let commitDuration = Histogram()
@@ -82,6 +84,8 @@ package struct CollectorMetrics: Sendable {
   package let pagesFromMemory = Counter()
   package let pagesHeld = Gauge()
   package let changesRefused = Counter()
+  /// Of the threads that use the database.
+  package let health = HealthRegistry()
 
   package init() {}
 
@@ -90,6 +94,7 @@ package struct CollectorMetrics: Sendable {
   package var exposition: String {
     counters.map { Self.series("counter", $0.name, $0.help, Int64(clamping: $0.value)) }.joined()
       + gauges.map { Self.series("gauge", $0.name, $0.help, $0.value) }.joined()
+      + stalled(nowNs: Clock.monotonicNs())
       + Self.histogram("signalbox_writer_commit_duration_seconds", "Time of one group commit.", commitDuration)
   }
 
@@ -110,6 +115,11 @@ package struct CollectorMetrics: Sendable {
       ("signalbox_writer_batches_fenced_total", "Batches of streams that a newer one replaced.", batchesFenced.value),
       ("signalbox_writer_batches_out_of_order_total", "Batches that start beyond the marks.", batchesOutOfOrder.value),
       ("signalbox_writer_rows_refused_total", "Rows set aside in dead_letters.", rowsDeadLettered.value),
+      (
+        "signalbox_store_set_aside_total",
+        "Incidents, rule states, deliveries and other things that are no rows, set aside in dead_letters.",
+        othersDeadLettered.value
+      ),
       ("signalbox_writer_commits_total", "Group commits.", commits.value),
       (
         "signalbox_writer_commit_failures_total", "Group commits that failed and were tried again.",
@@ -146,6 +156,15 @@ package struct CollectorMetrics: Sendable {
       ("signalbox_paging_changes_held", "Changes of incidents that wait for the database.", pagesHeld.value),
       ("signalbox_paging_messages_overdue", "Messages due for a minute or more.", pagesOverdue.value),
     ]
+  }
+
+  private func stalled(nowNs: Int64) -> String {
+    let threads = health.stalledSeconds(nowNs: nowNs)
+    if threads.isEmpty { return "" }
+    let name = "signalbox_database_stalled_seconds"
+    let help = "For how long a thread has failed or waited at the database; 0 while it gets on."
+    return "# HELP \(name) \(help)\n# TYPE \(name) gauge\n"
+      + threads.map { "\(name){thread=\"\($0.thread)\"} \($0.seconds)\n" }.joined()
   }
 
   private static func series(_ type: String, _ name: String, _ help: String, _ value: Int64) -> String {

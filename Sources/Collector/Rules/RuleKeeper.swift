@@ -32,7 +32,7 @@ final class RuleKeeper: Sendable {
   /// - Parameter rules: told of the lease and of the fleet.
   func start(_ rules: Mailbox<RulesThread.Message>) throws(LoopError) -> LoopThread {
     try LoopThread("rule-keeper") { [self] in
-      let connection = StoreConnection(database)
+      let connection = StoreConnection(database, health: metrics.health.watch("rule-keeper"))
       var lease: Lease?
       var (leaseDueNs, fleetDueNs): (Int64, Int64) = (0, 0)
       while true {

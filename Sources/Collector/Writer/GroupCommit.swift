@@ -169,13 +169,3 @@ package struct GroupCommit<Session: Hashable & Sendable>: Sendable {
     current = group
   }
 }
-
-extension Batch {
-  /// Rows that it becomes, about: what a group is measured by.
-  package var rowCount: Int {
-    var rows = 1
-    for part in spooled { rows += part.records.count }
-    for delta in files { rows += delta.lines.count + delta.steps.count + delta.episodes.count + delta.losses.count + 1 }
-    return rows
-  }
-}

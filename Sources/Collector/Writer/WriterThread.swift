@@ -20,9 +20,6 @@ final class WriterThread: Sendable {
   private let metrics: CollectorMetrics
   private let logger: Logger
   private let behind = Atomic<Bool>(false)
-  /// When the commit under way began (CLOCK_MONOTONIC, ns); 0 where there is none.
-  private let commitSinceNs = Atomic<Int64>(0)
-  private static let stuckAfterNs: Int64 = 10_000_000_000
 
   init(
     database: DatabaseURL, gateways: [Mailbox<GatewayMessage>], metrics: CollectorMetrics, logger: Logger
@@ -37,12 +34,6 @@ final class WriterThread: Sendable {
   /// Gateways stop reading while this holds.
   var isBehind: Bool { behind.load(ordering: .relaxed) }
 
-  /// A commit has waited for the database for long: frozen, it refuses nothing, it just does not answer.
-  func isStuck(nowNs: Int64) -> Bool {
-    let sinceNs = commitSinceNs.load(ordering: .relaxed)
-    return sinceNs != 0 && nowNs - sinceNs > Self.stuckAfterNs
-  }
-
   /// - Returns: false where the writer cannot take it; the session is to be ended.
   func stage(_ batch: StagedBatch, of session: SessionID, bytes: Int) -> Bool {
     mailbox.post(.stage(batch, session, bytes: bytes))
@@ -54,7 +45,7 @@ final class WriterThread: Sendable {
 
   func start(_ name: String) throws(LoopError) -> LoopThread {
     try LoopThread(name) { [self] in
-      var run = WriterRun(thread: self)
+      var run = WriterRun(thread: self, health: metrics.health.watch(name))
       run.run()
     }
   }
@@ -62,6 +53,7 @@ final class WriterThread: Sendable {
   /// The thread's own state: never seen by another.
   private struct WriterRun {
     let thread: WriterThread
+    let health: ThreadHealth
     var groups = GroupCommit<SessionID>()
     var store: Store?
     var random = SystemRandomNumberGenerator()
@@ -71,7 +63,10 @@ final class WriterThread: Sendable {
     /// How long a stopping writer goes on trying when the database is away: agents hold what is not acked.
     static let stopPatienceNs: Int64 = 10_000_000_000
 
-    init(thread: WriterThread) { self.thread = thread }
+    init(thread: WriterThread, health: ThreadHealth) {
+      self.thread = thread
+      self.health = health
+    }
 
     mutating func run() {
       while !isDone {
@@ -109,13 +104,18 @@ final class WriterThread: Sendable {
 
     private mutating func commit(_ group: GroupCommit<SessionID>.Group) {
       let startNs = Clock.monotonicNs()
-      thread.commitSinceNs.store(startNs, ordering: .relaxed)
-      defer { thread.commitSinceNs.store(0, ordering: .relaxed) }
+      // A database that is frozen refuses nothing, it just does not answer.
+      health.began(nowNs: startNs)
       do throws(StoreError) {
         let store = try openStore()
         let outcomes = try store.commit(group.batches)
         thread.metrics.databaseUp.set(1)
-        count(group, outcomes, durationMs: Double(Clock.monotonicNs() - startNs) / 1e6)
+        health.succeeded()
+        let setAside = store.takeSetAside()
+        thread.metrics.note(setAside, thread.logger)
+        count(
+          group, outcomes, refusedRows: setAside.reduce(0) { $0 + $1.rows },
+          durationMs: Double(Clock.monotonicNs() - startNs) / 1e6)
         tell(groups.committed(outcomes))
       } catch {
         failed(error, group)
@@ -131,7 +131,9 @@ final class WriterThread: Sendable {
 
     private mutating func failed(_ error: StoreError, _ group: GroupCommit<SessionID>.Group) {
       thread.metrics.commitFailures.add()
-      thread.metrics.databaseUp.set(0)
+      // It does answer where it has refused something.
+      if error.isConnectionLost || error.isRetryable { thread.metrics.databaseUp.set(0) }
+      health.failed("\(error)", nowNs: Clock.monotonicNs())
       thread.logger.warning(
         "commit failed",
         metadata: ["error": "\(error)", "batches": "\(group.batches.count)", "tries": "\(group.failures + 1)"])
@@ -144,21 +146,26 @@ final class WriterThread: Sendable {
         error.isConnectionLost ? .unknown : .transient, nowNs: Clock.monotonicNs(), random: &random)
     }
 
-    private func count(_ group: GroupCommit<SessionID>.Group, _ outcomes: [CommitOutcome], durationMs: Double) {
+    /// - Parameter refusedRows: of the group's rows; they lie in `dead_letters` and are not committed.
+    private func count(
+      _ group: GroupCommit<SessionID>.Group, _ outcomes: [CommitOutcome], refusedRows: Int, durationMs: Double
+    ) {
       let metrics = thread.metrics
+      var rows = -refusedRows
       metrics.commits.add()
       metrics.commitDuration.observe(ms: durationMs)
       for (batch, outcome) in zip(group.batches, outcomes) {
         switch outcome {
         case .committed:
           metrics.batchesCommitted.add()
-          metrics.rowsCommitted.add(UInt64(batch.batch.rowCount))
+          rows += batch.batch.rowCount
           metrics.logLinesCommitted.add(UInt64(batch.batch.files.reduce(0) { $0 + $1.lines.count }))
         case .duplicate: metrics.batchesDuplicate.add()
         case .fenced: metrics.batchesFenced.add()
         case .outOfOrder: metrics.batchesOutOfOrder.add()
         }
       }
+      metrics.rowsCommitted.add(UInt64(clamping: rows))
     }
 
     /// One message a gateway, however many sessions it is about.

@@ -173,7 +173,7 @@ package struct Renderer {
       }
     case .boolean(let flag): return flag ? "yes" : "no"
     case .time(let ns):
-      return unit == .age ? TimeSpan.text(nowNs - ns) + " ago" : Timestamp.text(ns, digits: 0)
+      return unit == .age ? TimeSpan.text(nowNs.subtractingClamped(ns)) + " ago" : Timestamp.text(ns, digits: 0)
     case .list(let cells): return cells.map { shortText($0, unit) }.joined(separator: " ")
     case .json(let document): return Escaping.visible(document)
     }

@@ -52,7 +52,7 @@ package struct ReplayLedger {
   private mutating func open(_ change: IncidentChange) {
     if let place = newest[change.identity] {
       guard let resolvedNs = incidents[place].resolvedNs else { return }
-      if change.eventNs - resolvedNs <= IncidentLimits.reopenNs {
+      if change.eventNs.subtractingClamped(resolvedNs) <= IncidentLimits.reopenNs {
         incidents[place].resolvedNs = nil
         incidents[place].flaps += 1
         return

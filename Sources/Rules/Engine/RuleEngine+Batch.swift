@@ -187,7 +187,7 @@ extension RuleEngine {
       }
       if samples[index].hasExited, let entity = host.entity(.process, name) {
         host.entities[entity].set(.ended, true)
-        host.processEndNs = max(host.processEndNs, timeNs)
+        host.processEndNs = max(host.processEndNs, min(timeNs, RuleLimits.timeNsMax))
       }
     }
   }

@@ -300,7 +300,7 @@ extension RuleEngine {
       // While the host itself is silent, nothing of it is missing.
       let mark = host.entities[0].markNs
       let last = mark > 0 ? min(mark, at.timeNs) : at.timeNs
-      return since == 0 ? .unknown : last - since >= rule.nodes[place].windowNs ? .yes : .no
+      return since == 0 ? .unknown : last.subtractingClamped(since) >= rule.nodes[place].windowNs ? .yes : .no
     default:
       let entityMark = host.entities[entity].markNs
       if at.timeNs - entityMark > max(RuleLimits.freshNs, rule.nodes[place].holdNs) { return .unknown }

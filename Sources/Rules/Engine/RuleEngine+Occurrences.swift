@@ -63,11 +63,11 @@ extension RuleEngine {
     } else if let last = parts.last, parts.count >= RuleLimits.windowParts,
       atNs - last.a < windowNs / RuleLimits.windowParts
     {
-      parts[parts.count - 1].b += 1
+      parts[parts.count - 1].b = parts[parts.count - 1].b.addingClamped(1)
     } else {
       // Full: the two oldest become one, counted from the older's start.
       if parts.count >= RuleLimits.windowParts * 2 {
-        parts[1].b += parts[0].b
+        parts[1].b = parts[1].b.addingClamped(parts[0].b)
         parts[1].a = parts[0].a
         parts.removeFirst()
       }
@@ -75,7 +75,7 @@ extension RuleEngine {
     }
     if !range.isEmpty { host.slots.remove(range, rule: rule.place) }
     for (sub, part) in parts.enumerated() { host.slots.set(key + UInt64(sub), part.a, part.b) }
-    return Double(parts.reduce(0) { $0 + $1.b })
+    return Double(parts.reduce(Int64(0)) { $0.addingClamped($1.b) })
   }
 
   /// Too near to the last one to be another one.

@@ -61,7 +61,7 @@ extension RuleEngine {
         let sub = SlotTable.sub(slot.key)
         if sub == Self.untilSub { return slot.a <= nowNs }
         let windowNs = sub >= Self.secondCountSub && compiled.perNs > 0 ? compiled.perNs : compiled.windowNs
-        return slot.a + windowNs + host.offsetNs < nowNs
+        return slot.a.addingClamped(windowNs).addingClamped(host.offsetNs) < nowNs
       }
       for slot in past { host.slots[slot.key] = nil }
     }

@@ -99,7 +99,7 @@ package final class RuleEngine {
     let isToldOf = cell.state.slots.slots.contains { slot in
       SlotTable.node(slot.key) == Self.openNode && rules[SlotTable.rule(slot.key)].watchesHost
     }
-    if !isToldOf { cell.state.arrivedNs = min(nowNs, cell.state.arrivedNs + silentNs) }
+    if !isToldOf { cell.state.arrivedNs = min(nowNs, cell.state.arrivedNs.addingClamped(silentNs)) }
   }
 
   /// Forgets a host that left the fleet. Its incidents end with it.
@@ -118,7 +118,7 @@ package final class RuleEngine {
   /// - Parameter lastSeenNs: the collector's clock at its last report anywhere; a host that this collector has only heard of.
   package func know(_ host: HostID, name: String, labels: [String: String], lastSeenNs: Int64) {
     let cell = cell(of: host, name: name, labels: labels)
-    cell.state.arrivedNs = max(cell.state.arrivedNs, lastSeenNs)
+    cell.state.arrivedNs = max(cell.state.arrivedNs, min(lastSeenNs, RuleLimits.timeNsMax))
   }
 
   func cell(of host: HostID, name: String, labels: [String: String]) -> HostCell {

@@ -68,13 +68,13 @@ extension RuleEngine {
     let version = try input.byte()
     guard version == Self.version else { throw .unknownVersion(version) }
     var state = HostState(id: host, name: name, labels: labels)
-    state.offsetNs = try input.signed()
-    state.arrivedNs = try input.signed()
+    state.offsetNs = try input.difference()
+    state.arrivedNs = try input.time()
     state.entities = []
     for _ in 0..<(try input.count(RuleLimits.entitiesMax)) {
       guard let kind = EntityKind(rawValue: try input.byte()) else { throw .malformed }
       let marks = EntityMarks(rawValue: try input.byte())
-      let entity = Entity(name: try input.text(), markNs: try input.signed(), kind: kind, marks: marks)
+      let entity = Entity(name: try input.text(), markNs: try input.time(), kind: kind, marks: marks)
       state.entities.append(entity)
     }
     guard state.entities.first?.kind == .host else { throw .malformed }
@@ -99,11 +99,22 @@ extension RuleEngine {
       let place = places[try input.fixed()]
       for _ in 0..<(try input.count(1 << 20)) {
         let (key, a, b) = (try input.unsigned(), try input.signed(), Int64(bitPattern: try input.fixed()))
-        guard key >> 52 == 0, SlotTable.entity(key) < entities else { throw .malformed }
+        let slot = Slot(key: key, a: a, b: b)
+        guard key >> 52 == 0, SlotTable.entity(key) < entities, Self.isPlausible(slot) else { throw .malformed }
         if let place { slots.append(Slot(key: key | UInt64(place) << 52, a: a, b: b)) }
       }
     }
     return slots
+  }
+
+  /// Times and counts are as the engine keeps them, so that what is computed from them stays within 64 bits. Numbers whose words are
+  /// bits (the value of a condition, the last samples, the parts of a ratio) may be anything.
+  private static func isPlausible(_ slot: Slot) -> Bool {
+    let isBits = [truthSub, samplesSub, moreSamplesSub, ratioSub].contains(SlotTable.sub(slot.key))
+    if SlotTable.node(slot.key) != openNode, isBits { return true }
+    let times = 0...RuleLimits.timeNsMax
+    let hasTwoTimes = SlotTable.node(slot.key) == openNode || SlotTable.sub(slot.key) == holdSub
+    return times.contains(slot.a) && (!hasTwoTimes || times.contains(slot.b))
   }
 
   /// Takes new rules. Those whose definition is the same keep their state, whatever their texts say now; what was open
@@ -156,13 +167,13 @@ extension StateWriter {
 
 extension StateReader {
   fileprivate mutating func runs(_ state: inout HostState) throws(RuleStateError) {
-    state.processEndNs = try signed()
+    state.processEndNs = try time()
     for _ in 0..<(try count(RuleLimits.entitiesMax)) {
       var run = RunProgress(entity: try count(state.entities.count - 1))
-      run.startedNs = try signed()
-      run.windowStartNs = try signed()
-      run.windowSteps = try signed()
-      run.lastStepNs = try signed()
+      run.startedNs = try time()
+      run.windowStartNs = try time()
+      run.windowSteps = try time()
+      run.lastStepNs = try time()
       run.sharesHeld = Double(bitPattern: try fixed())
       run.announced = Int32(truncatingIfNeeded: try count(Int(Int32.max)))
       var words: [UInt64] = []
@@ -232,6 +243,20 @@ private struct StateReader {
   mutating func signed() throws(RuleStateError) -> Int64 {
     let value = try unsigned()
     return Int64(bitPattern: value >> 1) ^ -Int64(bitPattern: value & 1)
+  }
+
+  /// A time or a count: never negative, and so small that sums and differences of two fit.
+  mutating func time() throws(RuleStateError) -> Int64 {
+    let value = try signed()
+    guard (0...RuleLimits.timeNsMax).contains(value) else { throw .malformed }
+    return value
+  }
+
+  /// Of two times.
+  mutating func difference() throws(RuleStateError) -> Int64 {
+    let value = try signed()
+    guard value.magnitude <= RuleLimits.timeNsMax.magnitude else { throw .malformed }
+    return value
   }
 
   /// - Parameter limit: the greatest that is believed.

@@ -36,7 +36,9 @@ struct ActionVotes: Equatable {
       if count > 0 { ended = share }
       self = ActionVotes(episode: number)
     }
-    count &+= 1
+    // An episode of more steps than that keeps the share that it has.
+    guard count < .max else { return ended }
+    count += 1
     if lead == 0 { candidate = action }
     lead += action == candidate ? 1 : -1
     return ended
@@ -59,10 +61,10 @@ struct EpisodeNumbers: Equatable {
 
   init() {}
 
-  /// For the saved state.
+  /// For the saved state: six words, whatever the database holds.
   init(words: [UInt64]) {
-    highest = Int64(bitPattern: words[0])
-    first = Int64(bitPattern: words[1])
+    highest = max(-1, Int64(bitPattern: words[0]))
+    first = max(-1, Int64(bitPattern: words[1]))
     seen = UInt128(words[3]) << 64 | UInt128(words[2])
     ended = UInt128(words[5]) << 64 | UInt128(words[4])
   }
@@ -100,7 +102,7 @@ struct EpisodeNumbers: Equatable {
   func rest() -> [Int64] { left(from: 0, to: Self.underWay) }
 
   /// How many numbers there were, to the highest.
-  var count: Int64 { highest < 0 ? 0 : highest - min(first, 1) + 1 }
+  var count: Int64 { highest < 0 ? 0 : highest.subtractingClamped(min(first, 1)).addingClamped(1) }
 
   private func left(from low: Int, to high: Int) -> [Int64] {
     (low..<min(high, 128)).compactMap { place in

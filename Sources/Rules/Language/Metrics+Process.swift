@@ -33,8 +33,8 @@ extension MetricCatalogue {
       write: MetricWriter.process({ $0.gpuMemoryBytes = UInt64(number: $1) }))
     list.add(
       "process.age_seconds", .seconds, "Since its start.",
-      MetricReader.process({ $0.startedNs > 0 ? Double($0.timeNs - $0.startedNs) / 1e9 : .nan }),
-      write: MetricWriter.process({ $0.startedNs = $0.timeNs - Int64(number: $1 * 1e9) }))
+      MetricReader.process({ $0.startedNs > 0 ? Double($0.timeNs.subtractingClamped($0.startedNs)) / 1e9 : .nan }),
+      write: MetricWriter.process({ $0.startedNs = $0.timeNs.subtractingClamped(Int64(number: $1 * 1e9)) }))
     list.add(
       "process.blocked", .flag, "1 in uninterruptible sleep (state D).",
       MetricReader.process({ $0.state == "D" ? 1 : 0 }), write: MetricWriter.process({ $0.state = $1 != 0 ? "D" : "S" })

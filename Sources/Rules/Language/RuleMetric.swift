@@ -210,17 +210,6 @@ extension Double {
   }
 }
 
-extension FixedWidthInteger {
-  /// The nearest whole number; 0 for NaN.
-  init(number: Double) {
-    guard number.isFinite else {
-      self = 0
-      return
-    }
-    self = Self(exactly: number.rounded()) ?? (number < 0 ? .min : .max)
-  }
-}
-
 extension UInt64 {
   /// The nearest whole number of a product.
   static func scaled(_ number: Double, by factor: Double) -> UInt64 { UInt64(number: number * factor) }

@@ -152,7 +152,8 @@ final class LinePlan {
         }
       }
       start = end
-      offset += UInt64(lines.advances[line])
+      // Chosen by the peer: a first offset near 2^64 wraps.
+      offset &+= UInt64(lines.advances[line])
     }
   }
 

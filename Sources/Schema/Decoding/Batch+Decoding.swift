@@ -70,7 +70,8 @@ extension FileIdentity: @unsafe TreeMessage {
     inode = unsafe tree.pointee.inode
     birthNs = unsafe tree.pointee.birth_ns
     headHash = unsafe tree.pointee.head_hash
-    headLength = unsafe tree.pointee.head_length
+    // As many bytes are read of the file: more than an agent ever hashes would only take memory.
+    headLength = min(unsafe tree.pointee.head_length, Limits.fileHeadBytes)
     generation = unsafe tree.pointee.generation
     format = unsafe FileFormat(number: tree.pointee.format.rawValue) ?? .log
     historyBytes = unsafe tree.pointee.history_bytes

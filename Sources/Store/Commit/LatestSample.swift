@@ -59,13 +59,13 @@ extension GPUSample {
   /// As people see it in the fleet table.
   var statusSummary: String {
     if state != .present { return stateName }
-    return utilizationPercent.isFinite ? "\(Int(utilizationPercent.rounded()))%" : "?"
+    return utilizationPercent.isFinite ? "\(Int(number: Double(utilizationPercent)))%" : "?"
   }
 }
 
 extension Store {
   /// Notes when hosts were last heard of, and their newest samples; an older sample that comes late changes nothing.
-  func storeSeen(_ seen: [StagedBatch]) throws(PostgresError) {
+  func storeSeen(_ seen: ArraySlice<StagedBatch>) throws(PostgresError) {
     let latest = seen.map { rows.latest[$0.hostNumber] }
     let gpus = latest.map { $0?.newestGPUs }
     func reals(_ value: (LatestSample) -> Float?) -> Parameter {

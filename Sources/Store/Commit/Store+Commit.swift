@@ -5,8 +5,8 @@ extension Store {
   /// Stores a group of batches in one transaction: rows, episodes, counts and the marks that make them unique.
   ///
   /// A batch is stored whole or not at all, and only where each of its parts fits the marks; batches of one host are taken
-  /// in the group's order. Durable when this returns (`synchronous_commit`). A row that the database refuses is set aside in
-  /// `dead_letters` with a loss; everything else of the group is stored.
+  /// in the group's order. Durable when this returns (`synchronous_commit`). What the database refuses is set aside in
+  /// `dead_letters`, a row also with a loss; everything else of the group is stored. `takeSetAside` tells of it.
   /// - Returns: one outcome a batch, in the group's order.
   /// - Throws: `.database`. Where `isConnectionLost` the effect is unknown: open a new store and commit the same group again,
   ///   what was stored is recognised. Where `isRetryable`, nothing was stored: try again after a pause.
@@ -17,10 +17,8 @@ extension Store {
       do throws(StoreError) {
         try ensurePartitions(for: group)
         return try commitOnce(group, care)
-      } catch .database(let error) where error.isDataError || error.sqlState.hasPrefix("54") {
-        guard let next = care.next(after: error) else {
-          return try commitOneByOne(group)
-        }
+      } catch .database(let error) where error.isRefusal {
+        guard let next = care.next(after: error) else { return try commitOneByOne(group, because: error) }
         // A partition may have been dropped since it was seen.
         knownPartitions.removeAll()
         care = next
@@ -28,9 +26,11 @@ extension Store {
     }
   }
 
-  /// Something beside the rows themselves was refused: find whose it is.
-  private func commitOneByOne(_ group: [StagedBatch]) throws(StoreError) -> [CommitOutcome] {
-    if group.count == 1 { return try commitOnce(group, .refusing) }
+  /// Something that cannot be taken apart was refused: find whose it is.
+  private func commitOneByOne(
+    _ group: [StagedBatch], because error: PostgresError
+  ) throws(StoreError) -> [CommitOutcome] {
+    if group.count == 1 { return [try refuseBatch(group[0], because: error)] }
     var outcomes: [CommitOutcome] = []
     for staged in group {
       // What follows a batch that does not fit cannot fit either, because its marks have not moved.
@@ -40,26 +40,44 @@ extension Store {
     return outcomes
   }
 
-  private func commitOnce(_ group: [StagedBatch], _ care: CommitCare) throws(StoreError) -> [CommitOutcome] {
+  /// A batch of which nothing can be stored. Where not even its marks can be moved, its stream ends, and the other hosts go on.
+  private func refuseBatch(_ staged: StagedBatch, because error: PostgresError) throws(StoreError) -> CommitOutcome {
+    do throws(StoreError) {
+      return try commitOnce([staged], .refusing, because: error)[0]
+    } catch .database(let second) where second.isRefusal {
+      tell([Refusal(hostNumber: staged.hostNumber, table: "marks", error: second)])
+      return .outOfOrder
+    }
+  }
+
+  private func commitOnce(
+    _ group: [StagedBatch], _ care: CommitCare, because reason: PostgresError? = nil
+  ) throws(StoreError) -> [CommitOutcome] {
     rows.removeAll()
+    refusals.removeAll()
+    self.care = care
     var freshRuns: [RunKey: Int32] = [:]
     let outcomes = try asking { () throws(PostgresError) in
       try connection.transaction { () throws(PostgresError) -> [CommitOutcome] in
         var plan = GroupPlan(group, marks: try marks(of: group))
         if plan.isEmpty { return plan.outcomes }
         let files = try fileNumbers(group, &plan)
-        if care == .refusing {
-          try refuse(group, plan, files)
+        if let reason {
+          try refuse(group, plan, because: reason)
         } else {
           freshRuns = try runNumbers(of: group, plan)
-          let episodes = encode(group, plan, files, freshRuns)
-          try mergeEpisodes(episodes)
+          let numbers = freshRuns.merging(runNumbers) { first, _ in first }
+          let episodes = rows.append(group, plan, files: files, runs: numbers, oldestUs: oldestUs)
+          let hosts = freshRuns.map { ($0.value, $0.key.host) }
+          try mergeEpisodes(episodes, hostOfRun: Dictionary(hosts) { first, _ in first })
           try send(care, group)
         }
         try moveMarks(group, plan, files)
+        try storeRefusals(receivedUs: (group.map(\.receivedNs).max() ?? 0) / 1000)
         return plan.outcomes
       }
     }
+    tell(refusals)
     if runNumbers.count + freshRuns.count > Limits.cacheMax { runNumbers.removeAll() }
     runNumbers.merge(freshRuns) { $1 }
     return outcomes
@@ -70,34 +88,9 @@ extension Store {
     Arrival(host: staged.hostNumber, receivedNs: staged.receivedNs, oldestUs: oldestUs)
   }
 
-  /// Fills the row buffers with what the plan takes.
-  /// - Returns: the group's own summaries of each episode, to be merged with what is stored.
-  private func encode(
-    _ group: [StagedBatch], _ plan: GroupPlan, _ files: [Marks.FileOfHost: Int32], _ runs: [RunKey: Int32]
-  ) -> [EpisodeKey: EpisodeSummary] {
-    var training = TrainingCollector(runs: runs.merging(runNumbers) { first, _ in first })
-    for part in plan.spooled {
-      let staged = group[part.batch]
-      let arrival = arrival(of: staged)
-      let records = staged.batch.spooled[part.index].records
-      rows.append(records, clippedTo: part.clippedTo, arrival)
-      training.add(records.steps, records.episodes, arrival, &rows)
-    }
-    for part in plan.files {
-      let staged = group[part.batch]
-      let arrival = arrival(of: staged)
-      let delta = staged.batch.files[part.index]
-      let file = files[Marks.FileOfHost(host: staged.hostNumber, key: delta.file.key)] ?? 0
-      LogRows.append(delta.lines, file: file, arrival, to: &rows)
-      for loss in delta.losses { rows.append(loss, arrival) }
-      training.add(delta.steps, delta.episodes, arrival, &rows)
-    }
-    return training.episodes
-  }
-
   private func send(_ care: CommitCare, _ group: [StagedBatch]) throws(PostgresError) {
     if care == .isolating {
-      try sendIsolating(group)
+      try sendIsolating()
     } else {
       try rows.forEachTable { (table, columns, rows) throws(PostgresError) in
         try connection.copyIn(table, columns: columns, rows)
@@ -114,10 +107,12 @@ enum CommitCare {
   case none
   /// Once more as before, because a missing partition looks like a refused row.
   case again
-  /// With savepoints, in halves down to the refused row.
+  /// With savepoints, in halves down to the refused row, episode, run or figure.
   case isolating
-  /// Nothing but the marks: the batch's own statements are refused, and its host must get past it.
+  /// Nothing but the marks: a batch cannot be taken apart further, and its host must get past it.
   case refusing
+
+  var isIsolating: Bool { self == .isolating || self == .refusing }
 
   /// - Returns: nil where only single batches are left to try.
   func next(after error: PostgresError) -> CommitCare? {
@@ -130,6 +125,35 @@ enum CommitCare {
 }
 
 extension RowBuffers {
+  /// What the plan takes of a group, as rows.
+  /// - Parameters:
+  ///   - files, runs: their numbers in the database.
+  ///   - oldestUs: how long before its arrival a row's own time is believed.
+  /// - Returns: the group's own summaries of each episode, to be merged with what is stored.
+  mutating func append(
+    _ group: [StagedBatch], _ plan: borrowing GroupPlan, files: [Marks.FileOfHost: Int32], runs: [RunKey: Int32],
+    oldestUs: Int64
+  ) -> [EpisodeKey: EpisodeSummary] {
+    var training = TrainingCollector(runs: runs)
+    for part in plan.spooled {
+      let staged = group[part.batch]
+      let arrival = Arrival(host: staged.hostNumber, receivedNs: staged.receivedNs, oldestUs: oldestUs)
+      let records = staged.batch.spooled[part.index].records
+      append(records, clippedTo: part.clippedTo, arrival)
+      training.add(records.steps, records.episodes, arrival, &self)
+    }
+    for part in plan.files {
+      let staged = group[part.batch]
+      let arrival = Arrival(host: staged.hostNumber, receivedNs: staged.receivedNs, oldestUs: oldestUs)
+      let delta = staged.batch.files[part.index]
+      let file = files[Marks.FileOfHost(host: staged.hostNumber, key: delta.file.key)] ?? 0
+      LogRows.append(delta.lines, file: file, arrival, to: &self)
+      for loss in delta.losses { append(loss, arrival) }
+      training.add(delta.steps, delta.episodes, arrival, &self)
+    }
+    return training.episodes
+  }
+
   /// - Parameter clippedTo: sequences that are committed already; a loss in the spool starts after them.
   mutating func append(_ records: Records, clippedTo: UInt64, _ arrival: Arrival) {
     for sample in records.hosts { append(sample, arrival) }
@@ -141,8 +165,9 @@ extension RowBuffers {
     for event in records.events { append(event, arrival) }
     for var loss in records.losses {
       if loss.subject.hasPrefix("spool/"), loss.from <= clippedTo {
-        if loss.to <= clippedTo + 1 { continue }
-        loss.from = clippedTo + 1
+        let next = clippedTo.addingClamped(1)
+        if loss.to <= next { continue }
+        loss.from = next
       }
       append(loss, arrival)
     }

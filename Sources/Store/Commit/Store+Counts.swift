@@ -8,7 +8,12 @@ extension Store {
     let counts = rows.counts.sorted {
       ($0.key.host, $0.key.file, $0.key.hourUs) < ($1.key.host, $1.key.file, $1.key.hourUs)
     }
-    if counts.isEmpty { return }
+    try carryOut(counts, of: "signalbox.log_counts", host: \.key.host) { (counts) throws(PostgresError) in
+      try storeCounts(counts)
+    }
+  }
+
+  private func storeCounts(_ counts: ArraySlice<(key: LogCountKey, value: LogCount)>) throws(PostgresError) {
     _ = try connection.queryPrepared(
       """
       insert into signalbox.log_counts as c (time, host, file, level, lines, bytes)
@@ -23,9 +28,16 @@ extension Store {
   }
 
   func storeSuspects(_ group: [StagedBatch]) throws(PostgresError) {
-    let suspects = Array(rows.suspects)
-    if suspects.isEmpty { return }
     let receivedUs = (group.map(\.receivedNs).max() ?? 0) / 1000
+    try carryOut(Array(rows.suspects), of: "signalbox.clock_suspect", host: \.key.host) {
+      (suspects) throws(PostgresError) in
+      try storeSuspects(suspects, receivedUs)
+    }
+  }
+
+  private func storeSuspects(
+    _ suspects: ArraySlice<(key: SuspectKey, value: Suspect)>, _ receivedUs: Int64
+  ) throws(PostgresError) {
     _ = try connection.queryPrepared(
       """
       insert into signalbox.clock_suspect (received, host, table_name, rows, first_claimed_us, last_claimed_us)

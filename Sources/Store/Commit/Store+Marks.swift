@@ -58,7 +58,7 @@ extension Store {
   /// Gives every file of the plan its number; new ones get a row.
   func fileNumbers(_ group: [StagedBatch], _ plan: inout GroupPlan) throws(PostgresError) -> [Marks.FileOfHost: Int32] {
     var numbers: [Marks.FileOfHost: Int32] = [:]
-    var fresh: [(key: Marks.FileOfHost, file: FileIdentity, receivedUs: Int64)] = []
+    var fresh: [FreshFile] = []
     for part in plan.files {
       let staged = group[part.batch]
       let file = staged.batch.files[part.index].file
@@ -72,6 +72,29 @@ extension Store {
       }
     }
     if fresh.isEmpty { return numbers }
+    if care.isIsolating {
+      for (file, error) in try isolate(fresh[...], { (files) throws(PostgresError) in try insert(files, &numbers) }) {
+        // Without a row of its own no offset of the file could move, and its host would send it again for ever: under a name that
+        // nobody chose the rest of the file is stored.
+        refusals.append(
+          Refusal(
+            hostNumber: file.key.host, table: "signalbox.followed_files", error: error,
+            bytes: Array(file.file.path.utf8)))
+        var renamed = file
+        renamed.file.path = "refused-path/\(file.key.key)"
+        try insert([renamed], &numbers)
+      }
+    } else {
+      try insert(fresh[...], &numbers)
+    }
+    return numbers
+  }
+
+  private typealias FreshFile = (key: Marks.FileOfHost, file: FileIdentity, receivedUs: Int64)
+
+  private func insert(
+    _ fresh: ArraySlice<FreshFile>, _ numbers: inout [Marks.FileOfHost: Int32]
+  ) throws(PostgresError) {
     let made = try connection.queryPrepared(
       """
       insert into signalbox.followed_files
@@ -97,7 +120,6 @@ extension Store {
       numbers[Marks.FileOfHost(host: Int32(clamping: made.int(row, 1) ?? 0), key: key)] = Int32(
         clamping: made.int(row, 0) ?? 0)
     }
-    return numbers
   }
 
   /// Moves the marks to where the plan ends, and notes when each host was last heard of.
@@ -155,11 +177,26 @@ extension Store {
       last[staged.hostNumber] = staged
       if let told = staged.batch.health { health[staged.hostNumber] = told }
     }
-    try storeSeen(Array(last.values))
-    if !health.isEmpty { try store(Array(health)) }
+    let seen = Array(last.values)
+    // A sample that the database refuses must not make its host look silent.
+    if care.isIsolating { try noteArrival(of: seen) }
+    try carryOut(
+      seen, of: "signalbox.epochs", host: \.hostNumber, describe: { _ in "the newest sample of the host" }
+    ) { (seen) throws(PostgresError) in try storeSeen(seen) }
+    try carryOut(Array(health), of: "signalbox.epochs", host: \.key) { (health) throws(PostgresError) in
+      try store(health)
+    }
   }
 
-  private func store(_ health: [(key: Int32, value: AgentHealth)]) throws(PostgresError) {
+  private func noteArrival(of seen: [StagedBatch]) throws(PostgresError) {
+    _ = try connection.queryPrepared(
+      """
+      update signalbox.epochs e set last_seen = greatest(e.last_seen, u.seen)
+      from unnest($1::int4[], $2::timestamptz[]) as u (host, seen) where e.host = u.host
+      """, [.int4s(seen.map(\.hostNumber)), .times(us: seen.map { $0.receivedNs / 1000 })])
+  }
+
+  private func store(_ health: ArraySlice<(key: Int32, value: AgentHealth)>) throws(PostgresError) {
     func column(_ path: (AgentHealth) -> UInt64) -> Parameter { .int8s(health.map { Int64(clamping: path($0.value)) }) }
     _ = try connection.queryPrepared(
       """
@@ -175,7 +212,8 @@ extension Store {
       """,
       [
         .int4s(health.map(\.key)), column(\.spoolBytes), column(\.spoolLimitBytes), column(\.spoolRecords),
-        column(\.backlogBytes), column { UInt64($0.followedFiles) }, column(\.droppedRecordsTotal),
+        column(\.backlogBytes), column { min(UInt64($0.followedFiles), UInt64(Int32.max)) },
+        column(\.droppedRecordsTotal),
         column(\.redactionsTotal), column(\.residentBytes), column(\.refusedPathsTotal),
         .float8s(health.map { $0.value.cpuSecondsTotal.isFinite ? $0.value.cpuSecondsTotal : nil }),
         column(\.matchedFiles), column(\.waitingFiles), column(\.unreadableFiles), column(\.outsideFiles),

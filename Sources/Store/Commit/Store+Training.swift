@@ -16,7 +16,9 @@ extension Store {
     let runs = Array(mentions.runs)
     if runs.isEmpty { return [:] }
     let numbers = try insertMissing(runs)
-    try update(runs, numbers)
+    try carryOut(runs, of: "signalbox.runs", isLoss: true, host: \.key.host) { (runs) throws(PostgresError) in
+      try update(runs, numbers)
+    }
     return numbers
   }
 
@@ -27,13 +29,10 @@ extension Store {
     let missing = runs.filter { runNumbers[$0.key] == nil }
     for run in runs { numbers[run.key] = runNumbers[run.key] }
     if missing.isEmpty { return numbers }
+    try carryOut(missing, of: "signalbox.runs", isLoss: true, host: \.key.host) { (runs) throws(PostgresError) in
+      try insert(runs)
+    }
     let keys: [Parameter] = [.int4s(missing.map(\.key.host)), .texts(missing.map(\.key.run))]
-    _ = try connection.queryPrepared(
-      """
-      insert into signalbox.runs (host, run, state, started, updated)
-      select host, run, 1, started, started from unnest($1::int4[], $2::text[], $3::timestamptz[]) as u (host, run, started)
-      on conflict (host, run) do nothing
-      """, keys + [.times(us: missing.map(\.value.firstUs))])
     let found = try connection.queryPrepared(
       """
       select r.number, r.host, r.run from unnest($1::int4[], $2::text[]) as u (host, run)
@@ -46,9 +45,19 @@ extension Store {
     return numbers
   }
 
+  private func insert(_ runs: ArraySlice<(key: RunKey, value: RunMentions.Mention)>) throws(PostgresError) {
+    _ = try connection.queryPrepared(
+      """
+      insert into signalbox.runs (host, run, state, started, updated)
+      select host, run, 1, started, started from unnest($1::int4[], $2::text[], $3::timestamptz[]) as u (host, run, started)
+      on conflict (host, run) do nothing
+      """,
+      [.int4s(runs.map(\.key.host)), .texts(runs.map(\.key.run)), .times(us: runs.map(\.value.firstUs))])
+  }
+
   /// The latest word on a run's state counts; a backlog may bring older ones after it.
   private func update(
-    _ runs: [(key: RunKey, value: RunMentions.Mention)], _ numbers: [RunKey: Int32]
+    _ runs: ArraySlice<(key: RunKey, value: RunMentions.Mention)>, _ numbers: [RunKey: Int32]
   ) throws(PostgresError) {
     _ = try connection.queryPrepared(
       """
@@ -73,8 +82,17 @@ extension Store {
   }
 
   /// Adds a group's ranges to what is stored of their episodes. The hosts' locks keep other writers away from their rows.
-  func mergeEpisodes(_ fresh: [EpisodeKey: EpisodeSummary]) throws(PostgresError) {
-    if fresh.isEmpty { return }
+  func mergeEpisodes(
+    _ fresh: [EpisodeKey: EpisodeSummary], hostOfRun: [Int32: Int32]
+  ) throws(PostgresError) {
+    try carryOut(Array(fresh), of: "signalbox.episodes", isLoss: true, host: { hostOfRun[$0.key.run] ?? 0 }) {
+      (fresh) throws(PostgresError) in
+      try merge(Dictionary(fresh.map { ($0.key, $0.value) }) { first, _ in first })
+    }
+  }
+
+  private func merge(_ fresh: [EpisodeKey: EpisodeSummary]) throws(PostgresError) {
+    rows.episodes.removeAll()
     let keys = Array(fresh.keys)
     var whole = fresh
     // Deleted and copied in again: a row that is changed is written anew by PostgreSQL anyway.
@@ -163,9 +181,9 @@ extension Rows {
     func number(_ column: Int) -> Double { double(row, column) ?? .nan }
     var summary = EpisodeSummary()
     summary.episode = whole(1)
-    summary.timeNs = (timeUs(row, 2) ?? 0) * 1000
+    summary.timeNs = timeNs(row, 2) ?? 0
     summary.state = EpisodeState(rawValue: UInt8(clamping: whole(3))) ?? .running
-    summary.startedNs = (timeUs(row, 4) ?? 0) * 1000
+    summary.startedNs = timeNs(row, 4) ?? 0
     summary.steps = count(5)
     summary.firstStep = whole(6)
     summary.lastStep = whole(7)

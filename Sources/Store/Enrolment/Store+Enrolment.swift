@@ -117,7 +117,7 @@ extension Store {
       return AllowedCertificate(
         fingerprint: rows.bytes(row, 0) ?? [], host: host, hostNumber: Int32(clamping: rows.int(row, 2) ?? 0),
         hostName: rows.text(row, 3) ?? "", state: rows.text(row, 4).flatMap(AllowedCertificate.State.init) ?? .revoked,
-        expiresNs: (rows.timeUs(row, 5) ?? 0) * 1000, isFirstUsed: rows.bool(row, 6) == true)
+        expiresNs: rows.timeNs(row, 5) ?? 0, isFirstUsed: rows.bool(row, 6) == true)
     }
   }
 
@@ -182,7 +182,7 @@ extension Store {
     let rows = try ask("select address, ca_pin, last_seen from signalbox.collectors order by last_seen desc", [])
     return (0..<rows.count).map {
       CollectorAddress(
-        address: rows.text($0, 0) ?? "", caPin: rows.text($0, 1) ?? "", lastSeenNs: (rows.timeUs($0, 2) ?? 0) * 1000)
+        address: rows.text($0, 0) ?? "", caPin: rows.text($0, 1) ?? "", lastSeenNs: rows.timeNs($0, 2) ?? 0)
     }
   }
 

@@ -111,7 +111,8 @@ extension Store {
       let width = chunkUs[table] ?? Limits.dayUs
       for ahead in 0...2 {
         let rows = try ask(
-          "select signalbox.ensure_partition($1, $2)", [.text(table), .time(us: nowUs + Int64(ahead) * width)])
+          "select signalbox.ensure_partition($1, $2)",
+          [.text(table), .time(us: nowUs.addingClamped(Int64(ahead).multipliedClamped(by: width)))])
         if rows.bool(0, 0) == true { made += 1 }
       }
     }

@@ -80,4 +80,13 @@ package enum DeliveryOutcome: Sendable, Equatable {
   case retry(atNs: Int64, answer: String)
   /// The receiver will never take it.
   case refused(answer: String)
+
+  /// The same without what the receiver said.
+  package var withoutWords: DeliveryOutcome {
+    switch self {
+    case .delivered: .delivered(answer: "")
+    case .retry(let atNs, _): .retry(atNs: atNs, answer: "")
+    case .refused: .refused(answer: "")
+    }
+  }
 }

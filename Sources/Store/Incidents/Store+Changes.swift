@@ -91,7 +91,7 @@ extension Store {
         return false
       }
       // Receivers know it by its own key where they were told already.
-      if !isTold, eventUs - known.lastEventUs <= IncidentLimits.reopenNs / 1000 {
+      if !isTold, eventUs.subtractingClamped(known.lastEventUs) <= IncidentLimits.reopenNs / 1000 {
         try reopen(change, known, plan, nowNs)
         counted.reopened += 1
         return false

@@ -25,7 +25,8 @@ extension Store {
         let recently = said[receiver] ?? Said(count: 0, lastNs: 0, isStorm: false)
         // Once a list went out, more of them follow slowly, and nothing beside them.
         var left = recently.isStorm ? 0 : plan.messagesPerMinute - recently.count - waiting
-        let mayBundle = left > 0 || (waiting == 0 && nowNs - recently.lastNs >= IncidentLimits.bundleNs)
+        let mayBundle =
+          left > 0 || (waiting == 0 && nowNs.subtractingClamped(recently.lastNs) >= IncidentLimits.bundleNs)
         for due in kinds {
           for claim in due.claims(slots: slots, left: left, mayBundle: mayBundle) {
             guard let delivery = try take(claim, receiver, lease, nowNs) else { continue }
@@ -144,7 +145,7 @@ extension Store {
         (
           rows.text(row, 0) ?? "",
           Said(
-            count: Int(rows.int(row, 1) ?? 0), lastNs: (rows.timeUs(row, 2) ?? 0) * 1000,
+            count: Int(rows.int(row, 1) ?? 0), lastNs: rows.timeNs(row, 2) ?? 0,
             isStorm: rows.bool(row, 3) == true)
         )
       }, uniquingKeysWith: { first, _ in first })

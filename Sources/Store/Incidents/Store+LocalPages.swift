@@ -27,8 +27,17 @@ extension Store {
   /// Notes what was told while the database was away: a taken message's row is delivered, one on its way is not begun a second time
   /// before its answer is known. Needs no lease: these are facts.
   package func reconcile(_ pages: [LocalPage], nowNs: Int64) throws(StoreError) {
-    if pages.isEmpty { return }
-    try inTransaction { () throws(StoreError) in try noteLocal(pages, nowNs) }
+    guard let first = pages.first else { return }
+    do throws(StoreError) {
+      try inTransaction { () throws(StoreError) in try noteLocal(pages, nowNs) }
+    } catch {
+      guard error.isRefusal else { throw error }
+      if pages.count > 1 {
+        for page in pages { try reconcile([page], nowNs: nowNs) }
+      } else {
+        try setAside("\(first)", of: "signalbox.outbox", hostNumber: nil, because: error, nowNs: nowNs)
+      }
+    }
   }
 
   func noteLocal(_ pages: [LocalPage], _ nowNs: Int64) throws(StoreError) {

@@ -79,7 +79,8 @@ extension Store {
       let first = 2 + Self.silenceColumnCount
       if let text = rows.text(row, first), let cron = try? CronExpression(text) {
         silence.repetition = Repetition(
-          cron: cron, zone: rows.text(row, first + 1) ?? "", lengthNs: (rows.int(row, first + 2) ?? 0) * 1000)
+          cron: cron, zone: rows.text(row, first + 1) ?? "",
+          lengthNs: PostgresTime.ns(us: rows.int(row, first + 2) ?? 0))
       }
       found[rows.text(row, 0) ?? ""] = (rows.int(row, 1) ?? 0, silence)
     }

@@ -59,7 +59,7 @@ extension Store {
     return (0..<rows.count).map { row in
       OnCallOverride(
         schedule: rows.text(row, 0) ?? "", receiver: rows.text(row, 1) ?? "",
-        startsNs: (rows.timeUs(row, 2) ?? 0) * 1000, endsNs: (rows.timeUs(row, 3) ?? 0) * 1000,
+        startsNs: rows.timeNs(row, 2) ?? 0, endsNs: rows.timeNs(row, 3) ?? 0,
         author: rows.text(row, 4) ?? "", reason: rows.text(row, 5) ?? "")
     }
   }

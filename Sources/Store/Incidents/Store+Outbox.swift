@@ -39,12 +39,12 @@ extension Store {
       var record = IncidentRecord(
         number: rows.int(row, 0) ?? 0, rule: rows.text(row, 1) ?? "",
         severity: Severity(rawValue: UInt8(clamping: rows.int(row, 3) ?? 3)) ?? .p3, dedupKey: rows.text(row, 7) ?? "",
-        openedNs: (rows.timeUs(row, 8) ?? 0) * 1000)
+        openedNs: rows.timeNs(row, 8) ?? 0)
       record.title = rows.text(row, 2) ?? ""
       record.state = rows.text(row, 4) ?? ""
       record.hostName = rows.text(row, 5) ?? ""
       record.entity = rows.text(row, 6) ?? ""
-      record.resolvedNs = rows.timeUs(row, 9).map { $0 * 1000 }
+      record.resolvedNs = rows.timeNs(row, 9)
       record.ackedBy = rows.text(row, 10)
       record.summary = rows.text(row, 11) ?? ""
       record.steps = try texts(of: record.number, "steps")

@@ -2,10 +2,30 @@ package import FleetModel
 internal import Postgres
 
 extension Store {
-  /// Keeps what the rules remember of hosts. A state of an older stream than the kept one changes nothing.
+  /// Keeps what the rules remember of hosts. A state of an older stream than the kept one changes nothing; one that the database refuses
+  /// is set aside.
   package func save(_ states: [SavedRuleState], nowNs: Int64) throws(StoreError) {
     if states.isEmpty { return }
-    // One row each: arrays of bytea have no form among the parameters, and a group is a few hundred at most.
+    do throws(StoreError) {
+      try write(states, nowNs)
+    } catch {
+      guard error.isRefusal else { throw error }
+      // A state that is not kept costs its host's rules their memory at the next start; the others are kept.
+      for state in states {
+        do throws(StoreError) {
+          try write([state], nowNs)
+        } catch {
+          guard error.isRefusal else { throw error }
+          try setAside(
+            "rule state of \(state.bytes.count) bytes, epoch \(state.epoch)", of: "signalbox.rule_states",
+            hostNumber: state.hostNumber, because: error, nowNs: nowNs)
+        }
+      }
+    }
+  }
+
+  /// One row each: arrays of bytea have no form among the parameters, and a group is a few hundred at most.
+  private func write(_ states: [SavedRuleState], _ nowNs: Int64) throws(StoreError) {
     try inTransaction { () throws(StoreError) in
       for state in states {
         try run(
@@ -81,7 +101,7 @@ extension Rows {
     var host = KnownHost(id: id, number: Int32(clamping: int(row, 1) ?? 0), name: text(row, 2) ?? "")
     host.labels.merge(Store.labels(text(row, 3))) { own, _ in own }
     host.epoch = UInt64(clamping: int(row, 4) ?? 0)
-    host.lastSeenNs = (timeUs(row, 5) ?? 0) * 1000
+    host.lastSeenNs = timeNs(row, 5) ?? 0
     return host
   }
 }

@@ -115,7 +115,7 @@ extension Rows {
   func silence(_ row: Int, from first: Int) -> Silence {
     var silence = Silence(
       author: text(row, first + 4) ?? "", reason: text(row, first + 5) ?? "",
-      startsNs: (timeUs(row, first + 6) ?? 0) * 1000, endsNs: (timeUs(row, first + 7) ?? 0) * 1000)
+      startsNs: timeNs(row, first + 6) ?? 0, endsNs: timeNs(row, first + 7) ?? 0)
     (silence.rule, silence.host, silence.entity) = (text(row, first), text(row, first + 1), text(row, first + 2))
     silence.severity = int(row, first + 3).flatMap { Severity(rawValue: UInt8(clamping: $0)) }
     return silence

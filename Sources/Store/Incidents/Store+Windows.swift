@@ -46,7 +46,8 @@ extension Store {
         .int4s(cron.days.map(Int32.init)), .int4s(cron.weekdays.map(Int32.init)), .bool(cron.isEitherDay),
       ])
     guard let startUs = rows.timeUs(0, 0) else { throw .neverComes(cron.text) }
-    return (startUs * 1000, startUs * 1000 + repetition.lengthNs)
+    let startNs = PostgresTime.ns(us: startUs)
+    return (startNs, startNs.addingClamped(repetition.lengthNs))
   }
 
   /// Moves silences that come back to their next window where one is over.
@@ -59,7 +60,7 @@ extension Store {
     for row in 0..<rows.count {
       guard let number = rows.int(row, 0), let cron = try? CronExpression(rows.text(row, 1) ?? "") else { continue }
       let repetition = Repetition(
-        cron: cron, zone: rows.text(row, 2) ?? "UTC", lengthNs: (rows.int(row, 3) ?? 0) * 1000)
+        cron: cron, zone: rows.text(row, 2) ?? "UTC", lengthNs: PostgresTime.ns(us: rows.int(row, 3) ?? 0))
       let next = try window(repetition, nowNs: nowNs)
       try run(
         "update signalbox.silences set starts = $2, ends = $3 where number = $1",

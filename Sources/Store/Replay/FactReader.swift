@@ -45,7 +45,7 @@ package final class FactReader {
     let hours = min(6, max(1, Self.windowHostHours / Int64(max(1, hosts.count))))
     var startNs = sinceNs
     while startNs < untilNs {
-      let endNs = min(untilNs, startNs + hours * Self.hourNs)
+      let endNs = min(untilNs, startNs.addingClamped(hours * Self.hourNs))
       try connection.execute("begin isolation level repeatable read read only")
       defer { connection.rollback() }
       let parameters: [Parameter] = [
@@ -97,7 +97,7 @@ private final class FactCursor {
 
   var head: StoredFact {
     StoredFact(
-      timeNs: headUs * 1000, host: Int32(clamping: rows.int(row, source.hostColumn) ?? 0),
+      timeNs: PostgresTime.ns(us: headUs), host: Int32(clamping: rows.int(row, source.hostColumn) ?? 0),
       kind: source.decode(rows, row))
   }
 

@@ -117,7 +117,7 @@ struct FactSource: Sendable {
         var whole = rows.episode(row)
         whole.run = rows.text(row, 33) ?? ""
         var told = told(whole)
-        told.timeNs = (rows.timeUs(row, 31) ?? 0) * 1000
+        told.timeNs = rows.timeNs(row, 31) ?? 0
         return .episode(told)
       }, timeColumn: 31, hostColumn: 32)
   }

@@ -5,7 +5,7 @@ internal import Postgres
 extension Rows {
   func hostSample(_ row: Int) -> HostSample {
     var sample = HostSample()
-    sample.timeNs = timeNs(row, 0)
+    sample.timeNs = timeNs(row, 0) ?? 0
     sample.cpuUserPercent = float(row, 3)
     sample.cpuNicePercent = float(row, 4)
     sample.cpuSystemPercent = float(row, 5)
@@ -48,7 +48,7 @@ extension Rows {
 
   func gpuSample(_ row: Int) -> GPUSample {
     var sample = GPUSample()
-    sample.timeNs = timeNs(row, 0)
+    sample.timeNs = timeNs(row, 0) ?? 0
     sample.index = UInt32(clamping: count(row, 3))
     sample.uuid = text(row, 4) ?? ""
     sample.utilizationPercent = float(row, 5)
@@ -81,7 +81,7 @@ extension Rows {
 
   func diskSample(_ row: Int) -> DiskSample {
     var sample = DiskSample()
-    sample.timeNs = timeNs(row, 0)
+    sample.timeNs = timeNs(row, 0) ?? 0
     sample.mountPoint = text(row, 3) ?? ""
     sample.device = text(row, 4) ?? ""
     sample.fileSystem = text(row, 5) ?? ""
@@ -103,7 +103,7 @@ extension Rows {
 
   func networkSample(_ row: Int) -> NetworkSample {
     var sample = NetworkSample()
-    sample.timeNs = timeNs(row, 0)
+    sample.timeNs = timeNs(row, 0) ?? 0
     sample.interface = text(row, 3) ?? ""
     sample.receiveBytesPerSecond = float(row, 4)
     sample.transmitBytesPerSecond = float(row, 5)
@@ -120,11 +120,11 @@ extension Rows {
 
   func processSample(_ row: Int) -> ProcessSample {
     var sample = ProcessSample()
-    sample.timeNs = timeNs(row, 0)
+    sample.timeNs = timeNs(row, 0) ?? 0
     sample.pid = UInt32(clamping: count(row, 3))
     sample.name = text(row, 4) ?? ""
     sample.cgroup = text(row, 5) ?? ""
-    sample.startedNs = timeNs(row, 6)
+    sample.startedNs = timeNs(row, 6) ?? 0
     sample.cpuPercent = float(row, 7)
     sample.residentBytes = count(row, 8)
     sample.threads = UInt32(clamping: count(row, 9))
@@ -140,7 +140,7 @@ extension Rows {
 
   func probeResult(_ row: Int) -> ProbeResult {
     var probe = ProbeResult()
-    probe.timeNs = timeNs(row, 0)
+    probe.timeNs = timeNs(row, 0) ?? 0
     probe.name = text(row, 3) ?? ""
     probe.state = ProbeState(rawValue: UInt8(clamping: count(row, 4))) ?? .unknown
     probe.durationMs = float(row, 5)
@@ -151,7 +151,7 @@ extension Rows {
 
   func event(_ row: Int) -> Event {
     var event = Event()
-    event.timeNs = timeNs(row, 0)
+    event.timeNs = timeNs(row, 0) ?? 0
     event.kind = EventKind(rawValue: UInt8(clamping: count(row, 3))) ?? .other
     event.level = Level(rawValue: UInt8(clamping: count(row, 4))) ?? .unknown
     event.subject = text(row, 5) ?? ""
@@ -161,7 +161,7 @@ extension Rows {
 
   func loss(_ row: Int) -> Loss {
     var loss = Loss()
-    loss.timeNs = timeNs(row, 0)
+    loss.timeNs = timeNs(row, 0) ?? 0
     loss.subject = text(row, 3) ?? ""
     loss.from = count(row, 4)
     loss.to = count(row, 5)
@@ -173,7 +173,7 @@ extension Rows {
 
   func runUpdate(_ row: Int) -> RunUpdate {
     var update = RunUpdate()
-    update.timeNs = timeNs(row, 0)
+    update.timeNs = timeNs(row, 0) ?? 0
     update.run = text(row, 1) ?? ""
     update.state = RunState(rawValue: UInt8(clamping: count(row, 3))) ?? .unknown
     update.framework = text(row, 4) ?? ""
@@ -184,7 +184,7 @@ extension Rows {
 
   func trainingStep(_ row: Int) -> TrainingStep {
     var step = TrainingStep()
-    step.timeNs = timeNs(row, 0)
+    step.timeNs = timeNs(row, 0) ?? 0
     step.run = text(row, 3) ?? ""
     step.episode = int(row, 4) ?? -1
     step.step = int(row, 5) ?? 0
@@ -203,8 +203,6 @@ extension Rows {
     }
     return step
   }
-
-  private func timeNs(_ row: Int, _ column: Int) -> Int64 { (timeUs(row, column) ?? 0) * 1000 }
 
   private func float(_ row: Int, _ column: Int) -> Float { double(row, column).map { Float($0) } ?? .nan }
 

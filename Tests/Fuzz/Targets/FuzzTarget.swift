@@ -19,6 +19,7 @@ package struct FuzzTarget: Sendable {
     FuzzTarget(name: "HTTP2Feed", run: HTTP2FeedTarget.run),
     FuzzTarget(name: "RPCDeframer", run: RPCDeframerTarget.run),
     FuzzTarget(name: "JoinToken", run: JoinTokenTarget.run),
+    FuzzTarget(name: "WholeBatch", run: WholeBatchTarget.run),
   ]
 }
 

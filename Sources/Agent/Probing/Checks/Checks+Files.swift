@@ -86,10 +86,12 @@ extension Checks {
     }
   }
 
-  private func age(_ found: FoundFile) -> Double { max(0, Double(Clock.wallNs() - found.status.modifiedNs) / 1e9) }
+  private func age(_ found: FoundFile) -> Double {
+    max(0, Double(Clock.wallNs().subtractingClamped(found.status.modifiedNs)) / 1e9)
+  }
 
   private func isSettling(_ found: FoundFile, _ probe: ProbeSetting) -> Bool {
-    probe.settleNs > 0 && Clock.wallNs() - found.status.modifiedNs < probe.settleNs
+    probe.settleNs > 0 && Clock.wallNs().subtractingClamped(found.status.modifiedNs) < probe.settleNs
   }
 
   // MARK: JSON

@@ -1,0 +1,75 @@
+package import FleetModel
+internal import Postgres
+
+extension StoreError {
+  /// The database refuses what it was given, and would again: it is to be set aside, so that everything else goes on.
+  package var isRefusal: Bool {
+    if case .database(let error) = self { error.isRefusal } else { false }
+  }
+}
+
+extension Store {
+  /// Keeps what the database refused, with its reason, where operators look for it (`dead_letters`).
+  /// - Parameters:
+  ///   - what: in words; at most `Limits.letterBytesMax` bytes are kept.
+  ///   - table: where it was to be stored, qualified.
+  ///   - hostNumber: nil for what belongs to no host.
+  package func setAside(
+    _ what: String, of table: String, hostNumber: Int32?, because error: StoreError, nowNs: Int64
+  ) throws(StoreError) {
+    guard case .database(let reason) = error else { return }
+    let refusal = Refusal(
+      hostNumber: hostNumber ?? 0, table: table, error: reason,
+      bytes: Array(BoundedText.prefix(what, bytesMax: Limits.letterBytesMax).utf8))
+    try asking { () throws(PostgresError) in try storeLetters([refusal], nowNs / 1000) }
+    tell([refusal])
+  }
+
+  /// As `apply`, change by change: one that the database refuses is applied without the texts that somebody else chose, so that it still
+  /// opens and pages; one that it refuses even so is set aside.
+  /// - Returns: what was done, and how many changes were set aside.
+  package func applyOneByOne(
+    _ changes: [IncidentChange], plan: PagingPlan, told: [LocalPage] = [], nowNs: Int64
+  ) throws(StoreError) -> (done: AppliedChanges, setAside: Int) {
+    var done = AppliedChanges()
+    var count = 0
+    for change in changes {
+      do throws(StoreError) {
+        done.add(try apply([change], plan: plan, told: told, nowNs: nowNs))
+      } catch {
+        guard error.isRefusal else { throw error }
+        try setAside(
+          "\(change)", of: "signalbox.incidents", hostNumber: change.hostNumber, because: error, nowNs: nowNs)
+        do throws(StoreError) {
+          done.add(try apply([change.plain(because: error)], plan: plan, told: told, nowNs: nowNs))
+        } catch {
+          guard error.isRefusal else { throw error }
+          count += 1
+        }
+      }
+    }
+    return (done, count)
+  }
+}
+
+extension IncidentChange {
+  /// Without anything that a host, a file or a rule's text could have brought in: the entity is named by its hash.
+  fileprivate func plain(because error: StoreError) -> IncidentChange {
+    var change = self
+    change.title = ""
+    change.entity = "~" + String(ContentHash.of(Array(entity.utf8).span), radix: 16)
+    change.summary = "\(rule): the database refuses this finding's own words; they are in dead_letters"
+    change.steps = ["See what was found: select * from dead_letters order by received desc limit 20"]
+    change.evidence = []
+    return change
+  }
+}
+
+extension AppliedChanges {
+  fileprivate mutating func add(_ other: AppliedChanges) {
+    opened += other.opened
+    reopened += other.reopened
+    resolved += other.resolved
+    ignored += other.ignored
+  }
+}
