@@ -20,7 +20,7 @@ import Testing
   @Test func theWalkKnowsTheSchema() throws {
     #expect(ProtoSchema.report.messages.count >= 25 && ProtoSchema.report.enums.count >= 8)
     let names = Set(Self.numbers.map { $0.path.joined(separator: ".") })
-    #expect(names.count == Self.numbers.count && names.count > 300)
+    #expect(names.count == Self.numbers.count && names.count > 250)
     for name in [
       "spooled.records.gpus.utilization_percent", "files.lines.first_offset_bytes", "health.followed_files",
       "files.episodes.episode", "spooled.records.steps.metrics.value", "files.lines.time_delta_us",
@@ -53,7 +53,7 @@ import Testing
       .filter { batch in
         // What the session refuses before the store sees it.
         batch.spooled.allSatisfy { $0.firstSequence == 1 && $0.lastSequence < 1 << 63 }
-          && batch.files.allSatisfy { $0.to < 1 << 63 }
+          && batch.files.allSatisfy { $0.from == 0 && $0.to < 1 << 63 }
       }
     #expect(batches.count > 3000)
     let groupSize = 100

@@ -111,7 +111,7 @@ import Testing
     #expect(try fixture.store.commit([stream.staged(batch)]) == [.duplicate])
   }
 
-  @Test func batchWhoseOwnStatementsAreRefusedBecomesALossAndOthersAreStored() throws {
+  @Test func aFileWhoseNameIsRefusedIsStoredUnderAnother() throws {
     let fixture = try StoreFixture()
     try fixture.store.connection.execute("alter table signalbox.followed_files add check (path not like '%evil%')")
     let stream = try fixture.stream()
@@ -121,9 +121,16 @@ import Testing
     var batch = Batch()
     batch.files = [evil]
     batch.spooled = stream.samples(1...2).batch.spooled
-    // The file cannot even get its row, so its offset cannot move: the error is told, the other host is not held up.
-    #expect(throws: StoreError.self) { try fixture.store.commit([other.samples(1...1), stream.staged(batch)]) }
+    #expect(
+      try fixture.store.commit([other.samples(1...1), stream.staged(batch)]) == [.committed, .committed])
     #expect(try fixture.value("select count(*) from host_samples where host = 'b'") == "1")
+    // The file's lines are stored under a name that nobody chose, and its offset moves.
+    #expect(try fixture.value("select count(*) from host_samples where host = 'trainer-1'") == "2")
+    #expect(try fixture.value("select count(*) from log_lines where file like 'refused-path/%'") == "5")
+    #expect(
+      try fixture.value("select table_name || ' ' || convert_from(row_bytes, 'UTF8') from dead_letters")
+        == "signalbox.followed_files /evil")
+    #expect(try fixture.store.commit([stream.staged(batch)]) == [.duplicate])
     #expect(fixture.store.connection.isInTransaction == false)
   }
 
