@@ -132,7 +132,7 @@ extension Store {
       try connection.query(
         """
         select key, path, device, inode, birth_ns, head_hash, head_length, generation, format, committed_offset, tail_hash,
-          number
+          history_bytes, number
         from signalbox.followed_files where host = $1 and not finished and number > $2 order by number limit $3
         """, [.int4(number), .int8(after), .int8(Int64(Limits.marksPerPage))])
     }
@@ -148,9 +148,10 @@ extension Store {
       file.headLength = UInt32(truncatingIfNeeded: word(6))
       file.generation = UInt32(truncatingIfNeeded: word(7))
       file.format = FileFormat(rawValue: UInt8(truncatingIfNeeded: word(8))) ?? .log
+      file.historyBytes = word(11)
       return FileMark(file: file, offset: word(9), tailHash: word(10))
     }
-    return FileMarkPage(files: files, moreAfter: rows.count < Limits.marksPerPage ? nil : rows.int(rows.count - 1, 11))
+    return FileMarkPage(files: files, moreAfter: rows.count < Limits.marksPerPage ? nil : rows.int(rows.count - 1, 12))
   }
 }
 
