@@ -214,6 +214,8 @@ package struct Hello: Sendable, Equatable {
   package var wallNs: Int64 = 0
   package var monotonicNs: Int64 = 0
   package var redactionVersion = ""
+  /// Marks may follow the Welcome in parts; an agent that does not take them needs all of them in it.
+  package var takesMarks = false
 
   package init() {}
 }
@@ -240,6 +242,8 @@ package struct Welcome: Sendable, Equatable {
   package var serverNs: Int64 = 0
   package var lanes: [LaneMark] = []
   package var files: [FileMark] = []
+  /// More of `files` comes in `CollectorFrame.marks`; until the last part no file can be sent.
+  package var marksFollow = false
   package var settings = Settings()
   package var hostID = HostID(high: 0, low: 0)
 
@@ -270,4 +274,6 @@ package enum CollectorFrame: Sendable, Equatable {
   /// Every batch up to `number` is committed and durable.
   case ack(number: UInt64)
   case settings(Settings)
+  /// The next part of the Welcome's files.
+  case marks([FileMark], more: Bool)
 }

@@ -103,6 +103,8 @@ enum Limits {
   static let refusalsMax = 500
   /// Of what was refused, kept in its dead letter.
   static let letterBytesMax = 64 << 10
+  /// Files of one page of marks: with paths of 4 KiB they still fit one frame of the wire and the queue of one call (1 MiB).
+  static let marksPerPage = 128
   /// Of one host: certificates that were never used, or that a newer one has replaced.
   static let spareCertificatesMax = 16
 }

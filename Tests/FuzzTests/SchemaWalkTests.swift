@@ -20,7 +20,7 @@ import Testing
   @Test func theWalkKnowsTheSchema() throws {
     #expect(ProtoSchema.report.messages.count >= 25 && ProtoSchema.report.enums.count >= 8)
     let names = Set(Self.numbers.map { $0.path.joined(separator: ".") })
-    #expect(names.count == Self.numbers.count && names.count > 250)
+    #expect(names.count == Self.numbers.count && names.count > 200)
     for name in [
       "spooled.records.gpus.utilization_percent", "files.lines.first_offset_bytes", "health.followed_files",
       "files.episodes.episode", "spooled.records.steps.metrics.value", "files.lines.time_delta_us",

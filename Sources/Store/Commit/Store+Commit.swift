@@ -187,14 +187,16 @@ struct TrainingCollector {
   mutating func add(
     _ steps: [TrainingStep], _ summaries: [EpisodeSummary], _ arrival: Arrival, _ rows: inout RowBuffers
   ) {
-    var last: (name: String, number: Int32)?
+    var last: (name: String, number: Int32?)?
     for step in steps {
       // Steps of one run come together; one look-up for all.
       if last?.name != step.run { last = (step.run, number(arrival.host, step.run)) }
       rows.append(step, run: last?.number ?? 0, arrival)
     }
     for var summary in summaries {
-      let key = EpisodeKey(run: number(arrival.host, summary.run), episode: summary.episode)
+      // A run that the database refused has no row that its episodes could belong to; its dead letter tells.
+      guard let run = number(arrival.host, summary.run) else { continue }
+      let key = EpisodeKey(run: run, episode: summary.episode)
       summary.timeNs = arrival.stored(summary.timeNs / 1000, within: Limits.oldestTrainingUs) * 1000
       if summary.startedNs != 0 {
         summary.startedNs = arrival.stored(summary.startedNs / 1000, within: Limits.oldestTrainingUs) * 1000
@@ -203,18 +205,16 @@ struct TrainingCollector {
     }
   }
 
-  private func number(_ host: Int32, _ run: String) -> Int32 { runs[RunKey(host: host, run: RunName.stored(run))] ?? 0 }
+  private func number(_ host: Int32, _ run: String) -> Int32? { runs[RunKey(host: host, run: RunName.stored(run))] }
 }
 
 enum RunName {
-  /// Cut so that it fits the unique index; NUL, which PostgreSQL lacks, is replaced.
+  /// Cut so that it fits the unique index, with the hash of the whole so that runs with a long common beginning stay apart; NUL, which
+  /// PostgreSQL lacks, is replaced.
   static func stored(_ name: String) -> String {
-    if name.utf8.count <= Limits.runNameBytesMax && !name.utf8.contains(0) { return name }
-    var cut = ""
-    for character in name.unicodeScalars {
-      if cut.utf8.count + 4 > Limits.runNameBytesMax { break }
-      cut.unicodeScalars.append(character == "\0" ? "\u{fffd}" : character)
-    }
-    return cut
+    let clean =
+      name.utf8.contains(0)
+      ? String(String.UnicodeScalarView(name.unicodeScalars.map { $0 == "\0" ? "\u{fffd}" : $0 })) : name
+    return IndexKey.bounded(clean, bytesMax: Limits.runNameBytesMax)
   }
 }

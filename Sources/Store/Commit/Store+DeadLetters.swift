@@ -33,7 +33,7 @@ extension Store {
   func storeRefusals(receivedUs: Int64) throws(PostgresError) {
     if refusals.isEmpty { return }
     try storeLetters(refusals, receivedUs)
-    let lost = refusals.filter { $0.loss != nil }
+    let lost = refusals.filter { $0.loss != nil && $0.hostNumber != 0 }
     if lost.isEmpty { return }
     _ = try connection.query(
       """

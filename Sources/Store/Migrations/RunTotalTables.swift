@@ -52,7 +52,8 @@ enum EpisodeFigures {
     cross join lateral (
       select case when e.final_steps > 0 then e.final_steps else e.steps end as steps,
         coalesce(e.final_reward, case when e.reward_count > 0 then e.reward_sum end) as total_reward,
-        m.mean as return_mean, sqrt(m.downside_square_mean) as return_downside,
+        m.mean as return_mean,
+        case when m.downside_square_mean >= 0 then sqrt(m.downside_square_mean) end as return_downside,
         case when d.deviation <= \(EpisodeMetrics.deviationMinimum) then 0
           else \(quotient("m.mean", "d.deviation")) end as sharpe_ratio
     ) f
