@@ -37,7 +37,8 @@ import Testing
     paging.began(nowNs: 0)
     #expect(registry.problem(nowNs: 5 * Self.second) == nil)
     #expect(registry.problem(nowNs: 6 * Self.second) == "paging-database has waited for the database for 6 s")
-    #expect(registry.stalledSeconds(nowNs: 6 * Self.second).map { "\($0.thread) \($0.seconds)" } == ["paging-database 6"])
+    #expect(
+      registry.stalledSeconds(nowNs: 6 * Self.second).map { "\($0.thread) \($0.seconds)" } == ["paging-database 6"])
   }
 
   @Test func metricsNameEveryThread() {
@@ -47,6 +48,7 @@ import Testing
     let page = metrics.exposition
     #expect(page.contains("# TYPE signalbox_database_stalled_seconds gauge\n"))
     #expect(page.contains("signalbox_database_stalled_seconds{thread=\"outbox\"} 0\n"))
-    #expect(page.contains("signalbox_store_set_aside_total 0\n") && page.contains("signalbox_writer_rows_refused_total 0\n"))
+    #expect(
+      page.contains("signalbox_store_set_aside_total 0\n") && page.contains("signalbox_writer_rows_refused_total 0\n"))
   }
 }

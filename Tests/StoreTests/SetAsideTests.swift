@@ -37,7 +37,8 @@ import Testing
     let fixture = try StoreFixture()
     _ = try fixture.stream()
     try fixture.store.connection.execute(
-      "alter table signalbox.incidents add constraint no_poison check (summary not like '%poison%' and title not like '%poison%')")
+      "alter table signalbox.incidents add constraint no_poison check (summary not like '%poison%' and title not like '%poison%')"
+    )
     let changes = [Self.change("/a"), Self.change("/poison"), Self.change("/b")]
     #expect(throws: StoreError.self) { try fixture.store.apply(changes, plan: .none, nowNs: Self.nowNs) }
     let (done, setAside) = try fixture.store.applyOneByOne(changes, plan: .none, nowNs: Self.nowNs)
@@ -54,7 +55,8 @@ import Testing
   @Test func aFindingThatIsRefusedEvenSoIsSetAside() throws {
     let fixture = try StoreFixture()
     _ = try fixture.stream()
-    try fixture.store.connection.execute("alter table signalbox.incidents add constraint no_rule check (rule <> 'LOG-02')")
+    try fixture.store.connection.execute(
+      "alter table signalbox.incidents add constraint no_rule check (rule <> 'LOG-02')")
     let (done, setAside) = try fixture.store.applyOneByOne(
       [Self.change("/a"), Self.change("/a", "LOG-02"), Self.change("/b")], plan: .none, nowNs: Self.nowNs)
     #expect(done.opened == 2 && setAside == 1)
@@ -97,14 +99,16 @@ import Testing
     let group = [Self.batch(good, 3), Self.batch(evil, 77), Self.batch(good, 4, second: true)]
     #expect(try fixture.store.commit(group) == [.committed, .committed, .committed])
     let setAside = fixture.store.takeSetAside()
-    #expect(!setAside.isEmpty && setAside.allSatisfy { $0.hostNumber == 2 && $0.sqlState.hasPrefix("23") }, "\(setAside)")
+    #expect(
+      !setAside.isEmpty && setAside.allSatisfy { $0.hostNumber == 2 && $0.sqlState.hasPrefix("23") }, "\(setAside)")
     #expect(setAside.contains { $0.table == table })
     #expect(
       try fixture.value("select count(*) from dead_letters where host = 'evil' and table_name = '\(table)'") == "1")
     #expect(try fixture.value("select count(*) from dead_letters where host is distinct from 'evil'") == "0")
     #expect(
       try fixture.value(
-        "select string_agg(host || n, ' ' order by host) from (select host, count(*) as n from host_samples group by host) c")
+        "select string_agg(host || n, ' ' order by host) from (select host, count(*) as n from host_samples group by host) c"
+      )
         == "evil1 good2")
     #expect(try fixture.value("select count(*) from hosts where last_seen is not null") == "2")
     #expect(try fixture.value("select count(*) from log_lines where host = 'good'") == "2")
@@ -182,8 +186,10 @@ import Testing
   @Test func timesWithoutAnEndAreTheGreatestNumber() throws {
     let fixture = try StoreFixture()
     let rows = try fixture.store.connection.query(
-      "select 'infinity'::timestamptz, '-infinity'::timestamptz, '2020-01-01Z'::timestamptz, '20000-01-01Z'::timestamptz, null::timestamptz")
-    #expect(rows.timeNs(0, 0) == .max && rows.timeNs(0, 1) == .min && rows.timeNs(0, 3) == .max && rows.timeNs(0, 4) == nil)
+      "select 'infinity'::timestamptz, '-infinity'::timestamptz, '2020-01-01Z'::timestamptz, '20000-01-01Z'::timestamptz, null::timestamptz"
+    )
+    #expect(
+      rows.timeNs(0, 0) == .max && rows.timeNs(0, 1) == .min && rows.timeNs(0, 3) == .max && rows.timeNs(0, 4) == nil)
     #expect(rows.timeNs(0, 2) == 1_577_836_800_000_000_000)
   }
 
