@@ -72,6 +72,17 @@ import Testing
     #expect(throws: error) { try Wire.decodeCollectorFrame(bytes.span) }
   }
 
+  @Test("as many bytes of a file's head as somebody says are never read")
+  func lengthOfTheHead() throws {
+    var delta = FileDelta(file: FileIdentity(key: FileKey(high: 1, low: 1), path: "/a"), from: 0, to: 0)
+    delta.file.headLength = .max
+    var batch = Batch()
+    batch.files = [delta]
+    let bytes = encoded { Wire.encode(AgentFrame.batch(batch), into: &$0) }
+    guard case .batch(let decoded) = try Wire.decodeAgentFrame(bytes.span) else { throw SchemaError.unknownFrame }
+    #expect(decoded.files.map(\.file.headLength) == [Limits.fileHeadBytes])
+  }
+
   @Test("an empty frame and a frame of a newer kind say so")
   func unknownFrames() {
     let newer: [UInt8] = [0x7a, 2, 8, 1]

@@ -88,6 +88,9 @@ class Maker:
                 setattr(message, field.name, self.scalar(field))
         self.order(message, "from_bytes", "to_bytes")
         self.order(message, "first_sequence", "last_sequence")
+        if "head_length" in descriptor.fields_by_name:
+            # The decoder takes a greater one for the greatest.
+            message.head_length %= 1025
 
     def order(self, message, low, high):
         if low in message.DESCRIPTOR.fields_by_name:
