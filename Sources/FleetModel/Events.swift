@@ -66,6 +66,7 @@ package enum LossReason: UInt8, Sendable, CaseIterable {
   case readError = 6
   case refused = 7
   case socketOverflow = 8
+  case databaseRestored = 15
 
   package var text: String {
     switch self {
@@ -78,6 +79,7 @@ package enum LossReason: UInt8, Sendable, CaseIterable {
     case .readError: "read_error"
     case .refused: "refused"
     case .socketOverflow: "socket_overflow"
+    case .databaseRestored: "database_restored"
     }
   }
 }

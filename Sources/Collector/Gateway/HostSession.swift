@@ -27,8 +27,10 @@ package enum HostSessionEnd: Error, Sendable, Equatable, CustomStringConvertible
   case fenced
   /// A batch before this one is missing; the agent resumes from the marks. gRPC ABORTED.
   case outOfOrder
-  /// The database does not answer. gRPC UNAVAILABLE.
+  /// The collector cannot take the host just now. gRPC UNAVAILABLE.
   case unavailable(String)
+  /// The fleet does not want this host. gRPC PERMISSION_DENIED.
+  case refused(String)
 
   /// Number of the gRPC status code. Source: grpc/doc/statuscodes.md.
   package var statusCode: UInt32 {
@@ -37,6 +39,7 @@ package enum HostSessionEnd: Error, Sendable, Equatable, CustomStringConvertible
     case .overLimit: 8
     case .fenced, .outOfOrder: 10
     case .unavailable: 14
+    case .refused: 7
     }
   }
 
@@ -46,7 +49,7 @@ package enum HostSessionEnd: Error, Sendable, Equatable, CustomStringConvertible
     case .overLimit(let what): "over the limit: \(what)"
     case .fenced: "a newer stream of this host took over"
     case .outOfOrder: "a batch before this one is missing; resume from the marks"
-    case .unavailable(let what): "the database does not answer: \(what)"
+    case .unavailable(let what), .refused(let what): what
     }
   }
 }
@@ -196,8 +199,9 @@ package struct HostSession: Sendable {
     return .send(.welcome(welcome))
   }
 
-  package mutating func fenceFailed(_ reason: String) -> Action? {
-    state == .fencing ? close(.unavailable(reason)) : nil
+  /// - Parameter isRefusal: the host is not wanted; else it may come again.
+  package mutating func fenceFailed(_ reason: String, isRefusal: Bool = false) -> Action? {
+    state == .fencing ? close(isRefusal ? .refused(reason) : .unavailable(reason)) : nil
   }
 
   /// What became of staged batches, oldest first and without holes.

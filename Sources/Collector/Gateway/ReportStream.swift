@@ -90,7 +90,7 @@ final class ReportStream {
       beginRules(fence)
       let settings = environment.settings.settings(of: fence.labels)
       session.fenceReceived(fence, settings: settings, nowNs: Clock.wallNs()).map(carryOut)
-    case .failure(let failure): session.fenceFailed(failure.reason).map(carryOut)
+    case .failure(let failure): session.fenceFailed(failure.reason, isRefusal: failure.isRefusal).map(carryOut)
     }
     grantWindow()
   }

@@ -17,5 +17,6 @@ struct Migration {
     Migration(number: 4, name: "silences that come back, and turns that somebody takes over") { _ in
       RepetitionTables.sql
     },
+    Migration(number: 11, name: "the login for people's SQL, and locks of Signalbox's own") { AccessTables.sql($0) },
   ]
 }
