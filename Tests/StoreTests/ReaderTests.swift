@@ -1,10 +1,11 @@
 import Files
 import FleetModel
 import Glibc
-import Postgres
 import Store
 import TestSupport
 import Testing
+
+@testable import Postgres
 
 /// People's SQL: what a session of the reader can ask, and what it cannot do.
 @Suite(.timeLimit(.minutes(10))) struct ReaderTests {
@@ -39,7 +40,7 @@ import Testing
     ("select pg_stat_file('/etc/passwd')", notPermitted),
     ("copy (select 1) to program 'id'", notPermitted),
     ("copy hosts to '/tmp/x'", notPermitted),
-    ("copy hosts to stdout", .refused(["42601"])),
+    ("copy (select 1) to stdout", .refused(["42601"])),
     ("select lo_import('/etc/passwd')", readOnly),
     ("select lo_from_bytea(0, repeat('x', 1000000)::bytea)", readOnly),
     ("select lo_creat(-1)", readOnly),
@@ -63,7 +64,7 @@ import Testing
     ("create table public.x (a int)", readOnly),
     ("create function public.f() returns int language sql as 'select 1'", readOnly),
     ("drop view hosts", readOnly),
-    ("delete from hosts", readOnly),
+    ("delete from hosts", .refused(["25006", "42501", "55000"])),
     ("update incidents set state = 'resolved'", readOnly),
     ("lock table hosts in exclusive mode", readOnly),
     ("select * from hosts for update", readOnly),
@@ -109,7 +110,7 @@ import Testing
     try reader.execute("set default_transaction_read_only = off")
     #expect(try reader.queryText("show temp_file_limit").text(0, 0) == "1GB")
     let statements = [
-      "delete from signalbox.loss_ledger", "delete from hosts", "select lo_creat(-1)", "create table public.x (a int)",
+      "delete from signalbox.loss_ledger", "delete from incidents", "select lo_creat(-1)", "create table public.x (a int)",
       "create temp table x (a int)", "create schema x", "select pg_advisory_lock(7)", "do $$ begin end $$",
       "select pg_logical_emit_message(false, 'x', 'x')", "create extension dblink", "set temp_file_limit = -1",
       "create role evil", "update signalbox.epochs set epoch = 1",
@@ -185,15 +186,14 @@ import Testing
     let reader = try Store.openReader(fixture.database.url, timeoutMs: 300_000)
     let pid = reader.backendPID
     // The client goes while the server works, as a command that is killed.
-    let asked = #expect(throws: PostgresError.self) {
-      try reader.eachRowAsText(
-        "select g, pg_sleep(case g when 2 then 200 else 0 end) from generate_series(1, 2) g union all select 1, ''"
-      ) {
-        (rows) throws(PostgresError) in
-        throw PostgresError(sqlState: "XX", message: "gone", doing: "test")
-      }
+    try reader.send("select pg_sleep(300)", [], binary: false)
+    try reader.flush("test")
+    for _ in 0..<600 {
+      let waits = "select from pg_stat_activity where pid = $1 and wait_event = 'PgSleep'"
+      if try fixture.store.connection.query(waits, [.int4(pid)]).count == 1 { break }
+      usleep(50_000)
     }
-    #expect(asked != nil && !reader.isOpen)
+    reader.close()
     for _ in 0..<600 {
       if try fixture.store.connection.query("select from pg_stat_activity where pid = $1", [.int4(pid)]).count == 0 {
         return
