@@ -98,6 +98,9 @@ package struct FileIdentity: Sendable, Equatable {
   /// Raised by truncation and by rewriting in place.
   package var generation: UInt32 = 0
   package var format: FileFormat = .log
+  /// Size of the file when its agent first saw it, at its first start with a pattern that matches. Bytes below are history: stored
+  /// and judged with their own time, never paged. 0: everything is new.
+  package var historyBytes: UInt64 = 0
 
   package init(key: FileKey, path: String) {
     self.key = key
@@ -203,6 +206,8 @@ package struct Hello: Sendable, Equatable {
   package var wallNs: Int64 = 0
   package var monotonicNs: Int64 = 0
   package var redactionVersion = ""
+  /// Marks may follow the Welcome in parts; an agent that does not take them needs all of them in it.
+  package var takesMarks = false
 
   package init() {}
 }
@@ -229,6 +234,8 @@ package struct Welcome: Sendable, Equatable {
   package var serverNs: Int64 = 0
   package var lanes: [LaneMark] = []
   package var files: [FileMark] = []
+  /// More of `files` comes in `CollectorFrame.marks`; until the last part no file can be sent.
+  package var marksFollow = false
   package var settings = Settings()
   package var hostID = HostID(high: 0, low: 0)
 
@@ -243,6 +250,8 @@ package struct Settings: Sendable, Equatable {
   package var revision: UInt32 = 0
   /// Asked within what the host allows.
   package var probes: [ProbeSetting] = []
+  /// Glob patterns of files that are not followed, whatever `follow` and the host ask for.
+  package var exclude: [String] = []
 
   package init() {}
 }
@@ -257,4 +266,6 @@ package enum CollectorFrame: Sendable, Equatable {
   /// Every batch up to `number` is committed and durable.
   case ack(number: UInt64)
   case settings(Settings)
+  /// The next part of the Welcome's files.
+  case marks([FileMark], more: Bool)
 }

@@ -29,6 +29,11 @@ extension CollectorFrame: @unsafe TreeMessage {
     case SIGNALBOX__V1__COLLECTOR_FRAME__FRAME_SETTINGS:
       guard let settings = unsafe tree.pointee.settings else { throw .missing(field: "CollectorFrame.settings") }
       self = .settings(try unsafe Settings(settings))
+    case SIGNALBOX__V1__COLLECTOR_FRAME__FRAME_MARKS:
+      guard let marks = unsafe tree.pointee.marks else { throw .missing(field: "CollectorFrame.marks") }
+      let files: [FileMark] = try unsafe Tree.messages(
+        marks.pointee.files, count: marks.pointee.n_files, "Marks.files", limit: Limits.marksPerFrame)
+      self = .marks(files, more: unsafe marks.pointee.more != 0)
     default: throw .unknownFrame
     }
   }
@@ -47,6 +52,7 @@ extension Hello: @unsafe TreeMessage {
     wallNs = unsafe tree.pointee.wall_ns
     monotonicNs = unsafe tree.pointee.monotonic_ns
     redactionVersion = try unsafe Tree.text(tree.pointee.redaction_version, "Hello.redaction_version")
+    takesMarks = unsafe tree.pointee.takes_marks != 0
   }
 }
 
@@ -57,7 +63,8 @@ extension Welcome: @unsafe TreeMessage {
     serverNs = unsafe tree.pointee.server_ns
     lanes = try unsafe Tree.messages(tree.pointee.lanes, count: tree.pointee.n_lanes, "Welcome.lanes", limit: 16)
     files = try unsafe Tree.messages(
-      tree.pointee.files, count: tree.pointee.n_files, "Welcome.files", limit: Limits.marksPerWelcome)
+      tree.pointee.files, count: tree.pointee.n_files, "Welcome.files", limit: Limits.marksPerFrame)
+    marksFollow = unsafe tree.pointee.marks_follow != 0
     if let settings = unsafe tree.pointee.settings { self.settings = try unsafe Settings(settings) }
     hostID = try unsafe Tree.identifier(tree.pointee.host_id, "Welcome.host_id")
   }
@@ -93,11 +100,19 @@ extension Settings: @unsafe TreeMessage {
     revision = unsafe tree.pointee.revision
     probes = try unsafe Tree.messages(
       tree.pointee.probes, count: tree.pointee.n_probes, "Settings.probes", limit: Limits.probes)
-    let count = unsafe tree.pointee.n_follow
+    follow = try unsafe Settings.patterns(tree.pointee.follow, count: tree.pointee.n_follow, "Settings.follow")
+    exclude = try unsafe Settings.patterns(tree.pointee.exclude, count: tree.pointee.n_exclude, "Settings.exclude")
+  }
+
+  private static func patterns(
+    _ texts: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?, count: Int, _ field: StaticString
+  ) throws(SchemaError) -> [String] {
     guard count <= Limits.followPatterns else {
-      throw .tooMany(field: "Settings.follow", count: count, limit: Limits.followPatterns)
+      throw .tooMany(field: "\(field)", count: count, limit: Limits.followPatterns)
     }
-    guard let patterns = unsafe tree.pointee.follow else { return }
-    for index in 0..<count { follow.append(try unsafe Tree.text(patterns[index], "Settings.follow")) }
+    guard let texts = unsafe texts else { return [] }
+    var patterns: [String] = []
+    for index in 0..<count { patterns.append(try unsafe Tree.text(texts[index], field)) }
+    return patterns
   }
 }

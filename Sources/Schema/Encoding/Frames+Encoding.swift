@@ -84,7 +84,7 @@ extension Records: WireMessage {
 }
 
 extension Hello: WireMessage {
-  var sizeEstimate: Int { 112 + agentVersion.utf8.count + redactionVersion.utf8.count + facts.sizeEstimate }
+  var sizeEstimate: Int { 114 + agentVersion.utf8.count + redactionVersion.utf8.count + facts.sizeEstimate }
 
   func write(to writer: inout WireWriter) {
     writer.unsigned(1, UInt64(protocolVersion))
@@ -97,11 +97,12 @@ extension Hello: WireMessage {
     writer.signed(8, wallNs)
     writer.signed(9, monotonicNs)
     writer.text(10, redactionVersion)
+    writer.flag(11, takesMarks)
   }
 }
 
 extension Welcome: WireMessage {
-  var sizeEstimate: Int { 48 + total(lanes) + total(files) + settings.sizeEstimate }
+  var sizeEstimate: Int { 50 + total(lanes) + total(files) + settings.sizeEstimate }
 
   func write(to writer: inout WireWriter) {
     writer.unsigned(1, epoch)
@@ -110,6 +111,19 @@ extension Welcome: WireMessage {
     writer.messages(4, files)
     writer.message(5, settings)
     writer.identifier(6, hostID)
+    writer.flag(7, marksFollow)
+  }
+}
+
+struct Marks: WireMessage {
+  let files: [FileMark]
+  let more: Bool
+
+  var sizeEstimate: Int { 4 + total(files) }
+
+  func write(to writer: inout WireWriter) {
+    writer.messages(1, files)
+    writer.flag(2, more)
   }
 }
 
@@ -134,7 +148,7 @@ extension FileMark: WireMessage {
 
 extension Settings: WireMessage {
   var sizeEstimate: Int {
-    12 + follow.reduce(0) { $0 + 3 + $1.utf8.count } + probes.reduce(0) { $0 + 4 + $1.sizeEstimate }
+    12 + (follow + exclude).reduce(0) { $0 + 3 + $1.utf8.count } + probes.reduce(0) { $0 + 4 + $1.sizeEstimate }
   }
 
   func write(to writer: inout WireWriter) {
@@ -142,6 +156,7 @@ extension Settings: WireMessage {
     for pattern in follow { writer.text(2, pattern, evenIfEmpty: true) }
     writer.unsigned(3, UInt64(revision))
     writer.messages(4, probes)
+    for pattern in exclude { writer.text(5, pattern, evenIfEmpty: true) }
   }
 }
 

@@ -135,7 +135,7 @@ extension Store {
   /// (TimescaleDB's cagg_watermark checks the asking role); without USAGE on the schema it cannot be named, though.
   private func grantReading(to role: String) throws(PostgresError) {
     let role = Connection.quoted(role)
-    let views = (PublicViews.names + IncidentTables.views).map { "public.\($0)" }
+    let views = PublicViews.all.map { "public.\($0)" }
     let aggregates = capability == .community ? AggregateTable.all.map { "signalbox.\($0.name)" } : []
     let database = Connection.quoted(try connection.query("select current_database()").text(0, 0) ?? "")
     try connection.execute(
