@@ -110,7 +110,8 @@ import Testing
     try reader.execute("set default_transaction_read_only = off")
     #expect(try reader.queryText("show temp_file_limit").text(0, 0) == "1GB")
     let statements = [
-      "delete from signalbox.loss_ledger", "delete from incidents", "select lo_creat(-1)", "create table public.x (a int)",
+      "delete from signalbox.loss_ledger", "delete from incidents", "select lo_creat(-1)",
+      "create table public.x (a int)",
       "create temp table x (a int)", "create schema x", "select pg_advisory_lock(7)", "do $$ begin end $$",
       "select pg_logical_emit_message(false, 'x', 'x')", "create extension dblink", "set temp_file_limit = -1",
       "create role evil", "update signalbox.epochs set epoch = 1",
