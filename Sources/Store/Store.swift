@@ -34,6 +34,14 @@ package final class Store {
     return options
   }
 
+  /// How a thread's connection is set that commits for many hosts: whoever waits for a lock keeps all of them waiting, so
+  /// that the hosts that need it are set aside instead.
+  package static var commitOptions: ConnectionOptions {
+    var options = writerOptions
+    options.lockTimeoutMs = 200
+    return options
+  }
+
   /// Connects to a database that has been migrated, or makes it so.
   /// - Parameter migrating: applies missing migrations (the collector); false refuses an unmigrated or newer schema (all others).
   package static func open(
@@ -87,8 +95,10 @@ enum Limits {
   static let cacheMax = 100_000
   /// A stream that was alive so short ago under another boot or machine is a clone.
   static let cloneWindowUs: Int64 = 15_000_000
-  /// How late a sample may come and still be in the next pass of housekeeping without a note.
-  static let aggregateLateUs: Int64 = 600_000_000
+  /// Aggregates end so long ago: by then nearly all samples of a minute are committed, and the minute is made once.
+  static let aggregateDelayUs: Int64 = 180_000_000
+  /// A sample that is committed so shortly before a pass reaches its minute may be one that the pass does not see yet.
+  static let aggregateSlackUs: Int64 = 120_000_000
   /// Of one host: certificates that were never used, or that a newer one has replaced.
   static let spareCertificatesMax = 16
 }

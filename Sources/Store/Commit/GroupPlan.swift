@@ -35,6 +35,8 @@ package struct Marks: Sendable {
   package var epochs: [Int32: UInt64] = [:]
   package var lanes: [LaneKey: UInt64] = [:]
   package var files: [FileOfHost: FilePlace] = [:]
+  /// How far the aggregates have been made, µs since 1970; `.min` = not at all.
+  package var aggregatedUs: Int64 = .min
 
   package init() {}
 }

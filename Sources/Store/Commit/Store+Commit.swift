@@ -54,7 +54,7 @@ extension Store {
           freshRuns = try runNumbers(of: group, plan)
           let episodes = encode(group, plan, files, freshRuns)
           try mergeEpisodes(episodes)
-          try send(care, group)
+          try send(care, group, plan)
         }
         try moveMarks(group, plan, files)
         return plan.outcomes
@@ -95,7 +95,7 @@ extension Store {
     return training.episodes
   }
 
-  private func send(_ care: CommitCare, _ group: [StagedBatch]) throws(PostgresError) {
+  private func send(_ care: CommitCare, _ group: [StagedBatch], _ plan: GroupPlan) throws(PostgresError) {
     if care == .isolating {
       try sendIsolating(group)
     } else {
@@ -105,7 +105,7 @@ extension Store {
     }
     try storeCounts()
     try storeSuspects(group)
-    try storeLateHours()
+    try storeLateHours(plan.marks.aggregatedUs)
   }
 }
 
