@@ -99,6 +99,8 @@ enum Limits {
   static let aggregateDelayUs: Int64 = 180_000_000
   /// A sample that is committed so shortly before a pass reaches its minute may be one that the pass does not see yet.
   static let aggregateSlackUs: Int64 = 120_000_000
+  /// Files of one page of marks: with paths of 4 KiB they still fit one frame of the wire and the queue of one call (1 MiB).
+  static let marksPerPage = 128
   /// Of one host: certificates that were never used, or that a newer one has replaced.
   static let spareCertificatesMax = 16
 }
