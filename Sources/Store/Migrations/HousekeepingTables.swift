@@ -29,7 +29,7 @@ enum HousekeepingTables {
       if exists (select from signalbox.chunks(table_name) c where (c.first is null or c.first <= begins) and c.until > begins) then
         return false;
       end if;
-      perform pg_advisory_xact_lock(hashtext('signalbox.ensure_partition'));
+      perform from signalbox.locks where name = '\(StoreLock.partitions.rawValue)' for update;
       if exists (select from signalbox.chunks(table_name) c where (c.first is null or c.first <= begins) and c.until > begins) then
         return false;
       end if;
