@@ -64,6 +64,7 @@ package struct CollectorMetrics: Sendable {
   package let batchesOutOfOrder = Counter()
   package let rowsDeadLettered = Counter()
   package let othersDeadLettered = Counter()
+  package let rowsOverQuota = Counter()
   package let commits = Counter()
   package let commitFailures = Counter()
   package let commitDuration = Histogram()
@@ -123,6 +124,10 @@ package struct CollectorMetrics: Sendable {
         "signalbox_store_set_aside_total",
         "Incidents, rule states, deliveries and other things that are no rows, set aside in dead_letters.",
         othersDeadLettered.value
+      ),
+      (
+        "signalbox_writer_rows_over_quota_total", "Rows beyond the quota of their host, not stored.",
+        rowsOverQuota.value
       ),
       ("signalbox_writer_commits_total", "Group commits.", commits.value),
       (

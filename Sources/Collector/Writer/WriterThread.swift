@@ -56,6 +56,8 @@ final class WriterThread: Sendable {
     let health: ThreadHealth
     var groups = GroupCommit<SessionID>()
     var store: Store?
+    /// Of the writer's hosts, whatever becomes of the connection.
+    var quotas = HostQuotas()
     var random = SystemRandomNumberGenerator()
     var isStopping = false
     var stopDeadlineNs = Int64.max
@@ -111,6 +113,8 @@ final class WriterThread: Sendable {
         let outcomes = try store.commit(group.batches)
         thread.metrics.databaseUp.set(1)
         health.succeeded()
+        thread.metrics.rowsOverQuota.add(store.quotas.refusedTotal - quotas.refusedTotal)
+        quotas = store.quotas
         let setAside = store.takeSetAside()
         thread.metrics.note(setAside, thread.logger)
         count(
@@ -124,15 +128,16 @@ final class WriterThread: Sendable {
 
     private mutating func openStore() throws(StoreError) -> Store {
       if let store { return store }
-      let opened = try Store.open(thread.database)
+      let opened = try Store.open(thread.database, options: Store.commitOptions)
+      opened.quotas = quotas
       store = opened
       return opened
     }
 
     private mutating func failed(_ error: StoreError, _ group: GroupCommit<SessionID>.Group) {
       thread.metrics.commitFailures.add()
-      // It does answer where it has refused something.
-      if error.isConnectionLost || error.isRetryable { thread.metrics.databaseUp.set(0) }
+      // A database that has refused something, or lets somebody else hold a lock, is there.
+      if !error.isLockTimeout, error.isConnectionLost || error.isRetryable { thread.metrics.databaseUp.set(0) }
       health.failed("\(error)", nowNs: Clock.monotonicNs())
       thread.logger.warning(
         "commit failed",
@@ -142,8 +147,8 @@ final class WriterThread: Sendable {
         store?.close()
         store = nil
       }
-      groups.failed(
-        error.isConnectionLost ? .unknown : .transient, nowNs: Clock.monotonicNs(), random: &random)
+      let failure: CommitFailure = error.isConnectionLost ? .unknown : error.isLockTimeout ? .locked : .transient
+      groups.failed(failure, nowNs: Clock.monotonicNs(), random: &random)
     }
 
     /// - Parameter refusedRows: of the group's rows; they lie in `dead_letters` and are not committed.

@@ -57,9 +57,13 @@ extension Store {
     refusals.removeAll()
     self.care = care
     var freshRuns: [RunKey: Int32] = [:]
+    var overQuota: [QuotaRefusal] = []
+    quotas.begin(group.map(\.hostNumber))
     let outcomes = try asking { () throws(PostgresError) in
       try connection.transaction { () throws(PostgresError) -> [CommitOutcome] in
-        var plan = GroupPlan(group, marks: try marks(of: group))
+        var marks = try marks(of: group)
+        noteRefusedFiles(group, &marks)
+        var plan = GroupPlan(group, marks: marks)
         if plan.isEmpty { return plan.outcomes }
         let files = try fileNumbers(group, &plan)
         if let reason {
@@ -67,10 +71,11 @@ extension Store {
         } else {
           freshRuns = try runNumbers(of: group, plan)
           let numbers = freshRuns.merging(runNumbers) { first, _ in first }
-          let episodes = rows.append(group, plan, files: files, runs: numbers, oldestUs: oldestUs)
-          let hosts = freshRuns.map { ($0.value, $0.key.host) }
-          try mergeEpisodes(episodes, hostOfRun: Dictionary(hosts) { first, _ in first })
-          try send(care, group)
+          let training = rows.append(
+            group, plan, files: files, runs: numbers, oldestUs: oldestUs, quotas: &quotas)
+          try mergeEpisodes(training, group)
+          overQuota = try storeRefusals(group)
+          try send(care, group, plan)
         }
         try moveMarks(group, plan, files)
         try storeRefusals(receivedUs: (group.map(\.receivedNs).max() ?? 0) / 1000)
@@ -78,6 +83,7 @@ extension Store {
       }
     }
     tell(refusals)
+    quotas.commit(overQuota)
     if runNumbers.count + freshRuns.count > Limits.cacheMax { runNumbers.removeAll() }
     runNumbers.merge(freshRuns) { $1 }
     return outcomes
@@ -88,7 +94,7 @@ extension Store {
     Arrival(host: staged.hostNumber, receivedNs: staged.receivedNs, oldestUs: oldestUs)
   }
 
-  private func send(_ care: CommitCare, _ group: [StagedBatch]) throws(PostgresError) {
+  private func send(_ care: CommitCare, _ group: [StagedBatch], _ plan: GroupPlan) throws(PostgresError) {
     if care == .isolating {
       try sendIsolating()
     } else {
@@ -98,7 +104,7 @@ extension Store {
     }
     try storeCounts()
     try storeSuspects(group)
-    try storeLateHours()
+    try storeLateHours(plan.marks.aggregatedUs)
   }
 }
 
@@ -125,33 +131,39 @@ enum CommitCare {
 }
 
 extension RowBuffers {
-  /// What the plan takes of a group, as rows.
+  /// What the plan takes of a group, as rows. Rows beyond a host's quota are left out, and so are those of a run or file that is.
   /// - Parameters:
   ///   - files, runs: their numbers in the database.
   ///   - oldestUs: how long before its arrival a row's own time is believed.
   /// - Returns: the group's own summaries of each episode, to be merged with what is stored.
   mutating func append(
     _ group: [StagedBatch], _ plan: borrowing GroupPlan, files: [Marks.FileOfHost: Int32], runs: [RunKey: Int32],
-    oldestUs: Int64
-  ) -> [EpisodeKey: EpisodeSummary] {
+    oldestUs: Int64, quotas: inout HostQuotas
+  ) -> TrainingCollector {
     var training = TrainingCollector(runs: runs)
     for part in plan.spooled {
       let staged = group[part.batch]
       let arrival = Arrival(host: staged.hostNumber, receivedNs: staged.receivedNs, oldestUs: oldestUs)
-      let records = staged.batch.spooled[part.index].records
+      var records = staged.batch.spooled[part.index].records
+      quotas[arrival.host].trim(&records, nowNs: staged.receivedNs)
       append(records, clippedTo: part.clippedTo, arrival)
-      training.add(records.steps, records.episodes, arrival, &self)
+      training.add(records.steps, records.episodes, arrival, &self, &quotas[arrival.host])
     }
     for part in plan.files {
       let staged = group[part.batch]
       let arrival = Arrival(host: staged.hostNumber, receivedNs: staged.receivedNs, oldestUs: oldestUs)
-      let delta = staged.batch.files[part.index]
-      let file = files[Marks.FileOfHost(host: staged.hostNumber, key: delta.file.key)] ?? 0
+      var delta = staged.batch.files[part.index]
+      guard let file = files[Marks.FileOfHost(host: staged.hostNumber, key: delta.file.key)] else {
+        quotas[arrival.host].refuse(delta.rowCount - 1, of: .files)
+        continue
+      }
+      quotas[arrival.host].trim(&delta.losses, .losses, nowNs: staged.receivedNs)
+      quotas[arrival.host].trim(&delta.steps, .steps, nowNs: staged.receivedNs)
       LogRows.append(delta.lines, file: file, arrival, to: &self)
       for loss in delta.losses { append(loss, arrival) }
-      training.add(delta.steps, delta.episodes, arrival, &self)
+      training.add(delta.steps, delta.episodes, arrival, &self, &quotas[arrival.host])
     }
-    return training.episodes
+    return training
   }
 
   /// - Parameter clippedTo: sequences that are committed already; a loss in the spool starts after them.
@@ -182,20 +194,28 @@ struct EpisodeKey: Hashable {
 /// Gathers a group's steps and episodes; ranges of one episode are merged in their order.
 struct TrainingCollector {
   let runs: [RunKey: Int32]
-  var episodes: [EpisodeKey: EpisodeSummary] = [:]
+  private(set) var episodes: [EpisodeKey: EpisodeSummary] = [:]
+  /// Whose each run of `episodes` is.
+  private(set) var hostOfRun: [Int32: Int32] = [:]
 
+  /// - Parameter quota: told of what belongs to a run that was refused.
   mutating func add(
-    _ steps: [TrainingStep], _ summaries: [EpisodeSummary], _ arrival: Arrival, _ rows: inout RowBuffers
+    _ steps: [TrainingStep], _ summaries: [EpisodeSummary], _ arrival: Arrival, _ rows: inout RowBuffers,
+    _ quota: inout HostQuota
   ) {
     var last: (name: String, number: Int32?)?
     for step in steps {
       // Steps of one run come together; one look-up for all.
       if last?.name != step.run { last = (step.run, number(arrival.host, step.run)) }
-      rows.append(step, run: last?.number ?? 0, arrival)
+      if let number = last?.number { rows.append(step, run: number, arrival) } else { quota.refuse(1, of: .runs) }
     }
     for var summary in summaries {
-      // A run that the database refused has no row that its episodes could belong to; its dead letter tells.
-      guard let run = number(arrival.host, summary.run) else { continue }
+      // A run beyond its host's quota, or one that the database refused, has no row that its episodes could belong to.
+      guard let run = number(arrival.host, summary.run) else {
+        quota.refuse(1, of: .runs)
+        continue
+      }
+      hostOfRun[run] = arrival.host
       let key = EpisodeKey(run: run, episode: summary.episode)
       summary.timeNs = arrival.stored(summary.timeNs / 1000, within: Limits.oldestTrainingUs) * 1000
       if summary.startedNs != 0 {
@@ -205,6 +225,7 @@ struct TrainingCollector {
     }
   }
 
+  /// nil: the run is beyond its host's quota, or refused by the database.
   private func number(_ host: Int32, _ run: String) -> Int32? { runs[RunKey(host: host, run: RunName.stored(run))] }
 }
 

@@ -111,8 +111,15 @@ package enum WholeBatchTarget {
     marks.epochs = [1: 1]
     var rows = RowBuffers()
     let plan = GroupPlan([staged], marks: marks)
-    let episodes = rows.append([staged], plan, files: [:], runs: [:], oldestUs: 90 * 86_400_000_000)
-    for (_, summary) in episodes {
+    var quotas = HostQuotas()
+    quotas.begin([1])
+    let names = batch.spooled.flatMap(\.records.runs).map(\.run) + batch.files.flatMap(\.runs).map(\.run)
+    let training = rows.append(
+      [staged], plan,
+      files: Dictionary(batch.files.map { (Marks.FileOfHost(host: 1, key: $0.file.key), 1) }) { first, _ in first },
+      runs: Dictionary(names.map { (RunKey(host: 1, run: RunName.stored($0)), 1) }) { first, _ in first },
+      oldestUs: 90 * 86_400_000_000, quotas: &quotas)
+    for (_, summary) in training.episodes {
       _ = summary.merged(with: summary).metrics
       rows.append(summary, run: 1)
     }
