@@ -3,13 +3,19 @@ internal import FleetModel
 /// Episodes with the figures that people ask for, by the same definitions as `EpisodeMetrics`; NULL where that has NaN.
 enum EpisodeView {
   static let sql =
-    view
+    view("create view", sharpe: "case when s.deviation <= 1e-8 then 0 else s.mean / s.deviation end")
     + EpisodeMetrics.definitions.map {
       "comment on column public.episodes.\($0.name) is '\($0.text)';\n"
     }.joined()
 
-  private static let view = """
-    create view public.episodes as
+  /// Migration 12: an episode without a portfolio has no Sharpe ratio. `greatest(0, NULL)` is 0, so the deviation of no returns was 0.
+  static let withoutPortfolio = view(
+    "create or replace view",
+    sharpe: "case when e.return_count = 0 then null when s.deviation <= 1e-8 then 0 else s.mean / s.deviation end")
+
+  private static func view(_ create: String, sharpe: String) -> String {
+    """
+    \(create) public.episodes as
       select h.name as host, r.run, e.episode,
         case e.state when 0 then 'running' when 1 then 'completed' when 2 then 'force_closed' end as status,
         e.started, e.updated,
@@ -19,7 +25,7 @@ enum EpisodeView {
         e.value_last - e.value_first as pnl,
         t.trades_closed, t.trades_won, t.trades_won::double precision / nullif(t.trades_closed, 0) as win_rate_ratio,
         case when e.value_count > 0 then e.drawdown_maximum_ratio end as max_drawdown_ratio,
-        case when s.deviation <= 1e-8 then 0 else s.mean / s.deviation end as sharpe_ratio,
+        \(sharpe) as sharpe_ratio,
         case when s.downside > 1e-8 then s.mean / s.downside end as sortino_ratio,
         case when e.value_first > 0 and e.drawdown_maximum_ratio > 0
           then (e.value_last / e.value_first - 1) / e.drawdown_maximum_ratio end as calmar_ratio
@@ -44,4 +50,5 @@ enum EpisodeView {
       ) t;
 
     """
+  }
 }

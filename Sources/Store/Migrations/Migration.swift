@@ -17,5 +17,8 @@ struct Migration {
     Migration(number: 4, name: "silences that come back, and turns that somebody takes over") { _ in
       RepetitionTables.sql
     },
+    Migration(number: 12, name: "episodes without a portfolio or a beginning, and details of runs that stay") { _ in
+      TrainingTables.details + EpisodeView.withoutPortfolio
+    },
   ]
 }
