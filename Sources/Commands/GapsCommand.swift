@@ -11,7 +11,9 @@ struct GapsCommand: ParsableCommand {
   @OptionGroup var output: OutputOptions
 
   func run() throws {
-    let answer = try database.reader().answer(
+    let reader = try database.reader()
+    try reader.requireHosts([host], output)
+    let answer = try reader.answer(
       FleetQueries.gaps(host: host, sinceNs: since?.ns),
       [
         .init("host", "HOST"), .init("file", "FILE"), .init("from", "FROM"), .init("to", "TO"),

@@ -49,6 +49,7 @@ struct LogsCommand: ParsableCommand {
 
   func run() throws {
     let reader = try database.reader()
+    try reader.requireHosts(host, output)
     do {
       var filter = filter()
       let began = Clock.wallNs()
@@ -66,6 +67,8 @@ struct LogsCommand: ParsableCommand {
       throw error.sqlState == "2201B" ? CommandFailure(.usage, "--regex: \(error.message)") : CommandFailure(error)
     }
   }
+
+  private var isStreaming: Bool { limit == nil && output.format != .table }
 
   private func filter() -> LogFilter {
     var filter = LogFilter()
@@ -91,19 +94,25 @@ struct LogsCommand: ParsableCommand {
   private func stream(_ reader: FleetReader, _ filter: LogFilter) throws -> Int {
     var count = 0
     var failure: (any Error)?
-    try reader.read(LogQueries.lines(filter), pageRows: output.format == .json ? .max : 5000) { table in
+    try reader.read(LogQueries.lines(filter), pageRows: 5000) { table in
       do { try write(table, withHead: count == 0) } catch { failure = error }
       count += table.rows.count
       return failure == nil
     }
     if let failure { throw failure }
-    if count == 0, output.format == .json { try StandardStream.output.write("[]\n") }
+    if output.format == .json { try StandardStream.output.write(count == 0 ? "[]\n" : "\n]\n") }
     return count
   }
 
   private func write(_ table: ReadTable, withHead: Bool) throws {
     if output.format == .table { return try StandardStream.output.write(Self.lines(table)) }
-    let text = Renderer(format: output.format, nowNs: 0).text(Answer(table, Self.shown).without("flags"))
+    let answer = Answer(table, Self.shown).without("flags")
+    if output.format == .json, isStreaming {
+      // One array over all pages: each gives its elements, the last the bracket.
+      let elements = Renderer(format: .json, nowNs: 0).bytes(answer).dropFirst(2).dropLast(3)
+      return try StandardStream.output.write(Array((withHead ? "[\n" : ",\n").utf8) + elements)
+    }
+    let text = Renderer(format: output.format, nowNs: 0).text(answer)
     let isCSVPage = output.format == .csv && !withHead
     try StandardStream.output.write(isCSVPage ? String(text.drop { $0 != "\n" }.dropFirst()) : text)
   }

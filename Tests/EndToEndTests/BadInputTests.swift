@@ -139,7 +139,9 @@ extension EndToEndTests {
       try fleet.startCollector()
       try fleet.join("doomed")
       try fleet.startAgent()
-      try fleet.eventually("a live host") { try fleet.json("fleet", "status").first?["state"] as? String == "live" }
+      try fleet.eventually("a live host") {
+        try fleet.json("fleet", "status", "--all").first?["state"] as? String == "live"
+      }
       let open = try metric(fleet, "signalbox_gateway_streams_open")
       #expect(open == 1)
       #expect(try fleet.signalbox("hosts", "revoke", "doomed").code == 0)
