@@ -93,11 +93,19 @@ extension Settings: @unsafe TreeMessage {
     revision = unsafe tree.pointee.revision
     probes = try unsafe Tree.messages(
       tree.pointee.probes, count: tree.pointee.n_probes, "Settings.probes", limit: Limits.probes)
-    let count = unsafe tree.pointee.n_follow
+    follow = try unsafe Settings.patterns(tree.pointee.follow, count: tree.pointee.n_follow, "Settings.follow")
+    exclude = try unsafe Settings.patterns(tree.pointee.exclude, count: tree.pointee.n_exclude, "Settings.exclude")
+  }
+
+  private static func patterns(
+    _ texts: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?, count: Int, _ field: StaticString
+  ) throws(SchemaError) -> [String] {
     guard count <= Limits.followPatterns else {
-      throw .tooMany(field: "Settings.follow", count: count, limit: Limits.followPatterns)
+      throw .tooMany(field: "\(field)", count: count, limit: Limits.followPatterns)
     }
-    guard let patterns = unsafe tree.pointee.follow else { return }
-    for index in 0..<count { follow.append(try unsafe Tree.text(patterns[index], "Settings.follow")) }
+    guard let texts = unsafe texts else { return [] }
+    var patterns: [String] = []
+    for index in 0..<count { patterns.append(try unsafe Tree.text(texts[index], field)) }
+    return patterns
   }
 }

@@ -17,8 +17,11 @@ struct Migration {
     Migration(number: 4, name: "silences that come back, and turns that somebody takes over") { _ in
       RepetitionTables.sql
     },
-    Migration(number: 12, name: "episodes without a portfolio or a beginning, and details of runs that stay") { _ in
-      TrainingTables.details + EpisodeView.withoutPortfolio
+    Migration(number: 9, name: "totals a run") { _ in RunTotalTables.sql },
+    Migration(number: 10, name: "bounded figures of an episode") { _ in EpisodeView.bounded },
+    Migration(number: 12, name: "episodes without a beginning, and details of runs that stay") { _ in
+      TrainingTables.details
     },
+    Migration(number: 14, name: "history of followed files, and what is not followed") { _ in FollowingTables.sql },
   ]
 }
