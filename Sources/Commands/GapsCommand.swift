@@ -39,7 +39,7 @@ struct QueryCommand: ParsableCommand {
 
   func run() throws {
     let url = try database.url()
-    let table: ReadTable
+    var table: ReadTable
     do {
       table = try FleetReader(asReaderOf: url, timeoutMs: timeout * 1000).readGuarded(sql)
     } catch let error as StoreError {
@@ -47,8 +47,23 @@ struct QueryCommand: ParsableCommand {
     } catch let error as PostgresError {
       throw failure(error)
     }
+    table.columns = Self.told(apart: table.columns)
     let columns = table.columns.map { Answer.Column($0, $0) }
     try output.print(Answer(table, columns), orSay: "no rows")
+  }
+
+  /// SQL gives two columns one name, of which a JSON object would keep one: `a`, `a_2`.
+  private static func told(apart names: [String]) -> [String] {
+    var seen: Set<String> = []
+    return names.map { name in
+      var unique = name
+      var number = 2
+      while !seen.insert(unique).inserted {
+        unique = "\(name)_\(number)"
+        number += 1
+      }
+      return unique
+    }
   }
 
   private func failure(_ error: PostgresError) -> CommandFailure {

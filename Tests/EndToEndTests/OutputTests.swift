@@ -78,6 +78,12 @@ extension EndToEndTests {
       #expect((incident["deliveries"] as? [[String: Any]])?.first?["receiver"] as? String == "duty")
     }
 
+    @Test func twoColumnsOfOneNameAreBothThere() throws {
+      let rows =
+        try Self.json(run(["query", "select 1 as a, 2 as a, 3 as a_2", "--format", "json"]).output) as? [[String: Any]]
+      #expect(rows?.first?.values.compactMap { $0 as? Int }.sorted() == [1, 2, 3])
+    }
+
     @Test func anIncidentIsAPageAndNoLine() throws {
       let text = try run(["incidents", "show", "1"]).output
       let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
