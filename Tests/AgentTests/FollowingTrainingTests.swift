@@ -247,6 +247,27 @@ import Testing
 
   // MARK: Ends
 
+  @Test(
+    "a run whose file the next one writes over has ended, also where that must be told twice", arguments: [false, true])
+  func writtenOver(isToldTwice: Bool) throws {
+    let harness = try FollowingHarness(["*.csv"])
+    try harness.append("training_log.csv", "episode,step,reward\n1,1,0.5\n1,2,0.5\n")
+    harness.run(seconds: 5)
+    try harness.overwrite("training_log.csv", "episode,step,reward\n7,1,0.25\n")
+    if isToldTwice {
+      harness.look()
+      harness.take(1)
+      harness.reconnect(committing: 0)
+    }
+    harness.run(seconds: 10)
+    let runs = harness.collector.runs
+    let first = try #require(runs.first?.run)
+    #expect(runs.last { $0.run == first }?.state == .completed)
+    #expect(runs.last { $0.run != first }?.state == .running)
+    #expect(harness.collector.steps.map(\.reward) == [0.5, 0.5, 0.25])
+    #expect(harness.collector.violations.isEmpty)
+  }
+
   @Test("the last episode ends when its program has closed the file and writes no more")
   func closedFile() throws {
     let harness = try FollowingHarness(["*.csv"])

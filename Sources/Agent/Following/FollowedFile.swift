@@ -50,6 +50,8 @@ final class FollowedFile {
   var detachedNs: Int64 = 0
   var usedNs: Int64 = 0
   var reader: (any FormatReader)?
+  /// Of a generation that was written over: says what follows from its end, also where that must be told again.
+  var ending: (any FormatReader)?
   /// Its format is known: from its mark, or from its first line.
   var isFormatKnown = false
   /// The file that had this name before; a record may go on from there.

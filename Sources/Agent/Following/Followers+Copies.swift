@@ -13,6 +13,7 @@ extension Followers {
     old.isKnownCentrally = file.isKnownCentrally
     old.isFormatKnown = file.isFormatKnown
     old.skipped = file.skipped
+    old.ending = file.reader
     old.detachedNs = nowNs
     old.size = max(before.size, file.offset)
     let lost = max(before.size, file.offset) + before.growth
@@ -145,6 +146,7 @@ extension Followers {
     if byNode[file.node] === file { byNode[file.node] = nil }
     file.handle = handle
     file.phase = .following
+    file.ending = nil
     file.identity.device = status.device
     file.identity.inode = status.inode
     file.identity.birthNs = status.birthNs
