@@ -68,14 +68,23 @@ struct HostsCommand: ParsableCommand {
       if host.rows.isEmpty { return try output.print(host, orSay: nothing) }
       if processes { return try output.print(running(reader), orSay: "no training process runs on '\(name)'") }
       if output.format != .table {
-        let whole = try host.with("processes") { _ in try running(reader) }.with("files") { _ in try files(reader) }
-        return try output.print(whole)
+        let whole = try host.with("quotas") { _ in try quotas(reader) }.with("processes") { _ in try running(reader) }
+        return try output.print(whole.with("files") { _ in try files(reader) })
       }
       try output.print(host)
-      for part in try [running(reader), files(reader)] where !part.rows.isEmpty {
+      for part in try [quotas(reader), running(reader), files(reader)] where !part.rows.isEmpty {
         try StandardStream.output.write("\n")
         try output.print(part)
       }
+    }
+
+    private func quotas(_ reader: FleetReader) throws -> Answer {
+      try reader.answer(
+        FleetQueries.quotas(host: name),
+        [
+          .init("kind", "BEYOND ITS QUOTA"), .init("rows_refused", "REFUSED"), .init("first", "FIRST", .age),
+          .init("last", "LAST", .age),
+        ])
     }
 
     private func running(_ reader: FleetReader) throws -> Answer {

@@ -24,6 +24,7 @@ struct Migration {
     Migration(number: 12, name: "episodes without a beginning, and details of runs that stay") { _ in
       TrainingTables.details
     },
+    Migration(number: 13, name: "housekeeping that keeps no one waiting", sql: HousekeepingTables.sql),
     Migration(number: 14, name: "history of followed files, and what is not followed") { _ in FollowingTables.sql },
   ]
 }
