@@ -15,7 +15,7 @@ extension IncidentChange {
       hostNumber: isOfHost ? host?.number : nil, hostName: isOfHost ? host?.name ?? "" : "", entity: entity,
       eventNs: transition.timeNs, detectedNs: transition.arrivedNs)
     title = rule.title
-    isObserved = rule.observe
+    isObserved = rule.observe || transition.isHistory
     mutes = rule.mutes
     guard transition.kind == .opened else { return }
     let name = host?.name ?? "the fleet"

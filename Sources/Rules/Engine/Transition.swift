@@ -46,4 +46,6 @@ package struct Transition: Sendable, Equatable {
   /// When the fact came in, the collector's clock.
   package var arrivedNs: Int64
   package var evidence: [Evidence]
+  /// Older than the first start of the host's agent: it is recorded as over, and pages nobody.
+  package var isHistory = false
 }
