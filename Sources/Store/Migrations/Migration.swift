@@ -17,6 +17,7 @@ struct Migration {
     Migration(number: 4, name: "silences that come back, and turns that somebody takes over") { _ in
       RepetitionTables.sql
     },
+    Migration(number: 6, name: "incidents that people have ended") { _ in RuleTables.endedByHand },
     Migration(number: 14, name: "history of followed files, and what is not followed") { _ in FollowingTables.sql },
   ]
 }
