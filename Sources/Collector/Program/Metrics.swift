@@ -72,6 +72,10 @@ package struct CollectorMetrics: Sendable {
   package let certificatesIssued = Counter()
   package let joinsRefused = Counter()
   package let rulesLoaded = Gauge()
+  package let rulesRefused = Gauge()
+  package let ruleHistoryOmitted = Gauge()
+  package let configurationReloadFailures = Counter()
+  package let configurationLoaded = Gauge()
   package let ruleHosts = Gauge()
   package let ruleLease = Gauge()
   package let ruleTransitions = Counter()
@@ -119,6 +123,10 @@ package struct CollectorMetrics: Sendable {
       ("signalbox_housekeeping_failures_total", "Housekeeping runs that failed.", housekeepingFailures.value),
       ("signalbox_enrolment_certificates_issued_total", "Certificates issued.", certificatesIssued.value),
       ("signalbox_enrolment_joins_refused_total", "Joins refused.", joinsRefused.value),
+      (
+        "signalbox_configuration_reload_failures_total", "Reloads that were refused: the old configuration stays.",
+        configurationReloadFailures.value
+      ),
       ("signalbox_rules_findings_total", "Conditions that began or ceased to hold.", ruleTransitions.value),
       ("signalbox_paging_incidents_opened_total", "Incidents opened by this collector.", incidentsOpened.value),
       ("signalbox_paging_messages_delivered_total", "Messages that a receiver took.", pagesDelivered.value),
@@ -141,6 +149,15 @@ package struct CollectorMetrics: Sendable {
       ("signalbox_writer_batches_staged", "Batches waiting for a commit.", batchesStaged.value),
       ("signalbox_database_up", "1 while the last statement succeeded.", databaseUp.value),
       ("signalbox_rules_loaded", "Rules that run.", rulesLoaded.value),
+      ("signalbox_rules_refused", "Mistakes in rule files: what is wrong is left out.", rulesRefused.value),
+      (
+        "signalbox_rules_history_omitted", "Findings in what files held before their agent, beyond those recorded.",
+        ruleHistoryOmitted.value
+      ),
+      (
+        "signalbox_configuration_last_reload_success_timestamp_seconds", "When the configuration was last taken.",
+        configurationLoaded.value
+      ),
       ("signalbox_rules_hosts", "Hosts that the rules know.", ruleHosts.value),
       ("signalbox_rules_lease", "1 on the collector that judges the fleet and the silence of hosts.", ruleLease.value),
       ("signalbox_paging_changes_held", "Changes of incidents that wait for the database.", pagesHeld.value),

@@ -10,17 +10,20 @@ final class StatusServer {
   private let listener: Descriptor
   private let metrics: () -> String
   private let problem: () -> String?
+  private let detail: () -> String
   private var connections: [Int32: StatusConnection] = [:]
   let address: SocketAddress
 
   init(
-    loop: EventLoop, address: SocketAddress, metrics: @escaping () -> String, problem: @escaping () -> String?
+    loop: EventLoop, address: SocketAddress, metrics: @escaping () -> String, problem: @escaping () -> String?,
+    detail: @escaping () -> String
   ) throws(LoopError) {
     self.loop = loop
     listener = try Socket.listen(address, backlog: 32)
     self.address = try Socket.localAddress(listener)
     self.metrics = metrics
     self.problem = problem
+    self.detail = detail
     try loop.watch(listener.raw, .read) { [unowned self] _ in accept() }
   }
 
@@ -44,7 +47,8 @@ final class StatusServer {
     else {
       return close(raw)
     }
-    if let response = StatusPage.response(to: connection.request, metrics: metrics, problem: problem) {
+    let request = connection.request
+    if let response = StatusPage.response(to: request, metrics: metrics, problem: problem, detail: detail) {
       // It fits the socket's buffer; what does not is cut with the connection.
       _ = try? connection.socket.descriptor.writeSome(response.span)
       Socket.shutdownWriting(connection.socket.descriptor)
