@@ -67,10 +67,14 @@ package struct CollectorMetrics: Sendable {
   package let commitDuration = Histogram()
   package let batchesStaged = Gauge()
   package let databaseUp = Gauge()
+  package let commitsWithoutStandby = Gauge()
   package let housekeepingRuns = Counter()
   package let housekeepingFailures = Counter()
   package let certificatesIssued = Counter()
   package let joinsRefused = Counter()
+  package let enrolmentsDeferred = Counter()
+  package let hellosReplaced = Counter()
+  package let anonymousRefused = Counter()
   package let rulesLoaded = Gauge()
   package let rulesRefused = Gauge()
   package let ruleHistoryOmitted = Gauge()
@@ -127,6 +131,19 @@ package struct CollectorMetrics: Sendable {
         "signalbox_configuration_reload_failures_total", "Reloads that were refused: the old configuration stays.",
         configurationReloadFailures.value
       ),
+      (
+        "signalbox_enrolment_requests_deferred_total", "Joins and renewals beyond a rate limit, to be tried again.",
+        enrolmentsDeferred.value
+      ),
+      (
+        "signalbox_gateway_hellos_replaced_total",
+        "Hellos that a newer one of the same host replaced before their turn.",
+        hellosReplaced.value
+      ),
+      (
+        "signalbox_gateway_anonymous_refused_total", "Connections without a certificate beyond their limits.",
+        anonymousRefused.value
+      ),
       ("signalbox_rules_findings_total", "Conditions that began or ceased to hold.", ruleTransitions.value),
       ("signalbox_paging_incidents_opened_total", "Incidents opened by this collector.", incidentsOpened.value),
       ("signalbox_paging_messages_delivered_total", "Messages that a receiver took.", pagesDelivered.value),
@@ -148,6 +165,10 @@ package struct CollectorMetrics: Sendable {
       ("signalbox_gateway_streams_open", "Report streams open.", streamsOpen.value),
       ("signalbox_writer_batches_staged", "Batches waiting for a commit.", batchesStaged.value),
       ("signalbox_database_up", "1 while the last statement succeeded.", databaseUp.value),
+      (
+        "signalbox_database_commits_without_standby", "Commits that wait for a synchronous standby for 5 s or more.",
+        commitsWithoutStandby.value
+      ),
       ("signalbox_rules_loaded", "Rules that run.", rulesLoaded.value),
       ("signalbox_rules_refused", "Mistakes in rule files: what is wrong is left out.", rulesRefused.value),
       (
