@@ -36,6 +36,7 @@ struct CompiledNode {
   var limit = 0.0
   var apartNs: Int64 = 0
   var missingNs: Int64 = 0
+  var goesOnNs: Int64 = 0
   var isApartByBoot = false
   var isAmong = false
   var isShare = false

@@ -48,6 +48,8 @@ extension Evidence {
   var text: String {
     switch self {
     case .value(let metric, let value): "\(metric) = \(Self.number(value))"
+    case .forecast(let metric, let value, let inNs):
+      "\(metric) reaches its limit in \(TimeSpan.text(inNs)) if it goes on like this; it is \(Self.number(value)) now"
     case .line(let file, let text): "\(file): \(text)"
     case .event(let subject, let text): subject.isEmpty ? text : text.isEmpty ? subject : "\(subject): \(text)"
     case .note(let text): text

@@ -182,7 +182,8 @@ extension RuleEngine {
         fill(samples[index])
         process(.process, &host, entity, timeNs, isOneOfMany: true)
       }
-      if samples[index].hasExited, let entity = host.entity(.process, name) {
+      // A zombie has ended: only its parent has not asked how.
+      if samples[index].hasExited || samples[index].state == "Z", let entity = host.entity(.process, name) {
         host.entities[entity].set(.ended, true)
         host.processEndNs = max(host.processEndNs, timeNs)
       }

@@ -25,6 +25,8 @@ extension RuleEngine {
   static let averageSub = 72
   /// Ratio: the last of either number.
   static let ratioSub = 73
+  /// When a line that may be taken back was written, and in which file.
+  static let lineSub = 74
   /// Counts of what comes true, and of the lines or the time of which others are a share.
   static let secondCountSub = 96
 
@@ -72,6 +74,7 @@ extension RuleEngine {
     looks &+= 1
     let key = SlotTable.key(rule.place, Self.openNode, entity)
     let wasOpen = host.slots.isActive(rule.place) && host.slots[key] != nil
+    if !forecasts.isEmpty { forecasts = [:] }
     let judgement = Judgement(entity: entity, timeNs: timeNs, ignoresHolds: wasOpen)
     let truth = truth(rule.root, rule, &host, judgement)
     guard wasOpen else {
@@ -177,9 +180,7 @@ extension RuleEngine {
     var evidence: [Evidence] = []
     if case .opened = kind {
       if let occasion { evidence.append(occasion) }
-      for (node, name) in rule.names.sorted(by: { $0.key < $1.key }) {
-        if let value = evidenceValue(rule, node, host, entity) { evidence.append(.value(metric: name, value: value)) }
-      }
+      evidence += values(of: rule, host, entity)
     }
     let about =
       rule.rule.scope == .fleet ? RuleEntity(kind: .fleet, name: "") : RuleEntity(kind: thing.kind, name: thing.name)
@@ -187,6 +188,25 @@ extension RuleEngine {
       Transition(
         kind: kind, rule: rule.rule.id, host: host.id, entity: about, timeNs: timeNs, arrivedNs: arrivedNs,
         evidence: evidence))
+  }
+
+  /// The figures that a rule asks for: first those that hold.
+  private func values(of rule: CompiledRule, _ host: borrowing HostState, _ entity: Int) -> [Evidence] {
+    var (holding, others) = ([Evidence](), [Evidence]())
+    for (place, name) in rule.names.sorted(by: { $0.key < $1.key }) {
+      guard let value = evidenceValue(rule, place, host, entity) else { continue }
+      let node = rule.nodes[place]
+      if node.measure == .forecast {
+        // The value alone would say that nothing is wrong.
+        guard let inNs = forecasts[place] else { continue }
+        holding.append(.forecast(metric: name, value: value, inNs: inNs))
+      } else if node.isOfValue, node.comparison.holds(value) == false {
+        others.append(.value(metric: name, value: value))
+      } else {
+        holding.append(.value(metric: name, value: value))
+      }
+    }
+    return holding + others
   }
 
   private func evidenceValue(_ rule: CompiledRule, _ node: Int, _ host: borrowing HostState, _ entity: Int) -> Double? {

@@ -132,7 +132,35 @@ extension RuleEngine {
         occurred(
           condition.rule, condition.node, &host, entity, atNs: timeNs, foundNs,
           .line(file: path, text: Self.text(bytes, range)))
+        if node(of: condition).goesOnNs > 0 {
+          let key = SlotTable.key(condition.rule.place, condition.node, counted(by: condition, entity), Self.lineSub)
+          host.slots.set(key, timeNs, Int64(bitPattern: Self.mark(of: path)))
+        }
       }
+    }
+    takeBack(lines, path, &host, entity)
+  }
+
+  private func node(of condition: LineCondition) -> CompiledNode { condition.rule.nodes[condition.node] }
+
+  private func counted(by condition: LineCondition, _ entity: Int) -> Int {
+    node(of: condition).kind == .host ? 0 : entity
+  }
+
+  private static func mark(of path: String) -> UInt64 { ContentHash.of(Array(path.utf8).span) }
+
+  /// A traceback after which its program logs on was handled: it says nothing of another process's end.
+  private func takeBack(_ lines: borrowing LogLines, _ path: String, _ host: inout HostState, _ entity: Int) {
+    for (rule, node) in goingOn where host.slots.isActive(rule.place) {
+      let compiled = rule.nodes[node]
+      let place = compiled.kind == .host ? 0 : entity
+      let key = SlotTable.key(rule.place, node, place, Self.lineSub)
+      guard let line = host.slots[key], line.b == Int64(bitPattern: Self.mark(of: path)),
+        let last = lines.levels.lastIndex(where: { $0 == Level.info.rawValue || $0 == Level.debug.rawValue }),
+        Int64(nsOfUs: lines.timesUs[last]) &- line.a >= compiled.goesOnNs
+      else { continue }
+      host.slots[key] = nil
+      host.slots[SlotTable.key(rule.place, node, place, Self.untilSub)] = nil
     }
   }
 

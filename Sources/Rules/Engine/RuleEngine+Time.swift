@@ -104,6 +104,7 @@ extension RuleEngine {
         let sub = SlotTable.sub(slot.key)
         if sub == Self.untilSub { return slot.a <= nowNs }
         if sub == Self.openedSub { return false }
+        if sub == Self.lineSub { return host.slots[slot.key - UInt64(Self.lineSub - Self.untilSub)] == nil }
         if nowNs - host.lateNs <= RuleLimits.lateQuietNs { return false }
         let windowNs = sub >= Self.secondCountSub && compiled.perNs > 0 ? compiled.perNs : compiled.windowNs
         return slot.a + windowNs + host.offsetNs < nowNs

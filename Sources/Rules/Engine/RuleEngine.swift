@@ -28,6 +28,8 @@ package final class RuleEngine {
   var episodeRules: [EpisodeReader] = []
   var probeRules: [ProbeReader] = []
   var intervalRules: [(rule: CompiledRule, node: Int)] = []
+  /// Lines that are taken back where their file goes on.
+  var goingOn: [(rule: CompiledRule, node: Int)] = []
   var timedRules: [CompiledRule] = []
   var fleetRules: [CompiledRule] = []
   var needsProgress = false
@@ -44,6 +46,8 @@ package final class RuleEngine {
   var isFirstSample = false
   /// While the samples of many things of one kind are read: rules about something else than such a thing, to be judged once after them.
   var deferred: [Int] = []
+  /// When a forecast of the rule at hand comes true, by condition: ns from now.
+  var forecasts: [Int: Int64] = [:]
   /// What is said if the fact at hand opens something.
   var occasion: Evidence?
   var transitions: [Transition] = []
@@ -197,6 +201,7 @@ package final class RuleEngine {
     needsEpisodes =
       !readers[Int(MetricFamily.episode.rawValue)].isEmpty || needsProgress
       || rules.contains { $0.nodes.contains { $0.phase == .episode } }
+    goingOn = rules.flatMap { rule in rule.nodes.indices.filter { rule.nodes[$0].goesOnNs > 0 }.map { (rule, $0) } }
     intervalRules = rules.flatMap { rule in
       rule.nodes.indices.filter { rule.nodes[$0].operation == .stale && rule.nodes[$0].amount > 0 }.map { (rule, $0) }
     }
