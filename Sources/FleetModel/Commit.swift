@@ -88,6 +88,8 @@ package struct SavedRuleState: Sendable, Equatable {
   /// Of the host's stream when it was kept: a later one's is not replaced.
   package var epoch: UInt64
   package var bytes: [UInt8]
+  /// Incidents that a person has ended since it was kept: in the state they are still open.
+  package var ended: [EndedIncident] = []
 
   package init(hostNumber: Int32, epoch: UInt64, bytes: [UInt8]) {
     self.hostNumber = hostNumber
@@ -114,5 +116,25 @@ package struct KnownHost: Sendable, Equatable {
     labels = ["host": name]
     epoch = 0
     lastSeenNs = 0
+  }
+}
+
+/// An incident that a person has ended. Whether its cause has gone only the next facts say.
+package struct EndedIncident: Sendable, Hashable {
+  package var number: Int64
+  package var rule: String
+  /// nil where it is about the whole fleet, or about a job of several hosts.
+  package var hostNumber: Int32?
+  /// As `IncidentChange.entity`.
+  package var entity: String
+  /// Host's time of the last change before its end, µs since 1970: what opened later is not meant.
+  package var lastEventUs: Int64
+
+  package init(number: Int64, rule: String, hostNumber: Int32?, entity: String, lastEventUs: Int64) {
+    self.number = number
+    self.rule = rule
+    self.hostNumber = hostNumber
+    self.entity = entity
+    self.lastEventUs = lastEventUs
   }
 }

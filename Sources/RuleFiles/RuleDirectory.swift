@@ -4,17 +4,42 @@ package import Rules
 
 /// Rule files and their cases on disk.
 package enum RuleDirectory {
-  /// Where the rules that come with Signalbox lie: beside the installed programs, or in the tree that they were built in.
+  /// Where the rules that come with Signalbox lie: the first of `shippedPlaces` that is there.
   ///
   /// - Returns: nil where they are nowhere.
-  package static func shipped() -> String? {
-    let own = (try? HostFiles.readLink("/proc/self/exe")) ?? ""
-    let beside = HostFiles.directory(of: own)
-    let places = [
-      beside + "/../share/signalbox/rules", "/usr/share/signalbox/rules", beside + "/../../../deploy/rules",
-    ]
-    return places.first { (try? FileStatus.of(path: $0)) != nil }
+  package static func shipped() -> String? { shipped(among: shippedPlaces) }
+
+  /// - Returns: the first directory that holds a rule file.
+  package static func shipped(among places: [String]) -> String? {
+    places.first { place in
+      (try? HostFiles.list(place))?.contains { $0.hasSuffix(".yaml") || $0.hasSuffix(".yml") } ?? false
+    }
   }
+
+  /// Where they may lie, most wanted first: what `SIGNALBOX_RULES` names and nothing else, beside the installed programs, in the tree
+  /// that they were built in, where the package puts them.
+  package static var shippedPlaces: [String] {
+    let own = (try? HostFiles.readLink("/proc/self/exe")) ?? ""
+    return places(executable: own, named: Machine.environment("SIGNALBOX_RULES"))
+  }
+
+  /// - Parameters:
+  ///   - executable: path of the program; builds lie in `.build/debug`, which is a link to a directory named after the machine.
+  ///   - named: the value of `SIGNALBOX_RULES`.
+  package static func places(executable: String, named: String?) -> [String] {
+    if let named, !named.isEmpty { return [named] }
+    var places: [String] = []
+    var directory = HostFiles.directory(of: executable)
+    places.append(HostFiles.directory(of: directory) + "/share/signalbox/rules")
+    for _ in 0..<treeLevels where directory.utf8.count > 1 {
+      directory = HostFiles.directory(of: directory)
+      places.append(directory + "/deploy/rules")
+    }
+    return places + ["/usr/local/share/signalbox/rules", "/usr/share/signalbox/rules"]
+  }
+
+  /// From `.build/x86_64-unknown-linux-gnu/debug` to the tree, and one more.
+  private static let treeLevels = 4
 
   /// Reads rules from files, directories (their `*.yaml`, not those of directories below) and patterns of file names, such
   /// as `rules/*.yaml`.

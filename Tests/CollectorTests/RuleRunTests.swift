@@ -59,6 +59,7 @@ import Testing
         host: RuleRunTests.id, hostNumber: 7, epoch: epoch, spool: SpoolID(high: 1, low: 1),
         receivedNs: batch.wallNs, batch: batch)
       run.take(.batch(staged, session, bytes: 0))
+      run.judgeRound()
     }
 
     /// What was handed on to be written, oldest first.
@@ -111,5 +112,62 @@ import Testing
     collector.begin(epoch: 6, before)
     collector.observe("it GOES ON", from: 19, epoch: 6)
     #expect(collector.records().flatMap(\.changes).map(\.kind) == [.cleared])
+  }
+
+  /// A person ends what the engine takes for open: the next line opens another incident.
+  @Test func anEndByHandArmsTheRuleAgain() throws {
+    let collector = try OneCollector()
+    collector.begin(epoch: 5, nil)
+    collector.observe("STOPPED", from: 0, epoch: 5)
+    let opened = try #require(collector.records().last)
+    collector.observe("STOPPED", from: 8, epoch: 5)
+    #expect(collector.records().flatMap(\.changes).isEmpty)
+    let change = try #require(opened.changes.first)
+    let end = EndedIncident(
+      number: 1, rule: change.rule, hostNumber: 7, entity: change.entity, lastEventUs: change.eventNs / 1000)
+    collector.run.take(.endedByHand([end]))
+    collector.observe("STOPPED", from: 16, epoch: 5)
+    #expect(collector.records().flatMap(\.changes).map(\.kind) == [.opened])
+
+    // The same where the end came while nobody had the host: with its state.
+    var saved = try #require(opened.states.first)
+    saved.ended = [end]
+    let other = try OneCollector()
+    other.begin(epoch: 6, saved)
+    other.observe("STOPPED", from: 24, epoch: 6)
+    #expect(other.records().flatMap(\.changes).map(\.kind) == [.opened])
+  }
+
+  /// 33 batches of 1 000 mounts each wait for their own turn; a host with one line is judged in the first round.
+  @Test func aHostThatFloodsHoldsNobodyUp() throws {
+    let collector = try OneCollector()
+    collector.begin(epoch: 5, nil)
+    let flooding = SessionID(gateway: 0, number: 2)
+    var host = KnownHost(id: HostID(high: 9, low: 9), number: 9, name: "flood")
+    host.epoch = 1
+    collector.run.take(.began(RuleSession(id: flooding, host: host, saved: nil, address: "127.0.0.2")))
+    for number in 0..<UInt64(33) {
+      var records = Records()
+      for mount in 0..<1000 {
+        var disk = DiskSample()
+        (disk.timeNs, disk.mountPoint) = (Self.nowNs + Int64(number), "/\(mount)")
+        records.disks.append(disk)
+      }
+      var batch = Batch()
+      batch.spooled = [
+        SpooledRecords(lane: .live, firstSequence: number + 1, lastSequence: number + 1, records: records)
+      ]
+      let staged = StagedBatch(
+        host: host.id, hostNumber: 9, epoch: 1, spool: SpoolID(high: 2, low: 2), receivedNs: Self.nowNs, batch: batch)
+      collector.run.take(.batch(staged, flooding, bytes: 0))
+    }
+    collector.observe("STOPPED", from: 0, epoch: 5)
+    #expect(collector.records().flatMap(\.changes).map(\.kind) == [.opened])
+    #expect(collector.run.turns.count > 20)
+    // A stream that is over leaves nothing behind.
+    host.epoch = 2
+    let next = RuleSession(id: SessionID(gateway: 0, number: 3), host: host, saved: nil, address: "127.0.0.2")
+    collector.run.take(.began(next))
+    #expect(collector.run.turns.isEmpty)
   }
 }

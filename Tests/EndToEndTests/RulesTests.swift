@@ -167,6 +167,7 @@ extension EndToEndTests {
       try fleet.eventually("the mistake is told") {
         fleet.collector?.errors.contains("did you mean 'log'") == true
       }
+      #expect(try fleet.metric("signalbox_rules_refused") == 1)
       try fleet.write("b.log", Array("BOOM\n".utf8))
       try fleet.eventually("the old rules still run") { try fleet.json("incidents", "list").count == 2 }
 
@@ -179,6 +180,65 @@ extension EndToEndTests {
       try fleet.eventually("the new rule runs") {
         try fleet.value("select count(*) from incidents where rule = 'SITE-02' and state = 'open'") == 1
       }
+    }
+
+    /// Against a mistake in one rule the others stand, at the start and at a reload.
+    @Test func aBadRuleIsLeftOutAndTheOthersRun() throws {
+      let bad = "- { id: SITE-09, title: Bad, severity: P1, when: { logg: { text: FOO } } }\n"
+      let (fleet, receiver) = try Self.fleet("bad-rule", rules: bad + Self.boom)
+      defer {
+        fleet.tearDown()
+        receiver.stop()
+      }
+      #expect(fleet.collector?.errors.contains("did you mean 'log'") == true)
+      #expect(try fleet.metric("signalbox_rules_refused") == 1)
+      #expect(try fleet.metric("signalbox_rules_loaded") == 1)
+      try fleet.write("a.log", Array("BOOM\n".utf8))
+      try fleet.eventually("the incident of the other rule") { try fleet.json("incidents", "list").count == 1 }
+      try Self.write("a: [", fleet)
+      try HostFiles.replace(
+        fleet.directory + "/rules/more.yaml",
+        with: Array("- { id: SITE-02, title: Foo, severity: P1, when: { log: { text: FOO } } }\n".utf8))
+      fleet.signalCollector(SIGHUP)
+      try fleet.eventually("the new rule") { try fleet.metric("signalbox_rules_loaded") == 2 }
+      try fleet.write("a.log", Array("FOO\n".utf8))
+      try fleet.eventually("the incident of the new rule") {
+        try fleet.value("select count(*) from incidents where rule = 'SITE-02' and state = 'open'") == 1
+      }
+      #expect(try fleet.value("select count(*) from incidents where rule = 'SITE-01' and state = 'open'") == 1)
+      // A configuration that cannot be read is refused as a whole, which is counted.
+      try HostFiles.replace(fleet.directory + "/signalbox.yaml", with: Array("rules: {".utf8))
+      fleet.signalCollector(SIGHUP)
+      try fleet.eventually("the refusal") {
+        try fleet.metric("signalbox_configuration_reload_failures_total") == 1
+      }
+    }
+
+    /// Whoever ends an incident by hand hears of the next line of its kind.
+    @Test func whatGoesOnAfterAnEndByHandPagesAgain() throws {
+      let (fleet, receiver) = try Self.fleet("by-hand", rules: Self.boom)
+      defer {
+        fleet.tearDown()
+        receiver.stop()
+      }
+      try fleet.write("a.log", Array("BOOM 1\n".utf8))
+      try fleet.eventually("the first page") { try receiver.pages("trigger").count == 1 }
+      let first = try #require(try fleet.json("incidents", "list").first?["id"] as? Int)
+      #expect(try fleet.signalbox("incidents", "resolve", "\(first)", "--by", "ann").code == 0)
+      try fleet.eventually("the rule is armed") {
+        fleet.collector?.errors.contains("their rules are armed again") == true
+      }
+      try fleet.write("a.log", Array("BOOM 2\n".utf8))
+      try fleet.eventually("the second page") { try receiver.pages("trigger").count == 2 }
+      // The same for an end while no collector is there.
+      let second = try #require(try fleet.json("incidents", "list").first?["id"] as? Int)
+      #expect(second != first)
+      fleet.killCollector()
+      #expect(try fleet.signalbox("incidents", "resolve", "\(second)", "--by", "ann").code == 0)
+      try Self.start(fleet)
+      try fleet.write("a.log", Array("BOOM 3\n".utf8))
+      try fleet.eventually("the third page") { try receiver.pages("trigger").count == 3 }
+      #expect(try fleet.value("select count(*) from incidents") == 3)
     }
 
     @Test func maintenanceOfTheConfigurationIsTakenOverAtTheStartAndOnSIGHUP() throws {

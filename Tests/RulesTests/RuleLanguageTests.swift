@@ -205,4 +205,20 @@ import Testing
     #expect(text == RuleSchema.text(), "run: signalbox rules schema > deploy/rules/rules.schema.json")
     #expect(try JSONSerialization.jsonObject(with: Data(text.utf8)) is [String: Any])
   }
+
+  @Test func whatAsksForARuleThatIsLeftOutIsLeftOutToo() throws {
+    let yaml = """
+      - { id: A-1, title: t, severity: P1, when: { metrik: cpu.busy_percent, above: 80 } }
+      - { id: A-2, title: t, severity: P1, when: { open: A-1 } }
+      - { id: A-3, title: t, severity: P1, when: { open: A-2 } }
+      - { id: A-4, title: t, severity: P1, when: { metric: cpu.busy_percent, above: 80 } }
+      """
+    var read = RuleSet.read([("t.yaml", try YAMLTree.read(yaml, file: "t.yaml"))])
+    #expect(read.set.rules.map(\.id) == ["A-4"])
+    #expect(read.mistakes.map(\.line) == [1, 2, 3])
+    // Edited into a mistake: what ran before goes on.
+    let before = RuleSet.read([("t.yaml", try YAMLTree.read(yaml.replacing("metrik", with: "metric"), file: "t.yaml"))])
+    #expect(read.set.keep(from: before.set, whereMistaken: read.mistakes) == 3)
+    #expect(Set(read.set.rules.map(\.id)) == ["A-1", "A-2", "A-3", "A-4"])
+  }
 }

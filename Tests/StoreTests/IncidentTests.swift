@@ -58,6 +58,53 @@ import Testing
     #expect(try states() == ["resolved"])
   }
 
+  /// What comes after a person's end is another incident, with a page of its own; after a rule's it is the same one.
+  @Test func whatComesAfterAnEndByHandIsAnotherIncident() throws {
+    try apply([change(.opened)])
+    let number = Int64(try fixture.value("select max(number) from signalbox.incidents") ?? "") ?? 0
+    try store.resolve(incident: number, actor: "ann", nowNs: Self.nowNs + 10 * Self.secondNs)
+    try apply([change(.opened, at: 20)], at: 20)
+    #expect(try states() == ["resolved", "open"])
+    #expect(try outbox("event = 'trigger' and receiver = 'duty'") == 2)
+    try apply([change(.cleared, at: 30)], at: 30)
+    try apply([change(.opened, at: 40)], at: 40)
+    #expect(try states() == ["resolved", "open"])
+  }
+
+  /// A host's clock was ahead by an hour and was set back; or a backlog tells of the hour before.
+  @Test func whatIsOlderThanTheNewestIncidentIsOneOfItsOwn() throws {
+    let ahead = [change(.opened, at: 3600), change(.cleared, at: 3660)]
+    try apply(ahead)
+    let before = [change(.opened, at: 60), change(.cleared, at: 90)]
+    #expect(try apply(before).opened == 1)
+    #expect(try states() == ["resolved", "resolved"])
+    #expect(try apply(ahead + before + ahead).ignored == 6)
+    try apply([change(.opened, at: 200)])
+    #expect(try fixture.count("signalbox.incidents where state = 'open'") == 1)
+  }
+
+  @Test func endsByHandAreReadOnceByWhoeverJudges() throws {
+    let host = try fixture.host()
+    let number = Int32(try fixture.value("select number from signalbox.hosts") ?? "") ?? 0
+    let cursor = try store.endedByHand(after: nil).newest
+    try apply([change(.opened, host: number), change(.opened, "RES-02", host: number)])
+    try store.save([SavedRuleState(hostNumber: number, epoch: 1, bytes: [1])], nowNs: Self.nowNs)
+    try apply([change(.cleared, "RES-02", host: number, at: 5)])
+    #expect(try store.endedByHand(after: cursor).incidents.isEmpty)
+    let open = Int64(try fixture.value("select number from signalbox.incidents where state = 'open'") ?? "") ?? 0
+    try store.resolve(incident: open, actor: "ann", nowNs: Self.nowNs + 10 * Self.secondNs)
+    let expected = EndedIncident(
+      number: open, rule: "RES-01", hostNumber: number, entity: "", lastEventUs: Self.nowNs / 1000)
+    let (ended, newest) = try store.endedByHand(after: cursor)
+    #expect(ended == [expected])
+    #expect(try store.endedByHand(after: newest).incidents.isEmpty)
+    // Whoever takes the host's state up later reads it with the state.
+    #expect(try fixture.fence(host).ruleState?.ended == [expected])
+    try store.save(
+      [SavedRuleState(hostNumber: number, epoch: 1, bytes: [2])], nowNs: Self.nowNs + 3600 * Self.secondNs)
+    #expect(try store.ruleStates().first?.ended == [])
+  }
+
   @Test func anIncidentAndItsRowsComeTogetherOrNotAtAll() throws {
     store.connection.failurePoint = { statement throws(PostgresError) in
       if statement.contains("insert into signalbox.outbox") {

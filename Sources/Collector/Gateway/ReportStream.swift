@@ -175,7 +175,7 @@ final class ReportStream {
       environment.control.post(.ended(hostNumber: fence.hostNumber, epoch: fence.epoch, atNs: Clock.wallNs()))
     }
     session.disconnected()
-    environment.rules.mailbox.post(.ended(id, end))
+    environment.rules.mailbox.post(.streamEnded(id, end))
     ended(id.number)
   }
 }

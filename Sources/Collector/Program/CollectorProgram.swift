@@ -30,10 +30,12 @@ package final class CollectorProgram {
   private var threads: [LoopThread] = []
   private var gatewayThreads: [LoopThread] = []
   private let settings: SettingsBook
-  private let firstRules: RuleSet
+  private var currentRules: RuleSet
   private let allowList = AllowList()
   private var statusServer: StatusServer?
   private var isStopping = false
+  /// Why the last reload was refused; nil where it was taken.
+  private var lastReloadProblem: String?
 
   /// - Throws: `CollectorFailure` for what the user can mend.
   package static func run(_ options: CollectorOptions, logger: Logger) throws {
@@ -59,7 +61,8 @@ package final class CollectorProgram {
     loop = try EventLoop()
     let configuration = try Self.configuration(options)
     settings = SettingsBook(configuration)
-    firstRules = try Self.rules(configuration)
+    currentRules = Self.rules(configuration, before: RuleSet(), metrics, logger)
+    metrics.configurationLoaded.set(Clock.wallNs() / 1_000_000_000)
   }
 
   // MARK: Start
@@ -75,7 +78,7 @@ package final class CollectorProgram {
     try publish(database, authority, address)
     let status = try StatusServer(
       loop: loop, address: options.metrics, metrics: { [metrics] in metrics.exposition },
-      problem: { [unowned self] in problem() })
+      problem: { [unowned self] in problem() }, detail: { [unowned self] in healthDetail() })
     statusServer = status
     try signals.attach(to: loop) { [unowned self] in received($0) }
     try supervise()
@@ -182,9 +185,9 @@ package final class CollectorProgram {
     self.keeper = keeper
     let diagnosis = try SilenceDiagnosis()
     self.diagnosis = diagnosis
-    if firstRules.rules.isEmpty { logger.warning("no rules: name some with rules: in the configuration") }
+    if currentRules.rules.isEmpty { logger.warning("no rules: name some with rules: in the configuration") }
     let rules = try RulesThread(
-      firstRules, writers: writers, gateways: gateways, paging: paging, diagnosis: diagnosis,
+      currentRules, writers: writers, gateways: gateways, paging: paging, diagnosis: diagnosis,
       metrics: metrics, logger: logger)
     self.rules = rules
     threads.append(try diagnosis.start(rules.mailbox))
@@ -266,17 +269,22 @@ package final class CollectorProgram {
   private func reload() {
     do {
       let configuration = try Self.configuration(options)
-      let set = try Self.rules(configuration)
+      let set = Self.rules(configuration, before: currentRules, metrics, logger)
       settings.replace(configuration)
       rules?.mailbox.post(.rules(set))
+      currentRules = set
       housekeeping?.reload()
       paging?.mailbox.post(.configuration(settings.paging))
       let authority = try CertificateAuthority.load(directory: options.stateDirectory)
       let identity = try serverIdentity(authority)
       for gateway in gateways { gateway.post(.identity(identity)) }
       for gateway in gateways { gateway.post(.settingsChanged) }
+      metrics.configurationLoaded.set(Clock.wallNs() / 1_000_000_000)
+      lastReloadProblem = nil
       logger.info("reloaded")
     } catch {
+      metrics.configurationReloadFailures.add()
+      lastReloadProblem = "\(error)"
       logger.error("not reloaded; the old configuration stays", metadata: ["error": "\(error)"])
     }
   }
@@ -289,6 +297,18 @@ package final class CollectorProgram {
     }
     if metrics.databaseUp.value != 1 { return "the database does not answer" }
     return metrics.health.problem(nowNs: Clock.monotonicNs())
+  }
+
+  /// What works and what does not, one line each, for people; only what `problem` says makes the collector unhealthy.
+  private func healthDetail() -> String {
+    let refused = metrics.rulesRefused.value
+    let lines = [
+      "reports: \(problem() ?? "ok")",
+      "rules: \(metrics.rulesLoaded.value) run"
+        + (refused > 0 ? "; \(refused) mistakes, whose rules are left out: see the log, or signalbox rules check" : ""),
+      "configuration: \(lastReloadProblem.map { "the last reload was refused, the one before it stays: \($0)" } ?? "ok")",
+    ]
+    return lines.map { $0 + "\n" }.joined()
   }
 
   private func supervise() throws {

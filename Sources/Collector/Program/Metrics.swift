@@ -79,6 +79,10 @@ package struct CollectorMetrics: Sendable {
   package let hellosReplaced = Counter()
   package let anonymousRefused = Counter()
   package let rulesLoaded = Gauge()
+  package let rulesRefused = Gauge()
+  package let ruleHistoryOmitted = Gauge()
+  package let configurationReloadFailures = Counter()
+  package let configurationLoaded = Gauge()
   package let ruleHosts = Gauge()
   package let ruleLease = Gauge()
   package let ruleTransitions = Counter()
@@ -139,6 +143,10 @@ package struct CollectorMetrics: Sendable {
       ("signalbox_enrolment_certificates_issued_total", "Certificates issued.", certificatesIssued.value),
       ("signalbox_enrolment_joins_refused_total", "Joins refused.", joinsRefused.value),
       (
+        "signalbox_configuration_reload_failures_total", "Reloads that were refused: the old configuration stays.",
+        configurationReloadFailures.value
+      ),
+      (
         "signalbox_enrolment_requests_deferred_total", "Joins and renewals beyond a rate limit, to be tried again.",
         enrolmentsDeferred.value
       ),
@@ -177,6 +185,15 @@ package struct CollectorMetrics: Sendable {
         commitsWithoutStandby.value
       ),
       ("signalbox_rules_loaded", "Rules that run.", rulesLoaded.value),
+      ("signalbox_rules_refused", "Mistakes in rule files: what is wrong is left out.", rulesRefused.value),
+      (
+        "signalbox_rules_history_omitted", "Findings in what files held before their agent, beyond those recorded.",
+        ruleHistoryOmitted.value
+      ),
+      (
+        "signalbox_configuration_last_reload_success_timestamp_seconds", "When the configuration was last taken.",
+        configurationLoaded.value
+      ),
       ("signalbox_rules_hosts", "Hosts that the rules know.", ruleHosts.value),
       ("signalbox_rules_lease", "1 on the collector that judges the fleet and the silence of hosts.", ruleLease.value),
       ("signalbox_paging_changes_held", "Changes of incidents that wait for the database.", pagesHeld.value),

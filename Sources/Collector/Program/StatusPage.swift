@@ -1,4 +1,4 @@
-/// Answers the two questions that the loopback port takes: `GET /metrics` and `GET /health`. Bytes in, bytes out.
+/// Answers the questions that the loopback port takes: `GET /metrics`, `GET /health` and `GET /health-detail`. Bytes in, bytes out.
 package struct StatusPage {
   /// A request head longer than this is refused.
   package static let requestBytesMax = 8192
@@ -7,8 +7,11 @@ package struct StatusPage {
   ///   - request: what has arrived so far.
   ///   - metrics: body for `/metrics`.
   ///   - problem: nil while the collector can take reports; else what is wrong.
+  ///   - detail: body for `/health-detail`.
   /// - Returns: the whole HTTP/1.1 response, after which the connection is closed; nil while the head is not complete.
-  package static func response(to request: [UInt8], metrics: () -> String, problem: () -> String?) -> [UInt8]? {
+  package static func response(
+    to request: [UInt8], metrics: () -> String, problem: () -> String?, detail: () -> String = { "" }
+  ) -> [UInt8]? {
     let text = String(decoding: request.prefix(requestBytesMax), as: UTF8.self)
     guard text.contains("\r\n\r\n") || text.contains("\n\n") else {
       return request.count >= requestBytesMax ? write("431 Request Header Fields Too Large", "too long\n") : nil
@@ -21,7 +24,8 @@ package struct StatusPage {
     case "/health":
       if let problem = problem() { return write("503 Service Unavailable", problem + "\n") }
       return write("200 OK", "ok\n")
-    default: return write("404 Not Found", "try /metrics or /health\n")
+    case "/health-detail": return write("200 OK", detail())
+    default: return write("404 Not Found", "try /metrics, /health or /health-detail\n")
     }
   }
 

@@ -23,6 +23,7 @@ package final class StatusServer {
   private let limits: StatusLimits
   private let metrics: () -> String
   private let problem: () -> String?
+  private let detail: () -> String
   /// Oldest first.
   private var connections: [StatusConnection] = []
   private var watch: Watch?
@@ -32,7 +33,7 @@ package final class StatusServer {
 
   package init(
     loop: EventLoop, address: SocketAddress, limits: StatusLimits = StatusLimits(), metrics: @escaping () -> String,
-    problem: @escaping () -> String?
+    problem: @escaping () -> String?, detail: @escaping () -> String = { "" }
   ) throws(LoopError) {
     self.loop = loop
     self.limits = limits
@@ -40,6 +41,7 @@ package final class StatusServer {
     self.address = try Socket.localAddress(listener)
     self.metrics = metrics
     self.problem = problem
+    self.detail = detail
     watch = try loop.watch(listener.raw, .read) { [unowned self] _ in accept() }
   }
 
@@ -104,7 +106,8 @@ package final class StatusServer {
     // Nothing has come yet.
     guard let got else { return false }
     if got == 0 { return true }
-    guard let response = StatusPage.response(to: connection.request, metrics: metrics, problem: problem) else {
+    guard let response = StatusPage.response(to: connection.request, metrics: metrics, problem: problem, detail: detail)
+    else {
       return false
     }
     // It fits the socket's buffer; what does not is cut with the connection.

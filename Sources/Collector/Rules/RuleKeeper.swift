@@ -7,13 +7,17 @@ internal import Store
 internal import Synchronization
 
 /// The rules' side of the database, on a thread of its own so that a slow one holds no batch up: holds the lease of whoever
-/// judges the fleet, and reads when the other collectors last heard of each host.
+/// judges the fleet, reads when the other collectors last heard of each host, and which incidents people have ended.
 final class RuleKeeper: Sendable {
   private static let leaseName = "rules"
   private static let leaseSeconds = 10
   private static let leaseNs: Int64 = 3_000_000_000
   private static let fleetNs: Int64 = 5_000_000_000
   private static let waitNs: Int64 = 500_000_000
+  /// An end's number in the timeline may become visible so long after later ones: a transaction is ended by its timeouts before.
+  private static let visibleNs: Int64 = 60_000_000_000
+  /// Ends that are remembered as passed on; more begin anew, which arms a rule twice at worst.
+  private static let passedOnMax = 10_000
 
   private let database: DatabaseURL
   private let logger: Logger
@@ -35,6 +39,7 @@ final class RuleKeeper: Sendable {
       let connection = StoreConnection(database, health: metrics.health.watch("rule-keeper"))
       var lease: Lease?
       var (leaseDueNs, fleetDueNs): (Int64, Int64) = (0, 0)
+      var ends = Ends()
       while true {
         let isLast = isStopping.load(ordering: .relaxed)
         if !isLast { Process.sleep(ns: Self.waitNs) }
@@ -49,6 +54,7 @@ final class RuleKeeper: Sendable {
               fleetDueNs = now + Self.fleetNs
               rules.post(.fleet(try store.knownHosts()))
             }
+            try passOnEnds(store, &ends, now, rules)
             if isLast, let held = lease { try store.releaseLease(held) }
           }
         } catch {
@@ -60,6 +66,30 @@ final class RuleKeeper: Sendable {
         if isLast { return connection.close() }
       }
     }
+  }
+
+  /// How far the ends by people have been read.
+  private struct Ends {
+    /// The timeline's newest numbers, with when they were: the first is read from.
+    var marks: [(atNs: Int64, number: Int64)] = []
+    var passedOn: Set<Int64> = []
+  }
+
+  private func passOnEnds(
+    _ store: Store, _ ends: inout Ends, _ nowNs: Int64, _ rules: Mailbox<RulesThread.Message>
+  ) throws(StoreError) {
+    let (ended, newest) = try store.endedByHand(after: ends.marks.first?.number)
+    let fresh = ended.filter { !ends.passedOn.contains($0.number) }
+    if !fresh.isEmpty {
+      guard rules.post(.endedByHand(fresh)) else { return }
+      if ends.passedOn.count > Self.passedOnMax { ends.passedOn = [] }
+      ends.passedOn.formUnion(fresh.map(\.number))
+      logger.info("incidents were ended by hand; their rules are armed again", metadata: ["count": "\(fresh.count)"])
+    }
+    ends.marks.append((nowNs, newest))
+    // The list is read whole before its first number is left behind.
+    guard ended.count < IncidentLimits.changesMax else { return }
+    while ends.marks.count > 1, nowNs - ends.marks[1].atNs > Self.visibleNs { ends.marks.removeFirst() }
   }
 
   private func keepLease(

@@ -12,6 +12,7 @@ extension RuleRun {
     if let fleet = states.removeValue(forKey: 0) {
       fleetEpoch = fleet.epoch + 1
       try? engine.restore(fleet.bytes, of: RuleEngine.fleetID, name: "fleet", labels: [:])
+      for incident in fleet.ended { _ = engine.rearm(incident, on: nil) }
     }
     for known in memory.hosts where hosts[known.id]?.session == nil {
       meet(known)
@@ -47,6 +48,16 @@ extension RuleRun {
     }
     fleetRecord = lastRecord
     unsent.append(RuleRecord(number: lastRecord, changes: changes, states: [], reply: thread.mailbox))
+  }
+
+  /// People have ended incidents that the engine takes for open: it would say nothing while their causes go on.
+  func rearm(_ ended: [EndedIncident]) {
+    for incident in ended {
+      let host = incident.hostNumber.flatMap { number in hosts.first { $0.value.known.number == number }?.key }
+      // One of a host that is not known here: whoever takes it up reads of the end with its state.
+      if incident.hostNumber != nil, host == nil { continue }
+      for id in engine.rearm(incident, on: host) { hosts[id]?.isChanged = true }
+    }
   }
 
   func fleet(_ known: [KnownHost]?) {

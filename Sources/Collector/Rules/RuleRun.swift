@@ -30,6 +30,12 @@ final class RuleRun {
     var deadlineNs: Int64
   }
 
+  /// What waits for a stream's turn.
+  enum Work {
+    case batch(StagedBatch, bytes: Int)
+    case end(StreamEnd)
+  }
+
   struct HeldBatch {
     var batch: StagedBatch
     var session: SessionID
@@ -48,12 +54,17 @@ final class RuleRun {
   static let diagnosisNs: Int64 = 4_000_000_000
   /// Below so many hosts, half of them is a coincidence.
   static let widespreadMin = 3
+  /// Facts that a stream may have judged in a round: several seconds' samples of a usual host.
+  static let turnFacts = 512
+  /// Facts between two looks at the mailbox: what it says of streams and records must not wait for a flood.
+  static let roundFacts = 8192
 
   let thread: RulesThread
   let engine: RuleEngine
   var rules: [String: Rule] = [:]
   var hosts: [HostID: Host] = [:]
   var held: [SessionID: [HeldBatch]] = [:]
+  var turns = HostTurns<SessionID, (session: SessionID, work: Work)>(quantum: turnFacts)
   var unsent: [RuleRecord] = []
   var lastRecord: UInt64 = 0
   var recordedThrough: UInt64 = 0
@@ -73,13 +84,18 @@ final class RuleRun {
     index(set)
   }
 
-  var waitMs: Int32 { unsent.isEmpty && stopDeadlineNs == nil ? 250 : 20 }
+  var waitMs: Int32 { !turns.isEmpty ? 0 : unsent.isEmpty && stopDeadlineNs == nil ? 250 : 20 }
 
   func take(_ message: RulesThread.Message) {
     switch message {
     case .began(let session): began(session)
-    case .batch(let batch, let session, let bytes): observe(batch, session, bytes)
-    case .ended(let session, let end): ended(session, end)
+    case .batch(let batch, let session, let bytes):
+      engine.reported(batch.host, atNs: batch.receivedNs)
+      turns.add((session, .batch(batch, bytes: bytes)), cost: Self.facts(of: batch.batch), of: session)
+    case .streamEnded(let session, let end):
+      // After what came of it before.
+      turns.add((session, .end(end)), cost: 0, of: session)
+    case .endedByHand(let incidents): rearm(incidents)
     case .recorded(let number): recorded(number)
     case .diagnosed(let host, let verdict): diagnosed(host, verdict)
     case .lease(let isHeld, let memory): lease(isHeld, memory)
@@ -102,13 +118,34 @@ final class RuleRun {
   /// What is not a message: unsent records, time, the end.
   func turn() {
     while let record = unsent.first, thread.paging.mailbox.post(.record(record)) { unsent.removeFirst() }
+    judgeRound()
     let monotonicNs = Clock.monotonicNs()
     if monotonicNs >= tickDueNs { tick(monotonicNs) }
     guard let stopDeadlineNs else { return }
-    if (held.isEmpty && unsent.isEmpty) || monotonicNs > stopDeadlineNs {
+    if (held.isEmpty && unsent.isEmpty && turns.isEmpty) || monotonicNs > stopDeadlineNs {
       saveChanged(all: true)
       isGoingOn = false
     }
+  }
+
+  // MARK: Turns
+
+  /// What has come in, each stream in its turn.
+  func judgeRound() {
+    var left = Self.roundFacts
+    while left > 0, let piece = turns.take() {
+      left -= piece.cost
+      switch piece.work.work {
+      case .batch(let batch, let bytes): observe(batch, piece.work.session, bytes)
+      case .end(let end): ended(piece.work.session, end)
+      }
+    }
+  }
+
+  /// What judging a batch costs: a sample of a thing is read by all rules of its kind, most lines by a sieve over all of them.
+  static func facts(of batch: Batch) -> Int {
+    let spooled = batch.spooled.reduce(0) { $0 + $1.records.count }
+    return batch.files.reduce(1 + spooled) { $0 + $1.steps.count + $1.episodes.count + $1.lines.count / 32 }
   }
 
   // MARK: Streams
@@ -132,6 +169,7 @@ final class RuleRun {
   func restore(_ saved: SavedRuleState, _ host: KnownHost) {
     do throws(RuleStateError) {
       try engine.restore(saved.bytes, of: host.id, name: host.name, labels: host.labels)
+      for incident in saved.ended { _ = engine.rearm(incident, on: host.id) }
     } catch {
       thread.logger.warning("a host's rules begin anew", metadata: ["host": "\(host.name)", "error": "\(error)"])
     }
@@ -147,16 +185,23 @@ final class RuleRun {
 
   /// What waits of a stream that is over: its agent sends it again.
   func release(_ session: SessionID) {
-    for batch in held.removeValue(forKey: session) ?? [] { thread.drop(bytes: batch.bytes) }
+    for batch in held.removeValue(forKey: session) ?? [] { thread.drop(batch.batch.host, bytes: batch.bytes) }
+    for piece in turns.drop(session) {
+      if case .batch(let batch, let bytes) = piece.work { thread.drop(batch.host, bytes: bytes) }
+    }
   }
 
   // MARK: Batches
 
   func observe(_ batch: StagedBatch, _ session: SessionID, _ bytes: Int) {
-    guard let host = hosts[batch.host], host.session == session else { return thread.drop(bytes: bytes) }
+    guard let host = hosts[batch.host], host.session == session else {
+      return thread.drop(batch.host, bytes: bytes)
+    }
     let all = engine.observe(
-      batch.batch, from: batch.host, name: host.known.name, labels: host.known.labels, nowNs: batch.receivedNs)
+      batch.batch, from: batch.host, name: host.known.name, labels: host.known.labels, nowNs: batch.receivedNs,
+      spool: batch.spool)
     hosts[batch.host]?.isChanged = true
+    thread.metrics.ruleHistoryOmitted.set(Int64(clamping: engine.historyFindingsOmitted))
     let mustRecord = engine.takeUrgency(of: batch.host) || !all.isEmpty
     if mustRecord { diagnosed(batch.host, nil) }
     let found = all.filter { !diagnose($0) }

@@ -34,7 +34,7 @@ final class RulesThread: Sendable {
   enum Message: Sendable {
     case began(RuleSession)
     case batch(StagedBatch, SessionID, bytes: Int)
-    case ended(SessionID, StreamEnd)
+    case streamEnded(SessionID, StreamEnd)
     /// A record and all before it are in the database.
     case recorded(UInt64)
     /// Whether this collector judges the fleet and the silence of hosts; with what was open when it began to.
@@ -42,6 +42,8 @@ final class RulesThread: Sendable {
     /// When any collector last heard of each host; nil: the database did not say.
     case fleet([KnownHost]?)
     case rules(RuleSet)
+    /// Incidents that people have ended: their rules are armed again.
+    case endedByHand([EndedIncident])
     case diagnosed(HostID, SilenceVerdict)
     case stop
   }
@@ -61,8 +63,10 @@ final class RulesThread: Sendable {
 
   /// As the writers' boxes: more than all agents' windows could hold is a broken gateway.
   static let boxLimit = 1 << 17
-  /// Bytes waiting here above which the gateways stop reading.
+  /// Bytes waiting here above which the gateways stop reading the hosts of which some are waiting…
   static let pauseBytes = 32 << 20
+  /// …and all hosts: those that send little are read on while others flood.
+  static let stopBytes = 64 << 20
 
   let mailbox: Mailbox<Message>
   let writers: [WriterThread]
@@ -72,6 +76,7 @@ final class RulesThread: Sendable {
   let metrics: CollectorMetrics
   let logger: Logger
   private let waitingBytes = Atomic<Int>(0)
+  private let waitingByHost = Mutex<[HostID: Int]>([:])
   private let first: RuleSet
 
   init(
@@ -91,31 +96,41 @@ final class RulesThread: Sendable {
   /// - Returns: false where it cannot be taken; the session is to be ended.
   func stage(_ batch: StagedBatch, of session: SessionID, bytes: Int) -> Bool {
     waitingBytes.wrappingAdd(bytes, ordering: .relaxed)
+    waitingByHost.withLock { $0[batch.host, default: 0] += bytes }
     if mailbox.post(.batch(batch, session, bytes: bytes)) { return true }
-    waitingBytes.wrappingSubtract(bytes, ordering: .relaxed)
+    drop(batch.host, bytes: bytes)
     return false
   }
 
   /// Gateways stop reading a host's stream while this holds.
   func isBehind(_ host: HostID) -> Bool {
-    waitingBytes.load(ordering: .relaxed) >= Self.pauseBytes || writer(of: host).isBehind
+    let waiting = waitingBytes.load(ordering: .relaxed)
+    if waiting >= Self.stopBytes { return true }
+    if waiting >= Self.pauseBytes, waitingByHost.withLock({ $0[host] != nil }) { return true }
+    return writer(of: host).isBehind
   }
 
   func writer(of host: HostID) -> WriterThread { writers[Int(host.low % UInt64(writers.count))] }
 
   /// A batch leaves for its writer.
   func forward(_ batch: StagedBatch, _ session: SessionID, bytes: Int) {
-    let before = waitingBytes.wrappingSubtract(bytes, ordering: .relaxed).oldValue
     if !writer(of: batch.host).stage(batch, of: session, bytes: bytes) {
       gateways[session.gateway].post(.overrun(session: session.number))
     }
-    if before >= Self.pauseBytes, before - bytes < Self.pauseBytes {
+    drop(batch.host, bytes: bytes)
+  }
+
+  /// A batch no longer waits here. One whose stream is over goes nowhere: its agent sends it again.
+  func drop(_ host: HostID, bytes: Int) {
+    waitingByHost.withLock { waiting in
+      let left = (waiting[host] ?? 0) - bytes
+      waiting[host] = left > 0 ? left : nil
+    }
+    let before = waitingBytes.wrappingSubtract(bytes, ordering: .relaxed).oldValue
+    for limit in [Self.pauseBytes, Self.stopBytes] where before >= limit && before - bytes < limit {
       for gateway in gateways { gateway.post(.writerCaughtUp) }
     }
   }
-
-  /// A batch whose stream is over goes nowhere: its agent sends it again.
-  func drop(bytes: Int) { waitingBytes.wrappingSubtract(bytes, ordering: .relaxed) }
 
   func start() throws(LoopError) -> LoopThread {
     try LoopThread("rules") { [self] in

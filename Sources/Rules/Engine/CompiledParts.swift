@@ -87,6 +87,7 @@ struct CompiledParts {
     node.apartNs = counting.apartNs
     node.isApartByBoot = counting.isApartByBoot
     node.missingNs = counting.missingNs
+    node.goesOnNs = counting.goesOnNs
     if node.missingNs > 0 { node.amount = counting.intervals }
     if let among = counting.among {
       node.isAmong = true

@@ -36,6 +36,7 @@ struct CompiledNode {
   var limit = 0.0
   var apartNs: Int64 = 0
   var missingNs: Int64 = 0
+  var goesOnNs: Int64 = 0
   var isApartByBoot = false
   var isAmong = false
   var isShare = false
@@ -94,6 +95,10 @@ final class CompiledRule {
   let watchesSilence: Bool
   /// Asks whether hosts are silent.
   let watchesHost: Bool
+  /// Asks for nothing but samples' numbers: a backlog of them says all that it asks.
+  private let isOfSamples: Bool
+  /// Asks for nothing that is true because something is not there: the history of a file alone can answer it.
+  private let isOfFacts: Bool
 
   /// - Parameter values: gives a metric its place among the values of a report.
   init(_ rule: Rule, place: Int, values: (RuleMetric) -> Int) {
@@ -122,6 +127,19 @@ final class CompiledRule {
       || leaves.allSatisfy { $0.operation == .open || $0.operation == .live }
     watchesHost = leaves.contains { $0.operation == .stale && $0.kind == .host }
     restsFalse = !Self.canHoldAtRest(root, nodes, children)
+    let negates = nodes.contains { $0.operation == .not }
+    isOfSamples = !negates && leaves.allSatisfy { $0.operation == .measure && $0.family.isOfSamples }
+    isOfFacts =
+      !negates
+      && leaves.allSatisfy { $0.operation == .measure || ($0.operation == .occurrence && $0.missingNs == 0) }
+  }
+
+  func isJudged(in role: HostRole) -> Bool {
+    switch role {
+    case .current: true
+    case .backlog: isOfSamples
+    case .history: isOfFacts
+    }
   }
 
   /// Whether it could be true with nothing remembered: no number compares, nothing has happened.
@@ -150,6 +168,16 @@ final class CompiledRule {
   func leaves(of family: MetricFamily) -> [Int] {
     nodes.indices.filter {
       (nodes[$0].operation == .measure || nodes[$0].operation == .absent) && nodes[$0].family == family
+    }
+  }
+}
+
+extension MetricFamily {
+  /// Sampled by the agent, and sent in a lane.
+  fileprivate var isOfSamples: Bool {
+    switch self {
+    case .host, .gpu, .disk, .interface, .process, .probe: true
+    default: false
     }
   }
 }

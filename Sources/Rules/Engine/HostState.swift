@@ -30,11 +30,43 @@ struct EntityMarks: OptionSet {
   static let rewarded = EntityMarks(rawValue: 16)
 }
 
-/// How far a followed file has been seen, so that what is sent again changes nothing.
+/// How far a followed file has been judged, so that what is sent again changes nothing.
 struct FileProgress: Equatable {
   var entity: Int
   var key: FileKey
   var offset: UInt64
+  /// The newest judged parts that held rows, oldest first. Lines have offsets of their own, rows do not: a part that is sent again
+  /// and cut otherwise is told apart by how many rows the parts from its start on held.
+  var parts: [RowPart] = []
+}
+
+/// Rows of one judged part of a file.
+struct RowPart: Equatable {
+  var from: UInt64
+  var steps: UInt32
+  /// Episodes that ended in it.
+  var episodes: UInt32
+}
+
+/// The last judged sequences of a spool, so that records that are sent again change nothing.
+struct SpoolProgress: Equatable {
+  var spool = SpoolID(high: 0, low: 0)
+  var live: UInt64 = 0
+  var backfill: UInt64 = 0
+
+  /// - Returns: whether the part holds anything that was not judged; notes it.
+  mutating func advance(_ part: SpooledRecords, of spool: SpoolID) -> Bool {
+    if self.spool != spool { self = SpoolProgress(spool: spool) }
+    switch part.lane {
+    case .live:
+      guard part.lastSequence > live else { return false }
+      live = part.lastSequence
+    case .backfill:
+      guard part.lastSequence > backfill else { return false }
+      backfill = part.lastSequence
+    }
+    return true
+  }
 }
 
 /// A host's state where it stays: taken in hand once a batch, and not guarded anew at each look.
@@ -44,14 +76,26 @@ final class HostCell {
   init(_ state: consuming HostState) { self.state = state }
 }
 
+/// What a state stands for.
+enum HostRole: UInt8 {
+  case current
+  /// Samples that came after newer ones.
+  case backlog
+  /// Content that files had before the host's agent first followed them.
+  case history
+}
+
 /// All that the engine keeps of a host. It is never copied: whoever looks at it holds it.
 struct HostState: ~Copyable {
   let id: HostID
+  let role: HostRole
   var name: String
   var labels: [String: String]
   /// Place 0 is the host itself; places of forgotten things are taken again.
+  private(set) var index = EntityIndex()
   var entities: [Entity]
   var slots = SlotTable()
+  var spool = SpoolProgress()
   var files: [FileProgress] = []
   var runs: [RunProgress] = []
   /// How long the last runs took, by their kind.
@@ -64,6 +108,12 @@ struct HostState: ~Copyable {
   var excluded: [UInt64] = []
   /// Collector's clock less the host's when the last fact came.
   var offsetNs: Int64 = 0
+  /// Collector's clock when something came that was older than a count's window may be; 0 = never. While more of it comes, counts
+  /// do not end by the clock.
+  var lateNs: Int64 = 0
+  /// Where late samples are judged, while they come.
+  var backlog: LateCell?
+  var history: LateCell?
   /// Collector's clock at the last report; 0 = none yet.
   var arrivedNs: Int64 = 0
   /// See `RuleEngine.takeUrgency(of:)`.
@@ -71,8 +121,9 @@ struct HostState: ~Copyable {
   /// Earliest time at which time alone may change something.
   var wakeNs: Int64 = 0
 
-  init(id: HostID, name: String, labels: [String: String]) {
+  init(id: HostID, name: String, labels: [String: String], role: HostRole = .current) {
     self.id = id
+    self.role = role
     self.name = name
     self.labels = labels
     entities = [Entity(name: "", markNs: 0, kind: .host)]
@@ -85,27 +136,35 @@ struct HostState: ~Copyable {
 
   /// The place of a thing; nil once the host has more than `RuleLimits.entitiesMax`.
   mutating func entity(_ kind: EntityKind, _ name: String) -> Int? {
-    var free: Int?
-    for place in entities.indices.dropFirst() {
-      if entities[place].kind == kind, entities[place].name == name { return place }
-      if entities[place].kind == .host { free = place }
-    }
+    if let known = known(kind, name) { return known }
     let entity = Entity(name: name, markNs: 0, kind: kind)
-    if let free {
+    if let free = index.takeFree(entities) {
       entities[free] = entity
+      index.add(entity, at: free)
       return free
     }
     guard entities.count < RuleLimits.entitiesMax else { return nil }
     entities.append(entity)
+    index.add(entity, at: entities.count - 1)
     return entities.count - 1
   }
 
-  /// Forgets a thing and all that is remembered of it.
-  mutating func forget(_ place: Int) {
-    entities[place] = Entity(name: "", markNs: 0, kind: .host)
-    slots.forget(entity: place)
-    files.removeAll { $0.entity == place }
-    runs.removeAll { $0.entity == place }
+  /// The place of a thing that was met before.
+  mutating func known(_ kind: EntityKind, _ name: String) -> Int? {
+    if entities.count <= EntityIndex.searchedMax {
+      return entities.indices.dropFirst().first { entities[$0].kind == kind && entities[$0].name == name }
+    }
+    return index.place(of: kind, name, entities)
+  }
+
+  /// Forgets things and all that is remembered of them.
+  mutating func forget(_ places: Set<Int>) {
+    if places.isEmpty { return }
+    for place in places { entities[place] = Entity(name: "", markNs: 0, kind: .host) }
+    index = EntityIndex()
+    slots.forget(entities: places)
+    files.removeAll { places.contains($0.entity) }
+    runs.removeAll { places.contains($0.entity) }
   }
 
   func places(of kind: EntityKind) -> [Int] {
@@ -114,11 +173,13 @@ struct HostState: ~Copyable {
 
   /// Bytes on the heap, without the names and labels that every part of the collector keeps of a host anyway.
   var bytes: Int {
-    var bytes = 160 + 32 + entities.capacity * MemoryLayout<Entity>.stride + slots.bytes
+    var bytes = 240 + 32 + entities.capacity * MemoryLayout<Entity>.stride + slots.bytes + index.bytes
     for entity in entities where entity.name.utf8.count > 15 { bytes += 32 + entity.name.utf8.count }
     if !files.isEmpty { bytes += 32 + files.capacity * MemoryLayout<FileProgress>.stride }
     if !runs.isEmpty { bytes += 32 + runs.capacity * MemoryLayout<RunProgress>.stride }
     for run in runs where !run.episodes.isEmpty { bytes += 32 + MemoryLayout<EpisodeSummary>.stride }
+    for file in files where !file.parts.isEmpty { bytes += 32 + file.parts.capacity * MemoryLayout<RowPart>.stride }
+    for late in [backlog, history] { bytes += late?.state.bytes ?? 0 }
     if !histories.isEmpty { bytes += 32 + histories.capacity * MemoryLayout<RunHistory>.stride }
     return bytes
   }
@@ -136,6 +197,17 @@ package enum RuleLimits {
   static let liveRunNs: Int64 = 900_000_000_000
   /// A sample older than this says nothing about now.
   static let freshNs: Int64 = 300_000_000_000
+  /// A clock that goes back by less was slewed or read out of order; by more it was set.
+  static let clockStepNs: Int64 = 1_000_000_000
+  /// The states of late samples and of history are dropped when nothing late has come for so long: an agent that has a backlog sends
+  /// of it with each batch.
+  static let lateQuietNs: Int64 = 60_000_000_000
+  /// Parts of a file whose rows are remembered: a stream has at most 32 batches un-acked (`HostSessionLimits.batchesMax`), and only
+  /// what is not acked is sent again.
+  static let rowPartsMax = 36
+  /// Findings of one host's history that are recorded: what lies before the agent's time is read once, and nobody acts on a thousand
+  /// lines of it. More are counted.
+  static let historyFindingsMax = 200
   /// No time is later (the year 2116): sums and differences of times stay within 64 bits, whatever a host sends.
   static let timeNsMax: Int64 = 1 << 62
   /// A gap between two samples that a hold survives, unless half of the hold is longer.

@@ -15,7 +15,7 @@ extension IncidentChange {
       hostNumber: isOfHost ? host?.number : nil, hostName: isOfHost ? host?.name ?? "" : "", entity: entity,
       eventNs: transition.timeNs, detectedNs: transition.arrivedNs)
     title = rule.title
-    isObserved = rule.observe
+    isObserved = rule.observe || transition.isHistory
     mutes = rule.mutes
     guard transition.kind == .opened else { return }
     let name = host?.name ?? "the fleet"
@@ -47,6 +47,8 @@ extension Evidence {
   var text: String {
     switch self {
     case .value(let metric, let value): "\(metric) = \(Self.number(value))"
+    case .forecast(let metric, let value, let inNs):
+      "\(metric) reaches its limit in \(TimeSpan.text(inNs)) if it goes on like this; it is \(Self.number(value)) now"
     case .line(let file, let text): "\(file): \(text)"
     case .event(let subject, let text): subject.isEmpty ? text : text.isEmpty ? subject : "\(subject): \(text)"
     case .note(let text): text

@@ -4,28 +4,54 @@ extension RuleEngine {
   /// Runs the rules on one batch.
   ///
   /// - Parameters:
-  ///   - batch: as it came in, before its commit; what was seen before changes nothing.
+  ///   - batch: as it came in, before its commit; what was judged before changes nothing.
+  ///   - spool: whose sequences the batch's are; nil where each spooled record comes once.
   ///   - nowNs: the collector's clock, never less than before.
   /// - Returns: what opened and cleared, in order.
   package func observe(
-    _ batch: Batch, from host: HostID, name: String, labels: [String: String], nowNs: Int64
+    _ batch: Batch, from host: HostID, name: String, labels: [String: String], nowNs: Int64, spool: SpoolID? = nil
   ) -> [Transition] {
     let cell = cell(of: host, name: name, labels: labels)
     arrivedNs = nowNs
-    observe(batch, &cell.state)
+    observe(batch, spool, &cell.state)
     return takeTransitions()
   }
 
-  private func observe(_ batch: Batch, _ host: inout HostState) {
+  private func observe(_ batch: Batch, _ spool: SpoolID?, _ host: inout HostState) {
     host.arrivedNs = max(host.arrivedNs, arrivedNs)
-    if let newest = batch.newestNs, newest > host.entities[0].markNs { host.offsetNs = arrivedNs - newest }
+    if let clockNs = batch.clockNs(after: host.entities[0].markNs) { host.offsetNs = arrivedNs - clockNs }
     if let health = batch.health { observe(health, batch.wallNs, &host) }
-    for part in batch.spooled { observe(part.records, &host, isLive: part.lane == .live) }
+    for part in batch.spooled {
+      if let spool, !host.spool.advance(part, of: spool) { continue }
+      observe(part, &host)
+    }
     for delta in batch.files { observe(delta, &host) }
   }
 
-  private func observe(_ records: Records, _ host: inout HostState, isLive: Bool) {
-    for sample in records.hosts where isNewer(sample.timeNs, 0, &host) {
+  private func observe(_ part: SpooledRecords, _ host: inout HostState) {
+    let records = part.records
+    let isBackfill = part.lane == .backfill
+    if isBackfill, isBehind(records, &host) {
+      observeBacklog(records, &host)
+    } else {
+      observeSamples(records, &host)
+    }
+    // What happened is counted by its own time, whatever has come before it.
+    for probe in records.probes {
+      guard let entity = thing(.probe, probe.name, &host, probe.timeNs) else { continue }
+      observe(probe, &host, entity)
+    }
+    if !eventRules.isEmpty {
+      for event in records.events { observe(event, &host) }
+      for loss in records.losses { observe(loss, &host) }
+    }
+    for run in records.runs { observe(run, &host, isLate: isBackfill) }
+    observeRows(records.steps[...], records.episodes[...], &host, isFromStart: false, isLate: isBackfill)
+  }
+
+  /// The numbers of what is sampled, in the order of their lane.
+  func observeSamples(_ records: Records, _ host: inout HostState) {
+    for sample in records.hosts where sampled(.host, "", sample.timeNs, &host) != nil {
       fill(.host) { reader in if case .host(let read) = reader { read(sample) } else { .nan } }
       if sample.uptimeSeconds.isFinite {
         host.bootNs = sample.timeNs - Int64(min(max(sample.uptimeSeconds, 0), 1e9)) * 1_000_000_000
@@ -37,50 +63,31 @@ extension RuleEngine {
     observeDisks(records.disks.span, &host)
     observeNetworks(records.networks.span, &host)
     observeProcesses(records.processes.span, &host)
+    var seen = SampledThings()
     for probe in records.probes {
-      guard let entity = newerThing(.probe, probe.name, probe.timeNs, &host) else { continue }
+      guard let entity = sampled(.probe, probe.name, probe.timeNs, &host) else { continue }
+      seen.note(entity, probe.timeNs, self, &host)
       fill(.probe) { reader in if case .probe(let read) = reader { read(probe) } else { .nan } }
-      process(.probe, &host, entity, probe.timeNs)
-      observe(probe, &host, entity)
+      process(.probe, &host, entity, probe.timeNs, isOneOfMany: true)
     }
-    for event in records.events where isNewEvent(event.subject, event.timeNs, &host) { observe(event, &host) }
-    for loss in records.losses where isNewEvent(loss.subject, loss.timeNs, &host) { observe(loss, &host) }
-    for run in records.runs where newerThing(.run, run.run, run.timeNs, &host, orSame: true) != nil {
-      observe(run, &host)
-    }
-    for step in records.steps { observe(step, &host) }
-    for episode in records.episodes { observe(episode, &host, isFromStart: false) }
+    seen.judge(self, &host)
   }
 
-  private func observe(_ delta: FileDelta, _ host: inout HostState) {
-    guard let entity = thing(.file, delta.file.path, &host, arrivedNs - host.offsetNs) else { return }
-    let seen = seen(delta, &host, entity)
-    guard delta.to > seen || delta.from == delta.to else { return }
-    observeLines(delta.lines, path: delta.file.path, &host, entity, skippingBefore: seen)
-    // What is cut within a part that was seen cannot be told apart: its steps count by their times.
-    for step in delta.steps { observe(step, &host) }
-    for episode in delta.episodes { observe(episode, &host, isFromStart: delta.from == 0) }
-    for run in delta.runs where newerThing(.run, run.run, run.timeNs, &host, orSame: true) != nil {
-      observe(run, &host)
+  /// Whether samples are not the newest of what they are of, or are of a clock that has been set back since. Those of one record were
+  /// taken together.
+  private func isBehind(_ records: Records, _ host: inout HostState) -> Bool {
+    func isBehind(_ timeNs: Int64, _ place: Int?) -> Bool {
+      guard let place, host.entities[place].markNs > 0 else { return false }
+      return timeNs <= host.entities[place].markNs || timeNs - (arrivedNs - host.offsetNs) > RuleLimits.clockStepNs
     }
-    for loss in delta.losses { observe(loss, &host) }
-  }
-
-  /// The offset up to which the file has been seen, and notes the new one.
-  private func seen(_ delta: FileDelta, _ host: inout HostState, _ entity: Int) -> UInt64 {
-    for place in host.files.indices where host.files[place].key == delta.file.key {
-      let seen = host.files[place].offset
-      host.files[place].offset = max(seen, delta.to)
-      return seen
+    if let sample = records.hosts.last { return isBehind(sample.timeNs, 0) }
+    if let sample = records.gpus.last { return isBehind(sample.timeNs, host.known(.gpu, String(sample.index))) }
+    if let sample = records.disks.last { return isBehind(sample.timeNs, host.known(.disk, sample.mountPoint)) }
+    if let sample = records.networks.last { return isBehind(sample.timeNs, host.known(.interface, sample.interface)) }
+    if let sample = records.processes.last {
+      return isBehind(sample.timeNs, host.known(.process, "\(sample.name)[\(sample.pid)]"))
     }
-    // Of a name, the newest file and one that was rotated away are enough.
-    if host.files.count(where: { $0.entity == entity }) > 1,
-      let oldest = host.files.firstIndex(where: { $0.entity == entity })
-    {
-      host.files.remove(at: oldest)
-    }
-    host.files.append(FileProgress(entity: entity, key: delta.file.key, offset: delta.to))
-    return 0
+    return records.probes.last.map { isBehind($0.timeNs, host.known(.probe, $0.name)) } ?? false
   }
 
   // MARK: samples
@@ -127,69 +134,61 @@ extension RuleEngine {
     return count > 1 ? best : .nan
   }
 
-  private func isNewer(_ timeNs: Int64, _ entity: Int, _ host: inout HostState) -> Bool {
-    isFirstSample = host.entities[entity].markNs == 0
-    guard timeNs > host.entities[entity].markNs, timeNs <= RuleLimits.timeNsMax else { return false }
-    host.entities[entity].markNs = timeNs
-    return true
-  }
-
-  func newerThing(
-    _ kind: EntityKind, _ name: String, _ timeNs: Int64, _ host: inout HostState, orSame: Bool = false
-  ) -> Int? {
-    guard let entity = host.entity(kind, name) else {
-      untrackedEntities += 1
-      return nil
-    }
-    let mark = host.entities[entity].markNs
-    isFirstSample = mark == 0
-    guard timeNs > mark || (orSame && timeNs == mark), timeNs <= RuleLimits.timeNsMax else { return nil }
-    host.entities[entity].markNs = timeNs
-    return entity
-  }
-
   // Looked at where they lie: a copy of a sample costs as much as most rules.
 
   private func observeGPUs(_ samples: Span<GPUSample>, _ host: inout HostState) {
+    var seen = SampledThings()
     for index in samples.indices {
-      let name = String(samples[index].index)
-      guard let entity = newerThing(.gpu, name, samples[index].timeNs, &host) else { continue }
+      let (name, timeNs) = (String(samples[index].index), samples[index].timeNs)
+      guard let entity = sampled(.gpu, name, timeNs, &host) else { continue }
+      seen.note(entity, timeNs, self, &host)
       fill(samples[index])
-      process(.gpu, &host, entity, samples[index].timeNs)
+      process(.gpu, &host, entity, timeNs, isOneOfMany: true)
     }
+    seen.judge(self, &host)
   }
 
   private func observeDisks(_ samples: Span<DiskSample>, _ host: inout HostState) {
+    var seen = SampledThings()
     for index in samples.indices {
-      let name = samples[index].mountPoint
-      guard let entity = newerThing(.disk, name, samples[index].timeNs, &host) else { continue }
+      let (name, timeNs) = (samples[index].mountPoint, samples[index].timeNs)
+      guard let entity = sampled(.disk, name, timeNs, &host) else { continue }
+      seen.note(entity, timeNs, self, &host)
       fill(samples[index])
-      process(.disk, &host, entity, samples[index].timeNs)
+      process(.disk, &host, entity, timeNs, isOneOfMany: true)
     }
+    seen.judge(self, &host)
   }
 
   private func observeNetworks(_ samples: Span<NetworkSample>, _ host: inout HostState) {
+    var seen = SampledThings()
     for index in samples.indices {
-      let name = samples[index].interface
-      guard let entity = newerThing(.interface, name, samples[index].timeNs, &host) else { continue }
+      let (name, timeNs) = (samples[index].interface, samples[index].timeNs)
+      guard let entity = sampled(.interface, name, timeNs, &host) else { continue }
+      seen.note(entity, timeNs, self, &host)
       fill(samples[index])
-      process(.interface, &host, entity, samples[index].timeNs)
+      process(.interface, &host, entity, timeNs, isOneOfMany: true)
     }
+    seen.judge(self, &host)
   }
 
   private func observeProcesses(_ samples: Span<ProcessSample>, _ host: inout HostState) {
+    var seen = SampledThings()
     for index in samples.indices {
       let timeNs = samples[index].timeNs
       let name = "\(samples[index].name)[\(samples[index].pid)]"
-      if let entity = newerThing(.process, name, timeNs, &host) {
+      if let entity = sampled(.process, name, timeNs, &host) {
+        seen.note(entity, timeNs, self, &host)
         fill(samples[index])
-        process(.process, &host, entity, timeNs)
+        process(.process, &host, entity, timeNs, isOneOfMany: true)
       }
-      if samples[index].hasExited, let entity = host.entity(.process, name) {
+      // A zombie has ended: only its parent has not asked how.
+      if samples[index].hasExited || samples[index].state == "Z", let entity = host.entity(.process, name) {
         host.entities[entity].set(.ended, true)
         host.processEndNs = max(host.processEndNs, min(timeNs, RuleLimits.timeNsMax))
       }
     }
+    seen.judge(self, &host)
   }
 
   private func fill(_ sample: borrowing GPUSample) {
@@ -226,71 +225,38 @@ extension RuleEngine {
     fill(.agent) { reader in if case .agent(let read) = reader { read(report) } else { .nan } }
     process(.agent, &host, 0, max(min(wallNs, RuleLimits.timeNsMax), host.entities[0].markNs))
   }
-
-  /// An event counts if it is later than the last of the same subject.
-  private func isNewEvent(_ subject: String, _ timeNs: Int64, _ host: inout HostState) -> Bool {
-    eventRules.isEmpty ? false : newerThing(.device, subject, timeNs, &host) != nil
-  }
-
-  // MARK: training
-
-  private func observe(_ step: TrainingStep, _ host: inout HostState) {
-    let before = host.entity(.run, step.run).map { host.entities[$0].markNs } ?? 0
-    guard let entity = newerThing(.run, step.run, step.timeNs, &host, orSame: true) else { return }
-    host.entities[entity].marks.subtract([.ended, .failed])
-    if before > 0, step.timeNs > before {
-      for (rule, node) in intervalRules where rule.nodes[node].phase != .episode && !host.isExcluded(rule.place) {
-        observe(Double(step.timeNs - before), 0.95, &host, rule.place, node, entity)
-      }
-    }
-    progressed(entity, &host, step.timeNs)
-    var step = step
-    if step.reward.isFinite {
-      host.entities[entity].set(.rewarded, true)
-    } else if step.lacksReward(isUsual: host.entities[entity].marks.contains(.rewarded)) {
-      step.reward = .writtenNaN
-    }
-    fill(.training) { reader in
-      switch reader {
-      case .training(let read): read(step)
-      case .named(let pattern): step.named(pattern)
-      default: .nan
-      }
-    }
-    process(.training, &host, entity, step.timeNs)
-    if needsProgress { progress(step, &host, entity) }
-  }
 }
 
 extension Batch {
-  /// The newest time of a sample, the agent's clock where there is none; nil where it says none.
-  fileprivate var newestNs: Int64? {
-    var newest = wallNs
-    for part in spooled {
-      for sample in part.records.hosts { newest = max(newest, sample.timeNs) }
-    }
-    return (1...RuleLimits.timeNsMax).contains(newest) ? newest : nil
+  /// The host's clock when it made the batch: its own word, else the newest sample where that is newer than what is known; nil where
+  /// nothing says it.
+  fileprivate func clockNs(after markNs: Int64) -> Int64? {
+    if (1...RuleLimits.timeNsMax).contains(wallNs) { return wallNs }
+    let newest = spooled.flatMap(\.records.hosts).map(\.timeNs).max() ?? 0
+    return newest > markNs && newest <= RuleLimits.timeNsMax ? newest : nil
   }
 }
 
-extension TrainingStep {
-  /// A number that the program itself names; one that is not finite before all others. NaN where there is none.
-  fileprivate func named(_ pattern: Wildcard) -> Double {
-    var found = Double.nan
-    for metric in metrics where pattern.matches(metric.name) {
-      if !metric.value.isFinite { return metric.value.isNaN ? .writtenNaN : metric.value }
-      if found.isNaN { found = metric.value }
+/// Which things of one kind a part of a batch has told of. Rules about something else than such a thing are judged once after all of
+/// them: once for each would look at each thing for each thing.
+struct SampledThings {
+  private var seen: Set<Int> = []
+  private var last = 0
+  private var timeNs: Int64 = 0
+
+  /// A second sample of a thing begins another time.
+  mutating func note(_ entity: Int, _ timeNs: Int64, _ engine: RuleEngine, _ host: inout HostState) {
+    if !seen.insert(entity).inserted {
+      judge(engine, &host)
+      seen = [entity]
     }
-    return found
+    (last, self.timeNs) = (entity, max(self.timeNs, timeNs))
   }
 
-  /// A step of a writer that gives a reward with each one has none: it was NaN. Absent and NaN are written alike, so that
-  /// what else is in the step decides: a row with all its other fields, or one of a run that has told rewards.
-  fileprivate func lacksReward(isUsual: Bool) -> Bool {
-    guard reward.isNaN else { return false }
-    let hasAction = action.isFinite || portfolioValue.isFinite
-    let isWhole =
-      action.isFinite && balance.isFinite && sharesHeld.isFinite && price.isFinite && portfolioValue.isFinite
-    return metrics.isEmpty && (isWhole || isUsual) || isUsual && hasAction
+  mutating func judge(_ engine: RuleEngine, _ host: inout HostState) {
+    let places = engine.deferred
+    engine.deferred = []
+    for place in places { engine.judge(engine.rules[place], &host, because: last, timeNs) }
+    timeNs = 0
   }
 }

@@ -17,17 +17,25 @@ extension RuleEngine {
   static let holdSub = 66
   static let samplesSub = 67
   static let untilSub = 68
+  /// Of the first condition of an open rule: when it opened by the collector's clock, and since when its end is due by the host's.
+  static let openedSub = 69
   /// More samples than the first number holds, and when the last of them began.
   static let moreSamplesSub = 70
   static let sampleStartSub = 71
   static let averageSub = 72
   /// Ratio: the last of either number.
   static let ratioSub = 73
+  /// When a line that may be taken back was written, and in which file.
+  static let lineSub = 74
   /// Counts of what comes true, and of the lines or the time of which others are a share.
   static let secondCountSub = 96
 
   /// A report's values are at hand: runs every rule that reads one of them.
-  func process(_ family: MetricFamily, _ host: inout HostState, _ entity: Int, _ timeNs: Int64) {
+  ///
+  /// - Parameter isOneOfMany: more such things follow: rules about something else wait for all of them (`SampledThings`).
+  func process(
+    _ family: MetricFamily, _ host: inout HostState, _ entity: Int, _ timeNs: Int64, isOneOfMany: Bool = false
+  ) {
     let readers = byFamily[Int(family.rawValue)]
     // Each look at a variable of an object is guarded: most rules need these three and no more.
     let (values, peers) = (values, peerValues)
@@ -42,7 +50,11 @@ extension RuleEngine {
       } else {
         for leaf in readers[index].leaves { remember(rule, leaf, &host, entity, timeNs) }
         if rule.restsFalse, !host.slots.isActive(place) { continue }
-        judge(rule, &host, because: entity, timeNs)
+        if isOneOfMany, host.entities[entity].kind != rule.scope {
+          if !deferred.contains(place) { deferred.append(place) }
+        } else {
+          judge(rule, &host, because: entity, timeNs)
+        }
       }
     }
   }
@@ -59,14 +71,15 @@ extension RuleEngine {
   }
 
   func judge(_ rule: CompiledRule, _ host: inout HostState, _ entity: Int, _ timeNs: Int64) {
+    looks &+= 1
     let key = SlotTable.key(rule.place, Self.openNode, entity)
     let wasOpen = host.slots.isActive(rule.place) && host.slots[key] != nil
+    if !forecasts.isEmpty { forecasts = [:] }
     let judgement = Judgement(entity: entity, timeNs: timeNs, ignoresHolds: wasOpen)
     let truth = truth(rule.root, rule, &host, judgement)
     guard wasOpen else {
       if truth == .yes {
-        host.slots.set(key, timeNs, 0)
-        host.wakeNs = 0
+        open(rule, &host, entity, timeNs)
         // What happened before it began does not end it.
         if rule.until != nil { forgetOccurrences(rule, &host, entity, inUntil: true) }
         emit(.opened, rule, &host, entity, timeNs)
@@ -89,21 +102,62 @@ extension RuleEngine {
       if slot.b == 0 { return }
       slot.b = 0
       host.slots[key] = slot
+      noteEnd(rule, &host, entity, 0)
     case .no:
       if slot.b == 0 {
         slot.b = timeNs
         host.slots[key] = slot
       }
-      if timeNs - slot.b >= rule.rule.clearAfterNs { close(rule, &host, entity, timeNs, .recovered) }
+      guard timeNs - slot.b >= rule.rule.clearAfterNs else { return }
+      if isSettled(rule, host, entity) {
+        close(rule, &host, entity, timeNs, .recovered)
+      } else {
+        noteEnd(rule, &host, entity, timeNs)
+      }
     }
   }
 
-  /// Forgets what happened to an incident's thing; what happened elsewhere may be another incident's.
-  private func forgetOccurrences(_ rule: CompiledRule, _ host: inout HostState, _ entity: Int, inUntil: Bool) {
+  /// Takes a rule for open, whoever found it.
+  func open(_ rule: CompiledRule, _ host: inout HostState, _ entity: Int, _ timeNs: Int64) {
+    host.slots.set(SlotTable.key(rule.place, Self.openNode, entity), timeNs, 0)
+    host.slots.set(SlotTable.key(rule.place, rule.root, entity, Self.openedSub), arrivedNs, 0)
+    host.wakeNs = 0
+  }
+
+  /// An end by the times of a backlog, which hold minutes in a moment, waits until people had as long to see the incident.
+  func isSettled(_ rule: CompiledRule, _ host: borrowing HostState, _ entity: Int) -> Bool {
+    let opened = host.slots[SlotTable.key(rule.place, rule.root, entity, Self.openedSub)]
+    return opened.map { arrivedNs &- $0.a >= rule.rule.clearAfterNs } ?? true
+  }
+
+  private func noteEnd(_ rule: CompiledRule, _ host: inout HostState, _ entity: Int, _ timeNs: Int64) {
+    let key = SlotTable.key(rule.place, rule.root, entity, Self.openedSub)
+    guard var opened = host.slots[key], opened.b != timeNs else { return }
+    opened.b = timeNs
+    host.slots[key] = opened
+  }
+
+  /// Ends what has been due to end, and has been open for long enough.
+  func closeSettled(_ host: inout HostState) {
+    let due = host.slots.slots.filter { slot in
+      SlotTable.sub(slot.key) == Self.openedSub && slot.b > 0 && SlotTable.node(slot.key) != Self.openNode
+    }
+    for slot in due {
+      let (rule, entity) = (rules[SlotTable.rule(slot.key)], SlotTable.entity(slot.key))
+      if isSettled(rule, host, entity) { close(rule, &host, entity, slot.b, .recovered) }
+    }
+  }
+
+  /// Forgets what happened to an incident's thing; what happened elsewhere on the host may be another incident's.
+  ///
+  /// - Parameter isLast: nothing else of the rule is open on the host.
+  func forgetOccurrences(
+    _ rule: CompiledRule, _ host: inout HostState, _ entity: Int, inUntil: Bool, isLast: Bool = false
+  ) {
     for node in rule.occurring(inUntil: inUntil) {
       if rule.nodes[node].kind == rule.scope {
         host.slots.remove(host.slots.numbers(rule.place, node, entity), rule: rule.place)
-      } else if rule.scope == .host {
+      } else if rule.scope == .host || isLast {
         host.slots.remove(host.slots.things(rule.place, node), rule: rule.place)
       }
     }
@@ -116,6 +170,7 @@ extension RuleEngine {
     // A line may be newer than the last sample: an end is never told as older than its beginning.
     let beganNs = host.slots[key]?.a ?? timeNs
     host.slots[key] = nil
+    host.slots[SlotTable.key(rule.place, rule.root, entity, Self.openedSub)] = nil
     emit(.cleared(reason), rule, &host, entity, max(timeNs, beganNs))
   }
 
@@ -125,9 +180,7 @@ extension RuleEngine {
     var evidence: [Evidence] = []
     if case .opened = kind {
       if let occasion { evidence.append(occasion) }
-      for (node, name) in rule.names.sorted(by: { $0.key < $1.key }) {
-        if let value = evidenceValue(rule, node, host, entity) { evidence.append(.value(metric: name, value: value)) }
-      }
+      evidence += values(of: rule, host, entity)
     }
     let about =
       rule.rule.scope == .fleet ? RuleEntity(kind: .fleet, name: "") : RuleEntity(kind: thing.kind, name: thing.name)
@@ -135,6 +188,25 @@ extension RuleEngine {
       Transition(
         kind: kind, rule: rule.rule.id, host: host.id, entity: about, timeNs: timeNs, arrivedNs: arrivedNs,
         evidence: evidence))
+  }
+
+  /// The figures that a rule asks for: first those that hold.
+  private func values(of rule: CompiledRule, _ host: borrowing HostState, _ entity: Int) -> [Evidence] {
+    var (holding, others) = ([Evidence](), [Evidence]())
+    for (place, name) in rule.names.sorted(by: { $0.key < $1.key }) {
+      guard let value = evidenceValue(rule, place, host, entity) else { continue }
+      let node = rule.nodes[place]
+      if node.measure == .forecast {
+        // The value alone would say that nothing is wrong.
+        guard let inNs = forecasts[place] else { continue }
+        holding.append(.forecast(metric: name, value: value, inNs: inNs))
+      } else if node.isOfValue, node.comparison.holds(value) == false {
+        others.append(.value(metric: name, value: value))
+      } else {
+        holding.append(.value(metric: name, value: value))
+      }
+    }
+    return holding + others
   }
 
   private func evidenceValue(_ rule: CompiledRule, _ node: Int, _ host: borrowing HostState, _ entity: Int) -> Double? {
@@ -227,7 +299,9 @@ extension RuleEngine {
         host.slots.set(key, at.timeNs, at.timeNs)
         return .no
       }
-      if at.timeNs - slot.b > max(RuleLimits.gapNs, holdNs / 2) { slot.a = at.timeNs }
+      // Times of a file's rows may go back, too.
+      let gapNs = at.timeNs &- slot.b
+      if gapNs > max(RuleLimits.gapNs, holdNs / 2) || gapNs < -RuleLimits.gapNs { slot.a = at.timeNs }
       slot.b = at.timeNs
       host.slots[key] = slot
       return at.timeNs - slot.a >= holdNs ? .yes : .no
@@ -273,6 +347,7 @@ extension RuleEngine {
     if kind == host.entities[at.entity].kind { return remembered(place, rule, host, at, at.entity) }
     if kind == .host { return remembered(place, rule, host, at, 0) }
     var found = Truth.no
+    looks &+= UInt64(host.entities.count)
     for thing in host.entities.indices where host.entities[thing].kind == kind && thing > 0 {
       if !passes(rule, place, host, thing) { continue }
       found = found.or(remembered(place, rule, host, at, thing))

@@ -38,6 +38,9 @@ extension RuleEngine {
     case .forecast:
       let slope = slope(rule, place, node, &host, entity, timeNs, value, leastSpanNs: node.windowNs / 2)
       raw = reaches(node.comparison, value, value + slope * Double(node.perNs))
+      if raw == .yes, case .above(let limit) = node.comparison {
+        forecasts[place] = Int64(number: (limit - value) / slope)
+      }
     case .against:
       raw =
         against(value, rule, place, node, &host, entity, timeNs).map { Truth(node.comparison.holds($0)) } ?? .unknown

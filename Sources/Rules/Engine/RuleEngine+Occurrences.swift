@@ -57,31 +57,34 @@ extension RuleEngine {
     let key = SlotTable.key(rule.place, place, entity, base)
     let range = host.slots.numbers(rule.place, place, entity, from: base, below: base + Self.countSubs)
     var parts = range.map { host.slots.slots[$0] }
-    parts.removeAll { atNs - $0.a >= windowNs }
-    if let last = parts.last, isSame(atNs, last.a, node, host) {
-      // It was counted.
-    } else if let last = parts.last, parts.count >= RuleLimits.windowParts,
-      atNs - last.a < windowNs / RuleLimits.windowParts
+    parts.removeAll { atNs &- $0.a >= windowNs }
+    // Times may go back, within a file as in a backlog: what is later than this one stays where it is.
+    let before = parts.lastIndex { $0.a <= atNs }
+    if isCounted(atNs, among: parts, node, host) {
+      // By one that is too near to be another one.
+    } else if let before, parts.count >= RuleLimits.windowParts,
+      atNs &- parts[before].a < windowNs / RuleLimits.windowParts
     {
-      parts[parts.count - 1].b = parts[parts.count - 1].b.addingClamped(1)
+      parts[before].b = parts[before].b.addingClamped(1)
     } else {
+      parts.insert(Slot(key: key, a: atNs, b: 1), at: before.map { $0 + 1 } ?? 0)
       // Full: the two oldest become one, counted from the older's start.
-      if parts.count >= RuleLimits.windowParts * 2 {
+      if parts.count > RuleLimits.windowParts * 2 {
         parts[1].b = parts[1].b.addingClamped(parts[0].b)
         parts[1].a = parts[0].a
         parts.removeFirst()
       }
-      parts.append(Slot(key: key, a: atNs, b: 1))
     }
     if !range.isEmpty { host.slots.remove(range, rule: rule.place) }
     for (sub, part) in parts.enumerated() { host.slots.set(key + UInt64(sub), part.a, part.b) }
-    return Double(parts.reduce(Int64(0)) { $0.addingClamped($1.b) })
+    return Self.sum(parts[...], atNs, windowNs)
   }
 
-  /// Too near to the last one to be another one.
-  private func isSame(_ atNs: Int64, _ lastNs: Int64, _ node: CompiledNode, _ host: borrowing HostState) -> Bool {
-    if node.isApartByBoot { return lastNs >= host.bootNs - RuleLimits.bootSlackNs }
-    return atNs - lastNs < node.apartNs
+  private func isCounted(
+    _ atNs: Int64, among parts: [Slot], _ node: CompiledNode, _ host: borrowing HostState
+  ) -> Bool {
+    if node.isApartByBoot { return parts.last.map { $0.a >= host.bootNs - RuleLimits.bootSlackNs } ?? false }
+    return node.apartNs > 0 && parts.contains { ($0.a &- atNs).magnitude < UInt64(node.apartNs) }
   }
 
   /// How often in the window that ends now.
@@ -90,25 +93,29 @@ extension RuleEngine {
     windowNs: Int64
   ) -> Double {
     let range = host.slots.numbers(rule.place, place, entity, from: base, below: base + Self.countSubs)
-    return range.reduce(0) { found, index in
-      let part = host.slots.slots[index]
-      return atNs - part.a < windowNs ? found + Double(part.b) : found
+    return Self.sum(host.slots.slots[range], atNs, windowNs)
+  }
+
+  /// What is within a window of a time, on either side: lines of several programs come a little out of order.
+  private static func sum(_ parts: ArraySlice<Slot>, _ atNs: Int64, _ windowNs: Int64) -> Double {
+    parts.reduce(0) { found, part in
+      atNs &- part.a < windowNs && part.a &- atNs < windowNs ? found + Double(part.b) : found
     }
   }
 
   /// Numbers that one count may take.
   static let countSubs = 64
 
-  /// Lines of one file. Those before `skippingBefore` (an offset) have been seen.
+  /// Lines of one file that begin in a range of its offsets.
   func observeLines(
-    _ lines: borrowing LogLines, path: String, _ host: inout HostState, _ entity: Int, skippingBefore seen: UInt64
+    _ lines: borrowing LogLines, path: String, _ host: inout HostState, _ entity: Int, in range: Range<UInt64>
   ) {
     if lineMatcher.isEmpty { return }
     let plan = lineMatcher.plan(of: path)
     if plan.conditions.isEmpty { return }
     let bytes = lines.text.span
-    plan.look(lines, from: seen) { line, range, found in
-      let timeNs = max(0, min(lines.timesUs[line] &* 1000, arrivedNs - host.offsetNs))
+    plan.look(lines, in: range) { line, range, found in
+      let timeNs = max(0, min(Int64(nsOfUs: lines.timesUs[line]), arrivedNs - host.offsetNs))
       for place in found {
         let condition = plan.conditions[place]
         if condition.isWhole {
@@ -120,10 +127,40 @@ extension RuleEngine {
           }
           continue
         }
+        // What is history was found then, not now.
+        let foundNs = host.role == .history ? timeNs : arrivedNs - host.offsetNs
         occurred(
-          condition.rule, condition.node, &host, entity, atNs: timeNs, arrivedNs - host.offsetNs,
+          condition.rule, condition.node, &host, entity, atNs: timeNs, foundNs,
           .line(file: path, text: Self.text(bytes, range)))
+        if node(of: condition).goesOnNs > 0 {
+          let key = SlotTable.key(condition.rule.place, condition.node, counted(by: condition, entity), Self.lineSub)
+          host.slots.set(key, timeNs, Int64(bitPattern: Self.mark(of: path)))
+        }
       }
+    }
+    takeBack(lines, path, &host, entity)
+  }
+
+  private func node(of condition: LineCondition) -> CompiledNode { condition.rule.nodes[condition.node] }
+
+  private func counted(by condition: LineCondition, _ entity: Int) -> Int {
+    node(of: condition).kind == .host ? 0 : entity
+  }
+
+  private static func mark(of path: String) -> UInt64 { ContentHash.of(Array(path.utf8).span) }
+
+  /// A traceback after which its program logs on was handled: it says nothing of another process's end.
+  private func takeBack(_ lines: borrowing LogLines, _ path: String, _ host: inout HostState, _ entity: Int) {
+    for (rule, node) in goingOn where host.slots.isActive(rule.place) {
+      let compiled = rule.nodes[node]
+      let place = compiled.kind == .host ? 0 : entity
+      let key = SlotTable.key(rule.place, node, place, Self.lineSub)
+      guard let line = host.slots[key], line.b == Int64(bitPattern: Self.mark(of: path)),
+        let last = lines.levels.lastIndex(where: { $0 == Level.info.rawValue || $0 == Level.debug.rawValue }),
+        Int64(nsOfUs: lines.timesUs[last]) &- line.a >= compiled.goesOnNs
+      else { continue }
+      host.slots[key] = nil
+      host.slots[SlotTable.key(rule.place, node, place, Self.untilSub)] = nil
     }
   }
 

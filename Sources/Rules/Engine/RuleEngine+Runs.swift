@@ -2,12 +2,16 @@ internal import FleetModel
 
 /// What is told of runs and episodes, and what follows from it.
 extension RuleEngine {
-  func observe(_ update: RunUpdate, _ host: inout HostState) {
+  /// - Parameter isLate: from a backlog: what has come since may say otherwise, so that only its being said counts.
+  func observe(_ update: RunUpdate, _ host: inout HostState, isLate: Bool) {
+    let before = host.known(.run, update.run).map { host.entities[$0].markNs } ?? 0
     guard let entity = thing(.run, update.run, &host, update.timeNs) else { return }
-    switch update.state {
-    case .unknown: break
-    case .running: begins(update, &host, entity)
-    case .completed, .failed: ends(update, &host, entity)
+    if !isLate || update.timeNs >= before {
+      switch update.state {
+      case .unknown: break
+      case .running: begins(update, &host, entity)
+      case .completed, .failed: ends(update, &host, entity)
+      }
     }
     if let moment = RunMoment(update.state) { happened(moment, to: entity, &host, update.timeNs, update.detail) }
   }
@@ -160,8 +164,9 @@ extension RuleEngine {
     let place = run(entity, &host)
     var rate = Double.nan
     var elapsed = Double.nan
-    if host.runs[place].windowStartNs == 0 {
+    if host.runs[place].windowStartNs == 0 || step.timeNs < host.runs[place].windowStartNs {
       host.runs[place].windowStartNs = step.timeNs
+      host.runs[place].windowSteps = 0
     } else {
       host.runs[place].windowSteps += 1
     }
@@ -212,8 +217,8 @@ extension RuleEngine {
 
   /// - Parameter isFromStart: nothing of the run lies before.
   func observe(_ part: EpisodeSummary, _ host: inout HostState, isFromStart: Bool) {
-    guard needsEpisodes || !episodeRules.isEmpty,
-      let entity = newerThing(.run, part.run, part.timeNs, &host, orSame: true)
+    guard needsEpisodes || !episodeRules.isEmpty, (0...RuleLimits.timeNsMax).contains(part.timeNs),
+      let entity = thing(.run, part.run, &host, part.timeNs)
     else { return }
     let place = run(entity, &host)
     note(part, &host, entity, place, isFromStart: isFromStart)

@@ -23,7 +23,28 @@ extension RuleEngine {
       guard let episode = host.runs.first(where: { $0.entity == entity })?.episodes.first else { return .no }
       since = episode.startedNs > 0 ? episode.startedNs : episode.timeNs
     }
-    return Self.longerThanUsual(at.timeNs - since, node, usual: interval(host, rule.place, place, entity))
+    let stale = Self.longerThanUsual(at.timeNs - since, node, usual: interval(host, rule.place, place, entity))
+    return stale == .yes && node.phase == .any && node.kind == .run && isContinued(entity, host) ? .no : stale
+  }
+
+  /// Whether the same file went on as another run: it was rotated by renaming, or a restart wrote it anew. Its run's name is that of
+  /// the file and a mark of the file's identity.
+  private func isContinued(_ entity: Int, _ host: borrowing HostState) -> Bool {
+    let ended = host.entities[entity]
+    guard let stem = Self.fileStem(ended.name) else { return false }
+    return host.runs.contains { run in
+      let other = host.entities[run.entity]
+      return run.entity != entity && run.startedNs >= ended.markNs && other.markNs >= run.startedNs
+        && Self.fileStem(other.name) == stem
+    }
+  }
+
+  /// `DIR/progress` of `DIR/progress-49dd4e98`; nil where there is no such mark.
+  private static func fileStem(_ run: String) -> Substring? {
+    guard let dash = run.lastIndex(of: "-") else { return nil }
+    let mark = run[run.index(after: dash)...].utf8
+    let isMark = mark.count == 8 && mark.allSatisfy { ASCII.isDigit($0) || (97...102).contains($0) }
+    return isMark ? run[..<dash] : nil
   }
 
   /// A line that used to come.

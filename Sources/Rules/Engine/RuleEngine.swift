@@ -2,8 +2,8 @@ package import FleetModel
 
 /// Runs the rules on what arrives: facts in, transitions out. No clock, no I/O, nothing shared: its owner calls it from one thread.
 ///
-/// - Each fact counts once: an older sample than the last of its thing, a part of a file that was seen, are passed over, so that
-///   what an agent sends again after a reconnect changes nothing.
+/// - Each fact counts once: a sequence of a spool, a part of a file that was judged are passed over, so that what an agent sends again
+///   after a reconnect changes nothing. Times decide nothing here: a clock that was ahead and is set back hides no fact.
 /// - Times of holds and windows are those of the samples, so that a backlog is judged as if it had come in time; silence and
 ///   the end of an occurrence go by the collector's clock, and only while the host is live: no data is never "fine".
 /// - Cost: `signalbox-bench rules` prints µs a rule and sample, bytes a host and ns a log line.
@@ -28,6 +28,8 @@ package final class RuleEngine {
   var episodeRules: [EpisodeReader] = []
   var probeRules: [ProbeReader] = []
   var intervalRules: [(rule: CompiledRule, node: Int)] = []
+  /// Lines that are taken back where their file goes on.
+  var goingOn: [(rule: CompiledRule, node: Int)] = []
   var timedRules: [CompiledRule] = []
   var fleetRules: [CompiledRule] = []
   var needsProgress = false
@@ -42,6 +44,10 @@ package final class RuleEngine {
   var peerPlaces: [Int] = []
   /// The thing at hand has not been told of before.
   var isFirstSample = false
+  /// While the samples of many things of one kind are read: rules about something else than such a thing, to be judged once after them.
+  var deferred: [Int] = []
+  /// When a forecast of the rule at hand comes true, by condition: ns from now.
+  var forecasts: [Int: Int64] = [:]
   /// What is said if the fact at hand opens something.
   var occasion: Evidence?
   var transitions: [Transition] = []
@@ -51,6 +57,10 @@ package final class RuleEngine {
   package var runsFleetRules = true
   /// Things beyond `RuleLimits.entitiesMax` of a host.
   package internal(set) var untrackedEntities: UInt64 = 0
+  /// Findings of history beyond `RuleLimits.historyFindingsMax` of a host.
+  package internal(set) var historyFindingsOmitted: UInt64 = 0
+  /// Things that rules looked at: what a batch costs, without a clock.
+  package internal(set) var looks: UInt64 = 0
   package private(set) var set = RuleSet()
 
   package init(_ set: RuleSet) {
@@ -138,10 +148,11 @@ package final class RuleEngine {
   /// nil where it is not known; the fleet's own is one, too.
   func cell(_ host: HostID) -> HostCell? { host == fleet.state.id ? fleet : hosts[host] }
 
-  /// Marks the rules whose labels the host lacks.
+  /// Marks the rules whose labels the host lacks, and those that a late state cannot answer.
   func exclude(_ host: inout HostState) {
     host.excluded = []
-    for rule in rules where !rule.rule.match.allSatisfy({ host.labels[$0.key] == $0.value }) {
+    for rule in rules
+    where !rule.isJudged(in: host.role) || !rule.rule.match.allSatisfy({ host.labels[$0.key] == $0.value }) {
       while host.excluded.count <= rule.place >> 6 { host.excluded.append(0) }
       host.excluded[rule.place >> 6] |= 1 << UInt64(rule.place & 63)
     }
@@ -190,6 +201,7 @@ package final class RuleEngine {
     needsEpisodes =
       !readers[Int(MetricFamily.episode.rawValue)].isEmpty || needsProgress
       || rules.contains { $0.nodes.contains { $0.phase == .episode } }
+    goingOn = rules.flatMap { rule in rule.nodes.indices.filter { rule.nodes[$0].goesOnNs > 0 }.map { (rule, $0) } }
     intervalRules = rules.flatMap { rule in
       rule.nodes.indices.filter { rule.nodes[$0].operation == .stale && rule.nodes[$0].amount > 0 }.map { (rule, $0) }
     }

@@ -8,7 +8,9 @@ package enum RuleStateError: Error, Equatable, Sendable {
 }
 
 extension RuleEngine {
-  private static let version: UInt8 = 2
+  private static let version: UInt8 = 3
+  /// Without the judged sequences and rows; still read, so that nothing that is open is forgotten by an upgrade.
+  private static let versionWithoutMarks: UInt8 = 2
 
   /// All that is remembered of a host, for the database: another collector, or a later one, goes on from it.
   ///
@@ -36,7 +38,17 @@ extension RuleEngine {
       out.fixed(file.key.high)
       out.fixed(file.key.low)
       out.unsigned(file.offset)
+      out.count(file.parts.count)
+      for part in file.parts {
+        out.unsigned(part.from)
+        out.unsigned(UInt64(part.steps))
+        out.unsigned(UInt64(part.episodes))
+      }
     }
+    out.fixed(state.spool.spool.high)
+    out.fixed(state.spool.spool.low)
+    out.unsigned(state.spool.live)
+    out.unsigned(state.spool.backfill)
     out.runs(state)
     let known = rules.filter { state.slots.isActive($0.place) }
     out.count(known.count)
@@ -66,7 +78,8 @@ extension RuleEngine {
     if bytes.isEmpty { return }
     var input = StateReader(bytes)
     let version = try input.byte()
-    guard version == Self.version else { throw .unknownVersion(version) }
+    let hasMarks = version == Self.version
+    guard hasMarks || version == Self.versionWithoutMarks else { throw .unknownVersion(version) }
     var state = HostState(id: host, name: name, labels: labels)
     state.offsetNs = try input.difference()
     state.arrivedNs = try input.time()
@@ -79,10 +92,24 @@ extension RuleEngine {
     }
     guard state.entities.first?.kind == .host else { throw .malformed }
     for _ in 0..<(try input.count(RuleLimits.entitiesMax * 2)) {
-      let file = FileProgress(
+      var file = FileProgress(
         entity: try input.count(state.entities.count - 1),
         key: FileKey(high: try input.fixed(), low: try input.fixed()), offset: try input.unsigned())
+      if hasMarks {
+        for _ in 0..<(try input.count(RuleLimits.rowPartsMax)) {
+          let from = try input.unsigned()
+          file.parts.append(
+            RowPart(
+              from: from, steps: UInt32(clamping: try input.unsigned()),
+              episodes: UInt32(clamping: try input.unsigned())))
+        }
+      }
       state.files.append(file)
+    }
+    if hasMarks {
+      state.spool = SpoolProgress(
+        spool: SpoolID(high: try input.fixed(), low: try input.fixed()), live: try input.unsigned(),
+        backfill: try input.unsigned())
     }
     try input.runs(&state)
     state.slots = SlotTable(try slots(&input, entities: state.entities.count))
@@ -140,6 +167,9 @@ extension RuleEngine {
       }
     }
     host.slots = SlotTable(kept)
+    // Their rules' places are the old ones.
+    host.backlog = nil
+    host.history = nil
     host.wakeNs = 0
     exclude(&host)
   }

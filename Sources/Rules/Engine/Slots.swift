@@ -109,7 +109,11 @@ struct SlotTable: Equatable {
   }
 
   /// Whether a condition remembers anything.
-  func hasAny(_ rule: Int, _ node: Int) -> Bool { isActive(rule) && !things(rule, node).isEmpty }
+  func hasAny(_ rule: Int, _ node: Int) -> Bool {
+    guard isActive(rule) else { return false }
+    let low = lowerBound(Self.key(rule, node, 0))
+    return low < slots.count && slots[low].key >> 44 == UInt64(rule) << 8 | UInt64(node)
+  }
 
   /// Places of all that a rule remembers.
   func places(_ rule: Int) -> Range<Int> {
@@ -128,9 +132,18 @@ struct SlotTable: Equatable {
     if !hasBefore && !hasBehind { active[rule >> 6] &= ~(1 << UInt64(rule & 63)) }
   }
 
-  /// Forgets a thing; its place may then name another one.
-  mutating func forget(entity: Int) {
-    self = SlotTable(slots.filter { Self.entity($0.key) != entity })
+  /// Forgets things; their places may then name other ones.
+  mutating func forget(entities: Set<Int>) {
+    self = SlotTable(slots.filter { !entities.contains(Self.entity($0.key)) })
+  }
+
+  /// Changes what is remembered, not of what.
+  mutating func adjust(_ change: (inout Slot) -> Void) {
+    for place in slots.indices {
+      let key = slots[place].key
+      change(&slots[place])
+      slots[place].key = key
+    }
   }
 
   /// Bytes on the heap.

@@ -15,6 +15,8 @@ package struct RuleEntity: Sendable, Hashable {
 /// A figure or a line that made a rule fire.
 package enum Evidence: Sendable, Equatable {
   case value(metric: String, value: Double)
+  /// A figure that reaches its rule's limit in `inNs` if it goes on as it does.
+  case forecast(metric: String, value: Double, inNs: Int64)
   case line(file: String, text: String)
   case event(subject: String, text: String)
   case note(String)
@@ -46,4 +48,6 @@ package struct Transition: Sendable, Equatable {
   /// When the fact came in, the collector's clock.
   package var arrivedNs: Int64
   package var evidence: [Evidence]
+  /// Older than the first start of the host's agent: it is recorded as over, and pages nobody.
+  package var isHistory = false
 }

@@ -123,6 +123,8 @@ package struct Counting: Sendable {
   package var usualNs: Int64 = 0
   /// Came before, and has not come for so long; 0 = that is not asked.
   package var missingNs: Int64 = 0
+  /// Takes it back where its file goes on with a line of level info so long after it; 0 = nothing does.
+  package var goesOnNs: Int64 = 0
   /// And for so many of its usual intervals.
   package var intervals = 0.0
 

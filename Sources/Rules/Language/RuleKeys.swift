@@ -241,6 +241,8 @@ enum RuleKeys {
       RuleKey("usual", .duration, "1h if not given."),
       RuleKey("missing", .duration, "The line came before, and has not come for so long."),
       RuleKey("intervals", .number, "For missing: and for so many of its usual intervals."),
+      RuleKey(
+        "unless_goes_on", .duration, "Taken back where its file goes on with a line of level info so long after it."),
     ])
 
   static let event = KeyTable(

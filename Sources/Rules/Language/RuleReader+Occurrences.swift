@@ -49,6 +49,7 @@ extension RuleReader {
       mistake(usual.line, "usual belongs to times_usual, which is missing here")
     }
     counting.missingNs = time(fields, "missing", 0)
+    counting.goesOnNs = time(fields, "unless_goes_on", 0)
     if let value = fields["intervals"] { counting.intervals = number(value, "intervals", .number, "intervals") }
     return .occurrence(lines, counting)
   }

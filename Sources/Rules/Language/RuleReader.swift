@@ -47,11 +47,35 @@ package struct RuleSet: Sendable {
       let hint = Nearest.name(to: word, among: Array(named)).map { "; did you mean '\($0)'?" } ?? ""
       mistakes.append(DocumentMistake(file: file, line: line, message: "no rule names the list '$\(word)'\(hint)"))
     }
-    mistakes += set.unknownReferences()
-    return (set, mistakes)
+    // A rule that asks for one which is left out can never be true: it is left out, too, and so on.
+    while true {
+      let unknown = set.unknownReferences()
+      if unknown.isEmpty { return (set, mistakes) }
+      mistakes += unknown
+      let places = Set(unknown.map { Place(file: $0.file, line: $0.line) })
+      set.rules.removeAll { places.contains(Place(file: $0.file, line: $0.line)) }
+    }
   }
 
-  /// `mutes` and `hosts` that name no rule.
+  /// With rules of another set that come from files in which there is a mistake now: a slip while a file is edited ends no watch that
+  /// was there before.
+  ///
+  /// - Returns: how many were kept.
+  package mutating func keep(from before: RuleSet, whereMistaken mistakes: [DocumentMistake]) -> Int {
+    let files = Set(mistakes.map(\.file))
+    let ids = Set(rules.map(\.id))
+    let kept = before.rules.filter { files.contains($0.file) && !ids.contains($0.id) }
+      .prefix(max(0, Self.rulesMax - rules.count))
+    rules += kept
+    return kept.count
+  }
+
+  private struct Place: Hashable {
+    let file: String
+    let line: Int
+  }
+
+  /// `open` and `hosts` that name no rule.
   private func unknownReferences() -> [DocumentMistake] {
     let ids = rules.map(\.id)
     return rules.flatMap { rule in

@@ -111,13 +111,13 @@ final class LinePlan {
     othersLevel = others.map { conditions[$0].query.level?.rawValue ?? 0 }.min() ?? .max
   }
 
-  /// Looks at the lines of a delta from an offset on.
+  /// Looks at the lines of a delta.
   ///
   /// - Parameters:
-  ///   - seen: bytes of the file before it have been looked at.
+  ///   - wanted: offsets of the file at which lines to be looked at begin.
   ///   - met: called for each line that meets a condition: its place, its bytes in `lines.text`, and the places of the conditions.
   func look(
-    _ lines: borrowing LogLines, from seen: UInt64,
+    _ lines: borrowing LogLines, in wanted: Range<UInt64>,
     _ met: (_ line: Int, _ range: Range<Int>, _ conditions: [Int]) -> Void
   ) {
     // What changes with each line is local: a property of a class costs a check at each access.
@@ -137,7 +137,7 @@ final class LinePlan {
       while hint < hintCount, hints[hint] < end { hint += 1 }
       let isMarked = lines.flags[line] & redacted != 0
       let asksOthers = asksAll || lines.levels[line] >= asksLevel || (isMarked && !others.isEmpty)
-      if hint > firstHint || !isSieved || asksOthers, offset >= seen {
+      if hint > firstHint || !isSieved || asksOthers, wanted.contains(offset) {
         for place in firstHint..<hint {
           sieve?.look(at: Int(hints[place]), in: bytes, start..<end) { add(owners[$0], &found) }
         }

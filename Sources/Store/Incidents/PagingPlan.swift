@@ -70,7 +70,7 @@ package enum IncidentLimits {
   /// Members that the common incident names.
   static let spreadNamesMax = 20
   /// Changes of one transaction: the first page of a storm must not wait for its last incident.
-  static let changesMax = 250
+  package static let changesMax = 250
   /// A page that went out without the database is answered within this, s.
   static let localAnswerSeconds: Int64 = 20
   /// An incident that is noted late, because the database was away, escalates from when it was noticed; at most so long ago.
@@ -83,6 +83,9 @@ package enum IncidentLimits {
   static let bundleNamesMax = 100
   /// What a claimed delivery waits for its answer before anybody tries again, s.
   static let claimSeconds: Int64 = 60
+  /// How far the clocks of the command line's host and of the collector's may be apart, where an end by hand is compared with when
+  /// a state was kept.
+  static let clocksApartNs: Int64 = 600_000_000_000
   /// Of texts in a timeline, bytes.
   static let detailCharactersMax = 1000
 }

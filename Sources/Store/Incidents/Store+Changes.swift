@@ -55,6 +55,8 @@ extension Store {
   private struct Known {
     var number: Int64
     var isResolved: Bool
+    /// By a person: what comes after is another incident.
+    var isEndedByHand: Bool
     var lastEventUs: Int64
     var flaps: Int64
     var isQuiet: Bool
@@ -63,13 +65,13 @@ extension Store {
   private func known(_ change: IncidentChange) throws(StoreError) -> Known? {
     let rows = try ask(
       """
-      select number, state = 'resolved', last_event, flaps, quiet_since is not null from signalbox.incidents
-      where identity = $1 order by number desc limit 1
+      select number, state = 'resolved', last_event, flaps, quiet_since is not null, resolved_by <> 'rule'
+      from signalbox.incidents where identity = $1 order by number desc limit 1
       """, [.text(change.identity)])
     guard let number = rows.int(0, 0) else { return nil }
     return Known(
-      number: number, isResolved: rows.bool(0, 1) == true, lastEventUs: rows.timeUs(0, 2) ?? 0,
-      flaps: rows.int(0, 3) ?? 0, isQuiet: rows.bool(0, 4) == true)
+      number: number, isResolved: rows.bool(0, 1) == true, isEndedByHand: rows.bool(0, 5) == true,
+      lastEventUs: rows.timeUs(0, 2) ?? 0, flaps: rows.int(0, 3) ?? 0, isQuiet: rows.bool(0, 4) == true)
   }
 
   /// - Returns: whether an incident came to be.
@@ -78,7 +80,11 @@ extension Store {
   ) throws(StoreError) -> Bool {
     let eventUs = change.eventNs / 1000
     if let known = try known(change) {
-      guard eventUs > known.lastEventUs else {
+      let isNewer = eventUs > known.lastEventUs
+      // A repetition lies within an incident that is known. What is merely older than the newest one is of a host whose clock was set
+      // back, or of a backlog.
+      let isRepeated = known.isResolved ? try covers(change.identity, eventUs) : !isNewer
+      guard !isRepeated else {
         counted.ignored += 1
         return false
       }
@@ -91,7 +97,9 @@ extension Store {
         return false
       }
       // Receivers know it by its own key where they were told already.
-      if !isTold, eventUs.subtractingClamped(known.lastEventUs) <= IncidentLimits.reopenNs / 1000 {
+      if isNewer, !isTold, !known.isEndedByHand,
+        eventUs.subtractingClamped(known.lastEventUs) <= IncidentLimits.reopenNs / 1000
+      {
         try reopen(change, known, plan, nowNs)
         counted.reopened += 1
         return false
@@ -100,6 +108,15 @@ extension Store {
     try openNew(change, plan, nowNs)
     counted.opened += 1
     return true
+  }
+
+  /// Whether one of the incidents of an identity lasted from before a time until after it.
+  private func covers(_ identity: String, _ eventUs: Int64) throws(StoreError) -> Bool {
+    let found = try ask(
+      """
+      select exists (select from signalbox.incidents where identity = $1 and opened <= $2 and last_event >= $2)
+      """, [.text(identity), .time(us: eventUs)])
+    return found.bool(0, 0) == true
   }
 
   private func reopen(

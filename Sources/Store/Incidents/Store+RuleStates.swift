@@ -42,15 +42,49 @@ extension Store {
 
   /// - Parameter host: its number; nil reads all.
   package func ruleStates(of host: Int32? = nil) throws(StoreError) -> [SavedRuleState] {
+    let wanted = host.map(Parameter.int4) ?? .null
     let rows = try ask(
-      "select host, epoch, state from signalbox.rule_states where $1::int4 is null or host = $1",
-      [host.map(Parameter.int4) ?? .null])
+      "select host, epoch, state from signalbox.rule_states where $1::int4 is null or host = $1", [wanted])
+    let ended = try ask(
+      """
+      select \(Self.endedColumns)
+      from signalbox.incidents i join signalbox.rule_states s on s.host = coalesce(i.host, 0)
+      where \(Self.isEndedByHand) and i.resolved > s.saved - interval '\(IncidentLimits.clocksApartNs / 1_000_000_000) s'
+        and ($1::int4 is null or i.host = $1)
+      """, [wanted])
+    let endedOf = Dictionary(grouping: ended.endedIncidents) { $0.hostNumber ?? 0 }
     return (0..<rows.count).compactMap { row in
       guard let host = rows.int(row, 0), let bytes = rows.bytes(row, 2) else { return nil }
-      return SavedRuleState(
+      var state = SavedRuleState(
         hostNumber: Int32(clamping: host), epoch: UInt64(clamping: rows.int(row, 1) ?? 0), bytes: bytes)
+      state.ended = endedOf[state.hostNumber] ?? []
+      return state
     }
   }
+
+  /// Incidents that people have ended.
+  ///
+  /// - Parameter cursor: a number of the timeline: ends after it are meant. nil: none, for a first call.
+  /// - Returns: at most `IncidentLimits.changesMax` of them, oldest first, and the timeline's newest number.
+  package func endedByHand(
+    after cursor: Int64?
+  ) throws(StoreError) -> (incidents: [EndedIncident], newest: Int64) {
+    let newest = try ask("select coalesce(max(number), 0) from signalbox.incident_timeline", []).int(0, 0) ?? 0
+    guard let cursor else { return ([], newest) }
+    let rows = try ask(
+      """
+      select \(Self.endedColumns)
+      from signalbox.incident_timeline t join signalbox.incidents i on i.number = t.incident
+      where t.number > $1 and t.kind = 'resolved' and \(Self.isEndedByHand)
+      order by t.number limit \(IncidentLimits.changesMax)
+      """, [.int8(cursor)])
+    return (rows.endedIncidents, newest)
+  }
+
+  /// Of incidents `i`, as `Rows.endedIncidents` reads them.
+  private static let endedColumns = "i.number, i.rule, i.host, i.entity, i.last_event"
+  /// Of incidents `i`: by a person, not by the rule. The index `incidents_ended_by_hand` has the same words.
+  private static let isEndedByHand = "i.resolved_by <> 'rule'"
 
   /// All hosts that may report, with when they last did on any collector.
   package func knownHosts() throws(StoreError) -> [KnownHost] {
@@ -95,6 +129,14 @@ extension Store {
 }
 
 extension Rows {
+  fileprivate var endedIncidents: [EndedIncident] {
+    (0..<count).map { row in
+      EndedIncident(
+        number: int(row, 0) ?? 0, rule: text(row, 1) ?? "", hostNumber: int(row, 2).map { Int32(clamping: $0) },
+        entity: text(row, 3) ?? "", lastEventUs: timeUs(row, 4) ?? 0)
+    }
+  }
+
   /// A row of `Store.knownHostColumns`; nil for a host without an identity.
   func knownHost(_ row: Int) -> KnownHost? {
     guard let id: HostID = id(row, 0) else { return nil }

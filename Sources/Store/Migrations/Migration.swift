@@ -17,6 +17,7 @@ struct Migration {
     Migration(number: 4, name: "silences that come back, and turns that somebody takes over") { _ in
       RepetitionTables.sql
     },
+    Migration(number: 6, name: "incidents that people have ended") { _ in RuleTables.endedByHand },
     Migration(number: 7, name: "quotas of hosts, and pages of marks") { _ in QuotaTables.sql },
     Migration(number: 9, name: "totals a run") { _ in RunTotalTables.sql },
     Migration(number: 10, name: "bounded figures of an episode") { _ in EpisodeView.bounded },

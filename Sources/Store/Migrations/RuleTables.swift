@@ -11,4 +11,10 @@ enum RuleTables {
     ) with (fillfactor = 70);
 
     """
+
+  /// Ends by people are few among many: each start of a stream asks for those since the host's state was kept.
+  static let endedByHand = """
+    create index incidents_ended_by_hand on signalbox.incidents (host, resolved) where resolved_by <> 'rule';
+
+    """
 }

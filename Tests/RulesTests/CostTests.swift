@@ -1,0 +1,53 @@
+import FleetModel
+import RuleFiles
+import Testing
+
+@testable import Rules
+
+/// What a batch costs the shipped rules, counted in things that they look at.
+@Suite struct CostTests {
+  static let pack = RuleDirectory.rules([RulePackTests.root + "/deploy/rules"]).set
+
+  /// All full: every rule on disks has to be judged.
+  static func mounts(_ count: Int, _ at: Int64) -> Batch {
+    var records = Records()
+    for number in 0..<count {
+      var disk = DiskSample()
+      (disk.timeNs, disk.mountPoint) = (RuleEngineTests.start + at * RuleEngineTests.second, "/mnt/volume-\(number)")
+      (disk.totalBytes, disk.availableBytes, disk.usedPercent) = (1_000_000, 10_000 - UInt64(at), 99)
+      (disk.busyPercent, disk.waitMs, disk.isReadOnly) = (99, 500, true)
+      records.disks.append(disk)
+    }
+    var batch = Batch()
+    batch.wallNs = RuleEngineTests.start + at * RuleEngineTests.second
+    batch.spooled = [
+      SpooledRecords(lane: .live, firstSequence: UInt64(at + 1), lastSequence: UInt64(at + 1), records: records)
+    ]
+    return batch
+  }
+
+  private static func looks(_ count: Int) -> UInt64 {
+    let engine = RuleEngine(pack)
+    for at in Int64(0)..<4 { _ = RuleEngineTests.observe(engine, mounts(count, at * 60), at * 60) }
+    return engine.looks
+  }
+
+  @Test func manyThingsCostInProportion() {
+    let (few, many) = (Self.looks(125), Self.looks(1000))
+    #expect(few > 0)
+    #expect(many <= few * 12, "125 mounts cost \(few) looks, 1000 cost \(many)")
+  }
+
+  @Test func thingsAreFoundAndForgottenHoweverMany() throws {
+    var host = HostState(id: RuleEngineTests.host, name: "h", labels: [:])
+    for number in 0..<200 { #expect(host.entity(.disk, "/\(number)") == number + 1) }
+    for number in 0..<200 { #expect(host.known(.disk, "/\(number)") == number + 1) }
+    #expect(host.known(.gpu, "/1") == nil)
+    host.forget([5, 7])
+    #expect(host.known(.disk, "/4") == nil)
+    #expect(Set([host.entity(.disk, "/new"), host.entity(.gpu, "/new")]) == [5, 7])
+    #expect(host.entity(.run, "r") == 201)
+    #expect(host.entity(.disk, "/199") == 200)
+    #expect(host.known(.gpu, "/new") != host.known(.disk, "/new"))
+  }
+}
