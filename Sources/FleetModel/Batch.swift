@@ -203,6 +203,8 @@ package struct Hello: Sendable, Equatable {
   package var wallNs: Int64 = 0
   package var monotonicNs: Int64 = 0
   package var redactionVersion = ""
+  /// HOST:PORT of the collectors that this agent would connect to; empty where it does not say.
+  package var knownCollectors: [String] = []
 
   package init() {}
 }
@@ -231,6 +233,8 @@ package struct Welcome: Sendable, Equatable {
   package var files: [FileMark] = []
   package var settings = Settings()
   package var hostID = HostID(high: 0, low: 0)
+  /// HOST:PORT of the fleet's collectors, in place of those that the agent knows; empty: it keeps its own.
+  package var collectors: [String] = []
 
   package init() {}
 }

@@ -42,6 +42,12 @@ package final class UplinkSession {
   package private(set) var epoch: UInt64 = 0
   /// Connections since the last Welcome.
   package private(set) var failures = 0
+  /// Streams in a row that another connection of this identity took.
+  package private(set) var contests = 0
+  /// HOST:PORT of the collectors to connect to, for Hello.
+  package var knownCollectors: [String] = []
+  /// When the stream began, CLOCK_BOOTTIME.
+  private var establishedNs: Int64 = 0
   package private(set) var batchesSentTotal: UInt64 = 0
   package private(set) var batchesAckedTotal: UInt64 = 0
 
@@ -96,6 +102,15 @@ package final class UplinkSession {
     failures += 1
     forgetStream()
     state = .waiting(untilNs: nowNs + limits.reconnect.delayNs(failures: failures, random: &random))
+  }
+
+  /// A newer connection of this identity has taken the stream: another machine uses it too, or an old connection of this one was
+  /// still there. Waits longer than after other ends, and longer each time.
+  package func fenced(nowNs: Int64) {
+    if case .established = state, nowNs - establishedNs >= limits.contestMemoryNs { contests = 0 }
+    contests += 1
+    forgetStream()
+    state = .waiting(untilNs: nowNs + limits.contested.pauseNs(failures: contests, random: &random))
   }
 
   /// Connect again without waiting: the collector drains and asked for it, or the spool was replaced.
@@ -159,6 +174,7 @@ package final class UplinkSession {
     host = welcome.hostID
     settings = welcome.settings
     state = .established
+    establishedNs = time.monotonicNs
     return welcome.settings
   }
 
@@ -191,6 +207,7 @@ package final class UplinkSession {
   private func makeHello(_ time: HostTime) -> Hello {
     var hello = hello
     hello.spoolID = spool.id
+    hello.knownCollectors = knownCollectors
     hello.wallNs = time.wallNs
     hello.monotonicNs = time.monotonicNs
     return hello

@@ -22,6 +22,8 @@ enum ControlMessage: Sendable {
   case firstUsed([UInt8])
   /// A stream has ended; a restart of its host is then no clone.
   case ended(hostNumber: Int32, epoch: UInt64, atNs: Int64)
+  /// The authority was renewed: whoever joins from now on gets the new chain.
+  case authority(EnrolmentService)
   case stop
 }
 
@@ -38,18 +40,20 @@ final class ControlThread: Sendable {
   private let database: DatabaseURL
   private let service: EnrolmentService
   private let allowList: AllowList
+  private let settings: SettingsBook
   private let metrics: CollectorMetrics
   private let logger: Logger
 
   init(
     database: DatabaseURL, gateways: [Mailbox<GatewayMessage>], service: EnrolmentService, allowList: AllowList,
-    metrics: CollectorMetrics, logger: Logger
+    settings: SettingsBook, metrics: CollectorMetrics, logger: Logger
   ) throws(LoopError) {
     mailbox = try Mailbox(limit: Self.boxLimit)
     self.gateways = gateways
     self.database = database
     self.service = service
     self.allowList = allowList
+    self.settings = settings
     self.metrics = metrics
     self.logger = logger
   }
@@ -67,9 +71,11 @@ final class ControlThread: Sendable {
     let thread: ControlThread
     let connection: StoreConnection
     var isGoingOn = true
+    private var service: EnrolmentService
 
     init(thread: ControlThread) {
       self.thread = thread
+      service = thread.service
       connection = StoreConnection(thread.database)
     }
 
@@ -79,7 +85,12 @@ final class ControlThread: Sendable {
       case .join(let request, let address, let call):
         answer(call, "join", ["token": "\(request.tokenID)", "address": "\(address)"]) {
           (store: inout StoreEnrolment) throws(StoreError) in
-          try thread.service.join(request, store: &store, nowNs: Clock.wallNs())
+          let result = try service.join(request, store: &store, nowNs: Clock.wallNs())
+          // Before the host's first Hello, which reads its labels.
+          if case .success(let granted) = result {
+            try thread.settings.applyLabels(store.store, of: granted.hostID)
+          }
+          return result
         }
       case .renew(let request, let peer, let call): renew(request, peer, call)
       case .firstUsed(let fingerprint): firstUsed(fingerprint)
@@ -88,6 +99,7 @@ final class ControlThread: Sendable {
         try? connection.use { (store: Store) throws(StoreError) in
           try store.endStream(hostNumber: hostNumber, epoch: epoch, atNs: atNs)
         }
+      case .authority(let renewed): service = renewed
       case .stop: isGoingOn = false
       }
     }
@@ -97,9 +109,10 @@ final class ControlThread: Sendable {
       do throws(StoreError) {
         result = .success(
           try connection.use { (store: Store) throws(StoreError) in
-            let fence = try store.fence(host: host, hello: hello, receivedNs: receivedNs)
-            if fence.isSuspectedClone {
-              try store.note([Self.cloneEvent(hello, receivedNs)], hostNumber: fence.hostNumber, receivedNs: receivedNs)
+            var fence = try store.fence(host: host, hello: hello, receivedNs: receivedNs)
+            if fence.isSuspectedClone || fence.isContested {
+              fence.notes = [Self.cloneEvent(hello, receivedNs)]
+              try store.note(fence.notes, hostNumber: fence.hostNumber, receivedNs: receivedNs)
             }
             return fence
           })
@@ -118,8 +131,8 @@ final class ControlThread: Sendable {
       event.level = .error
       event.subject = "identity"
       event.message =
-        "two live machines use this host's certificate: a stream of machine \(hello.machineIDHash), boot \(hello.bootID) took over "
-        + "while another was alive; invite one of them anew"
+        "two live machines use this host's certificate: agent process \(hello.instanceID) of machine \(hello.machineIDHash), "
+        + "boot \(hello.bootID), took the stream over while another lives; invite one of them anew under a name of its own"
       return event
     }
 
@@ -141,7 +154,7 @@ final class ControlThread: Sendable {
       }
       answer(call, "renewal", ["fingerprint": "\(peer.fingerprint.prefix(4).map(Hex.text).joined())"]) {
         (store: inout StoreEnrolment) throws(StoreError) in
-        try thread.service.renew(request, certificate: certificate, store: &store, nowNs: Clock.wallNs())
+        try service.renew(request, certificate: certificate, store: &store, nowNs: Clock.wallNs())
       }
     }
 

@@ -44,7 +44,7 @@ package enum HostSessionEnd: Error, Sendable, Equatable, CustomStringConvertible
     switch self {
     case .invalid(let what): "invalid: \(what)"
     case .overLimit(let what): "over the limit: \(what)"
-    case .fenced: "a newer stream of this host took over"
+    case .fenced: FencedStream.statusMessage
     case .outOfOrder: "a batch before this one is missing; resume from the marks"
     case .unavailable(let what): "the database does not answer: \(what)"
     }
@@ -182,7 +182,10 @@ package struct HostSession: Sendable {
   // MARK: From the database
 
   /// The fence stands: nothing of an older stream can be committed any more.
-  package mutating func fenceReceived(_ fence: Fence, settings: Settings, nowNs: Int64) -> Action? {
+  /// - Parameter collectors: HOST:PORT of the fleet's collectors as they are announced now.
+  package mutating func fenceReceived(
+    _ fence: Fence, settings: Settings, collectors: [String] = [], nowNs: Int64
+  ) -> Action? {
     guard state == .fencing else { return nil }
     self.fence = fence
     state = .streaming
@@ -193,6 +196,7 @@ package struct HostSession: Sendable {
     welcome.files = fence.files
     welcome.settings = settings
     welcome.hostID = host
+    welcome.collectors = collectors
     return .send(.welcome(welcome))
   }
 

@@ -47,6 +47,9 @@ extension Hello: @unsafe TreeMessage {
     wallNs = unsafe tree.pointee.wall_ns
     monotonicNs = unsafe tree.pointee.monotonic_ns
     redactionVersion = try unsafe Tree.text(tree.pointee.redaction_version, "Hello.redaction_version")
+    knownCollectors = try unsafe Tree.texts(
+      tree.pointee.known_collectors, count: tree.pointee.n_known_collectors, "Hello.known_collectors",
+      limit: Limits.collectors)
   }
 }
 
@@ -60,6 +63,8 @@ extension Welcome: @unsafe TreeMessage {
       tree.pointee.files, count: tree.pointee.n_files, "Welcome.files", limit: Limits.marksPerWelcome)
     if let settings = unsafe tree.pointee.settings { self.settings = try unsafe Settings(settings) }
     hostID = try unsafe Tree.identifier(tree.pointee.host_id, "Welcome.host_id")
+    collectors = try unsafe Tree.texts(
+      tree.pointee.collectors, count: tree.pointee.n_collectors, "Welcome.collectors", limit: Limits.collectors)
   }
 }
 
@@ -93,11 +98,7 @@ extension Settings: @unsafe TreeMessage {
     revision = unsafe tree.pointee.revision
     probes = try unsafe Tree.messages(
       tree.pointee.probes, count: tree.pointee.n_probes, "Settings.probes", limit: Limits.probes)
-    let count = unsafe tree.pointee.n_follow
-    guard count <= Limits.followPatterns else {
-      throw .tooMany(field: "Settings.follow", count: count, limit: Limits.followPatterns)
-    }
-    guard let patterns = unsafe tree.pointee.follow else { return }
-    for index in 0..<count { follow.append(try unsafe Tree.text(patterns[index], "Settings.follow")) }
+    follow = try unsafe Tree.texts(
+      tree.pointee.follow, count: tree.pointee.n_follow, "Settings.follow", limit: Limits.followPatterns)
   }
 }

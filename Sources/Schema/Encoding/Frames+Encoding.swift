@@ -84,7 +84,10 @@ extension Records: WireMessage {
 }
 
 extension Hello: WireMessage {
-  var sizeEstimate: Int { 112 + agentVersion.utf8.count + redactionVersion.utf8.count + facts.sizeEstimate }
+  var sizeEstimate: Int {
+    112 + agentVersion.utf8.count + redactionVersion.utf8.count + facts.sizeEstimate
+      + knownCollectors.reduce(0) { $0 + 3 + $1.utf8.count }
+  }
 
   func write(to writer: inout WireWriter) {
     writer.unsigned(1, UInt64(protocolVersion))
@@ -97,11 +100,14 @@ extension Hello: WireMessage {
     writer.signed(8, wallNs)
     writer.signed(9, monotonicNs)
     writer.text(10, redactionVersion)
+    for address in knownCollectors { writer.text(13, address, evenIfEmpty: true) }
   }
 }
 
 extension Welcome: WireMessage {
-  var sizeEstimate: Int { 48 + total(lanes) + total(files) + settings.sizeEstimate }
+  var sizeEstimate: Int {
+    48 + total(lanes) + total(files) + settings.sizeEstimate + collectors.reduce(0) { $0 + 3 + $1.utf8.count }
+  }
 
   func write(to writer: inout WireWriter) {
     writer.unsigned(1, epoch)
@@ -110,6 +116,7 @@ extension Welcome: WireMessage {
     writer.messages(4, files)
     writer.message(5, settings)
     writer.identifier(6, hostID)
+    for address in collectors { writer.text(10, address, evenIfEmpty: true) }
   }
 }
 

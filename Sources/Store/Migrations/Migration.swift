@@ -17,5 +17,8 @@ struct Migration {
     Migration(number: 4, name: "silences that come back, and turns that somebody takes over") { _ in
       RepetitionTables.sql
     },
+    Migration(number: 8, name: "hosts that keep their identity, invitations and server names") { _ in
+      FleetIdentityTables.sql
+    },
   ]
 }

@@ -1427,7 +1427,7 @@ const ProtobufCMessageDescriptor signalbox__v1__collector_frame__descriptor =
   (ProtobufCMessageInit) signalbox__v1__collector_frame__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor signalbox__v1__hello__field_descriptors[10] =
+static const ProtobufCFieldDescriptor signalbox__v1__hello__field_descriptors[11] =
 {
   {
     "protocol_version",
@@ -1549,12 +1549,25 @@ static const ProtobufCFieldDescriptor signalbox__v1__hello__field_descriptors[10
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "known_collectors",
+    13,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Signalbox__V1__Hello, n_known_collectors),
+    offsetof(Signalbox__V1__Hello, known_collectors),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned signalbox__v1__hello__field_indices_by_name[] = {
   1,   /* field[1] = agent_version */
   2,   /* field[2] = boot_id */
   6,   /* field[6] = facts */
   4,   /* field[4] = instance_id */
+  10,   /* field[10] = known_collectors */
   5,   /* field[5] = machine_id_hash */
   8,   /* field[8] = monotonic_ns */
   0,   /* field[0] = protocol_version */
@@ -1562,10 +1575,11 @@ static const unsigned signalbox__v1__hello__field_indices_by_name[] = {
   3,   /* field[3] = spool_id */
   7,   /* field[7] = wall_ns */
 };
-static const ProtobufCIntRange signalbox__v1__hello__number_ranges[1 + 1] =
+static const ProtobufCIntRange signalbox__v1__hello__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 13, 10 },
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor signalbox__v1__hello__descriptor =
 {
@@ -1575,10 +1589,10 @@ const ProtobufCMessageDescriptor signalbox__v1__hello__descriptor =
   "Signalbox__V1__Hello",
   "signalbox.v1",
   sizeof(Signalbox__V1__Hello),
-  10,
+  11,
   signalbox__v1__hello__field_descriptors,
   signalbox__v1__hello__field_indices_by_name,
-  1,  signalbox__v1__hello__number_ranges,
+  2,  signalbox__v1__hello__number_ranges,
   (ProtobufCMessageInit) signalbox__v1__hello__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
@@ -1750,7 +1764,7 @@ const ProtobufCMessageDescriptor signalbox__v1__host_facts__descriptor =
   (ProtobufCMessageInit) signalbox__v1__host_facts__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor signalbox__v1__welcome__field_descriptors[6] =
+static const ProtobufCFieldDescriptor signalbox__v1__welcome__field_descriptors[7] =
 {
   {
     "epoch",
@@ -1824,8 +1838,21 @@ static const ProtobufCFieldDescriptor signalbox__v1__welcome__field_descriptors[
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "collectors",
+    10,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Signalbox__V1__Welcome, n_collectors),
+    offsetof(Signalbox__V1__Welcome, collectors),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned signalbox__v1__welcome__field_indices_by_name[] = {
+  6,   /* field[6] = collectors */
   0,   /* field[0] = epoch */
   3,   /* field[3] = files */
   5,   /* field[5] = host_id */
@@ -1833,10 +1860,11 @@ static const unsigned signalbox__v1__welcome__field_indices_by_name[] = {
   1,   /* field[1] = server_ns */
   4,   /* field[4] = settings */
 };
-static const ProtobufCIntRange signalbox__v1__welcome__number_ranges[1 + 1] =
+static const ProtobufCIntRange signalbox__v1__welcome__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 10, 6 },
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor signalbox__v1__welcome__descriptor =
 {
@@ -1846,10 +1874,10 @@ const ProtobufCMessageDescriptor signalbox__v1__welcome__descriptor =
   "Signalbox__V1__Welcome",
   "signalbox.v1",
   sizeof(Signalbox__V1__Welcome),
-  6,
+  7,
   signalbox__v1__welcome__field_descriptors,
   signalbox__v1__welcome__field_indices_by_name,
-  1,  signalbox__v1__welcome__number_ranges,
+  2,  signalbox__v1__welcome__number_ranges,
   (ProtobufCMessageInit) signalbox__v1__welcome__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

@@ -254,10 +254,15 @@ struct  Signalbox__V1__Hello
    * the rules by which this agent removes secrets
    */
   char *redaction_version;
+  /*
+   * HOST:PORT, at most 9: where this agent would connect; none: it does not say
+   */
+  size_t n_known_collectors;
+  char **known_collectors;
 };
 #define SIGNALBOX__V1__HELLO__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&signalbox__v1__hello__descriptor) \
-    , 0, (char *)protobuf_c_empty_string, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, NULL, 0, 0, (char *)protobuf_c_empty_string }
+    , 0, (char *)protobuf_c_empty_string, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, NULL, 0, 0, (char *)protobuf_c_empty_string, 0,NULL }
 
 
 struct  Signalbox__V1__HostFacts
@@ -315,10 +320,15 @@ struct  Signalbox__V1__Welcome
    * 16 bytes
    */
   ProtobufCBinaryData host_id;
+  /*
+   * HOST:PORT, at most 8: where to connect from now on; none: as before
+   */
+  size_t n_collectors;
+  char **collectors;
 };
 #define SIGNALBOX__V1__WELCOME__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&signalbox__v1__welcome__descriptor) \
-    , 0, 0, 0,NULL, 0,NULL, NULL, {0,NULL} }
+    , 0, 0, 0,NULL, 0,NULL, NULL, {0,NULL}, 0,NULL }
 
 
 struct  Signalbox__V1__LaneMark
