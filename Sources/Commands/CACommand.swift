@@ -5,7 +5,8 @@ internal import TLS
 
 struct CACommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "ca", abstract: "The fleet's certificate authority.", subcommands: [Init.self, Status.self, Renew.self, Export.self, Import.self])
+    commandName: "ca", abstract: "The fleet's certificate authority.",
+    subcommands: [Init.self, Status.self, Renew.self, Export.self, Import.self])
 
   struct Init: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -66,7 +67,8 @@ struct CACommand: ParsableCommand {
       guard CertificateAuthority.hasRootKey(directory: stateDirectory) else {
         throw CommandFailure(
           .failed,
-          "\(stateDirectory)/ca/root.key is not there: bring the root's key back in its place, mode 0600, and take it away afterwards")
+          "\(stateDirectory)/ca/root.key is not there: bring the root's key back in its place, mode 0600, and take it away afterwards"
+        )
       }
       try authorityOrFailure { () throws(IdentityError) in
         try CertificateAuthority.renewIssuing(directory: stateDirectory, nowNs: Clock.wallNs())

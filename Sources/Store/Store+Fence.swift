@@ -98,7 +98,8 @@ extension Store {
     if let lastUs = before?.contestedUs, receivedUs - lastUs < Limits.contestAuditUs { return }
     try audit(
       actor: "collector", action: "identity.contested", subject: name,
-      detail: "agent processes \(hello.instanceID) and \(before?.instance.map(\.description) ?? "?") share one certificate")
+      detail:
+        "agent processes \(hello.instanceID) and \(before?.instance.map(\.description) ?? "?") share one certificate")
   }
 
   private func raiseEpoch(

@@ -39,7 +39,8 @@ extension CertificateAuthority {
         .mismatchedPair, "the file holds another authority than \(directory(below: stateDirectory)), not its renewal")
     }
     guard parts.issuing.notAfterNs > own.issuing.notAfterNs else {
-      throw IdentityError(.alreadyExists, "the authority in \(directory(below: stateDirectory)) is as new as the file's")
+      throw IdentityError(
+        .alreadyExists, "the authority in \(directory(below: stateDirectory)) is as new as the file's")
     }
     do throws(FileError) {
       try HostFiles.replace(

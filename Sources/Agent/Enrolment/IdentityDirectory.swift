@@ -42,7 +42,8 @@ package struct IdentityDirectory: Sendable {
     }
     let host = try HostFile(parsing: KeyFiles.read(directory + "/host"), path: directory + "/host")
     return AgentIdentity(
-      hostID: hostID, hostName: host.name, collectors: host.collectors, tokenID: host.tokenID, key: key, certificate: chain[0],
+      hostID: hostID, hostName: host.name, collectors: host.collectors, tokenID: host.tokenID, key: key,
+      certificate: chain[0],
       intermediates: Array(chain.dropFirst()), roots: roots, generation: generation, keyPath: directory + "/key.pem",
       certificatePath: directory + "/certificate.pem", rootsPath: directory + "/authority.pem")
   }

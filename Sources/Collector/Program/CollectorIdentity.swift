@@ -115,7 +115,8 @@ final class CollectorIdentity {
 
   /// By itself where the root's key has been left in its place.
   private func renewAuthority(_ nowNs: Int64) throws(IdentityError) -> Bool {
-    guard authority.isRenewalDue(nowNs: nowNs), CertificateAuthority.hasRootKey(directory: options.stateDirectory) else {
+    guard authority.isRenewalDue(nowNs: nowNs), CertificateAuthority.hasRootKey(directory: options.stateDirectory)
+    else {
       return false
     }
     authority = try CertificateAuthority.renewIssuing(directory: options.stateDirectory, nowNs: nowNs)

@@ -19,7 +19,9 @@ package struct ConfigurationReader {
     configuration.maintenance = []
     configuration.hostLabels = []
     if let text = root.scalar, ["", "~", "null"].contains(text) { return configuration }
-    for (key, value) in try entries(root, "the file", ["retention", "profiles", "paging", "rules", "maintenance", "hosts"]) {
+    for (key, value) in try entries(
+      root, "the file", ["retention", "profiles", "paging", "rules", "maintenance", "hosts"])
+    {
       switch key {
       case "retention": configuration.retention = try retention(value)
       case "hosts": configuration.hostLabels = try hostLabels(value)

@@ -33,7 +33,8 @@ extension HostsCommand {
       }
       if count > 1, !HostNaming.isPattern(name) {
         throw CommandFailure(
-          .usage, "an invitation of several hosts needs a * in its name, such as 'gpu-*': each joins under its own name")
+          .usage, "an invitation of several hosts needs a * in its name, such as 'gpu-*': each joins under its own name"
+        )
       }
       let addresses = try address.map { text in
         guard let address = TLS.CollectorAddress(text), !HostInvitation.isWildcard(address.host) else {
@@ -127,7 +128,8 @@ enum HostInvitation {
     } catch StoreError.hostNameInUse {
       throw CommandFailure(
         .failed,
-        "a host called '\(name)' is in the fleet: revoke it first, or let another machine take its place with --replace")
+        "a host called '\(name)' is in the fleet: revoke it first, or let another machine take its place with --replace"
+      )
     } catch let failure as StoreError {
       throw CommandFailure(failure)
     }

@@ -42,9 +42,11 @@ extension Store {
   private func auditCertificate(
     _ number: Int32, _ name: String, _ issuedNs: Int64, _ detail: String
   ) throws(StoreError) {
-    let day = try ask(
-      "select count(*) from signalbox.audit_log where action = 'hosts.certificate' and subject = $1 and time > $2",
-      [.text(name), .time(us: issuedNs / 1000 - Limits.dayUs)]).int(0, 0) ?? 0
+    let day =
+      try ask(
+        "select count(*) from signalbox.audit_log where action = 'hosts.certificate' and subject = $1 and time > $2",
+        [.text(name), .time(us: issuedNs / 1000 - Limits.dayUs)]
+      ).int(0, 0) ?? 0
     guard day < Limits.auditedCertificatesPerDay else { return }
     let isLast = day == Limits.auditedCertificatesPerDay - 1
     try audit(

@@ -77,7 +77,8 @@ extension Store {
       try run(
         "update signalbox.join_tokens set redeemed = coalesce(redeemed, $2), host = $3 where id = $1",
         [.text(redemption.tokenID), .time(us: redemption.nowNs / 1000), .int4(host.hostNumber)])
-      let again = host.wasRevoked ? ", again after it was revoked" : host.isKnown ? ", in place of the machine before" : ""
+      let again =
+        host.wasRevoked ? ", again after it was revoked" : host.isKnown ? ", in place of the machine before" : ""
       try audit(
         actor: "agent \(host.hostName)", action: "hosts.join", subject: host.hostName,
         detail: "token \(redemption.tokenID)\(again)")
