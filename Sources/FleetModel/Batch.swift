@@ -98,6 +98,9 @@ package struct FileIdentity: Sendable, Equatable {
   /// Raised by truncation and by rewriting in place.
   package var generation: UInt32 = 0
   package var format: FileFormat = .log
+  /// Size of the file when its agent first saw it, at its first start with a pattern that matches. Bytes below are history: stored
+  /// and judged with their own time, never paged. 0: everything is new.
+  package var historyBytes: UInt64 = 0
 
   package init(key: FileKey, path: String) {
     self.key = key
@@ -247,6 +250,8 @@ package struct Settings: Sendable, Equatable {
   package var revision: UInt32 = 0
   /// Asked within what the host allows.
   package var probes: [ProbeSetting] = []
+  /// Glob patterns of files that are not followed, whatever `follow` and the host ask for.
+  package var exclude: [String] = []
 
   package init() {}
 }

@@ -40,6 +40,22 @@ package struct AgentHealth: Sendable, Equatable {
   package var cpuSecondsTotal: Double = 0
   /// asked to follow, not allowed by this host.
   package var refusedPathsTotal: UInt64 = 0
+  /// Of the last whole pass over the patterns: regular files that a pattern matches.
+  package var matchedFiles: UInt64 = 0
+  /// Beyond the places there are; those that changed last come first.
+  package var waitingFiles: UInt64 = 0
+  /// Files and directories that the agent may not read.
+  package var unreadableFiles: UInt64 = 0
+  /// Links that lead out of what the host allows.
+  package var outsideFiles: UInt64 = 0
+  /// No text: never lines.
+  package var binaryFiles: UInt64 = 0
+  /// Directories of patterns that are not there.
+  package var missingRoots: UInt64 = 0
+  /// Directories without notification: looked at every few seconds only.
+  package var unwatchedDirectories: UInt64 = 0
+  /// Directories deeper, or with more names, than is looked at.
+  package var cutDirectories: UInt64 = 0
 
   package init() {}
 }
@@ -66,6 +82,8 @@ package enum LossReason: UInt8, Sendable, CaseIterable {
   case readError = 6
   case refused = 7
   case socketOverflow = 8
+  /// Older than the agent's `--from`: left out on request, so no loss.
+  case skipped = 9
 
   package var text: String {
     switch self {
@@ -78,6 +96,7 @@ package enum LossReason: UInt8, Sendable, CaseIterable {
     case .readError: "read_error"
     case .refused: "refused"
     case .socketOverflow: "socket_overflow"
+    case .skipped: "skipped_by_from"
     }
   }
 }

@@ -160,7 +160,8 @@ extension Store {
     let rows = try asking { () throws(PostgresError) in
       try connection.query(
         """
-        select key, path, device, inode, birth_ns, head_hash, head_length, generation, format, committed_offset, tail_hash
+        select key, path, device, inode, birth_ns, head_hash, head_length, generation, format, committed_offset, tail_hash,
+          history_bytes
         from signalbox.followed_files where host = $1 and not finished order by number
         """, [.int4(number)])
     }
@@ -176,6 +177,7 @@ extension Store {
       file.headLength = UInt32(truncatingIfNeeded: word(6))
       file.generation = UInt32(truncatingIfNeeded: word(7))
       file.format = FileFormat(rawValue: UInt8(truncatingIfNeeded: word(8))) ?? .log
+      file.historyBytes = word(11)
       return FileMark(file: file, offset: word(9), tailHash: word(10))
     }
   }

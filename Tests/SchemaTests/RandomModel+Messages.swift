@@ -196,6 +196,14 @@ extension RandomModel {
     value.residentBytes = integer()
     value.cpuSecondsTotal = number()
     value.refusedPathsTotal = integer()
+    value.matchedFiles = integer()
+    value.waitingFiles = integer()
+    value.unreadableFiles = integer()
+    value.outsideFiles = integer()
+    value.binaryFiles = integer()
+    value.missingRoots = integer()
+    value.unwatchedDirectories = integer()
+    value.cutDirectories = integer()
     return value
   }
 

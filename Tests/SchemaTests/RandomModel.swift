@@ -74,6 +74,7 @@ extension RandomModel {
     file.headLength = UInt32(below(1025))
     file.generation = integer()
     file.format = element(FileFormat.allCases)
+    file.historyBytes = integer()
     return file
   }
 
@@ -135,6 +136,7 @@ extension RandomModel {
     var settings = Settings()
     settings.sampleIntervalMs = integer()
     settings.follow = list(4) { $0.text() }
+    settings.exclude = list(4) { $0.text() }
     settings.revision = integer()
     settings.probes = list(4) { $0.probeSetting() }
     return settings

@@ -58,11 +58,33 @@ import Testing
     delta.file.headLength = 1024
     delta.file.generation = 3
     delta.file.format = .resultJSON
+    delta.file.historyBytes = .max - 2
     delta.tailHash = .max - 1
     var batch = Batch()
     batch.files = [delta]
     _ = try fixture.store.commit([stream.staged(batch)])
     let mark = try fixture.fence(stream.host).files.first
     #expect(mark == FileMark(file: delta.file, offset: 10, tailHash: .max - 1))
+  }
+
+  @Test func whatAnAgentFoundAndDoesNotReadIsInTheView() throws {
+    let fixture = try StoreFixture()
+    let stream = try fixture.stream()
+    var health = AgentHealth()
+    health.matchedFiles = 100_000
+    health.followedFiles = 8192
+    health.waitingFiles = 91_000
+    health.unreadableFiles = 1
+    health.outsideFiles = 2
+    health.binaryFiles = 805
+    health.missingRoots = 3
+    health.unwatchedDirectories = 4
+    // What no column holds is kept as the largest that it can.
+    health.cutDirectories = .max
+    var batch = Batch()
+    batch.health = health
+    _ = try fixture.store.commit([stream.staged(batch)])
+    let row = "select row(f.*)::text from host_following f"
+    #expect(try fixture.value(row) == "(trainer-1,100000,8192,91000,1,2,805,3,4,9223372036854775807)")
   }
 }

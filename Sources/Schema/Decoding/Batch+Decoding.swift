@@ -73,6 +73,7 @@ extension FileIdentity: @unsafe TreeMessage {
     headLength = unsafe tree.pointee.head_length
     generation = unsafe tree.pointee.generation
     format = unsafe FileFormat(number: tree.pointee.format.rawValue) ?? .log
+    historyBytes = unsafe tree.pointee.history_bytes
   }
 }
 

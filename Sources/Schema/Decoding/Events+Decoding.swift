@@ -39,5 +39,13 @@ extension AgentHealth: @unsafe TreeMessage {
     residentBytes = unsafe tree.pointee.resident_bytes
     cpuSecondsTotal = unsafe tree.pointee.cpu_seconds_total
     refusedPathsTotal = unsafe tree.pointee.refused_paths_total
+    matchedFiles = unsafe tree.pointee.matched_files
+    waitingFiles = unsafe tree.pointee.waiting_files
+    unreadableFiles = unsafe tree.pointee.unreadable_files
+    outsideFiles = unsafe tree.pointee.outside_files
+    binaryFiles = unsafe tree.pointee.binary_files
+    missingRoots = unsafe tree.pointee.missing_roots
+    unwatchedDirectories = unsafe tree.pointee.unwatched_directories
+    cutDirectories = unsafe tree.pointee.cut_directories
   }
 }

@@ -100,5 +100,7 @@ extension Settings: @unsafe TreeMessage {
       tree.pointee.probes, count: tree.pointee.n_probes, "Settings.probes", limit: Limits.probes)
     follow = try unsafe Tree.texts(
       tree.pointee.follow, count: tree.pointee.n_follow, "Settings.follow", limit: Limits.followPatterns)
+    exclude = try unsafe Tree.texts(
+      tree.pointee.exclude, count: tree.pointee.n_exclude, "Settings.exclude", limit: Limits.followPatterns)
   }
 }

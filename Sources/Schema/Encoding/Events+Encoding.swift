@@ -28,7 +28,7 @@ extension Loss: WireMessage {
 }
 
 extension AgentHealth: WireMessage {
-  var sizeEstimate: Int { 70 }
+  var sizeEstimate: Int { 120 }
 
   func write(to writer: inout WireWriter) {
     writer.unsigned(1, spoolBytes)
@@ -41,5 +41,13 @@ extension AgentHealth: WireMessage {
     writer.unsigned(8, residentBytes)
     writer.double(9, cpuSecondsTotal)
     writer.unsigned(10, refusedPathsTotal)
+    writer.unsigned(11, matchedFiles)
+    writer.unsigned(12, waitingFiles)
+    writer.unsigned(13, unreadableFiles)
+    writer.unsigned(14, outsideFiles)
+    writer.unsigned(15, binaryFiles)
+    writer.unsigned(16, missingRoots)
+    writer.unsigned(17, unwatchedDirectories)
+    writer.unsigned(18, cutDirectories)
   }
 }

@@ -21,7 +21,7 @@ extension FileDelta: WireMessage {
 }
 
 extension FileIdentity: WireMessage {
-  var sizeEstimate: Int { 56 + path.utf8.count }
+  var sizeEstimate: Int { 67 + path.utf8.count }
 
   func write(to writer: inout WireWriter) {
     writer.identifier(1, key)
@@ -33,6 +33,7 @@ extension FileIdentity: WireMessage {
     writer.unsigned(7, UInt64(headLength))
     writer.unsigned(8, UInt64(generation))
     writer.unsigned(9, UInt64(format.rawValue))
+    writer.unsigned(10, historyBytes)
   }
 }
 

@@ -141,7 +141,7 @@ extension FileMark: WireMessage {
 
 extension Settings: WireMessage {
   var sizeEstimate: Int {
-    12 + follow.reduce(0) { $0 + 3 + $1.utf8.count } + probes.reduce(0) { $0 + 4 + $1.sizeEstimate }
+    12 + (follow + exclude).reduce(0) { $0 + 3 + $1.utf8.count } + probes.reduce(0) { $0 + 4 + $1.sizeEstimate }
   }
 
   func write(to writer: inout WireWriter) {
@@ -149,6 +149,7 @@ extension Settings: WireMessage {
     for pattern in follow { writer.text(2, pattern, evenIfEmpty: true) }
     writer.unsigned(3, UInt64(revision))
     writer.messages(4, probes)
+    for pattern in exclude { writer.text(5, pattern, evenIfEmpty: true) }
   }
 }
 

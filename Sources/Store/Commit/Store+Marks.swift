@@ -75,11 +75,12 @@ extension Store {
     let made = try connection.queryPrepared(
       """
       insert into signalbox.followed_files
-        (host, key, path, device, inode, birth_ns, head_hash, head_length, generation, format, first_seen, updated)
-      select host, key, path, device, inode, birth_ns, head_hash, head_length, generation, format, seen, seen
+        (host, key, path, device, inode, birth_ns, head_hash, head_length, generation, format, history_bytes, first_seen,
+        updated)
+      select host, key, path, device, inode, birth_ns, head_hash, head_length, generation, format, history, seen, seen
       from unnest($1::int4[], $2::uuid[], $3::text[], $4::int8[], $5::int8[], $6::int8[], $7::int8[], $8::int4[], $9::int4[],
-        $10::int2[], $11::timestamptz[])
-        as u (host, key, path, device, inode, birth_ns, head_hash, head_length, generation, format, seen)
+        $10::int2[], $11::int8[], $12::timestamptz[])
+        as u (host, key, path, device, inode, birth_ns, head_hash, head_length, generation, format, history, seen)
       returning number, host, key
       """,
       [
@@ -89,7 +90,7 @@ extension Store {
         .int8s(fresh.map { Int64(bitPattern: $0.file.headHash) }),
         .int4s(fresh.map { Int32(clamping: $0.file.headLength) }),
         .int4s(fresh.map { Int32(clamping: $0.file.generation) }), .int2s(fresh.map { Int16($0.file.format.rawValue) }),
-        .times(us: fresh.map(\.receivedUs)),
+        .int8s(fresh.map { Int64(bitPattern: $0.file.historyBytes) }), .times(us: fresh.map(\.receivedUs)),
       ])
     for row in 0..<made.count {
       guard let key: FileKey = made.id(row, 2) else { continue }
@@ -164,9 +165,12 @@ extension Store {
       """
       update signalbox.epochs e set spool_bytes = u.a, spool_limit_bytes = u.b, spool_records = u.c, backlog_bytes = u.d,
         followed_files = u.e, dropped_records_total = u.f, redactions_total = u.g, resident_bytes = u.h,
-        refused_paths_total = u.i, cpu_seconds_total = u.j
+        refused_paths_total = u.i, cpu_seconds_total = u.j, matched_files = u.k, waiting_files = u.l,
+        unreadable_files = u.m, outside_files = u.n, binary_files = u.o, missing_roots = u.p,
+        unwatched_directories = u.q, cut_directories = u.r
       from unnest($1::int4[], $2::int8[], $3::int8[], $4::int8[], $5::int8[], $6::int8[], $7::int8[], $8::int8[], $9::int8[],
-        $10::int8[], $11::float8[]) as u (host, a, b, c, d, e, f, g, h, i, j)
+        $10::int8[], $11::float8[], $12::int8[], $13::int8[], $14::int8[], $15::int8[], $16::int8[], $17::int8[],
+        $18::int8[], $19::int8[]) as u (host, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r)
       where e.host = u.host
       """,
       [
@@ -174,6 +178,8 @@ extension Store {
         column(\.backlogBytes), column { UInt64($0.followedFiles) }, column(\.droppedRecordsTotal),
         column(\.redactionsTotal), column(\.residentBytes), column(\.refusedPathsTotal),
         .float8s(health.map { $0.value.cpuSecondsTotal.isFinite ? $0.value.cpuSecondsTotal : nil }),
+        column(\.matchedFiles), column(\.waitingFiles), column(\.unreadableFiles), column(\.outsideFiles),
+        column(\.binaryFiles), column(\.missingRoots), column(\.unwatchedDirectories), column(\.cutDirectories),
       ])
   }
 

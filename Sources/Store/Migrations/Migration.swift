@@ -20,5 +20,8 @@ struct Migration {
     Migration(number: 8, name: "hosts that keep their identity, invitations and server names") { _ in
       FleetIdentityTables.sql
     },
+    Migration(number: 9, name: "totals a run") { _ in RunTotalTables.sql },
+    Migration(number: 10, name: "bounded figures of an episode") { _ in EpisodeView.bounded },
+    Migration(number: 14, name: "history of followed files, and what is not followed") { _ in FollowingTables.sql },
   ]
 }

@@ -2034,7 +2034,7 @@ const ProtobufCMessageDescriptor signalbox__v1__ack__descriptor =
   (ProtobufCMessageInit) signalbox__v1__ack__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor signalbox__v1__settings__field_descriptors[4] =
+static const ProtobufCFieldDescriptor signalbox__v1__settings__field_descriptors[5] =
 {
   {
     "sample_interval_ms",
@@ -2084,8 +2084,21 @@ static const ProtobufCFieldDescriptor signalbox__v1__settings__field_descriptors
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "exclude",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Signalbox__V1__Settings, n_exclude),
+    offsetof(Signalbox__V1__Settings, exclude),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned signalbox__v1__settings__field_indices_by_name[] = {
+  4,   /* field[4] = exclude */
   1,   /* field[1] = follow */
   3,   /* field[3] = probes */
   2,   /* field[2] = revision */
@@ -2094,7 +2107,7 @@ static const unsigned signalbox__v1__settings__field_indices_by_name[] = {
 static const ProtobufCIntRange signalbox__v1__settings__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor signalbox__v1__settings__descriptor =
 {
@@ -2104,7 +2117,7 @@ const ProtobufCMessageDescriptor signalbox__v1__settings__descriptor =
   "Signalbox__V1__Settings",
   "signalbox.v1",
   sizeof(Signalbox__V1__Settings),
-  4,
+  5,
   signalbox__v1__settings__field_descriptors,
   signalbox__v1__settings__field_indices_by_name,
   1,  signalbox__v1__settings__number_ranges,
@@ -4633,7 +4646,7 @@ const ProtobufCMessageDescriptor signalbox__v1__file_delta__descriptor =
   (ProtobufCMessageInit) signalbox__v1__file_delta__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor signalbox__v1__file_identity__field_descriptors[9] =
+static const ProtobufCFieldDescriptor signalbox__v1__file_identity__field_descriptors[10] =
 {
   {
     "key",
@@ -4743,6 +4756,18 @@ static const ProtobufCFieldDescriptor signalbox__v1__file_identity__field_descri
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "history_bytes",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Signalbox__V1__FileIdentity, history_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned signalbox__v1__file_identity__field_indices_by_name[] = {
   4,   /* field[4] = birth_ns */
@@ -4751,6 +4776,7 @@ static const unsigned signalbox__v1__file_identity__field_indices_by_name[] = {
   7,   /* field[7] = generation */
   5,   /* field[5] = head_hash */
   6,   /* field[6] = head_length */
+  9,   /* field[9] = history_bytes */
   3,   /* field[3] = inode */
   0,   /* field[0] = key */
   1,   /* field[1] = path */
@@ -4758,7 +4784,7 @@ static const unsigned signalbox__v1__file_identity__field_indices_by_name[] = {
 static const ProtobufCIntRange signalbox__v1__file_identity__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 9 }
+  { 0, 10 }
 };
 const ProtobufCMessageDescriptor signalbox__v1__file_identity__descriptor =
 {
@@ -4768,7 +4794,7 @@ const ProtobufCMessageDescriptor signalbox__v1__file_identity__descriptor =
   "Signalbox__V1__FileIdentity",
   "signalbox.v1",
   sizeof(Signalbox__V1__FileIdentity),
-  9,
+  10,
   signalbox__v1__file_identity__field_descriptors,
   signalbox__v1__file_identity__field_indices_by_name,
   1,  signalbox__v1__file_identity__number_ranges,
@@ -5654,7 +5680,7 @@ const ProtobufCMessageDescriptor signalbox__v1__episode_summary__descriptor =
   (ProtobufCMessageInit) signalbox__v1__episode_summary__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor signalbox__v1__agent_health__field_descriptors[10] =
+static const ProtobufCFieldDescriptor signalbox__v1__agent_health__field_descriptors[18] =
 {
   {
     "spool_bytes",
@@ -5776,23 +5802,127 @@ static const ProtobufCFieldDescriptor signalbox__v1__agent_health__field_descrip
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "matched_files",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Signalbox__V1__AgentHealth, matched_files),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "waiting_files",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Signalbox__V1__AgentHealth, waiting_files),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "unreadable_files",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Signalbox__V1__AgentHealth, unreadable_files),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "outside_files",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Signalbox__V1__AgentHealth, outside_files),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "binary_files",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Signalbox__V1__AgentHealth, binary_files),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "missing_roots",
+    16,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Signalbox__V1__AgentHealth, missing_roots),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "unwatched_directories",
+    17,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Signalbox__V1__AgentHealth, unwatched_directories),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "cut_directories",
+    18,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Signalbox__V1__AgentHealth, cut_directories),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned signalbox__v1__agent_health__field_indices_by_name[] = {
   3,   /* field[3] = backlog_bytes */
+  14,   /* field[14] = binary_files */
   8,   /* field[8] = cpu_seconds_total */
+  17,   /* field[17] = cut_directories */
   5,   /* field[5] = dropped_records_total */
   4,   /* field[4] = followed_files */
+  10,   /* field[10] = matched_files */
+  15,   /* field[15] = missing_roots */
+  13,   /* field[13] = outside_files */
   6,   /* field[6] = redactions_total */
   9,   /* field[9] = refused_paths_total */
   7,   /* field[7] = resident_bytes */
   0,   /* field[0] = spool_bytes */
   1,   /* field[1] = spool_limit_bytes */
   2,   /* field[2] = spool_records */
+  12,   /* field[12] = unreadable_files */
+  16,   /* field[16] = unwatched_directories */
+  11,   /* field[11] = waiting_files */
 };
 static const ProtobufCIntRange signalbox__v1__agent_health__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 0, 18 }
 };
 const ProtobufCMessageDescriptor signalbox__v1__agent_health__descriptor =
 {
@@ -5802,7 +5932,7 @@ const ProtobufCMessageDescriptor signalbox__v1__agent_health__descriptor =
   "Signalbox__V1__AgentHealth",
   "signalbox.v1",
   sizeof(Signalbox__V1__AgentHealth),
-  10,
+  18,
   signalbox__v1__agent_health__field_descriptors,
   signalbox__v1__agent_health__field_indices_by_name,
   1,  signalbox__v1__agent_health__number_ranges,
@@ -6023,7 +6153,7 @@ const ProtobufCEnumDescriptor signalbox__v1__level__descriptor =
   signalbox__v1__level__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCEnumValue signalbox__v1__loss_reason__enum_values_by_number[9] =
+static const ProtobufCEnumValue signalbox__v1__loss_reason__enum_values_by_number[10] =
 {
   { "LOSS_REASON_UNKNOWN", "SIGNALBOX__V1__LOSS_REASON__LOSS_REASON_UNKNOWN", 0 },
   { "LOSS_REASON_DELETED_UNREAD", "SIGNALBOX__V1__LOSS_REASON__LOSS_REASON_DELETED_UNREAD", 1 },
@@ -6034,16 +6164,18 @@ static const ProtobufCEnumValue signalbox__v1__loss_reason__enum_values_by_numbe
   { "LOSS_REASON_READ_ERROR", "SIGNALBOX__V1__LOSS_REASON__LOSS_REASON_READ_ERROR", 6 },
   { "LOSS_REASON_REFUSED", "SIGNALBOX__V1__LOSS_REASON__LOSS_REASON_REFUSED", 7 },
   { "LOSS_REASON_SOCKET_OVERFLOW", "SIGNALBOX__V1__LOSS_REASON__LOSS_REASON_SOCKET_OVERFLOW", 8 },
+  { "LOSS_REASON_SKIPPED", "SIGNALBOX__V1__LOSS_REASON__LOSS_REASON_SKIPPED", 9 },
 };
 static const ProtobufCIntRange signalbox__v1__loss_reason__value_ranges[] = {
-{0, 0},{0, 9}
+{0, 0},{0, 10}
 };
-static const ProtobufCEnumValueIndex signalbox__v1__loss_reason__enum_values_by_name[9] =
+static const ProtobufCEnumValueIndex signalbox__v1__loss_reason__enum_values_by_name[10] =
 {
   { "LOSS_REASON_DELETED_UNREAD", 1 },
   { "LOSS_REASON_DESCRIPTOR_LIMIT", 5 },
   { "LOSS_REASON_READ_ERROR", 6 },
   { "LOSS_REASON_REFUSED", 7 },
+  { "LOSS_REASON_SKIPPED", 9 },
   { "LOSS_REASON_SOCKET_OVERFLOW", 8 },
   { "LOSS_REASON_SPOOL_DAMAGED", 4 },
   { "LOSS_REASON_SPOOL_FULL", 3 },
@@ -6057,9 +6189,9 @@ const ProtobufCEnumDescriptor signalbox__v1__loss_reason__descriptor =
   "LossReason",
   "Signalbox__V1__LossReason",
   "signalbox.v1",
-  9,
+  10,
   signalbox__v1__loss_reason__enum_values_by_number,
-  9,
+  10,
   signalbox__v1__loss_reason__enum_values_by_name,
   1,
   signalbox__v1__loss_reason__value_ranges,

@@ -134,7 +134,11 @@ typedef enum _Signalbox__V1__LossReason {
   /*
    * a program wrote to the socket faster than its limit
    */
-  SIGNALBOX__V1__LOSS_REASON__LOSS_REASON_SOCKET_OVERFLOW = 8
+  SIGNALBOX__V1__LOSS_REASON__LOSS_REASON_SOCKET_OVERFLOW = 8,
+  /*
+   * older than the agent's --from: the operator did not ask for it
+   */
+  SIGNALBOX__V1__LOSS_REASON__LOSS_REASON_SKIPPED = 9
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SIGNALBOX__V1__LOSS_REASON)
 } Signalbox__V1__LossReason;
 typedef enum _Signalbox__V1__FileFormat {
@@ -394,10 +398,15 @@ struct  Signalbox__V1__Settings
    */
   size_t n_probes;
   Signalbox__V1__ProbeSetting **probes;
+  /*
+   * glob patterns of files that are not followed, whatever `follow` and the host ask for
+   */
+  size_t n_exclude;
+  char **exclude;
 };
 #define SIGNALBOX__V1__SETTINGS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&signalbox__v1__settings__descriptor) \
-    , 0, 0,NULL, 0, 0,NULL }
+    , 0, 0,NULL, 0, 0,NULL, 0,NULL }
 
 
 /*
@@ -888,10 +897,15 @@ struct  Signalbox__V1__FileIdentity
    */
   uint32_t generation;
   Signalbox__V1__FileFormat format;
+  /*
+   * Size of the file when the agent first saw it, at its first start with a pattern that matches: bytes below are history, which is
+   * stored and judged with its own time but never paged. 0 = everything is new.
+   */
+  uint64_t history_bytes;
 };
 #define SIGNALBOX__V1__FILE_IDENTITY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&signalbox__v1__file_identity__descriptor) \
-    , {0,NULL}, {0,NULL}, 0, 0, 0, 0, 0, 0, SIGNALBOX__V1__FILE_FORMAT__FILE_FORMAT_LOG }
+    , {0,NULL}, {0,NULL}, 0, 0, 0, 0, 0, 0, SIGNALBOX__V1__FILE_FORMAT__FILE_FORMAT_LOG, 0 }
 
 
 /*
@@ -1125,10 +1139,45 @@ struct  Signalbox__V1__AgentHealth
    * asked to follow, not allowed by this host
    */
   uint64_t refused_paths_total;
+  /*
+   * What the last whole pass over the patterns found and did not read.
+   */
+  /*
+   * regular files that a pattern matches
+   */
+  uint64_t matched_files;
+  /*
+   * beyond the places there are; those that changed last come first
+   */
+  uint64_t waiting_files;
+  /*
+   * files and directories that the agent may not read
+   */
+  uint64_t unreadable_files;
+  /*
+   * links that lead out of what this host allows
+   */
+  uint64_t outside_files;
+  /*
+   * no text: never lines
+   */
+  uint64_t binary_files;
+  /*
+   * directories of patterns that are not there
+   */
+  uint64_t missing_roots;
+  /*
+   * without notification (fs.inotify.max_user_watches): looked at every few seconds only
+   */
+  uint64_t unwatched_directories;
+  /*
+   * deeper, or with more names, than is looked at
+   */
+  uint64_t cut_directories;
 };
 #define SIGNALBOX__V1__AGENT_HEALTH__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&signalbox__v1__agent_health__descriptor) \
-    , 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    , 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 
 /* Signalbox__V1__AgentFrame methods */
