@@ -23,6 +23,8 @@ package struct JoinOptions: Equatable, Sendable {
   package var stateDirectory = ""
   /// Shows what the token says without using it.
   package var isOnlyShown = false
+
+  package init() {}
 }
 
 package struct PipeOptions: Equatable, Sendable {
