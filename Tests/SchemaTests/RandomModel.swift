@@ -129,6 +129,7 @@ extension RandomModel {
     hello.wallNs = integer()
     hello.monotonicNs = integer()
     hello.redactionVersion = text()
+    hello.knownCollectors = list(9) { $0.text() }
     return hello
   }
 
@@ -163,6 +164,7 @@ extension RandomModel {
     welcome.files = list(4) { FileMark(file: $0.fileIdentity(), offset: $0.integer(), tailHash: $0.next()) }
     welcome.settings = settings()
     welcome.hostID = identifier()
+    welcome.collectors = list(9) { $0.text() }
     return welcome
   }
 
@@ -179,6 +181,7 @@ extension RandomModel {
     request.signingRequest = bytes(below(400))
     request.hostName = text()
     request.machineIDHash = identifier()
+    if below(2) == 0 { request.previousHost = identifier() }
     return request
   }
 

@@ -54,7 +54,7 @@ final class CollectorIdentity {
 
   /// How often to look. Certificates of seconds are for tests.
   var checkEveryNs: Int64 {
-    min(60_000_000_000, max(100_000_000, (server.notAfterNs - server.notBeforeNs) / 20))
+    min(60_000_000_000, max(100_000_000, (server.notAfterNs - server.issuedNs) / 20))
   }
 
   /// To be called every `checkEveryNs`: renews the certificate and the issuing CA when they are due, and takes over an authority that

@@ -11,6 +11,8 @@ package struct ServerCertificate: Sendable {
   /// Wall clock, ns since 1970.
   package let notBeforeNs: Int64
   package let notAfterNs: Int64
+  /// When it was made: its beginning is backdated by minutes.
+  package let issuedNs: Int64
 
   /// What `CertificateAuthority.serverCertificate` takes at most.
   package static let namesMax = 32
@@ -32,11 +34,12 @@ package struct ServerCertificate: Sendable {
     chainPEM = issued.chainPEM
     keyPEM = try key.pem()
     (notBeforeNs, notAfterNs) = (issued.certificate.notBeforeNs, issued.certificate.notAfterNs)
+    issuedNs = nowNs
   }
 
   /// Two thirds of its life are over, or the clock was set back to before its beginning: agents would refuse it.
   package func isDue(nowNs: Int64) -> Bool {
-    nowNs < notBeforeNs || nowNs >= notAfterNs - (notAfterNs - notBeforeNs) / 3
+    nowNs < notBeforeNs || nowNs >= notAfterNs - (notAfterNs - issuedNs) / 3
   }
 
   /// Whether hosts may look for a collector under a name that this certificate could hold and does not.
