@@ -208,6 +208,8 @@ package struct Hello: Sendable, Equatable {
   package var redactionVersion = ""
   /// HOST:PORT of the collectors that this agent would connect to; empty where it does not say.
   package var knownCollectors: [String] = []
+  /// Marks may follow the Welcome in parts; an agent that does not take them needs all of them in it.
+  package var takesMarks = false
 
   package init() {}
 }
@@ -234,6 +236,8 @@ package struct Welcome: Sendable, Equatable {
   package var serverNs: Int64 = 0
   package var lanes: [LaneMark] = []
   package var files: [FileMark] = []
+  /// More of `files` comes in `CollectorFrame.marks`; until the last part no file can be sent.
+  package var marksFollow = false
   package var settings = Settings()
   package var hostID = HostID(high: 0, low: 0)
   /// HOST:PORT of the fleet's collectors, in place of those that the agent knows; empty: it keeps its own.
@@ -266,4 +270,6 @@ package enum CollectorFrame: Sendable, Equatable {
   /// Every batch up to `number` is committed and durable.
   case ack(number: UInt64)
   case settings(Settings)
+  /// The next part of the Welcome's files.
+  case marks([FileMark], more: Bool)
 }

@@ -1,4 +1,5 @@
 internal import FleetModel
+internal import Store
 
 /// One report stream: which gateway thread owns it, and which it is there. Numbers are never used twice.
 package struct SessionID: Hashable, Sendable {
@@ -14,6 +15,8 @@ package struct SessionID: Hashable, Sendable {
 /// What other threads tell a gateway thread.
 enum GatewayMessage: Sendable {
   case fenced(session: UInt64, Result<Fence, FenceFailure>)
+  /// A page of marks that the session asked for.
+  case marks(session: UInt64, Result<FileMarkPage, FenceFailure>)
   /// Outcomes of each session's batches, in order.
   case settled([(session: UInt64, outcomes: [CommitOutcome])])
   /// The writer had no room for this session's batch.
@@ -46,9 +49,32 @@ enum StreamEnd: Sendable {
   case unanswered
 }
 
-/// Why a fence did not come to stand.
+/// Why a fence did not come to stand, or an enrolment was not decided.
 struct FenceFailure: Error, Sendable {
   let reason: String
+  /// A newer stream of the host came before it was this one's turn.
+  let isReplaced: Bool
+  /// The host is not wanted; else it may come again.
+  let isRefusal: Bool
+
+  init(reason: String, isReplaced: Bool = false) {
+    self.reason = reason
+    self.isReplaced = isReplaced
+    isRefusal = false
+  }
+
+  /// What the agent is answered: the true cause, without the server's own words where they are of no use to it.
+  init(_ error: StoreError) {
+    isReplaced = false
+    switch error {
+    case .unknownHost, .revokedHost:
+      (reason, isRefusal) = (error.description, true)
+    case .database where error.needsNewConnection:
+      (reason, isRefusal) = ("the collector's database does not answer; try again in a minute", false)
+    default:
+      (reason, isRefusal) = ("the collector's database could not do it; see the collector's log", false)
+    }
+  }
 }
 
 /// What the collector shows to agents, as PEM.

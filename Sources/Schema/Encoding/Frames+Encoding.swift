@@ -85,7 +85,7 @@ extension Records: WireMessage {
 
 extension Hello: WireMessage {
   var sizeEstimate: Int {
-    112 + agentVersion.utf8.count + redactionVersion.utf8.count + facts.sizeEstimate
+    114 + agentVersion.utf8.count + redactionVersion.utf8.count + facts.sizeEstimate
       + knownCollectors.reduce(0) { $0 + 3 + $1.utf8.count }
   }
 
@@ -100,13 +100,14 @@ extension Hello: WireMessage {
     writer.signed(8, wallNs)
     writer.signed(9, monotonicNs)
     writer.text(10, redactionVersion)
+    writer.flag(11, takesMarks)
     for address in knownCollectors { writer.text(13, address, evenIfEmpty: true) }
   }
 }
 
 extension Welcome: WireMessage {
   var sizeEstimate: Int {
-    48 + total(lanes) + total(files) + settings.sizeEstimate + collectors.reduce(0) { $0 + 3 + $1.utf8.count }
+    50 + total(lanes) + total(files) + settings.sizeEstimate + collectors.reduce(0) { $0 + 3 + $1.utf8.count }
   }
 
   func write(to writer: inout WireWriter) {
@@ -116,7 +117,20 @@ extension Welcome: WireMessage {
     writer.messages(4, files)
     writer.message(5, settings)
     writer.identifier(6, hostID)
+    writer.flag(7, marksFollow)
     for address in collectors { writer.text(10, address, evenIfEmpty: true) }
+  }
+}
+
+struct Marks: WireMessage {
+  let files: [FileMark]
+  let more: Bool
+
+  var sizeEstimate: Int { 4 + total(files) }
+
+  func write(to writer: inout WireWriter) {
+    writer.messages(1, files)
+    writer.flag(2, more)
   }
 }
 
