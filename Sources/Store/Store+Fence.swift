@@ -119,7 +119,9 @@ extension Store {
   private func raiseEpoch(
     _ number: Int32, _ hello: Hello, _ receivedUs: Int64, isContested: Bool
   ) throws(StoreError) -> UInt64 {
-    let known = hello.knownCollectors.prefix(Limits.knownCollectorsMax).map { String($0.prefix(300)) }
+    let known = hello.knownCollectors.prefix(Limits.knownCollectorsMax).filter {
+      $0.utf8.count <= Limits.collectorAddressBytesMax
+    }
     return try asking { () throws(PostgresError) in
       let rows = try connection.query(
         """
@@ -132,7 +134,7 @@ extension Store {
         [
           .int4(number), .id(hello.spoolID), .id(hello.bootID), .id(hello.instanceID), .id(hello.machineIDHash),
           .time(us: receivedUs), .int8(hello.wallNs == 0 ? 0 : (hello.wallNs / 1_000_000) &- receivedUs / 1000),
-          .bool(isContested), known.isEmpty ? .null : .texts(known),
+          .bool(isContested), known.isEmpty ? .null : .texts(Array(known)),
         ])
       return UInt64(clamping: rows.int(0, 0) ?? 0)
     }

@@ -135,6 +135,8 @@ enum Limits {
   static let contestAuditUs: Int64 = 3_600_000_000
   /// Addresses that an agent says it knows: as many as a join token holds, and one that it is connected through.
   static let knownCollectorsMax = 9
+  /// A host name of 253 bytes, brackets and a port.
+  static let collectorAddressBytesMax = 264
   /// Addresses of collectors that are gone for so long are no longer given to hosts.
   static let collectorGoneDays = 7
   /// How long a name stays in the certificates after its last announcement: as long as a join token may live, and a day.
