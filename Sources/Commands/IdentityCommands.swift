@@ -8,39 +8,16 @@ internal import TLS
 struct HostsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "hosts", abstract: "Who belongs to the fleet.",
-    subcommands: [Invite.self, List.self, Show.self, Revoke.self])
+    subcommands: [
+      Invite.self, Invitations.self, Uninvite.self, List.self, Show.self, Label.self, Rename.self, Revoke.self,
+      Remove.self,
+    ])
 
   static let shown: [Answer.Column] = [
     .init("host", "HOST"), .init("state", "STATE"), .init("last_seen", "SEEN", .age), .init("os_name", "SYSTEM"),
     .init("cpu_count", "CPUS"), .init("memory_total_bytes", "MEMORY", .bytes), .init("gpu_count", "GPUS"),
     .init("agent_version", "AGENT"), .init("certificate_expires", "CERTIFICATE UNTIL"),
   ]
-
-  struct Invite: ParsableCommand {
-    static let configuration = CommandConfiguration(
-      commandName: "invite",
-      abstract: "A join token for one host; prints the token and nothing else.",
-      discussion: "The token works once. On the host: signalbox-agent join TOKEN --state-dir DIR")
-    @Argument(help: "The host's name in the fleet.") var name: String
-    @Option(help: "How long the token is good for.") var expires = "1h"
-    @Option(help: "HOST:PORT of a collector for the token; may be repeated; else what the collectors have announced.")
-    var address: [String] = []
-    @OptionGroup var database: DatabaseOptions
-
-    func run() throws {
-      guard let lifeNs = TimeSpan.parse(expires), lifeNs <= 30 * 86_400_000_000_000 else {
-        throw CommandFailure(.usage, "--expires takes a time of up to 30d, such as 1h, not '\(expires)'")
-      }
-      let addresses = try address.map { text in
-        guard let address = TLS.CollectorAddress(text) else {
-          throw CommandFailure(.usage, "--address takes HOST:PORT, not '\(text)'")
-        }
-        return address
-      }
-      let token = try HostInvitation.make(name: name, database: database.url(), lifeNs: lifeNs, addresses: addresses)
-      try StandardStream.output.write(token + "\n")
-    }
-  }
 
   struct List: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "list", abstract: "All hosts.")
@@ -110,49 +87,15 @@ struct HostsCommand: ParsableCommand {
   struct Revoke: ParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "revoke",
-      abstract: "Takes a host out of the fleet and cuts its connection within a second.")
+      abstract: "Takes a host out of the fleet and cuts its connection within a second.",
+      discussion: "Invited again under its name, the same machine is the same host: nothing is read or stored twice.")
     @Argument(help: "The host's name.") var name: String
     @OptionGroup var database: DatabaseOptions
 
     func run() throws {
-      let store = try database.store()
-      defer { store.close() }
-      do throws(StoreError) {
+      try database.change(host: name) { (store) throws(StoreError) in
         try store.revoke(hostName: name, actor: Actor.name)
-      } catch StoreError.unknownHost {
-        throw CommandFailure(.nothingFound, "no active host is called '\(name)'; signalbox hosts list shows them")
-      } catch {
-        throw CommandFailure(error)
       }
-    }
-  }
-}
-
-/// Makes join tokens, for `hosts invite` and the demo.
-enum HostInvitation {
-  static func make(
-    name: String, database: DatabaseURL, lifeNs: Int64, addresses: [TLS.CollectorAddress]
-  ) throws -> String {
-    let store = try DatabaseOptions.store(database)
-    defer { store.close() }
-    do {
-      let collectors = try store.collectors()
-      let pins = Array(Set(collectors.compactMap { Hex.bytes($0.caPin) })).prefix(JoinToken.pinsMax)
-      let known = collectors.compactMap { TLS.CollectorAddress($0.address) }.prefix(JoinToken.addressesMax)
-      guard !pins.isEmpty, !known.isEmpty || !addresses.isEmpty else {
-        throw CommandFailure(
-          .failed, "no collector has announced itself in this database; start signalbox-collector once")
-      }
-      let token = JoinToken.make(pins: Array(pins), addresses: addresses.isEmpty ? Array(known) : addresses)
-      try store.createJoinToken(
-        id: token.id, secretHash: token.secretHash, hostName: name, expiresNs: Clock.wallNs() + lifeNs,
-        actor: Actor.name)
-      return token.text
-    } catch StoreError.badHostName {
-      throw CommandFailure(
-        .usage, "'\(Escaping.visible(name))' is no host name: letters, digits, dots, dashes and underscores, up to 255")
-    } catch let failure as StoreError {
-      throw CommandFailure(failure)
     }
   }
 }
@@ -179,50 +122,6 @@ extension DatabaseOptions {
       return try Store.open(url)
     } catch {
       throw CommandFailure(error)
-    }
-  }
-}
-
-struct CACommand: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "ca", abstract: "The fleet's certificate authority.", subcommands: [Init.self, Show.self])
-
-  struct Init: ParsableCommand {
-    static let configuration = CommandConfiguration(
-      commandName: "init",
-      abstract: "Makes the root and the issuing CA below a collector's state directory.",
-      discussion: "A collector makes them itself at its first start. ca/root.key may be kept offline afterwards.")
-    @Option(name: .customLong("state-dir"), help: "The collector's state directory.") var stateDirectory: String
-
-    func run() throws {
-      do throws(IdentityError) {
-        _ = try CertificateAuthority.create(directory: stateDirectory, nowNs: Clock.wallNs())
-      } catch {
-        throw CommandFailure(.failed, error.description)
-      }
-    }
-  }
-
-  struct Show: ParsableCommand {
-    static let configuration = CommandConfiguration(
-      commandName: "show", abstract: "Pin and end of root and issuing CA.")
-    @Option(name: .customLong("state-dir"), help: "The collector's state directory.") var stateDirectory: String
-    @OptionGroup var output: OutputOptions
-
-    func run() throws {
-      let authority: CertificateAuthority
-      do throws(IdentityError) {
-        authority = try CertificateAuthority.load(directory: stateDirectory)
-      } catch {
-        throw CommandFailure(.failed, error.description)
-      }
-      try output.print(
-        Answer(
-          columns: [.init("certificate", "CERTIFICATE"), .init("expires", "UNTIL"), .init("pin", "PIN")],
-          rows: [
-            [.text("root"), .time(authority.root.notAfterNs), .text(Hex.text(authority.root.keyPin))],
-            [.text("issuing"), .time(authority.issuing.notAfterNs), .text(Hex.text(authority.issuing.keyPin))],
-          ]))
     }
   }
 }

@@ -18,6 +18,13 @@ package enum Machine {
     }
   }
 
+  /// What the machine calls itself: sethostname(2), as proc(5) shows it; "localhost" where it has no name.
+  package static func hostName() -> String {
+    let bytes = (try? HostFiles.read("/proc/sys/kernel/hostname")) ?? []
+    let name = String(decoding: bytes.prefix { $0 > 0x20 }, as: UTF8.self)
+    return name.isEmpty || name == "(none)" ? "localhost" : name
+  }
+
   /// CPU time of this process, user and system, ns.
   package static func cpuNs() -> Int64 {
     var time = timespec()

@@ -30,6 +30,25 @@ package enum StandardStream: Int32, Sendable {
   }
 }
 
+/// Standard input, read without the C library's buffers.
+package enum StandardInput {
+  /// Reads to the end of the input, at most `limitBytes`. Waits where the input waits.
+  package static func read(limitBytes: Int) throws(FileError) -> [UInt8] {
+    let stream = Descriptor(adopting: 0, path: "standard input")
+    var bytes: [UInt8] = []
+    do throws(FileError) {
+      while bytes.count < limitBytes,
+        let got = try stream.read(into: &bytes, count: min(4096, limitBytes - bytes.count)), got > 0
+      {}
+    } catch {
+      _ = stream.release()
+      throw error
+    }
+    _ = stream.release()
+    return bytes
+  }
+}
+
 extension FileError {
   package var isClosedPipe: Bool { code == EPIPE }
 }

@@ -214,6 +214,8 @@ package struct Hello: Sendable, Equatable {
   package var wallNs: Int64 = 0
   package var monotonicNs: Int64 = 0
   package var redactionVersion = ""
+  /// HOST:PORT of the collectors that this agent would connect to; empty where it does not say.
+  package var knownCollectors: [String] = []
   /// Marks may follow the Welcome in parts; an agent that does not take them needs all of them in it.
   package var takesMarks = false
 
@@ -246,6 +248,8 @@ package struct Welcome: Sendable, Equatable {
   package var marksFollow = false
   package var settings = Settings()
   package var hostID = HostID(high: 0, low: 0)
+  /// HOST:PORT of the fleet's collectors, in place of those that the agent knows; empty: it keeps its own.
+  package var collectors: [String] = []
 
   package init() {}
 }

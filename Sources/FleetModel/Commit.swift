@@ -46,6 +46,10 @@ package struct Fence: Sendable, Equatable {
   package var moreFilesAfter: Int64?
   /// The stream before this one was alive moments ago under another instance and boot: a cloned identity.
   package var isSuspectedClone: Bool
+  /// Two agent processes take this host's stream from each other: both use one identity.
+  package var isContested = false
+  /// What the collector has found out about the host with this fence, for the rules.
+  package var notes: [Event] = []
   /// What rules and profiles choose by; the host's name is always among them, as `host`.
   package var labels: [String: String]
   /// What the rules last kept of the host; nil where nothing is.

@@ -87,6 +87,7 @@ package enum FileSubject {}
 package enum BootSubject {}
 package enum InstanceSubject {}
 package enum MachineSubject {}
+package enum CollectorSubject {}
 
 /// A host of the fleet, chosen by the collector at enrolment; the certificate carries it.
 package typealias HostID = Identifier<HostSubject>
@@ -100,3 +101,5 @@ package typealias BootID = Identifier<BootSubject>
 package typealias InstanceID = Identifier<InstanceSubject>
 /// SHA-256 of the machine id, cut to 128 bits.
 package typealias MachineIDHash = Identifier<MachineSubject>
+/// One collector's state directory, random, made at its first start.
+package typealias CollectorID = Identifier<CollectorSubject>

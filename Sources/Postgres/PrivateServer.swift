@@ -30,7 +30,7 @@ package final class PrivateServer {
   /// - Throws: one sentence that says what to do; PostgreSQL's own words are in `<state-dir>/postgres/start.log` and `server.log`.
   package init(stateDirectory: String, options: Options = Options()) throws(PostgresError) {
     programs = try ServerPrograms.find()
-    user = SystemUser.isRoot ? try Self.unprivilegedUser() : nil
+    user = SystemUser.isRoot ? try Self.unprivilegedUser(stateDirectory) : nil
     home = try Self.makeHome(stateDirectory, user)
     dataDirectory = home + "/data"
     let socketDirectory = try Self.makeSocketDirectory(home, user)
@@ -77,12 +77,14 @@ package final class PrivateServer {
     return try DatabaseURL(parsing: ValueFile.firstLine(bytes))
   }
 
-  private static func unprivilegedUser() throws(PostgresError) -> SystemUser {
-    for name in ["signalbox", "postgres", "nobody"] {
-      if let user = SystemUser.named(name), user.uid != 0 { return user }
-    }
+  /// A user who can read neither the fleet's authority nor what the collector's and the agent's users own. A cluster that is there
+  /// keeps its owner.
+  private static func unprivilegedUser(_ stateDirectory: String) throws(PostgresError) -> SystemUser {
+    let users = ["signalbox-db", "postgres", "signalbox", "nobody"].compactMap(SystemUser.named).filter { $0.uid != 0 }
+    let owner = (try? FileStatus.of(path: stateDirectory + "/postgres/data"))?.uid
+    if let user = users.first(where: { $0.uid == owner }) ?? users.first { return user }
     throw .connectionLost(
-      "PostgreSQL does not run as root, and there is no user signalbox, postgres or nobody to run it as",
+      "PostgreSQL does not run as root, and there is no user signalbox-db, postgres, signalbox or nobody to run it as",
       doing: "start a private database")
   }
 

@@ -9,6 +9,8 @@ package struct JoinRequest: Sendable, Equatable {
   /// What the machine calls itself; the collector may choose another name.
   package var hostName = ""
   package var machineIDHash = MachineIDHash(high: 0, low: 0)
+  /// The host that this state directory was before; nil for a new one.
+  package var previousHost: HostID?
 
   package init() {}
 }

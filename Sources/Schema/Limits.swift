@@ -43,6 +43,8 @@ package enum Limits {
   package static let marksPerFrame = 16_384
   /// Glob patterns in the settings.
   package static let followPatterns = 1024
+  /// Addresses of collectors in Hello or Welcome: as many as a join token holds, and one in use.
+  package static let collectors = 9
   /// Probes in the settings; the lengths of their texts are `ProbeSetting`'s.
   package static let probes = ProbeSetting.probesPerHost
 }

@@ -24,7 +24,9 @@ extension Store {
       let (number, name, labels) = try activeHost(host)
       let before = try lockEpoch(number)
       let receivedUs = receivedNs / 1000
-      let epoch = try raiseEpoch(number, hello, receivedUs)
+      let isContested = before?.isContested(by: hello, at: receivedUs) ?? false
+      if isContested { try auditContest(number, name, before, hello, receivedUs) }
+      let epoch = try raiseEpoch(number, hello, receivedUs, isContested: isContested)
       try storeFacts(number, hello)
       try forgetSpools(number, but: hello.spoolID)
       let page = try openFiles(of: number, after: 0)
@@ -32,6 +34,7 @@ extension Store {
         hostNumber: number, hostName: name, epoch: epoch, lanes: try laneMarks(number, hello.spoolID),
         files: page.files,
         isSuspectedClone: before.map { $0.isAlive(at: receivedUs, asOtherThan: hello) } ?? false)
+      fence.isContested = isContested
       fence.moreFilesAfter = page.moreAfter
       fence.labels.merge(labels) { own, _ in own }
       fence.ruleState = try ruleStates(of: number).first
@@ -64,6 +67,20 @@ extension Store {
     let machine: MachineIDHash?
     let lastSeenUs: Int64?
     let hasEnded: Bool
+    let instance: InstanceID?
+    let previousInstance: InstanceID?
+    let connectedUs: Int64?
+    let contestedUs: Int64?
+
+    /// An agent's instance id is random at each start, so one that comes back after another was welcomed is a process that still
+    /// lives beside the other: machines that share boot and machine ids are found by this alone.
+    func isContested(by hello: Hello, at nowUs: Int64) -> Bool {
+      guard hello.instanceID != InstanceID(high: 0, low: 0), instance != hello.instanceID,
+        previousInstance == hello.instanceID
+      else { return false }
+      // The Hello of a process that was replaced meanwhile may have waited on its way.
+      return nowUs - (connectedUs ?? 0) >= Limits.contestMinimumUs
+    }
 
     func isAlive(at nowUs: Int64, asOtherThan hello: Hello) -> Bool {
       guard !hasEnded, let lastSeenUs, nowUs.subtractingClamped(lastSeenUs) < Limits.cloneWindowUs else { return false }
@@ -77,26 +94,48 @@ extension Store {
         "insert into signalbox.epochs (host) values ($1) on conflict do nothing", [.int4(number)])
       let rows = try connection.query(
         """
-        select boot, machine, greatest(last_seen, connected), disconnected is not null
+        select boot, machine, greatest(last_seen, connected), disconnected is not null, instance, previous_instance,
+          connected, contested
         from signalbox.epochs where host = $1 for update
         """, [.int4(number)])
       guard rows.count == 1 else { return nil }
       return Stream(
-        boot: rows.id(0, 0), machine: rows.id(0, 1), lastSeenUs: rows.timeUs(0, 2), hasEnded: rows.bool(0, 3) == true)
+        boot: rows.id(0, 0), machine: rows.id(0, 1), lastSeenUs: rows.timeUs(0, 2), hasEnded: rows.bool(0, 3) == true,
+        instance: rows.id(0, 4), previousInstance: rows.id(0, 5), connectedUs: rows.timeUs(0, 6),
+        contestedUs: rows.timeUs(0, 7))
     }
   }
 
-  private func raiseEpoch(_ number: Int32, _ hello: Hello, _ receivedUs: Int64) throws(StoreError) -> UInt64 {
-    try asking { () throws(PostgresError) in
+  /// Once in a while of a contest that goes on.
+  private func auditContest(
+    _ number: Int32, _ name: String, _ before: Stream?, _ hello: Hello, _ receivedUs: Int64
+  ) throws(StoreError) {
+    if let lastUs = before?.contestedUs, receivedUs - lastUs < Limits.contestAuditUs { return }
+    try audit(
+      actor: "collector", action: "identity.contested", subject: name,
+      detail:
+        "agent processes \(hello.instanceID) and \(before?.instance.map(\.description) ?? "?") share one certificate")
+  }
+
+  private func raiseEpoch(
+    _ number: Int32, _ hello: Hello, _ receivedUs: Int64, isContested: Bool
+  ) throws(StoreError) -> UInt64 {
+    let known = hello.knownCollectors.prefix(Limits.knownCollectorsMax).filter {
+      $0.utf8.count <= Limits.collectorAddressBytesMax
+    }
+    return try asking { () throws(PostgresError) in
       let rows = try connection.query(
         """
         update signalbox.epochs set epoch = epoch + 1, spool = $2, boot = $3, instance = $4, machine = $5, connected = $6,
-          disconnected = null, skew_ms = $7
+          disconnected = null, skew_ms = $7,
+          previous_instance = case when instance = $4 then previous_instance else instance end,
+          contested = case when $8 then $6 else contested end, known_collectors = $9
         where host = $1 returning epoch
         """,
         [
           .int4(number), .id(hello.spoolID), .id(hello.bootID), .id(hello.instanceID), .id(hello.machineIDHash),
           .time(us: receivedUs), .int8(hello.wallNs == 0 ? 0 : (hello.wallNs / 1_000_000) &- receivedUs / 1000),
+          .bool(isContested), known.isEmpty ? .null : .texts(Array(known)),
         ])
       return UInt64(clamping: rows.int(0, 0) ?? 0)
     }

@@ -155,6 +155,20 @@ enum Limits {
   static let marksPerPage = 128
   /// Of one host: certificates that were never used, or that a newer one has replaced.
   static let spareCertificatesMax = 16
+  /// Certificates of one host that the audit log lists in a day; a healthy host needs one in three weeks.
+  static let auditedCertificatesPerDay: Int64 = 20
+  /// An agent process that comes back so soon after another one was welcomed may have said Hello before that one.
+  static let contestMinimumUs: Int64 = 1_000_000
+  /// A contest that goes on is one entry of the audit log in this time.
+  static let contestAuditUs: Int64 = 3_600_000_000
+  /// Addresses that an agent says it knows: as many as a join token holds, and one that it is connected through.
+  static let knownCollectorsMax = 9
+  /// A host name of 253 bytes, brackets and a port.
+  static let collectorAddressBytesMax = 264
+  /// Addresses of collectors that are gone for so long are no longer given to hosts.
+  static let collectorGoneDays = 7
+  /// How long a name stays in the certificates after its last announcement: as long as a join token may live, and a day.
+  static let serverNameDays = 31
 }
 
 struct PartitionKey: Hashable {

@@ -22,6 +22,12 @@ package enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
   case joinToken(JoinTokenProblem)
   /// The host's name is not one: empty, too long, or not made of letters, digits, dots, dashes and underscores.
   case badHostName(String)
+  /// A host of this name is in the fleet.
+  case hostNameInUse(String)
+  /// A label that is none; the text says what is wrong with it.
+  case badLabel(String)
+  /// No invitation that can still be used has this id.
+  case unknownInvitation(String)
   /// No incident has this number, or it is over.
   case unknownIncident(Int64)
   /// No silence has this number, or it is over.
@@ -79,6 +85,9 @@ package enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
         ? "no collector with paging: in its configuration runs, so nothing is known of '\(name)'"
         : "'\(name)' is not in the collector's configuration; there are: \(known.joined(separator: ", "))"
     case .leaseLost: "another collector delivers pages now"
+    case .hostNameInUse(let name): "a host called \(name) is in the fleet"
+    case .badLabel(let problem): problem
+    case .unknownInvitation(let id): "no invitation that can still be used has the id \(id)"
     case .badHostName(let name):
       "\"\(name)\" is no host name: use up to 255 letters, digits, dots, dashes and underscores"
     }
@@ -90,9 +99,17 @@ package enum JoinTokenProblem: Sendable, Equatable, CustomStringConvertible {
   case unknown
   case expired
   case alreadyRedeemed
+  /// Another machine of this name is in the fleet, and the invitation does not replace it.
+  case nameInUse(String)
+  /// The invitation is for hosts by their own names, and this name is none of them.
+  case nameNotInvited(String, pattern: String)
 
   package var description: String {
     switch self {
+    case .nameInUse(let name):
+      "a host called \(name) is in the fleet: invite this machine under another name, or with --replace"
+    case .nameNotInvited(let name, let pattern):
+      "this join token is for hosts called \(pattern), and this one calls itself '\(name)'"
     case .unknown: "this join token is not known here: ask for a new one with `signalbox hosts invite`"
     case .expired: "this join token has expired: ask for a new one with `signalbox hosts invite`"
     case .alreadyRedeemed: "this join token has been used: ask for a new one with `signalbox hosts invite`"

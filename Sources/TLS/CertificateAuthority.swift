@@ -36,9 +36,7 @@ package struct CertificateAuthority: Sendable {
     -> CertificateAuthority
   {
     let directory = directory(below: stateDirectory)
-    if exists(directory + "/root.pem") || exists(directory + "/issuing.pem") {
-      throw IdentityError(.alreadyExists, "there is an authority in \(directory) already")
-    }
+    try requireNone(directory)
     let now = nowNs / 1_000_000_000
     let rootKey = try PrivateKey.generate()
     let root = try authority(
@@ -46,10 +44,29 @@ package struct CertificateAuthority: Sendable {
     ).signed(by: rootKey, issuer: nil)
     let issuingKey = try PrivateKey.generate()
     let issuing = try Self.issuing(issuingKey.publicKey, from: now).signed(by: rootKey, issuer: root)
+    try write(directory, root: root, issuing: issuing, issuingKey: issuingKey, rootKey: rootKey)
+    return CertificateAuthority(root: root, issuing: issuing, issuingKey: issuingKey)
+  }
+
+  private static func requireNone(_ directory: String) throws(IdentityError) {
+    if exists(directory + "/root.pem") || exists(directory + "/issuing.pem") {
+      throw IdentityError(.alreadyExists, "there is an authority in \(directory) already")
+    }
+  }
+
+  /// Makes the directory with its files: they appear together or not at all.
+  ///
+  /// - Parameter rootKey: nil where it stays elsewhere.
+  static func write(
+    _ directory: String, root: Certificate, issuing: Certificate, issuingKey: PrivateKey, rootKey: PrivateKey?
+  ) throws(IdentityError) {
+    try requireNone(directory)
     do {
       let unfinished = directory + ".new"
       try HostFiles.makeDirectory(unfinished, mode: 0o700)
-      try HostFiles.replace(unfinished + "/root.key", with: [UInt8](rootKey.pem().utf8))
+      // What an interrupted attempt left must not be mixed in.
+      try HostFiles.remove(unfinished + "/root.key")
+      if let rootKey { try HostFiles.replace(unfinished + "/root.key", with: [UInt8](rootKey.pem().utf8)) }
       try HostFiles.replace(unfinished + "/root.pem", with: [UInt8](root.pem.utf8), mode: 0o644)
       try HostFiles.replace(unfinished + "/issuing.key", with: [UInt8](issuingKey.pem().utf8))
       try HostFiles.replace(unfinished + "/issuing.pem", with: [UInt8](issuing.pem.utf8), mode: 0o644)
@@ -62,7 +79,6 @@ package struct CertificateAuthority: Sendable {
     } catch {
       throw IdentityError(.file, "\(error)")
     }
-    return CertificateAuthority(root: root, issuing: issuing, issuingKey: issuingKey)
   }
 
   /// Reads what signing needs: not the root's key, which may be elsewhere.
@@ -98,6 +114,16 @@ package struct CertificateAuthority: Sendable {
       throw IdentityError(error)
     }
     return CertificateAuthority(root: old.root, issuing: renewed, issuingKey: old.issuingKey)
+  }
+
+  /// A third of the issuing CA's life is left: hosts that are away for long still find it valid.
+  package func isRenewalDue(nowNs: Int64) -> Bool {
+    nowNs >= issuing.notAfterNs - (issuing.notAfterNs - issuing.notBeforeNs) / 3
+  }
+
+  /// Whether the root's key is in its place, and not offline.
+  package static func hasRootKey(directory stateDirectory: String) -> Bool {
+    exists(directory(below: stateDirectory) + "/root.key")
   }
 
   private static func exists(_ path: String) -> Bool { (try? FileStatus.of(path: path)) != nil }
@@ -140,7 +166,7 @@ package struct CertificateAuthority: Sendable {
       throw IdentityError(.malformed, "a server's certificate needs one to 32 names")
     }
     // What is put into the extension's text must not contain its separators.
-    for name in names + addresses where !Self.isName(name) {
+    for name in names + addresses where !Self.isServerName(name) {
       throw IdentityError(.malformed, "\"\(name)\" is no host name or address")
     }
     let key = try PrivateKey.generate()
@@ -183,7 +209,8 @@ package struct CertificateAuthority: Sendable {
     ).signed(by: issuingKey, issuer: issuing)
   }
 
-  private static func isName(_ name: String) -> Bool {
+  /// A DNS name or an IP address, by its characters.
+  package static func isServerName(_ name: String) -> Bool {
     !name.isEmpty && name.utf8.count <= 253
       && name.utf8.allSatisfy { byte in
         switch byte {

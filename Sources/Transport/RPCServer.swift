@@ -110,12 +110,13 @@ package final class RPCServer {
   package var openCalls: Int { calls.count }
   package var openConnections: Int { connections.count }
 
-  /// Closes the connections of peers that match, at once: a revoked certificate.
+  /// Closes the connections of peers that match, at once: a revoked certificate, or one that has ended.
+  /// - Parameter reason: the text of the GOAWAY.
   /// - Returns: how many.
   @discardableResult
-  package func disconnect(where matches: (RPCPeer) -> Bool) -> Int {
+  package func disconnect(because reason: String = "revoked", where matches: (RPCPeer) -> Bool) -> Int {
     let chosen = connections.values.filter { matches($0.peer) }
-    for connection in chosen { connection.sendAway("revoked") }
+    for connection in chosen { connection.sendAway(reason) }
     return chosen.count
   }
 

@@ -28,7 +28,10 @@ internal import Postgres
   @Option(help: "Loopback address for /metrics and /health.") var metrics = "127.0.0.1:0"
   @Option(help: "Gateway threads; one a core by default.") var gateways: Int?
   @Option(help: "Writer threads.") var writers: Int?
+  @Flag(help: "Make this state directory's authority the fleet's, or a new one: every host must then join again.")
+  var newAuthority = false
   @Option(help: .hidden) var certificateSeconds: Int64?
+  @Option(help: .hidden) var serverCertificateSeconds: Int64?
 
   static func main() {
     do {
@@ -59,11 +62,22 @@ internal import Postgres
     if advertise.isEmpty, let text = Process.environment("SIGNALBOX_ADVERTISE"), !text.isEmpty {
       options.advertise = text.split(separator: ",").map(String.init)
     }
-    for text in options.advertise { _ = try address(text, "--advertise") }
+    for text in options.advertise { try requireReachable(text) }
     options.gateways = gateways
     options.writers = writers
     options.certificateSeconds = certificateSeconds
+    options.serverCertificateSeconds = serverCertificateSeconds
+    options.replacesAuthority = newAuthority
     return options
+  }
+
+  /// Nobody can connect to a wildcard, nor to port 0.
+  private func requireReachable(_ text: String) throws {
+    let address = try address(text, "--advertise")
+    if ["0.0.0.0", "::", "*"].contains(address.host) || address.port == 0 {
+      throw CollectorFailure(
+        .usage, "--advertise names what agents connect to, such as collector.example.org:7443, not '\(text)'")
+    }
   }
 
   private func address(_ text: String, _ option: String) throws -> SocketAddress {

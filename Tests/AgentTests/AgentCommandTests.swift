@@ -44,6 +44,19 @@ import Testing
     #expect(try AgentCommand.parse(["pipe", "--state-dir", "/x", "train", "--limit", "2"]) == .pipe(options))
   }
 
+  @Test func aTokenComesFromWhereNobodyElseReadsIt() throws {
+    var options = JoinOptions()
+    options.stateDirectory = "/x"
+    #expect(try AgentCommand.parse(["join", "--state-dir", "/x"], hasToken: true) == .join(options))
+    options.source = .standardInput
+    #expect(try AgentCommand.parse(["join", "-", "--state-dir", "/x"]) == .join(options))
+    options.source = .file("/t")
+    #expect(try AgentCommand.parse(["join", "--token-file", "/t", "--state-dir", "/x"]) == .join(options))
+    options.source = .environment
+    options.token = "t"
+    #expect(try AgentCommand.parse(["join", "t", "--state-dir", "/x"], hasToken: true) == .join(options))
+  }
+
   @Test(
     arguments: [
       ([], "Say what to do"), (["fly"], "Unknown command 'fly'"), (["run"], "--state-dir DIR"),
@@ -51,7 +64,9 @@ import Testing
       (["run", "--interval", "2h"], "100ms to 1h"), (["run", "--follow", "x.log"], "absolute path"),
       (["run", "--speed"], "Unknown option '--speed'"), (["join"], "Give the token"),
       (["join", "t"], "--state-dir DIR"),
-      (["join", "a", "b", "--state-dir", "/x"], "'b' is a second one"), (["redact"], "Name the file"),
+      (["join", "a", "b", "--state-dir", "/x"], "'b' is a second one"), (["join", "-", "t"], "'t' is a second one"),
+      (["join", "-", "--token-file", "/t"], "second one"), (["join", "--token-file"], "needs a value"),
+      (["redact"], "Name the file"),
       (["run", "--allow-command", "check"], "absolute path"),
       (["probe", "--x"], "Unknown option '--x'"), (["run", "--spool-limit", "0"], "1 to 1048576"),
       (["pipe"], "Name the stream"), (["pipe", "a/b"], "not 'a/b'"),

@@ -78,6 +78,30 @@ final class EndlessSource: DeltaSource {
     #expect(batch.spooled.map(\.lane) == [.backfill])
   }
 
+  /// Two machines with one identity take turns of seconds to a minute; a stream that lasted begins anew.
+  @Test func whoIsFencedWaitsLongerEachTimeAndBeginsAnewAfterALongStream() throws {
+    let source = EndlessSource()
+    let session = Self.make(source)
+    var nowNs: Int64 = 0
+    func stream(lastingNs: Int64) throws -> Int64 {
+      #expect(session.shouldConnect(nowNs: nowNs))
+      session.connected(nowNs: nowNs)
+      _ = session.nextFrame(time: Self.time(nowNs))
+      _ = try session.received(.welcome(Welcome()), time: Self.time(nowNs))
+      nowNs += lastingNs
+      session.fenced(nowNs: nowNs)
+      let waitNs = (session.wakeAtNs ?? 0) - nowNs
+      nowNs += waitNs
+      return waitNs
+    }
+    for ceiling in [5, 10, 20, 40, 60, 60] as [Int64] {
+      let waitNs = try stream(lastingNs: Self.second)
+      #expect(waitNs >= ceiling * Self.second / 2 && waitNs <= ceiling * Self.second)
+    }
+    #expect(try stream(lastingNs: 601 * Self.second) <= 5 * Self.second)
+    #expect(session.failures == 0)
+  }
+
   private static func mark(_ offset: UInt64) -> FileMark {
     FileMark(file: FileIdentity(key: FileKey(high: 1, low: offset), path: "/logs/a"), offset: offset, tailHash: 0)
   }

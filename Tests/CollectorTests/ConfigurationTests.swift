@@ -28,6 +28,7 @@ import Testing
   @Test func anEmptyFileIsTheDefault() throws {
     var expected = Configuration()
     expected.maintenance = []
+    expected.hostLabels = []
     #expect(try ConfigurationReader.read("# nothing\n", file: "x") == expected)
   }
 

@@ -28,6 +28,7 @@ import Testing
     case .marks(let host, _, _): "marks \(host)"
     case .firstUsed: "used"
     case .ended: "ended"
+    case .authority: "authority"
     case .stop: "stop"
     case nil: "nothing"
     }

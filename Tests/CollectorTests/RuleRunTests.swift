@@ -13,6 +13,7 @@ import Testing
 @Suite struct RuleRunTests {
   private static let rules = """
     - { id: SITE-01, title: t, severity: P1, scope: file, when: { log: { text: STOPPED } }, until: { log: { text: GOES ON } } }
+    - { id: SITE-02, title: t, severity: P2, when: { event: { kind: agent, subject: identity, within: 30m } } }
     """
   private static let id = HostID(high: 1, low: 1)
   private static let nowNs: Int64 = 1_760_000_000_000_000_000
@@ -21,8 +22,11 @@ import Testing
     let thread: RulesThread
     let run: RuleRun
     private let session = SessionID(gateway: 0, number: 1)
+    /// What a gateway would get.
+    let gateway: Mailbox<GatewayMessage>
 
     init() throws {
+      gateway = try Mailbox(limit: 16)
       let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
       let metrics = CollectorMetrics()
       let database = try DatabaseURL(parsing: "postgresql://nobody@localhost/none")
@@ -32,13 +36,22 @@ import Testing
       let writer = try WriterThread(database: database, gateways: [], metrics: metrics, logger: logger)
       let set = RuleSet.read([("t.yaml", try YAMLTree.read(rules, file: "t.yaml"))]).set
       thread = try RulesThread(
-        set, writers: [writer], gateways: [], paging: paging, diagnosis: try SilenceDiagnosis(), metrics: metrics,
+        set, writers: [writer], gateways: [gateway], paging: paging, diagnosis: try SilenceDiagnosis(),
+        metrics: metrics,
         logger: logger)
       run = RuleRun(thread, set)
     }
 
-    func begin(epoch: UInt64, _ saved: SavedRuleState?) {
-      run.take(.began(RuleSession(id: session, host: known(epoch), saved: saved, address: "127.0.0.1")))
+    func begin(epoch: UInt64, _ saved: SavedRuleState?, session number: UInt64 = 1, notes: [Event] = []) {
+      var began = RuleSession(
+        id: SessionID(gateway: 0, number: number), host: known(epoch), saved: saved, address: "127.0.0.1")
+      began.notes = notes
+      run.take(.began(began))
+    }
+
+    /// Sessions that were ended, oldest first.
+    func superseded() -> [UInt64] {
+      gateway.take().compactMap { if case .superseded(let session) = $0 { session } else { nil } }
     }
 
     func observe(_ line: String, from: UInt64, epoch: UInt64) {
@@ -92,6 +105,34 @@ import Testing
     second.begin(epoch: 6, found.states.first)
     second.observe("it GOES ON", from: 13, epoch: 6)
     #expect(second.records().flatMap(\.changes).map(\.kind) == [.cleared])
+  }
+
+  /// Batches of a stream that a newer one has replaced are taken no more: without an end its agent would wait for acks for ever.
+  @Test func aStreamThatANewerOneReplacesIsEnded() throws {
+    let collector = try OneCollector()
+    collector.begin(epoch: 5, nil)
+    #expect(collector.superseded().isEmpty)
+    collector.begin(epoch: 6, nil, session: 2)
+    #expect(collector.superseded() == [1])
+    // Two gateways' threads: the older stream's beginning may come last.
+    collector.begin(epoch: 5, nil, session: 3)
+    #expect(collector.superseded() == [3])
+    collector.observe("STOPPED", from: 0, epoch: 5)
+    #expect(collector.records().flatMap(\.changes).isEmpty)
+  }
+
+  /// What the collector finds out while it takes a stream opens incidents as the host's own events do.
+  @Test func aNoteOfTheCollectorGoesThroughTheRules() throws {
+    let collector = try OneCollector()
+    var note = Event()
+    note.timeNs = Self.nowNs
+    note.kind = .agent
+    note.subject = "identity"
+    note.message = "two live machines use this host's certificate"
+    collector.begin(epoch: 5, nil, notes: [note])
+    let changes = collector.records().flatMap(\.changes)
+    #expect(changes.map(\.rule) == ["SITE-02"] && changes.map(\.kind) == [.opened])
+    #expect(changes.first?.hostNumber == 7)
   }
 
   /// Its own memory is newer than what it saved last, and a state goes the way of the findings, in their order.

@@ -238,9 +238,10 @@ private final class PastHost {
   func commit() throws {
     let hash = [UInt8](repeating: 7, count: 32)
     let nowNs = past.startNs + 7200 * 1_000_000_000
-    try past.store.createJoinToken(
-      id: name, secretHash: hash, hostName: name, expiresNs: nowNs + 60_000_000_000, actor: "test")
-    _ = try past.store.redeemJoinToken(id: name, secretHash: hash, keyPin: hash, newHost: id, nowNs: nowNs)
+    try past.store.invite(
+      Invitation(tokenID: name, secretHash: hash, hostName: name, expiresNs: nowNs + 60_000_000_000), actor: "test")
+    _ = try past.store.redeem(
+      Redemption(tokenID: name, secretHash: hash, keyPin: hash, newHost: id, nowNs: nowNs))
     var hello = Hello()
     hello.bootID = BootID(high: 0, low: 1)
     hello.machineIDHash = MachineIDHash(high: 0, low: id.low)

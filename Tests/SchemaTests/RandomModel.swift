@@ -129,6 +129,7 @@ extension RandomModel {
     hello.wallNs = integer()
     hello.monotonicNs = integer()
     hello.redactionVersion = text()
+    hello.knownCollectors = list(9) { $0.text() }
     hello.takesMarks = .random(using: &self)
     return hello
   }
@@ -165,6 +166,7 @@ extension RandomModel {
     welcome.marksFollow = .random(using: &self)
     welcome.settings = settings()
     welcome.hostID = identifier()
+    welcome.collectors = list(9) { $0.text() }
     return welcome
   }
 
@@ -188,6 +190,7 @@ extension RandomModel {
     request.signingRequest = bytes(below(400))
     request.hostName = text()
     request.machineIDHash = identifier()
+    if below(2) == 0 { request.previousHost = identifier() }
     return request
   }
 

@@ -25,7 +25,8 @@ import Testing
     var seen: Set<String> = []
     let marks = [
       "is killed", "loses power", "stops", "is cut", "store is away", "network is down", "rotated by renaming",
-      "copied and truncated", "is deleted", "cloned", "a newer stream of this host took over", "duplicate", "unknown",
+      "copied and truncated", "is deleted", "cloned", "fenced by a newer connection of this identity", "duplicate",
+      "unknown",
       "transient", "disk of host", "clock jumps", "a new spool was begun",
     ]
     for seed in 0..<60 as Range<UInt64> {

@@ -10,17 +10,20 @@ import Testing
   private let hash = StoreFixture.hash
 
   private func redeem(_ store: Store, _ id: String, host: UInt64) throws -> EnrolledHost {
-    try store.redeemJoinToken(
-      id: id, secretHash: hash, keyPin: [UInt8](repeating: UInt8(host), count: 32), newHost: HostID(high: 0, low: host),
-      nowNs: now)
+    try store.redeem(
+      Redemption(
+        tokenID: id, secretHash: hash, keyPin: [UInt8](repeating: UInt8(host), count: 32),
+        newHost: HostID(high: 0, low: host), nowNs: now))
   }
 
   @Test func nameInUseGoesOnAsTheSameHostUntilItIsRevoked() throws {
     let fixture = try StoreFixture()
     let store = fixture.store
     for (id, host) in [("t1", UInt64(1)), ("t2", 2), ("t3", 3)] {
-      try store.createJoinToken(id: id, secretHash: hash, hostName: "node-1", expiresNs: now + hour, actor: "op")
       if id == "t3" { try store.revoke(hostName: "node-1", actor: "op") }
+      var invitation = Invitation(tokenID: id, secretHash: hash, hostName: "node-1", expiresNs: now + hour)
+      invitation.replaces = id == "t2"
+      try store.invite(invitation, actor: "op")
       let enrolled = try redeem(store, id, host: host)
       #expect(enrolled.host == HostID(high: 0, low: id == "t3" ? 3 : 1))
       #expect(enrolled.isKnown == (id == "t2"))
@@ -31,7 +34,8 @@ import Testing
     let fixture = try StoreFixture()
     for name in ["", "a b", "ä", "x\n", String(repeating: "a", count: 256)] {
       #expect(throws: StoreError.badHostName(name)) {
-        try fixture.store.createJoinToken(id: "t", secretHash: hash, hostName: name, expiresNs: now, actor: "op")
+        try fixture.store.invite(
+          Invitation(tokenID: "t", secretHash: hash, hostName: name, expiresNs: now), actor: "op")
       }
     }
   }
@@ -65,8 +69,9 @@ import Testing
   @Test func collectorsAndSettingsAreKept() throws {
     let fixture = try StoreFixture()
     let store = fixture.store
-    try store.announceCollector(address: "a:1", caPin: "00", version: "1")
-    try store.announceCollector(address: "a:1", caPin: "01", version: "1")
+    let collector = CollectorID(high: 0, low: 1)
+    try store.announceCollector(collector, addresses: ["a:1"], names: ["a"], caPin: "00", version: "1")
+    try store.announceCollector(collector, addresses: ["a:1"], names: ["a"], caPin: "01", version: "1")
     #expect(try store.collectors().map(\.caPin) == ["01"])
     #expect(try store.setting("revision") == nil)
     try store.setSetting("revision", to: "1")

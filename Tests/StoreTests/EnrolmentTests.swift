@@ -8,15 +8,18 @@ import Testing
   private func key(_ number: UInt8) -> [UInt8] { [UInt8](repeating: number, count: 32) }
 
   private func invite(_ fixture: StoreFixture, _ id: String = "t", name: String = "trainer-9") throws {
-    try fixture.store.createJoinToken(
-      id: id, secretHash: secret, hostName: name, expiresNs: StoreFixture.nowNs + 60_000_000_000, actor: "test")
+    try fixture.store.invite(
+      Invitation(
+        tokenID: id, secretHash: secret, hostName: name, expiresNs: StoreFixture.nowNs + 60_000_000_000),
+      actor: "test")
   }
 
   private func redeem(
     _ store: Store, _ id: String = "t", key number: UInt8, host: UInt64, at nowNs: Int64 = StoreFixture.nowNs
   ) throws(StoreError) -> EnrolledHost {
-    try store.redeemJoinToken(
-      id: id, secretHash: secret, keyPin: key(number), newHost: HostID(high: 9, low: host), nowNs: nowNs)
+    try store.redeem(
+      Redemption(
+        tokenID: id, secretHash: secret, keyPin: key(number), newHost: HostID(high: 9, low: host), nowNs: nowNs))
   }
 
   private func problem(_ work: () throws(StoreError) -> EnrolledHost) -> JoinTokenProblem? {
@@ -77,8 +80,10 @@ import Testing
     #expect(problem { () throws(StoreError) in try redeem(fixture.store, "u", key: 2, host: 1) } == .unknown)
     #expect(
       problem { () throws(StoreError) in
-        try fixture.store.redeemJoinToken(
-          id: "t", secretHash: key(9), keyPin: key(2), newHost: HostID(high: 9, low: 1), nowNs: StoreFixture.nowNs)
+        try fixture.store.redeem(
+          Redemption(
+            tokenID: "t", secretHash: key(9), keyPin: key(2), newHost: HostID(high: 9, low: 1),
+            nowNs: StoreFixture.nowNs))
       } == .unknown)
     let late = StoreFixture.nowNs + 60_000_000_000
     #expect(problem { () throws(StoreError) in try redeem(fixture.store, key: 2, host: 1, at: late) } == .expired)

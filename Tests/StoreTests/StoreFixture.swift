@@ -33,10 +33,13 @@ final class StoreFixture {
   @discardableResult
   func host(_ name: String = "trainer-1", _ id: UInt64 = 1) throws -> HostID {
     let host = HostID(high: 0, low: id)
-    try store.createJoinToken(
-      id: "token-\(name)", secretHash: Self.hash, hostName: name, expiresNs: Self.nowNs + 60_000_000_000, actor: "test")
-    _ = try store.redeemJoinToken(
-      id: "token-\(name)", secretHash: Self.hash, keyPin: Self.hash, newHost: host, nowNs: Self.nowNs)
+    try store.invite(
+      Invitation(
+        tokenID: "token-\(name)", secretHash: Self.hash, hostName: name, expiresNs: Self.nowNs + 60_000_000_000),
+      actor: "test")
+    _ = try store.redeem(
+      Redemption(
+        tokenID: "token-\(name)", secretHash: Self.hash, keyPin: Self.hash, newHost: host, nowNs: Self.nowNs))
     return host
   }
 
@@ -49,6 +52,14 @@ final class StoreFixture {
 
   func fence(_ host: HostID, boot: UInt64 = 1, at nowNs: Int64 = nowNs) throws -> Fence {
     try store.fence(host: host, hello: Self.hello(boot: boot), receivedNs: nowNs)
+  }
+
+  /// One agent process's Hello, of several that may share a machine and boot id.
+  func fence(_ host: HostID, instance: UInt64, knows collectors: [String] = [], at nowNs: Int64) throws -> Fence {
+    var hello = Self.hello()
+    hello.instanceID = InstanceID(high: 0, low: instance)
+    hello.knownCollectors = collectors
+    return try store.fence(host: host, hello: hello, receivedNs: nowNs)
   }
 
   static func hello(boot: UInt64 = 1, spool: UInt64 = 5) -> Hello {

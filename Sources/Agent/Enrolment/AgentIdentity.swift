@@ -8,6 +8,8 @@ package struct AgentIdentity: Sendable {
   /// As the collector chose it.
   package let hostName: String
   package let collectors: [CollectorAddress]
+  /// The join token that it came from; nil where the directory does not say.
+  package let tokenID: String?
   package let key: PrivateKey
   package let certificate: Certificate
   /// The certificates between the host's own and the root.

@@ -42,7 +42,8 @@ package struct IdentityDirectory: Sendable {
     }
     let host = try HostFile(parsing: KeyFiles.read(directory + "/host"), path: directory + "/host")
     return AgentIdentity(
-      hostID: hostID, hostName: host.name, collectors: host.collectors, key: key, certificate: chain[0],
+      hostID: hostID, hostName: host.name, collectors: host.collectors, tokenID: host.tokenID, key: key,
+      certificate: chain[0],
       intermediates: Array(chain.dropFirst()), roots: roots, generation: generation, keyPath: directory + "/key.pem",
       certificatePath: directory + "/certificate.pem", rootsPath: directory + "/authority.pem")
   }
@@ -84,18 +85,32 @@ package struct IdentityDirectory: Sendable {
   /// - Throws: what is wrong with the answer; the identity is then unchanged.
   @discardableResult
   package func accept(
-    _ reply: CertificateReply, pins: [[UInt8]], collectors: [CollectorAddress]
+    _ reply: CertificateReply, pins: [[UInt8]], collectors: [CollectorAddress], token: String? = nil
   ) throws(IdentityError) -> AgentIdentity {
     let generation = try (currentGeneration() ?? 0) + 1
     let directory = directory(generation)
     let key = try KeyFiles.privateKey(directory + "/key.pem")
     let (chain, roots) = try reply.check(key: key.publicKey, pins: pins)
-    let host = HostFile(name: reply.hostName, collectors: collectors)
+    var host = HostFile(name: reply.hostName, collectors: collectors)
+    host.tokenID = token
     try write(directory + "/certificate.pem", [UInt8](chain.map(\.pem).joined().utf8), mode: 0o644)
     try write(directory + "/authority.pem", [UInt8](roots.map(\.pem).joined().utf8), mode: 0o644)
     try write(directory + "/host", [UInt8](host.text.utf8), mode: 0o644)
     try write(currentPath, [UInt8]("\(generation)\n".utf8), mode: 0o644)
     guard let identity = try load() else { throw IdentityError(.notFound, "the new identity cannot be read back") }
+    return identity
+  }
+
+  /// Makes these the addresses at which this host looks for a collector; all else stays as it is.
+  package func replaceCollectors(_ collectors: [CollectorAddress]) throws(IdentityError) -> AgentIdentity {
+    guard let generation = try currentGeneration() else {
+      throw IdentityError(.notFound, "this host has not joined a fleet")
+    }
+    let path = directory(generation) + "/host"
+    var host = try HostFile(parsing: KeyFiles.read(path), path: path)
+    host.collectors = collectors
+    try write(path, [UInt8](host.text.utf8), mode: 0o644)
+    guard let identity = try load() else { throw IdentityError(.notFound, "the identity cannot be read back") }
     return identity
   }
 
@@ -132,10 +147,11 @@ package struct IdentityDirectory: Sendable {
   }
 }
 
-/// The file `host`: lines `name=…` and `collector=host:port`.
+/// The file `host`: lines `name=…`, `collector=host:port` and `token=…`, the public id of the join token.
 struct HostFile: Equatable {
   var name: String
   var collectors: [CollectorAddress]
+  var tokenID: String?
 
   init(name: String, collectors: [CollectorAddress]) {
     self.name = name
@@ -148,6 +164,7 @@ struct HostFile: Equatable {
     for line in bytes.split(separator: UInt8(ascii: "\n")) {
       let text = String(decoding: line, as: UTF8.self)
       if text.hasPrefix("name=") { name = String(text.dropFirst(5)) }
+      if text.hasPrefix("token="), JoinToken.isID(String(text.dropFirst(6))) { tokenID = String(text.dropFirst(6)) }
       if text.hasPrefix("collector=") {
         guard let address = CollectorAddress(String(text.dropFirst(10))) else {
           throw IdentityError(.malformed, "\(path): \"\(text)\" is no address")
@@ -161,5 +178,7 @@ struct HostFile: Equatable {
     self.name = name
   }
 
-  var text: String { "name=\(name)\n" + collectors.map { "collector=\($0)\n" }.joined() }
+  var text: String {
+    "name=\(name)\n" + collectors.map { "collector=\($0)\n" }.joined() + (tokenID.map { "token=\($0)\n" } ?? "")
+  }
 }

@@ -17,10 +17,14 @@ package enum AgentCommand: Equatable, Sendable {
 }
 
 package struct JoinOptions: Equatable, Sendable {
+  /// "" where `source` has it.
   package var token = ""
+  package var source = JoinTokenSource.environment
   package var stateDirectory = ""
   /// Shows what the token says without using it.
   package var isOnlyShown = false
+
+  package init() {}
 }
 
 package struct PipeOptions: Equatable, Sendable {
@@ -61,7 +65,7 @@ package struct UsageError: Error, Equatable, Sendable {
 
 extension AgentCommand {
   package static let usage = """
-    Usage: signalbox-agent join TOKEN --state-dir DIR [--show-token]
+    Usage: signalbox-agent join [-|TOKEN] --state-dir DIR [--token-file FILE] [--show-token]
            signalbox-agent run --state-dir DIR [--follow GLOB]… [--allow PATH]… [--interval 1s] [--socket PATH]
                                [--process NAME]… [--journal UNIT|all]… [--inbox DIR] [--spool-limit MIB]
                                [--allow-command PATH]… [--allow-address HOST|any]…
@@ -69,7 +73,9 @@ extension AgentCommand {
            signalbox-agent redact FILE
            signalbox-agent --version | --help
 
-      join         make a key, redeem the token, keep the certificate in DIR
+      join         make a key, redeem the token, keep the certificate in DIR; - reads the token from standard input, without
+                   one it is $SIGNALBOX_JOIN_TOKEN. Other users can read a TOKEN that stands in the command line
+      --token-file file that holds the token
       run          report until SIGTERM; SIGHUP reads the certificate and the files to follow again
       pipe         pass standard input on to standard output, and keep it for the agent, which reports it as pipe:NAME:
                    python train.py 2>&1 | signalbox-agent pipe NAME; works while no agent runs, ends with the stream
@@ -92,14 +98,15 @@ extension AgentCommand {
     """
 
   /// - Parameter words: the command line without the program's name.
-  package static func parse(_ words: [String]) throws(UsageError) -> AgentCommand {
+  /// - Parameter hasToken: the environment holds a join token.
+  package static func parse(_ words: [String], hasToken: Bool = false) throws(UsageError) -> AgentCommand {
     guard let verb = words.first else {
       throw UsageError("Say what to do: signalbox-agent run --state-dir DIR, or signalbox-agent --help.")
     }
     var rest = ArgumentReader(words.dropFirst())
     switch verb {
     case "run": return .run(try parseRun(&rest))
-    case "join": return .join(try parseJoin(&rest))
+    case "join": return .join(try parseJoin(&rest, hasToken: hasToken))
     case "probe": return try parseProbe(&rest)
     case "pipe": return .pipe(try parsePipe(&rest))
     case "redact":
@@ -153,28 +160,37 @@ extension AgentCommand {
     return .checks(permissions)
   }
 
-  private static func parseJoin(_ rest: inout ArgumentReader) throws(UsageError) -> JoinOptions {
+  private static func parseJoin(_ rest: inout ArgumentReader, hasToken: Bool) throws(UsageError) -> JoinOptions {
     var options = JoinOptions()
     while let word = rest.next() {
       switch word {
       case "--state-dir": options.stateDirectory = try rest.value(of: word)
       case "--show-token": options.isOnlyShown = true
+      case "--token-file":
+        try requireOneToken(options, word)
+        options.source = .file(try rest.value(of: word))
+      case "-":
+        try requireOneToken(options, word)
+        options.source = .standardInput
       default:
         if word.hasPrefix("-") {
           throw UsageError("Unknown option '\(word)' of join; signalbox-agent --help shows all.")
         }
-        guard options.token.isEmpty else { throw UsageError("Give one token; '\(word)' is a second one.") }
+        try requireOneToken(options, word)
         options.token = word
       }
     }
-    guard !options.token.isEmpty else {
-      throw UsageError(
-        "Give the token that `signalbox hosts invite NAME` printed: signalbox-agent join TOKEN --state-dir DIR.")
-    }
+    if options.token.isEmpty, options.source == .environment, !hasToken { throw JoinTokenSource.missing }
     guard options.isOnlyShown || !options.stateDirectory.isEmpty else {
-      throw UsageError("Name the agent's directory: signalbox-agent join TOKEN --state-dir DIR.")
+      throw UsageError("Name the agent's directory: signalbox-agent join - --state-dir DIR.")
     }
     return options
+  }
+
+  private static func requireOneToken(_ options: JoinOptions, _ word: String) throws(UsageError) {
+    if !options.token.isEmpty || options.source != .environment {
+      throw UsageError("Give one token; '\(word)' is a second one.")
+    }
   }
 
   private static func parsePipe(_ rest: inout ArgumentReader) throws(UsageError) -> PipeOptions {

@@ -30,6 +30,9 @@ final class AgentConnection {
   private var retiresPrevious = false
   private(set) var isDraining = false
   private var lastReason = ""
+  private var renewalTimer: TimerID?
+  /// A renewal is under way on the open connection, which must stay for its answer.
+  private var isRenewing = false
 
   init(
     loop: EventLoop, session: UplinkSession, identity: AgentIdentity, directory: IdentityDirectory,
@@ -43,6 +46,7 @@ final class AgentConnection {
     renewal = RenewalStateMachine(
       notBeforeNs: identity.certificate.notBeforeNs, notAfterNs: identity.certificate.notAfterNs,
       random: Double.random(in: 0..<1))
+    session.knownCollectors = identity.collectors.map(\.description)
     checkRenewal()
   }
 
@@ -98,7 +102,7 @@ final class AgentConnection {
     do {
       let frame = try Wire.decodeCollectorFrame(bytes)
       let settings = try session.received(frame, time: now)
-      if case .welcome = frame { welcomed() }
+      if case .welcome(let welcome) = frame { welcomed(welcome.collectors) }
       if let settings { settingsChanged(settings) }
       pump()
     } catch SchemaError.unknownFrame {
@@ -113,12 +117,30 @@ final class AgentConnection {
     }
   }
 
-  private func welcomed() {
+  private func welcomed(_ announced: [String]) {
     lastReason = ""
+    takeCollectors(announced)
     AgentLog.info("connected", [("collector", client?.target.description ?? ""), ("epoch", "\(session.epoch)")])
     guard retiresPrevious else { return }
     retiresPrevious = false
     try? directory.retirePrevious()
+  }
+
+  /// Addresses that the fleet's collectors announce now take the place of what this host knew. The one in use stays for as long as
+  /// none of them has been used: an address announced by mistake must not shut this host out.
+  private func takeCollectors(_ announced: [String]) {
+    guard let used = client?.target else { return }
+    let inUse = TLS.CollectorAddress(host: used.host, port: used.port)
+    let wanted = CollectorList.merged(announced, inUse: inUse)
+    guard !wanted.isEmpty, Set(wanted) != Set(identity.collectors) else { return }
+    do throws(IdentityError) {
+      identity = try directory.replaceCollectors(wanted)
+      nextAddress = 0
+      session.knownCollectors = wanted.map(\.description)
+      AgentLog.info("collectors", [("addresses", wanted.map(\.description).joined(separator: ","))])
+    } catch {
+      AgentLog.warning("the collectors' new addresses cannot be kept", [("reason", error.message)])
+    }
   }
 
   // MARK: Connecting
@@ -156,10 +178,27 @@ final class AgentConnection {
     call.onMessage = { [unowned self] bytes in received(bytes) }
     call.onWritable = { [unowned self] in pump() }
     call.onStatus = { [unowned self, unowned call] status, _ in
-      if self.call === call { drop("the stream ended: \(status)") }
+      if self.call === call { streamEnded(status) }
     }
     session.connected(nowNs: now.monotonicNs)
     pump()
+  }
+
+  private func streamEnded(_ status: RPCStatus) {
+    if status.code == .unauthenticated, isRenewing {
+      // The certificate has ended: this connection is good for its renewal alone, whose answer ends it.
+      call = nil
+      return
+    }
+    if status.code == .aborted, status.message == FencedStream.statusMessage {
+      close()
+      session.fenced(nowNs: now.monotonicNs)
+      let sentence =
+        "another connection of this identity took over: if it is another machine, invite one of the two anew under a name of its own"
+      note(sentence)
+      return scheduleWake()
+    }
+    drop("the stream ended: \(status)")
   }
 
   /// What a person can do about it, where there is something.
@@ -178,13 +217,19 @@ final class AgentConnection {
   private func drop(_ reason: String) {
     close()
     session.disconnected(nowNs: now.monotonicNs)
+    note(reason)
+    scheduleWake()
+  }
+
+  /// Once a reason: an outage of hours is one line.
+  private func note(_ reason: String) {
     if reason != lastReason { AgentLog.warning("disconnected", [("reason", reason)]) }
     lastReason = reason
-    scheduleWake()
   }
 
   private func close() {
     let old = client
+    isRenewing = false
     client = nil
     call = nil
     old?.close()
@@ -192,7 +237,10 @@ final class AgentConnection {
 
   /// Ends the connection and begins anew at once: the identity on disk has changed.
   func reconnect() {
-    if let loaded = try? directory.load() { identity = loaded }
+    if let loaded = try? directory.load() {
+      identity = loaded
+      session.knownCollectors = loaded.collectors.map(\.description)
+    }
     close()
     session.reconnectAtOnce(nowNs: now.monotonicNs)
     pump()
@@ -204,7 +252,8 @@ final class AgentConnection {
     switch renewal.timePassed(nowNs: Clock.wallNs()) {
     case .wait(let untilNs):
       let waitNs = min(Self.renewalCheckNs, max(100_000_000, untilNs - Clock.wallNs()))
-      loop.after(waitNs) { [weak self] in self?.checkRenewal() }
+      if let renewalTimer { loop.cancel(renewalTimer) }
+      renewalTimer = loop.after(waitNs) { [weak self] in self?.checkRenewal() }
     case .renew: renew()
     case .stopped(let stop): AgentLog.warning("the certificate is renewed no more; join again", [("reason", "\(stop)")])
     }
@@ -219,6 +268,7 @@ final class AgentConnection {
       var request: [UInt8] = []
       Wire.encode(RenewRequest(signingRequest: try SigningRequest.make(key: key)), into: &request)
       let call = client.call("/signalbox.v1.Enrolment/Renew", timeoutNs: Self.renewTimeoutNs)
+      isRenewing = true
       var reply: CertificateReply?
       call.onMessage = { bytes in reply = try? Wire.decodeCertificateReply(bytes) }
       call.onStatus = { [unowned self] status, _ in
@@ -235,7 +285,8 @@ final class AgentConnection {
   private func renewed(_ reply: CertificateReply) {
     do throws(IdentityError) {
       let pins = identity.roots.map(\.keyPin)
-      identity = try directory.accept(reply, pins: pins, collectors: identity.collectors)
+      isRenewing = false
+      identity = try directory.accept(reply, pins: pins, collectors: identity.collectors, token: identity.tokenID)
       renewal.renewed(
         notBeforeNs: identity.certificate.notBeforeNs, notAfterNs: identity.certificate.notAfterNs,
         random: Double.random(in: 0..<1))
@@ -249,6 +300,10 @@ final class AgentConnection {
   }
 
   private func renewalFailed(_ reason: String, refusal: IdentityRefusal?) {
+    let wasRenewing = isRenewing
+    isRenewing = false
+    // Kept open for the renewal alone.
+    if wasRenewing, client != nil, call == nil { drop("the certificate is not renewed: \(reason)") }
     AgentLog.warning("certificate not renewed", [("reason", reason)])
     renewal.failed(nowNs: Clock.wallNs(), refusal: refusal, random: Double.random(in: 0..<1))
     checkRenewal()

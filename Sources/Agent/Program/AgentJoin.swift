@@ -29,19 +29,33 @@ final class AgentJoin {
 
   static func run(_ options: JoinOptions) -> Int32 {
     do {
-      let token = try JoinToken(parsing: options.token)
+      let token = try JoinToken(parsing: options.token.isEmpty ? JoinTokenSource.read(options.source) : options.token)
       if options.isOnlyShown {
         AgentMain.say(token.describe(), .output)
         return 0
       }
+      if let name = try joinedAlready(token, options.stateDirectory) {
+        AgentLog.info("joined already with this token", [("host", name)])
+        return 0
+      }
       let join = try AgentJoin(token, options.stateDirectory)
       return try join.run()
+    } catch let error as UsageError {
+      return AgentMain.fail(2, error.message)
     } catch let error as IdentityError {
       let isToken = [IdentityError.Code.truncated, .tooLarge].contains(error.code) || error.code == .malformed
       return AgentMain.fail(isToken ? 2 : 1, isToken ? "the token is not usable: \(error.message)" : error.message)
     } catch {
       return AgentMain.fail(1, "\(error)")
     }
+  }
+
+  /// The host of this token's certificate, where the directory has it and it is still good for something: scripts may run a join twice.
+  private static func joinedAlready(_ token: JoinToken, _ stateDirectory: String) throws(IdentityError) -> String? {
+    guard let identity = try IdentityDirectory(stateDirectory: stateDirectory).load(), identity.tokenID == token.id,
+      Clock.wallNs() < identity.certificate.notAfterNs
+    else { return nil }
+    return identity.hostName
   }
 
   private init(_ token: JoinToken, _ stateDirectory: String) throws {
@@ -57,6 +71,8 @@ final class AgentJoin {
     request.signingRequest = try SigningRequest.make(key: key)
     request.hostName = identity.facts.hostName
     request.machineIDHash = identity.machineIDHash
+    // A damaged identity must not keep the host from joining anew.
+    request.previousHost = (try? directory.load())?.hostID
     var bytes: [UInt8] = []
     Wire.encode(request, into: &bytes)
     self.request = bytes
@@ -130,7 +146,7 @@ final class AgentJoin {
       return
     }
     do throws(IdentityError) {
-      try directory.accept(reply, pins: token.pins, collectors: token.addresses)
+      try directory.accept(reply, pins: token.pins, collectors: token.addresses, token: token.id)
       result = (0, "")
       AgentLog.info("joined", [("host", reply.hostName)])
     } catch {

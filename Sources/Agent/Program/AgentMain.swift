@@ -15,7 +15,8 @@ package enum AgentMain {
   /// - Returns: 0 done, 1 failed, 2 usage, 4 collector not reachable.
   package static func run(_ words: [String]) -> Int32 {
     do throws(UsageError) {
-      switch try AgentCommand.parse(words) {
+      let hasToken = Process.environment(JoinTokenSource.variable).map { !$0.isEmpty } ?? false
+      switch try AgentCommand.parse(words, hasToken: hasToken) {
       case .run(let options): return AgentProgram.run(options)
       case .join(let options): return AgentJoin.run(options)
       case .probe:

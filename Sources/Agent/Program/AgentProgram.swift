@@ -37,6 +37,7 @@ final class AgentProgram {
   private var buffer: [UInt8] = []
   private var probedMounts: [Mount]?
   private var isStopping = false
+  private let stateLock: DirectoryLock
 
   static func run(_ options: RunOptions) -> Int32 {
     do {
@@ -61,8 +62,15 @@ final class AgentProgram {
     let directory = IdentityDirectory(stateDirectory: options.stateDirectory)
     guard let identity = try directory.load() else {
       throw UsageError(
-        "this host has not joined a fleet: run signalbox-agent join TOKEN --state-dir \(options.stateDirectory) first")
+        "this host has not joined a fleet: run signalbox-agent join - --state-dir \(options.stateDirectory) first")
     }
+    // Two agents of one directory would write one spool and fence each other's streams.
+    guard let lock = try DirectoryLock.take(options.stateDirectory) else {
+      throw UsageError(
+        "another signalbox-agent\(DirectoryLock.holder(options.stateDirectory)) runs with --state-dir \(options.stateDirectory): "
+          + "stop it first, or give this one a directory of its own")
+    }
+    stateLock = consume lock
     let host = HostIdentity.read()
     var random = SystemRandomNumberGenerator()
     var spoolLimits = SpoolLimits()

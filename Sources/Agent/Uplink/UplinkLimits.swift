@@ -23,6 +23,11 @@ package struct UplinkLimits: Sendable {
   /// How long a collector may take to answer Hello.
   package var greetingNs: Int64 = 30_000_000_000
   package var reconnect = ReconnectPolicy()
+  /// After another connection of this identity took the stream: two machines that share one must take turns that a person can see,
+  /// not fence each other several times a second.
+  package var contested = ReconnectPolicy(baseNs: 5_000_000_000, capNs: 60_000_000_000)
+  /// A stream that lasted so long was not contested: the next time begins with the short pause again.
+  package var contestMemoryNs: Int64 = 600_000_000_000
   /// Marks of one stream that are gathered before the files go on: eight times the files that are followed at once, so that
   /// a collector cannot fill the host's memory.
   package var marksMax = 65_536
@@ -38,10 +43,23 @@ package struct ReconnectPolicy: Sendable {
 
   package init() {}
 
+  package init(baseNs: Int64, capNs: Int64) {
+    self.baseNs = baseNs
+    self.capNs = capNs
+  }
+
   /// - Parameter failures: connections since the last one that was welcomed, 1 for the first.
   func delayNs(failures: Int, random: inout some RandomNumberGenerator) -> Int64 {
-    let doublings = min(max(failures, 1) - 1, 20)
-    let ceiling = min(capNs, baseNs << Int64(doublings))
-    return Int64.random(in: 0...ceiling, using: &random)
+    Int64.random(in: 0...ceilingNs(failures), using: &random)
+  }
+
+  /// As `delayNs`, and at least half of its ceiling.
+  func pauseNs(failures: Int, random: inout some RandomNumberGenerator) -> Int64 {
+    let ceiling = ceilingNs(failures)
+    return ceiling - Int64.random(in: 0...ceiling / 2, using: &random)
+  }
+
+  private func ceilingNs(_ failures: Int) -> Int64 {
+    min(capNs, baseNs << Int64(min(max(failures, 1) - 1, 20)))
   }
 }

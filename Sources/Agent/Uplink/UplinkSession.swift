@@ -47,6 +47,12 @@ package final class UplinkSession {
   package private(set) var epoch: UInt64 = 0
   /// Connections since the last Welcome.
   package private(set) var failures = 0
+  /// Streams in a row that another connection of this identity took.
+  package private(set) var contests = 0
+  /// HOST:PORT of the collectors to connect to, for Hello.
+  package var knownCollectors: [String] = []
+  /// When the stream began, CLOCK_BOOTTIME.
+  private var establishedNs: Int64 = 0
   package private(set) var batchesSentTotal: UInt64 = 0
   package private(set) var batchesAckedTotal: UInt64 = 0
 
@@ -103,6 +109,15 @@ package final class UplinkSession {
     failures += 1
     forgetStream()
     state = .waiting(untilNs: nowNs + limits.reconnect.delayNs(failures: failures, random: &random))
+  }
+
+  /// A newer connection of this identity has taken the stream: another machine uses it too, or an old connection of this one was
+  /// still there. Waits longer than after other ends, and longer each time.
+  package func fenced(nowNs: Int64) {
+    if case .established = state, nowNs - establishedNs >= limits.contestMemoryNs { contests = 0 }
+    contests += 1
+    forgetStream()
+    state = .waiting(untilNs: nowNs + limits.contested.pauseNs(failures: contests, random: &random))
   }
 
   /// Connect again without waiting: the collector drains and asked for it, or the spool was replaced.
@@ -188,6 +203,7 @@ package final class UplinkSession {
     host = welcome.hostID
     settings = welcome.settings
     state = .established
+    establishedNs = time.monotonicNs
     return welcome.settings
   }
 
@@ -220,6 +236,7 @@ package final class UplinkSession {
   private func makeHello(_ time: HostTime) -> Hello {
     var hello = hello
     hello.spoolID = spool.id
+    hello.knownCollectors = knownCollectors
     hello.takesMarks = true
     hello.wallNs = time.wallNs
     hello.monotonicNs = time.monotonicNs

@@ -12,6 +12,16 @@ package enum Admission: Sendable, Equatable {
   /// How long after its end a certificate may still be renewed.
   package static let graceNs: Int64 = 30 * 86_400 * 1_000_000_000
 
+  /// How long a connection may stay open beyond its certificate: a renewal that is under way at the end.
+  package static let openConnectionGraceSeconds: Int64 = 60
+
+  /// Whether a connection that began with a valid certificate has to end.
+  /// - Parameters: s since 1970.
+  package static func endsConnection(notAfterSeconds: Int64, nowSeconds: Int64) -> Bool {
+    let (end, overflow) = notAfterSeconds.addingReportingOverflow(openConnectionGraceSeconds)
+    return !overflow && nowSeconds > end
+  }
+
   /// Decides by the allow-list and the collector's clock. That the authority signed it is `AgentChain.verify`'s finding.
   ///
   /// - Parameter standing: nil where the allow-list does not have the certificate.

@@ -18,7 +18,7 @@ struct ControlLimits: Sendable {
 
 /// What the control thread has to do, in the order in which it is done: established hosts first.
 ///
-/// 1. ends and first uses, because a Hello of the same host is judged by them; one statement each;
+/// 1. ends and first uses, because a Hello of the same host is judged by them, one statement each; a renewed authority;
 /// 2. Hellos, one for each host, the host that came first before the others;
 /// 3. pages of marks, of hosts that are welcome already;
 /// 4. renewals, then joins.
@@ -52,7 +52,7 @@ struct ControlQueue {
   /// - Returns: what is not going to be done: this one, or the one that it replaces.
   mutating func add(_ message: ControlMessage, nowNs: Int64) -> RefusedControl? {
     switch message {
-    case .ended, .firstUsed: notes.append(message)
+    case .ended, .firstUsed, .authority: notes.append(message)
     case .fence(let host, _, _, _): return addHello(message, of: host)
     case .marks: marks.append(message)
     case .renew(_, _, let host, _):
@@ -134,7 +134,7 @@ struct RefusedControl {
   /// The gRPC status message: what to do.
   var sentence: String {
     switch reason {
-    case .replaced: "a newer stream of this host took over"
+    case .replaced: FencedStream.statusMessage
     case .tooOften: "too many requests from here; try again in a few seconds"
     case .busy: "many hosts join at once; try again in a few seconds"
     }

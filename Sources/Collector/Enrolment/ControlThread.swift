@@ -25,6 +25,8 @@ enum ControlMessage: Sendable {
   case firstUsed([UInt8])
   /// A stream has ended; a restart of its host is then no clone.
   case ended(hostNumber: Int32, epoch: UInt64, atNs: Int64)
+  /// The authority was renewed: whoever joins from now on gets the new chain.
+  case authority(EnrolmentService)
   case stop
 }
 
@@ -41,18 +43,20 @@ final class ControlThread: Sendable {
   private let database: DatabaseURL
   private let service: EnrolmentService
   private let allowList: AllowList
+  private let settings: SettingsBook
   private let metrics: CollectorMetrics
   private let logger: Logger
 
   init(
     database: DatabaseURL, gateways: [Mailbox<GatewayMessage>], service: EnrolmentService, allowList: AllowList,
-    metrics: CollectorMetrics, logger: Logger
+    settings: SettingsBook, metrics: CollectorMetrics, logger: Logger
   ) throws(LoopError) {
     mailbox = try Mailbox(limit: Self.boxLimit)
     self.gateways = gateways
     self.database = database
     self.service = service
     self.allowList = allowList
+    self.settings = settings
     self.metrics = metrics
     self.logger = logger
   }
@@ -71,9 +75,11 @@ final class ControlThread: Sendable {
     let health: ThreadHealth
     let connection: StoreConnection
     private var queue = ControlQueue()
+    private var service: EnrolmentService
 
     init(thread: ControlThread) {
       self.thread = thread
+      service = thread.service
       health = thread.metrics.health.watch("control")
       connection = StoreConnection(thread.database, options: Store.controlOptions, health: health)
     }
@@ -105,7 +111,7 @@ final class ControlThread: Sendable {
         thread.metrics.enrolmentsDeferred.add()
         // RESOURCE_EXHAUSTED for who asks too often, UNAVAILABLE where others do: both may be tried again.
         reply(call, .refused(code: refused.reason == .busy ? 14 : 8, message: refused.sentence))
-      case .marks, .firstUsed, .ended, .stop: break
+      case .marks, .firstUsed, .ended, .authority, .stop: break
       }
     }
 
@@ -115,7 +121,12 @@ final class ControlThread: Sendable {
       case .join(let request, let address, let call):
         answer(call, "join", ["token": "\(request.tokenID)", "address": "\(address)"]) {
           (store: inout StoreEnrolment) throws(StoreError) in
-          try thread.service.join(request, store: &store, nowNs: Clock.wallNs())
+          let result = try service.join(request, store: &store, nowNs: Clock.wallNs())
+          // Before the host's first Hello, which reads its labels.
+          if case .success(let granted) = result {
+            try thread.settings.applyLabels(store.store, of: granted.hostID)
+          }
+          return result
         }
       case .marks(let hostNumber, let after, let session): marks(hostNumber, after, session)
       case .renew(let request, let peer, _, let call): renew(request, peer, call)
@@ -125,6 +136,7 @@ final class ControlThread: Sendable {
         try? connection.use { (store: Store) throws(StoreError) in
           try store.endStream(hostNumber: hostNumber, epoch: epoch, atNs: atNs)
         }
+      case .authority(let renewed): service = renewed
       case .stop: break
       }
     }
@@ -134,9 +146,10 @@ final class ControlThread: Sendable {
       do throws(StoreError) {
         result = .success(
           try connection.use { (store: Store) throws(StoreError) in
-            let fence = try store.fence(host: host, hello: hello, receivedNs: receivedNs)
-            if fence.isSuspectedClone {
-              try store.note([Self.cloneEvent(hello, receivedNs)], hostNumber: fence.hostNumber, receivedNs: receivedNs)
+            var fence = try store.fence(host: host, hello: hello, receivedNs: receivedNs)
+            if fence.isSuspectedClone || fence.isContested {
+              fence.notes = [Self.cloneEvent(hello, receivedNs)]
+              try store.note(fence.notes, hostNumber: fence.hostNumber, receivedNs: receivedNs)
             }
             return fence
           })
@@ -169,8 +182,8 @@ final class ControlThread: Sendable {
       event.level = .error
       event.subject = "identity"
       event.message =
-        "two live machines use this host's certificate: a stream of machine \(hello.machineIDHash), boot \(hello.bootID) took over "
-        + "while another was alive; invite one of them anew"
+        "two live machines use this host's certificate: agent process \(hello.instanceID) of machine \(hello.machineIDHash), "
+        + "boot \(hello.bootID), took the stream over while another lives; invite one of them anew under a name of its own"
       return event
     }
 
@@ -192,7 +205,7 @@ final class ControlThread: Sendable {
       }
       answer(call, "renewal", ["fingerprint": "\(peer.fingerprint.prefix(4).map(Hex.text).joined())"]) {
         (store: inout StoreEnrolment) throws(StoreError) in
-        try thread.service.renew(request, certificate: certificate, store: &store, nowNs: Clock.wallNs())
+        try service.renew(request, certificate: certificate, store: &store, nowNs: Clock.wallNs())
       }
     }
 

@@ -9,6 +9,8 @@ package enum EnrolmentRefusal: Error, Sendable, Equatable, CustomStringConvertib
   case unknownToken
   case tokenExpired
   case tokenUsed
+  /// The host's name cannot be given.
+  case name(String)
   case identity(IdentityRefusal)
   /// The collector's own authority cannot sign.
   case cannotSign(String)
@@ -18,6 +20,7 @@ package enum EnrolmentRefusal: Error, Sendable, Equatable, CustomStringConvertib
     switch self {
     case .badRequest: 3  // INVALID_ARGUMENT
     case .unknownToken, .tokenExpired, .tokenUsed: 16  // UNAUTHENTICATED
+    case .name: 9  // FAILED_PRECONDITION
     case .identity(.revoked): 7  // PERMISSION_DENIED
     case .identity: 16
     case .cannotSign: 13  // INTERNAL
@@ -31,6 +34,7 @@ package enum EnrolmentRefusal: Error, Sendable, Equatable, CustomStringConvertib
     case .unknownToken: "this join token is not known here: make a new one with `signalbox hosts invite`"
     case .tokenExpired: "this join token has expired: make a new one with `signalbox hosts invite`"
     case .tokenUsed: "this join token was used by another machine: make a new one with `signalbox hosts invite`"
+    case .name(let sentence): sentence
     case .identity(let refusal): refusal.statusMessage
     case .cannotSign(let reason): "the collector cannot sign: \(reason)"
     }
@@ -79,11 +83,12 @@ package struct EnrolmentService: Sendable {
     let outcome = try store.redeem(
       TokenRedemption(
         tokenID: request.tokenID, secretHash: secretHash, keyPin: key.pin, claimedName: request.hostName,
-        machineIDHash: request.machineIDHash, nowNs: nowNs))
+        machineIDHash: request.machineIDHash, previousHost: request.previousHost, nowNs: nowNs))
     switch outcome {
     case .unknown: return .failure(.unknownToken)
     case .expired: return .failure(.tokenExpired)
     case .used: return .failure(.tokenUsed)
+    case .refused(let sentence): return .failure(.name(sentence))
     case .redeemed(let hostID, let hostName):
       return try issue(key, to: hostID, hostName, .join, store: &store, nowNs: nowNs)
     }

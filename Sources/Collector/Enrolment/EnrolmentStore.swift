@@ -29,9 +29,12 @@ package struct TokenRedemption: Sendable, Equatable {
   package var secretHash: [UInt8]
   /// SHA-256 of the host's public key, 32 bytes.
   package var keyPin: [UInt8]
-  /// What the machine says of itself: for the audit log alone.
+  /// What the machine says of itself: for the audit log, for invitations of hosts by their own names, and to know a revoked host
+  /// again that is invited anew.
   package var claimedName: String
   package var machineIDHash: MachineIDHash
+  /// The host that the machine's state directory was before.
+  package var previousHost: HostID?
   package var nowNs: Int64
 }
 
@@ -43,6 +46,8 @@ package enum TokenOutcome: Sendable, Equatable {
   case expired
   /// Redeemed with another key.
   case used
+  /// The name cannot be given; one sentence that says why and what to do.
+  case refused(String)
 }
 
 /// One row of the allow-list.

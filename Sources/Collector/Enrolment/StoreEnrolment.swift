@@ -15,15 +15,20 @@ struct StoreEnrolment: EnrolmentStore {
   mutating func redeem(_ redemption: TokenRedemption) throws(StoreError) -> TokenOutcome {
     do throws(StoreError) {
       let newHost = HostID(bytes: HostFiles.randomBytes(16)) ?? HostID(high: 0, low: 0)
-      let enrolled = try store.redeemJoinToken(
-        id: redemption.tokenID, secretHash: redemption.secretHash, keyPin: redemption.keyPin, newHost: newHost,
+      var asked = Redemption(
+        tokenID: redemption.tokenID, secretHash: redemption.secretHash, keyPin: redemption.keyPin, newHost: newHost,
         nowNs: redemption.nowNs)
+      asked.claimedName = redemption.claimedName
+      asked.machine = redemption.machineIDHash
+      asked.previousHost = redemption.previousHost
+      let enrolled = try store.redeem(asked)
       return .redeemed(enrolled.host, hostName: enrolled.hostName)
     } catch StoreError.joinToken(let problem) {
       switch problem {
       case .unknown: return .unknown
       case .expired: return .expired
       case .alreadyRedeemed: return .used
+      case .nameInUse, .nameNotInvited: return .refused(problem.description)
       }
     }
   }
@@ -31,7 +36,8 @@ struct StoreEnrolment: EnrolmentStore {
   mutating func admit(_ record: CertificateRecord) throws(StoreError) -> Bool {
     do throws(StoreError) {
       try store.addCertificate(
-        host: record.hostID, fingerprint: record.fingerprint, issuedNs: record.issuedNs, expiresNs: record.expiresNs)
+        host: record.hostID, fingerprint: record.fingerprint, issuedNs: record.issuedNs, expiresNs: record.expiresNs,
+        reason: record.reason.rawValue, serial: record.serialHex)
       admitted = record
       return true
     } catch StoreError.revokedHost {
@@ -64,7 +70,9 @@ extension AllowList {
         case .retired: .retired
         case .revoked: .revoked
         }
-      return (certificate.fingerprint, Entry(host: certificate.host, state: state, isUsed: certificate.isFirstUsed))
+      let entry = Entry(
+        host: certificate.host, state: state, isUsed: certificate.isFirstUsed, revision: certificate.revision)
+      return (certificate.fingerprint, entry)
     }
     replace(Dictionary(entries) { first, _ in first })
   }

@@ -12,11 +12,14 @@ package final class AllowList: Sendable {
     package var state: State
     /// It was used at least once; its predecessor is then retired.
     package var isUsed: Bool
+    /// Counts the changes of the host's name and labels; nil until the list was read after the certificate was issued.
+    package var revision: Int64?
 
-    package init(host: HostID, state: State, isUsed: Bool) {
+    package init(host: HostID, state: State, isUsed: Bool, revision: Int64? = nil) {
       self.host = host
       self.state = state
       self.isUsed = isUsed
+      self.revision = revision
     }
   }
 

@@ -15,6 +15,7 @@ struct GatewayEnvironment: Sendable {
   var control: Mailbox<ControlMessage>
   var allowList: AllowList
   var settings: SettingsBook
+  var announced: AnnouncedCollectors
   var metrics: CollectorMetrics
   var logger: Logger
 }
@@ -28,6 +29,9 @@ final class Gateway {
   private let server: RPCServer
   private var streams: [UInt64: ReportStream] = [:]
   private var counted: RPCServerCounters
+  private var seconds = 0
+  /// How often the certificates of open connections are looked at: each look costs a step a connection.
+  private static let expiryCheckSeconds = 5
 
   init(_ environment: GatewayEnvironment, identity: ServerIdentity) throws {
     self.environment = environment
@@ -123,7 +127,8 @@ final class Gateway {
     }
     if environment.allowList.markUsed(fingerprint) { environment.control.post(.firstUsed(fingerprint)) }
     let stream = ReportStream(
-      call: call, host: entry.host, id: SessionID(gateway: environment.index, number: call.id), loop: loop,
+      call: call, entry, fingerprint: fingerprint, id: SessionID(gateway: environment.index, number: call.id),
+      loop: loop,
       environment: environment)
     streams[call.id] = stream
     environment.metrics.streamsOpen.add(1)
@@ -140,9 +145,10 @@ final class Gateway {
     case .marks(let session, let result): streams[session]?.marks(result)
     case .settled(let all): for (session, outcomes) in all { streams[session]?.settled(outcomes) }
     case .overrun(let session): streams[session]?.overrun()
+    case .superseded(let session): streams[session]?.superseded()
     case .writerCaughtUp: for stream in streams.values { stream.grantWindow() }
     case .enrolled(let id, let answer): enrolled(id, answer)
-    case .allowListChanged: cutRevoked()
+    case .allowListChanged: allowListChanged()
     case .settingsChanged: for stream in streams.values { stream.settingsChanged() }
     case .identity(let identity): reload(identity)
     case .drain: server.drain(graceNs: Self.drainGraceNs) { [loop] in loop.stop() }
@@ -161,12 +167,30 @@ final class Gateway {
     }
   }
 
+  private func allowListChanged() {
+    cutRevoked()
+    for stream in Array(streams.values) {
+      stream.hostChanged(revision: environment.allowList.entry(stream.fingerprint)?.revision)
+    }
+  }
+
   private func cutRevoked() {
     let allowList = environment.allowList
     let cut = server.disconnect { peer in
       peer.certificate.map { allowList.admission(of: $0, nowSeconds: $0.notAfter) != .accepted } ?? false
     }
     if cut > 0 { environment.logger.info("connections cut", metadata: ["reason": "revoked", "count": "\(cut)"]) }
+  }
+
+  /// A certificate that was valid at its handshake ends with its own time also on a connection that stays open.
+  private func cutExpired() {
+    let nowSeconds = Clock.wallNs() / 1_000_000_000
+    let cut = server.disconnect(because: "certificate expired") { peer in
+      peer.certificate.map {
+        !$0.isExpired && Admission.endsConnection(notAfterSeconds: $0.notAfter, nowSeconds: nowSeconds)
+      } ?? false
+    }
+    if cut > 0 { environment.logger.info("connections cut", metadata: ["reason": "expired", "count": "\(cut)"]) }
   }
 
   private func reload(_ identity: ServerIdentity) {
@@ -183,6 +207,8 @@ final class Gateway {
     loop.after(1_000_000_000) { [weak self] in
       guard let self else { return }
       count()
+      seconds += 1
+      if seconds % Self.expiryCheckSeconds == 0 { cutExpired() }
       countEverySecond()
     }
   }

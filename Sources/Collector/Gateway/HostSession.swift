@@ -49,7 +49,7 @@ package enum HostSessionEnd: Error, Sendable, Equatable, CustomStringConvertible
     switch self {
     case .invalid(let what): "invalid: \(what)"
     case .overLimit(let what): "over the limit: \(what)"
-    case .fenced: "a newer stream of this host took over"
+    case .fenced: FencedStream.statusMessage
     case .outOfOrder: "a batch before this one is missing; resume from the marks"
     case .unavailable(let what), .refused(let what): what
     }
@@ -193,7 +193,10 @@ package struct HostSession: Sendable {
   /// The fence stands: nothing of an older stream can be committed any more.
   ///
   /// The marks cannot move before the agent has the last of them: it sends no file until then, and nobody else can.
-  package mutating func fenceReceived(_ fence: Fence, settings: Settings, nowNs: Int64) -> [Action] {
+  /// - Parameter collectors: HOST:PORT of the fleet's collectors as they are announced now.
+  package mutating func fenceReceived(
+    _ fence: Fence, settings: Settings, collectors: [String] = [], nowNs: Int64
+  ) -> [Action] {
     guard state == .fencing else { return [] }
     self.fence = fence
     // Not kept: a thousand sessions would hold a page each.
@@ -205,6 +208,7 @@ package struct HostSession: Sendable {
     welcome.files = fence.files
     welcome.settings = settings
     welcome.hostID = host
+    welcome.collectors = collectors
     guard let after = fence.moreFilesAfter else {
       state = .streaming
       return [.send(.welcome(welcome))]

@@ -9,6 +9,10 @@ internal import Transport
 /// One agent's stream: carries out what its `HostSession` decides.
 final class ReportStream {
   let host: HostID
+  /// Of the certificate, SHA-256.
+  let fingerprint: [UInt8]
+  /// The host's name and labels as they were when the stream began.
+  private var revision: Int64?
   private let id: SessionID
   private let call: ServerCall
   private let environment: GatewayEnvironment
@@ -19,13 +23,18 @@ final class ReportStream {
   private var heldBytes = 0
   private var heldMessages = 0
 
-  init(call: ServerCall, host: HostID, id: SessionID, loop: EventLoop, environment: GatewayEnvironment) {
+  init(
+    call: ServerCall, _ entry: AllowList.Entry, fingerprint: [UInt8], id: SessionID, loop: EventLoop,
+    environment: GatewayEnvironment
+  ) {
     self.loop = loop
     self.call = call
-    self.host = host
+    host = entry.host
+    revision = entry.revision
+    self.fingerprint = fingerprint
     self.id = id
     self.environment = environment
-    session = HostSession(host: host)
+    session = HostSession(host: entry.host)
   }
 
   /// - Parameter ended: called once with the call's id when the stream is over.
@@ -86,13 +95,15 @@ final class ReportStream {
   func fenced(_ result: Result<Fence, FenceFailure>) {
     switch result {
     case .success(let fence):
-      if fence.isSuspectedClone {
+      if fence.isSuspectedClone || fence.isContested {
         environment.logger.warning(
           "two machines with one identity", metadata: ["host": "\(fence.hostName)", "epoch": "\(fence.epoch)"])
       }
       beginRules(fence)
       let settings = environment.settings.settings(of: fence.labels)
-      session.fenceReceived(fence, settings: settings, nowNs: Clock.wallNs()).forEach(carryOut)
+      session.fenceReceived(
+        fence, settings: settings, collectors: environment.announced.addresses, nowNs: Clock.wallNs()
+      ).forEach(carryOut)
     case .failure(let failure):
       let action =
         failure.isReplaced
@@ -130,8 +141,9 @@ final class ReportStream {
     known.labels = fence.labels
     known.epoch = fence.epoch
     known.lastSeenNs = Clock.wallNs()
-    environment.rules.mailbox.post(
-      .began(RuleSession(id: id, host: known, saved: fence.ruleState, address: call.peer.address.host)))
+    var began = RuleSession(id: id, host: known, saved: fence.ruleState, address: call.peer.address.host)
+    began.notes = fence.notes
+    environment.rules.mailbox.post(.began(began))
   }
 
   func settled(_ outcomes: [CommitOutcome]) {
@@ -140,6 +152,16 @@ final class ReportStream {
   }
 
   func overrun() { close(.overLimit("the collector holds all it can")) }
+
+  /// The rules take batches of the host's newest stream alone: without an end this one would wait for its acks for ever.
+  func superseded() { close(.fenced) }
+
+  /// Name and labels are read with the fence: a new Hello brings them to the rules, the settings and the agent.
+  func hostChanged(revision new: Int64?) {
+    guard let new, new != revision else { return }
+    if revision == nil { return revision = new }
+    finish(RPCStatus(.unavailable, "this host's name or labels have changed; connect again"))
+  }
 
   func settingsChanged() {
     guard let labels = session.fence?.labels else { return }

@@ -28,6 +28,7 @@ final class SettingsBook: Sendable {
     state.withLock {
       var configuration = $0.configuration
       if configuration.maintenance == [] { configuration.maintenance = nil }
+      if configuration.hostLabels == [] { configuration.hostLabels = nil }
       return configuration != Configuration()
     }
   }
@@ -35,6 +36,9 @@ final class SettingsBook: Sendable {
   var retention: Retention { state.withLock { $0.configuration.retention } }
 
   var paging: PagingConfiguration? { state.withLock { $0.configuration.paging } }
+
+  /// nil where no file was read.
+  var hostLabels: [HostLabels]? { state.withLock { $0.configuration.hostLabels } }
 
   /// nil where no file was read.
   var maintenance: [ConfiguredSilence]? { state.withLock { $0.configuration.maintenance } }

@@ -32,12 +32,13 @@ final class HousekeepingThread: Sendable {
   private let settings: SettingsBook
   private let metrics: CollectorMetrics
   private let logger: Logger
-  private let advertised: [String]
-  private let pin: [UInt8]
+  private let announced: AnnouncedCollectors
+  private let announcement: Announcement
 
   init(
     database: DatabaseURL, gateways: [Mailbox<GatewayMessage>], allowList: AllowList, settings: SettingsBook,
-    metrics: CollectorMetrics, logger: Logger, advertised: [String], pin: [UInt8]
+    metrics: CollectorMetrics, logger: Logger, announced: AnnouncedCollectors,
+    announcement: Announcement
   ) throws(LoopError) {
     mailbox = try Mailbox(limit: 64)
     houseMailbox = try Mailbox(limit: 64)
@@ -47,8 +48,8 @@ final class HousekeepingThread: Sendable {
     self.settings = settings
     self.metrics = metrics
     self.logger = logger
-    self.advertised = advertised
-    self.pin = pin
+    self.announced = announced
+    self.announcement = announcement
   }
 
   func reload() {
@@ -99,9 +100,8 @@ final class HousekeepingThread: Sendable {
   }
 
   private func housekeep(_ store: Store) throws(StoreError) {
-    for address in advertised {
-      try store.announceCollector(address: address, caPin: Hex.text(pin), version: Build.version)
-    }
+    try announcement.make(store)
+    try announced.read(store, own: announcement.addresses)
     guard let report = try store.housekeep(nowNs: Clock.wallNs()) else { return }
     metrics.housekeepingRuns.add()
     for problem in report.problems { logger.warning("housekeeping", metadata: ["problem": "\(problem)"]) }
@@ -161,6 +161,7 @@ final class HousekeepingThread: Sendable {
       }
       if hasMaintenance {
         try thread.settings.applyMaintenance(store, thread.logger)
+        try thread.settings.applyLabels(store)
         hasMaintenance = false
       }
       let now = Clock.monotonicNs()

@@ -8,13 +8,18 @@ package struct CollectorOptions: Sendable {
   /// nil runs a private server in the state directory.
   package var database: DatabaseURL?
   package var configurationPath: String?
-  /// `host:port` under which agents reach this collector; the listening address when empty.
+  /// `host:port` under which agents reach this collector; when empty the listening address, and this machine's name in
+  /// place of a wildcard.
   package var advertise: [String]
   package var metrics: SocketAddress
   package var gateways: Int?
   package var writers: Int?
   /// Life of agents' certificates, s.
   package var certificateSeconds: Int64?
+  /// Life of the collector's own certificate, s.
+  package var serverCertificateSeconds: Int64?
+  /// The fleet shall trust this state directory's authority, whatever it trusted before.
+  package var replacesAuthority = false
 
   package init(stateDirectory: String, listen: SocketAddress, metrics: SocketAddress) {
     self.stateDirectory = stateDirectory

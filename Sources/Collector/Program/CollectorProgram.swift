@@ -32,6 +32,10 @@ package final class CollectorProgram {
   private let settings: SettingsBook
   private var currentRules: RuleSet
   private let allowList = AllowList()
+  private let announced = AnnouncedCollectors()
+  private var stateLock: DirectoryLock?
+  private var identity: CollectorIdentity?
+  private var endsSoon: IncidentChange?
   private var statusServer: StatusServer?
   private var isStopping = false
   /// Why the last reload was refused; nil where it was taken.
@@ -41,7 +45,12 @@ package final class CollectorProgram {
   package static func run(_ options: CollectorOptions, logger: Logger) throws {
     do {
       let program = try CollectorProgram(options, logger: logger)
-      try program.start()
+      do {
+        try program.start()
+      } catch {
+        program.abandon()
+        throw error
+      }
       try program.loop.run()
       program.finish()
     } catch let error as LoopError {
@@ -70,29 +79,86 @@ package final class CollectorProgram {
   private func start() throws {
     try HostFiles.makeDirectory(options.stateDirectory, mode: 0o755)
     // Before anything is changed: a second collector must not touch the first one's database.
+    try lockState()
     try Socket.requireFree(options.listen)
-    let authority = try loadAuthority()
+    let own = try loadAuthority()
     let database = try openDatabase()
     try prepareSchema(database)
-    let address = try startThreads(database, authority)
-    try publish(database, authority, address)
+    let authority = try chooseAuthority(own, database)
+    try announced.readOnce(database)
+    let identity = try CollectorIdentity(
+      authority: authority, options: options, announced: announced, logger: logger)
+    self.identity = identity
+    let address = try startThreads(database, identity)
+    try publish(database, address)
     let status = try StatusServer(
       loop: loop, address: options.metrics, metrics: { [metrics] in metrics.exposition },
       problem: { [unowned self] in problem() }, detail: { [unowned self] in healthDetail() })
     statusServer = status
     try signals.attach(to: loop) { [unowned self] in received($0) }
     try supervise()
+    checkIdentity()
     try StandardStream.output.write(
       "ready listen=\(address) database=\(database.description) metrics=\(status.address)\n")
     logger.info("ready", metadata: ["listen": "\(address)", "hosts": "\(allowList.count)"])
   }
 
-  private func loadAuthority() throws -> CertificateAuthority {
-    if try FileStatus.exists(CertificateAuthority.directory(below: options.stateDirectory)) {
-      return try CertificateAuthority.load(directory: options.stateDirectory)
+  private func lockState() throws {
+    guard let lock = try DirectoryLock.take(options.stateDirectory) else {
+      throw CollectorFailure(
+        .failed,
+        "another signalbox-collector\(DirectoryLock.holder(options.stateDirectory)) runs with --state-dir "
+          + "\(options.stateDirectory): stop it first, or give this one a directory of its own")
     }
-    logger.info("certificate authority created", metadata: ["directory": "\(options.stateDirectory)/ca"])
-    return try CertificateAuthority.create(directory: options.stateDirectory, nowNs: Clock.wallNs())
+    stateLock = consume lock
+  }
+
+  /// - Returns: nil where the state directory has none.
+  private func loadAuthority() throws -> CertificateAuthority? {
+    guard try FileStatus.exists(CertificateAuthority.directory(below: options.stateDirectory)) else { return nil }
+    return try CertificateAuthority.load(directory: options.stateDirectory)
+  }
+
+  private func chooseAuthority(_ own: CertificateAuthority?, _ database: DatabaseURL) throws -> CertificateAuthority {
+    let chosen: Result<CertificateAuthority, any Error>
+    do throws(StoreError) {
+      let store = try Store.open(database)
+      defer { store.close() }
+      chosen = try chooseAuthority(own, store)
+    } catch {
+      throw CollectorFailure(.failed, "\(error)")
+    }
+    return try chosen.get()
+  }
+
+  private func chooseAuthority(
+    _ own: CertificateAuthority?, _ store: Store
+  ) throws(StoreError) -> Result<CertificateAuthority, any Error> {
+    let choice = AuthorityChoice.make(
+      ownPin: own.map { Hex.text($0.pin) }, fleetPin: try store.fleetAuthority(),
+      activeHosts: try store.activeHostCount(), allowsNew: options.replacesAuthority,
+      stateDirectory: options.stateDirectory)
+    if case .refuse(let sentence) = choice { return .failure(CollectorFailure(.failed, sentence)) }
+    let authority: CertificateAuthority
+    if let own {
+      authority = own
+    } else {
+      do throws(IdentityError) {
+        authority = try CertificateAuthority.create(directory: options.stateDirectory, nowNs: Clock.wallNs())
+      } catch {
+        return .failure(error)
+      }
+      logger.info("certificate authority created", metadata: ["directory": "\(options.stateDirectory)/ca"])
+    }
+    try store.noteFleetAuthority(
+      Hex.text(authority.pin), replacing: choice == .replace || choice == .createAndReplace, actor: "collector")
+    return .success(authority)
+  }
+
+  /// The start has failed: a private server that this start brought up goes with it.
+  private func abandon() {
+    guard let privateServer, !privateServer.wasAdopted else { return }
+    try? privateServer.stop()
   }
 
   private func openDatabase() throws -> DatabaseURL {
@@ -149,7 +215,7 @@ package final class CollectorProgram {
     }
   }
 
-  private func startThreads(_ database: DatabaseURL, _ authority: CertificateAuthority) throws -> SocketAddress {
+  private func startThreads(_ database: DatabaseURL, _ identity: CollectorIdentity) throws -> SocketAddress {
     let cores = max(1, Machine.processorCount)
     let gatewayCount = options.gateways ?? min(cores, 8)
     gateways = try (0..<gatewayCount).map { _ in try Mailbox(limit: 1 << 17) }
@@ -159,17 +225,16 @@ package final class CollectorProgram {
       writers.append(writer)
       threads.append(try writer.start("writer-\(index)"))
     }
-    let service = EnrolmentService(
-      authority: authority, lifeSeconds: options.certificateSeconds ?? CertificateAuthority.agentLifeSeconds)
     let control = try ControlThread(
-      database: database, gateways: gateways, service: service, allowList: allowList, metrics: metrics, logger: logger)
+      database: database, gateways: gateways, service: enrolment(identity.authority), allowList: allowList,
+      settings: settings, metrics: metrics, logger: logger)
     self.control = control
     threads.append(try control.start())
     let rules = try startRules(database)
-    let address = try startGateways(try serverIdentity(authority), control, rules)
+    let address = try startGateways(identity.shown, control, rules)
     let housekeeping = try HousekeepingThread(
       database: database, gateways: gateways, allowList: allowList, settings: settings, metrics: metrics,
-      logger: logger, advertised: advertised(address), pin: authority.pin)
+      logger: logger, announced: announced, announcement: try announcement(address))
     self.housekeeping = housekeeping
     threads.append(try housekeeping.start())
     return address
@@ -203,7 +268,7 @@ package final class CollectorProgram {
     for index in gateways.indices {
       let environment = GatewayEnvironment(
         index: index, mailbox: gateways[index], rules: rules, control: control.mailbox, allowList: allowList,
-        settings: settings, metrics: metrics, logger: logger)
+        settings: settings, announced: announced, metrics: metrics, logger: logger)
       let started = try Mailbox<Result<SocketAddress, CollectorFailure>>(limit: 1)
       let wanted = address
       gatewayThreads.append(
@@ -219,37 +284,33 @@ package final class CollectorProgram {
     return address
   }
 
-  /// A key and certificate for this process alone, never on disk; the supervisor renews it.
-  private func serverIdentity(_ authority: CertificateAuthority) throws -> ServerIdentity {
-    let hosts = options.advertise.compactMap { TLS.CollectorAddress($0)?.host } + [options.listen.host, "localhost"]
-    let wildcards: Set<String> = ["0.0.0.0", "::", ""]
-    let named = Array(Set(hosts).subtracting(wildcards)).sorted()
-    let isAddress = { (host: String) in host.contains(":") || host.allSatisfy { $0.isNumber || $0 == "." } }
-    let (key, issued) = try authority.serverCertificate(
-      names: named.filter { !isAddress($0) },
-      addresses: named.filter(isAddress) + ["127.0.0.1"].filter { !named.contains($0) },
-      nowNs: Clock.wallNs())
-    return ServerIdentity(chainPEM: issued.chainPEM, keyPEM: try key.pem(), rootsPEM: authority.trustPEM)
+  private func enrolment(_ authority: CertificateAuthority) -> EnrolmentService {
+    EnrolmentService(
+      authority: authority, lifeSeconds: options.certificateSeconds ?? CertificateAuthority.agentLifeSeconds)
   }
 
-  private func advertised(_ address: SocketAddress) -> [String] {
-    options.advertise.isEmpty ? [address.description] : options.advertise
+  private func announcement(_ address: SocketAddress) throws -> Announcement {
+    Announcement(
+      collector: try CollectorFile.read(options.stateDirectory), addresses: options.advertised(port: address.port),
+      pin: identity?.authority.pin ?? [])
   }
 
   /// What `signalbox` needs to find this fleet: the database's URL beside the state, addresses and pin in the database.
-  private func publish(_ database: DatabaseURL, _ authority: CertificateAuthority, _ address: SocketAddress) throws {
+  private func publish(_ database: DatabaseURL, _ address: SocketAddress) throws {
     if options.database != nil {
       try HostFiles.replace(PrivateServer.urlFile(options.stateDirectory), with: Array((database.text + "\n").utf8))
     }
+    let announcement = try announcement(address)
     do throws(StoreError) {
       let store = try Store.open(database)
       defer { store.close() }
-      for address in advertised(address) {
-        try store.announceCollector(address: address, caPin: Hex.text(authority.pin), version: Build.version)
-      }
+      try announcement.make(store)
+      try announced.read(store, own: announcement.addresses)
+      try settings.applyLabels(store)
     } catch {
       throw CollectorFailure(.failed, "\(error)")
     }
+    logger.info("announced", metadata: ["addresses": "\(announcement.addresses.joined(separator: ","))"])
   }
 
   // MARK: Running
@@ -275,9 +336,8 @@ package final class CollectorProgram {
       currentRules = set
       housekeeping?.reload()
       paging?.mailbox.post(.configuration(settings.paging))
-      let authority = try CertificateAuthority.load(directory: options.stateDirectory)
-      let identity = try serverIdentity(authority)
-      for gateway in gateways { gateway.post(.identity(identity)) }
+      try identity?.reload(nowNs: Clock.wallNs())
+      showIdentity(CollectorIdentity.Change(server: true, authority: true))
       for gateway in gateways { gateway.post(.settingsChanged) }
       metrics.configurationLoaded.set(Clock.wallNs() / 1_000_000_000)
       lastReloadProblem = nil
@@ -288,6 +348,48 @@ package final class CollectorProgram {
       logger.error("not reloaded; the old configuration stays", metadata: ["error": "\(error)"])
     }
   }
+
+  /// Certificates and the authority are renewed on the clock: no restart may be needed to keep a fleet connected.
+  private func checkIdentity() {
+    guard let identity, !isStopping else { return }
+    let nowNs = Clock.wallNs()
+    showIdentity(identity.check(nowNs: nowNs))
+    metrics.authorityLeft.set(identity.authorityLeftNs(nowNs) / 1_000_000_000)
+    metrics.serverCertificateLeft.set((identity.server.notAfterNs - nowNs) / 1_000_000_000)
+    noteAuthorityEnd(identity, nowNs)
+    loop.after(identity.checkEveryNs) { [weak self] in self?.checkIdentity() }
+  }
+
+  private func showIdentity(_ change: CollectorIdentity.Change) {
+    guard let identity else { return }
+    if change.authority { control?.mailbox.post(.authority(enrolment(identity.authority))) }
+    if change.server { for gateway in gateways { gateway.post(.identity(identity.shown)) } }
+  }
+
+  /// An incident of the fleet, known by the authority's end: of several collectors each may find it.
+  private func noteAuthorityEnd(_ identity: CollectorIdentity, _ nowNs: Int64) {
+    let sentence = identity.endSentence(nowNs)
+    guard (sentence != nil) != (endsSoon != nil), let rules, let paging else { return }
+    var change =
+      endsSoon
+      ?? IncidentChange(
+        .opened, rule: Self.authorityRule, severity: .p2, entity: "authority",
+        eventNs: identity.authority.issuing.notAfterNs - CollectorIdentity.endsSoonNs, detectedNs: nowNs)
+    if let sentence {
+      change.title = "The fleet's issuing authority ends soon"
+      change.summary = sentence
+      change.steps = identity.endSteps
+      endsSoon = change
+    } else {
+      change.kind = .cleared
+      (change.eventNs, change.detectedNs) = (nowNs, nowNs)
+      endsSoon = nil
+    }
+    paging.mailbox.post(.record(RuleRecord(number: 0, changes: [change], states: [], reply: rules.mailbox)))
+  }
+
+  /// Begins as all that a collector finds about itself: no file's rule, and not ended as one whose rule is gone.
+  private static let authorityRule = "SIGNALBOX-AUTHORITY"
 
   /// nil while the database answers and everything that is written to it goes through.
   private func problem() -> String? {

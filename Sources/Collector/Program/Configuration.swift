@@ -16,6 +16,8 @@ package import Store
 ///     logs: [{ path: "/srv/train/**/*.log" }]
 ///     interval: 1s
 ///     probes: [{ name: dashboard, http: { url: "http://127.0.0.1:8501/_stcore/health" } }]
+/// hosts:
+///   "gpu-*": { labels: { role: trainer } }   # a host's name, or one with a *
 /// rules: ["rules/*.yaml"]   # relative to this file; the shipped ones if it is not there
 /// maintenance: [{ name: updates, match: { host: "trainer-*" }, cron: "0 2 * * 0", zone: Europe/Berlin, for: 2h, reason: updates }]
 /// ```
@@ -28,6 +30,8 @@ package struct Configuration: Sendable, Equatable {
   package var paging: PagingConfiguration?
   /// Silences; nil where no file was read, so that those of another collector's stay.
   package var maintenance: [ConfiguredSilence]?
+  /// Labels of hosts by their names, in the file's order; nil where no file was read.
+  package var hostLabels: [HostLabels]?
 
   package init() {}
 

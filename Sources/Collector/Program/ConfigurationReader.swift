@@ -17,10 +17,14 @@ package struct ConfigurationReader {
     let root = try YAMLTree.read(yaml, file: file)
     var configuration = Configuration()
     configuration.maintenance = []
+    configuration.hostLabels = []
     if let text = root.scalar, ["", "~", "null"].contains(text) { return configuration }
-    for (key, value) in try entries(root, "the file", ["retention", "profiles", "paging", "rules", "maintenance"]) {
+    for (key, value) in try entries(
+      root, "the file", ["retention", "profiles", "paging", "rules", "maintenance", "hosts"])
+    {
       switch key {
       case "retention": configuration.retention = try retention(value)
+      case "hosts": configuration.hostLabels = try hostLabels(value)
       case "maintenance": configuration.maintenance = try maintenance(value)
       case "paging": configuration.paging = try paging(value)
       case "rules":

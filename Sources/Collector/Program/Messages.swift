@@ -21,6 +21,8 @@ enum GatewayMessage: Sendable {
   case settled([(session: UInt64, outcomes: [CommitOutcome])])
   /// The writer had no room for this session's batch.
   case overrun(session: UInt64)
+  /// A newer stream of the session's host began on this collector.
+  case superseded(session: UInt64)
   /// A writer that was behind is no longer: sessions may read again.
   case writerCaughtUp
   case enrolled(call: UInt64, EnrolmentAnswer)

@@ -95,6 +95,8 @@ package struct CollectorMetrics: Sendable {
   package let changesRefused = Counter()
   /// Of the threads that use the database.
   package let health = HealthRegistry()
+  package let authorityLeft = Gauge()
+  package let serverCertificateLeft = Gauge()
 
   package init() {}
 
@@ -196,6 +198,11 @@ package struct CollectorMetrics: Sendable {
       ),
       ("signalbox_rules_hosts", "Hosts that the rules know.", ruleHosts.value),
       ("signalbox_rules_lease", "1 on the collector that judges the fleet and the silence of hosts.", ruleLease.value),
+      ("signalbox_authority_left_seconds", "Time until the issuing authority ends.", authorityLeft.value),
+      (
+        "signalbox_server_certificate_left_seconds", "Time until this collector's certificate ends.",
+        serverCertificateLeft.value
+      ),
       ("signalbox_paging_changes_held", "Changes of incidents that wait for the database.", pagesHeld.value),
       ("signalbox_paging_messages_overdue", "Messages due for a minute or more.", pagesOverdue.value),
     ]

@@ -152,8 +152,15 @@ final class RuleRun {
 
   func began(_ session: RuleSession) {
     let id = session.host.id
+    // Two gateways may bring two streams of one host in the wrong order: the epoch says which is the newer one.
+    if let current = hosts[id], current.session != nil, session.host.epoch < current.stateEpoch {
+      return supersede(session.id)
+    }
     var host = hosts[id] ?? Host(known: session.host)
-    if let old = host.session { release(old) }
+    if let old = host.session {
+      release(old)
+      if old != session.id { supersede(old) }
+    }
     // A state of a stream that another collector had since, or went on with, is newer than what is remembered here.
     let leastEpoch = host.isBorrowed ? host.stateEpoch : host.stateEpoch + 1
     if let saved = session.saved, saved.epoch >= leastEpoch || hosts[id] == nil { restore(saved, session.host) }
@@ -164,6 +171,25 @@ final class RuleRun {
     host.end = StreamEnd.stands
     host.stateEpoch = session.host.epoch
     hosts[id] = host
+    note(session)
+  }
+
+  /// A stream whose batches are no longer taken is ended, so that its agent connects again instead of waiting for acks.
+  private func supersede(_ session: SessionID) {
+    guard thread.gateways.indices.contains(session.gateway) else { return }
+    thread.gateways[session.gateway].post(.superseded(session: session.number))
+  }
+
+  /// The collector's own findings go through the rules as the host's events do.
+  private func note(_ session: RuleSession) {
+    if session.notes.isEmpty { return }
+    var records = Records()
+    records.events = session.notes
+    var batch = Batch()
+    batch.spooled = [SpooledRecords(lane: .live, firstSequence: 1, lastSequence: 1, records: records)]
+    let host = session.host
+    tell(
+      engine.observe(batch, from: host.id, name: host.name, labels: host.labels, nowNs: session.notes[0].timeNs))
   }
 
   func restore(_ saved: SavedRuleState, _ host: KnownHost) {

@@ -22,6 +22,8 @@ struct RuleSession: Sendable {
   var saved: SavedRuleState?
   /// Where it comes from.
   var address: String
+  /// What the collector has found out about the host while it took the stream.
+  var notes: [Event] = []
 }
 
 /// Runs the rules on every batch between the gateways and the writers, one thread for all hosts of this collector.

@@ -44,8 +44,9 @@ final class DemoRun {
   private func invite() throws {
     say("2. a join token for this machine, used once")
     let token = try HostInvitation.make(
-      name: "demo", database: DatabaseOptions.url(ofStateDirectory: collectorState), lifeNs: 600_000_000_000,
-      addresses: [])
+      database: DatabaseOptions.url(ofStateDirectory: collectorState), lifeNs: 600_000_000_000, addresses: [],
+      name: "demo"
+    ) { $0.replaces = true }
     try launch(
       "join", programs.agent, ["join", token, "--state-dir", agentState], isExpectedToEnd: true,
       onDone: { [unowned self] in attempt { try self.watchTraining() } })

@@ -14,6 +14,9 @@ extension JoinRequest: @unsafe TreeMessage {
     guard let claims = unsafe tree.pointee.claims else { throw .missing(field: "JoinRequest.claims") }
     hostName = try unsafe Tree.text(claims.pointee.host_name, "HostClaims.host_name")
     machineIDHash = try unsafe Tree.identifier(claims.pointee.machine_id_hash, "HostClaims.machine_id_hash")
+    if unsafe tree.pointee.previous_host_id.len > 0 {
+      previousHost = try unsafe Tree.identifier(tree.pointee.previous_host_id, "JoinRequest.previous_host_id")
+    }
   }
 }
 

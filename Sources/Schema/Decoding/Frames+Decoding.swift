@@ -52,6 +52,9 @@ extension Hello: @unsafe TreeMessage {
     wallNs = unsafe tree.pointee.wall_ns
     monotonicNs = unsafe tree.pointee.monotonic_ns
     redactionVersion = try unsafe Tree.text(tree.pointee.redaction_version, "Hello.redaction_version")
+    knownCollectors = try unsafe Tree.texts(
+      tree.pointee.known_collectors, count: tree.pointee.n_known_collectors, "Hello.known_collectors",
+      limit: Limits.collectors)
     takesMarks = unsafe tree.pointee.takes_marks != 0
   }
 }
@@ -67,6 +70,8 @@ extension Welcome: @unsafe TreeMessage {
     marksFollow = unsafe tree.pointee.marks_follow != 0
     if let settings = unsafe tree.pointee.settings { self.settings = try unsafe Settings(settings) }
     hostID = try unsafe Tree.identifier(tree.pointee.host_id, "Welcome.host_id")
+    collectors = try unsafe Tree.texts(
+      tree.pointee.collectors, count: tree.pointee.n_collectors, "Welcome.collectors", limit: Limits.collectors)
   }
 }
 
@@ -100,19 +105,9 @@ extension Settings: @unsafe TreeMessage {
     revision = unsafe tree.pointee.revision
     probes = try unsafe Tree.messages(
       tree.pointee.probes, count: tree.pointee.n_probes, "Settings.probes", limit: Limits.probes)
-    follow = try unsafe Settings.patterns(tree.pointee.follow, count: tree.pointee.n_follow, "Settings.follow")
-    exclude = try unsafe Settings.patterns(tree.pointee.exclude, count: tree.pointee.n_exclude, "Settings.exclude")
-  }
-
-  private static func patterns(
-    _ texts: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?, count: Int, _ field: StaticString
-  ) throws(SchemaError) -> [String] {
-    guard count <= Limits.followPatterns else {
-      throw .tooMany(field: "\(field)", count: count, limit: Limits.followPatterns)
-    }
-    guard let texts = unsafe texts else { return [] }
-    var patterns: [String] = []
-    for index in 0..<count { patterns.append(try unsafe Tree.text(texts[index], field)) }
-    return patterns
+    follow = try unsafe Tree.texts(
+      tree.pointee.follow, count: tree.pointee.n_follow, "Settings.follow", limit: Limits.followPatterns)
+    exclude = try unsafe Tree.texts(
+      tree.pointee.exclude, count: tree.pointee.n_exclude, "Settings.exclude", limit: Limits.followPatterns)
   }
 }

@@ -43,6 +43,17 @@ enum Tree {
     return try unsafe text(ProtobufCBinaryData(len: length(string), data: bytes), field)
   }
 
+  /// A list of `string` fields.
+  static func texts(
+    _ elements: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?, count: Int, _ field: StaticString, limit: Int
+  ) throws(SchemaError) -> [String] {
+    guard count <= limit else { throw .tooMany(field: "\(field)", count: count, limit: limit) }
+    guard count > 0, let elements = unsafe elements else { return [] }
+    var texts: [String] = []
+    for index in 0..<count { texts.append(try unsafe text(elements[index], field)) }
+    return texts
+  }
+
   private static func length(_ string: UnsafeMutablePointer<CChar>) -> Int {
     var length = 0
     while unsafe string[length] != 0 { length += 1 }

@@ -1,13 +1,14 @@
 internal import FleetModel
 
 extension JoinRequest: WireMessage {
-  var sizeEstimate: Int { 64 + tokenID.utf8.count + secret.utf8.count + signingRequest.count + hostName.utf8.count }
+  var sizeEstimate: Int { 84 + tokenID.utf8.count + secret.utf8.count + signingRequest.count + hostName.utf8.count }
 
   func write(to writer: inout WireWriter) {
     writer.text(1, tokenID)
     writer.text(2, secret)
     writer.bytes(3, signingRequest.span)
     writer.message(4, HostClaims(hostName: hostName, machineIDHash: machineIDHash))
+    if let previousHost { writer.identifier(20, previousHost) }
   }
 }
 

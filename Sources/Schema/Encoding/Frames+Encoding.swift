@@ -84,7 +84,10 @@ extension Records: WireMessage {
 }
 
 extension Hello: WireMessage {
-  var sizeEstimate: Int { 114 + agentVersion.utf8.count + redactionVersion.utf8.count + facts.sizeEstimate }
+  var sizeEstimate: Int {
+    114 + agentVersion.utf8.count + redactionVersion.utf8.count + facts.sizeEstimate
+      + knownCollectors.reduce(0) { $0 + 3 + $1.utf8.count }
+  }
 
   func write(to writer: inout WireWriter) {
     writer.unsigned(1, UInt64(protocolVersion))
@@ -98,11 +101,14 @@ extension Hello: WireMessage {
     writer.signed(9, monotonicNs)
     writer.text(10, redactionVersion)
     writer.flag(11, takesMarks)
+    for address in knownCollectors { writer.text(13, address, evenIfEmpty: true) }
   }
 }
 
 extension Welcome: WireMessage {
-  var sizeEstimate: Int { 50 + total(lanes) + total(files) + settings.sizeEstimate }
+  var sizeEstimate: Int {
+    50 + total(lanes) + total(files) + settings.sizeEstimate + collectors.reduce(0) { $0 + 3 + $1.utf8.count }
+  }
 
   func write(to writer: inout WireWriter) {
     writer.unsigned(1, epoch)
@@ -112,6 +118,7 @@ extension Welcome: WireMessage {
     writer.message(5, settings)
     writer.identifier(6, hostID)
     writer.flag(7, marksFollow)
+    for address in collectors { writer.text(10, address, evenIfEmpty: true) }
   }
 }
 

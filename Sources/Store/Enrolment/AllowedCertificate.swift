@@ -19,6 +19,8 @@ package struct AllowedCertificate: Sendable, Equatable {
   /// ns since 1970. Past it, only a renewal is accepted.
   package let expiresNs: Int64
   package let isFirstUsed: Bool
+  /// Counts the changes of the host's name and labels.
+  package let revision: Int64
 }
 
 /// A host that has just redeemed its token.
@@ -28,6 +30,8 @@ package struct EnrolledHost: Sendable, Equatable {
   package let hostName: String
   /// The name was in use by a machine that may still report: it goes on as the same host.
   package let isKnown: Bool
+  /// It had been revoked, and is the same host as before.
+  package let wasRevoked: Bool
 }
 
 /// Where agents find a collector.

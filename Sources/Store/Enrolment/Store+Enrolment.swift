@@ -5,73 +5,15 @@ extension Store {
   /// Channel on which every change of the allow-list is told, with the host's id.
   package static let hostsChannel = "signalbox_hosts"
 
-  /// Notes an invitation. The secret itself is nowhere but in the token.
-  /// - Parameter secretHash: SHA-256, 32 bytes.
-  package func createJoinToken(
-    id: String, secretHash: [UInt8], hostName: String, expiresNs: Int64, actor: String
-  ) throws(StoreError) {
-    guard Self.isHostName(hostName) else { throw .badHostName(hostName) }
-    try inTransaction { () throws(StoreError) in
-      try run(
-        """
-        insert into signalbox.join_tokens (id, secret_hash, host_name, expires, created_by) values ($1, $2, $3, $4, $5)
-        """, [.text(id), .bytes(secretHash), .text(hostName), .time(us: expiresNs / 1000), .text(actor)])
-      try audit(actor: actor, action: "hosts.invite", subject: hostName, detail: "token \(id)")
-    }
-  }
-
-  /// Redeems a token for one key: an atomic UPDATE decides between two machines that come at the same time.
-  ///
-  /// The same key may come again while the token lasts: a host whose answer was lost gets its host again, and no other.
-  /// - Parameter keyPin: SHA-256 of the host's public key, 32 bytes.
-  /// - Parameter newHost: the id that the host gets if its name is not in use.
-  /// - Throws: `.joinToken`. A wrong secret is told as an unknown token, a host revoked meanwhile as a used one.
-  package func redeemJoinToken(
-    id: String, secretHash: [UInt8], keyPin: [UInt8], newHost: HostID, nowNs: Int64
-  ) throws(StoreError) -> EnrolledHost {
-    try inTransaction { () throws(StoreError) in
-      let redeemed = try ask(
-        """
-        update signalbox.join_tokens t set redeemed = coalesce(redeemed, $3), redeemed_key = $4
-        where id = $1 and secret_hash = $2 and expires > $3 and (redeemed is null or redeemed_key = $4
-          and exists (select from signalbox.hosts h where h.number = t.host and h.state <> 'revoked'))
-        returning host_name
-        """, [.text(id), .bytes(secretHash), .time(us: nowNs / 1000), .bytes(keyPin)])
-      guard redeemed.count == 1, let name = redeemed.text(0, 0) else {
-        throw .joinToken(try problem(ofToken: id, secretHash))
-      }
-      let made = try ask(
-        """
-        insert into signalbox.hosts (host_id, name) values ($1, $2) on conflict (name) where state <> 'revoked' do nothing
-        """, [.id(newHost), .text(name)])
-      let found = try ask(
-        "select number, host_id from signalbox.hosts where name = $1 and state <> 'revoked'", [.text(name)])
-      guard let number = found.int(0, 0), let host: HostID = found.id(0, 1) else { throw .unknownHost }
-      try run(
-        "insert into signalbox.epochs (host) values ($1) on conflict do nothing", [.int4(Int32(clamping: number))])
-      try run("update signalbox.join_tokens set host = $2 where id = $1", [.text(id), .int4(Int32(clamping: number))])
-      try audit(actor: "agent \(name)", action: "hosts.join", subject: name, detail: "token \(id)")
-      return EnrolledHost(
-        host: host, hostNumber: Int32(clamping: number), hostName: name, isKnown: made.affected == 0)
-    }
-  }
-
-  private func problem(ofToken id: String, _ secretHash: [UInt8]) throws(StoreError) -> JoinTokenProblem {
-    let rows = try ask(
-      "select redeemed is not null from signalbox.join_tokens where id = $1 and secret_hash = $2",
-      [.text(id), .bytes(secretHash)])
-    if rows.count == 0 { return .unknown }
-    return rows.bool(0, 0) == true ? .alreadyRedeemed : .expired
-  }
-
   /// Puts a certificate on the allow-list and tells every collector.
   /// - Parameter fingerprint: SHA-256 of its DER, 32 bytes.
+  /// - Parameter reason: for the audit log, such as "renewal".
   /// - Throws: `.unknownHost`, `.revokedHost`.
   package func addCertificate(
-    host: HostID, fingerprint: [UInt8], issuedNs: Int64, expiresNs: Int64
+    host: HostID, fingerprint: [UInt8], issuedNs: Int64, expiresNs: Int64, reason: String = "join", serial: String = ""
   ) throws(StoreError) {
     try inTransaction { () throws(StoreError) in
-      let found = try ask("select number, state from signalbox.hosts where host_id = $1 for share", [.id(host)])
+      let found = try ask("select number, state, name from signalbox.hosts where host_id = $1 for share", [.id(host)])
       guard let number = found.int(0, 0) else { throw .unknownHost }
       if found.text(0, 1) == "revoked" { throw .revokedHost }
       try run(
@@ -88,8 +30,28 @@ extension Store {
           where host = $1 and revoked is null and (first_used is null or retired is not null)
           order by issued desc, fingerprint offset \(Limits.spareCertificatesMax))
         """, [.int4(Int32(clamping: number))])
+      try auditCertificate(
+        Int32(clamping: number), found.text(0, 2) ?? "", issuedNs,
+        "\(reason), serial \(serial), until \(Timestamp.text(expiresNs, digits: 0))")
       try notify(host)
     }
+  }
+
+  /// An agent that renews without pause must not fill a log that nothing may be deleted from: its first certificates of a day are
+  /// in it, with a note at the last one.
+  private func auditCertificate(
+    _ number: Int32, _ name: String, _ issuedNs: Int64, _ detail: String
+  ) throws(StoreError) {
+    let day =
+      try ask(
+        "select count(*) from signalbox.audit_log where action = 'hosts.certificate' and subject = $1 and time > $2",
+        [.text(name), .time(us: issuedNs / 1000 - Limits.dayUs)]
+      ).int(0, 0) ?? 0
+    guard day < Limits.auditedCertificatesPerDay else { return }
+    let isLast = day == Limits.auditedCertificatesPerDay - 1
+    try audit(
+      actor: "agent \(name)", action: "hosts.certificate", subject: name,
+      detail: isLast ? detail + "; further ones of the next 24 h are not listed" : detail)
   }
 
   /// The allow-list: all certificates, or those of one host.
@@ -108,7 +70,7 @@ extension Store {
       select c.fingerprint, h.host_id, h.number, h.name,
         case when c.revoked is not null or h.state = 'revoked' then 'revoked'
           when c.retired is not null then 'retired' else 'active' end,
-        c.expires, c.first_used is not null
+        c.expires, c.first_used is not null, h.revision
       from signalbox.certificates c join signalbox.hosts h on h.number = c.host
       where ($1::uuid is null or h.host_id = $1) and ($2::bytea is null or c.fingerprint = $2) order by c.issued
       """, [host.map { .id($0) } ?? .null, fingerprint.map(Parameter.bytes) ?? .null])
@@ -117,7 +79,8 @@ extension Store {
       return AllowedCertificate(
         fingerprint: rows.bytes(row, 0) ?? [], host: host, hostNumber: Int32(clamping: rows.int(row, 2) ?? 0),
         hostName: rows.text(row, 3) ?? "", state: rows.text(row, 4).flatMap(AllowedCertificate.State.init) ?? .revoked,
-        expiresNs: rows.timeNs(row, 5) ?? 0, isFirstUsed: rows.bool(row, 6) == true)
+        expiresNs: rows.timeNs(row, 5) ?? 0, isFirstUsed: rows.bool(row, 6) == true,
+        revision: rows.int(row, 7) ?? 0)
     }
   }
 
@@ -152,11 +115,8 @@ extension Store {
         returning number, host_id
         """, [.text(hostName)])
       guard let number = found.int(0, 0), let host: HostID = found.id(0, 1) else { throw .unknownHost }
-      let key = Parameter.int4(Int32(clamping: number))
-      try run("update signalbox.certificates set revoked = now() where host = $1 and revoked is null", [key])
-      try run("update signalbox.epochs set epoch = epoch + 1, disconnected = now() where host = $1", [key])
+      try endIdentity(Int32(clamping: number), host)
       try audit(actor: actor, action: "hosts.revoke", subject: hostName)
-      try notify(host)
       return host
     }
   }
@@ -166,24 +126,6 @@ extension Store {
     try run(
       "insert into signalbox.audit_log (actor, action, subject, detail) values ($1, $2, $3, $4)",
       [.text(actor), .text(action), .text(subject), .text(detail)])
-  }
-
-  /// Makes a collector known, so that `hosts invite` can name its address; repeated as a sign of life.
-  package func announceCollector(address: String, caPin: String, version: String) throws(StoreError) {
-    try run(
-      """
-      insert into signalbox.collectors (address, ca_pin, version) values ($1, $2, $3)
-      on conflict (address) do update set ca_pin = excluded.ca_pin, version = excluded.version, last_seen = now()
-      """, [.text(address), .text(caPin), .text(version)])
-  }
-
-  /// Known collectors, the one seen last first.
-  package func collectors() throws(StoreError) -> [CollectorAddress] {
-    let rows = try ask("select address, ca_pin, last_seen from signalbox.collectors order by last_seen desc", [])
-    return (0..<rows.count).map {
-      CollectorAddress(
-        address: rows.text($0, 0) ?? "", caPin: rows.text($0, 1) ?? "", lastSeenNs: rows.timeNs($0, 2) ?? 0)
-    }
   }
 
   package func setting(_ key: String) throws(StoreError) -> String? {
@@ -199,20 +141,9 @@ extension Store {
       """, [.text(key), .text(value)])
   }
 
-  /// Letters, digits, dots, dashes, underscores; at most 255 bytes.
-  package static func isHostName(_ name: String) -> Bool {
-    (1...255).contains(name.utf8.count)
-      && name.utf8.allSatisfy {
-        switch $0 {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-          UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "_"):
-          true
-        default: false
-        }
-      }
-  }
+  package static func isHostName(_ name: String) -> Bool { HostNaming.isName(name) }
 
-  private func notify(_ host: HostID) throws(StoreError) {
+  func notify(_ host: HostID) throws(StoreError) {
     try run("select pg_notify($1, $2)", [.text(Self.hostsChannel), .text(host.description)])
   }
 }

@@ -19,6 +19,9 @@ struct Migration {
     },
     Migration(number: 6, name: "incidents that people have ended") { _ in RuleTables.endedByHand },
     Migration(number: 7, name: "quotas of hosts, and pages of marks") { _ in QuotaTables.sql },
+    Migration(number: 8, name: "hosts that keep their identity, invitations and server names") { _ in
+      FleetIdentityTables.sql
+    },
     Migration(number: 9, name: "totals a run") { _ in RunTotalTables.sql },
     Migration(number: 10, name: "bounded figures of an episode") { _ in EpisodeView.bounded },
     Migration(number: 11, name: "the login for people's SQL, and locks of Signalbox's own") { AccessTables.sql($0) },

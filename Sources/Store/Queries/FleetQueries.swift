@@ -32,6 +32,7 @@ package enum FleetQueries {
         select host, count(*) as live from signalbox.runs
         where state = 1 and updated > now() - interval '15 minutes' group by host
       ) r on r.host = h.number
+      where h.removed is null
       order by h.state = 'revoked', h.name collate "C"
       """)
   }
@@ -70,9 +71,27 @@ package enum FleetQueries {
         select host, max(expires) as expires from signalbox.certificates
         where revoked is null and retired is null group by host
       ) c on c.host = h.number
-      where $1::text is null or h.name = $1 or h.host_id::text = $1
+      where h.removed is null and ($1::text is null or h.name = $1 or h.host_id::text = $1)
       order by h.name
       """, [name])
+  }
+
+  /// Join tokens, the newest first. Columns: id, host, state (`open`, `used`, `expired`, `withdrawn`), joined, uses_max, expires,
+  /// created, created_by, labels (JSON).
+  package static func invitations(all: Bool) -> ReadQuery {
+    ReadQuery(
+      """
+      select * from (
+        select t.id, t.host_name as host,
+          case when t.withdrawn is not null then 'withdrawn' when r.joined >= t.uses_max then 'used'
+            when t.expires <= now() then 'expired' else 'open' end as state,
+          r.joined, t.uses_max::int8 as uses_max, t.expires, t.created, t.created_by, t.labels
+        from signalbox.join_tokens t
+        cross join lateral (select count(*) as joined from signalbox.join_redemptions j where j.token = t.id) r
+      ) i
+      where $1 = 'all' or state = 'open'
+      order by created desc, id limit 1000
+      """, [all ? "all" : "open"])
   }
 
   /// The followed files of a host, the busiest first. Columns: file, committed_offset, finished, updated, generation.

@@ -77,6 +77,31 @@ private final class Kill: @unchecked Sendable {
     #expect(try FileStatus.of(path: identity.path).mode & 0o777 == 0o700)
   }
 
+  @Test func `New addresses of collectors replace the old ones, and nothing else`() throws {
+    defer { remove() }
+    let identity = IdentityDirectory(stateDirectory: directory)
+    let key = try identity.prepareKey()
+    let token = "abcdefghijkl"
+    let first = try identity.accept(try reply(key), pins: [authority.pin], collectors: collectors, token: token)
+    let other = [CollectorAddress(host: "new.example", port: 1), CollectorAddress(host: "192.0.2.1", port: 2)]
+    let changed = try identity.replaceCollectors(other)
+    #expect(changed.collectors == other)
+    #expect(try identity.load()?.collectors == other)
+    #expect((changed.hostName, changed.generation, changed.tokenID) == ("trainer-1", first.generation, token))
+    #expect(changed.certificate == first.certificate)
+  }
+
+  @Test func `The list that a collector announces replaces the old one, but for the address in use`() {
+    let inUse = CollectorAddress(host: "old", port: 1)
+    #expect(
+      CollectorList.merged(["new:1", "0", "new:1", "other:2"], inUse: inUse).map(\.description) == [
+        "new:1", "other:2", "old:1",
+      ])
+    #expect(CollectorList.merged(["new:1", "old:1"], inUse: inUse).map(\.description) == ["new:1", "old:1"])
+    #expect(CollectorList.merged([], inUse: inUse).isEmpty)
+    #expect(CollectorList.merged((1...50).map { "h:\($0)" }, inUse: inUse).count == JoinToken.addressesMax + 1)
+  }
+
   @Test func `A renewal has a new key, and the old one is removed`() throws {
     defer { remove() }
     let identity = IdentityDirectory(stateDirectory: directory)

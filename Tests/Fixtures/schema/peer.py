@@ -19,7 +19,7 @@ TYPES = {
     "HealthCheckRequest": "grpc.health.v1.HealthCheckRequest",
     "HealthCheckResponse": "grpc.health.v1.HealthCheckResponse",
 }
-IDENTIFIERS = {"boot_id", "spool_id", "instance_id", "machine_id_hash", "host_id", "key"}
+IDENTIFIERS = {"boot_id", "spool_id", "instance_id", "machine_id_hash", "host_id", "previous_host_id", "key"}
 TEXTS = ["", "a", "/var/log/training_log.csv", "тренировка", "訓練", "🚂", "tab\tbell\a"]
 
 

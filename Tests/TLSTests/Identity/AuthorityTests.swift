@@ -1,5 +1,6 @@
 import Files
 import FleetModel
+import Foundation
 import Testing
 
 @testable import TLS
@@ -110,6 +111,48 @@ private let nowNs: Int64 = 1_800_000_000_000_000_000
     #expect { try CertificateAuthority.create(directory: command.directory, nowNs: nowNs) } throws: {
       ($0 as? IdentityError)?.code == .alreadyExists
     }
+  }
+
+  @Test func `An authority is exported and imported whole, and a renewal without its root's key`() throws {
+    defer { command.remove() }
+    let text = try CertificateAuthority.export(directory: command.directory, includingRootKey: true)
+    let second = command.path("second")
+    try CertificateAuthority.importing(Array(text.utf8), directory: second)
+    for name in ["root.pem", "issuing.pem", "issuing.key", "root.key"] {
+      #expect(try HostFiles.read("\(second)/ca/\(name)") == HostFiles.read(command.path("ca/\(name)")), "\(name)")
+    }
+    #expect(try FileStatus.of(path: second + "/ca").mode & 0o777 == 0o700)
+    #expect(try FileStatus.of(path: second + "/ca/issuing.key").mode & 0o777 == 0o600)
+    #expect { try CertificateAuthority.importing(Array(text.utf8), directory: second) } throws: {
+      ($0 as? IdentityError)?.code == .alreadyExists
+    }
+    let renewed = try CertificateAuthority.renewIssuing(directory: command.directory, nowNs: nowNs + 400 * dayNs)
+    let shared = try CertificateAuthority.export(directory: command.directory, includingRootKey: false)
+    #expect(try PEM.decode(Array(shared.utf8)).count == 3)
+    try CertificateAuthority.importingRenewal(Array(shared.utf8), directory: second)
+    #expect(try CertificateAuthority.load(directory: second).issuing == renewed.issuing)
+    let third = command.path("third")
+    try CertificateAuthority.importing(Array(shared.utf8), directory: third)
+    #expect(!CertificateAuthority.hasRootKey(directory: third))
+    #expect(renewed.isRenewalDue(nowNs: nowNs + 900 * dayNs) && !renewed.isRenewalDue(nowNs: nowNs + 800 * dayNs))
+  }
+
+  @Test func `What is no whole authority, and another fleet's renewal, is refused`() throws {
+    defer { command.remove() }
+    let other = command.path("other")
+    try HostFiles.makeDirectory(other)
+    _ = try CertificateAuthority.create(directory: other, nowNs: nowNs + 10 * dayNs)
+    let foreign = try CertificateAuthority.export(directory: other, includingRootKey: true)
+    #expect { try CertificateAuthority.importingRenewal(Array(foreign.utf8), directory: command.directory) } throws: {
+      ($0 as? IdentityError)?.code == .mismatchedPair
+    }
+    let own = authority.root.pem + authority.issuing.pem
+    for text in ["", own, own + String(foreign.suffix(from: foreign.range(of: "-----BEGIN PRIVATE")!.lowerBound))] {
+      #expect(throws: IdentityError.self) {
+        try CertificateAuthority.importing(Array(text.utf8), directory: command.path("third"))
+      }
+    }
+    #expect(try !FileStatus.exists(command.path("third/ca")))
   }
 
   @Test func `A wrong, readable, missing or cut file of the authority is named`() throws {

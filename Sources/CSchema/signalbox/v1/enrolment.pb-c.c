@@ -187,7 +187,7 @@ void   signalbox__v1__certificate_reply__free_unpacked
   assert(message->base.descriptor == &signalbox__v1__certificate_reply__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor signalbox__v1__join_request__field_descriptors[4] =
+static const ProtobufCFieldDescriptor signalbox__v1__join_request__field_descriptors[5] =
 {
   {
     "token_id",
@@ -237,17 +237,31 @@ static const ProtobufCFieldDescriptor signalbox__v1__join_request__field_descrip
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "previous_host_id",
+    20,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Signalbox__V1__JoinRequest, previous_host_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned signalbox__v1__join_request__field_indices_by_name[] = {
   3,   /* field[3] = claims */
+  4,   /* field[4] = previous_host_id */
   1,   /* field[1] = secret */
   2,   /* field[2] = signing_request */
   0,   /* field[0] = token_id */
 };
-static const ProtobufCIntRange signalbox__v1__join_request__number_ranges[1 + 1] =
+static const ProtobufCIntRange signalbox__v1__join_request__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 20, 4 },
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor signalbox__v1__join_request__descriptor =
 {
@@ -257,10 +271,10 @@ const ProtobufCMessageDescriptor signalbox__v1__join_request__descriptor =
   "Signalbox__V1__JoinRequest",
   "signalbox.v1",
   sizeof(Signalbox__V1__JoinRequest),
-  4,
+  5,
   signalbox__v1__join_request__field_descriptors,
   signalbox__v1__join_request__field_indices_by_name,
-  1,  signalbox__v1__join_request__number_ranges,
+  2,  signalbox__v1__join_request__number_ranges,
   (ProtobufCMessageInit) signalbox__v1__join_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

@@ -36,10 +36,14 @@ struct  Signalbox__V1__JoinRequest
    */
   ProtobufCBinaryData signing_request;
   Signalbox__V1__HostClaims *claims;
+  /*
+   * 16 bytes: who this state directory was before; empty: nobody
+   */
+  ProtobufCBinaryData previous_host_id;
 };
 #define SIGNALBOX__V1__JOIN_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&signalbox__v1__join_request__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, {0,NULL}, NULL }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, {0,NULL}, NULL, {0,NULL} }
 
 
 struct  Signalbox__V1__HostClaims

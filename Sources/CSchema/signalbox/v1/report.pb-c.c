@@ -1485,7 +1485,7 @@ const ProtobufCMessageDescriptor signalbox__v1__collector_frame__descriptor =
   (ProtobufCMessageInit) signalbox__v1__collector_frame__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor signalbox__v1__hello__field_descriptors[11] =
+static const ProtobufCFieldDescriptor signalbox__v1__hello__field_descriptors[12] =
 {
   {
     "protocol_version",
@@ -1619,12 +1619,25 @@ static const ProtobufCFieldDescriptor signalbox__v1__hello__field_descriptors[11
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "known_collectors",
+    13,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Signalbox__V1__Hello, n_known_collectors),
+    offsetof(Signalbox__V1__Hello, known_collectors),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned signalbox__v1__hello__field_indices_by_name[] = {
   1,   /* field[1] = agent_version */
   2,   /* field[2] = boot_id */
   6,   /* field[6] = facts */
   4,   /* field[4] = instance_id */
+  11,   /* field[11] = known_collectors */
   5,   /* field[5] = machine_id_hash */
   8,   /* field[8] = monotonic_ns */
   0,   /* field[0] = protocol_version */
@@ -1633,10 +1646,11 @@ static const unsigned signalbox__v1__hello__field_indices_by_name[] = {
   10,   /* field[10] = takes_marks */
   7,   /* field[7] = wall_ns */
 };
-static const ProtobufCIntRange signalbox__v1__hello__number_ranges[1 + 1] =
+static const ProtobufCIntRange signalbox__v1__hello__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 11 }
+  { 13, 11 },
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor signalbox__v1__hello__descriptor =
 {
@@ -1646,10 +1660,10 @@ const ProtobufCMessageDescriptor signalbox__v1__hello__descriptor =
   "Signalbox__V1__Hello",
   "signalbox.v1",
   sizeof(Signalbox__V1__Hello),
-  11,
+  12,
   signalbox__v1__hello__field_descriptors,
   signalbox__v1__hello__field_indices_by_name,
-  1,  signalbox__v1__hello__number_ranges,
+  2,  signalbox__v1__hello__number_ranges,
   (ProtobufCMessageInit) signalbox__v1__hello__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
@@ -1821,7 +1835,7 @@ const ProtobufCMessageDescriptor signalbox__v1__host_facts__descriptor =
   (ProtobufCMessageInit) signalbox__v1__host_facts__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor signalbox__v1__welcome__field_descriptors[7] =
+static const ProtobufCFieldDescriptor signalbox__v1__welcome__field_descriptors[8] =
 {
   {
     "epoch",
@@ -1907,8 +1921,21 @@ static const ProtobufCFieldDescriptor signalbox__v1__welcome__field_descriptors[
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "collectors",
+    10,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Signalbox__V1__Welcome, n_collectors),
+    offsetof(Signalbox__V1__Welcome, collectors),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned signalbox__v1__welcome__field_indices_by_name[] = {
+  7,   /* field[7] = collectors */
   0,   /* field[0] = epoch */
   3,   /* field[3] = files */
   5,   /* field[5] = host_id */
@@ -1917,10 +1944,11 @@ static const unsigned signalbox__v1__welcome__field_indices_by_name[] = {
   1,   /* field[1] = server_ns */
   4,   /* field[4] = settings */
 };
-static const ProtobufCIntRange signalbox__v1__welcome__number_ranges[1 + 1] =
+static const ProtobufCIntRange signalbox__v1__welcome__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 10, 7 },
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor signalbox__v1__welcome__descriptor =
 {
@@ -1930,10 +1958,10 @@ const ProtobufCMessageDescriptor signalbox__v1__welcome__descriptor =
   "Signalbox__V1__Welcome",
   "signalbox.v1",
   sizeof(Signalbox__V1__Welcome),
-  7,
+  8,
   signalbox__v1__welcome__field_descriptors,
   signalbox__v1__welcome__field_indices_by_name,
-  1,  signalbox__v1__welcome__number_ranges,
+  2,  signalbox__v1__welcome__number_ranges,
   (ProtobufCMessageInit) signalbox__v1__welcome__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

@@ -269,10 +269,15 @@ struct  Signalbox__V1__Hello
    * marks may follow the Welcome; else it must hold all of them
    */
   protobuf_c_boolean takes_marks;
+  /*
+   * HOST:PORT, at most 9: where this agent would connect; none: it does not say
+   */
+  size_t n_known_collectors;
+  char **known_collectors;
 };
 #define SIGNALBOX__V1__HELLO__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&signalbox__v1__hello__descriptor) \
-    , 0, (char *)protobuf_c_empty_string, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, NULL, 0, 0, (char *)protobuf_c_empty_string, 0 }
+    , 0, (char *)protobuf_c_empty_string, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, NULL, 0, 0, (char *)protobuf_c_empty_string, 0, 0,NULL }
 
 
 struct  Signalbox__V1__HostFacts
@@ -334,10 +339,15 @@ struct  Signalbox__V1__Welcome
    * further files come in Marks; until the last one no file is to be sent
    */
   protobuf_c_boolean marks_follow;
+  /*
+   * HOST:PORT, at most 8: where to connect from now on; none: as before
+   */
+  size_t n_collectors;
+  char **collectors;
 };
 #define SIGNALBOX__V1__WELCOME__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&signalbox__v1__welcome__descriptor) \
-    , 0, 0, 0,NULL, 0,NULL, NULL, {0,NULL}, 0 }
+    , 0, 0, 0,NULL, 0,NULL, NULL, {0,NULL}, 0, 0,NULL }
 
 
 /*

@@ -1,0 +1,137 @@
+internal import ArgumentParser
+internal import Files
+internal import FleetModel
+internal import TLS
+
+struct CACommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "ca", abstract: "The fleet's certificate authority.",
+    subcommands: [Init.self, Status.self, Renew.self, Export.self, Import.self])
+
+  struct Init: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "init",
+      abstract: "Makes the root and the issuing CA below a collector's state directory.",
+      discussion: "A collector makes them itself at its first start. ca/root.key may be kept offline afterwards.")
+    @Option(name: .customLong("state-dir"), help: "The collector's state directory.") var stateDirectory: String
+
+    func run() throws {
+      try authorityOrFailure { () throws(IdentityError) in
+        try CertificateAuthority.create(directory: stateDirectory, nowNs: Clock.wallNs())
+      }
+    }
+  }
+
+  struct Status: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "status", abstract: "Pin and end of root and issuing CA, and whether the root's key is there.",
+      aliases: ["show"])
+    @Option(name: .customLong("state-dir"), help: "The collector's state directory.") var stateDirectory: String
+    @OptionGroup var output: OutputOptions
+
+    func run() throws {
+      let authority = try authorityOrFailure { () throws(IdentityError) in
+        try CertificateAuthority.load(directory: stateDirectory)
+      }
+      let hasRootKey = CertificateAuthority.hasRootKey(directory: stateDirectory)
+      let nowNs = Clock.wallNs()
+      func row(_ name: String, _ certificate: Certificate, _ key: String) -> [Cell] {
+        let days = (certificate.notAfterNs - nowNs) / 86_400_000_000_000
+        return [
+          .text(name), .time(certificate.notAfterNs), .integer(days), .text(key), .text(Hex.text(certificate.keyPin)),
+        ]
+      }
+      try output.print(
+        Answer(
+          columns: [
+            .init("certificate", "CERTIFICATE"), .init("expires", "UNTIL"), .init("days_left", "DAYS LEFT"),
+            .init("key", "KEY"), .init("pin", "PIN"),
+          ],
+          rows: [
+            row("root", authority.root, hasRootKey ? "here" : "elsewhere"), row("issuing", authority.issuing, "here"),
+          ]))
+    }
+  }
+
+  struct Renew: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "renew",
+      abstract: "Gives the issuing CA another two years with the same key; needs the root's key in ca/root.key.",
+      discussion: """
+        A running collector takes it over within a minute, and renews by itself once two thirds are over where ca/root.key is there.
+        Further collectors get it with ca export and ca import --renewed.
+        """)
+    @Option(name: .customLong("state-dir"), help: "The collector's state directory.") var stateDirectory: String
+
+    func run() throws {
+      guard CertificateAuthority.hasRootKey(directory: stateDirectory) else {
+        throw CommandFailure(
+          .failed,
+          "\(stateDirectory)/ca/root.key is not there: bring the root's key back in its place, mode 0600, and take it away afterwards"
+        )
+      }
+      try authorityOrFailure { () throws(IdentityError) in
+        try CertificateAuthority.renewIssuing(directory: stateDirectory, nowNs: Clock.wallNs())
+      }
+    }
+  }
+
+  struct Export: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "export",
+      abstract: "Writes the authority to one file, mode 0600: a backup, or for a second collector.",
+      discussion: "Whoever has the file can sign for the fleet.")
+    @Argument(help: "The file to write; it must not exist.") var file: String
+    @Flag(help: "Leave out the root's key, which only ca renew needs.") var withoutRootKey = false
+    @Option(name: .customLong("state-dir"), help: "The collector's state directory.") var stateDirectory: String
+
+    func run() throws {
+      let text = try authorityOrFailure { () throws(IdentityError) in
+        try CertificateAuthority.export(directory: stateDirectory, includingRootKey: !withoutRootKey)
+      }
+      do throws(FileError) {
+        let output = try Descriptor.open(file, .createNew)
+        try output.write(Array(text.utf8).span)
+        try output.sync()
+      } catch {
+        throw CommandFailure(.failed, "\(error)")
+      }
+    }
+  }
+
+  struct Import: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "import",
+      abstract: "Makes ca/ of what ca export wrote, for a second collector or after a loss.",
+      discussion: "To be run as the collector's user, before the collector is started.")
+    @Argument(help: "What ca export wrote.") var file: String
+    @Flag(help: "Take over the renewed certificate of the authority that is there.") var renewed = false
+    @Option(name: .customLong("state-dir"), help: "The collector's state directory.") var stateDirectory: String
+
+    func run() throws {
+      do throws(FileError) {
+        try HostFiles.makeDirectory(stateDirectory)
+      } catch {
+        throw CommandFailure(.failed, "\(error)")
+      }
+      try authorityOrFailure { () throws(IdentityError) in
+        let pem = try KeyFiles.read(file)
+        if renewed {
+          try CertificateAuthority.importingRenewal(pem, directory: stateDirectory)
+        } else {
+          try CertificateAuthority.importing(pem, directory: stateDirectory)
+        }
+      }
+    }
+  }
+}
+
+/// Does something with an authority's files; a failure becomes a sentence.
+@discardableResult
+private func authorityOrFailure<Result>(_ body: () throws(IdentityError) -> Result) throws -> Result {
+  do throws(IdentityError) {
+    return try body()
+  } catch {
+    throw CommandFailure(.failed, error.description)
+  }
+}

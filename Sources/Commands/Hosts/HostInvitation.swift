@@ -1,0 +1,146 @@
+internal import ArgumentParser
+internal import Files
+internal import FleetModel
+internal import Postgres
+internal import Store
+internal import TLS
+
+extension HostsCommand {
+  struct Invite: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "invite",
+      abstract: "A join token for one host, or for several; prints the token and nothing else.",
+      discussion: """
+        On the host: signalbox-agent join - --state-dir DIR, and paste the token.
+        With --count the name may hold one *: hosts join under their own names, where these fit, such as 'gpu-*'.
+        """)
+    @Argument(help: "The host's name in the fleet; with --count a pattern such as 'gpu-*'.") var name: String
+    @Option(help: "How long the token is good for, at most 30d.") var expires = "1h"
+    @Option(help: "How many hosts may join with it.") var count = 1
+    @Option(name: .customLong("label"), help: "KEY=VALUE that the host gets; may be repeated.")
+    var labels: [String] = []
+    @Flag(help: "The machine takes the place of the host of that name that is in the fleet.") var replace = false
+    @Option(help: "HOST:PORT of a collector for the token; may be repeated; else what the collectors have announced.")
+    var address: [String] = []
+    @OptionGroup var database: DatabaseOptions
+
+    func run() throws {
+      guard let lifeNs = TimeSpan.parse(expires), lifeNs > 0, lifeNs <= 30 * 86_400_000_000_000 else {
+        throw CommandFailure(.usage, "--expires takes a time of up to 30d, such as 1h, not '\(expires)'")
+      }
+      guard (1...Invitation.usesLimit).contains(count) else {
+        throw CommandFailure(.usage, "--count takes 1 to \(Invitation.usesLimit) hosts, not \(count)")
+      }
+      if count > 1, !HostNaming.isPattern(name) {
+        throw CommandFailure(
+          .usage, "an invitation of several hosts needs a * in its name, such as 'gpu-*': each joins under its own name"
+        )
+      }
+      let addresses = try address.map { text in
+        guard let address = TLS.CollectorAddress(text), !HostInvitation.isWildcard(address.host) else {
+          throw CommandFailure(.usage, "--address takes HOST:PORT that hosts can connect to, not '\(text)'")
+        }
+        return address
+      }
+      let token = try HostInvitation.make(database: database.url(), lifeNs: lifeNs, addresses: addresses, name: name) {
+        $0.usesMax = count
+        $0.labels = try LabelChange(labels).set
+        $0.replaces = replace
+      }
+      try StandardStream.output.write(token + "\n")
+    }
+  }
+
+  struct Invitations: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "invitations", abstract: "Join tokens that can still be used.")
+    @Flag(help: "Also those that are used, expired or withdrawn.") var all = false
+    @OptionGroup var database: DatabaseOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() throws {
+      let answer = try database.reader().answer(
+        FleetQueries.invitations(all: all),
+        [
+          .init("id", "ID"), .init("host", "FOR"), .init("state", "STATE"), .init("joined", "JOINED"),
+          .init("uses_max", "OF"), .init("expires", "UNTIL"), .init("created_by", "BY"),
+        ])
+      try output.print(answer, orSay: "no invitation is open; signalbox hosts invite NAME makes one")
+    }
+  }
+
+  struct Uninvite: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "uninvite", abstract: "Withdraws a join token; hosts that have joined with it stay.")
+    @Argument(help: "The token's id, as signalbox hosts invitations shows it.") var id: String
+    @OptionGroup var database: DatabaseOptions
+
+    func run() throws {
+      let store = try database.store()
+      defer { store.close() }
+      do throws(StoreError) {
+        try store.withdrawInvitation(id, actor: Actor.name, nowNs: Clock.wallNs())
+      } catch StoreError.unknownInvitation {
+        throw CommandFailure(
+          .nothingFound,
+          "no open invitation has the id '\(Escaping.visible(id))'; signalbox hosts invitations shows them")
+      } catch {
+        throw CommandFailure(error)
+      }
+    }
+  }
+}
+
+/// Makes join tokens, for `hosts invite` and the demo.
+enum HostInvitation {
+  /// - Parameter fill: sets what the invitation says beyond name and end.
+  static func make(
+    database: DatabaseURL, lifeNs: Int64, addresses: [TLS.CollectorAddress], name: String,
+    fill: (inout Invitation) throws -> Void = { _ in }
+  ) throws -> String {
+    let store = try DatabaseOptions.store(database)
+    defer { store.close() }
+    do {
+      let collectors = try store.collectors()
+      let pins = try pins(store, collectors.map(\.caPin))
+      let known = collectors.compactMap { TLS.CollectorAddress($0.address) }.filter { !isWildcard($0.host) }
+        .prefix(JoinToken.addressesMax)
+      guard !pins.isEmpty else {
+        throw CommandFailure(
+          .failed, "no collector has announced itself in this database; start signalbox-collector once")
+      }
+      guard !known.isEmpty || !addresses.isEmpty else {
+        throw CommandFailure(
+          .failed,
+          "no collector has announced an address that hosts can connect to: give --address HOST:PORT here, or start "
+            + "signalbox-collector with --advertise HOST:PORT")
+      }
+      let token = JoinToken.make(
+        pins: pins, addresses: addresses.isEmpty ? Array(known) : Array(addresses.prefix(JoinToken.addressesMax)))
+      var invitation = Invitation(
+        tokenID: token.id, secretHash: token.secretHash, hostName: name, expiresNs: Clock.wallNs() + lifeNs)
+      try fill(&invitation)
+      try store.invite(invitation, actor: Actor.name)
+      return token.text
+    } catch StoreError.badHostName {
+      throw CommandFailure(
+        .usage, "'\(Escaping.visible(name))' is no host name: letters, digits, dots, dashes and underscores, up to 255")
+    } catch StoreError.hostNameInUse {
+      throw CommandFailure(
+        .failed,
+        "a host called '\(name)' is in the fleet: revoke it first, or let another machine take its place with --replace"
+      )
+    } catch let failure as StoreError {
+      throw CommandFailure(failure)
+    }
+  }
+
+  /// The fleet's authority; before it was noted, what the collectors announced.
+  private static func pins(_ store: Store, _ announced: [String]) throws -> [[UInt8]] {
+    if let fleet = try store.fleetAuthority().flatMap({ Hex.bytes($0) }) { return [fleet] }
+    return Array(Set(announced.compactMap { Hex.bytes($0) }).prefix(JoinToken.pinsMax))
+  }
+
+  /// To listen on, never to connect to.
+  static func isWildcard(_ host: String) -> Bool { ["0.0.0.0", "::", "*"].contains(host) }
+}

@@ -1,0 +1,36 @@
+import Collector
+import FleetModel
+import Store
+import Testing
+
+@Suite struct HostConfigurationTests {
+  @Test func laterEntriesTakeThePlaceOfEarlierOnes() throws {
+    let yaml = """
+      hosts:
+        "gpu-*": { labels: { role: trainer, rack: a } }
+        gpu-07: { labels: { rack: b } }
+      profiles: [{ match: { role: trainer }, interval: 10s }]
+      """
+    let found = try #require(try ConfigurationReader.read(yaml, file: "x").hostLabels)
+    #expect(HostLabels.labels(of: "gpu-07", found) == ["role": "trainer", "rack": "b"])
+    #expect(HostLabels.labels(of: "gpu-1", found) == ["role": "trainer", "rack": "a"])
+    #expect(HostLabels.labels(of: "cpu-1", found).isEmpty)
+  }
+
+  @Test func aFileWithoutTheSectionDeclaresNoneAndNoFileSaysNothing() throws {
+    #expect(try ConfigurationReader.read("retention: {}", file: "x").hostLabels == [])
+    #expect(Configuration().hostLabels == nil)
+  }
+
+  @Test(arguments: [
+    ("hosts: []", "hosts must be keys"), ("hosts:\n  a b: { labels: {} }", "'a b' is no host's name"),
+    ("hosts:\n  \"*-*\": { labels: {} }", "'*-*' is no host's name"),
+    ("hosts:\n  a: { label: {} }", "did you mean 'labels'"),
+    ("hosts:\n  a: { labels: { host: b } }", "signalbox hosts rename"),
+    ("hosts:\n  a: { labels: { \"b c\": d } }", "'b c' is no label"),
+  ])
+  func mistakesAreTold(yaml: String, part: String) {
+    let error = #expect(throws: DocumentMistake.self) { try ConfigurationReader.read(yaml, file: "x") }
+    #expect(error.map { "\($0)".contains(part) } == true, "\(error.map { "\($0)" } ?? "")")
+  }
+}
