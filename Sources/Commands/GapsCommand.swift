@@ -11,13 +11,15 @@ struct GapsCommand: ParsableCommand {
   @OptionGroup var output: OutputOptions
 
   func run() throws {
-    let answer = try database.reader().answer(
+    let reader = try database.reader()
+    let notes = try FollowingNotes.notes(reader, host: host)
+    let answer = try reader.answer(
       FleetQueries.gaps(host: host, sinceNs: since?.ns),
       [
         .init("host", "HOST"), .init("file", "FILE"), .init("from", "FROM"), .init("to", "TO"),
         .init("reason", "REASON"), .init("is_estimate", "ESTIMATE"), .init("time", "TIME"),
-      ])
-    try output.print(answer, orSay: "nothing was lost")
+      ], notes: notes)
+    try output.print(answer, orSay: FollowingNotes.nothingLost(notes))
   }
 }
 

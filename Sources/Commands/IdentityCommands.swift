@@ -87,7 +87,7 @@ struct HostsCommand: ParsableCommand {
           [
             .init("file", "FILE"), .init("committed_offset", "STORED", .bytes), .init("finished", "FINISHED"),
             .init("updated", "UPDATED", .age),
-          ]))
+          ], notes: FollowingNotes.notes(reader, host: name)))
     }
   }
 
