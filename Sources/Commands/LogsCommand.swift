@@ -52,7 +52,7 @@ struct LogsCommand: ParsableCommand {
     do {
       var filter = filter()
       let began = Clock.wallNs()
-      let count = try filter.limit == nil ? stream(reader, filter) : page(reader, filter)
+      let count = try filter.limit.map { try page(reader, filter, limit: $0) } ?? stream(reader, filter)
       guard follow else {
         if count == 0 {
           throw CommandFailure(
@@ -66,6 +66,8 @@ struct LogsCommand: ParsableCommand {
       throw error.sqlState == "2201B" ? CommandFailure(.usage, "--regex: \(error.message)") : CommandFailure(error)
     }
   }
+
+  private var isStreaming: Bool { limit == nil && output.format != .table }
 
   private func filter() -> LogFilter {
     var filter = LogFilter()
@@ -81,8 +83,8 @@ struct LogsCommand: ParsableCommand {
   }
 
   /// The newest lines at once. - Returns: how many.
-  private func page(_ reader: FleetReader, _ filter: LogFilter) throws -> Int {
-    let table = try reader.read(LogQueries.lines(filter))
+  private func page(_ reader: FleetReader, _ filter: LogFilter, limit: Int) throws -> Int {
+    let table = try reader.newestLines(filter, limit: limit)
     if !table.rows.isEmpty { try write(table, withHead: true) }
     return table.rows.count
   }
@@ -90,20 +92,24 @@ struct LogsCommand: ParsableCommand {
   /// All lines, in pieces.
   private func stream(_ reader: FleetReader, _ filter: LogFilter) throws -> Int {
     var count = 0
-    var failure: (any Error)?
-    try reader.read(LogQueries.lines(filter), pageRows: output.format == .json ? .max : 5000) { table in
-      do { try write(table, withHead: count == 0) } catch { failure = error }
+    try reader.lines(filter) { table in
+      try write(table, withHead: count == 0)
       count += table.rows.count
-      return failure == nil
+      return true
     }
-    if let failure { throw failure }
-    if count == 0, output.format == .json { try StandardStream.output.write("[]\n") }
+    if output.format == .json { try StandardStream.output.write(count == 0 ? "[]\n" : "\n]\n") }
     return count
   }
 
   private func write(_ table: ReadTable, withHead: Bool) throws {
     if output.format == .table { return try StandardStream.output.write(Self.lines(table)) }
-    let text = Renderer(format: output.format, nowNs: 0).text(Answer(table, Self.shown).without("flags"))
+    let answer = Answer(table, Self.shown).without("flags")
+    if output.format == .json, isStreaming {
+      // One array over all pages: each gives its elements, the last the bracket.
+      let elements = Renderer(format: .json, nowNs: 0).bytes(answer).dropFirst(2).dropLast(3)
+      return try StandardStream.output.write(Array((withHead ? "[\n" : ",\n").utf8) + elements)
+    }
+    let text = Renderer(format: output.format, nowNs: 0).text(answer)
     let isCSVPage = output.format == .csv && !withHead
     try StandardStream.output.write(isCSVPage ? String(text.drop { $0 != "\n" }.dropFirst()) : text)
   }
@@ -141,22 +147,36 @@ private struct LogFollower {
 
   /// Commits of several writers may become visible up to this late.
   static let overlapNs: Int64 = 5_000_000_000
+  /// New lines are looked for among those of the last minutes, five times a second; among those of the last hour, which
+  /// an agent that was away brings, now and then: there is no index on the time of arrival.
+  static let nearNs: Int64 = 120_000_000_000
+  static let farNs: Int64 = 3_600_000_000_000
+  static let farEveryNs: Int64 = 10_000_000_000
 
   func run(_ write: (ReadTable) throws -> Void) throws {
     var seen: [[ReadValue]: Int64] = [:]
     var newest = startNs
+    var farDueNs = startNs
+    var farNewest = startNs
     while true {
+      let nowNs = Clock.wallNs()
+      let isFar = nowNs >= farDueNs
+      if isFar { farDueNs = nowNs + Self.farEveryNs }
       var next = filter
-      next.receivedAfterNs = newest - Self.overlapNs
-      next.sinceNs = Clock.wallNs() - 3_600_000_000_000
-      var table = try reader.read(LogQueries.lines(next))
-      table.rows = table.rows.filter { row in
-        guard case .time(let received) = row[1] else { return false }
-        newest = max(newest, received)
-        return received > startNs && seen.updateValue(received, forKey: [row[2], row[3], row[4]]) == nil
+      next.receivedAfterNs = (isFar ? farNewest : newest) - Self.overlapNs
+      next.sinceNs = nowNs - (isFar ? Self.farNs : Self.nearNs)
+      try reader.lines(next) { page in
+        var table = page
+        table.rows = page.rows.filter { row in
+          guard case .time(let received) = row[1] else { return false }
+          newest = max(newest, received)
+          return received > startNs && seen.updateValue(received, forKey: [row[2], row[3], row[4]]) == nil
+        }
+        if !table.rows.isEmpty { try write(table) }
+        return true
       }
-      if !table.rows.isEmpty { try write(table) }
-      seen = seen.filter { $0.value > newest - 2 * Self.overlapNs }
+      if isFar { farNewest = newest }
+      seen = seen.filter { $0.value > farNewest - 2 * Self.overlapNs }
       Process.sleep(ns: 200_000_000)
     }
   }

@@ -110,11 +110,12 @@ struct EpisodesCommand: ParsableCommand {
     @Option(help: "Only of this host.") var host: String?
     @Option(name: .customLong("run"), help: "Only of this run.") var runName: String?
     @Option(help: "Minutes without a step after which a running episode is stale.") var staleMinutes = 15
+    @Option(help: "At most so many runs, the newest.") var limit = 1000
     @OptionGroup var database: DatabaseOptions
     @OptionGroup var output: OutputOptions
 
     func run() throws {
-      let query = TrainingQueries.check(host: host, run: runName, staleMinutes: staleMinutes)
+      let query = TrainingQueries.check(host: host, run: runName, staleMinutes: staleMinutes, limit: limit)
       let answer = try database.reader().answer(
         query,
         [

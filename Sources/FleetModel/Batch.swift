@@ -206,6 +206,8 @@ package struct Hello: Sendable, Equatable {
   package var wallNs: Int64 = 0
   package var monotonicNs: Int64 = 0
   package var redactionVersion = ""
+  /// Marks may follow the Welcome in parts; an agent that does not take them needs all of them in it.
+  package var takesMarks = false
 
   package init() {}
 }
@@ -232,6 +234,8 @@ package struct Welcome: Sendable, Equatable {
   package var serverNs: Int64 = 0
   package var lanes: [LaneMark] = []
   package var files: [FileMark] = []
+  /// More of `files` comes in `CollectorFrame.marks`; until the last part no file can be sent.
+  package var marksFollow = false
   package var settings = Settings()
   package var hostID = HostID(high: 0, low: 0)
 
@@ -262,4 +266,6 @@ package enum CollectorFrame: Sendable, Equatable {
   /// Every batch up to `number` is committed and durable.
   case ack(number: UInt64)
   case settings(Settings)
+  /// The next part of the Welcome's files.
+  case marks([FileMark], more: Bool)
 }

@@ -40,7 +40,10 @@ package struct Fence: Sendable, Equatable {
   package var hostName: String
   package var epoch: UInt64
   package var lanes: [LaneMark]
+  /// The first page of the host's files that are not finished.
   package var files: [FileMark]
+  /// Where the next page of them begins; nil: `files` is all.
+  package var moreFilesAfter: Int64?
   /// The stream before this one was alive moments ago under another instance and boot: a cloned identity.
   package var isSuspectedClone: Bool
   /// What rules and profiles choose by; the host's name is always among them, as `host`.
@@ -57,8 +60,24 @@ package struct Fence: Sendable, Equatable {
     self.lanes = lanes
     self.files = files
     self.isSuspectedClone = isSuspectedClone
+    moreFilesAfter = nil
     labels = ["host": hostName]
     ruleState = nil
+  }
+}
+
+/// Some of a host's marks, in the order of the database's numbers.
+///
+/// A host may have thousands of files with long paths: neither the wire's frame nor a collector's memory is to hold all
+/// of them at once.
+package struct FileMarkPage: Sendable, Equatable {
+  package var files: [FileMark]
+  /// Where the next page begins; nil: this is the last one.
+  package var moreAfter: Int64?
+
+  package init(files: [FileMark], moreAfter: Int64?) {
+    self.files = files
+    self.moreAfter = moreAfter
   }
 }
 

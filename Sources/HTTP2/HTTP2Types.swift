@@ -81,6 +81,25 @@ package struct HTTP2Limits: Sendable {
 
   package init() {}
 
+  /// What a server gives a peer that has shown no certificate: one call at a time with a small request.
+  ///
+  /// Everything such a peer can make the server keep lies within these: 4 KiB of header fields, and of the request what the
+  /// method's own limit allows.
+  package static var anonymous: HTTP2Limits {
+    var limits = HTTP2Limits()
+    limits.concurrentStreams = 1
+    limits.streamWindowBytes = 16 << 10
+    // HTTP/2's own: a smaller one is not in force before the peer has acknowledged it.
+    limits.connectionWindowBytes = 65_535
+    limits.headerListBytes = 4 << 10
+    limits.headerFields = 32
+    limits.frameBurst = 200
+    limits.framesPerSecond = 20
+    limits.outboundAcknowledgements = 32
+    limits.outboundFrames = 64
+    return limits
+  }
+
   /// What a client allows the server that it has chosen and verified.
   package static var client: HTTP2Limits {
     var limits = HTTP2Limits()

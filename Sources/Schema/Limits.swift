@@ -37,8 +37,8 @@ package enum Limits {
   package static let recordsPerList = 16_384
   /// What a writer tells beside a step; RLlib's results have about 150 numbers.
   package static let metricsPerStep = 512
-  /// Files of one host that are not finished.
-  package static let marksPerWelcome = 16_384
+  /// Marks of one frame, for collectors that send all of them in the Welcome.
+  package static let marksPerFrame = 16_384
   /// Glob patterns in the settings.
   package static let followPatterns = 1024
   /// Probes in the settings; the lengths of their texts are `ProbeSetting`'s.

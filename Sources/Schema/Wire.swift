@@ -69,6 +69,8 @@ package enum Wire {
     case .welcome(let welcome): WireWriter.append(Framed(field: 1, message: welcome), to: &bytes)
     case .ack(let number): WireWriter.append(Framed(field: 2, message: Ack(number: number)), to: &bytes)
     case .settings(let settings): WireWriter.append(Framed(field: 3, message: settings), to: &bytes)
+    case .marks(let files, let more):
+      WireWriter.append(Framed(field: 4, message: Marks(files: files, more: more)), to: &bytes)
     }
   }
 

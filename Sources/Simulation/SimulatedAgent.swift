@@ -41,7 +41,7 @@ final class SimulatedAgent {
   /// Everything is acked.
   var isDrained: Bool {
     guard let process else { return false }
-    return process.session.state == .established && !process.spool.hasUnsent(.live)
+    return process.session.state == .established && process.session.sendsFiles && !process.spool.hasUnsent(.live)
       && !process.spool.hasUnsent(.backfill) && files.isRead(by: process.followers)
       && !process.session.hasUnacked
   }

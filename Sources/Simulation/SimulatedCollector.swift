@@ -80,6 +80,7 @@ final class SimulatedCollector {
   private func carryOut(_ action: HostSession.Action, on number: Int) {
     switch action {
     case .fence(let hello): fence(hello, on: number)
+    case .readMarks(let after): readMarks(after, on: number)
     case .stage(let batch, let bytes):
       streams[number]?.unacked.append(batch)
       if writer.stage(batch, of: number, bytes: bytes) { pump() } else { end(number, "the writer is full") }
@@ -122,7 +123,7 @@ final class SimulatedCollector {
     world.scheduler.after(world.storeDelay(&random)) { [self] in
       // The statement runs in the database, whether or not its collector still lives.
       guard !world.isStoreAway, !(world.faultsOn && random.chance(0.05)) else {
-        answer(life, number) { $0.fenceFailed("away") }
+        answer(life, number) { $0.fenceFailed("away").map { [$0] } ?? [] }
         return
       }
       let fence = world.store.fence(host, spool: hello.spoolID)
@@ -133,11 +134,24 @@ final class SimulatedCollector {
     }
   }
 
-  private func answer(_ life: Int, _ number: Int, _ change: (inout HostSession) -> HostSession.Action?) {
+  private func readMarks(_ after: Int64, on number: Int) {
+    guard let host = streams[number]?.session.host else { return }
+    let life = life
+    world.scheduler.after(world.storeDelay(&random)) { [self] in
+      guard !world.isStoreAway, !(world.faultsOn && random.chance(0.05)) else {
+        answer(life, number) { $0.marksFailed("away").map { [$0] } ?? [] }
+        return
+      }
+      let page = world.store.marks(host, after: after)
+      answer(life, number) { $0.marksReceived(page) }
+    }
+  }
+
+  private func answer(_ life: Int, _ number: Int, _ change: (inout HostSession) -> [HostSession.Action]) {
     guard life == self.life, var stream = streams[number] else { return }
-    let action = change(&stream.session)
+    let actions = change(&stream.session)
     streams[number] = stream
-    if let action { carryOut(action, on: number) }
+    for action in actions { carryOut(action, on: number) }
     streams[number]?.connection.releaseHeld()
   }
 
@@ -216,6 +230,8 @@ extension CollectorFrame {
         + "\(welcome.files.map { "\($0.file.key.low % 1000)@\($0.offset)" })"
     case .ack(let number): "ack \(number)"
     case .settings: "settings"
+    case .marks(let files, let more):
+      "marks \(files.map { "\($0.file.key.low % 1000)@\($0.offset)" })" + (more ? " and more" : "")
     }
   }
 }

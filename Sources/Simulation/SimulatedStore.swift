@@ -55,12 +55,25 @@ final class SimulatedStore {
     let lanes = Lane.allCases.compactMap { lane in
       marks.lanes[Marks.LaneKey(host: number, spool: spool, lane: lane)].map { LaneMark(lane: lane, sequence: $0) }
     }
-    let open = marks.files.filter { $0.key.host == number && !$0.value.isFinished }.sorted { $0.key.key < $1.key.key }
-    return Fence(
-      hostNumber: number, hostName: "host", epoch: epoch, lanes: lanes,
-      files: open.compactMap { key, place in
-        identities[key.key].map { FileMark(file: $0.file, offset: place.offset, tailHash: $0.tailHash) }
-      }, isSuspectedClone: false)
+    let page = page(number, after: 0)
+    var fence = Fence(
+      hostNumber: number, hostName: "host", epoch: epoch, lanes: lanes, files: page.files, isSuspectedClone: false)
+    fence.moreFilesAfter = page.moreAfter
+    return fence
+  }
+
+  func marks(_ host: HostID, after: Int64) -> FileMarkPage { page(number(host), after: after) }
+
+  /// Small, so that a host with a handful of files has several.
+  private static let pageFiles = 2
+
+  private func page(_ host: Int32, after: Int64) -> FileMarkPage {
+    let open = marks.files.filter { $0.key.host == host && !$0.value.isFinished }.sorted { $0.key.key < $1.key.key }
+    let rest = open.dropFirst(Int(after))
+    let files = rest.prefix(Self.pageFiles).compactMap { key, place in
+      identities[key.key].map { FileMark(file: $0.file, offset: place.offset, tailHash: $0.tailHash) }
+    }
+    return FileMarkPage(files: files, moreAfter: rest.count > Self.pageFiles ? after + Int64(Self.pageFiles) : nil)
   }
 
   /// One transaction: what fits is stored and the marks move, as the real store's plan decides.

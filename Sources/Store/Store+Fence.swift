@@ -5,7 +5,9 @@ extension Store {
   /// Makes the stream that said `hello` the host's only one: nothing of an older stream can be committed any more, on any
   /// collector.
   /// - Parameter receivedNs: when the collector read the hello, ns since 1970.
-  /// - Returns: the new epoch, and how far everything is committed.
+  ///
+  /// Nothing is noted as heard of the host: it lives by what it commits, not by how often it connects.
+  /// - Returns: the new epoch, and how far everything is committed; of many files, the first page.
   /// - Throws: `.unknownHost`, `.revokedHost`, `.database`.
   package func fence(host: HostID, hello: Hello, receivedNs: Int64) throws(StoreError) -> Fence {
     try connection.transaction(mapping: StoreError.database) { () throws(StoreError) in
@@ -14,10 +16,12 @@ extension Store {
       let receivedUs = receivedNs / 1000
       let epoch = try raiseEpoch(number, hello, receivedUs)
       try storeFacts(number, hello)
+      let page = try openFiles(of: number, after: 0)
       var fence = Fence(
         hostNumber: number, hostName: name, epoch: epoch, lanes: try laneMarks(number, hello.spoolID),
-        files: try openFiles(number),
+        files: page.files,
         isSuspectedClone: before.map { $0.isAlive(at: receivedUs, asOtherThan: hello) } ?? false)
+      fence.moreFilesAfter = page.moreAfter
       fence.labels.merge(labels) { own, _ in own }
       fence.ruleState = try ruleStates(of: number).first
       return fence
@@ -76,7 +80,7 @@ extension Store {
       let rows = try connection.query(
         """
         update signalbox.epochs set epoch = epoch + 1, spool = $2, boot = $3, instance = $4, machine = $5, connected = $6,
-          disconnected = null, last_seen = $6, skew_ms = $7
+          disconnected = null, skew_ms = $7
         where host = $1 returning epoch
         """,
         [
@@ -119,16 +123,20 @@ extension Store {
     }
   }
 
-  private func openFiles(_ number: Int32) throws(StoreError) -> [FileMark] {
+  /// A page of a host's marks: of the files that are not finished, in the order of their numbers.
+  ///
+  /// After `fence` they stand still until the host has all of them and sends on.
+  /// - Parameter after: where the page before ended; 0 for the first one.
+  package func openFiles(of number: Int32, after: Int64) throws(StoreError) -> FileMarkPage {
     let rows = try asking { () throws(PostgresError) in
       try connection.query(
         """
         select key, path, device, inode, birth_ns, head_hash, head_length, generation, format, committed_offset, tail_hash,
-          history_bytes
-        from signalbox.followed_files where host = $1 and not finished order by number
-        """, [.int4(number)])
+          history_bytes, number
+        from signalbox.followed_files where host = $1 and not finished and number > $2 order by number limit $3
+        """, [.int4(number), .int8(after), .int8(Int64(Limits.marksPerPage))])
     }
-    return (0..<rows.count).compactMap { row in
+    let files = (0..<rows.count).compactMap { row -> FileMark? in
       guard let key: FileKey = rows.id(row, 0) else { return nil }
       var file = FileIdentity(key: key, path: rows.text(row, 1) ?? "")
       // 64-bit words without sign are kept bit by bit in PostgreSQL's signed ones.
@@ -143,6 +151,7 @@ extension Store {
       file.historyBytes = word(11)
       return FileMark(file: file, offset: word(9), tailHash: word(10))
     }
+    return FileMarkPage(files: files, moreAfter: rows.count < Limits.marksPerPage ? nil : rows.int(rows.count - 1, 12))
   }
 }
 

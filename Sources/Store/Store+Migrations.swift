@@ -137,8 +137,8 @@ extension Store {
           alter role signalbox_reader set default_transaction_read_only = on;
           """)
       }
-      let views = (PublicViews.names + IncidentTables.views + FollowingTables.views).map { "public.\($0)" }.joined(
-        separator: ", ")
+      let names = PublicViews.names + IncidentTables.views + FollowingTables.views + QuotaTables.views
+      let views = names.map { "public.\($0)" }.joined(separator: ", ")
       let database = try connection.query("select current_database()").text(0, 0) ?? ""
       try connection.execute(
         """

@@ -89,6 +89,8 @@ enum Limits {
   static let cloneWindowUs: Int64 = 15_000_000
   /// How late a sample may come and still be in the next pass of housekeeping without a note.
   static let aggregateLateUs: Int64 = 600_000_000
+  /// Files of one page of marks: with paths of 4 KiB they still fit one frame of the wire and the queue of one call (1 MiB).
+  static let marksPerPage = 128
   /// Of one host: certificates that were never used, or that a newer one has replaced.
   static let spareCertificatesMax = 16
 }

@@ -30,6 +30,7 @@ final class Connection: WakeEndObserver {
   private let loop: EventLoop
   private let buffers: TransportBuffers
   private let limits: HTTP2Limits
+  private let anonymousLimits: HTTP2Limits
   private let role: HTTP2Role
   private var socket: StreamSocket?
   private var tls: TLSSession?
@@ -43,7 +44,8 @@ final class Connection: WakeEndObserver {
   private var discarded = 0
 
   init(
-    loop: EventLoop, buffers: TransportBuffers, socket: StreamSocket, role: HTTP2Role, limits: HTTP2Limits
+    loop: EventLoop, buffers: TransportBuffers, socket: StreamSocket, role: HTTP2Role, limits: HTTP2Limits,
+    anonymousLimits: HTTP2Limits? = nil
   ) {
     self.loop = loop
     self.buffers = buffers
@@ -51,6 +53,7 @@ final class Connection: WakeEndObserver {
     address = socket.address
     self.role = role
     self.limits = limits
+    self.anonymousLimits = anonymousLimits ?? limits
     createdNs = Clock.monotonicNs()
     phase = role == .client ? .connecting : .handshaking
   }
@@ -107,7 +110,7 @@ final class Connection: WakeEndObserver {
     peer = tls?.peer
     setInterest(.read)
     do throws(HTTP2Error) {
-      session = try HTTP2Session(role: role, limits: limits, nowNs: loop.nowNs)
+      session = try HTTP2Session(role: role, limits: peer == nil ? anonymousLimits : limits, nowNs: loop.nowNs)
     } catch {
       return close(.protocolFailure(error))
     }

@@ -12,6 +12,8 @@ package final class HealthService {
   }
 
   private static let watchersMax = 1_000
+  /// A service name of at most 127 bytes.
+  private static let requestBytes = 256
   private var statuses: [String: Status] = [:]
   private var watchers: [UInt64: (service: String, call: ServerCall)] = [:]
 
@@ -19,14 +21,15 @@ package final class HealthService {
   package init(overall: Status) { statuses[""] = overall }
 
   package func register(on server: RPCServer) {
-    server.registerUnary("/grpc.health.v1.Health/Check", access: .anyone) { [self] call, request in
+    server.registerUnary("/grpc.health.v1.Health/Check", access: .anyone, messageBytes: Self.requestBytes) {
+      [self] call, request in
       guard let service = Self.service(request) else {
         return call.finish(RPCStatus(.invalidArgument, "the request is no HealthCheckRequest"))
       }
       guard let status = statuses[service] else { return call.finish(RPCStatus(.notFound, "unknown service")) }
       call.reply(Self.response(status))
     }
-    server.register("/grpc.health.v1.Health/Watch", access: .anyone) { [self] call in
+    server.register("/grpc.health.v1.Health/Watch", access: .anyone, messageBytes: Self.requestBytes) { [self] call in
       call.onMessage = { [unowned call] request in
         call.consumed(request.count)
         self.watch(call, request)

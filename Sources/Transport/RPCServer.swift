@@ -38,6 +38,7 @@ package final class RPCServer {
 
   struct Method {
     let access: Access
+    let messageBytes: Int
     let handler: Handler
   }
 
@@ -49,8 +50,8 @@ package final class RPCServer {
   var tls: TLSContext
   var connections: [ObjectIdentifier: ServerConnection] = [:]
   private var byCertificate: [[UInt8]: [ServerConnection]] = [:]
-  private var anonymous = 0
-  private var turnoverAtTrim: UInt64 = 0
+  private var anonymous = AnonymousPeers()
+  private var trims = TrimPolicy()
   var calls: [UInt64: ServerCall] = [:]
   var lastCallID: UInt64 = 0
   var lingering = 0
@@ -68,15 +69,17 @@ package final class RPCServer {
   }
 
   /// - Parameter path: "/package.Service/Method". A path that nobody registered is answered with UNIMPLEMENTED.
-  package func register(_ path: String, access: Access, _ handler: @escaping Handler) {
-    methods[path] = Method(access: access, handler: handler)
+  /// - Parameter messageBytes: largest request message; `RPCServerLimits.messageBytes` where nil.
+  package func register(_ path: String, access: Access, messageBytes: Int? = nil, _ handler: @escaping Handler) {
+    methods[path] = Method(access: access, messageBytes: messageBytes ?? limits.messageBytes, handler: handler)
   }
 
   /// A method with one request message; the handler answers with `reply` or `finish`, now or later.
   package func registerUnary(
-    _ path: String, access: Access, _ handler: @escaping (ServerCall, borrowing Span<UInt8>) -> Void
+    _ path: String, access: Access, messageBytes: Int? = nil,
+    _ handler: @escaping (ServerCall, borrowing Span<UInt8>) -> Void
   ) {
-    register(path, access: access) { call in
+    register(path, access: access, messageBytes: messageBytes) { call in
       var count = 0
       call.onMessage = { [unowned call] bytes in
         count += 1
@@ -159,7 +162,8 @@ package final class RPCServer {
         byCertificate[fingerprint]?.removeAll { $0 === connection }
         if byCertificate[fingerprint]?.isEmpty == true { byCertificate[fingerprint] = nil }
       } else {
-        anonymous -= 1
+        anonymous.remove(connection)
+        trims.anonymousEnded += 1
       }
     }
     acceptor?.slotsChanged()
@@ -182,8 +186,7 @@ package final class RPCServer {
   /// - Returns: false where the new one must go.
   func admit(_ connection: ServerConnection) -> Bool {
     guard let fingerprint = connection.peer.certificate?.fingerprint else {
-      anonymous += 1
-      return anonymous <= limits.anonymousConnections
+      return admitAnonymous(connection)
     }
     byCertificate[fingerprint, default: []].append(connection)
     let staying = byCertificate[fingerprint, default: []].filter { !$0.isLeaving }
@@ -193,11 +196,16 @@ package final class RPCServer {
     return true
   }
 
-  /// After many handshakes or ends, once it is quiet: glibc keeps what they have freed.
+  private func admitAnonymous(_ connection: ServerConnection) -> Bool {
+    let verdict = anonymous.admit(connection, limits)
+    if verdict != .stays { counters.refusedAnonymous += 1 }
+    if case .replaces(let other) = verdict { other.sendAway("replaced by a newer connection") }
+    return verdict != .refused
+  }
+
+  /// Once it is quiet: glibc keeps what handshakes and ended connections have freed.
   private func trimMemory() {
-    let turnover = counters.accepted + counters.closed
-    guard turnover - turnoverAtTrim >= 500, acceptor?.isQuiet ?? true else { return }
-    turnoverAtTrim = turnover
+    guard acceptor?.isQuiet ?? true, trims.isDue(counters, nowNs: loop.nowNs) else { return }
     ProcessMemory.trim()
   }
 

@@ -36,7 +36,8 @@ package final class ServerCall {
   private var isFeeding = false
   private var deadline: TimerID?
 
-  init(server: RPCServer, connection: ServerConnection, stream: Int32, head: RequestHead) {
+  /// - Parameter messageBytes: largest request message; a longer one ends the call when its prefix has come.
+  init(server: RPCServer, connection: ServerConnection, stream: Int32, head: RequestHead, messageBytes: Int) {
     self.server = server
     self.connection = connection
     self.stream = stream
@@ -46,7 +47,7 @@ package final class ServerCall {
     metadata = head.metadata
     timeoutNs = head.timeoutNs
     peer = connection.peer
-    deframer = MessageDeframer(limitBytes: server.limits.messageBytes)
+    deframer = MessageDeframer(limitBytes: messageBytes)
   }
 
   package var isOpen: Bool { state == .open }

@@ -33,7 +33,8 @@ final class ServerConnection: ConnectionDelegate {
     address = socket.address
     peer = RPCPeer(address: socket.address, certificate: nil)
     connection = Connection(
-      loop: server.loop, buffers: server.buffers, socket: socket, role: .server, limits: server.limits.http2)
+      loop: server.loop, buffers: server.buffers, socket: socket, role: .server, limits: server.limits.http2,
+      anonymousLimits: server.limits.anonymousHTTP2)
     createdNs = connection.createdNs
     connection.delegate = self
   }
@@ -51,7 +52,7 @@ final class ServerConnection: ConnectionDelegate {
     peer = RPCPeer(address: address, certificate: connection.peer)
     isCounted = true
     server.handshakeEnded(self)
-    if !server.admit(self) { return sendAway("too many connections without a certificate") }
+    if !server.admit(self) { return sendAway("too many connections without a certificate; try again in a moment") }
     if server.isDraining { drain() }
   }
 
@@ -116,9 +117,12 @@ final class ServerConnection: ConnectionDelegate {
       server.counters.callsRefused += 1
       return session.respond(stream, [HeaderField(":status", refusal)], endStream: true)
     }
-    let call = ServerCall(server: server, connection: self, stream: stream, head: head)
+    let method = server.methods[head.path]
+    let call = ServerCall(
+      server: server, connection: self, stream: stream, head: head,
+      messageBytes: method.map(messageBytes) ?? 0)
     calls[stream] = call
-    guard let method = server.methods[head.path] else {
+    guard let method else {
       return call.refuse(RPCStatus(.unimplemented, "unknown method \(head.path)"))
     }
     if let refusal = head.refusal ?? accessRefusal(method.access) { return call.refuse(refusal) }
@@ -126,6 +130,11 @@ final class ServerConnection: ConnectionDelegate {
     call.begin()
     method.handler(call)
     scheduleFlush()
+  }
+
+  /// Known before the first byte of the request is kept.
+  private func messageBytes(_ method: RPCServer.Method) -> Int {
+    peer.certificate == nil ? min(method.messageBytes, limits.anonymousMessageBytes) : method.messageBytes
   }
 
   private func accessRefusal(_ access: RPCServer.Access) -> RPCStatus? {

@@ -42,12 +42,19 @@ package struct RPCPeer: Sendable {
 /// What a server's connections may cost. Reasons: RELIABILITY "The exposed server".
 package struct RPCServerLimits: Sendable {
   package var http2 = HTTP2Limits()
+  /// Largest request message of a method that names no limit of its own.
   package var messageBytes = 4 << 20
+  /// What peers without a certificate get instead of `http2`.
+  package var anonymousHTTP2 = HTTP2Limits.anonymous
+  /// The same, whatever the method takes from others: a join request.
+  package var anonymousMessageBytes = 16 << 10
   /// Per call, of messages that the peer does not take.
   package var queuedBytesPerCall = 1 << 20
   package var connections = 20_000
-  /// Connections that have shown no certificate.
-  package var anonymousConnections = 256
+  /// Connections that have shown no certificate, of each loop: about 100 kB each with what they may send.
+  package var anonymousConnections = 64
+  /// The same, of one address (`SocketAddress.group`), so that one machine cannot take all the places.
+  package var anonymousPerAddress = 16
   /// The newest wins; the oldest is sent away. 0: no limit.
   package var connectionsPerCertificate = 2
   /// TLS handshakes under way, and those that wait for their turn.
@@ -63,7 +70,8 @@ package struct RPCServerLimits: Sendable {
   package var headersNs: Int64 = 10_000_000_000
   /// Without a whole frame.
   package var idleNs: Int64 = 120_000_000_000
-  package var anonymousLifetimeNs: Int64 = 600_000_000_000
+  /// A whole connection without a certificate, its handshake included: a join or a health check takes a second.
+  package var anonymousLifetimeNs: Int64 = 20_000_000_000
   /// No progress of a call's output: the call is reset.
   package var stalledCallNs: Int64 = 30_000_000_000
   /// No progress of the socket: the connection is closed.
@@ -77,6 +85,12 @@ package struct RPCServerLimits: Sendable {
   /// How often timers are looked at: they may be late by so much.
   package var sweepNs: Int64 = 500_000_000
 
+  /// Calls that a peer with a certificate may have open on one connection.
+  package var callsPerConnection: UInt32 {
+    get { http2.concurrentStreams }
+    set { http2.concurrentStreams = newValue }
+  }
+
   package init() {}
 }
 
@@ -84,6 +98,8 @@ package struct RPCServerLimits: Sendable {
 package struct RPCServerCounters: Sendable, Equatable {
   package var accepted: UInt64 = 0
   package var refusedFull: UInt64 = 0
+  /// Connections without a certificate beyond their limits, and those that had to make room.
+  package var refusedAnonymous: UInt64 = 0
   package var acceptPauses: UInt64 = 0
   package var handshakeFailures: UInt64 = 0
   package var timeouts: UInt64 = 0

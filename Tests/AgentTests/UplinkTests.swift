@@ -78,6 +78,63 @@ final class EndlessSource: DeltaSource {
     #expect(batch.spooled.map(\.lane) == [.backfill])
   }
 
+  private static func mark(_ offset: UInt64) -> FileMark {
+    FileMark(file: FileIdentity(key: FileKey(high: 1, low: offset), path: "/logs/a"), offset: offset, tailHash: 0)
+  }
+
+  @Test func recordsGoAtOnceAndFilesWhenTheLastMarkHasCome() throws {
+    let source = EndlessSource()
+    let session = Self.make(source)
+    _ = session.shouldConnect(nowNs: 0)
+    session.connected(nowNs: 0)
+    guard case .hello(let hello)? = session.nextFrame(time: Self.time(0)) else {
+      Issue.record("no Hello")
+      return
+    }
+    #expect(hello.takesMarks)
+    var welcome = Welcome()
+    welcome.files = [Self.mark(7)]
+    welcome.marksFollow = true
+    _ = try session.received(.welcome(welcome), time: Self.time(0))
+    session.append([1], nowNs: 0)
+    let first = try #require(Self.batch(session.nextFrame(time: Self.time(0))))
+    #expect(first.spooled.count == 1 && first.files.isEmpty && source.resumedFrom.isEmpty)
+    _ = try session.received(.marks([Self.mark(8)], more: true), time: Self.time(0))
+    #expect(source.resumedFrom.isEmpty)
+    _ = try session.received(.marks([Self.mark(9)], more: false), time: Self.time(0))
+    #expect(source.resumedFrom.map { $0.map(\.offset) } == [[7, 8, 9]])
+    let next = try #require(Self.batch(session.nextFrame(time: Self.time(Self.second))))
+    #expect(next.files.map(\.from) == [7])
+    #expect(throws: UplinkError.unexpectedMarks) {
+      _ = try session.received(.marks([], more: false), time: Self.time(0))
+    }
+  }
+
+  @Test func marksOfABrokenStreamAreForgottenAndTooManyEndIt() throws {
+    let source = EndlessSource()
+    var limits = UplinkLimits()
+    limits.marksMax = 2
+    let session = Self.make(source, limits: limits)
+    var welcome = Welcome()
+    welcome.files = [Self.mark(7)]
+    welcome.marksFollow = true
+    for _ in 0..<2 {
+      _ = session.shouldConnect(nowNs: .max)
+      session.connected(nowNs: 0)
+      _ = session.nextFrame(time: Self.time(0))
+      _ = try session.received(.welcome(welcome), time: Self.time(0))
+      session.disconnected(nowNs: 0)
+    }
+    #expect(session.sendsFiles && source.resumedFrom.isEmpty)
+    _ = session.shouldConnect(nowNs: .max)
+    session.connected(nowNs: 0)
+    _ = session.nextFrame(time: Self.time(0))
+    _ = try session.received(.welcome(welcome), time: Self.time(0))
+    #expect(throws: UplinkError.tooManyMarks(limit: 2)) {
+      _ = try session.received(.marks([Self.mark(8), Self.mark(9)], more: false), time: Self.time(0))
+    }
+  }
+
   @Test func recordsOfALongStallGoToBackfillAndTheFirstAfterItIsLive() throws {
     let source = EndlessSource()
     source.isEmpty = true

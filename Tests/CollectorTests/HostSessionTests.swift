@@ -48,7 +48,7 @@ import Testing
     }
     #expect(hello.spoolID == SpoolID(high: 2, low: 2))
     #expect(!session.wantsInput)
-    guard case .send(.welcome(let welcome))? = session.fenceReceived(Self.fence(), settings: Settings(), nowNs: 5)
+    guard case .send(.welcome(let welcome))? = session.fenceReceived(Self.fence(), settings: Settings(), nowNs: 5).first
     else {
       Issue.record("no welcome")
       return
@@ -163,6 +163,68 @@ import Testing
     let result20 = session.fenceFailed("no route")
     #expect(Self.end(result20) == .unavailable("no route"))
     let result21 = session.fenceReceived(Self.fence(), settings: Settings(), nowNs: 0)
-    #expect(result21 == nil)
+    #expect(result21.isEmpty)
+  }
+
+  private static func mark(_ key: UInt64) -> FileMark {
+    FileMark(file: FileIdentity(key: FileKey(high: 0, low: key), path: "/logs/\(key)"), offset: key, tailHash: 0)
+  }
+
+  private static func fenceOfManyFiles() -> Fence {
+    var fence = fence()
+    fence.files = [mark(1), mark(2)]
+    fence.moreFilesAfter = 2
+    return fence
+  }
+
+  @Test func marksOfManyFilesFollowTheWelcomePageByPage() throws {
+    var session = HostSession(host: Self.host)
+    var hello = Hello()
+    hello.takesMarks = true
+    _ = session.received(.hello(hello), bytes: 10, nowNs: 0)
+    let first = session.fenceReceived(Self.fenceOfManyFiles(), settings: Settings(), nowNs: 0)
+    guard case .send(.welcome(let welcome))? = first.first, case .readMarks(let after)? = first.last else {
+      Issue.record("no welcome, or no further page")
+      return
+    }
+    #expect(welcome.marksFollow && welcome.files == [Self.mark(1), Self.mark(2)] && after == 2)
+    // Records are taken meanwhile.
+    #expect(session.wantsInput && session.fence?.files.isEmpty == true)
+    let second = session.marksReceived(FileMarkPage(files: [Self.mark(3)], moreAfter: 3))
+    guard case .send(.marks(let files, let more))? = second.first, case .readMarks(3)? = second.last else {
+      Issue.record("no second page")
+      return
+    }
+    #expect(files == [Self.mark(3)] && more)
+    let last = session.marksReceived(FileMarkPage(files: [Self.mark(4)], moreAfter: nil))
+    guard case .send(.marks(_, let goesOn))? = last.first else {
+      Issue.record("no last page")
+      return
+    }
+    #expect(!goesOn && last.count == 1)
+  }
+
+  @Test func anAgentThatTakesNoMarksGetsAllOfThemInItsWelcome() throws {
+    var session = HostSession(host: Self.host)
+    _ = session.received(Self.hello(), bytes: 10, nowNs: 0)
+    let first = session.fenceReceived(Self.fenceOfManyFiles(), settings: Settings(), nowNs: 0)
+    #expect(first.count == 1 && !session.wantsInput)
+    let last = session.marksReceived(FileMarkPage(files: [Self.mark(3)], moreAfter: nil))
+    guard case .send(.welcome(let welcome))? = last.first else {
+      Issue.record("no welcome")
+      return
+    }
+    #expect(!welcome.marksFollow && welcome.files.map(\.offset) == [1, 2, 3])
+    #expect(session.wantsInput)
+  }
+
+  @Test func marksThatCannotBeReadEndTheStream() {
+    var session = HostSession(host: Self.host)
+    _ = session.received(Self.hello(), bytes: 10, nowNs: 0)
+    _ = session.fenceReceived(Self.fenceOfManyFiles(), settings: Settings(), nowNs: 0)
+    let end = session.marksFailed("no route")
+    #expect(Self.end(end) == .unavailable("no route"))
+    let late = session.marksReceived(FileMarkPage(files: [Self.mark(3)], moreAfter: nil))
+    #expect(late.isEmpty)
   }
 }

@@ -129,6 +129,7 @@ extension RandomModel {
     hello.wallNs = integer()
     hello.monotonicNs = integer()
     hello.redactionVersion = text()
+    hello.takesMarks = .random(using: &self)
     return hello
   }
 
@@ -160,16 +161,24 @@ extension RandomModel {
     welcome.epoch = integer()
     welcome.serverNs = integer()
     welcome.lanes = list(2) { LaneMark(lane: $0.element(Lane.allCases), sequence: $0.integer()) }
-    welcome.files = list(4) { FileMark(file: $0.fileIdentity(), offset: $0.integer(), tailHash: $0.next()) }
+    welcome.files = fileMarks()
+    welcome.marksFollow = .random(using: &self)
     welcome.settings = settings()
     welcome.hostID = identifier()
     return welcome
   }
 
+  mutating func fileMarks() -> [FileMark] {
+    list(4) { FileMark(file: $0.fileIdentity(), offset: $0.integer(), tailHash: $0.next()) }
+  }
+
   mutating func agentFrame() -> AgentFrame { below(4) == 0 ? .hello(hello()) : .batch(batch()) }
 
   mutating func collectorFrame() -> CollectorFrame {
-    element([.welcome(welcome()), .ack(number: integer()), .settings(settings())])
+    element([
+      .welcome(welcome()), .ack(number: integer()), .settings(settings()),
+      .marks(fileMarks(), more: .random(using: &self)),
+    ])
   }
 
   mutating func joinRequest() -> JoinRequest {

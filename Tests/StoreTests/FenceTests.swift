@@ -47,6 +47,41 @@ import Testing
     #expect(try fixture.value("select disconnected is null from hosts") == "t")
   }
 
+  @Test func aHostThatOnlyConnectsWasNotHeardOf() throws {
+    let fixture = try StoreFixture()
+    let stream = try fixture.stream()
+    #expect(try fixture.value("select last_seen is null and connected is not null from hosts") == "t")
+    _ = try fixture.store.commit([stream.samples(1...1)])
+    let seen = try fixture.value("select last_seen from hosts")
+    _ = try fixture.fence(stream.host, at: StoreFixture.nowNs + 100 * second)
+    #expect(try fixture.value("select last_seen from hosts") == seen)
+  }
+
+  @Test func marksOfManyFilesComeInPagesWithoutGapOrRepetition() throws {
+    let fixture = try StoreFixture()
+    var stream = try fixture.stream()
+    var batch = Batch()
+    batch.files = (1...300 as ClosedRange<UInt64>).map { key in
+      var delta = stream.delta(1, file: key)
+      delta.isFinished = key % 3 == 0
+      return delta
+    }
+    _ = try fixture.store.commit([stream.staged(batch)])
+    let fence = try fixture.fence(stream.host)
+    stream = TestStream(stream.host, fence)
+    var keys = fence.files.map(\.file.key.low)
+    var after = fence.moreFilesAfter
+    var pages = 1
+    while let start = after {
+      let page = try fixture.store.openFiles(of: fence.hostNumber, after: start)
+      keys += page.files.map(\.file.key.low)
+      after = page.moreAfter
+      pages += 1
+    }
+    #expect(keys.sorted() == (1...300).filter { $0 % 3 != 0 } && pages == 2)
+    #expect(fence.files.count == 128)
+  }
+
   @Test func identityOfAFileComesBackBitByBit() throws {
     let fixture = try StoreFixture()
     let stream = try fixture.stream()

@@ -106,7 +106,7 @@ final class SimulatedAgent {
       sequence = welcome.lanes.first { $0.lane == .live }?.sequence ?? 0
       offset = welcome.files.first { $0.file.key == file }?.offset ?? 0
     case .ack(let acked): settle(acked)
-    case .settings, nil: break
+    case .settings, .marks, nil: break
     }
   }
 

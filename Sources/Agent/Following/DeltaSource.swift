@@ -3,7 +3,7 @@ package import FleetModel
 /// Where file deltas come from, as the uplink sees it. The followers are one; the simulation has its own file system below them.
 package protocol DeltaSource: AnyObject {
   /// Everything un-acked is forgotten: each file goes on from its mark, files without a mark from their start.
-  /// Called once for each Welcome, before any `nextDelta`.
+  /// Called once for each stream, when the last mark has come and before any `nextDelta`.
   func resume(from marks: [FileMark], nowNs: Int64)
   /// The next range to report, in order for each file, or nil where there is nothing new.
   /// - Parameter byteBudget: about how many bytes of content it may hold.

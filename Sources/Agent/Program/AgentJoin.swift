@@ -10,6 +10,10 @@ internal import Transport
 final class AgentJoin {
   /// For each address.
   private static let timeoutNs: Int64 = 20_000_000_000
+  /// A collector at which many hosts join asks to come again; after so long the command gives up.
+  private static let patienceNs: Int64 = 120_000_000_000
+  private static let pauseNs: Int64 = 500_000_000
+  private static let pauseMaxNs: Int64 = 8_000_000_000
 
   private let loop: EventLoop
   private let token: JoinToken
@@ -17,6 +21,10 @@ final class AgentJoin {
   private let request: [UInt8]
   private var addresses: [TLS.CollectorAddress]
   private var client: RPCClient?
+  private let startedNs = Clock.monotonicNs()
+  private var pauseNs = AgentJoin.pauseNs
+  /// A collector was there and asked to try again.
+  private var isDeferred = false
   private var result: (code: Int32, sentence: String) = (4, "no collector answered")
 
   static func run(_ options: JoinOptions) -> Int32 {
@@ -62,7 +70,7 @@ final class AgentJoin {
 
   /// The pin is checked in the handshake: the secret is sent only to who holds the fleet's authority.
   private func tryNext() {
-    guard !addresses.isEmpty else { return loop.stop() }
+    guard !addresses.isEmpty else { return tryAgainOrStop() }
     let address = addresses.removeFirst()
     do throws(TLSError) {
       let tls = try TLSContext.client(nil, trust: .pins(token.pins), server: .host(address.host))
@@ -70,7 +78,9 @@ final class AgentJoin {
       self.client = client
       client.onReady = { [unowned self] in ask(client) }
       client.onClosed = { [unowned self] reason in
-        guard result.code == 4 else { return }
+        guard result.code == 4, self.client === client else { return }
+        // A collector that is full sends the connection away before the call.
+        if case .goAway = reason { isDeferred = true }
         result.sentence = "the collector at \(address) cannot be reached: \(reason)"
         tryNext()
       }
@@ -81,6 +91,16 @@ final class AgentJoin {
     }
   }
 
+  /// With a random pause: a hundred hosts that were asked to come again are not to come at once.
+  private func tryAgainOrStop() {
+    guard isDeferred, Clock.monotonicNs() - startedNs < Self.patienceNs else { return loop.stop() }
+    isDeferred = false
+    addresses = token.addresses
+    AgentLog.info("the collector asks to try again", [("reason", result.sentence)])
+    loop.after(Int64.random(in: pauseNs / 2...pauseNs)) { [unowned self] in tryNext() }
+    pauseNs = min(Self.pauseMaxNs, pauseNs * 2)
+  }
+
   private func ask(_ client: RPCClient) {
     let call = client.call("/signalbox.v1.Enrolment/Join", timeoutNs: Self.timeoutNs)
     call.onMessage = { [unowned self] bytes in
@@ -88,7 +108,16 @@ final class AgentJoin {
       accept(reply)
     }
     call.onStatus = { [unowned self] status, _ in
-      if status.code != .ok { result = (1, status.message.isEmpty ? "\(status)" : status.message) }
+      switch status.code {
+      case .ok: break
+      case .unavailable, .resourceExhausted, .deadlineExceeded:
+        isDeferred = true
+        result = (4, status.message.isEmpty ? "\(status)" : status.message)
+        self.client = nil
+        client.close()
+        return tryNext()
+      default: result = (1, status.message.isEmpty ? "\(status)" : status.message)
+      }
       loop.stop()
     }
     call.send(request)

@@ -23,6 +23,9 @@ package struct UplinkLimits: Sendable {
   /// How long a collector may take to answer Hello.
   package var greetingNs: Int64 = 30_000_000_000
   package var reconnect = ReconnectPolicy()
+  /// Marks of one stream that are gathered before the files go on: eight times the files that are followed at once, so that
+  /// a collector cannot fill the host's memory.
+  package var marksMax = 65_536
 
   package init() {}
 }

@@ -8,7 +8,7 @@ extension UplinkSession {
   /// both sides than 20 ms of patience.
   var coalescingUntilNs: Int64? {
     guard !window.isEmpty, window.hasRoom else { return nil }
-    let pending = UInt64(spool.unsentBytes(.live)) + UInt64(spool.unsentBytes(.backfill)) + source.backlogBytes
+    let pending = UInt64(spool.unsentBytes(.live)) + UInt64(spool.unsentBytes(.backfill)) + backlogBytes
     guard pending > 0, pending < UInt64(limits.coalesceBytes) else { return nil }
     return lastSentNs + limits.coalesceNs
   }
@@ -18,7 +18,7 @@ extension UplinkSession {
     if let untilNs = coalescingUntilNs, time.monotonicNs < untilNs { return nil }
     var batch = OutgoingBatch(number: number + 1, time: time)
     let bulkRoom = window.bulkRoomBytes
-    let bulkWaits = bulkRoom > 0 && (spool.hasUnsent(.backfill) || source.backlogBytes > 0)
+    let bulkWaits = bulkRoom > 0 && (spool.hasUnsent(.backfill) || backlogBytes > 0)
     let liveBytes = takeRecords(
       .live, time: time, budget: bulkWaits ? limits.batchBytes / 2 : limits.batchBytes, into: &batch)
     var bulkBytes = 0
@@ -35,7 +35,7 @@ extension UplinkSession {
 
   /// Backfill and files take turns in going first, each with half of what is left while both have something.
   private func takeBulk(budget: Int, time: HostTime, into batch: inout OutgoingBatch) -> Int {
-    let both = spool.hasUnsent(.backfill) && source.backlogBytes > 0
+    let both = spool.hasUnsent(.backfill) && backlogBytes > 0
     var taken = takeRecords(.backfill, time: time, budget: both ? budget / 2 : budget, into: &batch)
     taken += takeFiles(budget: budget - taken, time: time, into: &batch)
     return taken
@@ -53,6 +53,7 @@ extension UplinkSession {
   }
 
   private func takeFiles(budget: Int, time: HostTime, into batch: inout OutgoingBatch) -> Int {
+    guard sendsFiles else { return 0 }
     var taken = 0
     // Below this a delta costs more in its frame than it brings.
     let least = min(4096, limits.batchBytes / 4)

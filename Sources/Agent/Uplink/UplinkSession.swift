@@ -8,6 +8,9 @@ package enum UplinkError: Error, Sendable, Equatable, CustomStringConvertible {
   case unknownAck(number: UInt64)
   /// Somebody else used this spool's numbers (a cloned host): a new spool was made; connect again.
   case spoolReplaced
+  /// A part of the marks after the last one.
+  case unexpectedMarks
+  case tooManyMarks(limit: Int)
 
   package var description: String {
     switch self {
@@ -15,6 +18,8 @@ package enum UplinkError: Error, Sendable, Equatable, CustomStringConvertible {
     case .frameBeforeWelcome: "the collector sent a frame before its Welcome"
     case .unknownAck(let number): "the collector acked batch \(number), which was never sent"
     case .spoolReplaced: "another host used this spool's numbers; a new spool was begun"
+    case .unexpectedMarks: "the collector sent marks after the last of them"
+    case .tooManyMarks(let limit): "the collector sent more than \(limit) marks of files"
     }
   }
 }
@@ -54,6 +59,8 @@ package final class UplinkSession {
   var health: AgentHealth?
   /// Identities as this stream's collector knows them: later deltas carry the key alone.
   var announced: [FileKey: FileIdentity] = [:]
+  /// Marks that have come while others are still to follow; nil: the files go on from their marks.
+  private var partialMarks: [FileMark]?
   var number: UInt64 = 0
   var lastSentNs: Int64 = .min
   private let hello: Hello
@@ -112,6 +119,7 @@ package final class UplinkSession {
   private func forgetStream() {
     window.reset()
     announced = [:]
+    partialMarks = nil
     number = 0
     lastSentNs = .min
   }
@@ -147,13 +155,34 @@ package final class UplinkSession {
       guard state == .established else { throw .frameBeforeWelcome }
       self.settings = settings
       return settings
+    case .marks(let files, let more):
+      try marksCame(files, more: more, time: time)
+      return nil
     }
+  }
+
+  /// Whether the files know where to go on. Until then records alone are sent: a fresh sample does not wait for the marks.
+  package var sendsFiles: Bool { partialMarks == nil }
+
+  /// Bytes of files that can be sent now.
+  var backlogBytes: UInt64 { sendsFiles ? source.backlogBytes : 0 }
+
+  private func marksCame(_ files: [FileMark], more: Bool, time: HostTime) throws(UplinkError) {
+    guard state == .established, var marks = partialMarks else { throw .unexpectedMarks }
+    guard marks.count + files.count <= limits.marksMax else { throw .tooManyMarks(limit: limits.marksMax) }
+    partialMarks = nil
+    marks += files
+    if more { partialMarks = marks } else { source.resume(from: marks, nowNs: time.wallNs) }
   }
 
   private func welcomed(_ welcome: Welcome, time: HostTime) throws(UplinkError) -> Settings {
     guard case .greeting(_, true) = state else { throw .unexpectedWelcome }
     guard spool.resume(from: welcome.lanes, nowNs: time.monotonicNs, random: &random) else { throw .spoolReplaced }
-    source.resume(from: welcome.files, nowNs: time.wallNs)
+    if welcome.marksFollow {
+      partialMarks = welcome.files
+    } else {
+      source.resume(from: welcome.files, nowNs: time.wallNs)
+    }
     failures = 0
     epoch = welcome.epoch
     host = welcome.hostID
@@ -191,6 +220,7 @@ package final class UplinkSession {
   private func makeHello(_ time: HostTime) -> Hello {
     var hello = hello
     hello.spoolID = spool.id
+    hello.takesMarks = true
     hello.wallNs = time.wallNs
     hello.monotonicNs = time.monotonicNs
     return hello

@@ -17,7 +17,10 @@ enum ControlMessage: Sendable {
 
   case fence(host: HostID, Hello, receivedNs: Int64, session: SessionID)
   case join(JoinRequest, address: String, call: Call)
-  case renew(RenewRequest, certificate: TLSPeer, call: Call)
+  /// - Parameter host: whose the certificate is.
+  case renew(RenewRequest, certificate: TLSPeer, host: HostID, call: Call)
+  /// The page of a welcome host's marks behind `after`.
+  case marks(hostNumber: Int32, after: Int64, session: SessionID)
   /// A certificate was used for the first time: those before it are retired.
   case firstUsed([UInt8])
   /// A stream has ended; a restart of its host is then no clone.
@@ -25,7 +28,7 @@ enum ControlMessage: Sendable {
   case stop
 }
 
-/// The control thread: one connection, one request after the other.
+/// The control thread: one connection, one request after the other, in the order of `ControlQueue`.
 ///
 /// Apart from the writers, so that a thousand agents that come back do not wait behind bulk, and bulk not behind them.
 /// Order against commits needs no care: both lock the epoch's row.
@@ -57,7 +60,7 @@ final class ControlThread: Sendable {
   func start() throws(LoopError) -> LoopThread {
     try LoopThread("control") { [self] in
       let run = ControlRun(thread: self)
-      while run.isGoingOn { mailbox.wait(maximumMs: 1000).forEach(run.handle) }
+      while run.isGoingOn { run.turn() }
       run.connection.close()
     }
   }
@@ -66,14 +69,43 @@ final class ControlThread: Sendable {
   private final class ControlRun {
     let thread: ControlThread
     let connection: StoreConnection
-    var isGoingOn = true
+    private var queue = ControlQueue()
 
     init(thread: ControlThread) {
       self.thread = thread
       connection = StoreConnection(thread.database)
     }
 
-    func handle(_ message: ControlMessage) {
+    var isGoingOn: Bool { !queue.isStopping || queue.dueNs == .min }
+
+    /// What has come is put in its order before the next one is done: each takes milliseconds of the database.
+    func turn() {
+      let nowNs = Clock.monotonicNs()
+      let waitNs = max(0, min(1_000_000_000, (queue.dueNs ?? .max) &- nowNs))
+      let messages =
+        queue.dueNs == .min ? thread.mailbox.take() : thread.mailbox.wait(maximumMs: Int32(waitNs / 1_000_000 + 1))
+      for message in messages {
+        if let refused = queue.add(message, nowNs: Clock.monotonicNs()) { refuse(refused) }
+      }
+      if let next = queue.next(nowNs: Clock.monotonicNs()) { handle(next) }
+    }
+
+    private func refuse(_ refused: RefusedControl) {
+      switch refused.message {
+      case .fence(_, _, _, let session):
+        thread.metrics.hellosReplaced.add()
+        thread.gateways[session.gateway].post(
+          .fenced(
+            session: session.number, .failure(FenceFailure(reason: refused.sentence, isReplaced: true))))
+      case .join(_, _, let call), .renew(_, _, _, let call):
+        thread.metrics.enrolmentsDeferred.add()
+        // RESOURCE_EXHAUSTED for who asks too often, UNAVAILABLE where others do: both may be tried again.
+        reply(call, .refused(code: refused.reason == .busy ? 14 : 8, message: refused.sentence))
+      case .marks, .firstUsed, .ended, .stop: break
+      }
+    }
+
+    private func handle(_ message: ControlMessage) {
       switch message {
       case .fence(let host, let hello, let receivedNs, let session): fence(host, hello, receivedNs, session)
       case .join(let request, let address, let call):
@@ -81,14 +113,15 @@ final class ControlThread: Sendable {
           (store: inout StoreEnrolment) throws(StoreError) in
           try thread.service.join(request, store: &store, nowNs: Clock.wallNs())
         }
-      case .renew(let request, let peer, let call): renew(request, peer, call)
+      case .marks(let hostNumber, let after, let session): marks(hostNumber, after, session)
+      case .renew(let request, let peer, _, let call): renew(request, peer, call)
       case .firstUsed(let fingerprint): firstUsed(fingerprint)
       case .ended(let hostNumber, let epoch, let atNs):
         // Not noted while the database is away: then the host may be taken for a clone once, and a note says so.
         try? connection.use { (store: Store) throws(StoreError) in
           try store.endStream(hostNumber: hostNumber, epoch: epoch, atNs: atNs)
         }
-      case .stop: isGoingOn = false
+      case .stop: break
       }
     }
 
@@ -108,6 +141,20 @@ final class ControlThread: Sendable {
         result = .failure(FenceFailure(reason: error.description))
       }
       thread.gateways[session.gateway].post(.fenced(session: session.number, result))
+    }
+
+    private func marks(_ hostNumber: Int32, _ after: Int64, _ session: SessionID) {
+      let result: Result<FileMarkPage, FenceFailure>
+      do throws(StoreError) {
+        result = .success(
+          try connection.use { (store: Store) throws(StoreError) in
+            try store.openFiles(of: hostNumber, after: after)
+          })
+      } catch {
+        thread.logger.warning("marks not read", metadata: ["error": "\(error)"])
+        result = .failure(FenceFailure(reason: error.description))
+      }
+      thread.gateways[session.gateway].post(.marks(session: session.number, result))
     }
 
     /// Kept beside the host's own events, so that whoever looks at the host sees it.

@@ -32,7 +32,10 @@ final class Gateway {
   init(_ environment: GatewayEnvironment, identity: ServerIdentity) throws {
     self.environment = environment
     loop = try EventLoop()
-    server = RPCServer(loop: loop, tls: try Self.context(identity, environment.allowList))
+    var limits = RPCServerLimits()
+    // A host reports on one stream and renews on another.
+    limits.callsPerConnection = 4
+    server = RPCServer(loop: loop, tls: try Self.context(identity, environment.allowList), limits: limits)
     counted = server.counters
     registerMethods()
     try loop.receive(from: environment.mailbox) { [unowned self] in $0.forEach(receive) }
@@ -70,16 +73,26 @@ final class Gateway {
   // MARK: Methods
 
   private func registerMethods() {
-    server.register("/signalbox.v1.Collector/Report", access: .certificate) { [unowned self] call in open(call) }
-    server.registerUnary("/signalbox.v1.Enrolment/Join", access: .anyone) { [unowned self] call, bytes in
+    server.register(
+      "/signalbox.v1.Collector/Report", access: .certificate, messageBytes: Schema.Limits.frameBytes
+    ) { [unowned self] call in open(call) }
+    let requestBytes = Schema.Limits.enrolmentRequestBytes
+    server.registerUnary("/signalbox.v1.Enrolment/Join", access: .anyone, messageBytes: requestBytes) {
+      [unowned self] call, bytes in
       enrol(call) { () throws(SchemaError) in
-        .join(try Wire.decodeJoinRequest(bytes), address: call.peer.address.host, call: reply(to: call))
+        .join(try Wire.decodeJoinRequest(bytes), address: call.peer.address.group, call: reply(to: call))
       }
     }
-    server.registerUnary("/signalbox.v1.Enrolment/Renew", access: .certificateOrExpired) { [unowned self] call, bytes in
-      guard let certificate = call.peer.certificate else { return }
+    server.registerUnary(
+      "/signalbox.v1.Enrolment/Renew", access: .certificateOrExpired, messageBytes: requestBytes
+    ) { [unowned self] call, bytes in
+      guard let certificate = call.peer.certificate,
+        let host = environment.allowList.entry(certificate.fingerprint)?.host
+      else {
+        return call.finish(RPCStatus(.unauthenticated, "this certificate is not known"))
+      }
       enrol(call) { () throws(SchemaError) in
-        .renew(try Wire.decodeRenewRequest(bytes), certificate: certificate, call: reply(to: call))
+        .renew(try Wire.decodeRenewRequest(bytes), certificate: certificate, host: host, call: reply(to: call))
       }
     }
     let health = HealthService(overall: .serving)
@@ -110,7 +123,7 @@ final class Gateway {
     }
     if environment.allowList.markUsed(fingerprint) { environment.control.post(.firstUsed(fingerprint)) }
     let stream = ReportStream(
-      call: call, host: entry.host, id: SessionID(gateway: environment.index, number: call.id),
+      call: call, host: entry.host, id: SessionID(gateway: environment.index, number: call.id), loop: loop,
       environment: environment)
     streams[call.id] = stream
     environment.metrics.streamsOpen.add(1)
@@ -124,6 +137,7 @@ final class Gateway {
   private func receive(_ message: GatewayMessage) {
     switch message {
     case .fenced(let session, let result): streams[session]?.fenced(result)
+    case .marks(let session, let result): streams[session]?.marks(result)
     case .settled(let all): for (session, outcomes) in all { streams[session]?.settled(outcomes) }
     case .overrun(let session): streams[session]?.overrun()
     case .writerCaughtUp: for stream in streams.values { stream.grantWindow() }
@@ -178,9 +192,11 @@ final class Gateway {
     let metrics = environment.metrics
     metrics.connectionsAccepted.add(now.accepted - counted.accepted)
     let refused = { (counters: RPCServerCounters) in
-      counters.refusedFull + counters.handshakeFailures + counters.timeouts + counters.protocolFailures
+      counters.refusedFull + counters.refusedAnonymous + counters.handshakeFailures + counters.timeouts
+        + counters.protocolFailures
     }
     metrics.connectionsRefused.add(refused(now) - refused(counted))
+    metrics.anonymousRefused.add(now.refusedAnonymous - counted.refusedAnonymous)
     metrics.connectionsOpen.add(Int64(now.accepted - counted.accepted) - Int64(now.closed - counted.closed))
     counted = now
   }

@@ -10,6 +10,8 @@ package struct HostSessionLimits: Sendable {
   package var stagedBytesPause = 8 << 20
   /// Files that one stream may name. Their identities are kept until they finish.
   package var filesMax = 10_000
+  /// Marks that a Welcome may hold, for an agent that does not take them in parts: of 270 bytes each, they fit one frame.
+  package var inlineMarksMax = 4096
   /// Parts of one batch.
   package var spooledPerBatch = 4096
   package var filesPerBatch = 1024
@@ -59,6 +61,8 @@ package struct HostSession: Sendable {
   package enum Action: Sendable {
     /// Raise the host's epoch and read its marks; answer with `fenceReceived` or `fenceFailed`.
     case fence(Hello)
+    /// Read the page of the host's marks behind this one; answer with `marksReceived` or `marksFailed`.
+    case readMarks(after: Int64)
     /// Hand this to the writer; answer with `settled`.
     case stage(StagedBatch, bytes: Int)
     case send(CollectorFrame)
@@ -85,6 +89,8 @@ package struct HostSession: Sendable {
   private var stagedSizes: [Int] = []
   private var lastNumber: UInt64 = 0
   private var identities: [FileKey: FileIdentity] = [:]
+  /// Waits for the rest of the marks, where the agent takes them in no other way.
+  private var unsentWelcome: Welcome?
   private let limits: HostSessionLimits
 
   /// - Parameter host: from the peer's certificate.
@@ -182,10 +188,13 @@ package struct HostSession: Sendable {
   // MARK: From the database
 
   /// The fence stands: nothing of an older stream can be committed any more.
-  package mutating func fenceReceived(_ fence: Fence, settings: Settings, nowNs: Int64) -> Action? {
-    guard state == .fencing else { return nil }
+  ///
+  /// The marks cannot move before the agent has the last of them: it sends no file until then, and nobody else can.
+  package mutating func fenceReceived(_ fence: Fence, settings: Settings, nowNs: Int64) -> [Action] {
+    guard state == .fencing else { return [] }
     self.fence = fence
-    state = .streaming
+    // Not kept: a thousand sessions would hold a page each.
+    self.fence?.files = []
     var welcome = Welcome()
     welcome.epoch = fence.epoch
     welcome.serverNs = nowNs
@@ -193,12 +202,49 @@ package struct HostSession: Sendable {
     welcome.files = fence.files
     welcome.settings = settings
     welcome.hostID = host
-    return .send(.welcome(welcome))
+    guard let after = fence.moreFilesAfter else {
+      state = .streaming
+      return [.send(.welcome(welcome))]
+    }
+    guard hello.takesMarks else {
+      unsentWelcome = welcome
+      return [.readMarks(after: after)]
+    }
+    state = .streaming
+    welcome.marksFollow = true
+    return [.send(.welcome(welcome)), .readMarks(after: after)]
+  }
+
+  /// The next page of the host's marks.
+  package mutating func marksReceived(_ page: FileMarkPage) -> [Action] {
+    guard var welcome = unsentWelcome else {
+      guard state == .streaming else { return [] }
+      let send = Action.send(.marks(page.files, more: page.moreAfter != nil))
+      return [send] + (page.moreAfter.map { [.readMarks(after: $0)] } ?? [])
+    }
+    unsentWelcome = nil
+    guard welcome.files.count + page.files.count <= limits.inlineMarksMax else {
+      return [close(.overLimit("more than \(limits.inlineMarksMax) open files; install a newer agent on this host"))]
+    }
+    welcome.files += page.files
+    if let after = page.moreAfter {
+      unsentWelcome = welcome
+      return [.readMarks(after: after)]
+    }
+    state = .streaming
+    return [.send(.welcome(welcome))]
+  }
+
+  package mutating func marksFailed(_ reason: String) -> Action? {
+    state == .closed ? nil : close(.unavailable(reason))
   }
 
   package mutating func fenceFailed(_ reason: String) -> Action? {
     state == .fencing ? close(.unavailable(reason)) : nil
   }
+
+  /// A newer stream of the host said Hello before this one's turn.
+  package mutating func fenceReplaced() -> Action? { state == .fencing ? close(.fenced) : nil }
 
   /// What became of staged batches, oldest first and without holes.
   /// - Returns: at most one ack, for everything committed up to the first that was not, and the end where there is one.
@@ -234,6 +280,7 @@ package struct HostSession: Sendable {
   package mutating func disconnected() {
     state = .closed
     identities = [:]
+    unsentWelcome = nil
   }
 
   private mutating func close(_ end: HostSessionEnd) -> Action {

@@ -12,13 +12,15 @@ final class ReportStream {
   private let id: SessionID
   private let call: ServerCall
   private let environment: GatewayEnvironment
+  private let loop: EventLoop
   private var session: HostSession
   private var ended: ((UInt64) -> Void)?
   /// Received and not yet given back as window.
   private var heldBytes = 0
   private var heldMessages = 0
 
-  init(call: ServerCall, host: HostID, id: SessionID, environment: GatewayEnvironment) {
+  init(call: ServerCall, host: HostID, id: SessionID, loop: EventLoop, environment: GatewayEnvironment) {
+    self.loop = loop
     self.call = call
     self.host = host
     self.id = id
@@ -68,6 +70,7 @@ final class ReportStream {
     case .fence(let hello):
       let message = ControlMessage.fence(host: host, hello, receivedNs: Clock.wallNs(), session: id)
       if !environment.control.post(message) { fenced(.failure(FenceFailure(reason: "too many streams begin at once"))) }
+    case .readMarks(let after): readMarks(after)
     case .stage(let batch, let bytes):
       if !environment.rules.stage(batch, of: id, bytes: bytes) { overrun() }
     case .send(let frame):
@@ -89,8 +92,31 @@ final class ReportStream {
       }
       beginRules(fence)
       let settings = environment.settings.settings(of: fence.labels)
-      session.fenceReceived(fence, settings: settings, nowNs: Clock.wallNs()).map(carryOut)
-    case .failure(let failure): session.fenceFailed(failure.reason).map(carryOut)
+      session.fenceReceived(fence, settings: settings, nowNs: Clock.wallNs()).forEach(carryOut)
+    case .failure(let failure):
+      (failure.isReplaced ? session.fenceReplaced() : session.fenceFailed(failure.reason)).map(carryOut)
+    }
+    grantWindow()
+  }
+
+  /// One page is read when the one before it has gone out, so that a host with many files costs the memory of one.
+  private func readMarks(_ after: Int64) {
+    guard ended != nil, let fence = session.fence else { return }
+    guard call.queuedBytes < Self.marksQueuedBytes else {
+      loop.after(Self.marksPauseNs) { [weak self] in self?.readMarks(after) }
+      return
+    }
+    let message = ControlMessage.marks(hostNumber: fence.hostNumber, after: after, session: id)
+    if !environment.control.post(message) { marks(.failure(FenceFailure(reason: "too many streams begin at once"))) }
+  }
+
+  private static let marksQueuedBytes = 64 << 10
+  private static let marksPauseNs: Int64 = 20_000_000
+
+  func marks(_ result: Result<FileMarkPage, FenceFailure>) {
+    switch result {
+    case .success(let page): session.marksReceived(page).forEach(carryOut)
+    case .failure(let failure): session.marksFailed(failure.reason).map(carryOut)
     }
     grantWindow()
   }

@@ -14,6 +14,8 @@ package struct SessionID: Hashable, Sendable {
 /// What other threads tell a gateway thread.
 enum GatewayMessage: Sendable {
   case fenced(session: UInt64, Result<Fence, FenceFailure>)
+  /// A page of marks that the session asked for.
+  case marks(session: UInt64, Result<FileMarkPage, FenceFailure>)
   /// Outcomes of each session's batches, in order.
   case settled([(session: UInt64, outcomes: [CommitOutcome])])
   /// The writer had no room for this session's batch.
@@ -47,6 +49,8 @@ enum StreamEnd: Sendable {
 /// Why a fence did not come to stand.
 struct FenceFailure: Error, Sendable {
   let reason: String
+  /// A newer stream of the host came before it was this one's turn.
+  var isReplaced = false
 }
 
 /// What the collector shows to agents, as PEM.

@@ -71,6 +71,9 @@ package struct CollectorMetrics: Sendable {
   package let housekeepingFailures = Counter()
   package let certificatesIssued = Counter()
   package let joinsRefused = Counter()
+  package let enrolmentsDeferred = Counter()
+  package let hellosReplaced = Counter()
+  package let anonymousRefused = Counter()
   package let rulesLoaded = Gauge()
   package let ruleHosts = Gauge()
   package let ruleLease = Gauge()
@@ -119,6 +122,19 @@ package struct CollectorMetrics: Sendable {
       ("signalbox_housekeeping_failures_total", "Housekeeping runs that failed.", housekeepingFailures.value),
       ("signalbox_enrolment_certificates_issued_total", "Certificates issued.", certificatesIssued.value),
       ("signalbox_enrolment_joins_refused_total", "Joins refused.", joinsRefused.value),
+      (
+        "signalbox_enrolment_requests_deferred_total", "Joins and renewals beyond a rate limit, to be tried again.",
+        enrolmentsDeferred.value
+      ),
+      (
+        "signalbox_gateway_hellos_replaced_total",
+        "Hellos that a newer one of the same host replaced before their turn.",
+        hellosReplaced.value
+      ),
+      (
+        "signalbox_gateway_anonymous_refused_total", "Connections without a certificate beyond their limits.",
+        anonymousRefused.value
+      ),
       ("signalbox_rules_findings_total", "Conditions that began or ceased to hold.", ruleTransitions.value),
       ("signalbox_paging_incidents_opened_total", "Incidents opened by this collector.", incidentsOpened.value),
       ("signalbox_paging_messages_delivered_total", "Messages that a receiver took.", pagesDelivered.value),

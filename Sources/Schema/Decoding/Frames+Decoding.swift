@@ -29,6 +29,11 @@ extension CollectorFrame: @unsafe TreeMessage {
     case SIGNALBOX__V1__COLLECTOR_FRAME__FRAME_SETTINGS:
       guard let settings = unsafe tree.pointee.settings else { throw .missing(field: "CollectorFrame.settings") }
       self = .settings(try unsafe Settings(settings))
+    case SIGNALBOX__V1__COLLECTOR_FRAME__FRAME_MARKS:
+      guard let marks = unsafe tree.pointee.marks else { throw .missing(field: "CollectorFrame.marks") }
+      let files: [FileMark] = try unsafe Tree.messages(
+        marks.pointee.files, count: marks.pointee.n_files, "Marks.files", limit: Limits.marksPerFrame)
+      self = .marks(files, more: unsafe marks.pointee.more != 0)
     default: throw .unknownFrame
     }
   }
@@ -47,6 +52,7 @@ extension Hello: @unsafe TreeMessage {
     wallNs = unsafe tree.pointee.wall_ns
     monotonicNs = unsafe tree.pointee.monotonic_ns
     redactionVersion = try unsafe Tree.text(tree.pointee.redaction_version, "Hello.redaction_version")
+    takesMarks = unsafe tree.pointee.takes_marks != 0
   }
 }
 
@@ -57,7 +63,8 @@ extension Welcome: @unsafe TreeMessage {
     serverNs = unsafe tree.pointee.server_ns
     lanes = try unsafe Tree.messages(tree.pointee.lanes, count: tree.pointee.n_lanes, "Welcome.lanes", limit: 16)
     files = try unsafe Tree.messages(
-      tree.pointee.files, count: tree.pointee.n_files, "Welcome.files", limit: Limits.marksPerWelcome)
+      tree.pointee.files, count: tree.pointee.n_files, "Welcome.files", limit: Limits.marksPerFrame)
+    marksFollow = unsafe tree.pointee.marks_follow != 0
     if let settings = unsafe tree.pointee.settings { self.settings = try unsafe Settings(settings) }
     hostID = try unsafe Tree.identifier(tree.pointee.host_id, "Welcome.host_id")
   }

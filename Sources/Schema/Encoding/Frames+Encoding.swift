@@ -84,7 +84,7 @@ extension Records: WireMessage {
 }
 
 extension Hello: WireMessage {
-  var sizeEstimate: Int { 112 + agentVersion.utf8.count + redactionVersion.utf8.count + facts.sizeEstimate }
+  var sizeEstimate: Int { 114 + agentVersion.utf8.count + redactionVersion.utf8.count + facts.sizeEstimate }
 
   func write(to writer: inout WireWriter) {
     writer.unsigned(1, UInt64(protocolVersion))
@@ -97,11 +97,12 @@ extension Hello: WireMessage {
     writer.signed(8, wallNs)
     writer.signed(9, monotonicNs)
     writer.text(10, redactionVersion)
+    writer.flag(11, takesMarks)
   }
 }
 
 extension Welcome: WireMessage {
-  var sizeEstimate: Int { 48 + total(lanes) + total(files) + settings.sizeEstimate }
+  var sizeEstimate: Int { 50 + total(lanes) + total(files) + settings.sizeEstimate }
 
   func write(to writer: inout WireWriter) {
     writer.unsigned(1, epoch)
@@ -110,6 +111,19 @@ extension Welcome: WireMessage {
     writer.messages(4, files)
     writer.message(5, settings)
     writer.identifier(6, hostID)
+    writer.flag(7, marksFollow)
+  }
+}
+
+struct Marks: WireMessage {
+  let files: [FileMark]
+  let more: Bool
+
+  var sizeEstimate: Int { 4 + total(files) }
+
+  func write(to writer: inout WireWriter) {
+    writer.messages(1, files)
+    writer.flag(2, more)
   }
 }
 

@@ -77,6 +77,7 @@ extension Store {
     if fresh.isEmpty { return }
     let keys = Array(fresh.keys)
     var whole = fresh
+    var totals: [Int32: RunTotal] = [:]
     // Deleted and copied in again: a row that is changed is written anew by PostgreSQL anyway.
     let stored = try connection.queryPrepared(
       """
@@ -85,10 +86,16 @@ extension Store {
       """, [.int4s(keys.map(\.run)), .int8s(keys.map(\.episode))])
     for row in 0..<stored.count {
       let key = EpisodeKey(run: Int32(clamping: stored.int(row, 0) ?? 0), episode: stored.int(row, 1) ?? 0)
-      if let next = fresh[key] { whole[key] = stored.episode(row).merged(with: next) }
+      let old = stored.episode(row)
+      if let next = fresh[key] { whole[key] = old.merged(with: next) }
+      totals[key.run, default: RunTotal()].replace(RunTotal(of: old), by: RunTotal())
     }
-    for (key, summary) in whole { rows.append(summary, run: key.run) }
+    for (key, summary) in whole {
+      rows.append(summary, run: key.run)
+      totals[key.run, default: RunTotal()].replace(RunTotal(), by: RunTotal(of: summary))
+    }
     try connection.copyIn("signalbox.episodes", columns: TrainingRows.episodeColumns, rows.episodes)
+    try storeTotals(totals)
   }
 }
 

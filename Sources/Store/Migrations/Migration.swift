@@ -17,6 +17,9 @@ struct Migration {
     Migration(number: 4, name: "silences that come back, and turns that somebody takes over") { _ in
       RepetitionTables.sql
     },
+    Migration(number: 7, name: "quotas of hosts, and pages of marks") { _ in QuotaTables.sql },
+    Migration(number: 9, name: "totals a run") { _ in RunTotalTables.sql },
+    Migration(number: 10, name: "bounded figures of an episode") { _ in EpisodeView.bounded },
     Migration(number: 14, name: "history of followed files, and what is not followed") { _ in FollowingTables.sql },
   ]
 }

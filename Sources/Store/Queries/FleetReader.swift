@@ -23,22 +23,6 @@ package final class FleetReader {
     try Self.table(connection.queryText(query.sql, query.parameters.map(Self.parameter)))
   }
 
-  /// The answer in pieces of at most `pageRows` rows, so that a day of logs does not have to fit into memory.
-  /// - Parameter body: returns false to stop.
-  package func read(
-    _ query: ReadQuery, pageRows: Int, _ body: (ReadTable) throws(PostgresError) -> Bool
-  ) throws(PostgresError) {
-    try connection.execute("begin read only")
-    defer { connection.rollback() }
-    _ = try connection.queryText(
-      "declare page no scroll cursor for \(query.sql)", query.parameters.map(Self.parameter))
-    while true {
-      let table = try Self.table(connection.queryText("fetch \(pageRows) from page"))
-      if table.rows.isEmpty { return }
-      if try !body(table) || table.rows.count < pageRows { return }
-    }
-  }
-
   /// For statements that people write: logged in as the role that may only read views, so that no statement leads back to
   /// more rights.
   package init(asReaderOf url: DatabaseURL, timeoutMs: Int) throws(StoreError) {

@@ -21,63 +21,168 @@ package struct LogFilter: Sendable, Equatable {
   package init() {}
 }
 
+/// Which hosts and files a filter's names and patterns stand for.
+package struct LogScope: Sendable, Equatable {
+  /// Numbers of hosts and of the files that the filter's pattern matches on them; nil where the filter names none.
+  package var hosts: [Int64]?
+  package var files: [Int64]?
+  /// The time within which `files` have lines, by the counts that are kept an hour; ns since 1970.
+  package var filesSinceNs: Int64?
+  package var filesUntilNs: Int64?
+
+  package init() {}
+
+  /// So few hosts are read one by one through their own index, each costing a page at the most; more of them are read
+  /// together in the order of time.
+  static let separateHostsMax = 32
+
+  /// The hosts to read one by one.
+  var separateHosts: [Int64]? { hosts.flatMap { $0.count <= Self.separateHostsMax ? $0 : nil } }
+
+  /// Nothing can match: no such host, or no such file.
+  package var isEmpty: Bool { hosts?.isEmpty == true || files?.isEmpty == true }
+}
+
+/// A place in the order of lines: time, host, file, offset.
+struct LogPosition: Equatable {
+  var time: String
+  var host: String
+  var file: String
+  var offset: String
+}
+
 /// Questions about log lines.
 package enum LogQueries {
+  /// Files of one pattern beyond it are not looked up one by one.
+  private static let filesMax = 100_000
+
   private static let tables: [(name: String, level: Level, text: String)] = [
     ("log_error", .error, "'ERROR'"), ("log_warn", .warn, "'WARN'"),
     ("log_info", .info, "case level when 2 then 'INFO' end"), ("log_debug", .debug, "'DEBUG'"),
   ]
 
-  /// Oldest first. Columns: time, received, host, file, offset, level, message, flags.
+  /// Columns: hosts, files (arrays of numbers, null where the filter names none), first and last hour of the files' lines.
+  static func scope(_ filter: LogFilter) -> ReadQuery {
+    let names = filter.hosts.isEmpty ? nil : ArrayParameter.text(filter.hosts)
+    return ReadQuery(
+      """
+      with named as (select number from signalbox.hosts where name = any ($1::text[])),
+      matching as (
+        select f.host, f.number from signalbox.followed_files f
+        where $2::text is not null and f.path like $2::text and ($1::text[] is null or f.host in (select number from named))
+        limit \(filesMax)
+      )
+      select case when $2::text is not null then array(select distinct host from matching)::text
+          when $1::text[] is not null then array(select number from named)::text end as hosts,
+        case when $2::text is not null then array(select number from matching)::text end as files,
+        case when $2::text is not null then (
+          select min(first) from matching m cross join lateral (
+            select min(time) as first from signalbox.log_counts c where c.host = m.host and c.file = m.number) x) end as first,
+        case when $2::text is not null then (
+          select max(last) from matching m cross join lateral (
+            select max(time) as last from signalbox.log_counts c where c.host = m.host and c.file = m.number) x) end as last
+      """, [names, filter.file.map { likePattern(glob: $0) }])
+  }
+
+  /// The newest `filter.limit` lines, the oldest of them first. Columns: time, received, host, file, offset, level,
+  /// message, flags.
   ///
   /// Each retention class is limited by itself, so that its own index answers and the union stays small.
-  package static func lines(_ filter: LogFilter) -> ReadQuery {
-    var parameters: [String?] = []
-    func parameter(_ value: String?) -> String {
+  package static func newest(_ filter: LogFilter, _ scope: LogScope, limit: Int) -> ReadQuery {
+    var statement = LogStatement(filter, scope)
+    let order = "time desc, host desc, file desc, file_offset desc"
+    return statement.query(order: order, limit: limit, places: "")
+  }
+
+  /// The oldest `limit` lines after a position, the oldest first; the columns of `newest` and then the position's.
+  static func page(_ filter: LogFilter, _ scope: LogScope, after: LogPosition?, limit: Int) -> ReadQuery {
+    var statement = LogStatement(filter, scope)
+    if let after { statement.start(after: after) }
+    return statement.query(
+      order: "time, host, file, file_offset", limit: limit, places: ", l.time::text, l.host, l.file, l.file_offset")
+  }
+
+  /// One statement with its parameters.
+  private struct LogStatement {
+    private var parameters: [String?] = []
+    private var conditions: [String] = []
+    private let scope: LogScope
+    private let floor: UInt8
+
+    init(_ filter: LogFilter, _ scope: LogScope) {
+      self.scope = scope
+      floor = filter.minimumLevel?.rawValue ?? 0
+      if let hosts = scope.hosts, scope.separateHosts == nil {
+        conditions.append("host = any (\(parameter(Self.array(hosts)))::int4[])")
+      }
+      if let files = scope.files {
+        conditions.append("file = any (\(parameter(Self.array(files)))::int4[])")
+      }
+      if let since = [filter.sinceNs, scope.filesSinceNs].compactMap({ $0 }).max() {
+        conditions.append("time >= \(parameter(Timestamp.text(since)))::timestamptz")
+      }
+      if let until = [filter.untilNs, scope.filesUntilNs].compactMap({ $0 }).min() {
+        conditions.append("time < \(parameter(Timestamp.text(until)))::timestamptz")
+      }
+      if let after = filter.receivedAfterNs {
+        conditions.append("received > \(parameter(Timestamp.text(after)))::timestamptz")
+      }
+      if let text = filter.text {
+        conditions.append("message like \(parameter("%" + LogQueries.escapedForLike(text) + "%"))::text")
+      }
+      if let pattern = filter.pattern {
+        // A substring search costs a tenth of a regular expression, and the trigram index answers it.
+        if let literal = RequiredLiteral.of(pattern) {
+          conditions.append("message like \(parameter("%" + LogQueries.escapedForLike(literal) + "%"))::text")
+        }
+        conditions.append("message ~ \(parameter(pattern))::text")
+      }
+    }
+
+    private mutating func parameter(_ value: String?) -> String {
       parameters.append(value)
       return "$\(parameters.count)"
     }
-    let conditions = conditions(filter, parameter)
-    let limit =
-      filter.limit.map { "order by time desc, file desc, file_offset desc limit " + parameter(String($0)) + "::bigint" }
-      ?? ""
-    let floor = filter.minimumLevel?.rawValue ?? 0
-    let branches = tables.filter { $0.level.rawValue >= floor }.map { table in
-      """
-      (select time, received, host, file, file_offset, \(table.text)::text as level, message, flags
-        from signalbox.\(table.name)\(conditions.isEmpty ? "" : " where " + conditions.joined(separator: " and ")) \(limit))
-      """
-    }
-    let newest = "select * from (\(branches.joined(separator: " union all "))) u \(limit)"
-    let sql = """
-      select l.time, l.received, h.name as host, f.path as file, l.file_offset as "offset", l.level, l.message, l.flags
-      from (\(newest)) l
-      left join signalbox.hosts h on h.number = l.host
-      left join signalbox.followed_files f on f.number = l.file
-      order by l.time, l.host, l.file, l.file_offset
-      """
-    return ReadQuery(sql, parameters)
-  }
 
-  private static func conditions(_ filter: LogFilter, _ parameter: (String?) -> String) -> [String] {
-    var conditions: [String] = []
-    if !filter.hosts.isEmpty {
-      let names = parameter(ArrayParameter.text(filter.hosts))
-      conditions.append("host = any (array(select number from signalbox.hosts where name = any (\(names)::text[])))")
+    private static func array(_ numbers: [Int64]) -> String {
+      "{" + numbers.map(String.init).joined(separator: ",") + "}"
     }
-    if let file = filter.file {
-      let pattern = parameter(likePattern(glob: file))
-      conditions.append(
-        "file = any (array(select number from signalbox.followed_files where path like \(pattern)::text))")
+
+    mutating func start(after position: LogPosition) {
+      let time = parameter(position.time) + "::timestamptz"
+      let rest =
+        [position.host, position.file].map { parameter($0) + "::int4" } + [parameter(position.offset) + "::int8"]
+      // The first is what an index answers, the second is exact.
+      conditions.append("time >= \(time)")
+      conditions.append("(time, host, file, file_offset) > (\(([time] + rest).joined(separator: ", ")))")
     }
-    if let since = filter.sinceNs { conditions.append("time >= \(parameter(Timestamp.text(since)))::timestamptz") }
-    if let until = filter.untilNs { conditions.append("time < \(parameter(Timestamp.text(until)))::timestamptz") }
-    if let after = filter.receivedAfterNs {
-      conditions.append("received > \(parameter(Timestamp.text(after)))::timestamptz")
+
+    /// - Parameters:
+    ///   - order: of the lines that the limit keeps.
+    ///   - places: further columns.
+    mutating func query(order: String, limit: Int, places: String) -> ReadQuery {
+      let limited = "order by \(order) limit \(parameter(String(limit)))::bigint"
+      let columns = "time, received, host, file, file_offset"
+      let hosts = scope.separateHosts.map { parameter(Self.array($0)) }
+      let branches = LogQueries.tables.filter { $0.level.rawValue >= floor }.map { table in
+        let filter = (hosts == nil ? [] : ["host = w.number"]) + conditions
+        let lines = """
+          select \(columns), \(table.text)::text as level, message, flags from signalbox.\(table.name)
+          \(filter.isEmpty ? "" : "where " + filter.joined(separator: " and ")) \(limited)
+          """
+        guard let hosts else { return "(\(lines))" }
+        return "(select x.* from unnest(\(hosts)::int4[]) as w (number) cross join lateral (\(lines)) x \(limited))"
+      }
+      return ReadQuery(
+        """
+        select l.time, l.received, h.name as host, f.path as file, l.file_offset as "offset", l.level, l.message,
+          l.flags\(places)
+        from (select * from (\(branches.joined(separator: " union all "))) u \(limited)) l
+        left join signalbox.hosts h on h.number = l.host
+        left join signalbox.followed_files f on f.number = l.file
+        order by l.time, l.host, l.file, l.file_offset
+        """, parameters)
     }
-    if let text = filter.text { conditions.append("message like \(parameter("%" + escapedForLike(text) + "%"))::text") }
-    if let pattern = filter.pattern { conditions.append("message ~ \(parameter(pattern))::text") }
-    return conditions
   }
 
   /// `*.log` → `%/%.log`; `/srv/*/a?.log` → `/srv/%/a_.log`.
@@ -94,7 +199,7 @@ package enum LogQueries {
     return glob.contains("/") ? converted : "%/" + converted
   }
 
-  private static func escapedForLike(_ text: String) -> String {
+  fileprivate static func escapedForLike(_ text: String) -> String {
     String(text.flatMap { "%_\\".contains($0) ? ["\\", $0] : [$0] })
   }
 }

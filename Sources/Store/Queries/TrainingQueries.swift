@@ -8,23 +8,52 @@ package enum TrainingQueries {
     e.sharpe_ratio, e.sortino_ratio, e.calmar_ratio, e.trades_closed, e.started, e.updated
     """
 
-  /// Newest first. Columns: host, run, state, framework, source, started, updated, ended, episodes, episodes_completed, steps.
+  /// Which runs are shown: the page is taken before anything is added up, so that a list costs by its rows.
+  private static func page(_ more: String = "") -> String {
+    """
+    select r.number, r.host from signalbox.runs r
+    where ($1::text is null or r.host = (select number from signalbox.hosts where name = $1))
+      and ($2::text is null or r.state = array_position(array['unknown', 'running', 'completed', 'failed'], $2::text) - 1)
+      and ($3::text is null or r.run = $3) \(more)
+    order by r.updated desc, r.run limit $4::bigint
+    """
+  }
+
+  /// What the running episodes of `p` add to the stored totals `t` of the ended ones.
+  private static let running = """
+    left join signalbox.run_totals t on t.run = p.number
+    left join lateral (
+      select count(*) as episodes, sum(f.steps) as steps, max(e.updated) as newest,
+        count(*) filter (where e.updated < now() - make_interval(mins => $5::int)) as stale,
+        count(f.total_reward) filter (where \(RunTotal.isCounted("f.total_reward"))) as reward_count,
+        sum(f.total_reward) filter (where \(RunTotal.isCounted("f.total_reward"))) as reward_sum,
+        count(f.sharpe_ratio) filter (where \(RunTotal.isCounted("f.sharpe_ratio"))) as sharpe_count,
+        sum(f.sharpe_ratio) filter (where \(RunTotal.isCounted("f.sharpe_ratio"))) as sharpe_sum
+      from signalbox.episodes e \(EpisodeFigures.laterals)
+      where e.run = p.number and e.state = 0
+    ) c on true
+    """
+
+  private static func sum(_ column: String) -> String { "(coalesce(t.\(column), 0) + coalesce(c.\(column), 0))" }
+
+  /// Newest first. Columns: host, run, state, framework, source, started, updated, ended, episodes, episodes_completed,
+  /// steps, reward_mean, sharpe_mean, detail.
   package static func runs(host: String?, state: String?, run: String? = nil, limit: Int) -> ReadQuery {
     ReadQuery(
       """
-      select r.host, r.run, r.state, r.framework, r.source, r.started, r.updated, r.ended,
-        coalesce(c.episodes, 0) as episodes, coalesce(c.completed, 0) as episodes_completed, c.steps, c.reward_mean,
-        c.sharpe_mean, r.detail
-      from public.runs r
-      left join lateral (
-        select count(*) as episodes, count(*) filter (where e.status = 'completed') as completed,
-          sum(e.steps)::bigint as steps, avg(nullif(e.total_reward, 'NaN')) as reward_mean,
-          avg(e.sharpe_ratio) as sharpe_mean
-        from public.episodes e where e.host = r.host and e.run = r.run
-      ) c on true
-      where ($1::text is null or r.host = $1) and ($2::text is null or r.state = $2) and ($3::text is null or r.run = $3)
-      order by r.updated desc, r.run limit $4::bigint
-      """, [host, state, run, String(limit)])
+      select h.name as host, r.run, (array['unknown', 'running', 'completed', 'failed'])[r.state + 1] as state,
+        r.framework, r.source, r.started, r.updated, r.ended,
+        coalesce(t.ended, 0) + c.episodes as episodes, coalesce(t.completed, 0) as episodes_completed,
+        case when t.ended + c.episodes > 0 or c.episodes > 0
+          then least(\(sum("steps")), 9223372036854775807)::bigint end as steps,
+        \(sum("reward_sum")) / nullif(\(sum("reward_count")), 0) as reward_mean,
+        \(sum("sharpe_sum")) / nullif(\(sum("sharpe_count")), 0) as sharpe_mean, r.detail
+      from (\(page())) p
+      join signalbox.runs r on r.number = p.number
+      left join signalbox.hosts h on h.number = p.host
+      \(running)
+      order by r.updated desc, r.run
+      """, [host, state, run, String(limit), "0"])
   }
 
   /// Newest first. Columns as the contract of `episodes list` names them, and more.
@@ -54,20 +83,24 @@ package enum TrainingQueries {
     ReadQuery("select metric, definition from public.metric_definitions where view = $1", [view])
   }
 
-  /// Per run: how many of its episodes ended, and how many did not although nothing has come for `staleMinutes`.
-  /// Columns: host, run, episodes, completed, running, stale, hollow, completion_rate_ratio, newest.
-  package static func check(host: String?, run: String?, staleMinutes: Int) -> ReadQuery {
-    ReadQuery(
+  /// Per run that has episodes, the newest first: how many of them ended, and how many did not although nothing has come
+  /// for `staleMinutes`. Columns: host, run, episodes, completed, running, stale, hollow, completion_rate_ratio, newest.
+  package static func check(host: String?, run: String?, staleMinutes: Int, limit: Int) -> ReadQuery {
+    let hasEpisodes = """
+      and (exists (select from signalbox.run_totals x where x.run = r.number)
+        or exists (select from signalbox.episodes x where x.run = r.number and x.state = 0))
       """
-      select e.host, e.run, count(*) as episodes, count(*) filter (where e.status = 'completed') as completed,
-        count(*) filter (where e.status = 'running') as running,
-        count(*) filter (where e.status = 'running' and e.updated < now() - make_interval(mins => $3::int)) as stale,
-        count(*) filter (where e.status = 'completed' and e.steps = 0) as hollow,
-        count(*) filter (where e.status = 'completed')::float8 / count(*) as completion_rate_ratio,
-        max(e.updated) as newest
-      from public.episodes e
-      where ($1::text is null or e.host = $1) and ($2::text is null or e.run = $2)
-      group by e.host, e.run order by max(e.updated) desc
-      """, [host, run, String(staleMinutes)])
+    return ReadQuery(
+      """
+      select h.name as host, r.run, coalesce(t.ended, 0) + c.episodes as episodes,
+        coalesce(t.completed, 0) as completed, c.episodes as running, c.stale, coalesce(t.hollow, 0) as hollow,
+        coalesce(t.completed, 0)::float8 / nullif(coalesce(t.ended, 0) + c.episodes, 0) as completion_rate_ratio,
+        greatest(t.newest, c.newest) as newest
+      from (\(page(hasEpisodes))) p
+      join signalbox.runs r on r.number = p.number
+      left join signalbox.hosts h on h.number = p.host
+      \(running)
+      order by r.updated desc, r.run
+      """, [host, nil, run, String(limit), String(staleMinutes)])
   }
 }

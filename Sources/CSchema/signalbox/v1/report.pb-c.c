@@ -232,6 +232,51 @@ void   signalbox__v1__welcome__free_unpacked
   assert(message->base.descriptor == &signalbox__v1__welcome__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   signalbox__v1__marks__init
+                     (Signalbox__V1__Marks         *message)
+{
+  static const Signalbox__V1__Marks init_value = SIGNALBOX__V1__MARKS__INIT;
+  *message = init_value;
+}
+size_t signalbox__v1__marks__get_packed_size
+                     (const Signalbox__V1__Marks *message)
+{
+  assert(message->base.descriptor == &signalbox__v1__marks__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t signalbox__v1__marks__pack
+                     (const Signalbox__V1__Marks *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &signalbox__v1__marks__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t signalbox__v1__marks__pack_to_buffer
+                     (const Signalbox__V1__Marks *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &signalbox__v1__marks__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Signalbox__V1__Marks *
+       signalbox__v1__marks__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Signalbox__V1__Marks *)
+     protobuf_c_message_unpack (&signalbox__v1__marks__descriptor,
+                                allocator, len, data);
+}
+void   signalbox__v1__marks__free_unpacked
+                     (Signalbox__V1__Marks *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &signalbox__v1__marks__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   signalbox__v1__lane_mark__init
                      (Signalbox__V1__LaneMark         *message)
 {
@@ -1363,7 +1408,7 @@ const ProtobufCMessageDescriptor signalbox__v1__agent_frame__descriptor =
   (ProtobufCMessageInit) signalbox__v1__agent_frame__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor signalbox__v1__collector_frame__field_descriptors[3] =
+static const ProtobufCFieldDescriptor signalbox__v1__collector_frame__field_descriptors[4] =
 {
   {
     "welcome",
@@ -1401,16 +1446,29 @@ static const ProtobufCFieldDescriptor signalbox__v1__collector_frame__field_desc
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "marks",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Signalbox__V1__CollectorFrame, frame_case),
+    offsetof(Signalbox__V1__CollectorFrame, marks),
+    &signalbox__v1__marks__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned signalbox__v1__collector_frame__field_indices_by_name[] = {
   1,   /* field[1] = ack */
+  3,   /* field[3] = marks */
   2,   /* field[2] = settings */
   0,   /* field[0] = welcome */
 };
 static const ProtobufCIntRange signalbox__v1__collector_frame__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor signalbox__v1__collector_frame__descriptor =
 {
@@ -1420,14 +1478,14 @@ const ProtobufCMessageDescriptor signalbox__v1__collector_frame__descriptor =
   "Signalbox__V1__CollectorFrame",
   "signalbox.v1",
   sizeof(Signalbox__V1__CollectorFrame),
-  3,
+  4,
   signalbox__v1__collector_frame__field_descriptors,
   signalbox__v1__collector_frame__field_indices_by_name,
   1,  signalbox__v1__collector_frame__number_ranges,
   (ProtobufCMessageInit) signalbox__v1__collector_frame__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor signalbox__v1__hello__field_descriptors[10] =
+static const ProtobufCFieldDescriptor signalbox__v1__hello__field_descriptors[11] =
 {
   {
     "protocol_version",
@@ -1549,6 +1607,18 @@ static const ProtobufCFieldDescriptor signalbox__v1__hello__field_descriptors[10
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "takes_marks",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Signalbox__V1__Hello, takes_marks),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned signalbox__v1__hello__field_indices_by_name[] = {
   1,   /* field[1] = agent_version */
@@ -1560,12 +1630,13 @@ static const unsigned signalbox__v1__hello__field_indices_by_name[] = {
   0,   /* field[0] = protocol_version */
   9,   /* field[9] = redaction_version */
   3,   /* field[3] = spool_id */
+  10,   /* field[10] = takes_marks */
   7,   /* field[7] = wall_ns */
 };
 static const ProtobufCIntRange signalbox__v1__hello__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor signalbox__v1__hello__descriptor =
 {
@@ -1575,7 +1646,7 @@ const ProtobufCMessageDescriptor signalbox__v1__hello__descriptor =
   "Signalbox__V1__Hello",
   "signalbox.v1",
   sizeof(Signalbox__V1__Hello),
-  10,
+  11,
   signalbox__v1__hello__field_descriptors,
   signalbox__v1__hello__field_indices_by_name,
   1,  signalbox__v1__hello__number_ranges,
@@ -1750,7 +1821,7 @@ const ProtobufCMessageDescriptor signalbox__v1__host_facts__descriptor =
   (ProtobufCMessageInit) signalbox__v1__host_facts__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor signalbox__v1__welcome__field_descriptors[6] =
+static const ProtobufCFieldDescriptor signalbox__v1__welcome__field_descriptors[7] =
 {
   {
     "epoch",
@@ -1824,19 +1895,32 @@ static const ProtobufCFieldDescriptor signalbox__v1__welcome__field_descriptors[
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "marks_follow",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Signalbox__V1__Welcome, marks_follow),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned signalbox__v1__welcome__field_indices_by_name[] = {
   0,   /* field[0] = epoch */
   3,   /* field[3] = files */
   5,   /* field[5] = host_id */
   2,   /* field[2] = lanes */
+  6,   /* field[6] = marks_follow */
   1,   /* field[1] = server_ns */
   4,   /* field[4] = settings */
 };
 static const ProtobufCIntRange signalbox__v1__welcome__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor signalbox__v1__welcome__descriptor =
 {
@@ -1846,11 +1930,62 @@ const ProtobufCMessageDescriptor signalbox__v1__welcome__descriptor =
   "Signalbox__V1__Welcome",
   "signalbox.v1",
   sizeof(Signalbox__V1__Welcome),
-  6,
+  7,
   signalbox__v1__welcome__field_descriptors,
   signalbox__v1__welcome__field_indices_by_name,
   1,  signalbox__v1__welcome__number_ranges,
   (ProtobufCMessageInit) signalbox__v1__welcome__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor signalbox__v1__marks__field_descriptors[2] =
+{
+  {
+    "files",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Signalbox__V1__Marks, n_files),
+    offsetof(Signalbox__V1__Marks, files),
+    &signalbox__v1__file_mark__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "more",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Signalbox__V1__Marks, more),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned signalbox__v1__marks__field_indices_by_name[] = {
+  0,   /* field[0] = files */
+  1,   /* field[1] = more */
+};
+static const ProtobufCIntRange signalbox__v1__marks__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor signalbox__v1__marks__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "signalbox.v1.Marks",
+  "Marks",
+  "Signalbox__V1__Marks",
+  "signalbox.v1",
+  sizeof(Signalbox__V1__Marks),
+  2,
+  signalbox__v1__marks__field_descriptors,
+  signalbox__v1__marks__field_indices_by_name,
+  1,  signalbox__v1__marks__number_ranges,
+  (ProtobufCMessageInit) signalbox__v1__marks__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor signalbox__v1__lane_mark__field_descriptors[2] =

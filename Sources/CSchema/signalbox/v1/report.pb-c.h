@@ -20,6 +20,7 @@ typedef struct Signalbox__V1__CollectorFrame Signalbox__V1__CollectorFrame;
 typedef struct Signalbox__V1__Hello Signalbox__V1__Hello;
 typedef struct Signalbox__V1__HostFacts Signalbox__V1__HostFacts;
 typedef struct Signalbox__V1__Welcome Signalbox__V1__Welcome;
+typedef struct Signalbox__V1__Marks Signalbox__V1__Marks;
 typedef struct Signalbox__V1__LaneMark Signalbox__V1__LaneMark;
 typedef struct Signalbox__V1__FileMark Signalbox__V1__FileMark;
 typedef struct Signalbox__V1__Ack Signalbox__V1__Ack;
@@ -202,7 +203,8 @@ typedef enum {
   SIGNALBOX__V1__COLLECTOR_FRAME__FRAME__NOT_SET = 0,
   SIGNALBOX__V1__COLLECTOR_FRAME__FRAME_WELCOME = 1,
   SIGNALBOX__V1__COLLECTOR_FRAME__FRAME_ACK = 2,
-  SIGNALBOX__V1__COLLECTOR_FRAME__FRAME_SETTINGS = 3
+  SIGNALBOX__V1__COLLECTOR_FRAME__FRAME_SETTINGS = 3,
+  SIGNALBOX__V1__COLLECTOR_FRAME__FRAME_MARKS = 4
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SIGNALBOX__V1__COLLECTOR_FRAME__FRAME__CASE)
 } Signalbox__V1__CollectorFrame__FrameCase;
 
@@ -214,6 +216,7 @@ struct  Signalbox__V1__CollectorFrame
     Signalbox__V1__Welcome *welcome;
     Signalbox__V1__Ack *ack;
     Signalbox__V1__Settings *settings;
+    Signalbox__V1__Marks *marks;
   };
 };
 #define SIGNALBOX__V1__COLLECTOR_FRAME__INIT \
@@ -258,10 +261,14 @@ struct  Signalbox__V1__Hello
    * the rules by which this agent removes secrets
    */
   char *redaction_version;
+  /*
+   * marks may follow the Welcome; else it must hold all of them
+   */
+  protobuf_c_boolean takes_marks;
 };
 #define SIGNALBOX__V1__HELLO__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&signalbox__v1__hello__descriptor) \
-    , 0, (char *)protobuf_c_empty_string, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, NULL, 0, 0, (char *)protobuf_c_empty_string }
+    , 0, (char *)protobuf_c_empty_string, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, NULL, 0, 0, (char *)protobuf_c_empty_string, 0 }
 
 
 struct  Signalbox__V1__HostFacts
@@ -310,7 +317,7 @@ struct  Signalbox__V1__Welcome
   size_t n_lanes;
   Signalbox__V1__LaneMark **lanes;
   /*
-   * every file of this host that is not finished
+   * files of this host that are not finished: all of them, unless marks_follow
    */
   size_t n_files;
   Signalbox__V1__FileMark **files;
@@ -319,10 +326,32 @@ struct  Signalbox__V1__Welcome
    * 16 bytes
    */
   ProtobufCBinaryData host_id;
+  /*
+   * further files come in Marks; until the last one no file is to be sent
+   */
+  protobuf_c_boolean marks_follow;
 };
 #define SIGNALBOX__V1__WELCOME__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&signalbox__v1__welcome__descriptor) \
-    , 0, 0, 0,NULL, 0,NULL, NULL, {0,NULL} }
+    , 0, 0, 0,NULL, 0,NULL, NULL, {0,NULL}, 0 }
+
+
+/*
+ * The next part of a Welcome's files. A host may have more of them than one frame holds.
+ */
+struct  Signalbox__V1__Marks
+{
+  ProtobufCMessage base;
+  size_t n_files;
+  Signalbox__V1__FileMark **files;
+  /*
+   * another part follows
+   */
+  protobuf_c_boolean more;
+};
+#define SIGNALBOX__V1__MARKS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&signalbox__v1__marks__descriptor) \
+    , 0,NULL, 0 }
 
 
 struct  Signalbox__V1__LaneMark
@@ -1265,6 +1294,25 @@ Signalbox__V1__Welcome *
 void   signalbox__v1__welcome__free_unpacked
                      (Signalbox__V1__Welcome *message,
                       ProtobufCAllocator *allocator);
+/* Signalbox__V1__Marks methods */
+void   signalbox__v1__marks__init
+                     (Signalbox__V1__Marks         *message);
+size_t signalbox__v1__marks__get_packed_size
+                     (const Signalbox__V1__Marks   *message);
+size_t signalbox__v1__marks__pack
+                     (const Signalbox__V1__Marks   *message,
+                      uint8_t             *out);
+size_t signalbox__v1__marks__pack_to_buffer
+                     (const Signalbox__V1__Marks   *message,
+                      ProtobufCBuffer     *buffer);
+Signalbox__V1__Marks *
+       signalbox__v1__marks__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   signalbox__v1__marks__free_unpacked
+                     (Signalbox__V1__Marks *message,
+                      ProtobufCAllocator *allocator);
 /* Signalbox__V1__LaneMark methods */
 void   signalbox__v1__lane_mark__init
                      (Signalbox__V1__LaneMark         *message);
@@ -1738,6 +1786,9 @@ typedef void (*Signalbox__V1__HostFacts_Closure)
 typedef void (*Signalbox__V1__Welcome_Closure)
                  (const Signalbox__V1__Welcome *message,
                   void *closure_data);
+typedef void (*Signalbox__V1__Marks_Closure)
+                 (const Signalbox__V1__Marks *message,
+                  void *closure_data);
 typedef void (*Signalbox__V1__LaneMark_Closure)
                  (const Signalbox__V1__LaneMark *message,
                   void *closure_data);
@@ -1852,6 +1903,7 @@ extern const ProtobufCMessageDescriptor signalbox__v1__collector_frame__descript
 extern const ProtobufCMessageDescriptor signalbox__v1__hello__descriptor;
 extern const ProtobufCMessageDescriptor signalbox__v1__host_facts__descriptor;
 extern const ProtobufCMessageDescriptor signalbox__v1__welcome__descriptor;
+extern const ProtobufCMessageDescriptor signalbox__v1__marks__descriptor;
 extern const ProtobufCMessageDescriptor signalbox__v1__lane_mark__descriptor;
 extern const ProtobufCMessageDescriptor signalbox__v1__file_mark__descriptor;
 extern const ProtobufCMessageDescriptor signalbox__v1__ack__descriptor;

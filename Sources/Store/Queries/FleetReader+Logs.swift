@@ -1,0 +1,74 @@
+internal import FleetModel
+package import Postgres
+
+extension FleetReader {
+  /// Lines of one page: two round trips each, and nothing that a reader who pauses between two pages keeps from others.
+  package static let pageRows = 5000
+  private static let columnCount = 8
+
+  /// Which hosts and files the filter stands for.
+  package func scope(of filter: LogFilter) throws(PostgresError) -> LogScope {
+    var scope = LogScope()
+    if filter.hosts.isEmpty, filter.file == nil { return scope }
+    let row = try read(LogQueries.scope(filter)).rows.first ?? []
+    guard row.count == 4 else { return scope }
+    scope.hosts = Self.numbers(row[0])
+    scope.files = Self.numbers(row[1])
+    if filter.file != nil {
+      if case .time(let ns) = row[2] { scope.filesSinceNs = ns }
+      // The last hour is one in which lines still come, so that only an hour that has passed bounds.
+      if case .time(let ns) = row[3] { scope.filesUntilNs = ns.addingReportingOverflow(Self.hourNs).partialValue }
+    }
+    return scope
+  }
+
+  private static let hourNs: Int64 = 3_600_000_000_000
+
+  /// An array of numbers in PostgreSQL's text format, `{1,2}`.
+  private static func numbers(_ value: ReadValue) -> [Int64]? {
+    guard case .text(let text) = value else { return nil }
+    return text.dropFirst().dropLast().split(separator: ",").compactMap { Int64($0) }
+  }
+
+  /// The newest `limit` lines, the oldest of them first. Columns: time, received, host, file, offset, level, message, flags.
+  package func newestLines(_ filter: LogFilter, limit: Int) throws(PostgresError) -> ReadTable {
+    let scope = try scope(of: filter)
+    return scope.isEmpty ? Self.noLines : try read(LogQueries.newest(filter, scope, limit: limit))
+  }
+
+  /// All lines, the oldest first, page by page. Each page is a statement of its own that goes on after the last line: no
+  /// transaction stays open while the lines are written out, which would keep retention and vacuum waiting.
+  /// - Parameter body: returns false to stop.
+  /// - Throws: `PostgresError`, and what `body` throws.
+  package func lines(
+    _ filter: LogFilter, pageRows: Int = FleetReader.pageRows, _ body: (ReadTable) throws -> Bool
+  ) throws {
+    let scope = try scope(of: filter)
+    if scope.isEmpty { return }
+    var position: LogPosition?
+    while true {
+      var table = try read(LogQueries.page(filter, scope, after: position, limit: pageRows))
+      guard let last = table.rows.last else { return }
+      let isLast = table.rows.count < pageRows
+      position = Self.position(last)
+      table.columns.removeLast(table.columns.count - Self.columnCount)
+      for row in table.rows.indices { table.rows[row].removeLast(table.rows[row].count - Self.columnCount) }
+      if try !body(table) || isLast { return }
+    }
+  }
+
+  private static let noLines = ReadTable(
+    columns: ["time", "received", "host", "file", "offset", "level", "message", "flags"], rows: [])
+
+  private static func position(_ row: [ReadValue]) -> LogPosition {
+    func text(_ value: ReadValue) -> String {
+      switch value {
+      case .text(let text): text
+      case .integer(let number): String(number)
+      default: ""
+      }
+    }
+    let place = row.suffix(4).map(text)
+    return LogPosition(time: place[0], host: place[1], file: place[2], offset: place[3])
+  }
+}
