@@ -30,6 +30,10 @@ struct QueryCommand: ParsableCommand {
       "Views: hosts, log_lines, host_samples, gpu_samples, runs, episodes, training_steps, loss_ledger and more.")
   @Argument(help: "The statement.") var sql: String
   @Option(help: "Seconds after which it is stopped.") var timeout = 30
+  @Option(
+    name: .customLong("reader-database"),
+    help: "URL of a login that only reads; else $SIGNALBOX_READER_URL, else the one that the collector has made.")
+  var readerDatabase: String?
   @OptionGroup var database: DatabaseOptions
   @OptionGroup var output: OutputOptions
 
@@ -38,10 +42,9 @@ struct QueryCommand: ParsableCommand {
   }
 
   func run() throws {
-    let url = try database.url()
     let table: ReadTable
     do {
-      table = try FleetReader(asReaderOf: url, timeoutMs: timeout * 1000).readGuarded(sql)
+      table = try reader().readGuarded(sql)
     } catch let error as StoreError {
       throw CommandFailure(error)
     } catch let error as PostgresError {
@@ -51,10 +54,18 @@ struct QueryCommand: ParsableCommand {
     try output.print(Answer(table, columns), orSay: "no rows")
   }
 
+  private func reader() throws -> FleetReader {
+    if let login = try DatabaseOptions.readerURL(readerDatabase) {
+      return try FleetReader(login: login, timeoutMs: timeout * 1000)
+    }
+    return try FleetReader(asReaderOf: database.url(), timeoutMs: timeout * 1000)
+  }
+
   private func failure(_ error: PostgresError) -> CommandFailure {
     switch error.sqlState.prefix(2) {
     case "42": CommandFailure(.usage, error.message)
     case "25": CommandFailure(.usage, "query only reads: \(error.message)")
+    case "54" where error.sqlState == FleetReader.tooLargeState: CommandFailure(.failed, error.message)
     default: CommandFailure(error)
     }
   }

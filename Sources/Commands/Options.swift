@@ -29,10 +29,10 @@ extension CommandFailure {
       self.init(
         .failed, "the database has no tables of this Signalbox (\(error.message)); start the collector on it once")
     case _ where error.isNotPermitted:
-      self.init(.failed, "the database refuses this user: \(error.message); use the URL that the collector prints")
+      self.init(.failed, "the database refuses this user: \(error.message)")
     case "57014": self.init(.failed, "the question took too long and was stopped; narrow it with --since or --host")
     case _ where error.isConnectionLost || error.sqlState.hasPrefix("57P") || error.sqlState.hasPrefix("3D"):
-      self.init(.notReachable, "\(error); \(error.connectionAdvice)")
+      self.init(.notReachable, error.withAdvice)
     default: self.init(.failed, "\(error)")
     }
   }
@@ -69,6 +69,13 @@ struct DatabaseOptions: ParsableArguments {
     }
   }
 
+  /// The login for people's SQL, where one is named.
+  static func readerURL(_ option: String?) throws -> DatabaseURL? {
+    if let option { return try parse(option, "--reader-database") }
+    guard let text = Process.environment("SIGNALBOX_READER_URL"), !text.isEmpty else { return nil }
+    return try parse(text, "$SIGNALBOX_READER_URL")
+  }
+
   private static func parse(_ text: String, _ source: String) throws -> DatabaseURL {
     do {
       return try DatabaseURL(parsing: text)
@@ -79,11 +86,14 @@ struct DatabaseOptions: ParsableArguments {
 
   func reader(timeoutMs: Int = 60_000) throws -> FleetReader {
     let url = try url()
+    let reader: FleetReader
     do {
-      return try FleetReader(url, timeoutMs: timeoutMs)
+      reader = try FleetReader(url, timeoutMs: timeoutMs)
     } catch {
       throw CommandFailure(error)
     }
+    if let problem = reader.schemaProblem { throw CommandFailure(problem) }
+    return reader
   }
 }
 

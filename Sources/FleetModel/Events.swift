@@ -84,6 +84,7 @@ package enum LossReason: UInt8, Sendable, CaseIterable {
   case socketOverflow = 8
   /// Older than the agent's `--from`: left out on request, so no loss.
   case skipped = 9
+  case databaseRestored = 15
 
   package var text: String {
     switch self {
@@ -97,6 +98,7 @@ package enum LossReason: UInt8, Sendable, CaseIterable {
     case .refused: "refused"
     case .socketOverflow: "socket_overflow"
     case .skipped: "skipped_by_from"
+    case .databaseRestored: "database_restored"
     }
   }
 }

@@ -22,8 +22,8 @@ package struct ConnectionOptions: Sendable {
 /// Why blocking with deadlines: each writer has its own thread, and nothing else waits on it. Confined to one thread at a
 /// time; not Sendable. After a lost connection every call throws until a new one is opened.
 @safe package final class Connection {
-  /// nil once closed.
-  private var handle: OpaquePointer?
+  /// nil once closed. Read by this type's extensions only.
+  private(set) var handle: OpaquePointer?
   package let options: ConnectionOptions
   /// Test support: called before each statement, may throw what the server would.
   package var failurePoint: ((_ statement: String) throws(PostgresError) -> Void)?
@@ -42,8 +42,7 @@ package struct ConnectionOptions: Sendable {
     }
     if settings["application_name"] == nil { settings["application_name"] = options.applicationName }
     // Over TCP a dead peer is noticed by the kernel; ignored on Unix sockets.
-    if settings["keepalives_idle"] == nil { settings["keepalives_idle"] = "15" }
-    if settings["tcp_user_timeout"] == nil { settings["tcp_user_timeout"] = "30000" }
+    for (name, value) in Self.peerLimits where settings[name] == nil { settings[name] = value }
     unsafe handle = Self.connect(settings)
     guard unsafe PQstatus(handle) == CONNECTION_OK else {
       let error = connectionError("connect to \(url)")
@@ -71,6 +70,12 @@ package struct ConnectionOptions: Sendable {
     }
   }
 
+  /// A server whose machine has gone is given up after 15 s instead of the kernel's 15 minutes, so that the next one is tried.
+  private static let peerLimits = [
+    "keepalives_idle": "5", "keepalives_interval": "3", "keepalives_count": "3", "tcp_user_timeout": "15000",
+  ]
+
+  /// All in one statement: each one more is a round trip at every start of a command.
   private func applySettings() throws(PostgresError) {
     var settings = options.settings
     if options.statementTimeoutMs > 0 { settings["statement_timeout"] = String(options.statementTimeoutMs) }
@@ -78,9 +83,11 @@ package struct ConnectionOptions: Sendable {
     if options.idleInTransactionTimeoutMs > 0 {
       settings["idle_in_transaction_session_timeout"] = String(options.idleInTransactionTimeoutMs)
     }
-    for (name, value) in settings.sorted(by: { $0.key < $1.key }) {
-      _ = try query("select set_config($1, $2, false)", [.text(name), .text(value)])
-    }
+    if settings.isEmpty { return }
+    let pairs = settings.sorted { $0.key < $1.key }
+    let calls = pairs.indices.map { "set_config($\(2 * $0 + 1), $\(2 * $0 + 2), false)" }
+    _ = try query(
+      "select " + calls.joined(separator: ", "), pairs.flatMap { [.text($0.key), .text($0.value)] as [Parameter] })
   }
 
   package func close() {
@@ -106,16 +113,21 @@ package struct ConnectionOptions: Sendable {
 
   /// Runs one or several statements without parameters, one implicit transaction if there are several.
   package func execute(_ sql: String) throws(PostgresError) {
-    try before(sql)
+    try execute(sql, as: sql)
+  }
+
+  /// - Parameter name: what the failure point is asked with.
+  private func execute(_ sql: String, as name: String) throws(PostgresError) {
+    try before(name)
     guard unsafe PQsendQuery(handle, sql) == 1 else { throw connectionError(Self.summary(sql)) }
-    let result = unsafe try finish(Self.summary(sql))
+    let result = unsafe try finish(Self.summary(name))
     unsafe PQclear(result)
   }
 
   /// Runs one statement with typed parameters; numbers come back in binary.
   package func query(_ sql: String, _ parameters: [Parameter] = []) throws(PostgresError) -> Rows {
     try send(sql, parameters, binary: true)
-    return unsafe Rows(adopting: unsafe try finish(Self.summary(sql)))
+    return try answer(sql)
   }
 
   /// As `query`, for what is said again and again: the server parses and plans each text once. That is much of what a small commit costs
@@ -130,7 +142,7 @@ package struct ConnectionOptions: Sendable {
     do throws(PostgresError) {
       let name = if let name = known[sql] { name } else { try prepare(sql, parameters) }
       try send(sql, parameters, binary: true, statement: name)
-      return unsafe Rows(adopting: unsafe try finish(Self.summary(sql)))
+      return try answer(sql)
     } catch {
       if error.isAboutPreparing || error.sqlState == "0A000" { statements = nil }
       throw error
@@ -152,7 +164,22 @@ package struct ConnectionOptions: Sendable {
   /// As `query`, but every value comes back as the server's text: for statements whose types are not known.
   package func queryText(_ sql: String, _ parameters: [Parameter] = []) throws(PostgresError) -> Rows {
     try send(sql, parameters, binary: false)
-    return unsafe Rows(adopting: unsafe try finish(Self.summary(sql)))
+    return try answer(sql)
+  }
+
+  /// The whole answer of a statement that was sent.
+  private func answer(_ sql: String) throws(PostgresError) -> Rows {
+    let result = unsafe try finish(Self.summary(sql))
+    let status = unsafe PQresultStatus(result)
+    guard status == PGRES_COPY_IN || status == PGRES_COPY_OUT else { return unsafe Rows(adopting: result) }
+    unsafe PQclear(result)
+    throw refuseCopy(Self.summary(sql))
+  }
+
+  /// A COPY that nobody feeds or reads would leave the connection in its middle.
+  func refuseCopy(_ doing: String) -> PostgresError {
+    close()
+    return PostgresError(sqlState: "42601", message: "COPY gives no rows here; write a SELECT", doing: doing)
   }
 
   /// Runs `body` in a transaction and commits; any error rolls back.
@@ -170,12 +197,19 @@ package struct ConnectionOptions: Sendable {
       throw error
     }
     do throws(PostgresError) {
-      try execute("commit")
+      try execute(commitStatement, as: "commit")
     } catch {
       rollback()
       throw failure(error)
     }
     return result
+  }
+
+  /// Without a time limit: PostgreSQL ends the wait for a synchronous standby by committing here alone and answering with
+  /// success, so a limit would acknowledge what the standby does not have. The client's own limit makes it an unknown result.
+  /// (Each statement of one string has its own timer since PostgreSQL 13.)
+  private var commitStatement: String {
+    options.statementTimeoutMs > 0 ? "set local statement_timeout = 0; commit" : "commit"
   }
 
   package func transaction<Result>(_ body: () throws(PostgresError) -> Result) throws(PostgresError) -> Result {
@@ -191,7 +225,7 @@ package struct ConnectionOptions: Sendable {
     failurePoint = point
   }
 
-  private func send(
+  func send(
     _ sql: String, _ parameters: [Parameter], binary: Bool, statement: String? = nil
   ) throws(PostgresError) {
     try before(sql)
@@ -298,7 +332,7 @@ package struct ConnectionOptions: Sendable {
     }
   }
 
-  private func nextResult(_ doing: String) throws(PostgresError) -> OpaquePointer? {
+  func nextResult(_ doing: String) throws(PostgresError) -> OpaquePointer? {
     while unsafe PQisBusy(handle) == 1 {
       try wait(forWriting: false, doing)
       if unsafe PQconsumeInput(handle) != 1 { throw connectionError(doing) }
@@ -360,7 +394,7 @@ package struct ConnectionOptions: Sendable {
   }
 
   /// The beginning of a statement, for messages: statements hold no values, those are parameters.
-  private static func summary(_ sql: String) -> String {
+  static func summary(_ sql: String) -> String {
     // By bytes: this runs for every statement, and Unicode's idea of white space costs more than the rest of it.
     var words: [UInt8] = []
     for byte in sql.utf8 {
@@ -370,15 +404,23 @@ package struct ConnectionOptions: Sendable {
     return "run \"" + String(decoding: words, as: UTF8.self) + "\""
   }
 
-  private func connectionError(_ doing: String) -> PostgresError {
+  func connectionError(_ doing: String) -> PostgresError {
     guard let text = unsafe PQerrorMessage(handle) else {
       return .connectionLost("the connection is closed", doing: doing)
     }
-    let message = unsafe String(cString: text).split(separator: "\n").first.map(String.init) ?? "the connection is lost"
-    return .connectionLost(message, doing: doing)
+    return .connectionLost(Self.message(unsafe String(cString: text)), doing: doing)
   }
 
-  private func resultError(_ result: OpaquePointer, _ doing: String) -> PostgresError {
+  /// libpq's message as one line: a line for each address that was tried, without its indented guesses at the cause.
+  static func message(_ text: String) -> String {
+    let lines = text.split(separator: "\n").filter { !$0.hasPrefix("\t") && !$0.allSatisfy { $0 == " " } }
+    return lines.isEmpty ? "the connection is lost" : lines.prefix(addressesNamedMax).joined(separator: "; ")
+  }
+
+  /// Hosts of one URL whose failures are named; more would not be one sentence.
+  private static let addressesNamedMax = 4
+
+  func resultError(_ result: OpaquePointer, _ doing: String) -> PostgresError {
     func field(_ code: Int32) -> String? { unsafe PQresultErrorField(result, code).map { unsafe String(cString: $0) } }
     guard let state = field(Int32(UInt8(ascii: "C"))) else { return connectionError(doing) }
     return PostgresError(sqlState: state, message: field(Int32(UInt8(ascii: "M"))) ?? "", doing: doing)

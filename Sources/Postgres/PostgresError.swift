@@ -34,23 +34,11 @@ package struct PostgresError: Error, Sendable, Equatable, CustomStringConvertibl
   /// The user may not do this (42501), or may not log in (28).
   package var isNotPermitted: Bool { sqlState == "42501" || sqlState.hasPrefix("28") }
 
-  /// What to do about a connection that was not made, as a clause. libpq gives no SQLSTATE for those, only the server's words
-  /// (English: the private server's, and what most servers speak); any other words get the general advice.
-  package var connectionAdvice: String {
-    let advice: [(words: [String], clause: String)] = [
-      (["database \"", "does not exist"], "create it, owned by that user: CREATE DATABASE name OWNER user"),
-      (["role \"", "does not exist"], "create that user, or name another one in the URL"),
-      (["authentication failed"], "check user and password in the URL"),
-      (["no password supplied"], "put the password into the URL or a ~/.pgpass file"),
-      (["permission denied for database"], "let that user in: GRANT CONNECT ON DATABASE name TO user"),
-      (["pg_hba.conf"], "allow this client in the server's pg_hba.conf"),
-      (["connection slots"], "end idle sessions or raise the server's max_connections"),
-      (["too many clients"], "end idle sessions or raise the server's max_connections"),
-      (["the database system is"], "it is not ready yet; try again in a moment"),
-    ]
-    let match = advice.first { entry in entry.words.allSatisfy { message.contains($0) } }
-    return match?.clause ?? "is PostgreSQL running there?"
-  }
+  /// The server only reads: a standby, or a primary that has been demoted while this session stood (25006).
+  package var isReadOnlyServer: Bool { sqlState == "25006" }
+
+  /// Nothing more comes of this session: it is gone, or its server does not write any more.
+  package var needsNewConnection: Bool { isConnectionLost || isReadOnlyServer }
 
   package var description: String {
     "cannot \(doing): \(message)" + (sqlState.isEmpty ? "" : " (SQLSTATE \(sqlState))")

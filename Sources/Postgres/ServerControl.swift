@@ -40,7 +40,7 @@ struct ServerControl {
   /// Written at every start: a team's fleet on one machine beside other programs.
   func configure(socketDirectory: String, _ options: PrivateServer.Options) throws(PostgresError) {
     var lines = [
-      "# Written by the collector at each start; put your own settings into postgresql.conf.",
+      "# Written by the collector at each start; what postgresql.conf says after its include line wins.",
       "listen_addresses = ''",
       "unix_socket_directories = '\(socketDirectory)'",
       "unix_socket_permissions = 0700",
@@ -54,6 +54,8 @@ struct ServerControl {
       "max_parallel_workers_per_gather = 1",
       "random_page_cost = 1.5",
       "jit = off",
+      // A command that was killed must not keep the server at its question.
+      "client_connection_check_interval = 5s",
       "max_locks_per_transaction = 256",
       "log_min_messages = warning",
       "log_timezone = 'UTC'",
@@ -66,14 +68,32 @@ struct ServerControl {
       try HostFiles.replace(path, with: Array((lines.joined(separator: "\n") + "\n").utf8))
       let main = dataDirectory + "/postgresql.conf"
       let text = String(decoding: try HostFiles.read(main), as: UTF8.self)
-      // Before everything else, so that the site's own settings win.
-      if !text.hasPrefix(include) { try HostFiles.replace(main, with: Array((include + "\n" + text).utf8)) }
+      let wanted = Self.including(include, text)
+      if wanted != text { try HostFiles.replace(main, with: Array(wanted.utf8)) }
     } catch {
       throw .connectionLost(error.description, doing: "configure the private database")
     }
     try user?.own(dataDirectory + "/signalbox.conf")
     try user?.own(dataDirectory + "/postgresql.conf")
   }
+
+  /// postgresql.conf with the include line before everything else, so that the site's own settings win; what initdb wrote is no
+  /// setting of the site's and becomes a comment, or it would win too.
+  static func including(_ include: String, _ text: String) -> String {
+    let lines = (text.hasPrefix(include) ? "" : include + "\n") + text
+    return lines.split(separator: "\n", omittingEmptySubsequences: false).map { line in
+      let words = line.split(whereSeparator: { $0 == " " || $0 == "\t" }).joined(separator: " ")
+      return writtenByInitdb.contains(words) ? "#" + line : String(line)
+    }.joined(separator: "\n")
+  }
+
+  /// Lines of initdb's postgresql.conf about what the collector sets, with single blanks. Source: PostgreSQL 15 to 17,
+  /// src/backend/utils/misc/postgresql.conf.sample and src/bin/initdb/initdb.c.
+  private static let writtenByInitdb: Set<String> = [
+    "max_connections = 100 # (change requires restart)", "shared_buffers = 128MB # min 128kB",
+    "max_wal_size = 1GB", "log_timezone = UTC", "log_timezone = 'UTC'", "log_timezone = 'Etc/UTC'", "timezone = UTC",
+    "timezone = 'UTC'", "timezone = 'Etc/UTC'",
+  ]
 
   var isRunning: Bool {
     Self.processID(dataDirectory) != nil

@@ -10,6 +10,16 @@ extension Store {
   /// - Returns: the new epoch, and how far everything is committed; of many files, the first page.
   /// - Throws: `.unknownHost`, `.revokedHost`, `.database`.
   package func fence(host: HostID, hello: Hello, receivedNs: Int64) throws(StoreError) -> Fence {
+    do throws(StoreError) {
+      return try raiseFence(host: host, hello: hello, receivedNs: receivedNs)
+    } catch .database(let error) where error.isLockTimeout {
+      // A collector that is frozen inside a transaction holds its hosts' rows.
+      guard try endStalledWriters() > 0 else { throw .database(error) }
+      return try raiseFence(host: host, hello: hello, receivedNs: receivedNs)
+    }
+  }
+
+  private func raiseFence(host: HostID, hello: Hello, receivedNs: Int64) throws(StoreError) -> Fence {
     try connection.transaction(mapping: StoreError.database) { () throws(StoreError) in
       let (number, name, labels) = try activeHost(host)
       let before = try lockEpoch(number)

@@ -6,7 +6,7 @@ package struct MigrationReport: Sendable, Equatable {
   package var from: Int32
   package var to: Int32
   package var capability: Capability
-  /// Why `signalbox_reader` could not be made; nil where it is there.
+  /// Why people's SQL has no login; nil where it has one.
   package var readerRoleProblem: String?
 }
 
@@ -20,7 +20,8 @@ extension Store {
       }
       try loadLayout(report.capability)
       preferViews()
-      report.readerRoleProblem = makeReaderRole()
+      report.readerRoleProblem = makeReaderLogin()
+      readerProblems = [report.readerRoleProblem, closeReader().map(Self.openLimits)].compactMap { $0 }
       return report
     } catch .database(let error) where error.isNotPermitted {
       throw .notPermitted(
@@ -29,15 +30,24 @@ extension Store {
     }
   }
 
+  private static func openLimits(_ statement: String) -> String {
+    "this user is no superuser, so nothing bounds the temporary files of people's SQL, its advisory locks and its large objects; "
+      + "as a superuser run in this database: \(statement); \(ReaderRole.closingOneLine)"
+  }
+
   private func applyMissing() throws(StoreError) -> MigrationReport {
     try asking { () throws(PostgresError) in
+      // Later starts lock the table: the reader's login, which could hold any advisory lock, is made after the first migration.
+      let isThere = try connection.query("select to_regclass('signalbox.schema_steps') is not null").bool(0, 0) == true
       try connection.execute(
-        """
-        select pg_advisory_xact_lock(hashtext('signalbox.migrate'));
-        create schema if not exists signalbox;
-        create table if not exists signalbox.schema_steps (
-          number integer primary key, name text not null, capability text not null, applied timestamptz not null default now());
-        """)
+        isThere
+          ? "lock table signalbox.schema_steps in share row exclusive mode"
+          : """
+          select pg_advisory_xact_lock(hashtext('signalbox.migrate'));
+          create schema if not exists signalbox;
+          create table if not exists signalbox.schema_steps (
+            number integer primary key, name text not null, capability text not null, applied timestamptz not null default now());
+          """)
     }
     let (found, recorded) = try schemaVersion()
     let known = Migration.all.last?.number ?? 0
@@ -57,15 +67,27 @@ extension Store {
 
   /// For programs that must not change the schema.
   func requireSchema() throws(StoreError) {
-    let isThere = try asking { () throws(PostgresError) in
-      try connection.query("select to_regclass('signalbox.schema_steps') is not null").bool(0, 0)
+    if let problem = try Self.schemaProblem(connection) { throw problem }
+    let (_, capability) = try schemaVersion()
+    try loadLayout(capability ?? .plain)
+  }
+
+  /// Why this program's statements do not fit the database's tables; nil where they do.
+  static func schemaProblem(_ connection: Connection) throws(StoreError) -> StoreError? {
+    let rows: Rows
+    do throws(PostgresError) {
+      guard try connection.query("select to_regclass('signalbox.schema_steps') is not null").bool(0, 0) == true else {
+        return .notMigrated
+      }
+      rows = try connection.query("select coalesce(max(number), 0) from signalbox.schema_steps")
+    } catch {
+      throw .database(error)
     }
-    if isThere != true { throw .notMigrated }
-    let (found, capability) = try schemaVersion()
+    let found = Int32(clamping: rows.int(0, 0) ?? 0)
     let known = Migration.all.last?.number ?? 0
-    if found > known { throw .newerSchema(found: found, known: known) }
-    guard found == known, let capability else { throw .notMigrated }
-    try loadLayout(capability)
+    if found > known { return .newerSchema(found: found, known: known) }
+    if found == 0 { return .notMigrated }
+    return found < known ? .olderSchema(found: found, known: known) : nil
   }
 
   private func schemaVersion() throws(StoreError) -> (Int32, Capability?) {
@@ -116,40 +138,6 @@ extension Store {
     _ = try? asking { () throws(PostgresError) in
       let name = try connection.query("select current_database()").text(0, 0) ?? ""
       try connection.execute("alter database \(Connection.quoted(name)) set search_path = public")
-    }
-  }
-
-  /// `signalbox_reader` runs people's SQL: it may read the public views and nothing else.
-  /// - Returns: why it could not be made; the fleet works without it.
-  private func makeReaderRole() -> String? {
-    do throws(PostgresError) {
-      let found = try connection.query("select 1 from pg_roles where rolname = 'signalbox_reader'").count
-      if found == 0 {
-        do throws(PostgresError) {
-          try connection.execute("create role signalbox_reader login noinherit connection limit 20")
-        } catch {
-          // Another collector, or another database of this server, was faster.
-          if error.sqlState != "42710" && error.sqlState != "23505" { throw error }
-        }
-        try connection.execute(
-          """
-          alter role signalbox_reader set statement_timeout = '30s';
-          alter role signalbox_reader set default_transaction_read_only = on;
-          """)
-      }
-      let names = PublicViews.names + IncidentTables.views + FollowingTables.views + QuotaTables.views
-      let views = names.map { "public.\($0)" }.joined(separator: ", ")
-      let database = try connection.query("select current_database()").text(0, 0) ?? ""
-      try connection.execute(
-        """
-        revoke create, temporary on database \(Connection.quoted(database)) from public;
-        grant connect on database \(Connection.quoted(database)) to signalbox_reader;
-        grant usage on schema public to signalbox_reader;
-        grant select on \(views) to signalbox_reader;
-        """)
-      return nil
-    } catch {
-      return "role signalbox_reader could not be made: \(error.message)"
     }
   }
 }

@@ -7,7 +7,11 @@ package import Postgres
 package final class Store {
   /// For statements of this target's extensions.
   package let connection: Connection
+  /// As given, for connections that stand beside this one.
+  let url: DatabaseURL
   package private(set) var capability: Capability
+  /// What the last `migrate` could not do for people's SQL; sentences for the log.
+  package internal(set) var readerProblems: [String] = []
   /// Rows older than this before their arrival, µs, are stored under their arrival (`clock_suspect`).
   var oldestUs: Int64 = Limits.oldestDefaultUs
   /// Lengths of chunks by table, µs.
@@ -18,10 +22,15 @@ package final class Store {
   var runNumbers: [RunKey: Int32] = [:]
   var rows = RowBuffers()
 
-  private init(_ connection: Connection, _ capability: Capability) {
+  init(_ connection: Connection, _ capability: Capability, _ url: DatabaseURL) {
     self.connection = connection
     self.capability = capability
+    self.url = url
   }
+
+  /// What a collector that is frozen, or whose machine has gone, may keep of its hosts from another collector: in a transaction the
+  /// server waits no longer for it. Its own statements follow each other within milliseconds.
+  package static let idleInTransactionMs = 10_000
 
   /// How a writer's connection is set: everything has an end, and a commit is on disk when it is answered.
   package static var writerOptions: ConnectionOptions {
@@ -29,9 +38,23 @@ package final class Store {
     options.applicationName = "signalbox-store"
     options.statementTimeoutMs = 50_000
     options.lockTimeoutMs = 20_000
-    options.idleInTransactionTimeoutMs = 60_000
-    options.settings = ["synchronous_commit": "on", "timezone": "UTC", "search_path": "public"]
+    options.idleInTransactionTimeoutMs = idleInTransactionMs
+    options.settings = ["synchronous_commit": "on", "timezone": "UTC", "search_path": "public"].merging(peerLimits) {
+      $1
+    }
     return options
+  }
+
+  /// The server's side of a TCP connection: a client whose machine has gone is noticed after 11 s, not after two hours, so that its
+  /// locks go. In s, s, probes, ms; without effect on Unix sockets.
+  private static let peerLimits = [
+    "tcp_keepalives_idle": "5", "tcp_keepalives_interval": "2", "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "10000",
+  ]
+
+  /// Of several servers the one that writes; a single one that only reads is refused as such. Left to the URL where it says otherwise.
+  private static func forWriting(_ url: DatabaseURL) -> DatabaseURL {
+    url["target_session_attrs"] == nil ? url.with(["target_session_attrs": "read-write"]) : url
   }
 
   /// Connects to a database that has been migrated, or makes it so.
@@ -39,9 +62,20 @@ package final class Store {
   package static func open(
     _ url: DatabaseURL, migrating: Bool = false, options: ConnectionOptions = writerOptions
   ) throws(StoreError) -> Store {
-    let store = Store(try asking { () throws(PostgresError) in try Connection(url, options: options) }, .plain)
-    if store.connection.serverVersion < 150_000 { throw .oldServer(version: store.connection.serverVersion) }
-    if migrating { try store.migrate() } else { try store.requireSchema() }
+    let connection = try asking { () throws(PostgresError) in try Connection(forWriting(url), options: options) }
+    let store = Store(connection, .plain, url)
+    do throws(StoreError) {
+      if store.connection.serverVersion < 150_000 { throw .oldServer(version: store.connection.serverVersion) }
+      if migrating {
+        try store.refuseUnfit()
+        try store.migrate()
+      } else {
+        try store.requireSchema()
+      }
+    } catch {
+      store.close()
+      throw error
+    }
     return store
   }
 

@@ -7,6 +7,12 @@ package enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
   /// A newer Signalbox has been here; this one would damage what it does not know.
   case newerSchema(found: Int32, known: Int32)
   case notMigrated
+  /// The database's schema is of an older Signalbox: the collector's next start brings it up.
+  case olderSchema(found: Int32, known: Int32)
+  /// The database cannot be used as it is; the text says why and what to do.
+  case unfitDatabase(String)
+  /// People's SQL has no login of its own; the text says what to do.
+  case noReader(String)
   /// PostgreSQL older than 15, by `server_version_num`.
   case oldServer(version: Int)
   /// The database user lacks a right; the text says which and how to grant it.
@@ -34,6 +40,11 @@ package enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
     if case .database(let error) = self { error.isConnectionLost } else { false }
   }
 
+  /// This store is of no use any more: close it, and open another one, perhaps on another server.
+  package var needsNewConnection: Bool {
+    if case .database(let error) = self { error.needsNewConnection } else { false }
+  }
+
   /// Worth trying again unchanged, after a pause.
   package var isRetryable: Bool {
     if case .database(let error) = self { error.isRetryable } else { false }
@@ -45,6 +56,9 @@ package enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
     case .newerSchema(let found, let known):
       "the database has schema version \(found), this program knows \(known): install the newer Signalbox"
     case .notMigrated: "the database has no Signalbox schema: start signalbox-collector with it once"
+    case .olderSchema(let found, let known):
+      "the database has schema version \(found), this program needs \(known): start signalbox-collector of this version on it first"
+    case .unfitDatabase(let text), .noReader(let text): text
     case .oldServer(let version):
       "PostgreSQL \(version / 10_000) is too old: Signalbox needs 15 or newer"
     case .notPermitted(let text): text

@@ -32,6 +32,9 @@ final class ModelCollector {
     files.values.filter { !$0.isFinished }.map(\.mark).sorted { $0.file.key < $1.file.key }
   }
 
+  /// An older backup takes the database's place.
+  func restore(_ files: [FileKey: File]) { self.files = files }
+
   func commit(_ delta: FileDelta) {
     let file = files[delta.file.key]
     // Told again word for word: known as a repetition.

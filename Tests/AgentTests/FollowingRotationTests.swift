@@ -48,6 +48,26 @@ import Testing
     #expect(harness.followers.followedCount == 1)
   }
 
+  @Test func restoredDatabaseThatAsksForAFileThatIsGoneIsToldHowMuch() throws {
+    let harness = try FollowingHarness(["*.log"])
+    try harness.write("app.log", 50)
+    harness.run(seconds: 1)
+    let backup = harness.collector.files
+    let before = try #require(harness.collector.marks.first).offset
+    try harness.write("app.log", 50)
+    harness.run(seconds: 1)
+    let after = try #require(harness.collector.marks.first).offset
+    try HostFiles.remove(harness.path("app.log"))
+    harness.run(seconds: 100)
+    #expect(harness.collector.losses.isEmpty && harness.collector.marks.isEmpty)
+    harness.collector.restore(backup)
+    harness.reconnect()
+    harness.run(seconds: 10)
+    let loss = try #require(harness.collector.losses.first)
+    #expect(loss.reason == .databaseRestored && loss.from == before && loss.to == after && !loss.isEstimate)
+    #expect(harness.collector.losses.count == 1)
+  }
+
   @Test(arguments: cells) func renameToANameThatIsFollowedToo(_ cell: Cell) throws {
     let harness = try run(
       ["app.log*"], cell, event: { try $0.rename("app.log", "app.log.1") }, after: { try $0.write("app.log", 20) })

@@ -73,6 +73,7 @@ final class MemoryDisk: SpoolDisk {
 struct Drained: Equatable {
   var records: [UInt64: [UInt8]] = [:]
   var lost: [Range<UInt64>] = []
+  var reasons: Set<LossReason> = []
   var last: UInt64 = 0
 
   /// Takes everything of one lane; `fault` names what must never happen.
@@ -85,7 +86,9 @@ struct Drained: Equatable {
       drained.last = item.lastSequence
       switch item.content {
       case .encoded(let payload): drained.records[item.firstSequence] = payload
-      case .gap(let losses): drained.lost += losses.map { $0.from..<$0.to }
+      case .gap(let losses):
+        drained.lost += losses.map { $0.from..<$0.to }
+        drained.reasons.formUnion(losses.map(\.reason))
       }
     }
     return (drained, nil)

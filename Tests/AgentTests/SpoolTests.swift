@@ -229,6 +229,23 @@ import Testing
     for sequence in 11...100 as ClosedRange<UInt64> {
       #expect(drained.records[sequence] != nil || drained.isLost(sequence))
     }
+    #expect(drained.reasons == [.databaseRestored] && drained.lost.allSatisfy { !$0.isEmpty })
+  }
+
+  /// The segments that are gone were acked to an agent that has been started again since.
+  @Test func aRestoredDatabaseIsNamedAlsoByALaterStart() {
+    let disk = MemoryDisk()
+    let spool = Self.start(disk)
+    for index in 0..<100 { spool.append(Self.payload(index), lane: .live, nowNs: 0) }
+    #expect(Self.resume(spool))
+    _ = Drained.drain(spool, .live)
+    spool.acked(.live, through: 90)
+    spool.close(nowNs: 0)
+    let later = Self.start(disk, seed: 2)
+    #expect(Self.resume(later, [LaneMark(lane: .live, sequence: 10)]))
+    let (drained, fault) = Drained.drain(later, .live, after: 10)
+    #expect(fault == nil)
+    #expect(drained.isLost(11) && drained.reasons == [.databaseRestored])
   }
 
   @Test func syncsAreSharedAndOnlyMadeForWhatIsNotAcked() {

@@ -1,4 +1,6 @@
 import FleetModel
+import Postgres
+import Store
 import Testing
 
 @testable import Collector
@@ -226,5 +228,27 @@ import Testing
     #expect(Self.end(end) == .unavailable("no route"))
     let late = session.marksReceived(FileMarkPage(files: [Self.mark(3)], moreAfter: nil))
     #expect(late.isEmpty)
+  }
+
+  /// Each failure is answered with its own cause; only a database that is away is called away.
+  @Test func failedFenceSaysItsTrueCause() {
+    let cases: [(error: StoreError, part: String, isRefusal: Bool)] = [
+      (.revokedHost, "revoked", true), (.unknownHost, "not known", true),
+      (.database(PostgresError(sqlState: "", message: "refused", doing: "connect")), "does not answer", false),
+      (.database(PostgresError(sqlState: "25006", message: "read-only", doing: "x")), "does not answer", false),
+      (.database(PostgresError(sqlState: "42501", message: "secret", doing: "x")), "collector's log", false),
+      (.newerSchema(found: 9, known: 1), "collector's log", false),
+    ]
+    for (error, part, isRefusal) in cases {
+      let failure = FenceFailure(error)
+      #expect(failure.reason.contains(part) && failure.isRefusal == isRefusal, "\(failure)")
+      #expect(
+        failure.reason.contains("does not answer") == (part == "does not answer") && !failure.reason.contains("secret"))
+    }
+    var session = HostSession(host: Self.host)
+    _ = session.received(Self.hello(), bytes: 10, nowNs: 0)
+    let action = session.fenceFailed("this host has been revoked", isRefusal: true)
+    let end = Self.end(action)
+    #expect(end?.statusCode == 7 && end?.description == "this host has been revoked")
   }
 }

@@ -1,4 +1,4 @@
-import Postgres
+@testable import Postgres
 import TestSupport
 import Testing
 
@@ -169,6 +169,100 @@ import Testing
     let error = #expect(throws: PostgresError.self) { _ = try Connection(url) }
     #expect(error?.isConnectionLost == true)
     #expect(error.map { !"\($0)".contains("geheim") && !"\($0)".contains("\n") } == true)
+  }
+}
+
+extension ConnectionTests {
+  /// A message as libpq says it, and the end of the sentence.
+  @Test(arguments: [
+    (
+      "connection to server at \"db\" (10.0.0.1), port 5432 failed: Connection refused\n\tIs the server running on that host?\n",
+      "running there"
+    ),
+    (
+      "connection to server on socket \"/x/.s.PGSQL.5432\" failed: No such file or directory\n\tIs the server running locally?\n",
+      "running there"
+    ),
+    (
+      "connection to server at \"db\", port 5432 failed: server does not support SSL, but SSL was required\n",
+      "switch ssl on"
+    ),
+    ("connection to server at \"db\", port 5432 failed: SSL error: certificate verify failed\n", "sslrootcert"),
+    ("root certificate file \"/r/.postgresql/root.crt\" does not exist\n", "sslrootcert"),
+    ("server certificate for \"a\" does not match host name \"b\"\n", "host name that is in"),
+    ("connection to server at \"db\", port 5432 failed: SSL error: tlsv1 alert protocol version\n", "sslmode"),
+    ("private key file \"k\" has group or world access\n", "0600"),
+    ("could not translate host name \"nodb\" to address: Name or service not known\n", "host's name"),
+    ("connection to server at \"db\", port 5432 failed: timeout expired\n", "firewall"),
+    ("connection to server at \"db\", port 5432 failed: FATAL:  sorry, too many clients already\n", "max_connections"),
+    ("FATAL:  remaining connection slots are reserved for superusers\n", "max_connections"),
+    ("FATAL:  too many connections for role \"signalbox_reader\"\n", "CONNECTION LIMIT"),
+    ("FATAL:  password authentication failed for user \"x\"\n", "user and password"),
+    ("FATAL:  role \"x\" is not permitted to log in\n", "ALTER ROLE"),
+    ("FATAL:  no pg_hba.conf entry for host \"1\", user \"u\", database \"d\", no encryption\n", "sslmode=require"),
+    ("FATAL:  no pg_hba.conf entry for host \"1\", user \"u\", database \"d\", SSL encryption\n", "allow this client"),
+    ("connection to server at \"a\", port 5432 failed: session is read-only\n", "primary"),
+    ("FATAL:  the database system is starting up\n", "try again"),
+    ("received invalid response to SSL negotiation: H\n", "no PostgreSQL"),
+    ("FATAL:  database \"x\" does not exist\n", "CREATE DATABASE"), ("something nobody has seen\n", ""),
+  ])
+  func adviceFitsTheCause(_ words: String, _ part: String) {
+    let error = PostgresError.connectionLost(Connection.message(words), doing: "connect")
+    #expect(
+      part.isEmpty ? error.connectionAdvice.isEmpty : error.connectionAdvice.contains(part), "\(error.withAdvice)")
+    #expect(part == "running there" || !error.withAdvice.contains("running there"))
+    #expect(!error.withAdvice.contains("\n") && !error.withAdvice.contains("\t"))
+  }
+
+  @Test func everyAddressThatWasTriedIsNamed() {
+    let text =
+      "connection to server at \"a\" failed: Connection refused\n\tIs it running?\nconnection to server at \"b\" failed: session is read-only\n"
+    let error = PostgresError.connectionLost(Connection.message(text), doing: "connect")
+    #expect(error.message.contains("\"a\" failed") && error.message.contains("\"b\" failed"))
+    // What the second says is the cause that can be mended.
+    #expect(error.connectionAdvice.contains("primary"))
+  }
+
+  @Test func rowsAreHandedOnAsTheyArriveAndCanBeLeft() throws {
+    let kept = try TestDatabase().connectKeeping()
+    var (count, columns): (Int, [String]) = (0, [])
+    try kept.connection.eachRowAsText("select g as n from generate_series(1, 3) g") { (rows) throws(PostgresError) in
+      count += rows.count
+      columns = rows.columnNames
+      return true
+    }
+    #expect(count == 3 && columns == ["n"])
+    #expect(try kept.connection.query("select 1").int(0, 0) == 1)
+    let error = #expect(throws: PostgresError.self) {
+      try kept.connection.eachRowAsText("select 1/(g-2) from generate_series(1, 3) g") { (_) throws(PostgresError) in
+        true
+      }
+    }
+    #expect(error?.sqlState == "22012")
+    try kept.connection.eachRowAsText("select g from generate_series(1, 100000000) g") { (_) throws(PostgresError) in
+      false
+    }
+    #expect(!kept.connection.isOpen)
+  }
+
+  @Test func copyIsNoQuestion() throws {
+    for statement in ["copy (select 1) to stdout", "copy pg_class from stdin"] {
+      let kept = try TestDatabase().connectKeeping()
+      let error = #expect(throws: PostgresError.self) { _ = try kept.connection.queryText(statement) }
+      #expect(error?.sqlState == "42601" || error?.sqlState == "42501", "\(statement)")
+    }
+  }
+
+  @Test func onlyInitdbsOwnLinesBecomeComments() {
+    let text =
+      "max_connections = 100\t\t\t# (change requires restart)\nmax_wal_size = 1GB\nmax_wal_size = 8GB\nwork_mem = 4MB\n"
+    let include = "include_if_exists = 'signalbox.conf'"
+    let once = ServerControl.including(include, text)
+    #expect(
+      once == include
+        + "\n#max_connections = 100\t\t\t# (change requires restart)\n#max_wal_size = 1GB\nmax_wal_size = 8GB\nwork_mem = 4MB\n"
+    )
+    #expect(ServerControl.including(include, once) == once)
   }
 }
 

@@ -31,6 +31,10 @@ import Testing
       #expect(try connection.queryText("show listen_addresses").text(0, 0) == "")
       #expect(try connection.queryText("show server_encoding").text(0, 0) == "UTF8")
       #expect(try connection.queryText("show jit").text(0, 0) == "off")
+      // Each of these stands in initdb's own file, too.
+      for (name, value) in [("max_connections", "40"), ("shared_buffers", "16MB"), ("max_wal_size", "2GB")] {
+        #expect(try connection.queryText("show \(name)").text(0, 0) == value, "\(name)")
+      }
       connection.close()
 
       // What a collector finds that was started after a kill -9 of the one before it.
@@ -42,8 +46,15 @@ import Testing
       try second.stop()
       #expect(PrivateServer.processID(stateDirectory: state) == nil)
 
+      // What the site writes wins over the collector's settings.
+      let file = first.dataDirectory + "/postgresql.conf"
+      let own = try HostFiles.read(file) + Array("max_connections = 55\n".utf8)
+      let status = try FileStatus.of(path: file)
+      try HostFiles.replace(file, with: own)
+      #expect(unsafe chown(file, status.uid, gid_t.max) == 0)
       let third = try PrivateServer(stateDirectory: state, options: options)
       #expect(!third.wasAdopted)
+      #expect(try Connection(third.url).queryText("show max_connections").text(0, 0) == "55")
       #expect(try Connection(third.url).query("select a from t").int(0, 0) == 7)
       if geteuid() == 0 { #expect(try FileStatus.of(path: third.dataDirectory).uid != 0) }
       try third.stop()

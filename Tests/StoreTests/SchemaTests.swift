@@ -85,13 +85,6 @@ import Testing
     #expect(error?.sqlState == "42501")
   }
 
-  @Test func readersStatementEndsAtItsLimit() throws {
-    let fixture = try StoreFixture(migrated: false)
-    let reader = try Store.openReader(fixture.database.url, timeoutMs: 100)
-    let error = #expect(throws: PostgresError.self) { _ = try reader.queryText("select pg_sleep(30)") }
-    #expect(error?.sqlState == "57014")
-  }
-
   @Test func countOfLinesPaysForNoJoin() throws {
     let fixture = try StoreFixture()
     let plan = try fixture.store.connection.queryText("explain select count(*) from log_lines")

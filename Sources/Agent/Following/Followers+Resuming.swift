@@ -92,7 +92,12 @@ extension Followers {
       return move(old, to: moved.handle, moved.status, path: nil, nowNs: nowNs)
     }
     add(old)
-    if !adopt(old, nowNs: nowNs) { lose(old, to: old.size, reason, isEstimate: true, nowNs: nowNs) }
+    if adopt(old, nowNs: nowNs) { return }
+    if let finished = retired.last(where: { $0.key == mark.file.key }), finished.offset > mark.offset {
+      // It was acknowledged to its end, and is gone since: the database knows less than it did.
+      return lose(old, to: finished.offset, .databaseRestored, isEstimate: false, nowNs: nowNs)
+    }
+    lose(old, to: old.size, reason, isEstimate: true, nowNs: nowNs)
   }
 
   /// Where `file` was truncated between the agent's start and its welcome, what was seen of it before is the mark's to tell; unless its

@@ -40,8 +40,12 @@ package final class Spool {
     id = scan.spool ?? SpoolID(high: random.next(), low: random.next())
     let highest = max(scan.highestName, scan.lanes.map { max($0.last, ($0.loss?.to ?? 1) - 1) }.max() ?? 0)
     let jump = highest == 0 ? 0 : UInt64.random(in: Self.jump, using: &random)
-    lanes = scan.lanes.map { SpoolLane($0, base: highest + jump + 1, limits: limits) }
-    bytes = scan.lanes.flatMap(\.segments).reduce(0) { $0 + $1.bytes }
+    let stored = scan.lanes.flatMap(\.segments).reduce(0) { $0 + $1.bytes }
+    bytes = stored
+    let free = (try? disk.freeBytes()) ?? 0
+    // Where room ran out, what was kept is still there, or the disk is.
+    let wasFull = stored >= limits.bytesMax / 2 || free < 2 * limits.freeFloorBytes
+    lanes = scan.lanes.map { SpoolLane($0, base: highest + jump + 1, wasFull: wasFull, limits: limits) }
     setAside(scan.unusable.map(\.text))
     for index in lanes.indices where lanes[index].startLoss != nil { writeOut(index, nowNs: nowNs) }
   }
@@ -213,7 +217,7 @@ package final class Spool {
         found.loss = LossRange(from: 1, to: lost[index] + 1, reason: .spoolDamaged, isEstimate: true)
       }
       droppedRecordsTotal += lost[index]
-      lanes[index] = SpoolLane(found, base: lost[index] + 1, limits: limits)
+      lanes[index] = SpoolLane(found, base: lost[index] + 1, wasFull: false, limits: limits)
       writeOut(index, nowNs: nowNs)
     }
   }

@@ -55,19 +55,24 @@ struct SpoolLane {
   /// Records through here may have been in segments that are no longer there, acked or dropped before the start: asked
   /// for again, they are missing.
   var missingThrough: UInt64
-  let missingReason: LossReason
+  /// Records through here may have been in segments that this start found damaged.
+  private let damagedThrough: UInt64
+  /// Why segments of earlier starts may be gone.
+  private let earlierReason: LossReason
   private var reader: SegmentReader?
   private var readerSegment: UInt64 = 0
   private var pending: SpooledItem?
 
-  init(_ found: FoundLane, base: UInt64, limits: SpoolLimits) {
+  /// - Parameter wasFull: the spool is so full that earlier starts may have dropped records that were not acked.
+  init(_ found: FoundLane, base: UInt64, wasFull: Bool, limits: SpoolLimits) {
     lane = found.lane
     segments = found.segments
     previousLast = found.last
     knownThrough = found.knownThrough
     startLoss = found.loss
     missingThrough = found.segments.first?.header.previousLast ?? 0
-    missingReason = found.hasDamagedHead ? .spoolDamaged : .spoolFull
+    damagedThrough = found.hasDamagedHead ? missingThrough : 0
+    earlierReason = wasFull ? .spoolFull : .databaseRestored
     losses = found.segments.compactMap { $0.header.loss } + (found.loss.map { [$0] } ?? [])
     self.base = base
     next = base
@@ -205,12 +210,20 @@ struct SpoolLane {
     var from = cursor
     for range in ranges.sorted(by: { $0.from < $1.from }) where from <= last {
       if range.from > from {
-        untold.append(LossRange(from: from, to: min(range.from, last + 1), reason: missingReason, isEstimate: true))
+        untold.append(missing(from: from, to: min(range.from, last + 1)))
       }
       from = max(from, range.to)
     }
-    if from <= last { untold.append(LossRange(from: from, to: last + 1, reason: missingReason, isEstimate: true)) }
+    if from <= last { untold.append(missing(from: from, to: last + 1)) }
     return untold
+  }
+
+  /// What this start dropped for want of room has a loss of its own. Segments that are gone without one were acked: a collector that
+  /// asks for them again has a database that was restored, or that failed over to a standby which was behind.
+  private func missing(from: UInt64, to: UInt64) -> LossRange {
+    let reason: LossReason =
+      if from <= acked { .databaseRestored } else if from <= damagedThrough { .spoolDamaged } else { earlierReason }
+    return LossRange(from: from, to: to, reason: reason, isEstimate: true)
   }
 
   /// What stands for the numbers from the cursor up to the next record.

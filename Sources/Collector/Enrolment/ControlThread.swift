@@ -73,7 +73,7 @@ final class ControlThread: Sendable {
 
     init(thread: ControlThread) {
       self.thread = thread
-      connection = StoreConnection(thread.database)
+      connection = StoreConnection(thread.database, options: Store.controlOptions)
     }
 
     var isGoingOn: Bool { !queue.isStopping || queue.dueNs == .min }
@@ -138,7 +138,7 @@ final class ControlThread: Sendable {
           })
       } catch {
         thread.logger.warning("fence failed", metadata: ["host_id": "\(host)", "error": "\(error)"])
-        result = .failure(FenceFailure(reason: error.description))
+        result = .failure(FenceFailure(error))
       }
       thread.gateways[session.gateway].post(.fenced(session: session.number, result))
     }
@@ -152,7 +152,7 @@ final class ControlThread: Sendable {
           })
       } catch {
         thread.logger.warning("marks not read", metadata: ["error": "\(error)"])
-        result = .failure(FenceFailure(reason: error.description))
+        result = .failure(FenceFailure(error))
       }
       thread.gateways[session.gateway].post(.marks(session: session.number, result))
     }
@@ -212,7 +212,8 @@ final class ControlThread: Sendable {
         }
       } catch {
         thread.logger.warning("\(what) failed", metadata: metadata.merging(["error": "\(error)"]) { $1 })
-        reply(call, .refused(code: 14, message: "the collector's database does not answer; try again in a minute"))
+        let failure = FenceFailure(error)
+        reply(call, .refused(code: failure.isRefusal ? 7 : 14, message: failure.reason))
       }
     }
 
@@ -260,7 +261,7 @@ final class StoreConnection {
     do throws(StoreError) {
       return try attempt(body)
     } catch {
-      guard wasOpen, error.isConnectionLost else { throw error }
+      guard wasOpen, error.needsNewConnection else { throw error }
       return try attempt(body)
     }
   }
@@ -269,7 +270,7 @@ final class StoreConnection {
     do throws(StoreError) {
       return try body(opened())
     } catch {
-      if error.isConnectionLost { close() }
+      if error.needsNewConnection { close() }
       throw error
     }
   }

@@ -29,8 +29,10 @@ package enum HostSessionEnd: Error, Sendable, Equatable, CustomStringConvertible
   case fenced
   /// A batch before this one is missing; the agent resumes from the marks. gRPC ABORTED.
   case outOfOrder
-  /// The database does not answer. gRPC UNAVAILABLE.
+  /// The collector cannot take the host just now. gRPC UNAVAILABLE.
   case unavailable(String)
+  /// The fleet does not want this host. gRPC PERMISSION_DENIED.
+  case refused(String)
 
   /// Number of the gRPC status code. Source: grpc/doc/statuscodes.md.
   package var statusCode: UInt32 {
@@ -39,6 +41,7 @@ package enum HostSessionEnd: Error, Sendable, Equatable, CustomStringConvertible
     case .overLimit: 8
     case .fenced, .outOfOrder: 10
     case .unavailable: 14
+    case .refused: 7
     }
   }
 
@@ -48,7 +51,7 @@ package enum HostSessionEnd: Error, Sendable, Equatable, CustomStringConvertible
     case .overLimit(let what): "over the limit: \(what)"
     case .fenced: "a newer stream of this host took over"
     case .outOfOrder: "a batch before this one is missing; resume from the marks"
-    case .unavailable(let what): "the database does not answer: \(what)"
+    case .unavailable(let what), .refused(let what): what
     }
   }
 }
@@ -239,8 +242,9 @@ package struct HostSession: Sendable {
     state == .closed ? nil : close(.unavailable(reason))
   }
 
-  package mutating func fenceFailed(_ reason: String) -> Action? {
-    state == .fencing ? close(.unavailable(reason)) : nil
+  /// - Parameter isRefusal: the host is not wanted; else it may come again.
+  package mutating func fenceFailed(_ reason: String, isRefusal: Bool = false) -> Action? {
+    state == .fencing ? close(isRefusal ? .refused(reason) : .unavailable(reason)) : nil
   }
 
   /// A newer stream of the host said Hello before this one's turn.

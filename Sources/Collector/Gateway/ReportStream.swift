@@ -94,7 +94,10 @@ final class ReportStream {
       let settings = environment.settings.settings(of: fence.labels)
       session.fenceReceived(fence, settings: settings, nowNs: Clock.wallNs()).forEach(carryOut)
     case .failure(let failure):
-      (failure.isReplaced ? session.fenceReplaced() : session.fenceFailed(failure.reason)).map(carryOut)
+      let action =
+        failure.isReplaced
+        ? session.fenceReplaced() : session.fenceFailed(failure.reason, isRefusal: failure.isRefusal)
+      action.map(carryOut)
     }
     grantWindow()
   }

@@ -19,6 +19,8 @@ final class HousekeepingThread: Sendable {
   private static let intervalNs: Int64 = 60_000_000_000
   /// The allow-list is read again even without a notification: a lost one must not keep a revoked host in.
   private static let allowListNs: Int64 = 30_000_000_000
+  /// How often it is looked whether commits wait for a standby; this thread only reads, so it does not wait with them.
+  private static let standbyNs: Int64 = 5_000_000_000
 
   private let mailbox: Mailbox<Message>
   private let houseMailbox: Mailbox<Message>
@@ -113,6 +115,7 @@ final class HousekeepingThread: Sendable {
     let connection: StoreConnection
     var isGoingOn = true
     private var allowListDueNs: Int64 = 0
+    private var standbyDueNs: Int64 = 0
     private var isListening = false
     private var hasMaintenance = false
 
@@ -159,6 +162,10 @@ final class HousekeepingThread: Sendable {
       if now >= allowListDueNs {
         try readAllowList(store)
         allowListDueNs = now + HousekeepingThread.allowListNs
+      }
+      if now >= standbyDueNs {
+        thread.metrics.commitsWithoutStandby.set(Int64(try store.commitsWithoutStandby()))
+        standbyDueNs = now + HousekeepingThread.standbyNs
       }
       if try store.hostChanges(waitMs: Self.waitMs) { try readAllowList(store) }
     }

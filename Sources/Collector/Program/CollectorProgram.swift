@@ -104,8 +104,11 @@ package final class CollectorProgram {
   }
 
   private func prepareSchema(_ database: DatabaseURL) throws {
+    let room: ConnectionRoom
     do throws(StoreError) {
       let store = try Store.open(database, migrating: true)
+      for problem in store.readerProblems { logger.warning("people's SQL", metadata: ["problem": "\(problem)"]) }
+      room = try store.connectionRoom()
       allowList.replace(try store.allowList())
       logger.info("database", metadata: ["capability": "\(store.capability)"])
       metrics.databaseUp.set(1)
@@ -114,9 +117,32 @@ package final class CollectorProgram {
       store.close()
     } catch {
       if case .database(let answer) = error, answer.isConnectionLost {
-        throw CollectorFailure(.notReachable, "\(answer); \(answer.connectionAdvice)")
+        throw CollectorFailure(.notReachable, answer.withAdvice)
       }
       throw CollectorFailure(.failed, "\(error)")
+    }
+    try requireConnections(room)
+  }
+
+  /// Fences and enrolment, housekeeping, revocations, incidents and pages, the rules' lease: beside one for each writer.
+  private static let connectionsBesideWriters = 5
+
+  private var writerCount: Int { options.writers ?? min(max(1, Machine.processorCount), 8) }
+
+  /// With too few connections some threads would wait for ever while the others work.
+  private func requireConnections(_ room: ConnectionRoom) throws {
+    let needed = Self.connectionsBesideWriters + writerCount
+    let sentence =
+      "this collector needs \(needed) (\(Self.connectionsBesideWriters) and one for each of \(writerCount) writers)"
+    if room.limit < needed {
+      throw CollectorFailure(
+        .failed,
+        "the database allows this user \(room.limit) connections, \(sentence): raise max_connections or the CONNECTION LIMIT "
+          + "of the user or database, or start with fewer --writers")
+    }
+    if room.limit - room.used < needed {
+      logger.warning(
+        "few connections are left: \(sentence)", metadata: ["allowed": "\(room.limit)", "used": "\(room.used)"])
     }
   }
 
@@ -125,7 +151,7 @@ package final class CollectorProgram {
     let gatewayCount = options.gateways ?? min(cores, 8)
     gateways = try (0..<gatewayCount).map { _ in try Mailbox(limit: 1 << 17) }
     // One a core: while one waits for the disk or gathers rows, the database works for another.
-    for index in 0..<(options.writers ?? min(cores, 8)) {
+    for index in 0..<writerCount {
       let writer = try WriterThread(database: database, gateways: gateways, metrics: metrics, logger: logger)
       writers.append(writer)
       threads.append(try writer.start("writer-\(index)"))
@@ -257,6 +283,10 @@ package final class CollectorProgram {
 
   /// nil while commits go through.
   private func problem() -> String? {
+    if metrics.commitsWithoutStandby.value > 0 {
+      return
+        "commits wait for a synchronous standby, and none answers: bring one back, or change synchronous_standby_names"
+    }
     if metrics.databaseUp.value != 1 { return "the database does not answer" }
     let now = Clock.monotonicNs()
     return writers.contains { $0.isStuck(nowNs: now) } ? "a commit has waited for the database for 10 s" : nil

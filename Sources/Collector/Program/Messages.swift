@@ -1,4 +1,5 @@
 internal import FleetModel
+internal import Store
 
 /// One report stream: which gateway thread owns it, and which it is there. Numbers are never used twice.
 package struct SessionID: Hashable, Sendable {
@@ -46,11 +47,32 @@ enum StreamEnd: Sendable {
   case unanswered
 }
 
-/// Why a fence did not come to stand.
+/// Why a fence did not come to stand, or an enrolment was not decided.
 struct FenceFailure: Error, Sendable {
   let reason: String
   /// A newer stream of the host came before it was this one's turn.
-  var isReplaced = false
+  let isReplaced: Bool
+  /// The host is not wanted; else it may come again.
+  let isRefusal: Bool
+
+  init(reason: String, isReplaced: Bool = false) {
+    self.reason = reason
+    self.isReplaced = isReplaced
+    isRefusal = false
+  }
+
+  /// What the agent is answered: the true cause, without the server's own words where they are of no use to it.
+  init(_ error: StoreError) {
+    isReplaced = false
+    switch error {
+    case .unknownHost, .revokedHost:
+      (reason, isRefusal) = (error.description, true)
+    case .database where error.needsNewConnection:
+      (reason, isRefusal) = ("the collector's database does not answer; try again in a minute", false)
+    default:
+      (reason, isRefusal) = ("the collector's database could not do it; see the collector's log", false)
+    }
+  }
 }
 
 /// What the collector shows to agents, as PEM.

@@ -67,6 +67,7 @@ package struct CollectorMetrics: Sendable {
   package let commitDuration = Histogram()
   package let batchesStaged = Gauge()
   package let databaseUp = Gauge()
+  package let commitsWithoutStandby = Gauge()
   package let housekeepingRuns = Counter()
   package let housekeepingFailures = Counter()
   package let certificatesIssued = Counter()
@@ -156,6 +157,10 @@ package struct CollectorMetrics: Sendable {
       ("signalbox_gateway_streams_open", "Report streams open.", streamsOpen.value),
       ("signalbox_writer_batches_staged", "Batches waiting for a commit.", batchesStaged.value),
       ("signalbox_database_up", "1 while the last statement succeeded.", databaseUp.value),
+      (
+        "signalbox_database_commits_without_standby", "Commits that wait for a synchronous standby for 5 s or more.",
+        commitsWithoutStandby.value
+      ),
       ("signalbox_rules_loaded", "Rules that run.", rulesLoaded.value),
       ("signalbox_rules_hosts", "Hosts that the rules know.", ruleHosts.value),
       ("signalbox_rules_lease", "1 on the collector that judges the fleet and the silence of hosts.", ruleLease.value),

@@ -135,8 +135,8 @@ final class WriterThread: Sendable {
       thread.logger.warning(
         "commit failed",
         metadata: ["error": "\(error)", "batches": "\(group.batches.count)", "tries": "\(group.failures + 1)"])
-      if error.isConnectionLost {
-        // A new connection settles what became of an unanswered COMMIT: the marks tell.
+      if error.needsNewConnection {
+        // A new connection settles what became of an unanswered COMMIT: the marks tell. It also finds the server that writes now.
         store?.close()
         store = nil
       }

@@ -31,7 +31,6 @@ extension Store {
     options.applicationName = "signalbox-housekeeping"
     options.statementTimeoutMs = 0
     options.answerTimeoutMs = 0
-    options.idleInTransactionTimeoutMs = 0
     options.lockTimeoutMs = 5_000
     return options
   }
@@ -42,6 +41,8 @@ extension Store {
   /// - Parameter searchIndexesMax: chunks that get their text index in this pass; each costs about 30 µs a line.
   /// - Returns: nil where another collector is at it.
   package func housekeep(nowNs: Int64, searchIndexesMax: Int = 4) throws(StoreError) -> HousekeepingReport? {
+    // Before the lock: a reader may hold it.
+    _ = try endOverdueReaders()
     let isOurs = try ask("select pg_try_advisory_lock(hashtext('signalbox.housekeeping'))").bool(0, 0) == true
     if !isOurs { return nil }
     defer { try? run("select pg_advisory_unlock(hashtext('signalbox.housekeeping'))") }

@@ -8,7 +8,7 @@ extension Store {
   /// Turns what the rules found into incidents, and into the rows of what has to be told, in the same transaction.
   ///
   /// Idempotent: a change that is known, or older than what is known of its incident, does nothing. Several collectors may
-  /// apply changes at once: an advisory lock puts them in order.
+  /// apply changes at once: a lock puts them in order.
   /// - Parameters:
   ///   - plan: from the configuration; `.none` where nobody is to be told.
   ///   - told: what went out about them already, while the database was away.
@@ -46,7 +46,7 @@ extension Store {
   }
 
   func lockIncidents() throws(StoreError) {
-    try run("select pg_advisory_xact_lock(hashtext('signalbox.incidents'))")
+    try take(.incidents)
   }
 
   func wakePaging() throws(StoreError) { try run("select pg_notify($1, '')", [.text(Self.pagingChannel)]) }

@@ -2,6 +2,9 @@
 ///
 /// The joins are left joins on unique keys outside of the union, so that the planner leaves them out where no name is asked for.
 enum PublicViews {
+  /// Every view that the reader may ask, whichever migration made it.
+  static let all = names + IncidentTables.views + FollowingTables.views + QuotaTables.views
+
   static let names = [
     "hosts", "log_lines", "log_counts", "host_samples", "gpu_samples", "disk_samples", "network_samples",
     "process_samples", "host_samples_1m", "host_samples_1h", "gpu_samples_1m", "gpu_samples_1h", "runs", "episodes",

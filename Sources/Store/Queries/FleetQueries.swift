@@ -84,12 +84,12 @@ package enum FleetQueries {
       """, [host])
   }
 
-  /// Ranges that never arrived. Columns: host, file, from, to, reason, time, is_estimate.
+  /// Ranges that never arrived. Columns: host, file, from, to (null where nobody knows how far it went), reason, time, is_estimate.
   package static func gaps(host: String?, sinceNs: Int64?) -> ReadQuery {
     ReadQuery(
       """
-      select h.name as host, l.subject as file, l.from_offset as "from", l.to_offset as "to", l.reason, l.time,
-        l.is_estimate
+      select h.name as host, l.subject as file, l.from_offset as "from",
+        case when l.to_offset > l.from_offset then l.to_offset end as "to", l.reason, l.time, l.is_estimate
       from signalbox.loss_ledger l left join signalbox.hosts h on h.number = l.host
       where ($1::text is null or h.name = $1) and ($2::timestamptz is null or l.time >= $2)
       order by l.time, l.number

@@ -18,6 +18,9 @@ package final class FleetReader {
 
   package func close() { connection.close() }
 
+  /// Why the database's tables are not those that these questions know; nil where they are, or where it does not say.
+  package var schemaProblem: StoreError? { (try? Store.schemaProblem(connection)) ?? nil }
+
   /// The whole answer at once.
   package func read(_ query: ReadQuery) throws(PostgresError) -> ReadTable {
     try Self.table(connection.queryText(query.sql, query.parameters.map(Self.parameter)))
@@ -27,8 +30,18 @@ package final class FleetReader {
   /// more rights.
   package init(asReaderOf url: DatabaseURL, timeoutMs: Int) throws(StoreError) {
     connection = try Store.openReader(url, timeoutMs: timeoutMs)
-    try asking { () throws(PostgresError) in try connection.execute("set timezone to 'UTC'; set datestyle to 'ISO'") }
   }
+
+  /// As above, with the URL of that role itself.
+  package init(login: DatabaseURL, timeoutMs: Int) throws(StoreError) {
+    connection = try Store.openReader(login: login, timeoutMs: timeoutMs)
+  }
+
+  /// What one answer may hold: it is kept whole to be shown as a table, in about three times its own size.
+  package static let answerBytesMax = 64 << 20
+  package static let answerRowsMax = 1_000_000
+  /// SQLSTATE program_limit_exceeded.
+  package static let tooLargeState = "54000"
 
   /// Runs a statement that a person wrote, in a read-only transaction.
   ///
@@ -36,7 +49,29 @@ package final class FleetReader {
   package func readGuarded(_ sql: String) throws(PostgresError) -> ReadTable {
     try connection.execute("begin read only")
     defer { connection.rollback() }
-    return try Self.table(connection.queryText(sql))
+    var table = ReadTable(columns: [], rows: [])
+    var bytes = 0
+    try connection.eachRowAsText(sql) { (rows) throws(PostgresError) in
+      if table.columns.isEmpty { table.columns = rows.columnNames }
+      for row in 0..<rows.count {
+        bytes += (0..<rows.columnCount).reduce(0) { $0 + (rows.text(row, $1)?.utf8.count ?? 0) }
+        if bytes > Self.answerBytesMax || table.rows.count >= Self.answerRowsMax { throw Self.tooLarge }
+        table.rows.append(Self.values(rows, row))
+      }
+      return true
+    }
+    return table
+  }
+
+  private static let tooLarge = PostgresError(
+    sqlState: tooLargeState,
+    message: "the answer has more than \(answerRowsMax) rows or \(answerBytesMax >> 20) MiB: add LIMIT, or aggregate",
+    doing: "read the answer")
+
+  private static func values(_ rows: borrowing Rows, _ row: Int) -> [ReadValue] {
+    (0..<rows.columnCount).map { column in
+      rows.text(row, column).map { ReadValue(text: $0, typeID: rows.columnType(column)) } ?? .null
+    }
   }
 
   private static func parameter(_ text: String?) -> Parameter { text.map(Parameter.text) ?? .null }

@@ -6260,7 +6260,7 @@ const ProtobufCEnumDescriptor signalbox__v1__level__descriptor =
   signalbox__v1__level__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCEnumValue signalbox__v1__loss_reason__enum_values_by_number[10] =
+static const ProtobufCEnumValue signalbox__v1__loss_reason__enum_values_by_number[11] =
 {
   { "LOSS_REASON_UNKNOWN", "SIGNALBOX__V1__LOSS_REASON__LOSS_REASON_UNKNOWN", 0 },
   { "LOSS_REASON_DELETED_UNREAD", "SIGNALBOX__V1__LOSS_REASON__LOSS_REASON_DELETED_UNREAD", 1 },
@@ -6272,12 +6272,14 @@ static const ProtobufCEnumValue signalbox__v1__loss_reason__enum_values_by_numbe
   { "LOSS_REASON_REFUSED", "SIGNALBOX__V1__LOSS_REASON__LOSS_REASON_REFUSED", 7 },
   { "LOSS_REASON_SOCKET_OVERFLOW", "SIGNALBOX__V1__LOSS_REASON__LOSS_REASON_SOCKET_OVERFLOW", 8 },
   { "LOSS_REASON_SKIPPED", "SIGNALBOX__V1__LOSS_REASON__LOSS_REASON_SKIPPED", 9 },
+  { "LOSS_REASON_DATABASE_RESTORED", "SIGNALBOX__V1__LOSS_REASON__LOSS_REASON_DATABASE_RESTORED", 15 },
 };
 static const ProtobufCIntRange signalbox__v1__loss_reason__value_ranges[] = {
-{0, 0},{0, 10}
+{0, 0},{15, 10},{0, 11}
 };
-static const ProtobufCEnumValueIndex signalbox__v1__loss_reason__enum_values_by_name[10] =
+static const ProtobufCEnumValueIndex signalbox__v1__loss_reason__enum_values_by_name[11] =
 {
+  { "LOSS_REASON_DATABASE_RESTORED", 10 },
   { "LOSS_REASON_DELETED_UNREAD", 1 },
   { "LOSS_REASON_DESCRIPTOR_LIMIT", 5 },
   { "LOSS_REASON_READ_ERROR", 6 },
@@ -6296,11 +6298,11 @@ const ProtobufCEnumDescriptor signalbox__v1__loss_reason__descriptor =
   "LossReason",
   "Signalbox__V1__LossReason",
   "signalbox.v1",
-  10,
+  11,
   signalbox__v1__loss_reason__enum_values_by_number,
-  10,
+  11,
   signalbox__v1__loss_reason__enum_values_by_name,
-  1,
+  2,
   signalbox__v1__loss_reason__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };

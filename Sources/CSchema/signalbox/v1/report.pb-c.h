@@ -139,7 +139,11 @@ typedef enum _Signalbox__V1__LossReason {
   /*
    * older than the agent's --from: the operator did not ask for it
    */
-  SIGNALBOX__V1__LOSS_REASON__LOSS_REASON_SKIPPED = 9
+  SIGNALBOX__V1__LOSS_REASON__LOSS_REASON_SKIPPED = 9,
+  /*
+   * acknowledged once and given up by the agent; the database knows less now
+   */
+  SIGNALBOX__V1__LOSS_REASON__LOSS_REASON_DATABASE_RESTORED = 15
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SIGNALBOX__V1__LOSS_REASON)
 } Signalbox__V1__LossReason;
 typedef enum _Signalbox__V1__FileFormat {
