@@ -68,6 +68,7 @@ final class FollowedFile {
   /// The next line is longer than a usual chunk; so much must be read at once to see its end, or that it is too long. 0: it is not.
   var longLineBytes = 0
   var isQueued = false
+  var isUrgent = false
   var isHeld = false
   var heldUntilNs: Int64 = 0
   var scan: UInt64 = 0

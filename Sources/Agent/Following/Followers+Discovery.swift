@@ -138,7 +138,8 @@ extension Followers {
     add(file)
     byNode[file.node] = file
     setName(item.path, file)
-    if !isDeferred { enqueue(file) }
+    if isDeferred { return }
+    if nowNs &- item.status.modifiedNs < limits.urgentAgeNs { enqueueUrgent(file) } else { enqueue(file) }
   }
 
   /// A finished file whose name came back: what was sent is not sent again.

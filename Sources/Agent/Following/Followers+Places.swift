@@ -88,7 +88,7 @@ extension Followers {
     add(file)
     byNode[node] = file
     setName(path, file)
-    enqueue(file)
+    enqueueUrgent(file)
   }
 
   /// A copy is known by its original, so that must have a place.

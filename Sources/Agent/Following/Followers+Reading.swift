@@ -75,7 +75,7 @@ extension Followers {
 
   /// The old file of a rotation goes first while it has little left: its last record may go on in the new one.
   private func shouldWait(for file: FollowedFile) -> Bool {
-    guard let key = file.predecessor, let before = byKey[key], before.isQueued, before.unread > 0,
+    guard let key = file.predecessor, let before = byKey[key], before.isQueued || before.isUrgent, before.unread > 0,
       before.unread <= UInt64(limits.chunkBytes)
     else { return false }
     enqueue(file)
@@ -180,7 +180,7 @@ extension Followers {
     guard let handle = file.handle else { return false }
     let limit = 64 << 10
     var head: [UInt8] = []
-    let headCount = fileSystem.read(handle, at: 0, count: limit, into: &head) ?? 0
+    let headCount = fileSystem.read(handle, at: 0, count: Int(min(UInt64(limit), file.size)), into: &head) ?? 0
     head.removeLast(head.count - min(headCount, head.count))
     if !file.isFormatKnown {
       guard isIdle || head.count >= limit || head.contains(UInt8(ascii: "\n")) else { return false }

@@ -28,6 +28,10 @@ package final class Followers: DeltaSource {
   var parked = ParkedFiles()
   /// Those with something to read, or to say; one delta each in turn.
   private(set) var ready: [FollowedFile] = []
+  /// Those that were written to a moment ago and have little unread: they do not wait for a turn of thousands that have a backlog.
+  private var urgent: [FollowedFile] = []
+  /// Taken from `urgent` in a row.
+  private var urgentTurns = 0
   private var held: [FollowedFile] = []
   /// The only large buffer: a file's next bytes.
   var buffer: [UInt8] = []
@@ -119,11 +123,9 @@ package final class Followers: DeltaSource {
     guard pendingMarks == nil else { return nil }
     // A file that has nothing after all is taken from the queue; how many of them one turn may cost is bounded.
     var tries = limits.looksPerTurn
-    defer { hasMoreLooks = tries == 0 && !ready.isEmpty }
-    while !ready.isEmpty, tries > 0 {
+    defer { hasMoreLooks = tries == 0 && !(ready.isEmpty && urgent.isEmpty) }
+    while tries > 0, let file = nextInQueue() {
       tries -= 1
-      let file = ready.removeFirst()
-      file.isQueued = false
       if let delta = delta(of: file, byteBudget: byteBudget, nowNs: nowNs) {
         lossesTotal += UInt64(delta.losses.count)
         return delta
@@ -204,7 +206,7 @@ package final class Followers: DeltaSource {
         continue
       }
       file.isClosed = false
-      enqueue(file)
+      enqueueUrgent(file)
     }
     for path in changes.closed {
       guard let file = byPath[path] else {
@@ -255,6 +257,31 @@ package final class Followers: DeltaSource {
 
   // MARK: Queues
 
+  /// After so many turns of those that were written to, one is for those with a backlog.
+  private static let urgentTurnsMax = 15
+
+  private func nextInQueue() -> FollowedFile? {
+    if !urgent.isEmpty, urgentTurns < Self.urgentTurnsMax || ready.isEmpty {
+      urgentTurns += 1
+      let file = urgent.removeFirst()
+      file.isUrgent = false
+      return file
+    }
+    urgentTurns = 0
+    guard !ready.isEmpty else { return nil }
+    let file = ready.removeFirst()
+    file.isQueued = false
+    return file
+  }
+
+  /// It was written to: its lines come before the backlog of others, unless it has one itself.
+  func enqueueUrgent(_ file: FollowedFile) {
+    guard file.unread <= UInt64(limits.chunkBytes) else { return enqueue(file) }
+    guard !file.isUrgent else { return }
+    file.isUrgent = true
+    urgent.append(file)
+  }
+
   func enqueue(_ file: FollowedFile) {
     guard !file.isQueued else { return }
     file.isQueued = true
@@ -272,9 +299,11 @@ package final class Followers: DeltaSource {
   func clearQueues() {
     for file in files {
       file.isQueued = false
+      file.isUrgent = false
       file.isHeld = false
     }
     ready.removeAll()
+    urgent.removeAll()
     held.removeAll()
   }
 
@@ -315,7 +344,8 @@ package final class Followers: DeltaSource {
 
   func remove(_ file: FollowedFile) {
     files.removeAll { $0 === file }
-    ready.removeAll { $0 === file }
+    if file.isQueued { ready.removeAll { $0 === file } }
+    if file.isUrgent { urgent.removeAll { $0 === file } }
     held.removeAll { $0 === file }
     if byKey[file.key] === file { byKey[file.key] = nil }
     if byNode[file.node] === file { byNode[file.node] = nil }

@@ -38,6 +38,8 @@ package struct FollowingLimits: Sendable {
   package var parkIdleNs: Int64 = 5_000_000_000
   /// How often a growing file without text is looked at again.
   package var binaryRecheckNs: Int64 = 60_000_000_000
+  /// A file that is found so soon after it was written to is read before the backlog of others.
+  package var urgentAgeNs: Int64 = 10_000_000_000
   /// Names looked at in one part of a pass, and in the first pass, before which nothing can be sent. A name costs 2–5 µs.
   package var namesPerSlice = 512
   package var namesPerFirstSlice = 4096
