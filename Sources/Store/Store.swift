@@ -21,6 +21,8 @@ package final class Store {
   /// Numbers of runs, which never change once committed.
   var runNumbers: [RunKey: Int32] = [:]
   var rows = RowBuffers()
+  /// Handed on to the next connection of the same writer.
+  package var quotas = HostQuotas()
 
   init(_ connection: Connection, _ capability: Capability, _ url: DatabaseURL) {
     self.connection = connection
@@ -123,6 +125,8 @@ enum Limits {
   static let cloneWindowUs: Int64 = 15_000_000
   /// How late a sample may come and still be in the next pass of housekeeping without a note.
   static let aggregateLateUs: Int64 = 600_000_000
+  /// A spool is replaced when its disk is, or when a host was cloned; one that is forgotten would be stored again.
+  static let spoolsPerHost = 64
   /// Files of one page of marks: with paths of 4 KiB they still fit one frame of the wire and the queue of one call (1 MiB).
   static let marksPerPage = 128
   /// Of one host: certificates that were never used, or that a newer one has replaced.

@@ -62,7 +62,7 @@ package struct AllowedPaths: Sendable, Equatable {
   package func allowsListing(_ realDirectory: String) -> Bool {
     if isBelowRoot(realDirectory) { return true }
     let names = GlobPattern.names(of: realDirectory)
-    return realPatterns.contains { $0.reached(by: names).dropLast().contains(true) }
+    return realPatterns.contains { $0.lists(names) }
   }
 
   /// Whether rotation may have put a file of an allowed name there: into the directory of a match, or one level below it.
@@ -123,6 +123,13 @@ extension GlobPattern {
   /// `**` may stand for no directory at all.
   private func passDepths(_ reached: inout [Bool]) {
     for index in components.indices where reached[index] && components[index] == .anyDepth { reached[index + 1] = true }
+  }
+
+  /// Whether a wildcard is matched against the names in this directory.
+  func lists(_ directory: some Sequence<[UInt8]>) -> Bool {
+    zip(components, reached(by: directory)).contains { component, isReached in
+      if case .literal = component { false } else { isReached }
+    }
   }
 
   /// Whether files that match may lie directly in this directory.

@@ -40,7 +40,7 @@ package struct RunOptions: Equatable, Sendable {
   package var exclude: [String] = []
   /// Where to begin with files that were there before the agent.
   package var from = FollowFrom.start
-  /// Directories below which the collector may ask to follow; those of `follow` are always among them.
+  /// Directories below which the collector may ask to follow; what `follow` matches, it may ask for always.
   package var allow: [String] = []
   /// Directories of programs, or single ones, that the collector may have run as probes.
   package var allowCommands: [String] = []
@@ -83,9 +83,11 @@ extension AgentCommand {
       --exclude    files that are left alone whoever asks for them: a path with wildcards, or a name such as '*.tmp'
       --from       where to begin with files that are older than the first start: start (all of it, as history that pages
                    nobody), end (only what comes from now on), or an age such as 2d (files that changed since); default start
-      --allow      directories below which the collector may ask for files, files and sockets that it may probe; may be repeated
+      --allow      directories below which the collector may ask for files, files and sockets that it may probe; may be repeated;
+                   of --follow it may ask for what the pattern matches
       --allow-command  directories of programs, and programs, that the collector may have run as probes
       --allow-address  hosts beside this one that the collector may have probed, as the probe names them; any = all
+                   but link-local ones
       --interval   time between samples, 100ms to 1h
       --socket     Unix socket that takes JSON lines from training programs
       --journal    unit whose entries in the systemd journal are reported as journal:UNIT; all = everything, as journal
@@ -123,11 +125,11 @@ extension AgentCommand {
     while let word = rest.next() {
       switch word {
       case "--state-dir": options.stateDirectory = try rest.value(of: word)
-      case "--follow": options.follow.append(try absolute(rest.value(of: word), word))
+      case "--follow": options.follow.append(try downward(rest.value(of: word), word))
       case "--exclude": options.exclude.append(try exclusion(rest.value(of: word)))
       case "--from": options.from = try from(rest.value(of: word))
-      case "--allow": options.allow.append(try absolute(rest.value(of: word), word))
-      case "--allow-command": options.allowCommands.append(try absolute(rest.value(of: word), word))
+      case "--allow": options.allow.append(try downward(rest.value(of: word), word))
+      case "--allow-command": options.allowCommands.append(try downward(rest.value(of: word), word))
       case "--allow-address": options.allowAddresses.append(try rest.value(of: word))
       case "--interval": options.intervalNs = try interval(rest.value(of: word))
       case "--socket": options.socketPath = try socketPath(rest.value(of: word))
@@ -152,6 +154,7 @@ extension AgentCommand {
     while let word = rest.next() {
       switch word {
       case "--allow": permissions.paths.append(try rest.value(of: word))
+      case "--follow": permissions.patterns.append(try rest.value(of: word))
       case "--allow-command": permissions.programs.append(try rest.value(of: word))
       case "--allow-address": permissions.addresses.append(try rest.value(of: word))
       default: throw UsageError("Unknown option '\(word)' of probe.")
@@ -227,6 +230,14 @@ extension AgentCommand {
       }
       return .since(ns)
     }
+  }
+
+  /// What is allowed must be plain to who reads the command line: where `..` leads depends on links, and on what exists.
+  private static func downward(_ path: String, _ option: String) throws(UsageError) -> String {
+    guard ProbeSetting.isPath(try absolute(path, option)) else {
+      throw UsageError("\(option) takes a path without '..' and control characters; write where it leads instead.")
+    }
+    return path
   }
 
   private static func interval(_ text: String) throws(UsageError) -> Int64 {

@@ -98,7 +98,8 @@ final class AgentProgram {
 
   private static func permissions(_ options: RunOptions) -> CheckPermissions {
     var permissions = CheckPermissions()
-    permissions.paths = options.allow + options.follow.map(GlobPattern.fixedDirectory(of:))
+    permissions.paths = options.allow
+    permissions.patterns = options.follow
     permissions.programs = options.allowCommands
     permissions.addresses = options.allowAddresses
     return permissions

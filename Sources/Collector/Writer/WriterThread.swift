@@ -64,6 +64,8 @@ final class WriterThread: Sendable {
     let thread: WriterThread
     var groups = GroupCommit<SessionID>()
     var store: Store?
+    /// Of the writer's hosts, whatever becomes of the connection.
+    var quotas = HostQuotas()
     var random = SystemRandomNumberGenerator()
     var isStopping = false
     var stopDeadlineNs = Int64.max
@@ -115,6 +117,8 @@ final class WriterThread: Sendable {
         let store = try openStore()
         let outcomes = try store.commit(group.batches)
         thread.metrics.databaseUp.set(1)
+        thread.metrics.rowsOverQuota.add(store.quotas.refusedTotal - quotas.refusedTotal)
+        quotas = store.quotas
         count(group, outcomes, durationMs: Double(Clock.monotonicNs() - startNs) / 1e6)
         tell(groups.committed(outcomes))
       } catch {
@@ -125,6 +129,7 @@ final class WriterThread: Sendable {
     private mutating func openStore() throws(StoreError) -> Store {
       if let store { return store }
       let opened = try Store.open(thread.database)
+      opened.quotas = quotas
       store = opened
       return opened
     }
