@@ -26,18 +26,19 @@ package struct AllowedPaths: Sendable, Equatable {
   /// again: directories are made, mounted and linked later than the agent starts.
   package mutating func resolve() {
     untrustedLinks = []
-    realRoots = roots.compactMap { trusted($0) }
+    realRoots = roots.compactMap { trusted($0, evenIfMissing: true) }
     realPatterns = patterns.compactMap { pattern in
       let directory = GlobPattern.fixedDirectory(of: pattern.text)
-      return trusted(directory).map { pattern.moved(from: directory, to: $0) }
+      return trusted(directory, evenIfMissing: false).map { pattern.moved(from: directory, to: $0) }
     }
   }
 
-  /// - Returns: nil for what does not exist (yet): it allows nothing.
-  private mutating func trusted(_ path: String) -> String? {
+  /// - Parameter evenIfMissing: what will be at the very path is allowed, which a link made there later does not change.
+  private mutating func trusted(_ path: String, evenIfMissing: Bool) -> String? {
+    guard path.hasPrefix("/") else { return nil }
     switch TrustedRoot.resolve(path) {
     case .resolved(let real): return real
-    case .missing: return nil
+    case .missing(let place): return evenIfMissing ? place : nil
     case .untrusted(let link):
       untrustedLinks.append(link)
       return nil

@@ -7,7 +7,8 @@ internal import Files
 enum TrustedRoot: Equatable {
   /// An absolute path without links.
   case resolved(String)
-  case missing
+  /// Not there; where it would be, as far as that can be said before it is.
+  case missing(String?)
   case untrusted(link: String)
 
   /// As the kernel's own limit, path_resolution(7).
@@ -25,20 +26,24 @@ enum TrustedRoot: Equatable {
         continue
       }
       let next = real + "/" + name
-      guard let status = try? FileStatus.of(path: next, followingLinks: false) else { return .missing }
+      guard let status = try? FileStatus.of(path: next, followingLinks: false) else {
+        // Where a component that does not exist leads to is not known before it exists.
+        guard doubtful.isEmpty, !rest.contains("..") else { return .missing(nil) }
+        return .missing(([next] + rest.reversed()).joined(separator: "/"))
+      }
       guard status.kind == .link else {
         real = next
         continue
       }
       links += 1
-      guard links <= linksMax, let target = try? HostFiles.readLink(next) else { return .missing }
+      guard links <= linksMax, let target = try? HostFiles.readLink(next) else { return .missing(nil) }
       if status.uid != 0, status.uid != Process.effectiveUser { doubtful.append((next, status.uid)) }
       if target.hasPrefix("/") { real = "" }
       rest += parts(target)
     }
     let whole = real.isEmpty ? "/" : real
     guard !doubtful.isEmpty else { return .resolved(whole) }
-    guard let status = try? FileStatus.of(path: whole, followingLinks: false) else { return .missing }
+    guard let status = try? FileStatus.of(path: whole, followingLinks: false) else { return .missing(nil) }
     return doubtful.first { $0.owner != status.uid }.map { .untrusted(link: $0.link) } ?? .resolved(whole)
   }
 
