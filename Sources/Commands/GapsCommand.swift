@@ -12,6 +12,7 @@ struct GapsCommand: ParsableCommand {
 
   func run() throws {
     let reader = try database.reader()
+    try reader.requireHosts([host], output)
     let notes = try FollowingNotes.notes(reader, host: host)
     let answer = try reader.answer(
       FleetQueries.gaps(host: host, sinceNs: since?.ns),
@@ -42,7 +43,7 @@ struct QueryCommand: ParsableCommand {
   }
 
   func run() throws {
-    let table: ReadTable
+    var table: ReadTable
     do {
       table = try reader().readGuarded(sql)
     } catch let error as StoreError {
@@ -50,8 +51,23 @@ struct QueryCommand: ParsableCommand {
     } catch let error as PostgresError {
       throw failure(error)
     }
+    table.columns = Self.told(apart: table.columns)
     let columns = table.columns.map { Answer.Column($0, $0) }
     try output.print(Answer(table, columns), orSay: "no rows")
+  }
+
+  /// SQL gives two columns one name, of which a JSON object would keep one: `a`, `a_2`.
+  private static func told(apart names: [String]) -> [String] {
+    var seen: Set<String> = []
+    return names.map { name in
+      var unique = name
+      var number = 2
+      while !seen.insert(unique).inserted {
+        unique = "\(name)_\(number)"
+        number += 1
+      }
+      return unique
+    }
   }
 
   private func reader() throws -> FleetReader {
