@@ -3,6 +3,7 @@
 #   endurance.sh database-away [SECONDS=600] [stopped|killed]   PostgreSQL does not answer, or is gone
 #   endurance.sh disk-full [SECONDS=120]                        the agent's disk, then the database's; needs root
 #   endurance.sh backlog [GB=10]                                lines that were there before the agent
+#   endurance.sh many-files [COUNT=100000]                      a pattern of far more files than are followed at a time
 # Prints figures, then `passed` or what was wrong. SIGNALBOX_BIN names built programs, ENDURANCE_DIR where to work
 # (/tmp; a backlog needs five times its size), ENDURANCE_KEEP=1 leaves everything there. SIGTERM ends it cleanly.
 set -euo pipefail
@@ -305,12 +306,70 @@ backlog() {
   say "MiB of database" "$(sql "select pg_database_size(current_database()) >> 20")"
 }
 
+ticks() { awk '{ print $14 + $15 }' "/proc/$agent/stat"; }
+# Cores that the agent uses over SECONDS.
+cores() {
+  local from=$(ticks) ms=$(now_ms)
+  pause "$1"
+  awk -v t="$(($(ticks) - from))" -v hz="$(getconf CLK_TCK)" -v ms="$(($(now_ms) - ms))" 'BEGIN { printf "%.3f", t / hz / ms * 1000 }'
+}
+# ms from a line in FILE to its committed row.
+line_delay() {
+  local from=$(now_ms)
+  echo "$(date -u '+%Y-%m-%d %H:%M:%S'),000 - INFO - active line $2" >>"$1"
+  until [ "$(soon "select count(*) from log_lines where message like '%active line $2'")" = 1 ]; do
+    [ $(($(now_ms) - from)) -lt 60000 ] || break
+    pause 0.05
+  done
+  echo $(($(now_ms) - from))
+}
+# Every active file has its lines in the database within 5 s, samples go on, and at rest a fifth of a core is enough.
+many_files() {
+  local count=$1 delay worst=0 file
+  seq -f "$logs/t%06.0f.log" "$count" | xargs -n 2000 sh -c 'for f; do echo "trial $f" >"$f"; done' sh
+  begin
+  start_agent
+  from=$(now_ms)
+  until [ -n "$(age)" ]; do pause 0.1; done
+  say "s from the agent's start to its first sample" "$(awk -v ms=$(($(now_ms) - from)) 'BEGIN { printf "%.1f", ms / 1000 }')"
+  for file in zz-new.log t000007.log "t$(printf %06d "$count").log"; do
+    delay=$(line_delay "$logs/$file" "early $file")
+    say "ms to a line of $file, while the others are taken up" "$delay"
+  done
+  # Until what can be followed has been read.
+  local last=-1 now
+  while now=$(sql "select count(*) from signalbox.followed_files"); [ "$now" != "$last" ]; do last=$now; pause 20; done
+  pause 20
+  used=$(cores 60)
+  say "cores at rest with $count files (≤ 0.2)" "$used"
+  require "cores at rest" at_most "$used" 0.2
+  for file in zz-new.log zz-second.log t000007.log t000999.log "t$(printf %06d "$count").log"; do
+    delay=$(line_delay "$logs/$file" "rest $file")
+    say "ms to a line of $file (≤ 5000)" "$delay"
+    [ "$delay" -le "$worst" ] || worst=$delay
+  done
+  require "active lines within 5 s" at_most "$worst" 5000
+  say "age of the newest committed sample (≤ $age_max s)" "$(age || true)"
+  sql "select * from host_following" | sed 's/^/followed: /'
+  rows=$(sql "select count(*) from log_lines where message like 'trial%'")
+  twice=$(sql "select count(*) from (select message from log_lines where message like 'trial%' group by message having count(*) > 1) m")
+  say "lines of idle files; twice" "$rows of $count; $twice"
+  require "no line twice" [ "$twice" = 0 ]
+  from=$(now_ms)
+  kill "$agent"
+  wait "$agent" || true
+  say "ms from SIGTERM to the agent's end" "$(($(now_ms) - from))"
+  agent=''
+  grep -o '"level":"warning".*' "$dir/agent.err" | head -5
+}
+
 case "$part" in
 database-away) database_away "${2:-600}" "${3:-stopped}" ;;
 disk-full) disk_full "${2:-120}" ;;
 backlog) backlog "${2:-10}" ;;
+many-files) many_files "${2:-100000}" ;;
 *)
-  sed -n '2,7s/^# //p' "$0"
+  sed -n '2,8s/^# //p' "$0"
   exit 2
   ;;
 esac

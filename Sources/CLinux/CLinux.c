@@ -6,16 +6,17 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-// Whoever owns a file sets its time; beyond what 64 bits of ns hold (1677 to 2262) it is the nearest that they do.
-static int64_t nanoseconds(int64_t seconds, uint32_t ns) {
-  if (seconds > INT64_MAX / 1000000000LL - 1) return INT64_MAX;
-  if (seconds < INT64_MIN / 1000000000LL + 1) return INT64_MIN;
-  return seconds * 1000000000LL + ns;
-}
-
 int sbx_errno(void) { return errno; }
 
 int sbx_open(const char *path, int flags, unsigned mode) { return open(path, flags, mode); }
+
+// Any user may set a file's times to what 64 bits of nanoseconds do not hold. Half of their range, up to the year 2116, so that the
+// difference of two times is a number too.
+static int64_t nanoseconds(struct statx_timestamp t) {
+  if (t.tv_sec >= INT64_MAX / 2 / 1000000000LL) return INT64_MAX / 2;
+  if (t.tv_sec <= INT64_MIN / 2 / 1000000000LL) return INT64_MIN / 2;
+  return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
 
 int sbx_statx(int directory, const char *path, int flags, struct sbx_status *out) {
   struct statx s;
@@ -24,8 +25,8 @@ int sbx_statx(int directory, const char *path, int flags, struct sbx_status *out
   out->inode = s.stx_ino;
   out->size = s.stx_size;
   out->blocks = s.stx_blocks;
-  out->modified_ns = nanoseconds(s.stx_mtime.tv_sec, s.stx_mtime.tv_nsec);
-  out->birth_ns = (s.stx_mask & STATX_BTIME) ? nanoseconds(s.stx_btime.tv_sec, s.stx_btime.tv_nsec) : 0;
+  out->modified_ns = nanoseconds(s.stx_mtime);
+  out->birth_ns = (s.stx_mask & STATX_BTIME) ? nanoseconds(s.stx_btime) : 0;
   out->mode = s.stx_mode & 07777;
   out->kind = S_ISREG(s.stx_mode) ? 1 : S_ISDIR(s.stx_mode) ? 2 : S_ISLNK(s.stx_mode) ? 3 : S_ISSOCK(s.stx_mode) ? 4 : 0;
   out->links = s.stx_nlink;

@@ -13,13 +13,14 @@ struct GapsCommand: ParsableCommand {
   func run() throws {
     let reader = try database.reader()
     try reader.requireHosts([host], output)
+    let notes = try FollowingNotes.notes(reader, host: host)
     let answer = try reader.answer(
       FleetQueries.gaps(host: host, sinceNs: since?.ns),
       [
         .init("host", "HOST"), .init("file", "FILE"), .init("from", "FROM"), .init("to", "TO"),
         .init("reason", "REASON"), .init("is_estimate", "ESTIMATE"), .init("time", "TIME"),
-      ])
-    try output.print(answer, orSay: "nothing was lost")
+      ], notes: notes)
+    try output.print(answer, orSay: FollowingNotes.nothingLost(notes))
   }
 }
 

@@ -40,14 +40,16 @@ struct HostsCommand: ParsableCommand {
 
     func run() throws {
       let reader = try database.reader()
-      let host = try reader.answer(FleetQueries.hosts(named: name), HostsCommand.shown)
+      var host = try reader.answer(FleetQueries.hosts(named: name), HostsCommand.shown)
       let nothing = "no host is called '\(name)'; signalbox hosts list shows them"
       if host.rows.isEmpty { return try output.print(host, orSay: nothing) }
       if processes { return try output.print(running(reader), orSay: "no training process runs on '\(name)'") }
       if output.format != .table {
         let whole = try host.with("quotas") { _ in try quotas(reader) }.with("processes") { _ in try running(reader) }
-        return try output.print(whole.with("files") { _ in try files(reader) })
+        let passedOver = try reader.answer(FollowingQueries.passedOver(host: name), [])
+        return try output.print(whole.with("files") { _ in try files(reader) }.with("passed_over") { _ in passedOver })
       }
+      host.notes = try FollowingNotes.notes(reader, host: name)
       try output.print(host)
       for part in try [quotas(reader), running(reader), files(reader)] where !part.rows.isEmpty {
         try StandardStream.output.write("\n")

@@ -39,6 +39,15 @@ package struct FileStatus: Sendable, Equatable {
     }
   }
 
+  /// - Parameter directory: descriptor of the directory that `name` is in.
+  static func of(name: String, in directory: Int32, followingLinks: Bool) throws(FileError) -> FileStatus {
+    var raw = sbx_status()
+    if unsafe sbx_statx(directory, name, followingLinks ? 0 : AT_SYMLINK_NOFOLLOW, &raw) != 0 {
+      throw .last("look at", name)
+    }
+    return FileStatus(raw)
+  }
+
   static func of(descriptor: Int32, path: String) throws(FileError) -> FileStatus {
     var raw = sbx_status()
     if unsafe sbx_statx(descriptor, "", 0x1000 /* AT_EMPTY_PATH */, &raw) != 0 { throw .last("look at", path) }

@@ -21,6 +21,8 @@ package struct Inotify: ~Copyable {
     package var name: String
     /// The watch is no more, or the directory has another name now.
     package var isGone = false
+    /// The name is a directory's.
+    package var isDirectory = false
   }
 
   package init() throws(FileError) {
@@ -69,7 +71,7 @@ package struct Inotify: ~Copyable {
       notifications.append(
         Notification(
           watch: Int32(bitPattern: word(bytes, at)), kind: kind, name: String(decoding: name, as: UTF8.self),
-          isGone: mask & 0xac00 != 0))
+          isGone: mask & 0xac00 != 0, isDirectory: mask & 0x4000_0000 /* IN_ISDIR */ != 0))
       at += 16 + length
     }
     return notifications

@@ -77,4 +77,7 @@ package enum Process {
   }
 
   package static var isRoot: Bool { geteuid() == 0 }
+
+  /// Who this process acts as; geteuid(2).
+  package static var effectiveUser: UInt32 { geteuid() }
 }

@@ -8,7 +8,8 @@ import Testing
       "--interval",
       "500ms", "--socket", "/run/s.sock", "--process", "trainer",
       "--journal", "train.service", "--journal", "all", "--inbox", "/srv/inbox", "--allow-command", "/opt/checks",
-      "--allow-address", "db.example", "--allow-address=any",
+      "--allow-address", "db.example", "--allow-address=any", "--exclude", "*.tmp", "--exclude=/srv/cache/**", "--from",
+      "2d",
     ]
     guard case .run(let options) = try AgentCommand.parse(words) else {
       Issue.record("not a run")
@@ -17,12 +18,28 @@ import Testing
     #expect(options.stateDirectory == "/var/lib/a")
     #expect(options.follow == ["/srv/**/*.log", "/tmp/x"])
     #expect(options.allow == ["/srv"])
+    #expect(options.exclude == ["*.tmp", "/srv/cache/**"])
+    #expect(options.from == .since(172_800_000_000_000))
     #expect(options.intervalNs == 500_000_000)
     #expect(options.socketPath == "/run/s.sock")
     #expect(options.processPatterns == ["trainer"])
     #expect(options.journals == ["train.service", "all"])
     #expect(options.inbox == "/srv/inbox")
     #expect(options.allowCommands == ["/opt/checks"] && options.allowAddresses == ["db.example", "any"])
+  }
+
+  @Test(arguments: [("start", FollowFrom.start), ("end", .end), ("12h", .since(43_200_000_000_000))])
+  func whereToBeginIsAWordOrAnAge(_ word: String, _ from: FollowFrom) throws {
+    guard case .run(let options) = try AgentCommand.parse(["run", "--state-dir", "/a", "--from", word]) else {
+      Issue.record("not a run")
+      return
+    }
+    #expect(options.from == from)
+  }
+
+  @Test(arguments: [["--from", "yesterday"], ["--from", "0s"], ["--exclude", "cache/*.tmp"], ["--exclude", ""]])
+  func mistakesOfFollowingAreToldInASentence(_ words: [String]) {
+    #expect(throws: UsageError.self) { try AgentCommand.parse(["run", "--state-dir", "/a"] + words) }
   }
 
   @Test func theProbeProcessGetsWhatTheHostAllows() throws {

@@ -75,12 +75,28 @@ final class ModelCollector {
   var paths: [String] { marks.map { String($0.file.path.split(separator: "/").last ?? "") }.sorted() }
 }
 
+/// What outlives an agent, and what it was started with.
+final class FollowedHistory {
+  var first = FirstFollowed()
+  let isNoted: Bool
+  let from: FollowFrom
+  let exclude: [String]
+
+  init(isNoted: Bool = false, from: FollowFrom = .start, exclude: [String] = []) {
+    self.isNoted = isNoted
+    self.from = from
+    self.exclude = exclude
+  }
+}
+
 /// Followers on a real directory, with a clock of their own.
 final class FollowingHarness {
   let directory: String
   let collector = ModelCollector()
   private(set) var followers: Followers
   private let patterns: [String]
+  /// As the agent's state directory keeps it.
+  private let history: FollowedHistory
   private let limits: FollowingLimits
   private(set) var nowNs: Int64 = 1_747_260_386_000_000_000
   private var written = 0
@@ -90,15 +106,20 @@ final class FollowingHarness {
   /// What somebody else does between a listing and whatever the agent makes of it.
   let race = Race()
 
-  init(_ patterns: [String], limits: FollowingLimits = FollowingLimits()) throws {
+  init(
+    _ patterns: [String], limits: FollowingLimits = FollowingLimits(), history: FollowedHistory = FollowedHistory(),
+    before: ((String) throws -> Void)? = nil
+  ) throws {
     let directory = "/tmp/signalbox-following-\(HostFiles.randomBytes(6).map { Hex.text($0) }.joined())"
     try HostFiles.makeDirectory(directory + "/logs")
     self.directory = directory
     self.patterns = patterns.map { directory + "/logs/" + $0 }
     self.limits = limits
+    self.history = history
+    try before?(directory + "/logs")
     let keys = KeyGenerator(seed: 7)
     self.keys = keys
-    followers = Self.start(directory, self.patterns, limits, keys, race)
+    followers = Self.start(directory, self.patterns, limits, keys, race, history)
     followers.resume(from: [], nowNs: nowNs)
   }
 
@@ -115,13 +136,18 @@ final class FollowingHarness {
 
   private static func start(
     _ directory: String, _ patterns: [String], _ limits: FollowingLimits, _ keys: KeyGenerator,
-    _ race: Race
+    _ race: Race, _ history: FollowedHistory
   ) -> Followers {
     let followers = Followers(
       fileSystem: RacedFileSystem(LinuxFollowedFileSystem(allowed: [directory]), race),
       readers: FormatReaders(redactor: Redactor(), zone: { _ in 0 }),
       limits: limits, makeKey: { keys.next() })
-    followers.follow(patterns)
+    var first = history.first
+    let fresh = history.isNoted ? patterns.filter { first.times[$0] == nil } : []
+    if history.isNoted { _ = first.note(patterns, nowNs: Clock.wallNs()) }
+    history.first = first
+    followers.follow(
+      patterns, excluding: history.exclude, firstFollowed: first, fresh: fresh, from: history.from)
     return followers
   }
 
@@ -131,10 +157,10 @@ final class FollowingHarness {
 
   /// The process ends, whatever it knew is gone, and another starts.
   func restartAgent(whileDown: () throws -> Void = {}, beforeWelcome: () throws -> Void = {}) rethrows {
-    followers = Self.start(directory + "/nowhere", [], limits, keys, race)
+    followers = Self.start(directory + "/nowhere", [], limits, keys, race, history)
     underWay = []
     try whileDown()
-    followers = Self.start(directory, patterns, limits, keys, race)
+    followers = Self.start(directory, patterns, limits, keys, race, history)
     nowNs += 1_000_000_000
     followers.tick(nowNs: nowNs)
     try beforeWelcome()

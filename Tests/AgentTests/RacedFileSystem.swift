@@ -4,6 +4,8 @@ import Agent
 final class Race {
   /// Right after a listing; once.
   var afterList: (() -> Void)?
+  /// How often something was read.
+  var readCalls = 0
   /// Before each call to the file system.
   var beforeCall: (() -> Void)?
 }
@@ -27,6 +29,26 @@ final class RacedFileSystem: FollowedFileSystem {
     return found
   }
 
+  /// The real listing in parts, unless something is to happen around one.
+  func startListing(_ patterns: [GlobPattern], excluding: [GlobPattern]) -> any FileListing {
+    guard race.afterList != nil || race.beforeCall != nil else {
+      return base.startListing(patterns, excluding: excluding)
+    }
+    return WholeListing(list(patterns).filter { file in !excluding.contains { $0.matches(file.path) } })
+  }
+
+  func find(_ path: String) -> FoundFile? {
+    race.beforeCall?()
+    return base.find(path)
+  }
+
+  func isReadable(_ path: String) -> Bool { base.isReadable(path) }
+
+  func nextData(_ handle: FileHandle, from offset: UInt64) -> UInt64? {
+    race.beforeCall?()
+    return base.nextData(handle, from: offset)
+  }
+
   func neighbours(of path: String) -> [FoundFile] {
     race.beforeCall?()
     return base.neighbours(of: path)
@@ -44,6 +66,7 @@ final class RacedFileSystem: FollowedFileSystem {
 
   func read(_ handle: FileHandle, at offset: UInt64, count: Int, into buffer: inout [UInt8]) -> Int? {
     race.beforeCall?()
+    race.readCalls += 1
     return base.read(handle, at: offset, count: count, into: &buffer)
   }
 

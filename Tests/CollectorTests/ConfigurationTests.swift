@@ -11,8 +11,10 @@ import Testing
       profiles:
         - match: {}
           logs: [{ path: "/srv/**/*.log" }]
+          exclude: ["*.tmp"]
         - match: { host: gpu-1 }
           logs: [{ path: "/data/*.csv" }, { path: "/srv/**/*.log" }]
+          exclude: ["*.tmp", "/srv/cache/**"]
           interval: 5s
       """
     let configuration = try ConfigurationReader.read(yaml, file: "signalbox.yaml")
@@ -21,6 +23,7 @@ import Testing
     #expect(configuration.retention.samplesNs == nil)
     let settings = configuration.settings(labels: ["host": "gpu-1"], revision: 7)
     #expect(settings.follow == ["/srv/**/*.log", "/data/*.csv"])
+    #expect(settings.exclude == ["*.tmp", "/srv/cache/**"])
     #expect(settings.sampleIntervalMs == 5000)
     #expect(configuration.settings(labels: ["host": "other"], revision: 7).sampleIntervalMs == 0)
   }
@@ -44,6 +47,10 @@ import Testing
     ("retention: 3", "x:1: retention must be keys with values, such as key: value"),
     ("profiles: {}", "x:1: profiles must be a list: lines that start with -"),
     ("profiles:\n- logs: [{ path: a.log }]", "x:2: 'a.log' must be an absolute path, such as /srv/train/**/*.log"),
+    (
+      "profiles:\n- exclude: [cache/*.tmp]",
+      "x:2: 'cache/*.tmp' must be an absolute path with wildcards, or a name such as '*.tmp'"
+    ),
     ("profiles:\n- interval: 1y", "x:2: '1y' is no interval; write 100ms to 1h, such as 1s"),
     ("a: [", "x:2: is no YAML: did not find expected node content"),
   ])

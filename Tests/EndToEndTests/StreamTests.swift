@@ -16,7 +16,9 @@ extension EndToEndTests {
         for word in "$@"; do
           case "$word" in --after-cursor=c=*) after="${word#--after-cursor=c=}" ;; esac
         done
-        exec tail -n "+$((after + 1))" -f \(fleet.directory)/journal.json
+        follow=
+        case " $* " in *" --follow "*) follow=-f ;; esac
+        exec tail -n "+$((after + 1))" $follow \(fleet.directory)/journal.json
 
         """
       try HostFiles.replace(directory + "/journalctl", with: Array(script.utf8), mode: 0o755)

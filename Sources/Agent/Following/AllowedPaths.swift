@@ -19,10 +19,37 @@ package struct AllowedPaths: Sendable, Equatable {
     resolve()
   }
 
-  /// Follows the links of the roots, and of the part of each pattern before its first wildcard, as they are now.
+  /// Links of another user that lead to what is not that user's: not followed, whatever names them.
+  private(set) var untrustedLinks: [String] = []
+
+  /// Follows the links of the roots, and of the part of each pattern before its first wildcard, as they are now. To be called again and
+  /// again: directories are made, mounted and linked later than the agent starts.
   package mutating func resolve() {
-    realRoots = roots.compactMap(Self.real)
-    realPatterns = patterns.compactMap { $0.resolved() }
+    untrustedLinks = []
+    realRoots = roots.compactMap { trusted($0, evenIfMissing: true) }
+    realPatterns = patterns.compactMap { pattern in
+      let directory = GlobPattern.fixedDirectory(of: pattern.text)
+      return trusted(directory, evenIfMissing: false).map { pattern.moved(from: directory, to: $0) }
+    }
+  }
+
+  /// - Parameter evenIfMissing: what will be at the very path is allowed, which a link made there later does not change.
+  private mutating func trusted(_ path: String, evenIfMissing: Bool) -> String? {
+    guard path.hasPrefix("/") else { return nil }
+    switch TrustedRoot.resolve(path) {
+    case .resolved(let real): return real
+    case .missing(let place): return evenIfMissing ? place : nil
+    case .untrusted(let link):
+      untrustedLinks.append(link)
+      return nil
+    }
+  }
+
+  /// The files of one directory, asked name by name: as `allowsFile` of each path, for less.
+  func names(in realDirectory: String) -> AllowedNames {
+    if isBelowRoot(realDirectory) { return AllowedNames(allowsAll: true, patterns: []) }
+    let names = GlobPattern.names(of: realDirectory)
+    return AllowedNames(allowsAll: false, patterns: realPatterns.map { ($0, $0.reached(by: names)) })
   }
 
   /// Whether a regular file may be read.
@@ -69,10 +96,8 @@ extension GlobPattern {
     path.utf8.split(separator: UInt8(ascii: "/")).map(Array.init)
   }
 
-  /// The same with the links of its fixed directory followed; nil while that directory does not exist.
-  func resolved() -> GlobPattern? {
-    let directory = Self.fixedDirectory(of: text)
-    guard let real = try? HostFiles.resolve(directory) else { return nil }
+  /// The same pattern where its fixed directory lies really.
+  func moved(from directory: String, to real: String) -> GlobPattern {
     let fixed = Self.names(of: directory).count
     return GlobPattern(
       text: text, components: Self.names(of: real).map { .literal($0) } + Array(components.dropFirst(fixed)))
@@ -111,5 +136,20 @@ extension GlobPattern {
   /// Whether files that match may lie directly in this directory.
   func holdsMatches(_ directory: some Sequence<[UInt8]>) -> Bool {
     !components.isEmpty && reached(by: directory)[components.count - 1]
+  }
+}
+
+/// Which names in one directory are files that may be read.
+struct AllowedNames {
+  let allowsAll: Bool
+  /// With the components that may come next.
+  let patterns: [(pattern: GlobPattern, reached: [Bool])]
+
+  func allows(_ name: [UInt8]) -> Bool {
+    allowsAll
+      || patterns.contains { pattern, reached in
+        guard let last = pattern.components.indices.last, reached[last] else { return false }
+        return pattern.components[last].matches(name)
+      }
   }
 }

@@ -38,6 +38,16 @@ final class FollowedFile {
   /// Its time of change when the bytes before the offset were last found unchanged.
   var checkedModifiedNs: Int64 = -1
   var links: UInt32 = 1
+  /// User id of its owner, who has a share of the places.
+  var owner: UInt32 = 0
+  /// Its names, as `Followers.byPath` has them.
+  var names: [String] = []
+  /// No text, by its first bytes.
+  var isBinary = false
+  /// Length of the file when nothing but NULs was found behind the offset: there is nothing to read while it is so long.
+  var holeEnd: UInt64 = 0
+  /// What `--from` leaves out before `skipped`, to be told with it.
+  var leftOut: Loss?
   /// When it was last seen to be longer than before.
   var grownNs: Int64
   var lookedNs: Int64
@@ -64,6 +74,7 @@ final class FollowedFile {
   /// The next line is longer than a usual chunk; so much must be read at once to see its end, or that it is too long. 0: it is not.
   var longLineBytes = 0
   var isQueued = false
+  var isUrgent = false
   var isHeld = false
   var heldUntilNs: Int64 = 0
   var scan: UInt64 = 0
@@ -96,7 +107,7 @@ final class FollowedFile {
   /// Something of it was handed out, or sent by an earlier agent.
   var isTold: Bool { isKnownCentrally || isSkipTold || offset > skipped.to }
   var node: Node { Node(device: identity.device, inode: identity.inode) }
-  var unread: UInt64 { phase == .following && size > offset ? size - offset : 0 }
+  var unread: UInt64 { phase == .following && size > offset && size != holeEnd ? size - offset : 0 }
   var tailLength: Int { Int(min(Self.tailBytes, offset)) }
 
   func note(_ status: FollowedStatus, nowNs: Int64) {
@@ -109,6 +120,7 @@ final class FollowedFile {
     size = status.sizeBytes
     modifiedNs = status.modifiedNs
     links = status.links
+    owner = status.owner
     lookedNs = nowNs
   }
 
@@ -131,6 +143,7 @@ final class FollowedFile {
     reader = nil
     checkedModifiedNs = -1
     changed = nil
+    holeEnd = 0
     isEndTold = false
     if phase == .finishing { phase = toldLoss.map(Phase.lost) ?? .following }
     if case .lost(var loss) = phase {

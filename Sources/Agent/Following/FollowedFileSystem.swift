@@ -6,6 +6,12 @@ package protocol FollowedFileSystem: AnyObject {
   /// Regular files whose path matches one of `patterns` and that lie, links resolved, in an allowed directory; sorted by path,
   /// each path once. A file with several names is listed under each.
   func list(_ patterns: [GlobPattern]) -> [FoundFile]
+  /// The same, a part at a time, without what `excluding` matches; directories are resolved anew for each listing.
+  func startListing(_ patterns: [GlobPattern], excluding: [GlobPattern]) -> any FileListing
+  /// The file of that name as a listing would show it, whether a pattern matches or not.
+  func find(_ path: String) -> FoundFile?
+  /// Whether `open` would not be refused for want of permission.
+  func isReadable(_ path: String) -> Bool
   /// Regular files in the directory of `path`, in the directories in it and in those beside it: where rotation may have put
   /// what had this path. Bounded; sorted by path.
   func neighbours(of path: String) -> [FoundFile]
@@ -17,12 +23,23 @@ package protocol FollowedFileSystem: AnyObject {
   /// them in `buffer` is left as it was.
   /// - Returns: how many; 0 at or beyond the end; nil on an error of the disk.
   func read(_ handle: FileHandle, at offset: UInt64, count: Int, into buffer: inout [UInt8]) -> Int?
+  /// Where the next bytes of a sparse file begin, at or behind `offset`; nil where nothing but a hole follows.
+  func nextData(_ handle: FileHandle, from offset: UInt64) -> UInt64?
   func close(_ handle: FileHandle)
   /// What happened since the last call. It may tell too much, and may miss things: the followers look at everything
   /// every few seconds all the same.
   func takeChanges() -> FollowedChanges
   /// How often a path was asked for that this host does not allow.
   var refusedTotal: UInt64 { get }
+}
+
+extension FollowedFileSystem {
+  package func startListing(_ patterns: [GlobPattern], excluding: [GlobPattern]) -> any FileListing {
+    WholeListing(list(patterns).filter { file in !excluding.contains { $0.matches(file.path) } })
+  }
+  package func find(_ path: String) -> FoundFile? { list([GlobPattern(path)]).first }
+  package func isReadable(_ path: String) -> Bool { true }
+  package func nextData(_ handle: FileHandle, from offset: UInt64) -> UInt64? { offset }
 }
 
 /// A file that is open; only its file system knows more.
@@ -53,14 +70,20 @@ package struct FollowedStatus: Sendable, Equatable {
   package var birthNs: Int64
   /// 0: deleted, only open descriptors hold it.
   package var links: UInt32
+  /// User id of its owner.
+  package var owner: UInt32
 
-  package init(device: UInt64, inode: UInt64, sizeBytes: UInt64, modifiedNs: Int64, birthNs: Int64, links: UInt32) {
+  package init(
+    device: UInt64, inode: UInt64, sizeBytes: UInt64, modifiedNs: Int64, birthNs: Int64, links: UInt32,
+    owner: UInt32 = 0
+  ) {
     self.device = device
     self.inode = inode
     self.sizeBytes = sizeBytes
     self.modifiedNs = modifiedNs
     self.birthNs = birthNs
     self.links = links
+    self.owner = owner
   }
 }
 
@@ -71,6 +94,8 @@ package struct FollowedChanges: Sendable, Equatable {
   package var closed: Set<String> = []
   /// Names came, went or moved, or notifications were lost: list again.
   package var isStructural = false
+  /// Names that came, went or moved, where that is all: each can be looked at by itself.
+  package var names: [String] = []
 
   package init() {}
 }

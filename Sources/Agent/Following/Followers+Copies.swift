@@ -81,7 +81,7 @@ extension Followers {
       skipSentCopy(copy, handle, status, of: old)
       return false
     }
-    copy.handle = nil
+    giveHandleAway(copy)
     let path = copy.path
     remove(copy)
     move(old, to: handle, status, path: path, nowNs: nowNs)
@@ -105,7 +105,7 @@ extension Followers {
   /// The same for a copy that no pattern finds.
   func adoptNeighbour(for old: FollowedFile, nowNs: Int64) -> Bool {
     guard old.offset > 0 || old.identity.headLength >= 64 else { return false }
-    for item in fileSystem.neighbours(of: old.identity.path)
+    for item in neighbours(of: old.identity.path, nowNs: nowNs)
     where Self.isRelated(item.path, to: old.identity.path) && !Self.isCompressed(item.path)
       && item.status.sizeBytes >= old.offset
     {
@@ -118,7 +118,6 @@ extension Followers {
       }
       let path = other?.path
       if let other { forget(other) }
-      openCount += 1
       move(old, to: handle, status, path: path, nowNs: nowNs)
       return true
     }
@@ -145,7 +144,7 @@ extension Followers {
   func move(_ file: FollowedFile, to handle: FileHandle, _ status: FollowedStatus, path: String?, nowNs: Int64) {
     close(file)
     if byNode[file.node] === file { byNode[file.node] = nil }
-    file.handle = handle
+    opened(file, handle)
     file.phase = .following
     file.ending = nil
     file.identity.device = status.device
@@ -159,7 +158,7 @@ extension Followers {
     file.note(status, nowNs: nowNs)
     file.grownNs = nowNs
     byNode[file.node] = file
-    if let path { byPath[path] = file }
+    if let path { setName(path, file) }
     enqueue(file)
   }
 

@@ -8,38 +8,17 @@ extension Followers {
     compressed.contains { path.hasSuffix($0) }
   }
 
-  /// Lists everything, and finds what came, went, moved, grew or was replaced.
-  func scan(nowNs: Int64) {
-    scanNumber += 1
-    byPath.removeAll(keepingCapacity: true)
-    let found = fileSystem.list(patterns).filter { !Self.isCompressed($0.path) }
-    // Moves first: a new file under an old name must find out whose name it was.
-    var new: [FoundFile] = []
-    for item in found where !recognise(item, nowNs: nowNs) { new.append(item) }
-    let gone = files.filter { $0.scan != scanNumber && $0.path != nil }
-    var formerly: [String: FileKey] = [:]
-    for file in gone {
-      if let path = file.path { formerly[path] = file.key }
-      detach(file, nowNs: nowNs)
-    }
-    for item in new where byNode[node(item.status)]?.scan != scanNumber {
-      start(item, predecessor: formerly[item.path], nowNs: nowNs)
-    }
-    for file in files where file.path == nil { lookAtDetached(file, nowNs: nowNs) }
-    for file in files { reviewCopy(file, nowNs: nowNs) }
-  }
-
   func node(_ status: FollowedStatus) -> FollowedFile.Node {
     FollowedFile.Node(device: status.device, inode: status.inode)
   }
 
   /// - Returns: false where it is none of the files that are followed.
-  private func recognise(_ item: FoundFile, nowNs: Int64) -> Bool {
+  func recognise(_ item: FoundFile, nowNs: Int64) -> Bool {
     guard let file = byNode[node(item.status)], isSameBirth(file.identity.birthNs, item.status.birthNs) else {
       return false
     }
     if file.scan != scanNumber {
-      if let before = file.path, before != item.path, byPath[before] === file { byPath[before] = nil }
+      if let before = file.path, before != item.path { unsetName(before, file) }
       file.path = item.path
       rename(file)
       file.scan = scanNumber
@@ -48,7 +27,7 @@ extension Followers {
       // It took over this copy a moment ago.
       file.path = item.path
     }
-    byPath[item.path] = file
+    setName(item.path, file)
     return true
   }
 
@@ -95,7 +74,7 @@ extension Followers {
   }
 
   /// No pattern finds it any more: renamed, deleted, or its link points elsewhere. An open file is read on all the same.
-  private func detach(_ file: FollowedFile, nowNs: Int64) {
+  func detach(_ file: FollowedFile, nowNs: Int64) {
     file.path = nil
     file.detachedNs = nowNs
     guard file.phase == .following || isCopy(file) else { return }
@@ -107,7 +86,7 @@ extension Followers {
     if case .copy = file.phase { true } else { false }
   }
 
-  private func lookAtDetached(_ file: FollowedFile, nowNs: Int64) {
+  func lookAtDetached(_ file: FollowedFile, nowNs: Int64) {
     guard file.phase == .following else { return }
     enqueue(file)
   }
@@ -115,22 +94,19 @@ extension Followers {
   /// A file that was closed to spare its descriptor, and whose name is gone now.
   func findAgain(_ file: FollowedFile, nowNs: Int64) {
     guard file.phase == .following else { return }
-    let beside = fileSystem.neighbours(of: file.identity.path)
+    let beside = neighbours(of: file.identity.path, nowNs: nowNs)
     let found = beside.first { node($0.status) == file.node && isSameBirth($0.status.birthNs, file.identity.birthNs) }
     if let found, let handle = fileSystem.open(found.path) {
-      file.handle = handle
-      openCount += 1
+      opened(file, handle)
     } else {
       let before = file.look(nowNs: nowNs)
       lose(file, to: before.size + before.growth, .deletedUnread, isEstimate: true, nowNs: nowNs)
     }
   }
 
-  private func start(_ item: FoundFile, predecessor: FileKey?, nowNs: Int64) {
-    guard files.count < limits.files else {
-      unfollowedTotal += 1
-      return
-    }
+  /// Takes up a file that was not followed.
+  func start(_ item: FoundFile, predecessor: FileKey?, nowNs: Int64) {
+    bringBackOriginal(of: item.path, nowNs: nowNs)
     let file = FollowedFile(newIdentity(path: item.path, status: item.status, generation: 0), nowNs: nowNs)
     file.path = item.path
     file.scan = scanNumber
@@ -145,8 +121,10 @@ extension Followers {
       if old.handle == nil { lose(old, to: old.size, .deletedUnread, isEstimate: true, nowNs: nowNs) }
     }
     guard open(file, nowNs: nowNs) else { return }
+    if setAsideIfBinary(file, nowNs: nowNs) { return }
     refreshHead(file)
     skipRetired(file)
+    noteHistory(file, item.status, nowNs: nowNs)
     let isDeferred = deferCopy(file, nowNs: nowNs)
     if !isDeferred, file.offset == 0, let original = original(of: item.path, file),
       isReplacedMeanwhile(original, nowNs: nowNs), recognise(item, nowNs: nowNs)
@@ -157,8 +135,9 @@ extension Followers {
     }
     add(file)
     byNode[file.node] = file
-    byPath[item.path] = file
-    if !isDeferred { enqueue(file) }
+    setName(item.path, file)
+    if isDeferred { return }
+    if nowNs &- item.status.modifiedNs < limits.urgentAgeNs { enqueueUrgent(file) } else { enqueue(file) }
   }
 
   /// A finished file whose name came back: what was sent is not sent again.
@@ -206,18 +185,17 @@ extension Followers {
       fileSystem.close(handle)
       return false
     }
-    file.handle = handle
-    openCount += 1
+    opened(file, handle)
     return true
   }
 
   /// First one that can be opened again by its name; only where there is none, a renamed file that is still unread.
   private func closeOne(except file: FollowedFile, nowNs: Int64) {
-    let named = files.filter { $0.handle != nil && $0.path != nil && $0 !== file }
+    let named = openFiles.filter { $0.path != nil && $0 !== file }
     if let victim = named.min(by: { ($0.unread > 0 ? 1 : 0, $0.usedNs) < ($1.unread > 0 ? 1 : 0, $1.usedNs) }) {
       return close(victim)
     }
-    guard let victim = files.filter({ $0.handle != nil && $0 !== file }).min(by: { $0.detachedNs < $1.detachedNs })
+    guard let victim = openFiles.filter({ $0 !== file }).min(by: { $0.detachedNs < $1.detachedNs })
     else { return }
     close(victim)
     // One that has told its end needs nothing more.

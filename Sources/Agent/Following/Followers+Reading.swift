@@ -30,6 +30,9 @@ extension Followers {
     if status.sizeBytes == file.offset, status.modifiedNs == file.checkedModifiedNs {
       return drained(file, nowNs: nowNs)
     }
+    if status.sizeBytes == file.holeEnd, status.modifiedNs == file.checkedModifiedNs, file.path != nil {
+      return endDelta(file, nowNs: nowNs)
+    }
     if shouldWait(for: file) { return nil }
     let tail = file.tailLength
     let chunk = max(limits.chunkBytes, file.longLineBytes)
@@ -44,6 +47,7 @@ extension Followers {
     file.checkedModifiedNs = status.modifiedNs
     file.usedNs = nowNs
     if got == tail { return drained(file, nowNs: nowNs) }
+    if isHole(tail..<got) { return holeDelta(file, handle, length: got - tail, nowNs: nowNs) }
     return read(file, tail..<got, byteBudget: byteBudget, nowNs: nowNs)
   }
 
@@ -62,6 +66,7 @@ extension Followers {
     file.isSkipTold = true
     refreshHead(file)
     var delta = FileDelta(file: file.identity, from: 0, to: file.skipped.to)
+    if let leftOut = file.leftOut { delta.losses = [leftOut] }
     delta.tailHash = file.skipped.tailHash
     delta.lines.firstOffset = delta.to
     enqueue(file)
@@ -70,7 +75,7 @@ extension Followers {
 
   /// The old file of a rotation goes first while it has little left: its last record may go on in the new one.
   private func shouldWait(for file: FollowedFile) -> Bool {
-    guard let key = file.predecessor, let before = byKey[key], before.isQueued, before.unread > 0,
+    guard let key = file.predecessor, let before = byKey[key], before.isQueued || before.isUrgent, before.unread > 0,
       before.unread <= UInt64(limits.chunkBytes)
     else { return false }
     enqueue(file)
@@ -82,6 +87,10 @@ extension Followers {
     let isAtEnd = file.offset + UInt64(bytes.count) >= file.size
     let idle = nowNs - file.grownNs
     guard prepareReader(file, isIdle: isAtEnd && idle >= limits.partialIdleNs) else {
+      if file.isBinary {
+        setAside(file, nowNs: nowNs)
+        return nil
+      }
       hold(file, untilNs: file.grownNs + limits.partialIdleNs)
       return nil
     }
@@ -136,6 +145,12 @@ extension Followers {
     // Shared, not copied: nothing writes to the buffer meanwhile.
     let shared = buffer
     let span = shared.span
+    // Space that a writer has prepared is no text yet; it may be written to.
+    var bytes = bytes
+    if isAtEnd, file.path != nil {
+      while !bytes.isEmpty, span[bytes.upperBound - 1] == 0 { bytes.removeLast() }
+      if bytes.isEmpty { return 0 }
+    }
     var taken = reader.read(
       span.extracting(bytes), at: offset, isFinal: false, nowNs: nowNs, budget: byteBudget, into: &delta)
     guard taken == 0 else { return taken }
@@ -165,10 +180,14 @@ extension Followers {
     guard let handle = file.handle else { return false }
     let limit = 64 << 10
     var head: [UInt8] = []
-    let headCount = fileSystem.read(handle, at: 0, count: limit, into: &head) ?? 0
+    let headCount = fileSystem.read(handle, at: 0, count: Int(min(UInt64(limit), file.size)), into: &head) ?? 0
     head.removeLast(head.count - min(headCount, head.count))
     if !file.isFormatKnown {
       guard isIdle || head.count >= limit || head.contains(UInt8(ascii: "\n")) else { return false }
+      file.isBinary =
+        !file.isTold && readers.mayBeBinary(file.identity.path)
+        && BinaryContent.isBinary(head.span, path: file.identity.path)
+      if file.isBinary { return false }
       file.identity.format = readers.format(path: file.identity.path, head: head.span)
       file.isFormatKnown = true
     }
@@ -216,7 +235,9 @@ extension Followers {
       file.size > UInt64(file.identity.headLength)
     else { return }
     var head: [UInt8] = []
-    let got = fileSystem.read(handle, at: 0, count: FollowedFile.headBytes, into: &head) ?? 0
+    var got = fileSystem.read(handle, at: 0, count: FollowedFile.headBytes, into: &head) ?? 0
+    // Space that a writer has prepared is not yet what the file is known by.
+    while got > 0, head[got - 1] == 0 { got -= 1 }
     guard got > Int(file.identity.headLength), isHeadOfWhatWasRead(file, head.span.extracting(0..<got)) else { return }
     file.identity.headHash = ContentHash.of(head.span.extracting(0..<got))
     file.identity.headLength = UInt32(got)
@@ -237,7 +258,8 @@ extension Followers {
   /// - Returns: false where they are not those that the known head is of.
   private func takeHead(_ file: FollowedFile, _ bytes: Range<Int>) -> Bool {
     let known = Int(file.identity.headLength)
-    let count = min(FollowedFile.headBytes, bytes.count)
+    var count = min(FollowedFile.headBytes, bytes.count)
+    while count > 0, buffer[bytes.lowerBound + count - 1] == 0 { count -= 1 }
     // A chunk that is shorter than a head shows nothing.
     if known > bytes.count { return bytes.count == limits.chunkBytes }
     if known > 0, bufferHash(bytes.lowerBound..<bytes.lowerBound + known) != file.identity.headHash { return false }

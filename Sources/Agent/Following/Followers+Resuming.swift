@@ -1,24 +1,54 @@
-package import FleetModel
+internal import FleetModel
 
 extension Followers {
-  package func resume(from marks: [FileMark], nowNs: Int64) {
-    tick(nowNs: nowNs)
+  func goOn(from marks: [FileMark], nowNs: Int64) {
     clearQueues()
     var known: [FileKey: FileMark] = [:]
     for mark in marks { known[mark.file.key] = mark }
+    parked.resume(known)
     for file in files { rewind(file, known[file.key], nowNs: nowNs) }
     for file in files { adoptAgain(file, nowNs: nowNs) }
-    for mark in marks where byKey[mark.file.key] == nil { attach(mark, nowNs: nowNs) }
+    let parkedKeys = Set(parked.entries.values.compactMap { $0.mark?.file.key })
+    for mark in marks where byKey[mark.file.key] == nil && !parkedKeys.contains(mark.file.key) {
+      if !parkInPlace(mark, nowNs: nowNs) { attach(mark, nowNs: nowNs) }
+    }
     for file in files {
       reviewCopy(file, nowNs: nowNs)
       enqueue(file)
     }
+    // What waits may have a place now, and what was parked may have to be read again.
+    nextScanNs = min(nextScanNs, nowNs)
+  }
+
+  /// The file of the mark is where it was and has no place: it goes on from there when it gets one.
+  private func parkInPlace(_ mark: FileMark, nowNs: Int64) -> Bool {
+    let node = FollowedFile.Node(device: mark.file.device, inode: mark.file.inode)
+    if let entry = parked[node], entry.mark == nil, isSameBirth(entry.birthNs, mark.file.birthNs) {
+      // An earlier agent sent it as text: that ends here.
+      parked.remove(node)
+      endParked(
+        ParkedFiles.Entry(
+          mark: mark, path: mark.file.path, sizeBytes: mark.offset, modifiedNs: 0, birthNs: 0, scan: 0, lookedNs: 0),
+        nowNs: nowNs)
+      return true
+    }
+    guard byNode[node] == nil, figures.matched > UInt64(files.count), patterns.matches(mark.file.path),
+      let found = fileSystem.find(mark.file.path), self.node(found.status) == node,
+      isSameBirth(found.status.birthNs, mark.file.birthNs), found.status.sizeBytes >= mark.offset
+    else { return false }
+    parked.insert(
+      ParkedFiles.Entry(
+        mark: mark, path: mark.file.path, sizeBytes: found.status.sizeBytes, modifiedNs: found.status.modifiedNs,
+        hasUnread: found.status.sizeBytes > mark.offset, birthNs: mark.file.birthNs, scan: passNumber, lookedNs: nowNs),
+      at: node)
+    return true
   }
 
   private func rewind(_ file: FollowedFile, _ mark: FileMark?, nowNs: Int64) {
     if let mark {
       file.rewind(to: mark.offset, tailHash: mark.tailHash)
       file.isKnownCentrally = true
+      file.leftOut = nil
     } else if file.phase == .finishing, file.isKnownCentrally || file.toldLoss == nil {
       // The collector keeps no marks of finished files: the last delta did arrive. Where it was the only one, it may also be
       // that none did; told again word for word, it is known as a repetition.
@@ -57,9 +87,8 @@ extension Followers {
       takeSeen(of: file, handle, to: old, nowNs: nowNs)
       file.identity.generation = max(file.identity.generation, mark.file.generation.addingClamped(1))
       reason = .truncated
-    } else if let moved = findMoved(old) {
+    } else if let moved = findMoved(old, nowNs: nowNs) {
       add(old)
-      openCount += 1
       return move(old, to: moved.handle, moved.status, path: nil, nowNs: nowNs)
     }
     add(old)
@@ -87,7 +116,7 @@ extension Followers {
   /// `file`, found before its mark was known, is the mark's.
   private func rebind(_ file: FollowedFile, _ old: FollowedFile, nowNs: Int64) {
     guard let handle = file.handle, let status = fileSystem.status(of: handle) else { return }
-    file.handle = nil
+    giveHandleAway(file)
     let path = file.path
     remove(file)
     add(old)
@@ -96,8 +125,8 @@ extension Followers {
   }
 
   /// Renamed while no agent looked.
-  private func findMoved(_ old: FollowedFile) -> (handle: FileHandle, status: FollowedStatus)? {
-    for item in fileSystem.neighbours(of: old.identity.path)
+  private func findMoved(_ old: FollowedFile, nowNs: Int64) -> (handle: FileHandle, status: FollowedStatus)? {
+    for item in neighbours(of: old.identity.path, nowNs: nowNs)
     where node(item.status) == old.node && isSameBirth(item.status.birthNs, old.identity.birthNs) {
       guard let handle = fileSystem.open(item.path) else { continue }
       if let status = fileSystem.status(of: handle), isContinuation(handle, status, of: old) { return (handle, status) }

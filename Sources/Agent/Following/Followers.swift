@@ -10,9 +10,13 @@ package final class Followers: DeltaSource {
   let readers: FormatReaders
   let limits: FollowingLimits
   let makeKey: () -> FileKey
-  private(set) var patterns: [GlobPattern] = []
-  /// Paths that were closed, by who wrote to them, before the scan that finds them.
-  private(set) var closed: Set<String> = []
+  private(set) var patterns = FollowedPatterns()
+  /// When each pattern was first followed, which of them no pass has gone through since, and what becomes of older files.
+  private(set) var firstFollowed = FirstFollowed()
+  var freshPatterns: Set<String> = []
+  private(set) var from = FollowFrom.start
+  /// Paths that were closed, by who wrote to them, before the pass that finds them.
+  var closed: Set<String> = []
 
   /// In the order in which they were found.
   var files: [FollowedFile] = []
@@ -20,18 +24,45 @@ package final class Followers: DeltaSource {
   var byNode: [FollowedFile.Node: FollowedFile] = [:]
   var byPath: [String: FollowedFile] = [:]
   var retired: [RetiredFile] = []
+  /// Known, and without a place.
+  var parked = ParkedFiles()
   /// Those with something to read, or to say; one delta each in turn.
-  private var ready: [FollowedFile] = []
+  private(set) var ready: [FollowedFile] = []
+  /// Those that were written to a moment ago and have little unread: they do not wait for a turn of thousands that have a backlog.
+  private var urgent: [FollowedFile] = []
+  /// Taken from `urgent` in a row.
+  private var urgentTurns = 0
   private var held: [FollowedFile] = []
   /// The only large buffer: a file's next bytes.
   var buffer: [UInt8] = []
-  var openCount = 0
+  var openFiles: [FollowedFile] = []
+  var openCount: Int { openFiles.count }
+  /// Of the last look at all names, or at some.
   var scanNumber: UInt64 = 0
-  private var nextScanNs = Int64.min
-  private var lastScanNs = Int64.min
-  private var lastNowNs = Int64.min
-  /// Found, but beyond `limits.files`.
-  package internal(set) var unfollowedTotal: UInt64 = 0
+  /// Of the last look at all of them.
+  var passNumber: UInt64 = 0
+  /// The pass that is under way.
+  var pass: DiscoveryPass?
+  /// Chosen by the last pass, not opened yet.
+  var starting: [StartingFile] = []
+  /// Names that came, went or moved, to be looked at one by one.
+  var changedNames: Set<String> = []
+  /// Of the last whole pass.
+  package internal(set) var figures = FollowingFigures()
+  var lastNames = 0
+  /// One whole pass has been made since the start: until then a file cannot be told from another's copy, or from a mark's.
+  var hasListed = false
+  /// What a Welcome said before that.
+  private var pendingMarks: [FileMark]?
+  /// The last long listing of neighbours: many files of one directory ask for it at once.
+  var neighbourList: (directory: String, files: [FoundFile], untilNs: Int64)?
+  var nextScanNs = Int64.min
+  var lastScanNs = Int64.min
+  var nextSliceNs = Int64.min
+  private var nextNamesNs = Int64.min
+  /// The last turn ended before every file in the queue was looked at.
+  private var hasMoreLooks = false
+  private(set) var lastNowNs = Int64.min
   /// Losses told so far.
   package internal(set) var lossesTotal: UInt64 = 0
 
@@ -47,32 +78,54 @@ package final class Followers: DeltaSource {
   }
 
   /// What to follow from now on; files found by earlier patterns are read to their end.
-  /// - Parameter patterns: absolute, as in glob(7) and with `**`.
-  package func follow(_ patterns: [String]) {
-    self.patterns = patterns.map(GlobPattern.init)
+  /// - Parameters:
+  ///   - patterns: absolute, as in glob(7) and with `**`.
+  ///   - excluding: patterns of files that are left alone; one without a slash means a name in any directory.
+  ///   - firstFollowed: when each pattern was first followed; files of a pattern that is not in it have no history.
+  ///   - fresh: patterns that are followed for the first time.
+  package func follow(
+    _ patterns: [String], excluding: [String] = [], firstFollowed: FirstFollowed = FirstFollowed(),
+    fresh: [String] = [],
+    from: FollowFrom = .start
+  ) {
+    let wanted = FollowedPatterns(
+      included: patterns.map { GlobPattern($0) }, excluded: excluding.map { GlobPattern.exclusion($0) })
+    self.firstFollowed = firstFollowed
+    self.from = from
+    freshPatterns.formUnion(fresh)
+    if wanted != self.patterns { pass = nil }
+    self.patterns = wanted
+    for file in files where wanted.excludes(file.path ?? file.identity.path) { exclude(file) }
     nextScanNs = Int64.min
   }
 
   package var followedCount: Int { files.count }
+  /// Files followed at a time.
+  package var places: Int { limits.files }
+  package var parkedCount: Int { parked.count }
   package var refusedTotal: UInt64 { fileSystem.refusedTotal }
   package var backlogBytes: UInt64 { files.reduce(0) { $0.addingClamped($1.unread) } }
 
   /// When `nextDelta` may have something new even if nothing changes outside; nil before the first tick.
   package var nextDeadlineNs: Int64? {
-    guard nextScanNs != Int64.min else { return nil }
-    return held.reduce(nextScanNs) { min($0, $1.heldUntilNs) }
+    guard lastNowNs != Int64.min else { return nil }
+    if pass != nil || !starting.isEmpty || hasMoreLooks { return nextSliceNs }
+    let scanNs = changedNames.isEmpty ? nextScanNs : min(nextScanNs, nextNamesNs)
+    return held.reduce(scanNs) { min($0, $1.heldUntilNs) }
   }
 
   // MARK: DeltaSource
 
   package func nextDelta(byteBudget: Int, nowNs: Int64) -> FileDelta? {
-    tick(nowNs: nowNs)
-    // A file that has nothing after all is taken from the queue, so this ends.
-    var tries = ready.count + files.count
-    while !ready.isEmpty, tries > 0 {
+    if nowNs &- lastNowNs >= limits.sliceEveryNs || lastNowNs == .min || nowNs < lastNowNs || nextScanNs <= nowNs {
+      tick(nowNs: nowNs)
+    }
+    guard pendingMarks == nil else { return nil }
+    // A file that has nothing after all is taken from the queue; how many of them one turn may cost is bounded.
+    var tries = limits.looksPerTurn
+    defer { hasMoreLooks = tries == 0 && !(ready.isEmpty && urgent.isEmpty) }
+    while tries > 0, let file = nextInQueue() {
       tries -= 1
-      let file = ready.removeFirst()
-      file.isQueued = false
       if let delta = delta(of: file, byteBudget: byteBudget, nowNs: nowNs) {
         lossesTotal += UInt64(delta.losses.count)
         return delta
@@ -85,6 +138,7 @@ package final class Followers: DeltaSource {
     guard let file = byKey[file] else { return }
     file.committed = max(file.committed, offset)
     file.isKnownCentrally = true
+    file.leftOut = nil
     if file.phase == .finishing, offset >= file.offset {
       // A writer that still has it open may have added to it meanwhile.
       guard let handle = file.handle, let status = fileSystem.status(of: handle), status.sizeBytes > file.offset else {
@@ -116,24 +170,43 @@ package final class Followers: DeltaSource {
       clockStepped(by: nowNs - lastNowNs)
     }
     lastNowNs = nowNs
-    let changes = fileSystem.takeChanges()
-    note(changes)
-    if changes.isStructural { nextScanNs = min(nextScanNs, max(nowNs, lastScanNs &+ limits.scanAfterChangeNs)) }
-    if nowNs >= nextScanNs {
-      lastScanNs = nowNs
-      nextScanNs = nowNs + limits.scanEveryNs
-      scan(nowNs: nowNs)
-      closed.removeAll()
+    note(fileSystem.takeChanges(), nowNs: nowNs)
+    if !changedNames.isEmpty, hasListed, starting.isEmpty, nowNs >= nextNamesNs {
+      nextNamesNs = nowNs + limits.scanAfterChangeNs
+      lookAtChangedNames(nowNs: nowNs)
+    }
+    if pass == nil, starting.isEmpty, nowNs >= nextScanNs { beginPass(nowNs: nowNs) }
+    if nowNs >= nextSliceNs {
+      nextSliceNs = nowNs + limits.sliceEveryNs
+      if pass != nil { continuePass(nowNs: nowNs) } else if !starting.isEmpty { startSome(nowNs: nowNs) }
+    }
+    if hasListed, starting.isEmpty, let marks = pendingMarks {
+      pendingMarks = nil
+      goOn(from: marks, nowNs: nowNs)
     }
     releaseHeld(nowNs: nowNs)
   }
 
-  private func note(_ changes: FollowedChanges) {
+  /// Everything un-acked is forgotten; where the files are not known yet, they go on once they are.
+  package func resume(from marks: [FileMark], nowNs: Int64) {
+    pendingMarks = marks
+    tick(nowNs: nowNs)
+  }
+
+  private func note(_ changes: FollowedChanges, nowNs: Int64) {
+    // Of few files all are looked at at once: what belongs together in a rotation is then seen together.
+    let isWhole = changes.isStructural || !changes.names.isEmpty && lastNames <= limits.wholePassNames
+    if isWhole { nextScanNs = min(nextScanNs, max(nowNs, lastScanNs &+ limits.scanAfterChangeNs)) }
+    if !isWhole { for path in changes.names { remember(path, nowNs: nowNs) } }
     for path in changes.modified {
       if !closed.isEmpty { closed.remove(path) }
-      guard let file = byPath[path] else { continue }
+      guard let file = byPath[path] else {
+        // It may have given its place back, or wait for one.
+        if figures.matched > UInt64(files.count) { remember(path, nowNs: nowNs) }
+        continue
+      }
       file.isClosed = false
-      enqueue(file)
+      enqueueUrgent(file)
     }
     for path in changes.closed {
       guard let file = byPath[path] else {
@@ -145,12 +218,24 @@ package final class Followers: DeltaSource {
     }
   }
 
+  private func remember(_ path: String, nowNs: Int64) {
+    guard changedNames.count < limits.changedNames else {
+      nextScanNs = min(nextScanNs, nowNs)
+      return
+    }
+    if changedNames.isEmpty { nextNamesNs = max(nextNamesNs, nowNs) }
+    changedNames.insert(path)
+  }
+
   private static let clockStepNs: Int64 = 60_000_000_000
 
   /// The wall clock was set: what was so many seconds ago before it is so still.
   private func clockStepped(by stepNs: Int64) {
     if nextScanNs != .min { nextScanNs = min(nextScanNs &+ stepNs, lastNowNs &+ stepNs) }
     if lastScanNs != .min { lastScanNs &+= stepNs }
+    if nextSliceNs != .min { nextSliceNs &+= stepNs }
+    if nextNamesNs != .min { nextNamesNs &+= stepNs }
+    neighbourList = nil
     for file in files {
       file.grownNs &+= stepNs
       file.lookedNs &+= stepNs
@@ -172,6 +257,31 @@ package final class Followers: DeltaSource {
 
   // MARK: Queues
 
+  /// After so many turns of those that were written to, one is for those with a backlog.
+  private static let urgentTurnsMax = 15
+
+  private func nextInQueue() -> FollowedFile? {
+    if !urgent.isEmpty, urgentTurns < Self.urgentTurnsMax || ready.isEmpty {
+      urgentTurns += 1
+      let file = urgent.removeFirst()
+      file.isUrgent = false
+      return file
+    }
+    urgentTurns = 0
+    guard !ready.isEmpty else { return nil }
+    let file = ready.removeFirst()
+    file.isQueued = false
+    return file
+  }
+
+  /// It was written to: its lines come before the backlog of others, unless it has one itself.
+  func enqueueUrgent(_ file: FollowedFile) {
+    guard file.unread <= UInt64(limits.chunkBytes) else { return enqueue(file) }
+    guard !file.isUrgent else { return }
+    file.isUrgent = true
+    urgent.append(file)
+  }
+
   func enqueue(_ file: FollowedFile) {
     guard !file.isQueued else { return }
     file.isQueued = true
@@ -189,9 +299,11 @@ package final class Followers: DeltaSource {
   func clearQueues() {
     for file in files {
       file.isQueued = false
+      file.isUrgent = false
       file.isHeld = false
     }
     ready.removeAll()
+    urgent.removeAll()
     held.removeAll()
   }
 
@@ -232,18 +344,45 @@ package final class Followers: DeltaSource {
 
   func remove(_ file: FollowedFile) {
     files.removeAll { $0 === file }
-    ready.removeAll { $0 === file }
+    if file.isQueued { ready.removeAll { $0 === file } }
+    if file.isUrgent { urgent.removeAll { $0 === file } }
     held.removeAll { $0 === file }
     if byKey[file.key] === file { byKey[file.key] = nil }
     if byNode[file.node] === file { byNode[file.node] = nil }
-    // A file may have several names.
-    for path in byPath.filter({ $0.value === file }).keys { byPath[path] = nil }
+    pass?.forget(file)
+    for path in file.names where byPath[path] === file { byPath[path] = nil }
+    file.names = []
+  }
+
+  /// The name leads to the file.
+  func setName(_ path: String, _ file: FollowedFile) {
+    if byPath[path] !== file { byPath[path] = file }
+    if !file.names.contains(path) { file.names.append(path) }
+    pass?.names[path] = file
+  }
+
+  func unsetName(_ path: String, _ file: FollowedFile) {
+    if byPath[path] === file { byPath[path] = nil }
+    if pass?.names[path] === file { pass?.names[path] = nil }
+    file.names.removeAll { $0 == path }
   }
 
   func close(_ file: FollowedFile) {
     guard let handle = file.handle else { return }
     fileSystem.close(handle)
     file.handle = nil
-    openCount -= 1
+    openFiles.removeAll { $0 === file }
+  }
+
+  /// Another file goes on with its descriptor.
+  func giveHandleAway(_ file: FollowedFile) {
+    file.handle = nil
+    openFiles.removeAll { $0 === file }
+  }
+
+  /// The file is open from now on.
+  func opened(_ file: FollowedFile, _ handle: FileHandle) {
+    file.handle = handle
+    openFiles.append(file)
   }
 }

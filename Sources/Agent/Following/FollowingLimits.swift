@@ -25,8 +25,39 @@ package struct FollowingLimits: Sendable {
   package var chunkBytes = 256 << 10
   /// Files that are open at once; below the usual limit of 1024 descriptors a process.
   package var openFiles = 896
-  /// Files followed in all; what is found beyond is not followed and counted.
+  /// Places: files followed at a time. Each costs some hundred bytes and, while it is read, a descriptor. What is found beyond waits, and
+  /// is counted.
   package var files = 8192
+  /// Of the places, one in so many is kept from any single owner, so that one user's files leave room for another's.
+  package var placesReserve = 8
+  /// Files without a place whose marks are kept, with the places below `UplinkLimits.marksMax`: beyond that nothing gives its place back.
+  package var parked = 49_152
+  /// Files without text that are known as such, so that they are not opened at each pass.
+  package var binaries = 65_536
+  /// A file that was read to its end and was still for so long gives its place to one that waits.
+  package var parkIdleNs: Int64 = 5_000_000_000
+  /// How often a growing file without text is looked at again.
+  package var binaryRecheckNs: Int64 = 60_000_000_000
+  /// A file that is found so soon after it was written to is read before the backlog of others.
+  package var urgentAgeNs: Int64 = 10_000_000_000
+  /// Names looked at in one part of a pass, and in the first pass, before which nothing can be sent. A name costs 2–5 µs.
+  package var namesPerSlice = 512
+  package var namesPerFirstSlice = 4096
+  /// Time between two parts of a pass: samples, signals and reading go on in between.
+  package var sliceEveryNs: Int64 = 20_000_000
+  /// Up to so many names in a pass, whatever changes is looked for by a whole pass; beyond, name by name.
+  package var wholePassNames = 4096
+  /// The pause between passes grows by this for each name of the last one, so that they cost little of a core, whatever there is.
+  package var scanEachNameNs: Int64 = 100_000
+  /// Where the kernel does not tell of all directories' changes.
+  package var scanEachNameUnwatchedNs: Int64 = 20_000
+  package var scanEveryMaxNs: Int64 = 20_000_000_000
+  /// New files that are opened, and changed names that are looked at, in one turn.
+  package var startsPerTurn = 256
+  /// Files that are looked at in one turn without finding anything to send.
+  package var looksPerTurn = 256
+  /// Changed names that are remembered until their turn; beyond, a whole pass is due.
+  package var changedNames = 4096
   /// Finished files that are remembered, so that they are not read again when their name comes back.
   package var retired = 1024
 

@@ -22,6 +22,12 @@ package final class FormatReaders {
     TrainingFormats.detect(path: path, head: head)
   }
 
+  /// Streams are text whatever they hold: somebody has asked for them by name.
+  func mayBeBinary(_ path: String) -> Bool { streams.map { $0.shown(path) == path } ?? true }
+
+  /// Whether the file was written for nothing but what is older than the agent.
+  func isHistory(_ path: String) -> Bool { streams?.isHistory(path) ?? false }
+
   /// Whether `ReaderContext.linesBefore` is to be counted.
   package func countsLines(_ format: FileFormat) -> Bool { TrainingFormats.countsLines(format) }
 

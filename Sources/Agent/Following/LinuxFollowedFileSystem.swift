@@ -5,19 +5,19 @@ internal import Files
 /// A path is allowed where what is opened is, links resolved, what `AllowedPaths` allows; that is asked of the open descriptor, so
 /// that no link exchanged meanwhile leads out. Directories are listed only where they themselves are allowed.
 package final class LinuxFollowedFileSystem: FollowedFileSystem {
-  /// Directories that one pattern may lead through, and names looked at; a pattern such as `/**` must not read a whole disk.
-  static let directoriesMax = 4096
-  static let namesMax = 65_536
-  static let depthMax = 24
-  /// Directories watched; beyond that the regular scan finds what changes.
-  static let watchesMax = 2048
+  /// Directories watched; beyond that the regular pass finds what changes. A watch takes about 1 KiB of the kernel's memory.
+  static let watchesMax = 4096
+  /// Names looked at beside one that rotation moved; a pass over all patterns finds what is further away.
+  static let neighboursMax = 65_536
+  /// Names of one look that are told one by one; where more came, a whole pass is cheaper.
+  static let changedNamesMax = 4096
 
   private final class OpenFile {
     let descriptor: Descriptor
     init(_ descriptor: consuming Descriptor) { self.descriptor = descriptor }
   }
 
-  private let allowed: AllowedPaths
+  private var allowed: AllowedPaths
   /// What `neighbours` found: under a name that no pattern matches, so opened only after it was found so.
   private var rotated: Set<String> = []
   private var files: [Int: OpenFile] = [:]
@@ -25,7 +25,6 @@ package final class LinuxFollowedFileSystem: FollowedFileSystem {
   private var inotify: Inotify?
   private var watches: [Int32: String] = [:]
   private var watched: Set<String> = []
-  private var listed: Set<String> = []
   private var names = 0
   package private(set) var refusedTotal: UInt64 = 0
 
@@ -38,57 +37,36 @@ package final class LinuxFollowedFileSystem: FollowedFileSystem {
   }
 
   /// - Parameter allowed: directories, absolute.
-  package convenience init(allowed: [String]) { self.init(allowed: AllowedPaths(roots: allowed)) }
+  package convenience init(allowed: [String], isWatching: Bool = true) {
+    self.init(allowed: AllowedPaths(roots: allowed), isWatching: isWatching)
+  }
 
   /// For epoll(7): readable when `takeChanges` has something to tell; nil where the kernel gives no inotify.
   package var notificationDescriptor: Int32? { inotify?.raw }
 
   // MARK: Listing
 
+  package func startListing(_ patterns: [GlobPattern], excluding: [GlobPattern]) -> any FileListing {
+    allowed.resolve()
+    return PatternWalk(FollowedPatterns(included: patterns, excluded: excluding), allowed: allowed) { [unowned self] in
+      watch($0)
+    }
+  }
+
   package func list(_ patterns: [GlobPattern]) -> [FoundFile] {
-    listed.removeAll(keepingCapacity: true)
-    names = 0
+    let listing = startListing(patterns, excluding: [])
+    var found: [String: FoundFile] = [:]
+    while !listing.isOver { for file in listing.next(names: PatternWalk.namesMax) { found[file.path] = file } }
+    return found.values.sorted { $0.path < $1.path }
+  }
+
+  package func find(_ path: String) -> FoundFile? {
     var found: [String: FollowedStatus] = [:]
-    for pattern in patterns where pattern.isAbsolute { walk("", pattern.components[...], 0, &found) }
-    return found.map { FoundFile(path: $0.key, status: $0.value) }.sorted { $0.path < $1.path }
+    add(path, &found)
+    return found[path].map { FoundFile(path: path, status: $0) }
   }
 
-  private func walk(
-    _ directory: String, _ components: ArraySlice<GlobPattern.Component>, _ depth: Int,
-    _ found: inout [String: FollowedStatus]
-  ) {
-    guard let component = components.first else { return }
-    let rest = components.dropFirst()
-    if case .literal(let name) = component {
-      let path = directory + "/" + String(decoding: name, as: UTF8.self)
-      if rest.isEmpty {
-        if isListed(directory) || isRotatedInto(directory) { enter(directory.isEmpty ? "/" : directory) }
-        add(path, &found)
-      } else {
-        walk(path, rest, depth, &found)
-      }
-      return
-    }
-    guard depth < Self.depthMax, listed.count < Self.directoriesMax, isListed(directory) else { return }
-    enter(directory.isEmpty ? "/" : directory)
-    if component == .anyDepth { walk(directory, rest, depth, &found) }
-    for name in (try? HostFiles.list(directory.isEmpty ? "/" : directory)) ?? []
-    where component.matches(Array(name.utf8)) {
-      names += 1
-      guard names < Self.namesMax else { return }
-      let path = directory + "/" + name
-      if rest.isEmpty, component != .anyDepth {
-        add(path, &found)
-      } else if isDirectory(path, followingLinks: component != .anyDepth) {
-        walk(path, component == .anyDepth ? components : rest, depth + 1, &found)
-      }
-    }
-  }
-
-  /// Watched before it is listed: what comes in between is told of.
-  private func enter(_ directory: String) {
-    if listed.insert(directory).inserted, !watched.contains(directory) { watch(directory) }
-  }
+  package func isReadable(_ path: String) -> Bool { HostFiles.isReadable(path) }
 
   /// `**` does not go through links: they may lead in circles.
   private func isDirectory(_ path: String, followingLinks: Bool) -> Bool {
@@ -123,7 +101,7 @@ package final class LinuxFollowedFileSystem: FollowedFileSystem {
       for name in (try? HostFiles.list(directory)) ?? [] {
         names += 1
         let path = directory + "/" + name
-        guard names < Self.namesMax, let status = try? FileStatus.of(path: path, followingLinks: false) else {
+        guard names < Self.neighboursMax, let status = try? FileStatus.of(path: path, followingLinks: false) else {
           continue
         }
         if status.kind == .file { found[path] = FollowedStatus(status) } else { add(path, &found) }
@@ -180,24 +158,35 @@ package final class LinuxFollowedFileSystem: FollowedFileSystem {
     return try? file.descriptor.fill(&buffer, count: count, at: offset)
   }
 
+  package func nextData(_ handle: FileHandle, from offset: UInt64) -> UInt64? {
+    guard let file = files[handle.number] else { return offset }
+    return file.descriptor.nextData(from: offset)
+  }
+
   package func close(_ handle: FileHandle) { files[handle.number] = nil }
 
   // MARK: Changes
 
-  private func watch(_ directory: String) {
-    guard watched.count < Self.watchesMax, let watch = try? inotify?.watch(directory) else { return }
+  /// - Returns: whether the kernel tells of its changes; else fs.inotify.max_user_watches, or the limit here, is reached.
+  private func watch(_ directory: String) -> Bool {
+    if inotify == nil || watched.contains(directory) { return true }
+    guard watched.count < Self.watchesMax else { return false }
+    let added: Int32?
+    do throws(FileError) { added = try inotify?.watch(directory) } catch { return !error.isNoSpace }
+    guard let added else { return true }
     // Two names of one directory share a watch; both are looked at.
-    if let before = watches[watch], before != directory { return }
-    watches[watch] = directory
+    if let before = watches[added], before != directory { return true }
+    watches[added] = directory
     watched.insert(directory)
+    return true
   }
 
   package func takeChanges() -> FollowedChanges {
     var changes = FollowedChanges()
-    for _ in 0..<16 {
-      guard let taken = try? inotify?.take(), !taken.isEmpty else { break }
-      for notification in taken { note(notification, &changes) }
-    }
+    // At most 64 KiB of them in one turn: what is left makes the descriptor readable again.
+    guard let taken = try? inotify?.take() else { return changes }
+    for notification in taken { note(notification, &changes) }
+    if changes.names.count > Self.changedNamesMax { changes.isStructural = true }
     return changes
   }
 
@@ -205,13 +194,21 @@ package final class LinuxFollowedFileSystem: FollowedFileSystem {
     switch notification.kind {
     case .overflow: changes.isStructural = true
     case .structural:
-      changes.isStructural = true
-      if notification.isGone, let directory = watches.removeValue(forKey: notification.watch) {
+      guard let directory = watches[notification.watch] else { return }
+      if notification.isGone || notification.isDirectory || notification.name.isEmpty {
+        changes.isStructural = true
+      } else {
+        changes.names.append(path(notification.name, in: directory))
+      }
+      if notification.isGone {
+        watches[notification.watch] = nil
         watched.remove(directory)
+        // Moved, it is watched on under this number; the name may become another directory's.
+        inotify?.unwatch(notification.watch)
       }
     case .modified, .closed:
       guard let directory = watches[notification.watch] else { return }
-      let path = directory == "/" ? "/" + notification.name : directory + "/" + notification.name
+      let path = path(notification.name, in: directory)
       if notification.kind == .closed {
         changes.closed.insert(path)
         return
@@ -220,12 +217,16 @@ package final class LinuxFollowedFileSystem: FollowedFileSystem {
       if changes.modified.last != path { changes.modified.append(path) }
     }
   }
+
+  private func path(_ name: String, in directory: String) -> String {
+    directory == "/" ? "/" + name : directory + "/" + name
+  }
 }
 
 extension FollowedStatus {
   init(_ status: FileStatus) {
     self.init(
       device: status.device, inode: status.inode, sizeBytes: status.sizeBytes, modifiedNs: status.modifiedNs,
-      birthNs: status.birthNs, links: status.links)
+      birthNs: status.birthNs, links: status.links, owner: status.uid)
   }
 }

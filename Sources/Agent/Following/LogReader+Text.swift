@@ -65,6 +65,18 @@ extension LogReader {
     return last + 1..<end
   }
 
+  /// NULs before a line are a hole: copytruncate leaves one before the next line of a program that does not append.
+  func withoutHole(_ bytes: Span<UInt8>, _ text: Range<Int>) -> Range<Int> {
+    Self.holeEnd(bytes, text)..<text.upperBound
+  }
+
+  /// The first byte of `range` that is not NUL.
+  static func holeEnd(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Int {
+    var at = range.lowerBound
+    while at < range.upperBound, bytes[at] == 0 { at += 1 }
+    return at
+  }
+
   /// Cuts between characters, and where that would be inside a word, before it: half a secret is not known as one.
   func capped(_ bytes: Span<UInt8>, _ text: Range<Int>, limit: Int, _ flags: inout LineFlags) -> Range<Int> {
     guard text.count > limit else { return text }

@@ -57,9 +57,11 @@ package struct LogReader: FormatReader {
     row = reader.row
     row.isInDelta = false
     blockLines = reader.blockLines
-    guard context.offset > 0, before.last != UInt8(ascii: "\n") else { return }
+    // A hole belongs to no line.
+    let end = (before.lastIndex { $0 != 0 } ?? -1) + 1
+    guard context.offset > 0, end > 0, before[end - 1] != UInt8(ascii: "\n") else { return }
     isContinuing = true
-    lineBytesTaken = before.count - 1 - (lastBreak ?? -1)
+    lineBytesTaken = max(0, end - 1 - (lastBreak ?? -1))
   }
 
   private func unredacted() -> LogReader {
@@ -85,6 +87,10 @@ package struct LogReader: FormatReader {
       if let newline = scan.first(.newline, in: at..<bytes.count) {
         line(bytes, at..<newline, next: newline + 1, nowNs: nowNs, into: &delta)
         at = newline + 1
+      } else if bytes[at] == 0 {
+        let end = Self.holeEnd(bytes, at..<bytes.count)
+        skip(end - at, into: &delta)
+        at = end
       } else if bytes.count - at + lineBytesTaken >= Self.lineBytesMax {
         at = longLine(bytes, from: at, nowNs: nowNs, into: &delta)
       } else {
@@ -134,7 +140,7 @@ package struct LogReader: FormatReader {
     var text = range
     var flags = LineFlags.none
     let isOdd = scan.first(.odd, in: range) != nil
-    if isOdd { text = lastState(bytes, range, &flags) }
+    if isOdd { text = withoutHole(bytes, lastState(bytes, range, &flags)) }
     if isContinuing {
       continuation(bytes, text, from: range.lowerBound, next: next, flags, isOdd, into: &delta)
       return
@@ -235,7 +241,7 @@ package struct LogReader: FormatReader {
   ) {
     var flags = flags
     let isOdd = scan.first(.odd, in: range) != nil
-    let text = isOdd ? lastState(bytes, range, &flags) : range
+    let text = isOdd ? withoutHole(bytes, lastState(bytes, range, &flags)) : range
     let taken = lineBytesTaken
     if isContinuing {
       continuation(bytes, text, from: range.lowerBound, next: range.upperBound, flags, isOdd, into: &delta)

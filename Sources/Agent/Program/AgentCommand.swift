@@ -40,6 +40,10 @@ package struct RunOptions: Equatable, Sendable {
   package var stateDirectory = ""
   /// Glob patterns of files to follow.
   package var follow: [String] = []
+  /// Patterns of files that are left alone, whoever asks for them; one without a slash means a name in any directory.
+  package var exclude: [String] = []
+  /// Where to begin with files that were there before the agent.
+  package var from = FollowFrom.start
   /// Directories below which the collector may ask to follow; what `follow` matches, it may ask for always.
   package var allow: [String] = []
   /// Directories of programs, or single ones, that the collector may have run as probes.
@@ -66,7 +70,8 @@ package struct UsageError: Error, Equatable, Sendable {
 extension AgentCommand {
   package static let usage = """
     Usage: signalbox-agent join [-|TOKEN] --state-dir DIR [--token-file FILE] [--show-token]
-           signalbox-agent run --state-dir DIR [--follow GLOB]… [--allow PATH]… [--interval 1s] [--socket PATH]
+           signalbox-agent run --state-dir DIR [--follow GLOB]… [--exclude GLOB]… [--from start|end|SINCE]
+                               [--allow PATH]… [--interval 1s] [--socket PATH]
                                [--process NAME]… [--journal UNIT|all]… [--inbox DIR] [--spool-limit MIB]
                                [--allow-command PATH]… [--allow-address HOST|any]…
            signalbox-agent pipe NAME [--state-dir DIR | --inbox DIR] [--limit MIB]
@@ -81,6 +86,9 @@ extension AgentCommand {
                    python train.py 2>&1 | signalbox-agent pipe NAME; works while no agent runs, ends with the stream
       redact       print FILE as it would leave this host
       --follow     files to follow: * within a name, ** over directories; may be repeated
+      --exclude    files that are left alone whoever asks for them: a path with wildcards, or a name such as '*.tmp'
+      --from       where to begin with files that are older than the first start: start (all of it, as history that pages
+                   nobody), end (only what comes from now on), or an age such as 2d (files that changed since); default start
       --allow      directories below which the collector may ask for files, files and sockets that it may probe; may be repeated;
                    of --follow it may ask for what the pattern matches
       --allow-command  directories of programs, and programs, that the collector may have run as probes
@@ -125,6 +133,8 @@ extension AgentCommand {
       switch word {
       case "--state-dir": options.stateDirectory = try rest.value(of: word)
       case "--follow": options.follow.append(try downward(rest.value(of: word), word))
+      case "--exclude": options.exclude.append(try exclusion(rest.value(of: word)))
+      case "--from": options.from = try from(rest.value(of: word))
       case "--allow": options.allow.append(try downward(rest.value(of: word), word))
       case "--allow-command": options.allowCommands.append(try downward(rest.value(of: word), word))
       case "--allow-address": options.allowAddresses.append(try rest.value(of: word))
@@ -217,6 +227,25 @@ extension AgentCommand {
       throw UsageError("\(option) takes an absolute path, not '\(path)': the agent has no working directory of yours.")
     }
     return path
+  }
+
+  private static func exclusion(_ pattern: String) throws(UsageError) -> String {
+    guard pattern.hasPrefix("/") || !pattern.utf8.contains(UInt8(ascii: "/")) else {
+      throw UsageError("--exclude takes an absolute path with wildcards, or a name without '/', not '\(pattern)'.")
+    }
+    return pattern
+  }
+
+  private static func from(_ text: String) throws(UsageError) -> FollowFrom {
+    switch text {
+    case "start": return .start
+    case "end": return .end
+    default:
+      guard let ns = TimeSpan.parse(text), ns > 0 else {
+        throw UsageError("--from takes start, end or an age such as 12h or 2d, not '\(text)'.")
+      }
+      return .since(ns)
+    }
   }
 
   /// What is allowed must be plain to who reads the command line: where `..` leads depends on links, and on what exists.

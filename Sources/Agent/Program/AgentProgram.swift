@@ -35,6 +35,9 @@ final class AgentProgram {
   private var nextReleaseNs: Int64 = 0
   private var nextCleanNs: Int64 = 0
   private var buffer: [UInt8] = []
+  private var firstFollowed: FirstFollowed
+  private let cleaner: SegmentCleaner
+  private var followingReport = FollowingReport()
   private var probedMounts: [Mount]?
   private var isStopping = false
   private let stateLock: DirectoryLock
@@ -81,11 +84,12 @@ final class AgentProgram {
     streams = try Self.streams(options)
     fileSystem = LinuxFollowedFileSystem(
       allowed: AllowedPaths(roots: options.allow + [streams.inbox, streams.journal], patterns: options.follow))
+    firstFollowed = Self.loadFirstFollowed(options)
+    cleaner = SegmentCleaner(streams)
     followers = Followers(
       fileSystem: fileSystem,
       readers: FormatReaders(redactor: redactor, zone: Clock.zoneOffsetSeconds(atWallNs:), streams: streams),
       makeKey: { FileKey(bytes: HostFiles.randomBytes(16)) ?? FileKey(high: 0, low: 0) })
-    followers.follow(streams.patterns + options.follow)
     source = NamedDeltaSource(followers, streams)
     session = UplinkSession(spool: spool, source: source, hello: Self.hello(host), random: random)
     probes = ProbeRunner(loop: loop)
@@ -152,9 +156,18 @@ final class AgentProgram {
     try watchChanges()
     setProbeTasks()
     checks.recordsCame = { [unowned self] in takeChecks() }
-    journals = options.journals.map { JournalFollower(unit: $0, streams: streams, loop: loop) }
+    journals = options.journals.map { unit in
+      let name = FollowedStreams.shownJournal(unit)
+      if firstFollowed.note([name], nowNs: Clock.wallNs()) { saveFirstFollowed() }
+      return JournalFollower(unit: unit, streams: streams, firstNs: firstFollowed.times[name] ?? 0, loop: loop)
+    }
     for journal in journals { journal.start() }
-    AgentLog.info("started", [("version", AgentMain.version), ("host", connection.identity.hostName)])
+    AgentLog.info(
+      "started",
+      [
+        ("version", AgentMain.version), ("host", connection.identity.hostName), ("from", options.from.sentence),
+      ])
+    follow(Settings())
     sampleWhenDue()
     followWhenDue()
     connection.pump()
@@ -203,7 +216,7 @@ final class AgentProgram {
   private func cleanStreams() {
     guard source.isResumed, Clock.bootNs() >= nextCleanNs else { return }
     nextCleanNs = Clock.bootNs() + Self.cleanEveryNs
-    SegmentCleaner(streams).clean(followers)
+    if !cleaner.clean(followers) { nextCleanNs = 0 }
   }
 
   private func sample() {
@@ -265,6 +278,10 @@ final class AgentProgram {
     health.residentBytes = Machine.residentBytes()
     health.cpuSecondsTotal = Double(Machine.cpuNs()) / 1e9
     health.refusedPathsTotal = followers.refusedTotal
+    followers.figures.fill(&health)
+    for line in followingReport.lines(followers.figures, places: followers.places) {
+      AgentLog.warning(line.message, line.fields)
+    }
     session.report(health)
   }
 
@@ -279,18 +296,45 @@ final class AgentProgram {
   // MARK: What others say
 
   private func apply(_ settings: Settings) {
-    let patterns = streams.patterns + options.follow
-    followers.follow(patterns + settings.follow.filter { !patterns.contains($0) })
+    follow(settings)
     let wanted = Int64(settings.sampleIntervalMs) * 1_000_000
     intervalNs = wanted == 0 ? options.intervalNs : max(100_000_000, wanted)
     checks.setProbes(settings.probes)
+  }
+
+  private func follow(_ settings: Settings) {
+    let own = streams.patterns + options.follow
+    let patterns = options.follow + settings.follow.filter { !own.contains($0) }
+    let fresh = patterns.filter { firstFollowed.times[$0] == nil }
+    if firstFollowed.note(patterns, nowNs: Clock.wallNs()) { saveFirstFollowed() }
+    followers.follow(
+      streams.patterns + patterns, excluding: options.exclude + settings.exclude, firstFollowed: firstFollowed,
+      fresh: fresh, from: options.from)
+  }
+
+  private static func firstFollowedPath(_ options: RunOptions) -> String { options.stateDirectory + "/followed-since" }
+
+  /// A file of more than this was not written by an agent.
+  private static let firstFollowedBytesMax = 4 << 20
+
+  private static func loadFirstFollowed(_ options: RunOptions) -> FirstFollowed {
+    let bytes = (try? HostFiles.read(firstFollowedPath(options), limitBytes: firstFollowedBytesMax)) ?? []
+    return FirstFollowed(text: String(decoding: bytes, as: UTF8.self))
+  }
+
+  private func saveFirstFollowed() {
+    do throws(FileError) {
+      try HostFiles.replace(Self.firstFollowedPath(options), with: Array(firstFollowed.text.utf8))
+    } catch {
+      AgentLog.warning("what is history cannot be kept: after a restart old lines may page", [("reason", "\(error)")])
+    }
   }
 
   private func received(_ signal: Signal) {
     switch signal {
     case .hangup:
       AgentLog.info("reloading")
-      followers.follow(streams.patterns + options.follow)
+      follow(session.settings)
       connection.reconnect()
     case .interrupt, .terminate:
       if isStopping { Process.exit(1) }

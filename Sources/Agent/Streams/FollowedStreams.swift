@@ -29,9 +29,10 @@ package struct FollowedStreams: Sendable, Equatable {
   /// What people see; paths of other files stay.
   package func shown(_ path: String) -> String {
     if let name = Self.name(of: path, in: inbox) { return "pipe:" + name }
-    guard let name = Self.name(of: path, in: journal) else { return path }
-    return name == Self.wholeJournal ? "journal" : "journal:" + name
+    return Self.name(of: path, in: journal).map(Self.shownJournal) ?? path
   }
+
+  static func shownJournal(_ unit: String) -> String { unit == wholeJournal ? "journal" : "journal:" + unit }
 
   /// A path in the directory in which segments of that name lie; what is no stream stays.
   package func path(ofShown shown: String) -> String {
@@ -40,6 +41,20 @@ package struct FollowedStreams: Sendable, Equatable {
     if shown.hasPrefix("journal:") { return Self.segment(journal, String(shown.dropFirst(8)), serial: 0) }
     return shown
   }
+
+  /// Segments of the journal below hold what is older than the agent's first start with their unit. There is room for more of them than a
+  /// journal has.
+  static let firstLiveSerial: UInt64 = 1_000_000
+
+  static func isHistory(serial: UInt64) -> Bool { serial < firstLiveSerial }
+
+  /// `SERIAL` of `DIR/NAME.SERIAL.log`; 0 of other paths.
+  static func serial(of path: String) -> UInt64 {
+    path.split(separator: ".").dropLast().last.flatMap { UInt64($0) } ?? 0
+  }
+
+  /// Whether all of the file is history.
+  func isHistory(_ path: String) -> Bool { isJournal(path) && Self.isHistory(serial: Self.serial(of: path)) }
 
   func isJournal(_ path: String) -> Bool { Self.name(of: path, in: journal) != nil }
 

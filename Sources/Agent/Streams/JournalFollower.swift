@@ -13,12 +13,19 @@ final class JournalFollower {
   static let limitBytes: UInt64 = 64 << 20
   private static let readBytes = 64 << 10
   private static let fullPauseNs: Int64 = 1_000_000_000
+  private static let historyAttempts = 3
   private static let fields = "MESSAGE,PRIORITY,_SYSTEMD_UNIT,SYSLOG_IDENTIFIER"
   private static let terminate: Int32 = 15
 
   private let loop: EventLoop
   private let unit: String
   private let streams: FollowedStreams
+  /// When this agent first followed the unit, ns since 1970: entries before are history, kept in segments of their own.
+  private let firstNs: Int64
+  private var isHistory = false
+  /// By this process.
+  private var hasReadHistory = false
+  private var historyFailures = 0
   private var writer: SegmentWriter?
   private var child: Child?
   private var output: Watch?
@@ -31,8 +38,9 @@ final class JournalFollower {
   private var lastComplaint = ""
   private var isClosed = false
 
-  init(unit: String, streams: FollowedStreams, loop: EventLoop) {
+  init(unit: String, streams: FollowedStreams, firstNs: Int64, loop: EventLoop) {
     self.unit = unit
+    self.firstNs = firstNs
     self.streams = streams
     self.loop = loop
   }
@@ -41,13 +49,17 @@ final class JournalFollower {
     guard !isClosed else { return }
     pending.removeAll()
     leftOut = 0
+    lastComplaint = ""
     do {
       let segments = try self.segments()
-      let last = segments.last.map { String($0.split(separator: ".").dropLast().last ?? "") } ?? "0"
+      let last = segments.last.map { FollowedStreams.serial(of: $0) } ?? 0
+      // What comes after the first start is never added to a segment of history.
+      if last >= FollowedStreams.firstLiveSerial || hasReadHistory { isHistory = false } else { isHistory = true }
       let writer = SegmentWriter(
-        directory: streams.journal, name: unit, serial: (UInt64(last) ?? 0).addingClamped(1),
-        limitBytes: Self.limitBytes)
-      try writer.adopt(segments)
+        directory: streams.journal, name: unit,
+        serial: max(last.addingClamped(1), isHistory ? 1 : FollowedStreams.firstLiveSerial), limitBytes: Self.limitBytes)
+      try writer.adopt(
+        segments.filter { FollowedStreams.isHistory(serial: FollowedStreams.serial(of: $0)) == isHistory })
       self.writer = writer
       try spawn(after: try cursor(segments))
     } catch {
@@ -82,16 +94,16 @@ final class JournalFollower {
     return nil
   }
 
-  /// Without a cursor everything of this boot is reported, as a file is from its start.
+  /// Without a cursor everything of this boot is reported, as a file is from its start: first what is older than this agent.
   private func spawn(after cursor: String?) throws {
     guard let program = Self.program() else { return again("journalctl was not found on PATH") }
-    var arguments = [
-      program, "--output=json", "--output-fields=" + Self.fields, "--all", "--follow", "--no-tail", "--quiet",
-    ]
-    arguments.append(cursor.map { "--after-cursor=" + $0 } ?? "--boot")
+    var arguments = [program, "--output=json", "--output-fields=" + Self.fields, "--all", "--quiet"]
+    let firstSecond = firstNs / 1_000_000_000
+    arguments += isHistory ? ["--until=@\(firstSecond)"] : ["--follow", "--no-tail"]
+    arguments.append(cursor.map { "--after-cursor=" + $0 } ?? (isHistory ? "--boot" : "--since=@\(firstSecond)"))
     if unit != FollowedStreams.wholeJournal { arguments.append("--unit=" + unit) }
     let child = try Child.spawn(program, arguments: arguments, environment: Self.environment, on: loop) {
-      [weak self] _ in self?.ended()
+      [weak self] exit in self?.ended(exit)
     }
     child.closeInput()
     self.child = child
@@ -186,7 +198,7 @@ final class JournalFollower {
     if !line.isEmpty { lastComplaint = line }
   }
 
-  private func ended() {
+  private func ended(_ exit: Child.Exit) {
     // What it printed last is still in the pipe.
     while read() {}
     readErrors()
@@ -195,6 +207,12 @@ final class JournalFollower {
     errors = nil
     child = nil
     writer = nil
+    if isHistory, !isClosed {
+      historyFailures += exit == .status(0) ? 0 : 1
+      // What is new must not wait for ever for what is old.
+      hasReadHistory = exit == .status(0) || historyFailures >= Self.historyAttempts
+      if hasReadHistory { return start() }
+    }
     again(lastComplaint.isEmpty ? "journalctl ended" : lastComplaint)
   }
 

@@ -24,7 +24,9 @@ struct LineCutter {
   private var newlinesPassed: UInt64 = 0
 
   init(_ context: ReaderContext) {
-    isInsideLine = context.offset > 0 && context.preceding.last.map { $0 != UInt8(ascii: "\n") } ?? false
+    // A hole belongs to no line.
+    let last = context.preceding.last { $0 != 0 }
+    isInsideLine = context.offset > 0 && last.map { $0 != UInt8(ascii: "\n") } ?? false
   }
 
   init() { isInsideLine = false }
@@ -38,6 +40,7 @@ struct LineCutter {
       isInsideLine = newline == nil
       if newline != nil { newlinesPassed += 1 }
     }
+    while position < bytes.count, bytes[position] == 0 { position += 1 }
     guard position < bytes.count else { return nil }
     let start = position
     let number = newlinesPassed

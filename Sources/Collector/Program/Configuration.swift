@@ -39,6 +39,8 @@ package struct Configuration: Sendable, Equatable {
   package struct Profile: Sendable, Equatable {
     package var match: [String: String] = [:]
     package var follow: [String] = []
+    /// Files that are left alone; a pattern without a slash means a name in any directory.
+    package var exclude: [String] = []
     package var intervalNs: Int64?
     package var probes: [ProbeSetting] = []
 
@@ -56,6 +58,7 @@ package struct Configuration: Sendable, Equatable {
     settings.revision = revision
     for profile in profiles where profile.applies(to: labels) {
       settings.follow += profile.follow.filter { !settings.follow.contains($0) }
+      settings.exclude += profile.exclude.filter { !settings.exclude.contains($0) }
       if let interval = profile.intervalNs { settings.sampleIntervalMs = UInt32(clamping: interval / 1_000_000) }
       for probe in profile.probes { Self.set(probe, &settings.probes) }
     }

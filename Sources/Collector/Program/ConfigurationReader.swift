@@ -68,7 +68,7 @@ package struct ConfigurationReader {
 
   private func profile(_ node: DocumentNode) throws(DocumentMistake) -> Configuration.Profile {
     var profile = Configuration.Profile()
-    for (key, value) in try entries(node, "a profile", ["match", "logs", "interval", "probes"]) {
+    for (key, value) in try entries(node, "a profile", ["match", "logs", "exclude", "interval", "probes"]) {
       switch key {
       case "match":
         for (label, wanted) in try entries(value, "match", nil) { profile.match[label] = try text(wanted, label) }
@@ -76,6 +76,8 @@ package struct ConfigurationReader {
         for log in try list(value, "logs") {
           for (_, path) in try entries(log, "an entry of logs", ["path"]) { profile.follow.append(try pattern(path)) }
         }
+      case "exclude":
+        for pattern in try list(value, "exclude") { profile.exclude.append(try exclusion(pattern)) }
       case "probes": profile.probes = try probes(value)
       default: profile.intervalNs = try interval(value)
       }
@@ -108,6 +110,14 @@ package struct ConfigurationReader {
       throw mistake(node, "'\(path)' must be an absolute path, such as /srv/train/**/*.log")
     }
     return path
+  }
+
+  private func exclusion(_ node: DocumentNode) throws(DocumentMistake) -> String {
+    let pattern = try text(node, "an entry of exclude")
+    guard pattern.hasPrefix("/") || !pattern.isEmpty && !pattern.utf8.contains(UInt8(ascii: "/")) else {
+      throw mistake(node, "'\(pattern)' must be an absolute path with wildcards, or a name such as '*.tmp'")
+    }
+    return pattern
   }
 
   func text(_ node: DocumentNode, _ what: String) throws(DocumentMistake) -> String {

@@ -180,6 +180,8 @@ extension RuleEngine {
   }
 
   func observe(_ loss: Loss, _ host: inout HostState) {
+    // What the operator asked to be left out is no loss.
+    guard loss.reason != .skipped else { return }
     for (rule, node, query) in eventRules where query.isLoss {
       if let subject = query.subject, !subject.matches(loss.subject) { continue }
       if !query.text.isEmpty, query.text != loss.reason.text { continue }

@@ -1,0 +1,49 @@
+internal import FleetModel
+
+/// What was in a file before its agent: it is sent as history, or left out.
+extension Followers {
+  /// How far back a line's start is looked for, where a file is taken up at its end.
+  private static let lineSearchBytes = 64 << 10
+
+  /// A file's times are those of the kernel's last tick, at most 10 ms before the clock's.
+  private static let tickNs: Int64 = 10_000_000
+
+  /// Notes how much of a file that was never seen before is older than the first start with a pattern that matches.
+  func noteHistory(_ file: FollowedFile, _ status: FollowedStatus, nowNs: Int64) {
+    if readers.isHistory(file.identity.path) {
+      file.identity.historyBytes = .max
+      return
+    }
+    guard file.offset == 0, file.size > 0, let first = firstFollow(of: file.identity.path) else { return }
+    // A file system that tells no time of birth is taken at its word for the time of change.
+    let before = first.ns &- Self.tickNs
+    guard status.birthNs <= before, status.modifiedNs <= before || first.isFresh else { return }
+    file.identity.historyBytes = file.size
+    if from.leavesOut(modifiedNs: status.modifiedNs, firstNs: first.ns) { leaveOut(file, nowNs: nowNs) }
+  }
+
+  /// - Returns: when the first of the patterns that match was first followed, and whether that was a moment ago.
+  private func firstFollow(of path: String) -> (ns: Int64, isFresh: Bool)? {
+    patterns.included.filter { $0.matches(path) }.compactMap { pattern in
+      firstFollowed.times[pattern.text].map { (ns: $0, isFresh: freshPatterns.contains(pattern.text)) }
+    }.min { $0.ns < $1.ns }
+  }
+
+  /// Begins at the last line's end. The collector is told, so that a restart does not read what was left out.
+  private func leaveOut(_ file: FollowedFile, nowNs: Int64) {
+    let count = Int(min(UInt64(Self.lineSearchBytes), file.size))
+    guard let handle = file.handle,
+      fileSystem.read(handle, at: file.size - UInt64(count), count: count, into: &buffer) == count
+    else { return }
+    let end = (buffer[..<count].lastIndex(of: UInt8(ascii: "\n")) ?? count - 1) + 1
+    let offset = file.size - UInt64(count - end)
+    skip(file, to: offset, tailHash: bufferHash(max(0, end - Int(FollowedFile.tailBytes))..<end))
+    file.tellsSkip = true
+    var loss = Loss()
+    loss.timeNs = nowNs
+    loss.subject = file.identity.path
+    loss.to = offset
+    loss.reason = .skipped
+    file.leftOut = loss
+  }
+}

@@ -1,0 +1,49 @@
+internal import FleetModel
+
+/// The log lines about what is not read although it was asked for: one when it begins, when it has changed much, and when it is over.
+struct FollowingReport {
+  struct Line: Equatable {
+    var message: String
+    var fields: [(String, String)]
+
+    static func == (one: Line, other: Line) -> Bool {
+      one.message == other.message && one.fields.elementsEqual(other.fields, by: ==)
+    }
+  }
+
+  private var reported: [String: UInt64] = [:]
+
+  /// - Parameter places: how many files are followed at a time.
+  mutating func lines(_ figures: FollowingFigures, places: Int) -> [Line] {
+    var lines: [Line] = []
+    func line(_ message: String, _ count: UInt64, _ fields: [(String, String)] = []) {
+      guard isNew(message, count) else { return }
+      lines.append(Line(message: message, fields: [("count", String(count))] + fields))
+    }
+    line(
+      "files wait for a place: those that changed last are followed first", figures.waiting,
+      [("matched", String(figures.matched)), ("followed", String(figures.followed)), ("places", String(places))])
+    line("files without text are not followed", figures.binary)
+    line("files or directories cannot be read: give the agent's user access", figures.unreadable)
+    line("links lead out of what --follow and --allow name", figures.outside)
+    line("directories to follow are not there yet", figures.missingRoots)
+    line(
+      "directories are not watched: raise fs.inotify.max_user_watches; they are looked at again and again",
+      figures.unwatched)
+    line("directories are too deep or too full to be looked at wholly: name them more closely", figures.cut)
+    return lines
+
+    func line(_ message: String, _ finding: ListingFigures.Finding) {
+      line(message, finding.count, finding.count > 0 ? [("first", finding.first)] : [])
+    }
+  }
+
+  /// Zero to something, something to zero, or by half.
+  private mutating func isNew(_ message: String, _ count: UInt64) -> Bool {
+    let before = reported[message] ?? 0
+    let isMuch = count > before + before / 2 || count < before / 2
+    guard (before == 0) != (count == 0) || isMuch else { return false }
+    reported[message] = count
+    return true
+  }
+}

@@ -1,0 +1,55 @@
+internal import Store
+
+/// What agents found and do not read, as notes below an answer: that nothing was lost is not to be said of what was not looked at.
+enum FollowingNotes {
+  /// Hosts that are named; of more it is said how many there are.
+  private static let hostsMax = 5
+
+  private static let words: [(column: String, one: String, many: String)] = [
+    ("waiting_files", "file waits for a place", "files wait for a place"),
+    ("unreadable_files", "file or directory cannot be read", "files or directories cannot be read"),
+    ("outside_files", "link leads out of what the host allows", "links lead out of what the host allows"),
+    ("missing_roots", "directory to follow is not there", "directories to follow are not there"),
+    ("cut_directories", "directory is too deep or too full", "directories are too deep or too full"),
+    (
+      "unwatched_directories", "directory is looked at every few seconds only",
+      "directories are looked at every few seconds only"
+    ),
+    ("binary_files", "file without text is left alone", "files without text are left alone"),
+  ]
+
+  static func notes(_ reader: FleetReader, host: String?) throws -> [String] {
+    notes(try reader.answer(FollowingQueries.passedOver(host: host), []))
+  }
+
+  static func notes(_ answer: Answer) -> [String] {
+    let notes = answer.rows.prefix(hostsMax).map { note(answer, $0) }
+    let more = answer.rows.count - notes.count
+    return notes
+      + (more > 0 ? ["and \(more) further hosts; signalbox query 'select * from host_following' shows them"] : [])
+  }
+
+  /// In place of "nothing was lost".
+  static func nothingLost(_ notes: [String]) -> String {
+    notes.isEmpty ? "nothing was lost" : "nothing of what is followed was lost; " + notes.joined(separator: "; ")
+  }
+
+  private static func note(_ answer: Answer, _ row: [Cell]) -> String {
+    func count(_ column: String) -> Int64 {
+      guard let place = answer.columns.firstIndex(where: { $0.name == column }), case .integer(let value) = row[place]
+      else {
+        return 0
+      }
+      return value
+    }
+    var name = ""
+    if let place = answer.columns.firstIndex(where: { $0.name == "host" }), case .text(let text) = row[place] {
+      name = text
+    }
+    let parts = words.compactMap { word -> String? in
+      let number = count(word.column)
+      return number > 0 ? "\(number) \(number == 1 ? word.one : word.many)" : nil
+    }
+    return "\(Escaping.visible(name)), of \(count("matched_files")) files: \(parts.joined(separator: ", "))"
+  }
+}

@@ -1,0 +1,48 @@
+import FleetModel
+import Testing
+
+@testable import Agent
+
+/// What is passed over is said when it begins, when it is much more, and when it is over: not at every look.
+@Suite struct FollowingReportTests {
+  @Test func changesAreSaidOnce() {
+    var report = FollowingReport()
+    var figures = FollowingFigures()
+    #expect(report.lines(figures, places: 8192).isEmpty)
+    figures.matched = 8300
+    figures.followed = 8192
+    figures.waiting = 108
+    figures.missingRoots.add("/srv/train")
+    let lines = report.lines(figures, places: 8192)
+    #expect(lines.count == 2)
+    #expect(lines[0].fields.contains { $0 == ("places", "8192") })
+    #expect(lines[0].fields.contains { $0 == ("count", "108") })
+    #expect(lines[1].fields.contains { $0 == ("first", "/srv/train") })
+    figures.waiting = 120
+    #expect(report.lines(figures, places: 8192).isEmpty)
+    figures.waiting = 1000
+    #expect(report.lines(figures, places: 8192).count == 1)
+    figures.waiting = 0
+    figures.missingRoots = ListingFigures.Finding()
+    #expect(report.lines(figures, places: 8192).map { $0.fields.first?.1 } == ["0", "0"])
+  }
+
+  @Test func everyFigureIsReportedToTheCollector() {
+    var figures = FollowingFigures()
+    figures.matched = 1
+    figures.waiting = 2
+    figures.binary = 3
+    for path in 0..<4 { figures.unreadable.add("/\(path)") }
+    for path in 0..<5 { figures.outside.add("/\(path)") }
+    for path in 0..<6 { figures.missingRoots.add("/\(path)") }
+    for path in 0..<7 { figures.unwatched.add("/\(path)") }
+    for path in 0..<8 { figures.cut.add("/\(path)") }
+    var health = AgentHealth()
+    figures.fill(&health)
+    let all = [
+      health.matchedFiles, health.waitingFiles, health.binaryFiles, health.unreadableFiles, health.outsideFiles,
+      health.missingRoots, health.unwatchedDirectories, health.cutDirectories,
+    ]
+    #expect(all == [1, 2, 3, 4, 5, 6, 7, 8])
+  }
+}

@@ -1,0 +1,34 @@
+import Testing
+
+@testable import Commands
+
+/// That nothing was lost is not said of what was not looked at.
+@Suite struct FollowingNotesTests {
+  private static let columns = [
+    "host", "matched_files", "followed_files", "waiting_files", "unreadable_files", "outside_files", "binary_files",
+    "missing_roots", "unwatched_directories", "cut_directories",
+  ]
+
+  private static func answer(_ rows: [[Int64]]) -> Answer {
+    Answer(
+      columns: columns.map { Answer.Column($0) },
+      rows: rows.enumerated().map { index, row in [.text("gpu-\(index)")] + row.map { .integer($0) } })
+  }
+
+  @Test func whatIsPassedOverIsNamed() {
+    let notes = FollowingNotes.notes(Self.answer([[8300, 8192, 108, 0, 1, 2, 1, 0, 0]]))
+    #expect(
+      notes == [
+        "gpu-0, of 8300 files: 108 files wait for a place, 1 link leads out of what the host allows, "
+          + "1 directory to follow is not there, 2 files without text are left alone"
+      ])
+    #expect(FollowingNotes.nothingLost(notes).hasPrefix("nothing of what is followed was lost; gpu-0, of 8300 files"))
+    #expect(FollowingNotes.nothingLost([]) == "nothing was lost")
+  }
+
+  @Test func ofManyHostsAFewAreNamed() {
+    let notes = FollowingNotes.notes(Self.answer((0..<30).map { _ in [9, 8, 1, 0, 0, 0, 0, 0, 0] }))
+    #expect(notes.count == 6)
+    #expect(notes.last?.contains("25 further hosts") == true)
+  }
+}
