@@ -85,7 +85,7 @@ enum SecretRandom {
     "experiment", "checkpoint",
     "artifact", "etags", "uploader", "ray", "blob", "tree", "object", "layer", "sri", "snapshot", "generation",
     "key_id", "kid", "thumbprint",
-    "page", "next", "continue", "resume", "rsa", "ecdsa", "ed", "dsa", "from", "to", "dest", "src",
+    "page", "next", "continue", "resume", "rsa", "ecdsa", "ed", "dsa", "from", "to", "dest", "src", "base",
   ].map { Array($0.utf8) }
 
   private static func isIdentifier(_ text: Span<UInt8>, before separator: Int) -> Bool {

@@ -150,7 +150,7 @@ enum SecretValue {
         ? Secret(range: phrase(text, place), kind: .password) : nil
     case .weak:
       let isChosen =
-        traits.count >= 4 && !traits.isNumber && !traits.isPath
+        traits.count >= 4 && !traits.isNumber && !traits.isPath && !(place.isProse && text[place.start] &- 48 <= 9)
         && (traits.isMixed || traits.hasSign || place.isQuoted || !place.isProse)
       let isSure = isChosen && isPassword(text, name, place, traits, separator)
       return isSure
