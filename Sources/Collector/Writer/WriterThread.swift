@@ -128,7 +128,7 @@ final class WriterThread: Sendable {
 
     private mutating func openStore() throws(StoreError) -> Store {
       if let store { return store }
-      let opened = try Store.open(thread.database)
+      let opened = try Store.open(thread.database, options: Store.commitOptions)
       opened.quotas = quotas
       store = opened
       return opened
@@ -136,7 +136,8 @@ final class WriterThread: Sendable {
 
     private mutating func failed(_ error: StoreError, _ group: GroupCommit<SessionID>.Group) {
       thread.metrics.commitFailures.add()
-      thread.metrics.databaseUp.set(0)
+      // A database that lets somebody else hold a lock is there.
+      if !error.isLockTimeout { thread.metrics.databaseUp.set(0) }
       thread.logger.warning(
         "commit failed",
         metadata: ["error": "\(error)", "batches": "\(group.batches.count)", "tries": "\(group.failures + 1)"])
@@ -145,8 +146,8 @@ final class WriterThread: Sendable {
         store?.close()
         store = nil
       }
-      groups.failed(
-        error.isConnectionLost ? .unknown : .transient, nowNs: Clock.monotonicNs(), random: &random)
+      let failure: CommitFailure = error.isConnectionLost ? .unknown : error.isLockTimeout ? .locked : .transient
+      groups.failed(failure, nowNs: Clock.monotonicNs(), random: &random)
     }
 
     private func count(_ group: GroupCommit<SessionID>.Group, _ outcomes: [CommitOutcome], durationMs: Double) {

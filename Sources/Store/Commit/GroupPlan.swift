@@ -35,6 +35,8 @@ package struct Marks: Sendable {
   package var epochs: [Int32: UInt64] = [:]
   package var lanes: [LaneKey: UInt64] = [:]
   package var files: [FileOfHost: FilePlace] = [:]
+  /// How far the aggregates have been made, µs since 1970; `.min` = not at all.
+  package var aggregatedUs: Int64 = .min
   /// Files without a mark whose first bytes were beyond the host's quota: what follows of them is passed over.
   package var refusedFiles: Set<FileOfHost> = []
 

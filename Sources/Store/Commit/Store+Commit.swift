@@ -59,7 +59,7 @@ extension Store {
           let episodes = encode(group, plan, files, freshRuns)
           try mergeEpisodes(episodes, group)
           refusals = try storeRefusals(group)
-          try send(care, group)
+          try send(care, group, plan)
         }
         try moveMarks(group, plan, files)
         return plan.outcomes
@@ -108,7 +108,7 @@ extension Store {
     return training
   }
 
-  private func send(_ care: CommitCare, _ group: [StagedBatch]) throws(PostgresError) {
+  private func send(_ care: CommitCare, _ group: [StagedBatch], _ plan: GroupPlan) throws(PostgresError) {
     if care == .isolating {
       try sendIsolating(group)
     } else {
@@ -118,7 +118,7 @@ extension Store {
     }
     try storeCounts()
     try storeSuspects(group)
-    try storeLateHours()
+    try storeLateHours(plan.marks.aggregatedUs)
   }
 }
 

@@ -8,7 +8,11 @@ extension Store {
     var marks = Marks()
     let hosts = Set(group.map(\.hostNumber)).sorted()
     let locked = try connection.queryPrepared(
-      "select host, epoch from signalbox.epochs where host = any($1) order by host for update", [.int4s(hosts)])
+      """
+      select host, epoch, (select until from signalbox.aggregate_marks where name = 'samples')
+      from signalbox.epochs where host = any($1) order by host for update
+      """, [.int4s(hosts)])
+    if let aggregatedUs = locked.count > 0 ? locked.timeUs(0, 2) : nil { marks.aggregatedUs = aggregatedUs }
     for row in 0..<locked.count {
       marks.epochs[Int32(clamping: locked.int(row, 0) ?? 0)] = UInt64(clamping: locked.int(row, 1) ?? 0)
     }
