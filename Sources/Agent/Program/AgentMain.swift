@@ -59,7 +59,7 @@ package enum AgentMain {
 
   /// One sentence on standard error.
   static func fail(_ code: Int32, _ sentence: String) -> Int32 {
-    say("signalbox-agent: " + sentence, .error)
+    say("signalbox-agent: " + PlainText.visible(PlainText.withoutPasswords(sentence)), .error)
     return code
   }
 
