@@ -11,7 +11,7 @@ package struct LineScan: Sendable {
     case odd = 1
     /// `=`, or `:` that does not belong to `://`.
     case separator = 2
-    /// The start of two bytes that the secrets with a known shape hold.
+    /// Where a secret may be, other than behind a separator: a run of 16 bytes that tokens are made of, an option, an `@`….
     case shape = 3
   }
 

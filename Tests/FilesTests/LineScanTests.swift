@@ -4,16 +4,25 @@ import Testing
 @Suite struct LineScanTests {
   /// The same by one look at each byte: what scan.h says.
   private static func findings(_ bytes: [UInt8], _ finding: LineScan.Finding) -> [Int] {
-    let pairs = [
-      "yJ", "IA", "Iz", "gh", "b_", "t-", "k-", "f_", "xo", "-B", "Be", "Ba", "--", "k_", "i-",
-    ].map { Array($0.utf8) }
+    func byte(_ at: Int) -> UInt8 { bytes.indices.contains(at) ? bytes[at] : 0 }
+    func isLetter(_ byte: UInt8) -> Bool { (0x61...0x7a).contains(byte | 0x20) }
+    func isToken(_ at: Int) -> Bool {
+      isLetter(byte(at)) || (0x30...0x39).contains(byte(at)) || byte(at) == 0x5f || byte(at) == 0x2d
+    }
+    func isPair(_ at: Int, _ first: UInt8, _ second: UInt8) -> Bool {
+      byte(at) | 0x20 == first && byte(at + 1) | 0x20 == second
+    }
     return bytes.indices.filter { at in
-      let next = at + 1 < bytes.count ? bytes[at + 1] : 0
+      let next = byte(at + 1)
       switch finding {
       case .newline: return bytes[at] == 10
       case .odd: return bytes[at] == 0 || bytes[at] == 13 || bytes[at] == 0x1b || bytes[at] >= 0x80
       case .separator: return bytes[at] == 0x3d || bytes[at] == 0x3a && next != 0x2f
-      case .shape: return bytes[at] == 0x40 || pairs.contains([bytes[at], next])
+      case .shape:
+        let isRun = (at - 15...at).allSatisfy(isToken) && !isToken(at - 16)
+        let isOption = bytes[at] == 0x2d && isLetter(next) && (byte(at - 1) == 0x20 || byte(at - 1) == 0x2d)
+        let isSign = bytes[at] == 0x40 || bytes[at] == 0x25 && next == 0x33 || bytes[at] == 0xef && next == 0xbc
+        return isRun || isOption || isSign || isPair(at, 0x73, 0x77) || isPair(at, 0x62, 0x79)
       }
     }
   }
@@ -30,13 +39,13 @@ import Testing
   @Test(arguments: [0, 1, 15, 16, 31, 32, 63, 64, 65, 66, 127, 128, 129, 130, 1000])
   func everyLengthIsScannedAsByteByByte(count: Int) {
     var random = SeededBytes(state: UInt64(count) + 1)
-    // Few different bytes, so that pairs are common, and now and then any byte.
-    let alphabet = Array("yJIAzghb_tkfxo-Bea@=:/\n\r ".utf8)
+    // Few different bytes, so that pairs and runs are common, and now and then any byte.
+    let alphabet = Array("aZ09_-swSWbyBY%3@=:/\n\r \u{1b}：".utf8)
     var scan = LineScan()
     for _ in 0..<50 {
       let bytes = (0..<count).map { _ in
         let value = random.next()
-        return value & 7 == 0 ? UInt8(truncatingIfNeeded: value >> 8) : alphabet[Int(value >> 8) % alphabet.count]
+        return value & 31 == 0 ? UInt8(truncatingIfNeeded: value >> 8) : alphabet[Int(value >> 8) % alphabet.count]
       }
       scan.scan(bytes.span)
       for finding in [LineScan.Finding.newline, .odd, .separator, .shape] {

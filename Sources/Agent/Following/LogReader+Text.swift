@@ -44,13 +44,24 @@ extension LogReader {
   /// Whether the line still belongs to the PEM block (RFC 7468): base64, a header, or its end.
   private mutating func isInBlock(_ bytes: Span<UInt8>, _ text: Range<Int>) -> Bool {
     blockLines += 1
-    let isEnd = bytes.holds("-----END ", at: text.lowerBound)
-    let isBody =
-      text.count <= 96 && blockLines <= Self.blockLinesMax
-      && text.allSatisfy { ByteClass.of(bytes[$0]) != 0 || bytes[$0] <= UInt8(ascii: " ") }
+    let isEnd = text.contains { bytes[$0] == UInt8(ascii: "-") && bytes.holds("-----END ", at: $0) }
+    let isBody = blockLines <= Self.blockLinesMax && (isBase64(bytes, text) || endsInBase64(bytes, text))
     let isHeader = bytes.holds("Proc-Type:", at: text.lowerBound) || bytes.holds("DEK-Info:", at: text.lowerBound)
     if isEnd || !(isBody || isHeader) { blockLines = 0 }
     return isEnd || isBody || isHeader
+  }
+
+  private func isBase64(_ bytes: Span<UInt8>, _ text: Range<Int>) -> Bool {
+    text.count <= 96 && text.allSatisfy { ByteClass.of(bytes[$0]) != 0 || bytes[$0] <= UInt8(ascii: " ") }
+  }
+
+  /// A logger put something of its own before the line.
+  private func endsInBase64(_ bytes: Span<UInt8>, _ text: Range<Int>) -> Bool {
+    var start = text.upperBound
+    while start > text.lowerBound, ByteClass.isToken(bytes[start - 1]) { start -= 1 }
+    let isPadded = text.upperBound > start && bytes[text.upperBound - 1] == UInt8(ascii: "=")
+    return start > text.lowerBound && bytes[start - 1] == UInt8(ascii: " ")
+      && (text.upperBound - start >= 16 || isPadded)
   }
 
   /// What a terminal would show of a line with carriage returns: the last state of a progress bar. A return before the newline

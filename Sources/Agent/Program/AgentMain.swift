@@ -39,11 +39,18 @@ package enum AgentMain {
   /// Shows a file as it would leave this host.
   private static func redact(_ path: String) -> Int32 {
     do throws(FileError) {
-      let redactor = Redactor()
-      // By bytes: to a String, CR LF is one Character and no "\n".
       let bytes = try HostFiles.read(path, limitBytes: 64 << 20)
-      for line in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
-        try StandardStream.output.write(redactor.redact(String(decoding: line, as: UTF8.self)) + "\n")
+      // By the reader of followed files: keys over several lines and other line ends are known to it alone.
+      let file = FileIdentity(key: FileKey(high: 0, low: 0), path: path)
+      var reader = LogReader(
+        ReaderContext(file: file, offset: 0, head: [], preceding: []), redactor: Redactor(), zone: { _ in 0 })
+      var delta = FileDelta(file: file, from: 0, to: 0)
+      _ = reader.read(bytes.span, at: 0, isFinal: true, nowNs: 0, budget: .max, into: &delta)
+      var at = 0
+      for length in delta.lines.lengths {
+        let row = delta.lines.text[at..<at + Int(length)]
+        at += Int(length)
+        try StandardStream.output.write(String(decoding: row, as: UTF8.self) + "\n")
       }
       return 0
     } catch {
