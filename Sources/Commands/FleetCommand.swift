@@ -59,6 +59,10 @@ enum FleetStatus {
         .init("backlog_bytes", "BACKLOG", .bytes),
       ])
     answer.notes = silentHosts(answer)
+    if let waiting = try? reader.commitsWithoutStandby(), waiting > 0 {
+      answer.notes.append(
+        "\(waiting) commits wait for a synchronous standby, and none answers: nothing new is stored until one is back")
+    }
     return answer
   }
 
