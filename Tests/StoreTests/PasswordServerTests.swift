@@ -65,7 +65,8 @@ import Testing
       Issue.record("\(String(describing: error))")
       return
     }
-    #expect(answer.withAdvice.contains("too many connections for role") && answer.withAdvice.contains("wait until others"))
+    #expect(
+      answer.withAdvice.contains("too many connections for role") && answer.withAdvice.contains("wait until others"))
     held[0].close()
     for _ in 0..<500 where (try? Store.openReader(url)) == nil { usleep(20_000) }
     #expect(try sessionUser(url)?.hasPrefix("signalbox_reader") == true)

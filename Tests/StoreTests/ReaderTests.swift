@@ -17,7 +17,7 @@ import Testing
     case harmless(String?)
   }
 
-  /// 42501 not permitted, 42883 no such function for this role, 25006 read-only transaction, 42601 not taken by the protocol.
+  /// 42501 not permitted, 42883 no such function, 25006 read-only transaction, 42601 not taken by the protocol.
   private static let notPermitted: Outcome = .refused(["42501"])
   private static let readOnly: Outcome = .refused(["25006", "42501"])
 
@@ -102,7 +102,9 @@ import Testing
     #expect(harm == "0 0 0 f 1")
   }
 
-  @Test(arguments: ["select repeat('x', 1000) from generate_series(1, 10000000)", "select from generate_series(1, 3000000)"])
+  @Test(arguments: [
+    "select repeat('x', 1000) from generate_series(1, 10000000)", "select from generate_series(1, 3000000)",
+  ])
   func answerThatWouldFillTheMemoryIsRefused(_ sql: String) throws {
     let fixture = try StoreFixture(migrated: false)
     let reader = try FleetReader(asReaderOf: fixture.database.url, timeoutMs: 300_000)
