@@ -18,7 +18,7 @@ __attribute__((target("avx2"))) static void wide_block(const uint8_t *p, uint64_
     __m256i here = _mm256_loadu_si256((const __m256i *)(p + 32 * part));
     __m256i next = _mm256_loadu_si256((const __m256i *)(p + 32 * part + 1));
 #define IS(v, c) _mm256_cmpeq_epi8(v, _mm256_set1_epi8(c))
-    __m256i strange = _mm256_or_si256(here, _mm256_or_si256(IS(here, 0), IS(here, '\r')));
+    __m256i strange = _mm256_or_si256(_mm256_or_si256(here, IS(here, 0x1b)), _mm256_or_si256(IS(here, 0), IS(here, '\r')));
     __m256i between = _mm256_or_si256(IS(here, '='), _mm256_andnot_si256(IS(next, '/'), IS(here, ':')));
     __m256i shaped = IS(here, '@');
 #pragma clang loop unroll(full)
@@ -50,7 +50,7 @@ static void block(const uint8_t *p, uint64_t *out) {
     __m128i here = _mm_loadu_si128((const __m128i *)(p + 16 * part));
     __m128i next = _mm_loadu_si128((const __m128i *)(p + 16 * part + 1));
 #define IS(v, c) _mm_cmpeq_epi8(v, _mm_set1_epi8(c))
-    __m128i strange = _mm_or_si128(here, _mm_or_si128(IS(here, 0), IS(here, '\r')));
+    __m128i strange = _mm_or_si128(_mm_or_si128(here, IS(here, 0x1b)), _mm_or_si128(IS(here, 0), IS(here, '\r')));
     __m128i between = _mm_or_si128(IS(here, '='), _mm_andnot_si128(IS(next, '/'), IS(here, ':')));
     __m128i shaped = IS(here, '@');
 #pragma clang loop unroll(full)
@@ -73,7 +73,7 @@ static void block(const uint8_t *p, uint64_t *out) {
   for (int i = 0; i < 64; i++) {
     uint64_t bit = 1ull << i;
     if (p[i] == '\n') out[0] |= bit;
-    if (p[i] >= 0x80 || p[i] == 0 || p[i] == '\r') out[1] |= bit;
+    if (p[i] >= 0x80 || p[i] == 0 || p[i] == '\r' || p[i] == 0x1b) out[1] |= bit;
     if (p[i] == '=' || (p[i] == ':' && p[i + 1] != '/')) out[2] |= bit;
     if (p[i] == '@') out[3] |= bit;
     for (unsigned j = 0; j < PAIRS; j++)

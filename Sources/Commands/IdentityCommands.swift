@@ -77,6 +77,16 @@ struct HostsCommand: ParsableCommand {
       if processes { return try output.print(running, orSay: "no training process runs on '\(name)'") }
       try output.print(host)
       try StandardStream.output.write("\n")
+      let quotas = try reader.answer(
+        FleetQueries.quotas(host: name),
+        [
+          .init("kind", "BEYOND ITS QUOTA"), .init("rows_refused", "REFUSED"), .init("first", "FIRST", .age),
+          .init("last", "LAST", .age),
+        ])
+      if !quotas.rows.isEmpty {
+        try output.print(quotas)
+        try StandardStream.output.write("\n")
+      }
       if !running.rows.isEmpty {
         try output.print(running)
         try StandardStream.output.write("\n")

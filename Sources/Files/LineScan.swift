@@ -7,7 +7,7 @@ internal import Glibc
 package struct LineScan: Sendable {
   @frozen package enum Finding: Int, Sendable {
     case newline = 0
-    /// NUL, carriage return, or not ASCII.
+    /// NUL, carriage return, escape, or not ASCII.
     case odd = 1
     /// `=`, or `:` that does not belong to `://`.
     case separator = 2

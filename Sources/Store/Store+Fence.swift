@@ -26,6 +26,7 @@ extension Store {
       let receivedUs = receivedNs / 1000
       let epoch = try raiseEpoch(number, hello, receivedUs)
       try storeFacts(number, hello)
+      try forgetSpools(number, but: hello.spoolID)
       let page = try openFiles(of: number, after: 0)
       var fence = Fence(
         hostNumber: number, hostName: name, epoch: epoch, lanes: try laneMarks(number, hello.spoolID),
@@ -119,6 +120,16 @@ extension Store {
           .text(facts.gpuDriverVersion), .text(hello.redactionVersion),
         ])
     }
+  }
+
+  /// A host names its spool itself: one that names another each time would fill the table of their marks.
+  private func forgetSpools(_ number: Int32, but spool: SpoolID) throws(StoreError) {
+    try run(
+      """
+      delete from signalbox.agent_ledger where host = $1 and spool <> $2 and spool not in (
+        select spool from signalbox.agent_ledger where host = $1 group by spool order by max(updated) desc
+        limit \(Limits.spoolsPerHost))
+      """, [.int4(number), .id(spool)])
   }
 
   private func laneMarks(_ number: Int32, _ spool: SpoolID) throws(StoreError) -> [LaneMark] {

@@ -21,6 +21,8 @@ package final class Store {
   /// Numbers of runs, which never change once committed.
   var runNumbers: [RunKey: Int32] = [:]
   var rows = RowBuffers()
+  /// Handed on to the next connection of the same writer.
+  package var quotas = HostQuotas()
 
   init(_ connection: Connection, _ capability: Capability, _ url: DatabaseURL) {
     self.connection = connection
@@ -42,6 +44,14 @@ package final class Store {
     options.settings = ["synchronous_commit": "on", "timezone": "UTC", "search_path": "public"].merging(peerLimits) {
       $1
     }
+    return options
+  }
+
+  /// How a thread's connection is set that commits for many hosts: whoever waits for a lock keeps all of them waiting, so
+  /// that the hosts that need it are set aside instead.
+  package static var commitOptions: ConnectionOptions {
+    var options = writerOptions
+    options.lockTimeoutMs = 200
     return options
   }
 
@@ -121,8 +131,12 @@ enum Limits {
   static let cacheMax = 100_000
   /// A stream that was alive so short ago under another boot or machine is a clone.
   static let cloneWindowUs: Int64 = 15_000_000
-  /// How late a sample may come and still be in the next pass of housekeeping without a note.
-  static let aggregateLateUs: Int64 = 600_000_000
+  /// Aggregates end so long ago: by then nearly all samples of a minute are committed, and the minute is made once.
+  static let aggregateDelayUs: Int64 = 180_000_000
+  /// A sample that is committed so shortly before a pass reaches its minute may be one that the pass does not see yet.
+  static let aggregateSlackUs: Int64 = 120_000_000
+  /// A spool is replaced when its disk is, or when a host was cloned; one that is forgotten would be stored again.
+  static let spoolsPerHost = 64
   /// Files of one page of marks: with paths of 4 KiB they still fit one frame of the wire and the queue of one call (1 MiB).
   static let marksPerPage = 128
   /// Of one host: certificates that were never used, or that a newer one has replaced.

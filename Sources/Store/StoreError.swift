@@ -50,6 +50,11 @@ package enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
     if case .database(let error) = self { error.isRetryable } else { false }
   }
 
+  /// A lock was not had within the connection's time; nothing was stored.
+  package var isLockTimeout: Bool {
+    if case .database(let error) = self { error.sqlState == "55P03" } else { false }
+  }
+
   package var description: String {
     switch self {
     case .database(let error): error.description

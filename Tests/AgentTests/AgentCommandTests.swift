@@ -28,6 +28,7 @@ import Testing
   @Test func theProbeProcessGetsWhatTheHostAllows() throws {
     var permissions = CheckPermissions()
     permissions.paths = ["/srv", "/var/run/docker.sock"]
+    permissions.patterns = ["/home/*/logs/*.log"]
     permissions.programs = ["/opt/checks"]
     permissions.addresses = ["any"]
     #expect(try AgentCommand.parse(["probe", "--checks"] + permissions.words) == .checks(permissions))

@@ -77,7 +77,7 @@ import Testing
     ),
     ("{\"ts\": 1747260386.25, \"severity\": \"WARNING\", \"a\": {\"level\": \"debug\"}}", 1_747_260_386_250_000, .warn),
     ("{\"level\": 40, \"time\": 1747260386250, \"msg\": \"a \\\" b\"}", 1_747_260_386_250_000, .error),
-    ("time=\"2025-05-14T22:06:26Z\" level=warning msg=x", nil, .unknown),
+    ("time=\"2025-05-14T22:06:26Z\" level=warning msg=x", 1_747_260_386_000_000, .warn),
     ("INFO:root:started", nil, .info), ("WARNING: something", nil, .warn), ("[ERROR] something", nil, .error),
     ("an ordinary line with an ERROR in it", nil, .unknown), ("Episode 12 finished", nil, .unknown),
     ("", nil, .unknown),

@@ -114,4 +114,105 @@ import Testing
     #expect(!result12)
     #expect(writer.waitingBytes == 180)
   }
+
+  // MARK: Locks
+
+  private static let dayNs: Int64 = 86_400_000_000_000
+
+  /// A batch of one host; `daysLate` tells how old its sample is.
+  private static func staged(host: Int32, _ number: UInt64, daysLate: Int64 = 0) -> StagedBatch {
+    let receivedNs = 100 * dayNs
+    var sample = HostSample()
+    sample.timeNs = receivedNs - daysLate * dayNs
+    var records = Records()
+    records.hosts = [sample]
+    var batch = Batch()
+    batch.number = number
+    batch.spooled = [SpooledRecords(lane: .live, firstSequence: number, lastSequence: number, records: records)]
+    return StagedBatch(
+      host: HostID(high: 0, low: UInt64(host)), hostNumber: host, epoch: 1, spool: SpoolID(high: 0, low: 0),
+      receivedNs: receivedNs, batch: batch)
+  }
+
+  /// A database in which some hosts' rows need a lock that somebody holds.
+  private struct LockedDatabase {
+    var locked: Set<Int32>
+    var writer = GroupCommit<Int32>()
+    var stored: [Int32: [UInt64]] = [:]
+    var nowNs: Int64 = 0
+    /// Tries that waited for the lock in vain; each costs the lock timeout.
+    var waits = 0
+    var random = SystemRandomNumberGenerator()
+
+    init(locked: Set<Int32>) { self.locked = locked }
+
+    mutating func stage(_ host: Int32, _ number: UInt64, daysLate: Int64 = 0) {
+      let isTaken = writer.stage(GroupCommitTests.staged(host: host, number, daysLate: daysLate), of: host, bytes: 10)
+      #expect(isTaken)
+    }
+
+    /// Everything that is due now. `isStuck` tells which batches need the lock.
+    mutating func run(isStuck: (StagedBatch) -> Bool) {
+      while let group = writer.nextGroup(nowNs: nowNs) {
+        if group.batches.contains(where: { locked.contains($0.hostNumber) && isStuck($0) }) {
+          waits += 1
+          writer.failed(.locked, nowNs: nowNs, random: &random)
+        } else {
+          for batch in group.batches { stored[batch.hostNumber, default: []].append(batch.batch.number) }
+          _ = writer.committed(group.batches.map { _ in .committed })
+        }
+      }
+    }
+  }
+
+  @Test func hostWhoseLateRowsNeedALockKeepsNobodyElseWaiting() {
+    var database = LockedDatabase(locked: [3, 7])
+    let isLate = { (staged: StagedBatch) in
+      staged.batch.spooled[0].records.hosts[0].timeNs < staged.receivedNs - Self.dayNs
+    }
+    var next: UInt64 = 0
+    // 42 s of a chunk's compression; every 50 ms a batch of each of 20 hosts.
+    for _ in 0..<840 {
+      next += 1
+      for host: Int32 in 1...20 { database.stage(host, next, daysLate: host == 3 || host == 7 ? 5 : 0) }
+      database.run(isStuck: isLate)
+      database.nowNs += 50 * Self.ms
+      if next == 20 { #expect(database.waits <= 3) }
+    }
+    for host: Int32 in 1...20 where host != 3 && host != 7 {
+      #expect((database.stored[host] ?? []).count >= 839, "host \(host)")
+    }
+    #expect(database.stored[3] == nil && database.stored[7] == nil)
+    // One try a second at the most.
+    #expect(database.waits <= 44, "\(database.waits) waits")
+    database.locked = []
+    database.nowNs += 10_000 * Self.ms
+    for _ in 0..<3 {
+      database.run(isStuck: isLate)
+      database.nowNs += 50 * Self.ms
+    }
+    for host: Int32 in 1...20 { #expect(database.stored[host] == Array(1...next), "host \(host)") }
+    #expect(database.writer.waitingBatches == 0 && database.writer.waitingBytes == 0)
+    #expect(database.writer.parkedHosts == 0)
+  }
+
+  @Test func hostThatAFrozenCollectorHoldsIsFoundAmongManyAndComesBackInOrder() {
+    var database = LockedDatabase(locked: [5])
+    for number in 1...3 as ClosedRange<UInt64> { for host: Int32 in 1...9 { database.stage(host, number) } }
+    database.run { _ in true }
+    database.nowNs += 50 * Self.ms
+    database.run { _ in true }
+    #expect(database.waits <= 3)
+    for host: Int32 in 1...9 where host != 5 { #expect(database.stored[host] == [1, 2, 3]) }
+    database.stage(5, 4)
+    database.stage(6, 4)
+    database.nowNs += 50 * Self.ms
+    database.run { _ in true }
+    #expect(database.stored[6] == [1, 2, 3, 4] && database.stored[5] == nil)
+    database.locked = []
+    database.nowNs += 10_000 * Self.ms
+    database.run { _ in true }
+    #expect(database.stored[5] == [1, 2, 3, 4])
+    #expect(database.writer.parkedHosts == 0)
+  }
 }

@@ -11,7 +11,7 @@ import Testing
       let next = at + 1 < bytes.count ? bytes[at + 1] : 0
       switch finding {
       case .newline: return bytes[at] == 10
-      case .odd: return bytes[at] == 0 || bytes[at] == 13 || bytes[at] >= 0x80
+      case .odd: return bytes[at] == 0 || bytes[at] == 13 || bytes[at] == 0x1b || bytes[at] >= 0x80
       case .separator: return bytes[at] == 0x3d || bytes[at] == 0x3a && next != 0x2f
       case .shape: return bytes[at] == 0x40 || pairs.contains([bytes[at], next])
       }

@@ -1,8 +1,31 @@
 import FleetModel
+import Foundation
 import Postgres
 import Store
+import Synchronization
 import TestSupport
 import Testing
+
+/// One pass of housekeeping on a thread of its own.
+private final class Pass: Sendable {
+  private let database: DatabaseURL
+  private let nowNs: Int64
+  private let done = Atomic<Bool>(false)
+
+  init(database: DatabaseURL, nowNs: Int64) {
+    self.database = database
+    self.nowNs = nowNs
+  }
+
+  var isDone: Bool { done.load(ordering: .acquiring) }
+
+  func run() {
+    defer { done.store(true, ordering: .releasing) }
+    guard let keeper = try? Store.open(database, options: Store.housekeepingOptions) else { return }
+    defer { keeper.close() }
+    _ = try? keeper.housekeep(nowNs: nowNs)
+  }
+}
 
 @Suite(.timeLimit(.minutes(10))) struct HousekeepingTests {
   private let now = StoreFixture.nowNs
@@ -139,5 +162,130 @@ import Testing
     try first.connection.execute("select pg_advisory_lock(hashtext('signalbox.housekeeping'))")
     #expect(try keeper(fixture).housekeep(nowNs: now) == nil)
     first.close()
+  }
+
+  /// A second connection in a transaction that has read everything, as somebody's long report.
+  private func openReader(_ fixture: StoreFixture) throws -> Connection {
+    let reader = try Connection(fixture.database.url)
+    try reader.execute("begin isolation level repeatable read")
+    _ = try reader.query("select count(*) from log_lines")
+    _ = try reader.query("select count(*) from signalbox.host_samples")
+    return reader
+  }
+
+  /// Retention beside an open reader: a writer that must not wait is given 200 ms for its locks, and asks while the pass runs.
+  @Test func retentionKeepsNoWriterWaitingBehindAReader() throws {
+    let fixture = try StoreFixture()
+    let stream = try fixture.stream()
+    _ = try fixture.store.commit([lines(stream, daysAgo: 80, file: 1)])
+    let reader = try openReader(fixture)
+    var options = Store.writerOptions
+    options.lockTimeoutMs = 200
+    let writer = try Store.open(fixture.database.url, options: options)
+    let database = fixture.database.url
+    let now = now
+    let pass = Pass(database: database, nowNs: now)
+    Thread.detachNewThread { pass.run() }
+    var sequence: UInt64 = 0
+    while !pass.isDone {
+      sequence += 1
+      // Throws where it had to wait for a lock.
+      #expect(try writer.commit([stream.samples(sequence...sequence)]) == [.committed])
+    }
+    #expect(sequence > 1)
+    #expect(try fixture.count("signalbox.host_samples") == Int(sequence))
+    reader.close()
+    // Without the reader the rest goes, also where the first pass was interrupted.
+    let report = try #require(try keeper(fixture).housekeep(nowNs: now))
+    #expect(report.problems.isEmpty)
+    let left = try fixture.value(
+      "select string_agg(coalesce(level, '-'), ' ' order by level) from log_lines")
+    #expect(left == "ERROR")
+    if fixture.store.capability == .plain {
+      #expect(try fixture.value("select count(*) from signalbox.detached('log_info')") == "0")
+    }
+  }
+
+  @Test func partitionThatAReaderKeepsFromBeingDroppedTakesRowsAgain() throws {
+    let fixture = try StoreFixture()
+    if fixture.store.capability != .plain { return }
+    let stream = try fixture.stream()
+    _ = try fixture.store.commit([lines(stream, daysAgo: 50, file: 1)])
+    let name = try #require(
+      try fixture.value("select chunk::text from signalbox.chunks('log_info') order by first limit 1"))
+    // As a pass leaves it that could detach and not drop.
+    try fixture.store.connection.execute("alter table signalbox.log_info detach partition \(name)")
+    #expect(try fixture.another().commit([lines(stream, daysAgo: 50, file: 2)]) == [.committed])
+    #expect(try fixture.value("select count(*) from log_lines where level = 'INFO'") == "2")
+  }
+
+  /// One sample of each host at the given time, in one group.
+  private func samples(
+    _ streams: [TestStream], _ atNs: Int64, _ sequence: UInt64, busy: Float = 10, receivedNs: Int64? = nil
+  ) -> [StagedBatch] {
+    streams.map { stream in
+      var sample = HostSample()
+      sample.timeNs = atNs
+      sample.cpuBusyPercent = busy
+      var records = Records()
+      records.hosts = [sample]
+      var batch = Batch()
+      batch.spooled = [SpooledRecords(lane: .live, firstSequence: sequence, lastSequence: sequence, records: records)]
+      return stream.staged(batch, receivedNs: receivedNs ?? atNs)
+    }
+  }
+
+  @Test func aggregatesAreMadeOfWhatIsNewAndAnHourOfOneHostAgain() throws {
+    let fixture = try StoreFixture()
+    if fixture.store.capability == .community { return }
+    let streams = try (1...3).map { try fixture.stream("host-\($0)", UInt64($0)) }
+    let minuteNs: Int64 = 60_000_000_000
+    let start = now - now % (60 * minuteNs) - 30 * minuteNs
+    for index: Int64 in 0..<20 {
+      _ = try fixture.store.commit(samples(streams, start + index * minuteNs, UInt64(index + 1)))
+    }
+    let keeper = try keeper(fixture)
+    _ = try keeper.housekeep(nowNs: start + 20 * minuteNs)
+    #expect(try fixture.value("select count(*) from host_samples_1m") == "51")
+    // The next pass goes on where the last one ended: xmin tells which rows are new.
+    let before = try fixture.value("select max(xmin::text::bigint) from signalbox.host_1m")
+    _ = try fixture.store.commit(samples(streams, start + 20 * minuteNs, 21))
+    _ = try keeper.housekeep(nowNs: start + 21 * minuteNs)
+    #expect(
+      try fixture.value("select count(*) from signalbox.host_1m where xmin::text::bigint > \(before ?? "")") == "3")
+    // A late sample of one host: its hour is made again, the others' rows stay.
+    let second = try fixture.value("select max(xmin::text::bigint) from signalbox.host_1m")
+    _ = try fixture.store.commit(
+      samples([streams[1]], start + 5 * minuteNs + 1, 22, busy: 30, receivedNs: start + 21 * minuteNs))
+    #expect(try fixture.count("signalbox.aggregate_late") == 1)
+    _ = try keeper.housekeep(nowNs: start + 21 * minuteNs)
+    #expect(try fixture.count("signalbox.aggregate_late") == 0)
+    #expect(
+      try fixture.value(
+        """
+        select count(*) || ' ' || count(distinct host) from signalbox.host_1m where xmin::text::bigint > \(second ?? "")
+        """) == "18 1")
+    #expect(
+      try fixture.value(
+        "select string_agg(distinct cpu_busy_percent || '/' || samples, ' ') from host_samples_1m where samples > 1")
+        == "20/2")
+  }
+
+  @Test func aggregatesThatAreOldAreDroppedAsPartitions() throws {
+    let fixture = try StoreFixture()
+    let stream = try fixture.stream()
+    _ = try fixture.store.commit(samples([stream], now - 40 * day, 1, receivedNs: now - 40 * day))
+    _ = try fixture.store.commit(samples([stream], now - 2 * day, 2, receivedNs: now - 2 * day))
+    let keeper = try keeper(fixture)
+    var retention = Retention()
+    retention.samplesNs = nil
+    retention.aggregatesNs = 14 * day
+    try keeper.setRetention(retention)
+    // The first pass goes over a week of hours at most: as many passes as there are weeks.
+    for _ in 0..<8 { _ = try keeper.housekeep(nowNs: now) }
+    #expect(try fixture.value("select count(*) from host_samples_1m") == "1")
+    if fixture.store.capability == .plain {
+      #expect(try fixture.value("select relkind from pg_class where oid = 'signalbox.host_1m'::regclass") == "p")
+    }
   }
 }

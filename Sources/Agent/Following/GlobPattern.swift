@@ -26,10 +26,15 @@ package struct GlobPattern: Sendable, Equatable {
     components = parts.last == .anyDepth ? parts + [.wildcard([UInt8(ascii: "*")])] : parts
   }
 
+  init(text: String, components: [Component]) {
+    self.text = text
+    self.components = components
+  }
+
   /// The deepest directory that every match lies below: `/srv/a` of `/srv/a/**/*.log`, the file's own of a path without wildcards.
   package static func fixedDirectory(of pattern: String) -> String {
-    let fixed = pattern.prefix { !"*?[".contains($0) }
-    return HostFiles.directory(of: String(fixed))
+    let fixed = pattern.utf8.prefix { $0 != UInt8(ascii: "*") && $0 != UInt8(ascii: "?") && $0 != UInt8(ascii: "[") }
+    return HostFiles.directory(of: String(decoding: fixed, as: UTF8.self))
   }
 
   package var isAbsolute: Bool { text.utf8.first == UInt8(ascii: "/") }

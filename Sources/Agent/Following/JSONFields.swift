@@ -1,12 +1,16 @@
 /// The members of a JSON object on one line, RFC 8259, without building anything: only names and where the values lie.
 ///
 /// It does not validate: a line that is no JSON ends the walk, and is a line all the same.
-struct JSONFields {
+struct JSONFields: FieldWalk {
   struct Field {
     var name: Range<Int>
     /// Without quotes for a text.
     var value: Range<Int>
     var isText: Bool
+    var isObject: Bool
+
+    /// The value where it is an object, for a walk through that.
+    var inner: Range<Int>? { isObject ? value : nil }
   }
 
   private var at: Int
@@ -25,11 +29,11 @@ struct JSONFields {
     guard at < end else { return nil }
     if bytes[at] == UInt8(ascii: "\"") {
       guard let value = text(bytes) else { return nil }
-      return Field(name: name, value: value, isText: true)
+      return Field(name: name, value: value, isText: true, isObject: false)
     }
     let start = at
     guard skipValue(bytes) else { return nil }
-    return Field(name: name, value: start..<at, isText: false)
+    return Field(name: name, value: start..<at, isText: false, isObject: bytes[start] == UInt8(ascii: "{"))
   }
 
   private mutating func skip(_ bytes: Span<UInt8>, _ separator: UInt8) {
@@ -64,32 +68,6 @@ struct JSONFields {
       at += 1
     }
     return false
-  }
-
-  static func isLevel(_ bytes: Span<UInt8>, _ name: Range<Int>) -> Bool {
-    guard name.count >= 3, bytes[name.lowerBound] == UInt8(ascii: "l") || bytes[name.lowerBound] == UInt8(ascii: "s")
-    else { return false }
-    let part = bytes.extracting(name)
-    switch name.count {
-    case 3: return part.holds("lvl", at: 0)
-    case 5: return part.holds("level", at: 0)
-    case 8: return part.holds("severity", at: 0) || part.holds("loglevel", at: 0)
-    case 9: return part.holds("levelname", at: 0) || part.holds("log.level", at: 0) || part.holds("log_level", at: 0)
-    default: return false
-    }
-  }
-
-  static func isTime(_ bytes: Span<UInt8>, _ name: Range<Int>) -> Bool {
-    let part = bytes.extracting(name)
-    switch name.count {
-    case 2: return part.holds("ts", at: 0)
-    case 4: return part.holds("time", at: 0)
-    case 7: return part.holds("asctime", at: 0) || part.holds("created", at: 0)
-    case 8: return part.holds("datetime", at: 0)
-    case 9: return part.holds("timestamp", at: 0)
-    case 10: return part.holds("@timestamp", at: 0)
-    default: return false
-    }
   }
 
   /// A plain decimal; NaN for all else.

@@ -2,8 +2,8 @@ internal import Files
 
 /// The followers' view of this host: files below the allowed directories, told of changes by inotify(7).
 ///
-/// A path is allowed where what is opened lies, links resolved, in an allowed directory; that is asked of the open descriptor,
-/// so that no link exchanged meanwhile leads out. Directories are listed only where they themselves are allowed.
+/// A path is allowed where what is opened is, links resolved, what `AllowedPaths` allows; that is asked of the open descriptor, so
+/// that no link exchanged meanwhile leads out. Directories are listed only where they themselves are allowed.
 package final class LinuxFollowedFileSystem: FollowedFileSystem {
   /// Directories that one pattern may lead through, and names looked at; a pattern such as `/**` must not read a whole disk.
   static let directoriesMax = 4096
@@ -17,7 +17,9 @@ package final class LinuxFollowedFileSystem: FollowedFileSystem {
     init(_ descriptor: consuming Descriptor) { self.descriptor = descriptor }
   }
 
-  private let allowed: [String]
+  private let allowed: AllowedPaths
+  /// What `neighbours` found: under a name that no pattern matches, so opened only after it was found so.
+  private var rotated: Set<String> = []
   private var files: [Int: OpenFile] = [:]
   private var lastHandle = 0
   private var inotify: Inotify?
@@ -28,12 +30,15 @@ package final class LinuxFollowedFileSystem: FollowedFileSystem {
   package private(set) var refusedTotal: UInt64 = 0
 
   /// - Parameters:
-  ///   - allowed: directories, absolute; those that do not exist (yet) allow nothing.
+  ///   - allowed: what may be read; what does not exist (yet) allows nothing.
   ///   - isWatching: whether changes shall be told of; a single look needs no watches.
-  package init(allowed: [String], isWatching: Bool = true) {
-    self.allowed = allowed.compactMap { try? HostFiles.resolve($0) }
+  package init(allowed: AllowedPaths, isWatching: Bool = true) {
+    self.allowed = allowed
     inotify = isWatching ? try? Inotify() : nil
   }
+
+  /// - Parameter allowed: directories, absolute.
+  package convenience init(allowed: [String]) { self.init(allowed: AllowedPaths(roots: allowed)) }
 
   /// For epoll(7): readable when `takeChanges` has something to tell; nil where the kernel gives no inotify.
   package var notificationDescriptor: Int32? { inotify?.raw }
@@ -57,14 +62,14 @@ package final class LinuxFollowedFileSystem: FollowedFileSystem {
     if case .literal(let name) = component {
       let path = directory + "/" + String(decoding: name, as: UTF8.self)
       if rest.isEmpty {
-        if isAllowed(directory) { enter(directory.isEmpty ? "/" : directory) }
+        if isListed(directory) || isRotatedInto(directory) { enter(directory.isEmpty ? "/" : directory) }
         add(path, &found)
       } else {
         walk(path, rest, depth, &found)
       }
       return
     }
-    guard depth < Self.depthMax, listed.count < Self.directoriesMax, isAllowed(directory) else { return }
+    guard depth < Self.depthMax, listed.count < Self.directoriesMax, isListed(directory) else { return }
     enter(directory.isEmpty ? "/" : directory)
     if component == .anyDepth { walk(directory, rest, depth, &found) }
     for name in (try? HostFiles.list(directory.isEmpty ? "/" : directory)) ?? []
@@ -92,13 +97,14 @@ package final class LinuxFollowedFileSystem: FollowedFileSystem {
 
   private func add(_ path: String, _ found: inout [String: FollowedStatus]) {
     guard found[path] == nil, let own = try? FileStatus.of(path: path, followingLinks: false) else { return }
-    if own.kind == .file {
-      guard isAllowed(HostFiles.directory(of: path)) else { return refuse() }
-      found[path] = FollowedStatus(own)
-    } else if own.kind == .link, let status = try? FileStatus.of(path: path), status.kind == .file {
-      guard let target = try? HostFiles.resolve(path), isAllowedResolved(target) else { return refuse() }
-      found[path] = FollowedStatus(status)
+    var status = own
+    if own.kind == .link {
+      guard let target = try? FileStatus.of(path: path) else { return }
+      status = target
     }
+    guard status.kind == .file else { return }
+    guard let real = try? HostFiles.resolve(path), allowed.allowsFile(real) else { return refuse() }
+    found[path] = FollowedStatus(status)
   }
 
   package func neighbours(of path: String) -> [FoundFile] {
@@ -107,18 +113,23 @@ package final class LinuxFollowedFileSystem: FollowedFileSystem {
     names = 0
     var found: [String: FollowedStatus] = [:]
     var directories: Set<String> = [directory]
-    for above in [directory, parent] where isAllowed(above) {
+    for above in [directory, parent] where isListed(above) || isRotatedInto(above) {
       for name in (try? HostFiles.list(above)) ?? [] where directories.count < 256 {
         let path = above == "/" ? "/" + name : above + "/" + name
         if isDirectory(path, followingLinks: false) { directories.insert(path) }
       }
     }
-    for directory in directories where isAllowed(directory) {
+    for directory in directories where isRotatedInto(directory) {
       for name in (try? HostFiles.list(directory)) ?? [] {
         names += 1
-        if names < Self.namesMax { add(directory + "/" + name, &found) }
+        let path = directory + "/" + name
+        guard names < Self.namesMax, let status = try? FileStatus.of(path: path, followingLinks: false) else {
+          continue
+        }
+        if status.kind == .file { found[path] = FollowedStatus(status) } else { add(path, &found) }
       }
     }
+    rotated = Set(found.keys)
     return found.map { FoundFile(path: $0.key, status: $0.value) }.sorted { $0.path < $1.path }
   }
 
@@ -126,13 +137,19 @@ package final class LinuxFollowedFileSystem: FollowedFileSystem {
 
   private func refuse() { refusedTotal += 1 }
 
-  private func isAllowed(_ directory: String) -> Bool {
-    guard let resolved = try? HostFiles.resolve(directory.isEmpty ? "/" : directory) else { return false }
-    return isAllowedResolved(resolved)
+  private func isListed(_ directory: String) -> Bool {
+    guard let real = try? HostFiles.resolve(directory.isEmpty ? "/" : directory) else { return false }
+    return allowed.allowsListing(real)
   }
 
-  private func isAllowedResolved(_ path: String) -> Bool {
-    allowed.contains { path == $0 || $0 == "/" || path.utf8.starts(with: ($0 + "/").utf8) }
+  private func isRotatedInto(_ directory: String) -> Bool {
+    guard let real = try? HostFiles.resolve(directory.isEmpty ? "/" : directory) else { return false }
+    return allowed.allowsRotated(in: real)
+  }
+
+  private func isOpened(_ real: String, as path: String) -> Bool {
+    allowed.allowsFile(real)
+      || rotated.contains(path) && allowed.allowsRotated(in: HostFiles.directory(of: real))
   }
 
   // MARK: Files
@@ -144,7 +161,7 @@ package final class LinuxFollowedFileSystem: FollowedFileSystem {
       let status = try? descriptor.status(), status.kind == .file,
       let target = try? HostFiles.readLink("/proc/self/fd/\(descriptor.raw)")
     else { return nil }
-    guard isAllowedResolved(target) else {
+    guard isOpened(target, as: path) else {
       refuse()
       return nil
     }

@@ -4,7 +4,8 @@ package import FleetModel
 /// Splits a log into lines with time and level, joins tracebacks to their record, repairs and redacts: the reader of every
 /// file that no other format claims.
 ///
-/// A line of the file is a row, but for a traceback and for what is indented under a timed line: those go to the row before.
+/// A line of the file is a row, but for a traceback and for what is indented under a timed line and came with it: those go to the row
+/// before. An indented line that came later, such as an iteration's figures, is a row of its own, at the time when it came.
 /// The last row of what there is to read is held back where a traceback may still follow it (`isFinal` ends that). What came
 /// too late for its record is a row of its own, marked `joined` and `continuation`, with that record's time and level.
 ///
@@ -16,6 +17,8 @@ package struct LogReader: FormatReader {
   static let cutWordBytesMax = 4096
   /// A row of more lines than this starts anew: a traceback of a deep recursion has some thousand.
   static let linesPerRowMax = 2000
+  /// What a program prints as one record comes within this time, though perhaps not in one write.
+  static let recordSpanUs: Int64 = 1_000_000
   /// A PEM block has some dozen lines; what goes on for longer is none.
   static let blockLinesMax = 400
 
@@ -89,6 +92,8 @@ package struct LogReader: FormatReader {
       }
       isWithinBudget = delta.lines.text.count - first.text < budget
     }
+    // Of what is left over, it is known that it came with the row before it.
+    row.isFollowed = at < bytes.count
     if isFinal, isWithinBudget, at < bytes.count { at = partialLine(bytes, from: at, nowNs: nowNs, into: &delta) }
     if !isFinal, let start = heldStart(delta, first.rows, isWithinBudget) { at = giveBack(to: start, into: &delta) }
     return at
@@ -112,6 +117,7 @@ package struct LogReader: FormatReader {
     blockLines = row.blockLinesBefore
     row = rowBefore
     row.isInDelta = false
+    row.isFollowed = true
     return start
   }
 
@@ -134,8 +140,8 @@ package struct LogReader: FormatReader {
       return
     }
     text = capped(bytes, text, limit: Self.lineBytesMax, &flags)
-    let head = parser.parse(bytes, text, nowNs: nowNs)
-    if head.timeUs == nil, row.takes(bytes, text) {
+    let head = parser.parse(bytes, text, nowNs: nowNs, isOdd: isOdd)
+    if head.timeUs == nil, row.takes(bytes, text, level: head.level, nowUs: nowUs) {
       join(bytes, text, from: range.lowerBound, next: next, flags, isOdd, into: &delta)
     } else {
       append(bytes, text, from: range.lowerBound, next: next, head, flags, isOdd, nowNs: nowNs, into: &delta)
@@ -147,7 +153,7 @@ package struct LogReader: FormatReader {
     nowNs: Int64, into delta: inout FileDelta
   ) {
     rowBefore = row
-    row = OpenRow(bytes, text, start: from, head: head, blockLines: blockLines)
+    row = OpenRow(bytes, text, start: from, head: head, blockLines: blockLines, nowUs: nowUs)
     var flags = flags
     if head.timeUs != nil { flags.add(.timed) }
     appendRow(bytes, text, advance: next - from, head.timeUs ?? nowNs / 1000, row.level, flags, isOdd, into: &delta)
@@ -160,7 +166,7 @@ package struct LogReader: FormatReader {
   ) {
     guard row.isInDelta else {
       rowBefore = row
-      row.restart(at: from, blockLines: blockLines)
+      row.restart(at: from, blockLines: blockLines, nowUs: nowUs)
       row.add(bytes, text, fileBytes: next - from)
       var flags = flags.with(.joined).with(.continuation)
       if row.isTimed { flags.add(.timed) }
@@ -235,7 +241,7 @@ package struct LogReader: FormatReader {
       continuation(bytes, text, from: range.lowerBound, next: range.upperBound, flags, isOdd, into: &delta)
     } else {
       let text = capped(bytes, text, limit: Self.lineBytesMax, &flags)
-      let head = parser.parse(bytes, text, nowNs: nowNs)
+      let head = parser.parse(bytes, text, nowNs: nowNs, isOdd: isOdd)
       append(
         bytes, text, from: range.lowerBound, next: range.upperBound, head, flags, isOdd, nowNs: nowNs, into: &delta)
     }

@@ -36,7 +36,7 @@ package struct RunOptions: Equatable, Sendable {
   package var stateDirectory = ""
   /// Glob patterns of files to follow.
   package var follow: [String] = []
-  /// Directories below which the collector may ask to follow; those of `follow` are always among them.
+  /// Directories below which the collector may ask to follow; what `follow` matches, it may ask for always.
   package var allow: [String] = []
   /// Directories of programs, or single ones, that the collector may have run as probes.
   package var allowCommands: [String] = []
@@ -75,9 +75,11 @@ extension AgentCommand {
                    python train.py 2>&1 | signalbox-agent pipe NAME; works while no agent runs, ends with the stream
       redact       print FILE as it would leave this host
       --follow     files to follow: * within a name, ** over directories; may be repeated
-      --allow      directories below which the collector may ask for files, files and sockets that it may probe; may be repeated
+      --allow      directories below which the collector may ask for files, files and sockets that it may probe; may be repeated;
+                   of --follow it may ask for what the pattern matches
       --allow-command  directories of programs, and programs, that the collector may have run as probes
       --allow-address  hosts beside this one that the collector may have probed, as the probe names them; any = all
+                   but link-local ones
       --interval   time between samples, 100ms to 1h
       --socket     Unix socket that takes JSON lines from training programs
       --journal    unit whose entries in the systemd journal are reported as journal:UNIT; all = everything, as journal
@@ -115,9 +117,9 @@ extension AgentCommand {
     while let word = rest.next() {
       switch word {
       case "--state-dir": options.stateDirectory = try rest.value(of: word)
-      case "--follow": options.follow.append(try absolute(rest.value(of: word), word))
-      case "--allow": options.allow.append(try absolute(rest.value(of: word), word))
-      case "--allow-command": options.allowCommands.append(try absolute(rest.value(of: word), word))
+      case "--follow": options.follow.append(try downward(rest.value(of: word), word))
+      case "--allow": options.allow.append(try downward(rest.value(of: word), word))
+      case "--allow-command": options.allowCommands.append(try downward(rest.value(of: word), word))
       case "--allow-address": options.allowAddresses.append(try rest.value(of: word))
       case "--interval": options.intervalNs = try interval(rest.value(of: word))
       case "--socket": options.socketPath = try socketPath(rest.value(of: word))
@@ -142,6 +144,7 @@ extension AgentCommand {
     while let word = rest.next() {
       switch word {
       case "--allow": permissions.paths.append(try rest.value(of: word))
+      case "--follow": permissions.patterns.append(try rest.value(of: word))
       case "--allow-command": permissions.programs.append(try rest.value(of: word))
       case "--allow-address": permissions.addresses.append(try rest.value(of: word))
       default: throw UsageError("Unknown option '\(word)' of probe.")
@@ -196,6 +199,14 @@ extension AgentCommand {
   private static func absolute(_ path: String, _ option: String) throws(UsageError) -> String {
     guard path.hasPrefix("/") else {
       throw UsageError("\(option) takes an absolute path, not '\(path)': the agent has no working directory of yours.")
+    }
+    return path
+  }
+
+  /// What is allowed must be plain to who reads the command line: where `..` leads depends on links, and on what exists.
+  private static func downward(_ path: String, _ option: String) throws(UsageError) -> String {
+    guard ProbeSetting.isPath(try absolute(path, option)) else {
+      throw UsageError("\(option) takes a path without '..' and control characters; write where it leads instead.")
     }
     return path
   }

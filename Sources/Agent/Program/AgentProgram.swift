@@ -72,7 +72,7 @@ final class AgentProgram {
       nowNs: Clock.bootNs(), random: &random)
     streams = try Self.streams(options)
     fileSystem = LinuxFollowedFileSystem(
-      allowed: options.allow + options.follow.map(GlobPattern.fixedDirectory(of:)) + [streams.inbox, streams.journal])
+      allowed: AllowedPaths(roots: options.allow + [streams.inbox, streams.journal], patterns: options.follow))
     followers = Followers(
       fileSystem: fileSystem,
       readers: FormatReaders(redactor: redactor, zone: Clock.zoneOffsetSeconds(atWallNs:), streams: streams),
@@ -94,7 +94,8 @@ final class AgentProgram {
 
   private static func permissions(_ options: RunOptions) -> CheckPermissions {
     var permissions = CheckPermissions()
-    permissions.paths = options.allow + options.follow.map(GlobPattern.fixedDirectory(of:))
+    permissions.paths = options.allow
+    permissions.patterns = options.follow
     permissions.programs = options.allowCommands
     permissions.addresses = options.allowAddresses
     return permissions

@@ -62,7 +62,7 @@ extension ConfigurationReader {
 
   private func maintenanceName(_ node: DocumentNode) throws(DocumentMistake) -> String {
     let name = try text(node, "name")
-    guard !name.isEmpty, name.utf8.count <= Self.nameBytes, name.utf8.allSatisfy(Self.isNameByte) else {
+    guard !name.isEmpty, name.utf8.count <= Self.nameBytes, name.utf8.allSatisfy(ProbeSetting.isNameByte) else {
       throw mistake(
         node, "'\(name)' is no name of maintenance; write 1 to \(Self.nameBytes) letters, digits, '.', '_' and '-'")
     }

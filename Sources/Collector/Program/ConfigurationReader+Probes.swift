@@ -129,7 +129,7 @@ extension ConfigurationReader {
     if key == "address" { return probe.target = try address(value, key) }
     if key == "socket" { return probe.socket = try socket(value) }
     probe.service = try bounded(value, "service", ProbeSetting.serviceBytes)
-    guard !probe.service.isEmpty, probe.service.utf8.allSatisfy(Self.isNameByte) else {
+    guard ProbeSetting.isService(probe.service) else {
       throw mistake(value, "'\(probe.service)' is no service; letters, digits, '.', '_' and '-' may stand in it")
     }
   }
@@ -163,7 +163,7 @@ extension ConfigurationReader {
         probe.socket = try socket(value)
       } else {
         probe.target = try bounded(value, key, ProbeSetting.targetBytes)
-        guard !probe.target.isEmpty, probe.target.utf8.allSatisfy(Self.isNameByte) else {
+        guard ProbeSetting.isContainer(probe.target) else {
           throw mistake(
             value, "'\(probe.target)' is no container; letters, digits, '.', '_' and '-' may stand in a name")
         }
@@ -175,7 +175,8 @@ extension ConfigurationReader {
   private func command(_ node: DocumentNode, _ probe: inout ProbeSetting) throws(DocumentMistake) {
     var words: [String] = []
     for item in try list(node, "command") { words.append(try text(item, "a word of command")) }
-    guard let program = words.first, program.hasPrefix("/") else {
+    guard let program = words.first, ProbeSetting.isPath(program), !words.contains(where: { $0.utf8.contains(0) })
+    else {
       throw mistake(
         node, "command needs an absolute path and what the program gets, such as [/usr/local/bin/check, --fast]")
     }
@@ -206,7 +207,7 @@ extension ConfigurationReader {
 
   private func probeName(_ node: DocumentNode) throws(DocumentMistake) -> String {
     let name = try text(node, "name")
-    guard !name.isEmpty, name.utf8.count <= ProbeSetting.nameBytes, name.utf8.allSatisfy(Self.isNameByte) else {
+    guard name.utf8.count <= ProbeSetting.nameBytes, ProbeSetting.isName(name) else {
       throw mistake(
         node,
         "'\(name)' is no name of a probe; write 1 to \(ProbeSetting.nameBytes) letters, digits, '.', '_' and '-'")
@@ -214,19 +215,9 @@ extension ConfigurationReader {
     return name
   }
 
-  static func isNameByte(_ byte: UInt8) -> Bool {
-    switch byte {
-    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-      UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"):
-      true
-    default: false
-    }
-  }
-
   private func unitName(_ node: DocumentNode, _ key: String) throws(DocumentMistake) -> String {
-    let name = try bounded(node, key, 255)
-    let isUnit = name.utf8.allSatisfy { Self.isNameByte($0) || $0 == UInt8(ascii: "@") || $0 == UInt8(ascii: ":") }
-    guard isUnit, name.contains("."), !name.hasPrefix("-") else {
+    let name = try bounded(node, key, ProbeSetting.unitBytes)
+    guard ProbeSetting.isUnit(name) else {
       throw mistake(node, "'\(name)' is no unit of systemd; write its full name, such as api.service")
     }
     return name
@@ -234,7 +225,7 @@ extension ConfigurationReader {
 
   private func address(_ node: DocumentNode, _ key: String) throws(DocumentMistake) -> String {
     let word = try bounded(node, key, ProbeSetting.targetBytes)
-    guard let address = SocketAddress.parse(word), address.port > 0 else {
+    guard ProbeSetting.isAddress(word) else {
       throw mistake(node, "'\(word)' is no address; write HOST:PORT, such as 127.0.0.1:6379")
     }
     return word
@@ -243,6 +234,9 @@ extension ConfigurationReader {
   private func path(_ node: DocumentNode, _ key: String) throws(DocumentMistake) -> String {
     let path = try bounded(node, key, ProbeSetting.targetBytes)
     guard path.hasPrefix("/") else { throw mistake(node, "'\(path)' must be an absolute path, such as /srv/models") }
+    guard ProbeSetting.isPath(path) else {
+      throw mistake(node, "\(key) must hold no '..' and no control characters; write where the path leads")
+    }
     return path
   }
 
@@ -257,20 +251,14 @@ extension ConfigurationReader {
   /// Without a user: a password in the configuration would go to every host of the profile.
   private func probeURL(_ node: DocumentNode) throws(DocumentMistake) -> String {
     let url = try bounded(node, "url", ProbeSetting.targetBytes)
-    guard let scheme = ["http://", "https://"].first(where: { url.hasPrefix($0) }),
-      let host = url.dropFirst(scheme.count).split(
-        maxSplits: 1, omittingEmptySubsequences: false, whereSeparator: { $0 == "/" || $0 == "?" || $0 == "#" }
-      ).first, Self.isAuthority(host), url.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f })
-    else { throw mistake(node, "'\(url)' is no URL; write one such as http://127.0.0.1:8501/_stcore/health") }
-    if host.contains("@") { throw mistake(node, "a url must not hold a user or a password: every host would get it") }
+    let authority = url.split(separator: "/", omittingEmptySubsequences: false).dropFirst(2).first ?? ""
+    if authority.contains("@") {
+      throw mistake(node, "a url must not hold a user or a password: every host would get it")
+    }
+    guard ProbeSetting.isURL(url) else {
+      throw mistake(node, "'\(url)' is no URL; write one such as http://127.0.0.1:8501/_stcore/health")
+    }
     return url
-  }
-
-  /// A host, in brackets where it is of IPv6, and perhaps a port.
-  private static func isAuthority(_ text: Substring) -> Bool {
-    let name = text.split(separator: "@", omittingEmptySubsequences: false).last ?? ""
-    let hasPort = name.hasPrefix("[") ? !name.hasSuffix("]") : name.contains(":")
-    return SocketAddress.parse(hasPort ? String(name) : name + ":80").map { $0.port > 0 } ?? false
   }
 
   private func bounded(_ node: DocumentNode, _ key: String, _ bytesMax: Int) throws(DocumentMistake) -> String {

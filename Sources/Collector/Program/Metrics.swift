@@ -62,6 +62,7 @@ package struct CollectorMetrics: Sendable {
   package let batchesFenced = Counter()
   package let batchesOutOfOrder = Counter()
   package let rowsDeadLettered = Counter()
+  package let rowsOverQuota = Counter()
   package let commits = Counter()
   package let commitFailures = Counter()
   package let commitDuration = Histogram()
@@ -114,6 +115,10 @@ package struct CollectorMetrics: Sendable {
       ("signalbox_writer_batches_fenced_total", "Batches of streams that a newer one replaced.", batchesFenced.value),
       ("signalbox_writer_batches_out_of_order_total", "Batches that start beyond the marks.", batchesOutOfOrder.value),
       ("signalbox_writer_rows_refused_total", "Rows set aside in dead_letters.", rowsDeadLettered.value),
+      (
+        "signalbox_writer_rows_over_quota_total", "Rows beyond the quota of their host, not stored.",
+        rowsOverQuota.value
+      ),
       ("signalbox_writer_commits_total", "Group commits.", commits.value),
       (
         "signalbox_writer_commit_failures_total", "Group commits that failed and were tried again.",

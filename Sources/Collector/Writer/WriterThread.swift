@@ -64,6 +64,8 @@ final class WriterThread: Sendable {
     let thread: WriterThread
     var groups = GroupCommit<SessionID>()
     var store: Store?
+    /// Of the writer's hosts, whatever becomes of the connection.
+    var quotas = HostQuotas()
     var random = SystemRandomNumberGenerator()
     var isStopping = false
     var stopDeadlineNs = Int64.max
@@ -115,6 +117,8 @@ final class WriterThread: Sendable {
         let store = try openStore()
         let outcomes = try store.commit(group.batches)
         thread.metrics.databaseUp.set(1)
+        thread.metrics.rowsOverQuota.add(store.quotas.refusedTotal - quotas.refusedTotal)
+        quotas = store.quotas
         count(group, outcomes, durationMs: Double(Clock.monotonicNs() - startNs) / 1e6)
         tell(groups.committed(outcomes))
       } catch {
@@ -124,14 +128,16 @@ final class WriterThread: Sendable {
 
     private mutating func openStore() throws(StoreError) -> Store {
       if let store { return store }
-      let opened = try Store.open(thread.database)
+      let opened = try Store.open(thread.database, options: Store.commitOptions)
+      opened.quotas = quotas
       store = opened
       return opened
     }
 
     private mutating func failed(_ error: StoreError, _ group: GroupCommit<SessionID>.Group) {
       thread.metrics.commitFailures.add()
-      thread.metrics.databaseUp.set(0)
+      // A database that lets somebody else hold a lock is there.
+      if !error.isLockTimeout { thread.metrics.databaseUp.set(0) }
       thread.logger.warning(
         "commit failed",
         metadata: ["error": "\(error)", "batches": "\(group.batches.count)", "tries": "\(group.failures + 1)"])
@@ -140,8 +146,8 @@ final class WriterThread: Sendable {
         store?.close()
         store = nil
       }
-      groups.failed(
-        error.isConnectionLost ? .unknown : .transient, nowNs: Clock.monotonicNs(), random: &random)
+      let failure: CommitFailure = error.isConnectionLost ? .unknown : error.isLockTimeout ? .locked : .transient
+      groups.failed(failure, nowNs: Clock.monotonicNs(), random: &random)
     }
 
     private func count(_ group: GroupCommit<SessionID>.Group, _ outcomes: [CommitOutcome], durationMs: Double) {

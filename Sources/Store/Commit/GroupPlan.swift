@@ -35,6 +35,10 @@ package struct Marks: Sendable {
   package var epochs: [Int32: UInt64] = [:]
   package var lanes: [LaneKey: UInt64] = [:]
   package var files: [FileOfHost: FilePlace] = [:]
+  /// How far the aggregates have been made, µs since 1970; `.min` = not at all.
+  package var aggregatedUs: Int64 = .min
+  /// Files without a mark whose first bytes were beyond the host's quota: what follows of them is passed over.
+  package var refusedFiles: Set<FileOfHost> = []
 
   package init() {}
 }
@@ -127,6 +131,7 @@ package struct GroupPlan {
     let delta = staged.batch.files[part]
     let key = Marks.FileOfHost(host: staged.hostNumber, key: delta.file.key)
     let known = change.files.last { $0.key == key }?.place ?? marks.files[key]
+    if known == nil, delta.from > 0, marks.refusedFiles.contains(key) { return true }
     var place = known ?? Marks.FilePlace(number: nil, offset: 0, isFinished: false)
     if delta.to < place.offset { return true }
     guard delta.to >= delta.from else { return false }

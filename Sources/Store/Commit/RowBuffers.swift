@@ -19,8 +19,8 @@ struct RowBuffers: ~Copyable {
   var episodes = CopyBuffer()
   var counts: [LogCountKey: LogCount] = [:]
   var suspects: [SuspectKey: Suspect] = [:]
-  /// Hours of samples that came late.
-  var lateHoursUs: Set<Int64> = []
+  /// Hours of hosts that samples fall into, with the time of the oldest sample, µs since 1970.
+  var sampledHours: [HostHour: Int64] = [:]
   /// By host.
   var latest: [Int32: LatestSample] = [:]
 
@@ -41,7 +41,7 @@ struct RowBuffers: ~Copyable {
     episodes.removeAll()
     counts.removeAll(keepingCapacity: true)
     suspects.removeAll(keepingCapacity: true)
-    lateHoursUs.removeAll(keepingCapacity: true)
+    sampledHours.removeAll(keepingCapacity: true)
     latest.removeAll(keepingCapacity: true)
   }
 
@@ -66,6 +66,11 @@ struct RowBuffers: ~Copyable {
     try visit("training_steps", TrainingRows.stepColumns, steps)
     try visit("loss_ledger", LossRows.columns, losses)
   }
+}
+
+struct HostHour: Hashable {
+  let host: Int32
+  let hourUs: Int64
 }
 
 struct LogCountKey: Hashable {

@@ -47,7 +47,7 @@ enum SampleRows {
 extension RowBuffers {
   mutating func append(_ sample: HostSample, _ arrival: Arrival) {
     let timeUs = time(sample.timeNs / 1000, "host_samples", arrival)
-    noteLate(timeUs, arrival)
+    noteSampled(timeUs, arrival)
     latest[arrival.host, default: LatestSample()].add(sample, timeUs)
     hosts.begin(40, timeUs, arrival)
     hosts.put(sample.cpuUserPercent)
@@ -91,7 +91,7 @@ extension RowBuffers {
 
   mutating func append(_ sample: GPUSample, _ arrival: Arrival) {
     let timeUs = time(sample.timeNs / 1000, "gpu_samples", arrival)
-    noteLate(timeUs, arrival)
+    noteSampled(timeUs, arrival)
     latest[arrival.host, default: LatestSample()].add(sample, timeUs)
     gpus.begin(30, timeUs, arrival)
     gpus.put(Int32(clamping: sample.index))
@@ -198,10 +198,11 @@ extension RowBuffers {
     events.put(text: event.message)
   }
 
-  /// Aggregates of an hour that housekeeping may have passed must be made again.
-  private mutating func noteLate(_ timeUs: Int64, _ arrival: Arrival) {
-    let hourUs: Int64 = 3_600_000_000
-    if arrival.receivedUs - timeUs > Limits.aggregateLateUs { lateHoursUs.insert(timeUs - timeUs % hourUs) }
+  /// Which hours of the host the group's samples fall into, and the oldest of them: where a pass of the aggregates has gone
+  /// over it, the hour is to be made again.
+  private mutating func noteSampled(_ timeUs: Int64, _ arrival: Arrival) {
+    let key = HostHour(host: arrival.host, hourUs: timeUs - timeUs % 3_600_000_000)
+    sampledHours[key] = min(sampledHours[key] ?? .max, timeUs)
   }
 }
 

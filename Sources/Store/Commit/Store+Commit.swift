@@ -43,9 +43,13 @@ extension Store {
   private func commitOnce(_ group: [StagedBatch], _ care: CommitCare) throws(StoreError) -> [CommitOutcome] {
     rows.removeAll()
     var freshRuns: [RunKey: Int32] = [:]
+    var refusals: [QuotaRefusal] = []
+    quotas.begin(group.map(\.hostNumber))
     let outcomes = try asking { () throws(PostgresError) in
       try connection.transaction { () throws(PostgresError) -> [CommitOutcome] in
-        var plan = GroupPlan(group, marks: try marks(of: group))
+        var marks = try marks(of: group)
+        noteRefusedFiles(group, &marks)
+        var plan = GroupPlan(group, marks: marks)
         if plan.isEmpty { return plan.outcomes }
         let files = try fileNumbers(group, &plan)
         if care == .refusing {
@@ -53,13 +57,15 @@ extension Store {
         } else {
           freshRuns = try runNumbers(of: group, plan)
           let episodes = encode(group, plan, files, freshRuns)
-          try mergeEpisodes(episodes)
-          try send(care, group)
+          try mergeEpisodes(episodes, group)
+          refusals = try storeRefusals(group)
+          try send(care, group, plan)
         }
         try moveMarks(group, plan, files)
         return plan.outcomes
       }
     }
+    quotas.commit(refusals)
     if runNumbers.count + freshRuns.count > Limits.cacheMax { runNumbers.removeAll() }
     runNumbers.merge(freshRuns) { $1 }
     return outcomes
@@ -72,30 +78,37 @@ extension Store {
 
   /// Fills the row buffers with what the plan takes.
   /// - Returns: the group's own summaries of each episode, to be merged with what is stored.
+  ///   Rows beyond a host's quota are left out, and so are those of a run or file that is.
   private func encode(
     _ group: [StagedBatch], _ plan: GroupPlan, _ files: [Marks.FileOfHost: Int32], _ runs: [RunKey: Int32]
-  ) -> [EpisodeKey: EpisodeSummary] {
+  ) -> TrainingCollector {
     var training = TrainingCollector(runs: runs.merging(runNumbers) { first, _ in first })
     for part in plan.spooled {
       let staged = group[part.batch]
       let arrival = arrival(of: staged)
-      let records = staged.batch.spooled[part.index].records
+      var records = staged.batch.spooled[part.index].records
+      quotas[arrival.host].trim(&records, nowNs: staged.receivedNs)
       rows.append(records, clippedTo: part.clippedTo, arrival)
-      training.add(records.steps, records.episodes, arrival, &rows)
+      training.add(records.steps, records.episodes, arrival, &rows, &quotas[arrival.host])
     }
     for part in plan.files {
       let staged = group[part.batch]
       let arrival = arrival(of: staged)
-      let delta = staged.batch.files[part.index]
-      let file = files[Marks.FileOfHost(host: staged.hostNumber, key: delta.file.key)] ?? 0
+      var delta = staged.batch.files[part.index]
+      guard let file = files[Marks.FileOfHost(host: staged.hostNumber, key: delta.file.key)] else {
+        quotas[arrival.host].refuse(delta.rowCount - 1, of: .files)
+        continue
+      }
+      quotas[arrival.host].trim(&delta.losses, .losses, nowNs: staged.receivedNs)
+      quotas[arrival.host].trim(&delta.steps, .steps, nowNs: staged.receivedNs)
       LogRows.append(delta.lines, file: file, arrival, to: &rows)
       for loss in delta.losses { rows.append(loss, arrival) }
-      training.add(delta.steps, delta.episodes, arrival, &rows)
+      training.add(delta.steps, delta.episodes, arrival, &rows, &quotas[arrival.host])
     }
-    return training.episodes
+    return training
   }
 
-  private func send(_ care: CommitCare, _ group: [StagedBatch]) throws(PostgresError) {
+  private func send(_ care: CommitCare, _ group: [StagedBatch], _ plan: GroupPlan) throws(PostgresError) {
     if care == .isolating {
       try sendIsolating(group)
     } else {
@@ -105,7 +118,7 @@ extension Store {
     }
     try storeCounts()
     try storeSuspects(group)
-    try storeLateHours()
+    try storeLateHours(plan.marks.aggregatedUs)
   }
 }
 
@@ -157,19 +170,28 @@ struct EpisodeKey: Hashable {
 /// Gathers a group's steps and episodes; ranges of one episode are merged in their order.
 struct TrainingCollector {
   let runs: [RunKey: Int32]
-  var episodes: [EpisodeKey: EpisodeSummary] = [:]
+  private(set) var episodes: [EpisodeKey: EpisodeSummary] = [:]
+  /// Whose each run of `episodes` is.
+  private(set) var hostOfRun: [Int32: Int32] = [:]
 
+  /// - Parameter quota: told of what belongs to a run that was refused.
   mutating func add(
-    _ steps: [TrainingStep], _ summaries: [EpisodeSummary], _ arrival: Arrival, _ rows: inout RowBuffers
+    _ steps: [TrainingStep], _ summaries: [EpisodeSummary], _ arrival: Arrival, _ rows: inout RowBuffers,
+    _ quota: inout HostQuota
   ) {
-    var last: (name: String, number: Int32)?
+    var last: (name: String, number: Int32?)?
     for step in steps {
       // Steps of one run come together; one look-up for all.
       if last?.name != step.run { last = (step.run, number(arrival.host, step.run)) }
-      rows.append(step, run: last?.number ?? 0, arrival)
+      if let number = last?.number { rows.append(step, run: number, arrival) } else { quota.refuse(1, of: .runs) }
     }
     for var summary in summaries {
-      let key = EpisodeKey(run: number(arrival.host, summary.run), episode: summary.episode)
+      guard let run = number(arrival.host, summary.run) else {
+        quota.refuse(1, of: .runs)
+        continue
+      }
+      hostOfRun[run] = arrival.host
+      let key = EpisodeKey(run: run, episode: summary.episode)
       summary.timeNs = arrival.stored(summary.timeNs / 1000, within: Limits.oldestTrainingUs) * 1000
       if summary.startedNs != 0 {
         summary.startedNs = arrival.stored(summary.startedNs / 1000, within: Limits.oldestTrainingUs) * 1000
@@ -178,7 +200,8 @@ struct TrainingCollector {
     }
   }
 
-  private func number(_ host: Int32, _ run: String) -> Int32 { runs[RunKey(host: host, run: RunName.stored(run))] ?? 0 }
+  /// nil: the run is beyond its host's quota.
+  private func number(_ host: Int32, _ run: String) -> Int32? { runs[RunKey(host: host, run: RunName.stored(run))] }
 }
 
 enum RunName {

@@ -37,12 +37,17 @@ extension Store {
       ])
   }
 
-  /// Community edition: the continuous aggregates notice late rows by themselves.
-  func storeLateHours() throws(PostgresError) {
-    let hours = rows.lateHoursUs.sorted()
-    if hours.isEmpty || capability == .community { return }
+  /// Community edition: the continuous aggregates see late rows by themselves.
+  /// - Parameter aggregatedUs: how far the aggregates have been made, as this transaction sees it.
+  func storeLateHours(_ aggregatedUs: Int64) throws(PostgresError) {
+    if capability == .community { return }
+    let limitUs = aggregatedUs.addingReportingOverflow(Limits.aggregateSlackUs)
+    let late = rows.sampledHours.filter { !limitUs.overflow && $0.value < limitUs.partialValue }.map(\.key)
+    if late.isEmpty { return }
     _ = try connection.queryPrepared(
-      "insert into signalbox.aggregate_dirty (hour) select unnest($1::timestamptz[]) on conflict do nothing",
-      [.times(us: hours)])
+      """
+      insert into signalbox.aggregate_late (hour, host) select * from unnest($1::timestamptz[], $2::int4[])
+      on conflict do nothing
+      """, [.times(us: late.map(\.hourUs)), .int4s(late.map(\.host))])
   }
 }

@@ -8,7 +8,11 @@ extension Store {
     var marks = Marks()
     let hosts = Set(group.map(\.hostNumber)).sorted()
     let locked = try connection.queryPrepared(
-      "select host, epoch from signalbox.epochs where host = any($1) order by host for update", [.int4s(hosts)])
+      """
+      select host, epoch, (select until from signalbox.aggregate_marks where name = 'samples')
+      from signalbox.epochs where host = any($1) order by host for update
+      """, [.int4s(hosts)])
+    if let aggregatedUs = locked.count > 0 ? locked.timeUs(0, 2) : nil { marks.aggregatedUs = aggregatedUs }
     for row in 0..<locked.count {
       marks.epochs[Int32(clamping: locked.int(row, 0) ?? 0)] = UInt64(clamping: locked.int(row, 1) ?? 0)
     }
@@ -55,7 +59,7 @@ extension Store {
     }
   }
 
-  /// Gives every file of the plan its number; new ones get a row.
+  /// Gives every file of the plan its number; new ones get a row, as far as their host's quota goes.
   func fileNumbers(_ group: [StagedBatch], _ plan: inout GroupPlan) throws(PostgresError) -> [Marks.FileOfHost: Int32] {
     var numbers: [Marks.FileOfHost: Int32] = [:]
     var fresh: [(key: Marks.FileOfHost, file: FileIdentity, receivedUs: Int64)] = []
@@ -71,6 +75,9 @@ extension Store {
         fresh.append((key, file, staged.receivedNs / 1000))
       }
     }
+    let refused = fresh.filter { !quotas[$0.key.host].takeFile($0.key.key, nowNs: $0.receivedUs &* 1000) }
+    for file in refused { numbers[file.key] = nil }
+    fresh.removeAll { numbers[$0.key] == nil }
     if fresh.isEmpty { return numbers }
     let made = try connection.queryPrepared(
       """
@@ -130,8 +137,8 @@ extension Store {
   private func moveFiles(
     _ group: [StagedBatch], _ plan: GroupPlan, _ files: [Marks.FileOfHost: Int32], _ receivedUs: Int64
   ) throws(PostgresError) {
-    let moved = plan.movedFiles.map {
-      (number: files[$0.key] ?? 0, delta: group[$0.value.batch].batch.files[$0.value.index])
+    let moved = plan.movedFiles.compactMap { key, place in
+      files[key].map { (number: $0, delta: group[place.batch].batch.files[place.index]) }
     }
     if moved.isEmpty { return }
     _ = try connection.queryPrepared(

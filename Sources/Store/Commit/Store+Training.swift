@@ -2,7 +2,8 @@ internal import FleetModel
 internal import Postgres
 
 extension Store {
-  /// Gives every run that the plan mentions its number; new ones get a row, told states are stored.
+  /// Gives every run that the plan mentions its number; new ones get a row, as far as their host's quota goes, and told
+  /// states are stored.
   func runNumbers(of group: [StagedBatch], _ plan: GroupPlan) throws(PostgresError) -> [RunKey: Int32] {
     var mentions = RunMentions()
     for part in plan.spooled {
@@ -16,7 +17,7 @@ extension Store {
     let runs = Array(mentions.runs)
     if runs.isEmpty { return [:] }
     let numbers = try insertMissing(runs)
-    try update(runs, numbers)
+    try update(runs.filter { numbers[$0.key] != nil }, numbers)
     return numbers
   }
 
@@ -27,22 +28,28 @@ extension Store {
     let missing = runs.filter { runNumbers[$0.key] == nil }
     for run in runs { numbers[run.key] = runNumbers[run.key] }
     if missing.isEmpty { return numbers }
-    let keys: [Parameter] = [.int4s(missing.map(\.key.host)), .texts(missing.map(\.key.run))]
-    _ = try connection.queryPrepared(
-      """
-      insert into signalbox.runs (host, run, state, started, updated)
-      select host, run, 1, started, started from unnest($1::int4[], $2::text[], $3::timestamptz[]) as u (host, run, started)
-      on conflict (host, run) do nothing
-      """, keys + [.times(us: missing.map(\.value.firstUs))])
+    // Looked for first: an insert that finds its row would use up a number all the same, and the host's lock keeps others
+    // from inserting it meanwhile.
     let found = try connection.queryPrepared(
       """
       select r.number, r.host, r.run from unnest($1::int4[], $2::text[]) as u (host, run)
       join signalbox.runs r on r.host = u.host and r.run = u.run
-      """, keys)
-    for row in 0..<found.count {
-      numbers[RunKey(host: Int32(clamping: found.int(row, 1) ?? 0), run: found.text(row, 2) ?? "")] = Int32(
-        clamping: found.int(row, 0) ?? 0)
+      """, [.int4s(missing.map(\.key.host)), .texts(missing.map(\.key.run))])
+    found.readNumbers(into: &numbers)
+    let new = missing.filter {
+      numbers[$0.key] == nil && quotas[$0.key.host].take(1, of: .runs, nowNs: $0.value.receivedNs) == 1
     }
+    if new.isEmpty { return numbers }
+    let made = try connection.queryPrepared(
+      """
+      insert into signalbox.runs (host, run, state, started, updated)
+      select host, run, 1, started, started from unnest($1::int4[], $2::text[], $3::timestamptz[]) as u (host, run, started)
+      returning number, host, run
+      """,
+      [
+        .int4s(new.map(\.key.host)), .texts(new.map(\.key.run)), .times(us: new.map(\.value.firstUs)),
+      ])
+    made.readNumbers(into: &numbers)
     return numbers
   }
 
@@ -73,7 +80,8 @@ extension Store {
   }
 
   /// Adds a group's ranges to what is stored of their episodes. The hosts' locks keep other writers away from their rows.
-  func mergeEpisodes(_ fresh: [EpisodeKey: EpisodeSummary]) throws(PostgresError) {
+  func mergeEpisodes(_ training: TrainingCollector, _ group: [StagedBatch]) throws(PostgresError) {
+    let fresh = training.episodes
     if fresh.isEmpty { return }
     let keys = Array(fresh.keys)
     var whole = fresh
@@ -84,13 +92,22 @@ extension Store {
       delete from signalbox.episodes e using unnest($1::int4[], $2::int8[]) as u (run, episode)
       where e.run = u.run and e.episode = u.episode returning \(TrainingRows.episodeColumns.qualified("e"))
       """, [.int4s(keys.map(\.run)), .int8s(keys.map(\.episode))])
+    var known: Set<EpisodeKey> = []
     for row in 0..<stored.count {
       let key = EpisodeKey(run: Int32(clamping: stored.int(row, 0) ?? 0), episode: stored.int(row, 1) ?? 0)
       let old = stored.episode(row)
+      known.insert(key)
       if let next = fresh[key] { whole[key] = old.merged(with: next) }
       totals[key.run, default: RunTotal()].replace(RunTotal(of: old), by: RunTotal())
     }
+    let nowNs = group.map(\.receivedNs).max() ?? 0
     for (key, summary) in whole {
+      // A new one has a quota; one that was there is written back in any case.
+      if !known.contains(key), let host = training.hostOfRun[key.run],
+        quotas[host].take(1, of: .episodes, nowNs: nowNs) == 0
+      {
+        continue
+      }
       rows.append(summary, run: key.run)
       totals[key.run, default: RunTotal()].replace(RunTotal(), by: RunTotal(of: summary))
     }
@@ -102,6 +119,8 @@ extension Store {
 /// Which runs a group mentions, and what it tells of them.
 struct RunMentions {
   struct Mention {
+    /// When the collector read it.
+    var receivedNs: Int64
     var state: RunState?
     var toldUs: Int64
     var firstUs: Int64
@@ -116,7 +135,7 @@ struct RunMentions {
   mutating func add(_ arrival: Arrival, _ updates: [RunUpdate], _ steps: [TrainingStep], _ episodes: [EpisodeSummary]) {
     for update in updates {
       let timeUs = arrival.stored(update.timeNs / 1000, within: Limits.oldestTrainingUs)
-      mention(arrival.host, update.run, timeUs) { mention in
+      mention(arrival, update.run, timeUs) { mention in
         if update.state != .unknown, mention.state == nil || timeUs >= mention.toldUs {
           mention.state = update.state
           mention.toldUs = timeUs
@@ -128,26 +147,37 @@ struct RunMentions {
     }
     // First and last stand for all between them: steps come in the order of their file.
     for step in [steps.first, steps.last].compacted() {
-      mention(arrival.host, step.run, arrival.stored(step.timeNs / 1000, within: Limits.oldestTrainingUs)) { _ in }
+      mention(arrival, step.run, arrival.stored(step.timeNs / 1000, within: Limits.oldestTrainingUs)) { _ in }
     }
     if let first = steps.first?.run, steps.contains(where: { $0.run != first }) {
       for step in steps {
-        mention(arrival.host, step.run, arrival.stored(step.timeNs / 1000, within: Limits.oldestTrainingUs)) { _ in }
+        mention(arrival, step.run, arrival.stored(step.timeNs / 1000, within: Limits.oldestTrainingUs)) { _ in }
       }
     }
     for episode in episodes {
-      mention(arrival.host, episode.run, arrival.stored(episode.timeNs / 1000, within: Limits.oldestTrainingUs)) { _ in
+      mention(arrival, episode.run, arrival.stored(episode.timeNs / 1000, within: Limits.oldestTrainingUs)) { _ in
       }
     }
   }
 
-  private mutating func mention(_ host: Int32, _ run: String, _ timeUs: Int64, _ change: (inout Mention) -> Void) {
-    let key = RunKey(host: host, run: RunName.stored(run))
-    var mention = runs[key] ?? Mention(toldUs: timeUs, firstUs: timeUs, lastUs: timeUs)
+  private mutating func mention(_ arrival: Arrival, _ run: String, _ timeUs: Int64, _ change: (inout Mention) -> Void) {
+    let key = RunKey(host: arrival.host, run: RunName.stored(run))
+    var mention =
+      runs[key] ?? Mention(receivedNs: arrival.receivedUs &* 1000, toldUs: timeUs, firstUs: timeUs, lastUs: timeUs)
     mention.firstUs = min(mention.firstUs, timeUs)
     mention.lastUs = max(mention.lastUs, timeUs)
     change(&mention)
     runs[key] = mention
+  }
+}
+
+extension Rows {
+  /// Rows of number, host and name.
+  fileprivate func readNumbers(into numbers: inout [RunKey: Int32]) {
+    for row in 0..<count {
+      numbers[RunKey(host: Int32(clamping: int(row, 1) ?? 0), run: text(row, 2) ?? "")] = Int32(
+        clamping: int(row, 0) ?? 0)
+    }
   }
 }
 

@@ -6,30 +6,31 @@ extension Store {
   private static let hourUs: Int64 = 3_600_000_000
   /// More at once would hold the lock for long after a pause; the next pass goes on.
   private static let hoursMax = 24 * 7
+  /// Of one hour in one transaction: about a million samples.
+  private static let lateHostsMax = 300
 
   /// Brings the 1-minute and 1-hour figures up to date.
   /// - Returns: how many hours were computed, fully or in part.
   func aggregate(_ nowUs: Int64) throws(StoreError) -> Int {
     if capability == .community { return try refreshContinuous(nowUs) }
+    let nowUs = nowUs - Limits.aggregateDelayUs
     let untilUs = nowUs - nowUs % Self.minuteUs
-    guard let startUs = try aggregateStart(), startUs < untilUs else { return 0 }
     var hours = 0
-    var fromUs = startUs
-    while fromUs < untilUs, hours < Self.hoursMax {
-      let nextUs = min(fromUs - fromUs % Self.hourUs + Self.hourUs, untilUs)
-      try refill(fromUs, nextUs)
-      fromUs = nextUs
-      hours += 1
+    if let startUs = try aggregateStart(), startUs < untilUs {
+      var fromUs = startUs
+      while fromUs < untilUs, hours < Self.hoursMax {
+        let nextUs = min(fromUs - fromUs % Self.hourUs + Self.hourUs, untilUs)
+        try refill(fromUs, nextUs)
+        fromUs = nextUs
+        hours += 1
+      }
     }
     return hours + (try refillLate())
   }
 
-  /// Where the last pass ended, less the time for which samples may come late without a note; else the first sample.
+  /// Where the last pass ended; else the first sample.
   private func aggregateStart() throws(StoreError) -> Int64? {
-    if let mark = try ask("select until from signalbox.aggregate_marks where name = 'samples'").firstTimeUs {
-      let startUs = mark - Limits.aggregateLateUs
-      return startUs - startUs % Self.minuteUs
-    }
+    if let mark = try ask(Self.markQuery).firstTimeUs { return mark }
     // The oldest sample, by the oldest chunk: a minimum over all would read them all.
     for chunk in try closedChunks(of: "host_samples", beforeUs: Int64.max / 4) {
       if let first = try ask("select min(time) from \(chunk.name)").firstTimeUs { return first - first % Self.hourUs }
@@ -37,9 +38,12 @@ extension Store {
     return nil
   }
 
-  /// Makes the buckets between two moments of one hour anew; the hour's own figures once it is over.
+  private static let markQuery = "select until from signalbox.aggregate_marks where name = 'samples'"
+
+  /// Makes the buckets between two moments of one hour; the hour's own figures once it is over.
   private func refill(_ fromUs: Int64, _ untilUs: Int64) throws(StoreError) {
     let hour = fromUs - fromUs % Self.hourUs
+    try ensureAggregatePartitions(hour)
     try inTransaction { () throws(StoreError) in
       for table in AggregateTable.all {
         if table.bucket == "1 minute" {
@@ -56,28 +60,55 @@ extension Store {
     }
   }
 
-  private func remake(_ table: AggregateTable, _ fromUs: Int64, _ untilUs: Int64) throws(StoreError) {
-    try run(table.empty, [.time(us: fromUs), .time(us: untilUs)])
-    try run(table.fill, [.time(us: fromUs), .time(us: untilUs)])
+  private func ensureAggregatePartitions(_ hourUs: Int64) throws(StoreError) {
+    if capability != .plain { return }
+    for table in AggregateTable.all {
+      try run("select signalbox.ensure_partition($1, $2)", [.text(table.name), .time(us: hourUs)])
+    }
   }
 
-  /// Hours of which samples came late. Only those that a pass has gone over: the others are still to come.
+  private func remake(
+    _ table: AggregateTable, _ fromUs: Int64, _ untilUs: Int64, hosts: [Int32]? = nil
+  ) throws(StoreError) {
+    let parameters: [Parameter] = [.time(us: fromUs), .time(us: untilUs)] + (hosts.map { [.int4s($0)] } ?? [])
+    try run(table.empty(ofHosts: hosts != nil), parameters)
+    try run(table.fill(ofHosts: hosts != nil), parameters)
+  }
+
+  /// Hours of hosts whose samples came after a pass had gone over them, as far as it has.
+  /// - Returns: how many hours.
   private func refillLate() throws(StoreError) -> Int {
-    let late = try ask(
-      """
-      select d.hour from signalbox.aggregate_dirty d
-      where d.hour + interval '1 hour' <= (select until from signalbox.aggregate_marks where name = 'samples')
-      order by d.hour limit \(Self.hoursMax)
-      """)
-    for row in 0..<late.count {
-      guard let hour = late.timeUs(row, 0) else { continue }
-      // The note goes first: a sample that comes meanwhile makes a new one.
-      try inTransaction { () throws(StoreError) in
-        try run("delete from signalbox.aggregate_dirty where hour = $1", [.time(us: hour)])
-        for table in AggregateTable.all { try remake(table, hour, hour + Self.hourUs) }
+    guard let mark = try ask(Self.markQuery).firstTimeUs else { return 0 }
+    var hours = 0
+    while hours < Self.hoursMax {
+      let late = try ask(
+        """
+        select hour, host from signalbox.aggregate_late
+        where hour = (select min(hour) from signalbox.aggregate_late) and hour < $1 order by host limit \(Self.lateHostsMax)
+        """, [.time(us: mark)])
+      guard let hour = late.firstTimeUs else { return hours }
+      let hosts = (0..<late.count).map { Int32(clamping: late.int($0, 1) ?? 0) }
+      try refillLate(hour, mark, hosts)
+      hours += 1
+    }
+    return hours
+  }
+
+  private func refillLate(_ hourUs: Int64, _ markUs: Int64, _ hosts: [Int32]) throws(StoreError) {
+    try ensureAggregatePartitions(hourUs)
+    // The notes go first: a sample that comes meanwhile makes a new one.
+    try inTransaction { () throws(StoreError) in
+      try run(
+        "delete from signalbox.aggregate_late where hour = $1 and host = any ($2)", [.time(us: hourUs), .int4s(hosts)])
+      for table in AggregateTable.all {
+        let endUs = hourUs + Self.hourUs
+        if table.bucket == "1 minute" {
+          try remake(table, hourUs, min(endUs, markUs), hosts: hosts)
+        } else if endUs <= markUs {
+          try remake(table, hourUs, endUs, hosts: hosts)
+        }
       }
     }
-    return late.count
   }
 
   /// Only as far back as samples are kept: of a bucket whose rows are gone, a late one would be all that is left.

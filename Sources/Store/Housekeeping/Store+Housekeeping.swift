@@ -25,13 +25,20 @@ package struct Chunk: Sendable, Equatable {
 }
 
 extension Store {
+  /// A lock that writers and readers wait behind is given up after this; the next pass tries again.
+  static let blockingLockMs = 500
+  /// For waits that block no one else: the detachment of a partition is taken up again by the next pass, an index that is
+  /// given up in its last wait was built for nothing.
+  static let detachWaitMs = 2_000
+  private static let indexWaitMs = 60_000
+
   /// How housekeeping's connection is set: building an index may take an hour, so nothing has a time limit but locks.
   package static var housekeepingOptions: ConnectionOptions {
     var options = writerOptions
     options.applicationName = "signalbox-housekeeping"
     options.statementTimeoutMs = 0
     options.answerTimeoutMs = 0
-    options.lockTimeoutMs = 5_000
+    options.lockTimeoutMs = blockingLockMs
     return options
   }
 
@@ -52,7 +59,7 @@ extension Store {
       report.partitionsMade = try self.makePartitionsAhead(nowUs)
     }
     try step("aggregates", &report) { report throws(StoreError) in report.hoursAggregated = try self.aggregate(nowUs) }
-    try step("retention", &report) { report throws(StoreError) in report.chunksDropped = try self.dropOld(nowUs) }
+    try step("retention", &report) { report throws(StoreError) in try self.dropOld(nowUs, &report) }
     try step("compression", &report) { report throws(StoreError) in report.chunksCompressed = try self.compress(nowUs) }
     try step("search indexes", &report) { report throws(StoreError) in
       report.chunksIndexed = try self.indexClosed(nowUs, atMost: searchIndexesMax)
@@ -102,13 +109,20 @@ extension Store {
     }
   }
 
+  /// Runs a statement that waits for other transactions without making others wait behind it.
+  func patiently(_ waitMs: Int, _ body: () throws(StoreError) -> Void) throws(StoreError) {
+    try run("select set_config('lock_timeout', $1, false)", [.text(String(waitMs))])
+    defer { try? run("select set_config('lock_timeout', $1, false)", [.text(String(Self.blockingLockMs))]) }
+    try body()
+  }
+
   // MARK: Partitions
 
   /// Today's and the next two, so that no commit has to make one at midnight.
   private func makePartitionsAhead(_ nowUs: Int64) throws(StoreError) -> Int {
     if capability != .plain { return 0 }
     var made = 0
-    for table in (SampleTables.all + LogTables.all).map(\.name) {
+    for table in (SampleTables.all + LogTables.all).map(\.name) + AggregateTable.all.map(\.name) {
       let width = chunkUs[table] ?? Limits.dayUs
       for ahead in 0...2 {
         let rows = try ask(
@@ -117,35 +131,6 @@ extension Store {
       }
     }
     return made
-  }
-
-  private func dropOld(_ nowUs: Int64) throws(StoreError) -> Int {
-    let tables = try ask(
-      "select name, (extract(epoch from keep) * 1000000)::int8 from signalbox.time_tables where keep is not null")
-    var dropped = 0
-    for row in 0..<tables.count {
-      guard let name = tables.text(row, 0), let keepUs = tables.int(row, 1) else { continue }
-      if name == "aggregates" {
-        try dropAggregates(before: nowUs - keepUs)
-      } else {
-        let rows = try ask(
-          "select signalbox.drop_chunks_before($1, $2)", [.text(name), .time(us: nowUs - keepUs)])
-        dropped += Int(rows.int(0, 0) ?? 0)
-      }
-    }
-    if dropped > 0 { knownPartitions.removeAll() }
-    return dropped
-  }
-
-  private func dropAggregates(before beforeUs: Int64) throws(StoreError) {
-    for table in AggregateTable.all {
-      let sql =
-        capability == .community
-        ? "select drop_chunks('signalbox.\(table.name)', older_than => $1::timestamptz)"
-        : "delete from signalbox.\(table.name) where time < $1"
-      try run(sql, [.time(us: beforeUs)])
-    }
-    try run("delete from signalbox.log_counts where time < $1", [.time(us: beforeUs)])
   }
 
   // MARK: Compression and search
@@ -198,7 +183,9 @@ extension Store {
     }
     if capability == .community, try isCompressed(chunk) { return false }
     // Without CONCURRENTLY the few late lines wait; with it, the build cannot be undone by a transaction.
-    try run("create index concurrently on \(chunk.name) using gin (message gin_trgm_ops)")
+    try patiently(Self.indexWaitMs) { () throws(StoreError) in
+      try run("create index concurrently on \(chunk.name) using gin (message gin_trgm_ops)")
+    }
     try run("analyze \(chunk.name)")
     return true
   }

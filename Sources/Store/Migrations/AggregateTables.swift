@@ -35,13 +35,61 @@ struct AggregateTable {
   }
 
   /// Forgets the buckets of `[$1, $2)`, which must be whole ones.
-  var empty: String { "delete from signalbox.\(name) where time >= $1 and time < $2" }
+  /// - Parameter hosts: only those of the hosts `$3`.
+  func empty(ofHosts hosts: Bool = false) -> String {
+    "delete from signalbox.\(name) where time >= $1 and time < $2\(hosts ? " and host = any ($3)" : "")"
+  }
 
   /// Computes them again from the samples.
-  var fill: String {
+  func fill(ofHosts hosts: Bool = false) -> String {
     let bucketing = "date_bin('\(bucket)', time, timestamptz '2000-01-03 00:00:00+00')"
-    return "insert into signalbox.\(name) \(select(bucketing: bucketing, range: "where time >= $1 and time < $2"))"
+    let range = "where time >= $1 and time < $2\(hosts ? " and host = any ($3)" : "")"
+    return "insert into signalbox.\(name) \(select(bucketing: bucketing, range: range))"
   }
+
+  /// What one partition covers; an hour's bucket stands for 60 minutes' ones.
+  private var chunk: String { bucket == "1 minute" ? "7 days" : "91 days" }
+
+  /// Makes a table that grows with time of the one that the first migration made: what there is becomes its first
+  /// partition, without being copied, so that retention drops partitions instead of deleting rows.
+  func partition(_ capability: Capability) -> String {
+    switch capability {
+    case .community: ""
+    case .apache:
+      """
+      select create_hypertable('signalbox.\(name)', 'time', chunk_time_interval => interval '\(chunk)',
+        create_default_indexes => false, migrate_data => true);
+
+      """
+    case .plain:
+      """
+      insert into signalbox.time_tables (name, chunk, keep) values ('\(name)', '\(chunk)', null);
+      alter table signalbox.\(name) rename to \(name)_first;
+      alter index signalbox.\(name)_pkey rename to \(name)_first_pkey;
+      alter index signalbox.\(name)_time rename to \(name)_first_time;
+      create table signalbox.\(name) (like signalbox.\(name)_first, primary key (\(keys), time)) partition by range (time);
+      create index \(name)_time on signalbox.\(name) (time);
+      do $$
+      declare last timestamptz;
+      begin
+        select max(time) into last from signalbox.\(name)_first;
+        if last is not null then
+          execute format('alter table signalbox.\(name) attach partition signalbox.\(name)_first for values from (minvalue) to (%L)',
+            date_bin('\(chunk)', last, timestamptz '2000-01-03 00:00:00+00') + interval '\(chunk)');
+        end if;
+        execute 'create or replace view public.\(viewName) as select h.name as host, ' || (
+            select string_agg(case attname when 'host' then 's.host as host_number' else 's.' || quote_ident(attname) end, ', ' order by attnum)
+            from pg_attribute where attrelid = 'signalbox.\(name)'::regclass and attnum > 0)
+          || ' from signalbox.\(name) s left join signalbox.hosts h on h.number = s.host';
+        if last is null then drop table signalbox.\(name)_first; end if;
+      end $$;
+
+      """
+    }
+  }
+
+  /// `host_1m` is shown as `host_samples_1m`.
+  private var viewName: String { name.replacing("_", with: "_samples_", maxReplacements: 1) }
 
   private func select(bucketing: String, range: String?) -> String {
     """

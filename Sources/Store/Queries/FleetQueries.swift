@@ -71,6 +71,16 @@ package enum FleetQueries {
       """, [host])
   }
 
+  /// What a host sent beyond its quota. Columns: kind, rows_refused, first, last.
+  package static func quotas(host: String) -> ReadQuery {
+    ReadQuery(
+      """
+      select q.kind, q.rows as rows_refused, q.first, q.last
+      from signalbox.quota_refusals q join signalbox.hosts h on h.number = q.host
+      where h.name = $1 or h.host_id::text = $1 order by q.kind
+      """, [host])
+  }
+
   /// Training processes of a host in its newest minute, the busiest first.
   package static func processes(host: String) -> ReadQuery {
     ReadQuery(

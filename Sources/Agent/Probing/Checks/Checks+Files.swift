@@ -37,7 +37,7 @@ extension Checks {
   /// The value is the number of files that are no JSON, and of models (`.pth`) without a `.json` of the same name beside them. What
   /// changed within the settling time may still be written, and is not judged.
   func json(_ probe: ProbeSetting) throws(CheckFailure) -> CheckAnswer {
-    let files = LinuxFollowedFileSystem(allowed: permissions.paths, isWatching: false)
+    let files = LinuxFollowedFileSystem(allowed: permissions.allowed, isWatching: false)
     let described = try matches(probe.target, files)
     let models = try matches(String(probe.target.dropLast(5)) + ".pth", files)
     var (invalid, checked, skipped) = (0, 0, 0)
@@ -68,19 +68,17 @@ extension Checks {
 
   /// Newest first.
   private func matches(_ pattern: String) throws(CheckFailure) -> [FoundFile] {
-    try matches(pattern, LinuxFollowedFileSystem(allowed: permissions.paths, isWatching: false))
+    try matches(pattern, LinuxFollowedFileSystem(allowed: permissions.allowed, isWatching: false))
   }
 
   private func matches(_ pattern: String, _ files: LinuxFollowedFileSystem) throws(CheckFailure) -> [FoundFile] {
     let hasWildcards = pattern.utf8.contains { [UInt8(ascii: "*"), UInt8(ascii: "?"), UInt8(ascii: "[")].contains($0) }
-    let directory = GlobPattern.fixedDirectory(of: pattern)
-    // A single file may be allowed without its directory.
-    if !hasWildcards, !permissions.allowsReading(directory) {
+    guard hasWildcards else {
       try requireReading(pattern)
       guard let status = try? FileStatus.of(path: pattern), status.kind == .file else { return [] }
       return [FoundFile(path: pattern, status: FollowedStatus(status))]
     }
-    try requireReading(directory)
+    guard permissions.allowsListing(GlobPattern.fixedDirectory(of: pattern)) else { throw .notAllowed(pattern) }
     return files.list([GlobPattern(pattern)]).sorted {
       ($0.status.modifiedNs, $0.path) > ($1.status.modifiedNs, $1.path)
     }

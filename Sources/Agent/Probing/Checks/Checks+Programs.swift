@@ -53,9 +53,13 @@ extension Checks {
 
   /// Asks through the machine's own psql, which finds host, user and password where the host keeps them: the service file and .pgpass.
   func postgresFigures(_ probe: ProbeSetting) throws(CheckFailure) -> CheckAnswer {
-    var words = ["-X", "-A", "-t", "-q", "-w", "-F", " ", "-d", "service=\(probe.service) connect_timeout=10"]
+    var words = ["-X", "-A", "-t", "-q", "-w", "-F", " "]
     for query in ForeignQueries.postgres { words += ["-c", query] }
-    var environment = ["LANG=C.UTF-8", "PGAPPNAME=signalbox-probe", "PGCLIENTENCODING=UTF8"]
+    // Named in the environment, never in a connection string: there a service could be followed by settings of its own.
+    var environment = [
+      "PGSERVICE=" + probe.service, "PGCONNECT_TIMEOUT=10", "LANG=C.UTF-8", "PGAPPNAME=signalbox-probe",
+      "PGCLIENTENCODING=UTF8",
+    ]
     // What a statement takes on the server must not outlive the probe.
     environment.append(
       "PGOPTIONS=-c statement_timeout=\(probe.timeoutNs / 1_000_000) -c default_transaction_read_only=on")

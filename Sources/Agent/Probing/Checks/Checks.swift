@@ -15,6 +15,10 @@ struct CheckFailure: Error {
     failure.state = .unknown
     return failure
   }
+
+  static func notAllowed(_ path: String) -> CheckFailure {
+    notAsked("this host does not allow reading \(path); its owner adds --allow to the agent's options")
+  }
 }
 
 /// Answers one configured probe. Blocks as long as it takes: runs in a copy of the process, which is killed at its deadline.
@@ -39,7 +43,12 @@ struct Checks {
   }
 
   private func ask(_ probe: ProbeSetting) throws(CheckFailure) -> CheckAnswer {
-    switch probe.kind {
+    if let mistake = probe.mistake { throw .notAsked("this host does not allow such a probe: \(mistake)") }
+    return try ask(kind: probe.kind, probe)
+  }
+
+  private func ask(kind: ProbeKind?, _ probe: ProbeSetting) throws(CheckFailure) -> CheckAnswer {
+    switch kind {
     case .http: try http(probe)
     case .tcp: try tcp(probe)
     case .redis: try redis(probe)
@@ -58,9 +67,7 @@ struct Checks {
 
   /// - Throws: where the host's owner does not let the centre read there.
   func requireReading(_ path: String) throws(CheckFailure) {
-    guard permissions.allowsReading(path) else {
-      throw .notAsked("this host does not allow reading \(path); its owner adds --allow to the agent's options")
-    }
+    guard permissions.allowsReading(path) else { throw .notAllowed(path) }
   }
 
   /// - Returns: the program of the machine with this name.
