@@ -61,6 +61,10 @@ enum FleetStatus {
       ])
     let left = withRevoked ? 0 : removeRevoked(&answer)
     answer.notes = silentHosts(answer)
+    if let waiting = try? reader.commitsWithoutStandby(), waiting > 0 {
+      answer.notes.append(
+        "\(waiting) commits wait for a synchronous standby, and none answers: nothing new is stored until one is back")
+    }
     if left > 0 { answer.notes.append("\(left) revoked not shown; --all shows them") }
     return answer
   }

@@ -123,12 +123,19 @@ extension EndToEndTests {
       for sql in [
         "delete from hosts", "drop view hosts", "create table x (a int)", "select * from signalbox.certificates",
         "select pg_read_file('/etc/passwd')", "select 1; select 2", "set role postgres",
+        "do $$ begin perform set_config('role', 'none', false); create role evil superuser; end $$",
+        "select secret_hash from signalbox.join_tokens", "copy (select 1) to program 'id'", "copy (select 1) to stdout",
+        "select pg_advisory_lock(hashtext('signalbox.incidents'))", "select lo_from_bytea(0, 'x')",
       ] {
         let result = try fleet.signalbox("query", sql)
         #expect(result.code != 0 && result.code != 3, "\(sql): \(result.output)")
         #expect(result.errors.split(separator: "\n").count == 1, "\(sql): \(result.errors)")
       }
       #expect(try fleet.signalbox("query", "select pg_sleep(10)", "--timeout", "1").code == 1)
+      let user = try fleet.signalbox("query", "select session_user as name", "--format", "csv")
+      #expect(user.output == "name\nsignalbox_reader\n", "\(user)")
+      let owner = try fleet.signalbox("query", "select 1", "--reader-database", fleet.databaseURL)
+      #expect(owner.code == 1 && owner.errors.contains("may do more than read"), "\(owner)")
     }
   }
 

@@ -55,7 +55,8 @@ import Testing
   }
 
   @Test func limitsOfAWritersSessionAreSet() throws {
-    let store = try StoreFixture().store
+    let fixture = try StoreFixture()
+    let store = fixture.store
     for (name, value) in [
       ("idle_in_transaction_session_timeout", "10s"), ("lock_timeout", "20s"), ("statement_timeout", "50s"),
       ("synchronous_commit", "on"),

@@ -55,6 +55,24 @@ import Testing
     #expect(try sessionUser(url) == role + " off")
   }
 
+  /// Beyond its own number of connections the reader is refused; nobody else's session is used in its place.
+  @Test func oneReaderMoreThanAllowedIsRefusedWithWhatToDo() throws {
+    let url = try database("many", owner: "counter", "createrole")
+    _ = try Store.open(url, migrating: true)
+    let held = try (0..<10).map { _ in try Store.openReader(url) }
+    let error = #expect(throws: StoreError.self) { try Store.openReader(url) }
+    guard case .database(let answer)? = error else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
+    #expect(
+      answer.withAdvice.contains("too many connections for role") && answer.withAdvice.contains("wait until others"))
+    held[0].close()
+    for _ in 0..<500 where (try? Store.openReader(url)) == nil { usleep(20_000) }
+    #expect(try sessionUser(url)?.hasPrefix("signalbox_reader") == true)
+    #expect(held.allSatisfy { $0 === held[0] || $0.isOpen })
+  }
+
   @Test func ownerThatMayNotMakeRolesIsGivenTheStatement() throws {
     let server = try Self.server.get()
     // As the first Signalbox of the server.

@@ -12,11 +12,20 @@ package final class FleetReader {
     options.statementTimeoutMs = timeoutMs
     options.answerTimeoutMs = timeoutMs == 0 ? 0 : timeoutMs + 5000
     // Values come as text: these two make times readable without the server's locale.
-    options.settings = ["timezone": "UTC", "datestyle": "ISO", "jit": "off"]
+    options.settings = [
+      "timezone": "UTC", "datestyle": "ISO", "jit": "off",
+      // A command that was killed must not leave its question to the server.
+      "client_connection_check_interval": "1000",
+    ]
     connection = try Connection(url, options: options)
   }
 
   package func close() { connection.close() }
+
+  /// Commits that wait for a synchronous standby; what is shown is as old as they are.
+  package func commitsWithoutStandby() throws(PostgresError) -> Int {
+    try Store.commitsWithoutStandby(connection)
+  }
 
   /// Why the database's tables are not those that these questions know; nil where they are, or where it does not say.
   package var schemaProblem: StoreError? { (try? Store.schemaProblem(connection)) ?? nil }

@@ -17,7 +17,10 @@ package final class FactReader {
     options.applicationName = "signalbox-replay"
     options.statementTimeoutMs = timeoutMs
     options.answerTimeoutMs = timeoutMs + 5000
-    options.settings = ["timezone": "UTC", "datestyle": "ISO", "jit": "off", "default_transaction_read_only": "on"]
+    options.settings = [
+      "timezone": "UTC", "datestyle": "ISO", "jit": "off", "default_transaction_read_only": "on",
+      "client_connection_check_interval": "1000",
+    ]
     connection = try Connection(url, options: options)
   }
 

@@ -30,7 +30,11 @@ extension Store {
 
   /// Commits of this user that have waited for a synchronous standby for five seconds or more: none answers.
   package func commitsWithoutStandby() throws(StoreError) -> Int {
-    let rows = try ask(
+    try asking { () throws(PostgresError) in try Self.commitsWithoutStandby(connection) }
+  }
+
+  static func commitsWithoutStandby(_ connection: Connection) throws(PostgresError) -> Int {
+    let rows = try connection.query(
       """
       select count(*) from pg_stat_activity a
       where a.datname = current_database() and a.usename = current_user and a.wait_event = 'SyncRep'
