@@ -87,7 +87,7 @@ extension Store {
 
   /// A run tells its parameters once, at its start: what its end tells is added to them.
   private func mergeDetails(
-    _ runs: [(key: RunKey, value: RunMentions.Mention)], _ numbers: [RunKey: Int32]
+    _ runs: ArraySlice<(key: RunKey, value: RunMentions.Mention)>, _ numbers: [RunKey: Int32]
   ) throws(PostgresError) {
     let told = runs.flatMap { run in run.value.details.map { (numbers[run.key] ?? 0, $0) } }
     if told.isEmpty { return }
