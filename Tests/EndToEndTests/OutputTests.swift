@@ -194,9 +194,9 @@ private enum FilledDatabase {
   private static func join(_ store: Store, _ name: String, _ id: UInt64, _ nowNs: Int64) throws -> HostID {
     let hash = [UInt8](repeating: 7, count: 32)
     let host = HostID(high: 0, low: id)
-    try store.createJoinToken(
-      id: name, secretHash: hash, hostName: name, expiresNs: nowNs + 60_000_000_000, actor: "test")
-    _ = try store.redeemJoinToken(id: name, secretHash: hash, keyPin: hash, newHost: host, nowNs: nowNs)
+    try store.invite(
+      Invitation(tokenID: name, secretHash: hash, hostName: name, expiresNs: nowNs + 60_000_000_000), actor: "test")
+    _ = try store.redeem(Redemption(tokenID: name, secretHash: hash, keyPin: hash, newHost: host, nowNs: nowNs))
     return host
   }
 
