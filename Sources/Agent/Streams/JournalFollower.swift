@@ -57,7 +57,8 @@ final class JournalFollower {
       if last >= FollowedStreams.firstLiveSerial || hasReadHistory { isHistory = false } else { isHistory = true }
       let writer = SegmentWriter(
         directory: streams.journal, name: unit,
-        serial: max(last.addingClamped(1), isHistory ? 1 : FollowedStreams.firstLiveSerial), limitBytes: Self.limitBytes)
+        serial: max(last.addingClamped(1), isHistory ? 1 : FollowedStreams.firstLiveSerial), limitBytes: Self.limitBytes
+      )
       try writer.adopt(
         segments.filter { FollowedStreams.isHistory(serial: FollowedStreams.serial(of: $0)) == isHistory })
       self.writer = writer
