@@ -78,7 +78,8 @@ let package = Package(
       "Commands",
       ["FleetModel", "Files", "EventLoop", "TLS", "Postgres", "Store", "Rules", "RuleFiles", argumentParser]),
     program("signalbox-agent", ["Agent"]),
-    program("signalbox-collector", ["Collector", "EventLoop", "Files", "Postgres", argumentParser, logging]),
+    program(
+      "signalbox-collector", ["Collector", "EventLoop", "Files", "FleetModel", "Postgres", argumentParser, logging]),
     program("signalbox", ["Commands"]),
     program("signalbox-simulate", ["Simulation"]),
     program(

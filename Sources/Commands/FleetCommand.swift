@@ -12,15 +12,16 @@ struct FleetCommand: ParsableCommand {
       commandName: "status",
       abstract: "One row a host with its newest sample.",
       discussion: "A host is live while it reports, late after \(FleetQueries.lateSeconds) s, silent after "
-        + "\(FleetQueries.silentSeconds) s without a report.")
+        + "\(FleetQueries.silentSeconds) s without a report, waiting before its first one.")
 
     @OptionGroup var database: DatabaseOptions
     @OptionGroup var output: OutputOptions
     @OptionGroup var watching: WatchOptions
+    @Flag(name: .long, help: "Also hosts that were revoked.") var all = false
 
     func run() throws {
       let reader = try database.reader()
-      try watching.repeatedly(output) { try FleetStatus.answer(reader) }
+      try watching.repeatedly(output) { try FleetStatus.answer(reader, withRevoked: all) }
     }
   }
 }
@@ -48,7 +49,7 @@ struct WatchOptions: ParsableArguments {
 
 /// The fleet table, for `fleet status` and the demo.
 enum FleetStatus {
-  static func answer(_ reader: FleetReader) throws -> Answer {
+  static func answer(_ reader: FleetReader, withRevoked: Bool = false) throws -> Answer {
     var answer = try reader.answer(
       FleetQueries.status(),
       [
@@ -58,8 +59,18 @@ enum FleetStatus {
         .init("gpu_summary", "GPU", forPeopleOnly: true), .init("runs_live", "RUNS"),
         .init("backlog_bytes", "BACKLOG", .bytes),
       ])
+    let left = withRevoked ? 0 : removeRevoked(&answer)
     answer.notes = silentHosts(answer)
+    if left > 0 { answer.notes.append("\(left) revoked not shown; --all shows them") }
     return answer
+  }
+
+  /// What has left the fleet needs nobody's look.
+  private static func removeRevoked(_ answer: inout Answer) -> Int {
+    guard let state = answer.columns.firstIndex(where: { $0.name == "state" }) else { return 0 }
+    let before = answer.rows.count
+    answer.rows.removeAll { $0[state] == .text("revoked") }
+    return before - answer.rows.count
   }
 
   /// Every fleet-wide answer says who did not answer.
@@ -67,13 +78,13 @@ enum FleetStatus {
     guard let host = answer.columns.firstIndex(where: { $0.name == "host" }),
       let state = answer.columns.firstIndex(where: { $0.name == "state" })
     else { return [] }
-    return ["late", "silent"].compactMap { word in
+    return ["late", "silent", "waiting"].compactMap { word in
       let names = answer.rows.filter { $0[state] == .text(word) }.compactMap { row in
         if case .text(let name) = row[host] { name } else { nil }
       }
       guard !names.isEmpty else { return nil }
       let more = names.count > 5 ? " and \(names.count - 5) more" : ""
-      return "\(names.count) \(word): \(names.prefix(5).map(Escaping.visible).joined(separator: ", "))\(more)"
+      return "\(names.count) \(word): \(names.prefix(5).joined(separator: ", "))\(more)"
     }
   }
 }

@@ -11,7 +11,9 @@ struct GapsCommand: ParsableCommand {
   @OptionGroup var output: OutputOptions
 
   func run() throws {
-    let answer = try database.reader().answer(
+    let reader = try database.reader()
+    try reader.requireHosts([host], output)
+    let answer = try reader.answer(
       FleetQueries.gaps(host: host, sinceNs: since?.ns),
       [
         .init("host", "HOST"), .init("file", "FILE"), .init("from", "FROM"), .init("to", "TO"),
@@ -40,7 +42,7 @@ struct QueryCommand: ParsableCommand {
   }
 
   func run() throws {
-    let table: ReadTable
+    var table: ReadTable
     do {
       table = try reader().readGuarded(sql)
     } catch let error as StoreError {
@@ -48,8 +50,23 @@ struct QueryCommand: ParsableCommand {
     } catch let error as PostgresError {
       throw failure(error)
     }
+    table.columns = Self.told(apart: table.columns)
     let columns = table.columns.map { Answer.Column($0, $0) }
     try output.print(Answer(table, columns), orSay: "no rows")
+  }
+
+  /// SQL gives two columns one name, of which a JSON object would keep one: `a`, `a_2`.
+  private static func told(apart names: [String]) -> [String] {
+    var seen: Set<String> = []
+    return names.map { name in
+      var unique = name
+      var number = 2
+      while !seen.insert(unique).inserted {
+        unique = "\(name)_\(number)"
+        number += 1
+      }
+      return unique
+    }
   }
 
   private func reader() throws -> FleetReader {

@@ -41,40 +41,46 @@ struct HostsCommand: ParsableCommand {
     func run() throws {
       let reader = try database.reader()
       let host = try reader.answer(FleetQueries.hosts(named: name), HostsCommand.shown)
-      if host.rows.isEmpty || (!processes && output.format != .table) {
-        return try output.print(host, orSay: "no host is called '\(name)'; signalbox hosts list shows them")
+      let nothing = "no host is called '\(name)'; signalbox hosts list shows them"
+      if host.rows.isEmpty { return try output.print(host, orSay: nothing) }
+      if processes { return try output.print(running(reader), orSay: "no training process runs on '\(name)'") }
+      if output.format != .table {
+        let whole = try host.with("quotas") { _ in try quotas(reader) }.with("processes") { _ in try running(reader) }
+        return try output.print(whole.with("files") { _ in try files(reader) })
       }
-      let running = try reader.answer(
+      try output.print(host)
+      for part in try [quotas(reader), running(reader), files(reader)] where !part.rows.isEmpty {
+        try StandardStream.output.write("\n")
+        try output.print(part)
+      }
+    }
+
+    private func quotas(_ reader: FleetReader) throws -> Answer {
+      try reader.answer(
+        FleetQueries.quotas(host: name),
+        [
+          .init("kind", "BEYOND ITS QUOTA"), .init("rows_refused", "REFUSED"), .init("first", "FIRST", .age),
+          .init("last", "LAST", .age),
+        ])
+    }
+
+    private func running(_ reader: FleetReader) throws -> Answer {
+      try reader.answer(
         FleetQueries.processes(host: name),
         [
           .init("pid", "PID"), .init("name", "PROCESS"), .init("user", "USER"), .init("cpu_percent", "CPU", .percent),
           .init("resident_bytes", "MEMORY", .bytes), .init("threads", "THREADS"), .init("file_descriptors", "FILES"),
           .init("state", "STATE"),
         ])
-      if processes { return try output.print(running, orSay: "no training process runs on '\(name)'") }
-      try output.print(host)
-      try StandardStream.output.write("\n")
-      let quotas = try reader.answer(
-        FleetQueries.quotas(host: name),
+    }
+
+    private func files(_ reader: FleetReader) throws -> Answer {
+      try reader.answer(
+        FleetQueries.files(host: name),
         [
-          .init("kind", "BEYOND ITS QUOTA"), .init("rows_refused", "REFUSED"), .init("first", "FIRST", .age),
-          .init("last", "LAST", .age),
+          .init("file", "FILE"), .init("committed_offset", "STORED", .bytes), .init("finished", "FINISHED"),
+          .init("updated", "UPDATED", .age),
         ])
-      if !quotas.rows.isEmpty {
-        try output.print(quotas)
-        try StandardStream.output.write("\n")
-      }
-      if !running.rows.isEmpty {
-        try output.print(running)
-        try StandardStream.output.write("\n")
-      }
-      try output.print(
-        reader.answer(
-          FleetQueries.files(host: name),
-          [
-            .init("file", "FILE"), .init("committed_offset", "STORED", .bytes), .init("finished", "FINISHED"),
-            .init("updated", "UPDATED", .age),
-          ]))
     }
   }
 

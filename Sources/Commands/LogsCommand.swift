@@ -49,6 +49,7 @@ struct LogsCommand: ParsableCommand {
 
   func run() throws {
     let reader = try database.reader()
+    try reader.requireHosts(host, output)
     do {
       var filter = filter()
       let began = Clock.wallNs()

@@ -60,8 +60,7 @@ struct DatabaseOptions: ParsableArguments {
   static func url(ofStateDirectory directory: String) throws -> DatabaseURL {
     let path = directory + "/database-url"
     do {
-      let text = String(decoding: try HostFiles.read(path), as: UTF8.self)
-      return try parse(String(text.prefix { $0 != "\n" }), path)
+      return try parse(ValueFile.firstLine(try HostFiles.read(path)), path)
     } catch let error as FileError {
       throw CommandFailure(
         error.isNotFound ? .notReachable : .failed,
@@ -104,10 +103,24 @@ struct OutputOptions: ParsableArguments {
   @Option(name: .long, help: "table, json, ndjson or csv.")
   var format: OutputFormat = .table
 
+  @Flag(name: .long, help: "Tables as wide as they are, instead of cut to the terminal's width (80 without one).")
+  var wide = false
+
+  /// Columns of a line; nil: no limit.
+  var width: Int? { wide ? nil : TerminalWidth.columns }
+
+  func renderer() -> Renderer { Renderer(format: format, nowNs: Clock.wallNs(), width: width) }
+
   /// Prints the answer; its notes go to standard error.
   func print(_ answer: Answer) throws {
-    try StandardStream.output.write(Renderer(format: format, nowNs: Clock.wallNs()).bytes(answer))
-    if format == .table { for note in answer.notes { try StandardStream.error.write(note + "\n") } }
+    let renderer = renderer()
+    try StandardStream.output.write(renderer.bytes(answer))
+    guard format == .table else { return }
+    for note in answer.notes { try StandardStream.error.write(Escaping.visible(note) + "\n") }
+    let leftOut = renderer.leftOut(answer)
+    if !leftOut.isEmpty {
+      try StandardStream.error.write("not shown at this width: \(leftOut.joined(separator: ", ")); --wide shows all\n")
+    }
   }
 
   /// Prints the answer, or ends with code 3 where it has no rows. Scripts get an empty list beside the code.
@@ -115,6 +128,18 @@ struct OutputOptions: ParsableArguments {
     guard answer.rows.isEmpty else { return try print(answer) }
     if format == .json { try StandardStream.output.write("[]\n") }
     throw CommandFailure(.nothingFound, nothing)
+  }
+}
+
+/// How wide a line may be.
+enum TerminalWidth {
+  /// Where there is no terminal, or it does not say: what every terminal has, and a mail or a ticket takes.
+  static let usual = 80
+
+  /// $COLUMNS as POSIX has it, else what the terminal says.
+  static var columns: Int {
+    if let text = Process.environment("COLUMNS"), let count = Int(text), (20...10_000).contains(count) { return count }
+    return StandardStream.output.columns ?? usual
   }
 }
 

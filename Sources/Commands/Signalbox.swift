@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Files
+internal import FleetModel
 
 /// The operator's command: `signalbox NOUN VERB`.
 ///
@@ -34,11 +35,11 @@ package enum Signalbox {
       try command.run()
       return 0
     } catch let failure as CommandFailure {
-      say("signalbox: \(failure.message)")
+      say(failure.message)
       return failure.code.rawValue
     } catch let error as FileError {
       if error.isClosedPipe { return 0 }
-      say("signalbox: \(error)")
+      say("\(error)")
       return CommandFailure.Code.failed.rawValue
     } catch {
       return tell(error)
@@ -52,9 +53,15 @@ package enum Signalbox {
       try? StandardStream.output.write(Root.fullMessage(for: error) + "\n")
       return 0
     }
-    say("signalbox: " + Root.message(for: error))
+    say(Root.message(for: error))
     return CommandFailure.Code.usage.rawValue
   }
 
-  private static func say(_ line: String) { try? StandardStream.error.write(line + "\n") }
+  /// Sentences repeat what was typed and what servers and files say: nothing of it may reach the terminal's controls, and no
+  /// password its scrollback.
+  private static func say(_ text: String) {
+    let lines = PlainText.withoutPasswords(text).split(separator: "\n", omittingEmptySubsequences: false)
+    let shown = lines.map { Escaping.visible(String($0)) }.joined(separator: "\n")
+    try? StandardStream.error.write("signalbox: " + shown + "\n")
+  }
 }

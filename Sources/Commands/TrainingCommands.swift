@@ -1,4 +1,6 @@
 internal import ArgumentParser
+internal import Files
+internal import FleetModel
 internal import Store
 
 struct RunsCommand: ParsableCommand {
@@ -31,8 +33,10 @@ struct RunsCommand: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() throws {
+      let reader = try database.reader()
+      try reader.requireHosts([filter.host], output)
       let query = TrainingQueries.runs(host: filter.host, state: filter.state, limit: filter.limit)
-      try output.print(database.reader().answer(query, RunsCommand.shown), orSay: "no run matches")
+      try output.print(reader.answer(query, RunsCommand.shown), orSay: "no run matches")
     }
   }
 
@@ -43,8 +47,10 @@ struct RunsCommand: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() throws {
+      let reader = try database.reader()
+      try reader.requireHosts([host], output)
       let query = TrainingQueries.runs(host: host, state: nil, limit: 1)
-      try output.print(database.reader().answer(query, RunsCommand.shown), orSay: "no run has been seen yet")
+      try output.print(reader.answer(query, RunsCommand.shown), orSay: "no run has been seen yet")
     }
   }
 
@@ -58,13 +64,24 @@ struct RunsCommand: ParsableCommand {
 
     func run() throws {
       let reader = try database.reader()
+      try reader.requireHosts([host], output)
       let run = try reader.answer(
         TrainingQueries.runs(host: host, state: nil, run: name, limit: 100), RunsCommand.shown)
-      try output.print(run, orSay: "no run is called '\(name)'; signalbox runs list shows them")
-      guard output.format == .table else { return }
+      let nothing = "no run is called '\(name)'; signalbox runs list shows them"
+      guard output.format == .table else {
+        return try output.print(run.with("episode_list") { try episodeList(reader, of: $0) }, orSay: nothing)
+      }
+      try output.print(run, orSay: nothing)
+      try StandardStream.output.write("\n")
       let episodes = try reader.answer(
         TrainingQueries.episodes(host: host, run: name, status: nil, limit: limit), EpisodesCommand.shown)
       try output.print(episodes)
+    }
+
+    /// A run's name may be in use on several hosts.
+    private func episodeList(_ reader: FleetReader, of row: [String: Cell]) throws -> Answer {
+      guard case .text(let host)? = row["host"] else { return Answer(columns: []) }
+      return try reader.answer(TrainingQueries.episodes(host: host, run: name, status: nil, limit: limit), [])
     }
   }
 }
@@ -97,8 +114,10 @@ struct EpisodesCommand: ParsableCommand {
     }
 
     func run() throws {
+      let reader = try database.reader()
+      try reader.requireHosts([host], output)
       let query = TrainingQueries.episodes(host: host, run: runName, status: status, limit: limit)
-      try output.print(database.reader().answer(query, EpisodesCommand.shown), orSay: "no episode matches")
+      try output.print(reader.answer(query, EpisodesCommand.shown), orSay: "no episode matches")
     }
   }
 
@@ -116,7 +135,9 @@ struct EpisodesCommand: ParsableCommand {
 
     func run() throws {
       let query = TrainingQueries.check(host: host, run: runName, staleMinutes: staleMinutes, limit: limit)
-      let answer = try database.reader().answer(
+      let reader = try database.reader()
+      try reader.requireHosts([host], output)
+      let answer = try reader.answer(
         query,
         [
           .init("host", "HOST"), .init("run", "RUN"), .init("episodes", "EPISODES"), .init("completed", "COMPLETED"),
@@ -137,9 +158,11 @@ struct EpisodesCommand: ParsableCommand {
 
     func run() throws {
       let reader = try database.reader()
+      try reader.requireHosts([host], output)
       let query = TrainingQueries.episode(host: host, run: runName, episode: episode)
       let answer = try reader.answer(query, [])
-      let nothing = "run '\(runName)' has no episode \(episode); signalbox episodes list --run '\(runName)' shows them"
+      let nothing =
+        "run '\(runName)' has no episode \(episode); signalbox episodes list --run \(PlainText.shellWord(runName)) shows them"
       guard output.format == .table, !answer.rows.isEmpty else { return try output.print(answer, orSay: nothing) }
       let definitions = try reader.answer(TrainingQueries.definitions(view: "episodes"), [])
       try output.print(Self.upright(answer, definitions))

@@ -20,6 +20,14 @@ package enum StandardStream: Int32, Sendable {
   }
 
   package var isTerminal: Bool { isatty(rawValue) == 1 }
+
+  /// Columns of the terminal, 1…; nil where this is none, or it does not say. Source: man ioctl_tty(2).
+  package var columns: Int? {
+    var size = winsize()
+    // The kernel writes one `winsize`.
+    guard unsafe ioctl(rawValue, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return nil }
+    return Int(size.ws_col)
+  }
 }
 
 /// Standard input, read without the C library's buffers.

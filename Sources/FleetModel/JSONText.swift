@@ -31,12 +31,14 @@ package enum JSONText {
     }.joined()
   }
 
-  /// C0, DEL, C1, bidirectional overrides, zero-width, line and paragraph separators, tags.
+  /// C0, DEL, C1, bidirectional overrides and isolates, zero-width, line and paragraph separators, fillers that show nothing, tags and
+  /// the variation selectors that hide text in text. Source: Unicode 15, general categories Cc, Cf, Zl, Zp; Default_Ignorable.
   package static func isHostile(_ scalar: Unicode.Scalar) -> Bool {
     switch scalar.value {
-    case 0x00...0x1f, 0x7f...0x9f: true
-    case 0x200b...0x200f, 0x2028...0x202e, 0x2060...0x2069, 0x061c, 0xfeff: true
-    case 0xfff9...0xfffb, 0xe0000...0xe007f: true
+    case 0x00...0x1f, 0x7f...0x9f, 0xad, 0x34f, 0x61c: true
+    case 0x115f, 0x1160, 0x17b4, 0x17b5, 0x180b...0x180f, 0x3164, 0xffa0: true
+    case 0x200b...0x200f, 0x2028...0x202e, 0x2060...0x206f, 0xfeff: true
+    case 0xfff0...0xfffb, 0xe0000...0xe0fff: true
     default: false
     }
   }

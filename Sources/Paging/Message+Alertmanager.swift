@@ -30,9 +30,11 @@ extension Message {
 
   private func labels(_ incident: IncidentRecord?) -> [(String, JSON)] {
     guard let incident else { return [] }
+    // Labels are the alert's identity, so what is cut must stay the same: a label's value is one line of bounded length.
+    let name = { (text: String) in JSON.text(PlainText.cut(PlainText.line(text), bytesMax: ReceiverLimits.nameBytes)) }
     return [
-      ("alertname", .text(incident.rule)), ("severity", .text(incident.severity.word)),
-      ("host", .text(incident.hostName)), ("entity", .text(incident.entity)),
+      ("alertname", name(incident.rule)), ("severity", .text(incident.severity.word)),
+      ("host", name(incident.hostName)), ("entity", name(incident.entity)),
       ("incident", .text(String(incident.number))),
     ]
   }
@@ -44,8 +46,9 @@ extension Message {
       (
         "annotations",
         .object([
-          ("summary", .text(incident.summary)), ("steps", .text(incident.steps.joined(separator: "\n"))),
-          ("evidence", .text(incident.evidence.joined(separator: "\n"))),
+          ("summary", .text(bounded([incident.summary]).joined())),
+          ("steps", .text(bounded(incident.steps).joined(separator: "\n"))),
+          ("evidence", .text(bounded(incident.evidence).joined(separator: "\n"))),
         ])
       ),
       ("startsAt", .text(Timestamp.text(incident.openedNs, digits: 3))),

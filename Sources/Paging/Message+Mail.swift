@@ -2,18 +2,17 @@ internal import FleetModel
 internal import TLS
 
 extension Message {
-  /// RFC 2047: encoded words, whole characters each, so long that a line with the name of its header has at most 76 characters.
+  /// RFC 2047: encoded words of whole scalars each, so long that a line with the name of its header has at most 76 characters.
   static func encodedWord(_ text: String) -> String {
     var words: [String] = []
     var piece: [UInt8] = []
-    for character in text.prefix(200) {
-      let bytes = Array(String(character).utf8)
+    for scalar in PlainText.cut(text, scalarsMax: ReceiverLimits.subjectScalars).unicodeScalars {
+      let bytes = Array(String(scalar).utf8)
       if piece.count + bytes.count > 39 {
         words.append("=?utf-8?B?\(Base64.standard.encode(piece))?=")
         piece = []
       }
-      // A character of combining marks without end is cut.
-      piece += bytes.prefix(39)
+      piece += bytes
     }
     words.append("=?utf-8?B?\(Base64.standard.encode(piece))?=")
     return words.joined(separator: "\r\n ")

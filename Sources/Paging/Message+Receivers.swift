@@ -5,7 +5,9 @@ internal import Store
 extension Message {
   // MARK: PagerDuty
 
-  /// Source: PagerDuty developer docs, Events API v2; summary ≤ 1024 characters.
+  /// Source: PagerDuty developer docs, Events API v2: summary ≤ 1024 characters, the whole event ≤ 512 KB. They do not say of
+  /// which encoding, so bytes are counted: no other measure gives more. `source` and `component` are names; one as long as a path may be is
+  /// cut.
   func pagerDuty(_ routingKey: String) -> JSON {
     let action =
       switch delivery.event {
@@ -24,10 +26,12 @@ extension Message {
         (
           "payload",
           .object([
-            ("summary", .text(String(headline.prefix(1024)))),
+            ("summary", .text(PlainText.cut(headline, bytesMax: ReceiverLimits.pagerDutySummaryBytes))),
             ("source", .text(first.flatMap { $0.hostName.isEmpty ? nil : $0.hostName } ?? "signalbox")),
             ("severity", .text(severity)), ("class", .text(first?.rule ?? "signalbox")),
-            ("component", .text(first?.entity ?? "")),
+            (
+              "component", .text(PlainText.cut(PlainText.line(first?.entity ?? ""), bytesMax: ReceiverLimits.nameBytes))
+            ),
             ("custom_details", .object([("text", .text(text(limit: 8000)))])),
           ])
         ))
@@ -62,18 +66,20 @@ extension Message {
     ])
   }
 
-  /// Cut where Slack would refuse the whole message: its limit counts what is sent, not what is shown.
+  /// Cut where Slack would refuse the whole message: its limit counts what is sent, not what is shown. Scalar by scalar: a `<` with a
+  /// combining mark is another Character, and `<!channel>` to Slack all the same. A backtick becomes a mark that looks like one: three
+  /// end the block, and an apostrophe would end the quotes of a name in a command.
   private static func slackEscaped(_ text: String, limit: Int) -> String {
     var escaped = ""
     var count = 0
-    for character in text {
+    for scalar in text.unicodeScalars {
       let piece =
-        switch character {
+        switch scalar {
         case "&": "&amp;"
         case "<": "&lt;"
         case ">": "&gt;"
-        case "`": "'"
-        default: String(character)
+        case "`": "\u{2cb}"
+        default: String(scalar)
         }
       count += piece.utf16.count
       if count > limit { break }
@@ -85,6 +91,7 @@ extension Message {
   // MARK: Text
 
   /// What a person reads: what, since when, the lines, the steps.
+  /// - Parameter limit: UTF-16 units.
   func text(limit: Int) -> String {
     var lines = [headline, ""]
     if !delivery.isList, let first {
@@ -102,11 +109,8 @@ extension Message {
       let more = delivery.incidentCount - delivery.incidents.count
       if more > 0 { lines.append("… and \(more) more: signalbox incidents list") }
     }
-    // Log lines are hostile: what a terminal or a mail reader obeys is shown, not sent.
-    let shown = lines.joined(separator: "\n").unicodeScalars.map {
-      $0 != "\n" && JSONText.isHostile($0) ? "\u{fffd}" : Character($0)
-    }
-    return String(String(shown).prefix(limit))
+    // Log lines are hostile: what a terminal or a mail reader obeys is not sent.
+    return PlainText.cut(PlainText.lines(lines.joined(separator: "\n")), unitsMax: limit)
   }
 
   // MARK: E-mail
@@ -120,7 +124,8 @@ extension Message {
       "Message-ID: <\(delivery.messageID)@signalbox>", "References: \(thread)", "Auto-Submitted: auto-generated",
       "MIME-Version: 1.0", "Content-Type: text/plain; charset=utf-8", "Content-Transfer-Encoding: base64",
     ]
-    let body = Self.folded(Array(text(limit: 100_000).utf8))
+    // RFC 2045, 6.8: line breaks of text are CR LF before it is encoded.
+    let body = Self.folded(Array(text(limit: 100_000).replacing("\n", with: "\r\n").utf8))
     var request = MailRequest(
       url: receiver.server, from: receiver.from, to: receiver.to,
       message: Array((head.joined(separator: "\r\n") + "\r\n\r\n" + body + "\r\n").utf8))
@@ -130,5 +135,18 @@ extension Message {
     return request
   }
 
-  private static func headerText(_ text: String) -> String { String(text.filter { !$0.isNewline }) }
+  private static func headerText(_ text: String) -> String { PlainText.line(text) }
+}
+
+/// What receivers take, by their own documentation.
+enum ReceiverLimits {
+  static let pagerDutySummaryBytes = 1024
+  /// Names of hosts and entities where the receiver tells no limit: as a file system has it for one name.
+  static let nameBytes = 255
+  /// Texts of one incident, each kind: more is refused by those that a webhook or an Alertmanager passes them on to.
+  static let textsBytes = 16 << 10
+  /// The same in a list of a hundred.
+  static let listedTextsBytes = 1 << 10
+  /// A subject of so many scalars fills three lines of encoded words; readers show one.
+  static let subjectScalars = 200
 }

@@ -35,8 +35,10 @@ package struct Message: Sendable {
 
   var first: IncidentRecord? { delivery.incidents.first }
 
-  /// One sentence.
-  var headline: String {
+  /// One sentence, one line: what a log line or a name in it holds for a terminal, a phone or a mail header is gone.
+  var headline: String { PlainText.line(sentence) }
+
+  private var sentence: String {
     switch delivery.event {
     case .test: return "Test page from Signalbox: \(delivery.detail)"
     case .watchdog: return "Signalbox watchdog: paging works"
@@ -63,6 +65,17 @@ package struct Message: Sendable {
   var dedupKey: String {
     if delivery.isList { return "signalbox|digest|\(delivery.messageID)" }
     return first?.dedupKey ?? "signalbox|\(delivery.event.rawValue)|\(delivery.receiver)"
+  }
+
+  /// Texts of an incident as people may read them, so many and so long as all receivers take.
+  func bounded(_ texts: [String]) -> [String] {
+    var left = delivery.isList ? ReceiverLimits.listedTextsBytes : ReceiverLimits.textsBytes
+    var shown: [String] = []
+    for text in texts where left > 0 {
+      shown.append(PlainText.cut(PlainText.lines(text), bytesMax: left))
+      left -= shown.last?.utf8.count ?? 0
+    }
+    return shown
   }
 
   func link(_ incident: IncidentRecord) -> String? {
@@ -109,7 +122,8 @@ package struct Message: Sendable {
       ("incident_id", .number(incident.number)), ("dedup_key", .text(incident.dedupKey)),
       ("rule", .text(incident.rule)), ("title", .text(incident.title)), ("severity", .text(incident.severity.word)),
       ("state", .text(incident.state)), ("host", .text(incident.hostName)), ("entity", .text(incident.entity)),
-      ("summary", .text(incident.summary)), ("steps", .texts(incident.steps)), ("evidence", .texts(incident.evidence)),
+      ("summary", .text(bounded([incident.summary]).joined())), ("steps", .texts(bounded(incident.steps))),
+      ("evidence", .texts(bounded(incident.evidence))),
       ("opened", .text(Timestamp.text(incident.openedNs))),
       ("resolved", .optional(incident.resolvedNs.map { Timestamp.text($0) })),
       ("acked_by", .optional(incident.ackedBy)),

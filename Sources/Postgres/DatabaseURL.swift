@@ -28,6 +28,30 @@ package struct DatabaseURL: Sendable, Equatable, CustomStringConvertible {
       }
       unsafe option += 1
     }
+    try Self.check(text, port: settings["port"])
+  }
+
+  /// A password whose `/` or `@` is not percent-encoded ends where libpq sees the next part begin: its rest would be taken for
+  /// a port, a host or a database, and printed as such.
+  private static func check(_ text: String, port: String?) throws(PostgresError) {
+    let isPort = (port ?? "").utf8.allSatisfy { $0 == UInt8(ascii: ",") || ($0 >= 0x30 && $0 <= 0x39) }
+    if isPort, !hasStrayAt(Array(text.utf8)) { return }
+    throw PostgresError(
+      sqlState: "",
+      message:
+        "its port is no number, or it has an @ too many; in a password write / as %2F, @ as %40, : as %3A, % as %25",
+      doing: "read the database URL")
+  }
+
+  /// - Returns: whether an `@` stands where libpq takes it for a part of host or database.
+  private static func hasStrayAt(_ text: [UInt8]) -> Bool {
+    guard text.starts(with: "postgres://".utf8) || text.starts(with: "postgresql://".utf8),
+      let slash = text.firstIndex(of: UInt8(ascii: "/"))
+    else { return false }
+    var rest = text[(slash + 2)...]
+    let border = rest.first { $0 == UInt8(ascii: "@") || $0 == UInt8(ascii: "/") }
+    if border == UInt8(ascii: "@"), let at = rest.firstIndex(of: UInt8(ascii: "@")) { rest = rest[(at + 1)...] }
+    return rest.prefix { $0 != UInt8(ascii: "?") }.contains(UInt8(ascii: "@"))
   }
 
   package subscript(keyword: String) -> String? {

@@ -74,7 +74,7 @@ package final class PrivateServer {
         error.isNotFound ? "no collector has noted a database in \(stateDirectory)" : error.description,
         doing: "find the database")
     }
-    return try DatabaseURL(parsing: String(String(decoding: bytes, as: UTF8.self).prefix { $0 != "\n" }))
+    return try DatabaseURL(parsing: ValueFile.firstLine(bytes))
   }
 
   /// A user who can read neither the fleet's authority nor what the collector's and the agent's users own. A cluster that is there

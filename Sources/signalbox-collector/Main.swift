@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import Collector
 internal import EventLoop
 internal import Files
+internal import FleetModel
 internal import Logging
 internal import Postgres
 
@@ -46,7 +47,8 @@ internal import Postgres
   }
 
   private static func fail(_ code: Int32, _ sentence: String) -> Never {
-    try? StandardStream.error.write("signalbox-collector: \(sentence)\n")
+    let shown = PlainText.visible(PlainText.withoutPasswords(sentence))
+    try? StandardStream.error.write("signalbox-collector: \(shown)\n")
     Process.exit(code)
   }
 
@@ -90,10 +92,18 @@ internal import Postgres
     do {
       let url = try DatabaseURL(parsing: text)
       guard let path = Process.environment("SIGNALBOX_DATABASE_PASSWORD_FILE"), !path.isEmpty else { return url }
-      let password = String(decoding: try HostFiles.read(path), as: UTF8.self)
-      return url.with(["password": String(password.prefix { $0 != "\n" })])
+      let password = ValueFile.firstLine(try HostFiles.read(path))
+      if password.isEmpty {
+        throw CollectorFailure(
+          .usage, "\(path) is empty; SIGNALBOX_DATABASE_PASSWORD_FILE names a file that holds the password")
+      }
+      return url.with(["password": password])
     } catch let error as PostgresError {
-      throw CollectorFailure(.usage, "'\(text)' is no database URL: \(error.message)")
+      // The text itself may hold a password.
+      let source = database == nil ? "$SIGNALBOX_DATABASE_URL" : "--database"
+      throw CollectorFailure(.usage, "\(source) is no database URL: \(error.message)")
+    } catch let error as CollectorFailure {
+      throw error
     } catch {
       throw CollectorFailure(.usage, "\(error)")
     }

@@ -186,6 +186,53 @@ import Testing
     #expect(harness.collector.violations.isEmpty)
   }
 
+  @Test("a header with more new names than the file was long, as PPO's first update brings it", arguments: [4, 300])
+  func longerThanTheFile(names: Int) throws {
+    let harness = try FollowingHarness(["*.csv"])
+    try harness.append("progress.csv", "time/iterations,time/total_timesteps\n1,128\n")
+    harness.run(seconds: 1)
+    let new = (0..<names).map { "train/figure_\($0)" }.joined(separator: ",")
+    let row = "2,256" + String(repeating: ",0.5", count: names)
+    try harness.overwrite(
+      "progress.csv",
+      "time/iterations,time/total_timesteps,\(new)\n1,128\(String(repeating: ",", count: names))\n\(row)\n")
+    harness.run(seconds: 5)
+    #expect(harness.collector.steps.map(\.step) == [128, 256])
+    #expect(Set(harness.collector.steps.map(\.run)).count == 1)
+    #expect(harness.collector.losses.isEmpty && harness.collector.texts.isEmpty)
+    #expect(harness.collector.violations.isEmpty)
+  }
+
+  @Test("rows that had empty fields at their end before are found among those that got more")
+  func emptyFieldsBefore() throws {
+    let harness = try FollowingHarness(["*.csv"])
+    try harness.append("progress.csv", "time/iterations,train/loss,eval/mean_reward\n1,,\n2,0.5,\n")
+    harness.run(seconds: 1)
+    try harness.overwrite(
+      "progress.csv", "time/iterations,train/loss,eval/mean_reward,a,b\n1,,,,\n2,0.5,,,\n3,0.5,7,1,2\n")
+    harness.run(seconds: 5)
+    #expect(harness.collector.steps.map(\.step) == [1, 2, 3])
+    #expect(harness.collector.losses.isEmpty && harness.collector.violations.isEmpty)
+  }
+
+  @Test("what a replaced file is said to have lost is not more than it may have had")
+  func estimateOfAReplacedFile() throws {
+    let harness = try FollowingHarness(["*.csv"])
+    let old = "time/iterations,time/fps\n1,100\n2,100\n"
+    try harness.append("progress.csv", old)
+    harness.run(seconds: 1)
+    // The next run's file is much longer at once: its size is not that of what was there.
+    let rows = (1...2000).map { "\($0),300\n" }.joined()
+    try harness.overwrite("progress.csv", "time/iterations,time/fps\n" + rows)
+    harness.run(seconds: 10)
+    #expect(harness.collector.losses.count == 1)
+    for loss in harness.collector.losses {
+      #expect(loss.isEstimate && loss.from == UInt64(old.utf8.count))
+      #expect(loss.to - loss.from <= UInt64(old.utf8.count))
+    }
+    #expect(harness.collector.steps.count == 2002)
+  }
+
   @Test("progress.csv of the next run in the same file is another run, read from its start")
   func nextRun() throws {
     let harness = try FollowingHarness(["*.csv"])
@@ -199,6 +246,27 @@ import Testing
   }
 
   // MARK: Ends
+
+  @Test(
+    "a run whose file the next one writes over has ended, also where that must be told twice", arguments: [false, true])
+  func writtenOver(isToldTwice: Bool) throws {
+    let harness = try FollowingHarness(["*.csv"])
+    try harness.append("training_log.csv", "episode,step,reward\n1,1,0.5\n1,2,0.5\n")
+    harness.run(seconds: 5)
+    try harness.overwrite("training_log.csv", "episode,step,reward\n7,1,0.25\n")
+    if isToldTwice {
+      harness.look()
+      harness.take(1)
+      harness.reconnect(committing: 0)
+    }
+    harness.run(seconds: 10)
+    let runs = harness.collector.runs
+    let first = try #require(runs.first?.run)
+    #expect(runs.last { $0.run == first }?.state == .completed)
+    #expect(runs.last { $0.run != first }?.state == .running)
+    #expect(harness.collector.steps.map(\.reward) == [0.5, 0.5, 0.25])
+    #expect(harness.collector.violations.isEmpty)
+  }
 
   @Test("the last episode ends when its program has closed the file and writes no more")
   func closedFile() throws {

@@ -32,7 +32,7 @@ import Testing
     ],
     "signalbox": ["Commands"],
     "signalbox-agent": ["Agent"],
-    "signalbox-collector": ["Collector", "EventLoop", "Files", "Postgres", "Logging", "ArgumentParser"],
+    "signalbox-collector": ["Collector", "EventLoop", "Files", "FleetModel", "Postgres", "Logging", "ArgumentParser"],
     "signalbox-simulate": ["Simulation"],
   ]
 

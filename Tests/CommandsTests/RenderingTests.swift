@@ -48,7 +48,7 @@ import Testing
 
   @Test(
     arguments: [
-      (0, 0, "0"), (1.005, 2, "1.00"), (-0.4, 0, "0"), (-12.345, 1, "-12.3"), (999.999, 2, "1000.00"),
+      (0, 0, "0"), (1.005, 2, "1.00"), (-0.4, 0, "-0.40"), (-12.345, 1, "-12.3"), (999.999, 2, "1000.00"),
     ] as [(Double, Int, String)])
   func decimalsRound(_ number: Double, _ digits: Int, _ text: String) {
     #expect(Quantity.decimal(number, digits: digits) == text)

@@ -139,14 +139,16 @@ extension EndToEndTests {
       try fleet.startCollector()
       try fleet.join("doomed")
       try fleet.startAgent()
-      try fleet.eventually("a live host") { try fleet.json("fleet", "status").first?["state"] as? String == "live" }
+      try fleet.eventually("a live host") {
+        try fleet.json("fleet", "status").first?["state"] as? String == "live"
+      }
       let open = try metric(fleet, "signalbox_gateway_streams_open")
       #expect(open == 1)
       #expect(try fleet.signalbox("hosts", "revoke", "doomed").code == 0)
       let cutAt = Date()
       try fleet.eventually("the cut", within: 5) { try metric(fleet, "signalbox_gateway_streams_open") == 0 }
       #expect(Date().timeIntervalSince(cutAt) < 1)
-      #expect(try fleet.json("fleet", "status").first?["state"] as? String == "revoked")
+      #expect(try fleet.json("fleet", "status", "--all").first?["state"] as? String == "revoked")
       let rows = try fleet.value("select count(*) from host_samples")
       usleep(2_000_000)
       #expect(try fleet.value("select count(*) from host_samples") == rows)

@@ -63,6 +63,17 @@ extension EndToEndTests {
       #expect(found == ["SITE-04 a  true", "SITE-01 a SITE-04 false", "SITE-03 a  true"], "\(found)")
     }
 
+    @Test func noHostIsSilentBetweenFilesThatAreOlderThanItsJoining() throws {
+      let rules = "- { id: SITE-03, title: Silent, severity: P0, when: { stale: host, for: 5m } }\n"
+      let past = try Past()
+      // Lines of two hours ago, read when the host joined; its samples begin after them.
+      try past.host("a", 1).lines(["old": 10, "old again": 900]).cpu([50] * 100, from: 3600).commit()
+      let result = try past.replay(rules, "--until", past.time(5500), "--format", "json")
+      let found = try past.rows(result.output).map { "\($0["opened"] ?? "")" }
+      // Silent it was once: after its last sample, at 4590 s.
+      #expect(found.count == 1 && found[0] > past.time(4590), "\(found)")
+    }
+
     @Test func runsAndEpisodesAreJudgedByWhatIsKeptOfThem() throws {
       let rules = """
         - { id: SITE-05, title: Failed, severity: P1, scope: run, when: { run: { state: failed } } }
@@ -164,10 +175,10 @@ private final class PastHost {
   }
 
   /// One sample each ten seconds.
-  func cpu(_ values: [Float]) -> PastHost {
+  func cpu(_ values: [Float], from second: Int64 = 0) -> PastHost {
     for (index, value) in values.enumerated() {
       var sample = HostSample()
-      sample.timeNs = past.startNs + Int64(index) * 10_000_000_000
+      sample.timeNs = past.startNs + second * 1_000_000_000 + Int64(index) * 10_000_000_000
       sample.cpuBusyPercent = value
       records.hosts.append(sample)
     }

@@ -96,4 +96,83 @@ import Testing
     #expect(!head.contains("Bcc"))
     #expect(head.components(separatedBy: "\r\n").allSatisfy { $0.utf8.count <= 78 || !$0.hasPrefix("Subject") })
   }
+
+  // MARK: Marks, controls, directions
+
+  /// What a log line may bring: one Swift Character each, and something else to every receiver.
+  static let marked =
+    "<\u{338}!channel> <\u{301}https://x|y> `\u{338}` \u{1b}[2J \u{202e}evil\u{2066} a\r\nBcc: b\u{2028}c "
+
+  static func markedDelivery() -> Delivery {
+    var delivery = delivery(.trigger, hostile: false)
+    delivery.incidents[0].summary = marked + "a" + String(repeating: "\u{338}", count: 20_000)
+    delivery.incidents[0].entity = marked + String(repeating: "\u{301}", count: 2000)
+    delivery.incidents[0].evidence = [marked, String(repeating: "a\u{338}", count: 200_000)]
+    return delivery
+  }
+
+  private static func texts(_ value: Any) -> [String] {
+    switch value {
+    case let text as String: [text]
+    case let list as [Any]: list.flatMap(texts)
+    case let object as [String: Any]: object.values.flatMap(texts)
+    default: []
+    }
+  }
+
+  @Test func slackGetsNoCommandAndNoLinkOutOfALine() throws {
+    let body = try Self.body(Self.markedDelivery(), .slack(url: "http://x"))
+    for text in Self.texts(body) {
+      // The block's own fences apart, nothing of Slack's is left.
+      let inner = text.replacing("```", with: "").unicodeScalars
+      #expect(!inner.contains("<") && !inner.contains(">") && !inner.contains("`"))
+      #expect(text.utf16.count <= 3000)
+    }
+  }
+
+  @Test func whatPeopleReadHoldsNoControlsAndNoDirections() throws {
+    let receivers: [Receiver] = [
+      .slack(url: "http://x"), .pagerDuty(url: "http://x", routingKey: "k"), .alertmanagerWebhook(url: "http://x"),
+    ]
+    for receiver in receivers {
+      for text in Self.texts(try Self.body(Self.markedDelivery(), receiver)) {
+        let hostile = text.unicodeScalars.filter { $0 != "\n" && JSONText.isHostile($0) }
+        // Keys are for programs.
+        if !text.hasPrefix("GPU-07|") { #expect(hostile.isEmpty, "\(text.prefix(200))") }
+      }
+    }
+    let body = try Self.body(Self.markedDelivery(), .webhook(url: "http://x", secrets: []))
+    let message = try #require(body["message"] as? String)
+    #expect(!message.unicodeScalars.contains(where: JSONText.isHostile))
+  }
+
+  @Test func pagerDutysSummaryIsWithinItsLimitByEveryMeasure() throws {
+    let body = try Self.body(Self.markedDelivery(), .pagerDuty(url: "http://x", routingKey: "k"))
+    let payload = try #require(body["payload"] as? [String: Any])
+    let summary = try #require(payload["summary"] as? String)
+    #expect((500...1024).contains(summary.utf8.count))
+    #expect((payload["component"] as? String ?? "").utf8.count <= 255)
+  }
+
+  @Test func anAlertsLabelsAreShortLines() throws {
+    let body = try Self.body(Self.markedDelivery(), .alertmanagerWebhook(url: "http://x"))
+    let alerts = try #require(body["alerts"] as? [[String: Any]])
+    let labels = try #require(alerts.first?["labels"] as? [String: String])
+    for label in labels.values { #expect(label.utf8.count <= 255 && !label.contains("\n")) }
+  }
+
+  @Test func aSubjectIsValidAndShort() throws {
+    let message = Message(Self.markedDelivery(), nowNs: 0)
+    guard case .mail(let request) = message.request(to: .email(EmailReceiver(server: "s", from: "a@b", to: ["c@d"])))
+    else { throw OutboundError(code: 0, message: "no mail") }
+    let head = String(decoding: request.message, as: UTF8.self).components(separatedBy: "\r\n\r\n")[0]
+    #expect(!head.contains("Bcc"))
+    let subject = head.components(separatedBy: "\r\nDate:")[0].components(separatedBy: "Subject: ")[1]
+    for word in subject.components(separatedBy: "\r\n ") {
+      #expect(word.utf8.count <= 75 && word.hasPrefix("=?utf-8?B?") && word.hasSuffix("?="))
+      let bytes = try #require(Data(base64Encoded: String(word.dropFirst(10).dropLast(2))))
+      // RFC 2047: each word is text by itself.
+      #expect(String(bytes: bytes, encoding: .utf8) != nil)
+    }
+  }
 }

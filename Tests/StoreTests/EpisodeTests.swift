@@ -99,6 +99,93 @@ import Testing
         == "completed sb3 00:00:40")
   }
 
+  @Test func anEpisodeWithoutPortfolioHasNoRatiosAndOneWithoutABeginningNoTime() throws {
+    let fixture = try StoreFixture()
+    let stream = try fixture.stream()
+    var episode = EpisodeSummary()
+    episode.run = "run-a"
+    episode.episode = 1
+    episode.state = .completed
+    episode.timeNs = StoreFixture.nowNs
+    episode.finalSteps = 21
+    episode.finalReward = 21
+    for sequence in 1...2 as ClosedRange<UInt64> {
+      // The second one merges with what was read back.
+      var staged = stream.samples(sequence...sequence)
+      staged.batch.spooled[0].records.episodes = [episode]
+      #expect(try fixture.store.commit([staged]) == [.committed])
+    }
+    let rows = try fixture.store.connection.query(
+      """
+      select started, sharpe_ratio, sortino_ratio, calmar_ratio, win_rate_ratio, max_drawdown_ratio, pnl, total_reward
+      from episodes
+      """)
+    #expect(rows.count == 1)
+    for column in 0..<7 { #expect(rows.text(0, column) == nil, "column \(column)") }
+    #expect(rows.double(0, 7) == 21)
+  }
+
+  @Test func whatARunToldOfItselfStaysWhenItEnds() throws {
+    let fixture = try StoreFixture()
+    let stream = try fixture.stream()
+    func told(_ sequence: UInt64, _ details: [(RunState, String)]) throws {
+      var staged = stream.samples(sequence...sequence)
+      staged.batch.spooled[0].records.runs = details.enumerated().map { index, told in
+        var update = RunUpdate()
+        update.run = "run-a"
+        update.state = told.0
+        update.timeNs = StoreFixture.nowNs + Int64(sequence) * 1000 + Int64(index)
+        update.detail = told.1
+        return update
+      }
+      #expect(try fixture.store.commit([staged]) == [.committed])
+    }
+    func detail(_ path: String) throws -> String? { try fixture.value("select detail::jsonb \(path) from runs") }
+    try told(1, [(.running, "{\"pid\": 7, \"detail\": {\"lr\": 0.5, \"seed\": 1}}")])
+    try told(2, [(.completed, "{}")])
+    #expect(try detail("#>> '{detail,lr}'") == "0.5")
+    try told(3, [(.running, ""), (.failed, "{\"pid\": 7, \"detail\": {\"reason\": \"nan\", \"seed\": 2}}")])
+    #expect(try detail("#>> '{detail,lr}'") == "0.5")
+    #expect(try detail("#>> '{detail,reason}'") == "nan")
+    #expect(try detail("#>> '{detail,seed}'") == "2")
+    // What is no JSON changes nothing, and what is endless neither.
+    try told(
+      4,
+      [(.running, "no json"), (.running, "[1]"), (.running, "{\"x\": \"\(String(repeating: "y", count: 65_000))\"}")])
+    try told(5, [(.running, "{\"z\": \"\(String(repeating: "y", count: 65_000))\"}")])
+    #expect(try detail("->> 'z'") == nil)
+    #expect(try detail("#>> '{detail,lr}'") == "0.5")
+    #expect(try fixture.value("select octet_length(detail) <= 65536 from runs") == "t")
+    // Start and end in one group.
+    var staged = stream.samples(6...6)
+    staged.batch.spooled[0].records.runs = ["{\"lr\": 1}", "{\"end\": 2}"].map { text in
+      var update = RunUpdate()
+      update.run = "run-b"
+      update.state = .running
+      update.timeNs = StoreFixture.nowNs
+      update.detail = text
+      return update
+    }
+    #expect(try fixture.store.commit([staged]) == [.committed])
+    #expect(try fixture.value("select detail::jsonb = '{\"lr\": 1, \"end\": 2}' from runs where run = 'run-b'") == "t")
+  }
+
+  @Test func runsWhoseNamesOnlyLookTheSameAreTwo() throws {
+    let fixture = try StoreFixture()
+    let stream = try fixture.stream()
+    var staged = stream.samples(1...1)
+    // One accented letter, and a letter with a mark: one String to Swift, two names to everybody else.
+    staged.batch.spooled[0].records.runs = ["caf\u{e9}", "cafe\u{301}"].map { name in
+      var update = RunUpdate()
+      update.run = name
+      update.state = .running
+      update.timeNs = StoreFixture.nowNs
+      return update
+    }
+    #expect(try fixture.store.commit([staged]) == [.committed])
+    #expect(try fixture.count("runs") == 2)
+  }
+
   @Test func everyMetricWithSeveralMeaningsHasItsDefinitionInTheDatabase() throws {
     let fixture = try StoreFixture()
     let defined = try fixture.value("select count(*) from metric_definitions where view = 'episodes'")

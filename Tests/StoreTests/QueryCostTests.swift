@@ -80,6 +80,14 @@ import Testing
         #expect(abs(value - mean) < 1e-5)
       }
     }
+    // Made anew they are the same, but for the rounding of sums.
+    let totals = """
+      select string_agg(format('%s %s %s %s %s %s %s', run, ended, completed, hollow, steps, reward_count, sharpe_count), ',' order by run)
+      from signalbox.run_totals where ended > 0
+      """
+    let kept = try fixture.value(totals)
+    try fixture.store.recomputeRunTotals()
+    #expect(try fixture.value(totals) == kept)
     let check = try reader(fixture).read(
       TrainingQueries.check(host: nil, run: nil, staleMinutes: 15, limit: 100))
     let counted = try fixture.store.connection.queryText(
@@ -156,9 +164,10 @@ import Testing
           e.return_downside_square_sum, e.trades_closed, e.trades_won, e.head_position, e.head_end_value, e.tail_position,
           e.tail_start_value, e.final_steps, e.final_reward
         from signalbox.episodes e, signalbox.runs x, generate_series(1, 2) n where x.run <> 'first';
-      insert into signalbox.run_totals select number, 2, 2, 0, 20, 0, 0, 0, 0, now() from signalbox.runs where run <> 'first';
-      analyze signalbox.runs; analyze signalbox.episodes; analyze signalbox.run_totals;
       """)
+    try fixture.store.recomputeRunTotals()
+    try fixture.store.connection.execute(
+      "analyze signalbox.runs; analyze signalbox.episodes; analyze signalbox.run_totals")
     #expect(try rowsRead(fixture, TrainingQueries.runs(host: nil, state: nil, limit: 1)) < 20)
     #expect(try rowsRead(fixture, TrainingQueries.runs(host: nil, state: nil, limit: 100)) < 1000)
   }

@@ -2,7 +2,7 @@ FROM swift:6.3-bookworm AS build
 RUN apt-get update && apt-get install -y --no-install-recommends libnghttp2-dev libssl-dev libpq-dev \
     libcurl4-openssl-dev libprotobuf-c-dev pkg-config && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
-COPY Package.swift Package.resolved ./
+COPY Package.swift ./
 COPY Sources Sources
 COPY Tests Tests
 COPY Benchmarks Benchmarks
@@ -16,7 +16,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends libnghttp2-14 l
  && rm -rf /var/lib/apt/lists/* && useradd --system --uid 10001 --home /var/lib/signalbox --create-home signalbox
 COPY --from=build /usr/local/bin/signalbox-collector /usr/local/bin/signalbox /usr/local/bin/
 COPY deploy/rules /usr/local/share/signalbox/rules
-USER signalbox
+USER 10001
 VOLUME /var/lib/signalbox
 EXPOSE 7443
 ENTRYPOINT ["/usr/local/bin/signalbox-collector"]

@@ -37,6 +37,10 @@ final class Bench {
     figures.add(key, value, what, target: target)
   }
 
+  func add(growth name: String, _ ms: [Int: Double], exponent: Double, _ what: String) {
+    figures.add(growth: name, ms, exponent: exponent, what)
+  }
+
   // MARK: Processes
 
   private static let environment = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"]

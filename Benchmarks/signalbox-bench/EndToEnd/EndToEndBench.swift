@@ -6,6 +6,7 @@ enum EndToEndBench {
     // The fleet before the thousands of agents: whoever has held them takes 20 ms to start a process.
     ("ingest", IngestPart.run), ("logs", LogPart.run), ("agent", AgentPart.run), ("fleet", FleetPart.run),
     ("idle", IdlePart.run), ("latency", LatencyPart.run), ("rules", RulesBench.part),
+    ("growth", GrowthPart.run),
   ]
 
   /// - Parameter names: parts in order; `--keep` keeps the directory with its database and logs.

@@ -13,6 +13,7 @@ struct Figures {
 
   private(set) var rows: [Row] = []
   private var keys: [(name: String, value: Double)] = []
+  private var growths: [(name: String, ms: [Int: Double], exponent: Double)] = []
 
   /// The keys of bench.json, each always there; null where its part did not run.
   static let contract = [
@@ -34,6 +35,13 @@ struct Figures {
     add(what, Self.text(value), target: target)
   }
 
+  /// How the cost of a question grows: ms by size, and the exponent between the smallest and the largest.
+  mutating func add(growth name: String, _ ms: [Int: Double], exponent: Double, _ what: String) {
+    growths.append((name, ms, exponent))
+    let values = ms.sorted { $0.key < $1.key }.map { Self.text($0.value) } + [Self.text(exponent)]
+    add(what, values.joined(separator: " / "))
+  }
+
   static func text(_ value: Double) -> String {
     if !value.isFinite { return "-" }
     return "\((value * (value < 10 ? 1000 : 10)).rounded() / (value < 10 ? 1000 : 10))"
@@ -52,10 +60,20 @@ struct Figures {
   var json: String {
     let lines = Self.contract.map { name in
       let value = keys.last { $0.name == name }?.value
-      return "  \"\(name)\": " + (value.map { $0.isFinite ? "\($0)" : "null" } ?? "null")
+      return "  \"\(name)\": " + (value.map { Self.number($0) } ?? "null")
     }
-    return "{\n" + lines.joined(separator: ",\n") + "\n}\n"
+    let growth = growths.map { growth in
+      let sizes = growth.ms.sorted { $0.key < $1.key }.map { "\"\($0.key)\": \(Self.number($0.value))" }
+      return "    \"\(growth.name)\": {"
+        + (sizes + ["\"exponent\": \(Self.number(growth.exponent))"]).joined(separator: ", ") + "}"
+    }
+    let all = lines + ["  \"growth\": {\n" + growth.joined(separator: ",\n") + "\n  }"]
+    return "{\n" + all.joined(separator: ",\n") + "\n}\n"
   }
+}
+
+extension Figures {
+  fileprivate static func number(_ value: Double) -> String { value.isFinite ? "\(value)" : "null" }
 }
 
 /// Why a benchmark could not be run.

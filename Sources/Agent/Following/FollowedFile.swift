@@ -43,9 +43,15 @@ final class FollowedFile {
   var lookedNs: Int64
   /// Bytes per second it grew by when it last grew.
   var growthRate = 0.0
+  /// By how much it last grew: so much may be written at once again.
+  var grownBytes: UInt64 = 0
+  /// The block that buffered writers write at once.
+  private static let blockBytes: UInt64 = 4096
   var detachedNs: Int64 = 0
   var usedNs: Int64 = 0
   var reader: (any FormatReader)?
+  /// Of a generation that was written over: says what follows from its end, also where that must be told again.
+  var ending: (any FormatReader)?
   /// Its format is known: from its mark, or from its first line.
   var isFormatKnown = false
   /// The file that had this name before; a record may go on from there.
@@ -61,8 +67,8 @@ final class FollowedFile {
   var isHeld = false
   var heldUntilNs: Int64 = 0
   var scan: UInt64 = 0
-  /// When the bytes before the offset were first found to be others; 0: they are the same.
-  var changedNs: Int64 = 0
+  /// When the bytes before the offset were first found to be others, and what the look before that saw; nil: they are the same.
+  var changed: (sinceNs: Int64, before: FileLook)?
   /// When rows of it were last read; 0: not by this process.
   var readNs: Int64 = 0
   /// Who wrote to it has closed it since it last grew.
@@ -93,27 +99,28 @@ final class FollowedFile {
   var unread: UInt64 { phase == .following && size > offset ? size - offset : 0 }
   var tailLength: Int { Int(min(Self.tailBytes, offset)) }
 
-  /// - Returns: the size known before.
-  @discardableResult
-  func note(_ status: FollowedStatus, nowNs: Int64) -> UInt64 {
-    let before = size
+  func note(_ status: FollowedStatus, nowNs: Int64) {
     if status.sizeBytes > size {
       let elapsed = max(1_000_000, nowNs - lookedNs)
-      growthRate = Double(status.sizeBytes - size) / (Double(elapsed) / 1e9)
+      grownBytes = status.sizeBytes - size
+      growthRate = Double(grownBytes) / (Double(elapsed) / 1e9)
       grownNs = nowNs
     }
     size = status.sizeBytes
     modifiedNs = status.modifiedNs
     links = status.links
     lookedNs = nowNs
-    return before
   }
 
-  /// Bytes that may have come between the last look and now; none for a file that had been quiet.
-  func growthSinceLook(_ lookedNs: Int64, nowNs: Int64) -> UInt64 {
+  /// What the last look saw.
+  func look(nowNs: Int64) -> FileLook { FileLook(size: size, growth: growth(until: nowNs)) }
+
+  /// Bytes that may have come between the last look and `nowNs`; none for a file that had been quiet.
+  private func growth(until nowNs: Int64) -> UInt64 {
     guard growthRate > 0, lookedNs - grownNs < 2_000_000_000 else { return 0 }
-    let bytes = 2 * growthRate * Double(max(0, nowNs - lookedNs)) / 1e9 + 4096
-    return UInt64(min(bytes, 1e12))
+    let bytes = 2 * growthRate * Double(max(0, nowNs - lookedNs)) / 1e9 + Double(min(grownBytes, Self.blockBytes))
+    // A training file's rows come one by one: between two looks it got no more of them than in all its life.
+    return UInt64(min(bytes, identity.format == .log ? 1e12 : Double(size)))
   }
 
   /// Goes on from a mark; all that was read since is forgotten.
@@ -123,7 +130,7 @@ final class FollowedFile {
     committed = offset
     reader = nil
     checkedModifiedNs = -1
-    changedNs = 0
+    changed = nil
     isEndTold = false
     if phase == .finishing { phase = toldLoss.map(Phase.lost) ?? .following }
     if case .lost(var loss) = phase {
@@ -132,6 +139,13 @@ final class FollowedFile {
       phase = .lost(loss)
     }
   }
+}
+
+/// What was seen of a generation before it was gone: from this its loss is estimated.
+struct FileLook {
+  var size: UInt64
+  /// Bytes that may have come after the look.
+  var growth: UInt64
 }
 
 /// A finished file, kept in mind for a while.

@@ -3,9 +3,9 @@ internal import FleetModel
 /// Truncation, and the copies that are made before it (logrotate's copytruncate).
 extension Followers {
   /// The bytes before the offset are no longer there: truncated, or written anew. What follows is a new generation, from 0.
-  /// - Parameter before: size and time of the last look before.
+  /// - Parameter before: what the last look at the old generation saw.
   /// - Returns: nil: both generations are queued.
-  func replaced(_ file: FollowedFile, _ before: (size: UInt64, lookedNs: Int64), nowNs: Int64) -> FileDelta? {
+  func replaced(_ file: FollowedFile, _ before: FileLook, nowNs: Int64) -> FileDelta? {
     let old = FollowedFile(file.identity, nowNs: nowNs)
     old.offset = file.offset
     old.tailHash = file.tailHash
@@ -13,9 +13,10 @@ extension Followers {
     old.isKnownCentrally = file.isKnownCentrally
     old.isFormatKnown = file.isFormatKnown
     old.skipped = file.skipped
+    old.ending = file.reader
     old.detachedNs = nowNs
     old.size = max(before.size, file.offset)
-    let lost = max(before.size, file.offset) + file.growthSinceLook(before.lookedNs, nowNs: nowNs)
+    let lost = max(before.size, file.offset) + before.growth
     renew(file, nowNs: nowNs)
     guard old.offset > 0 || old.isKnownCentrally || lost > 0 else { return nil }
     add(old)
@@ -145,6 +146,7 @@ extension Followers {
     if byNode[file.node] === file { byNode[file.node] = nil }
     file.handle = handle
     file.phase = .following
+    file.ending = nil
     file.identity.device = status.device
     file.identity.inode = status.inode
     file.identity.birthNs = status.birthNs

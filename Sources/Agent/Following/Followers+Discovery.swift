@@ -79,7 +79,7 @@ extension Followers {
     let hasChanged = status.sizeBytes != file.size || status.modifiedNs != file.modifiedNs
     // A generation that nobody has read yet may be gone before its turn comes: it is missed now or never.
     if hasChanged, !mayHaveMoreColumns(file, size: status.sizeBytes), isReplaced(file, status, nowNs: nowNs) {
-      _ = replaced(file, (file.size, file.lookedNs), nowNs: nowNs)
+      _ = replaced(file, file.look(nowNs: nowNs), nowNs: nowNs)
       return
     }
     file.note(status, nowNs: nowNs)
@@ -121,10 +121,8 @@ extension Followers {
       file.handle = handle
       openCount += 1
     } else {
-      let lookedNs = file.lookedNs
-      lose(
-        file, to: file.size + file.growthSinceLook(lookedNs, nowNs: nowNs), .deletedUnread, isEstimate: true,
-        nowNs: nowNs)
+      let before = file.look(nowNs: nowNs)
+      lose(file, to: before.size + before.growth, .deletedUnread, isEstimate: true, nowNs: nowNs)
     }
   }
 

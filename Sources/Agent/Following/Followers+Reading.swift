@@ -18,9 +18,9 @@ extension Followers {
       return nil
     }
     guard let status = fileSystem.status(of: handle) else { return readFailed(file, nowNs: nowNs) }
-    let lookedNs = file.lookedNs
-    let known = file.note(status, nowNs: nowNs)
-    let before = (size: known, lookedNs: lookedNs)
+    // Before the new size is noted: it may be that of another generation.
+    let before = file.look(nowNs: nowNs)
+    file.note(status, nowNs: nowNs)
     if status.sizeBytes < file.offset || !isHeadSame(file, handle) {
       return changed(file, handle, before, nowNs: nowNs)
     }
@@ -40,7 +40,7 @@ extension Followers {
     guard got >= tail, bufferHash(0..<tail) == file.tailHash, file.offset > 0 || takeHead(file, 0..<got) else {
       return changed(file, handle, before, nowNs: nowNs)
     }
-    file.changedNs = 0
+    file.changed = nil
     file.checkedModifiedNs = status.modifiedNs
     file.usedNs = nowNs
     if got == tail { return drained(file, nowNs: nowNs) }
@@ -172,6 +172,11 @@ extension Followers {
       file.identity.format = readers.format(path: file.identity.path, head: head.span)
       file.isFormatKnown = true
     }
+    if file.identity.format != .log, head.count >= limit, !head.contains(UInt8(ascii: "\n")) {
+      // A header of thousands of columns: without it, no row after the offset has names.
+      let whole = fileSystem.read(handle, at: 0, count: TrainingLimits.lineBytesMax, into: &head) ?? 0
+      head.removeLast(head.count - min(whole, head.count))
+    }
     let preceding = bytes(of: handle, before: file.offset, limit: limit)
     var predecessorTail: [UInt8] = []
     if file.offset == 0, let key = file.predecessor, let old = byKey[key], let handle = old.handle {
@@ -275,6 +280,8 @@ extension Followers {
     var delta = FileDelta(file: file.identity, from: isFirst ? 0 : file.offset, to: max(file.offset, loss.to))
     delta.isFinished = true
     if loss.to > loss.from || loss.isEstimate { delta.losses = [loss] }
+    // Who writes a training file over has begun another run: nobody will write on with this one.
+    if file.identity.format != .log, var ending = file.ending { ending.finish(nowNs: loss.timeNs, into: &delta) }
     file.offset = delta.to
     file.toldLoss = loss
     file.phase = .finishing

@@ -6,17 +6,19 @@ extension Followers {
 
   /// The bytes before the offset are no longer there. A progress file that got more columns goes on, under the same key, behind
   /// the rows that were told; anything else is a new generation.
-  /// - Parameter before: size and time of the last look before.
-  func changed(
-    _ file: FollowedFile, _ handle: FileHandle, _ before: (size: UInt64, lookedNs: Int64), nowNs: Int64
-  ) -> FileDelta? {
-    guard mayHaveMoreColumns(file, size: file.size) else { return replaced(file, before, nowNs: nowNs) }
-    if file.changedNs == 0 { file.changedNs = nowNs }
+  /// - Parameter before: what the look before this one saw.
+  func changed(_ file: FollowedFile, _ handle: FileHandle, _ before: FileLook, nowNs: Int64) -> FileDelta? {
+    // Later looks see the size of what it was replaced by.
+    let changed = file.changed ?? (sinceNs: nowNs, before: before)
+    guard mayHaveMoreColumns(file, size: file.size) else { return replaced(file, changed.before, nowNs: nowNs) }
+    file.changed = changed
     // What is under way comes first: the collector's mark must be the one that is moved.
     let isSettled = file.committed == file.offset
     if isSettled, let end = rewrittenOffset(file, handle) { return rewrittenDelta(file, handle, to: end) }
     // Or it is just being written.
-    if isSettled, nowNs - file.changedNs >= limits.rewrittenSettleNs { return replaced(file, before, nowNs: nowNs) }
+    if isSettled, nowNs - changed.sinceNs >= limits.rewrittenSettleNs {
+      return replaced(file, changed.before, nowNs: nowNs)
+    }
     hold(file, untilNs: nowNs + limits.rewrittenSettleNs / 4)
     return nil
   }
@@ -28,19 +30,8 @@ extension Followers {
 
   /// - Returns: where the rows before the offset end now; nil where they are not there with more columns.
   func rewrittenOffset(_ file: FollowedFile, _ handle: FileHandle) -> UInt64? {
-    for columns in 1..<TrainingLimits.columnsMax {
-      var search = RewrittenProgress(columns: columns, offset: file.offset, tailHash: file.tailHash)
-      let found = run(&search, handle)
-      if let end = found.end { return end }
-      // Where the first row has not so many empty fields at its end, it has not more of them either.
-      if found.lines < 2 { return nil }
-    }
-    return nil
-  }
-
-  /// - Returns: the offset of the end, and how many lines were passed before it was found, or not.
-  private func run(_ search: inout RewrittenProgress, _ handle: FileHandle) -> (end: UInt64?, lines: Int) {
-    var (at, lines) = (UInt64(0), 0)
+    var search = RewrittenProgress(offset: file.offset, tailHash: file.tailHash)
+    var at: UInt64 = 0
     while let got = fileSystem.read(handle, at: at, count: limits.chunkBytes, into: &buffer), got > 0 {
       // Shared, not copied: nothing writes to the buffer meanwhile.
       let bytes = buffer
@@ -48,17 +39,16 @@ extension Followers {
       var start = 0
       while let newline = LineCutter.newline(span, from: start) {
         switch search.take(span, start..<newline) {
-        case .found: return (at + UInt64(newline) + 1, lines)
-        case .isOther: return (nil, lines)
-        case .goesOn: lines += 1
+        case .found: return at + UInt64(newline) + 1
+        case .isOther: return nil
+        case .goesOn: start = newline + 1
         }
-        start = newline + 1
       }
       // A line longer than the buffer is none of this format.
-      if start == 0 { break }
+      if start == 0 { return nil }
       at += UInt64(start)
     }
-    return (nil, lines)
+    return nil
   }
 
   /// Nothing but the new place of what was told before.
@@ -69,7 +59,7 @@ extension Followers {
     file.offset = end
     file.tailHash = bufferHash(0..<count)
     file.checkedModifiedNs = -1
-    file.changedNs = 0
+    file.changed = nil
     file.reader = nil
     file.identity.headLength = 0
     refreshHead(file)

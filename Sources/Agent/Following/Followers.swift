@@ -156,7 +156,7 @@ package final class Followers: DeltaSource {
       file.lookedNs &+= stepNs
       file.detachedNs &+= stepNs
       file.usedNs &+= stepNs
-      if file.changedNs != 0 { file.changedNs &+= stepNs }
+      file.changed?.sinceNs &+= stepNs
       file.heldUntilNs &+= stepNs
     }
   }

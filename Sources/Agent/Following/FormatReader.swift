@@ -37,7 +37,8 @@ package struct ReaderContext: Sendable {
   package var file: FileIdentity
   /// Offset at which reading (again) starts.
   package var offset: UInt64
-  /// The first bytes of the file, at most 64 KiB: column names, comments.
+  /// The first bytes of the file: column names, comments. At most 64 KiB, of a training file whose first line is longer
+  /// `TrainingLimits.lineBytesMax`.
   package var head: [UInt8]
   /// The bytes before `offset`, at most 64 KiB, ending at it.
   package var preceding: [UInt8]

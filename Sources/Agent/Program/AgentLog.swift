@@ -8,8 +8,10 @@ enum AgentLog {
 
   private static func write(_ level: String, _ message: String, _ fields: [(String, String)]) {
     var line = "{\"time\":\"\(Timestamp.text(Clock.wallNs(), digits: 3))\",\"level\":\"\(level)\",\"message\":"
-    line += JSONText.quoted(message)
-    for (name, value) in fields { line += ",\(JSONText.quoted(name)):\(JSONText.quoted(value))" }
+    line += JSONText.quoted(PlainText.withoutPasswords(message))
+    for (name, value) in fields {
+      line += ",\(JSONText.quoted(name)):\(JSONText.quoted(PlainText.withoutPasswords(value)))"
+    }
     // Nobody can be told that the log itself cannot be written.
     try? StandardStream.error.write(line + "}\n")
   }

@@ -40,9 +40,10 @@ package enum AgentMain {
   private static func redact(_ path: String) -> Int32 {
     do throws(FileError) {
       let redactor = Redactor()
-      let text = String(decoding: try HostFiles.read(path, limitBytes: 64 << 20), as: UTF8.self)
-      for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
-        try StandardStream.output.write(redactor.redact(String(line)) + "\n")
+      // By bytes: to a String, CR LF is one Character and no "\n".
+      let bytes = try HostFiles.read(path, limitBytes: 64 << 20)
+      for line in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
+        try StandardStream.output.write(redactor.redact(String(decoding: line, as: UTF8.self)) + "\n")
       }
       return 0
     } catch {
@@ -52,7 +53,7 @@ package enum AgentMain {
 
   /// One sentence on standard error.
   static func fail(_ code: Int32, _ sentence: String) -> Int32 {
-    say("signalbox-agent: " + sentence, .error)
+    say("signalbox-agent: " + PlainText.visible(PlainText.withoutPasswords(sentence)), .error)
     return code
   }
 

@@ -64,8 +64,9 @@ package struct HostIdentity: Sendable, Equatable {
   private static func osName(_ root: String) -> String {
     for path in ["/etc/os-release", "/usr/lib/os-release"] {
       guard let bytes = try? HostFiles.read(root + path, limitBytes: 16 << 10) else { continue }
-      for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n") where line.hasPrefix("PRETTY_NAME=") {
-        return String(line.dropFirst(12).filter { $0 != "\"" && $0 != "'" }.prefix(SamplingLimits.textBytesMax))
+      for line in bytes.split(separator: UInt8(ascii: "\n")) where line.starts(with: "PRETTY_NAME=".utf8) {
+        let name = line.dropFirst(12).filter { $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "'") && $0 != 13 }
+        return SafeText.make(name, bytesMax: SamplingLimits.textBytesMax)
       }
     }
     return ""

@@ -181,7 +181,7 @@ final class JournalFollower {
       loop.unwatch(errors)
       self.errors = nil
     }
-    let line = String(decoding: text, as: UTF8.self).split(separator: "\n").first.map(String.init) ?? ""
+    let line = ValueFile.firstLine(text)
     if !line.isEmpty { lastComplaint = line }
   }
 

@@ -5,7 +5,7 @@ internal import FleetModel
 ///
 /// Arrays are left out (histograms), and `config`, which repeats the run's settings in every line.
 struct FlatMetrics {
-  private(set) var metrics: [Metric] = []
+  private(set) var figures = RowFigures()
   /// The texts and numbers that say which trial this is; a JSON object.
   private(set) var detail = "{}"
   private var path: [UInt8] = []
@@ -14,7 +14,7 @@ struct FlatMetrics {
 
   /// - Returns: false where the range is not one JSON object.
   mutating func read(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Bool {
-    metrics.removeAll(keepingCapacity: true)
+    figures.removeAll()
     path.removeAll(keepingCapacity: true)
     starts.removeAll(keepingCapacity: true)
     var detailMembers: [String] = []
@@ -55,10 +55,9 @@ struct FlatMetrics {
   }
 
   private mutating func add(_ bytes: Span<UInt8>, _ key: Range<Int>, _ value: Double) {
-    guard metrics.count < TrainingLimits.metricsMax else { return }
     let start = path.count
     append(bytes, key)
-    metrics.append(Metric(MetricName.text(path), value))
+    figures.add(MetricName.text(path), value)
     path.removeLast(path.count - start)
   }
 

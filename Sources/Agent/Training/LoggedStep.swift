@@ -26,6 +26,9 @@ extension TrainingStep {
   /// The writer says that the run has ended.
   var isDone: Bool { metrics.contains { $0.name == "done" && $0.value == 1 } }
 
+  /// What is read out of the figures; `RowFigures` never leaves one of them out.
+  static let knownNames = Set(stepNames.keys).union(rewardNames.keys).union(["timestamp", "done"])
+
   /// Lower is better.
   private static let stepNames = ranks([
     "time/total_timesteps", "num_env_steps_sampled_lifetime", "env_runners/num_env_steps_sampled_lifetime",

@@ -13,6 +13,8 @@ struct MonitorHead {
   private(set) var returnColumn = 0
   private(set) var lengthColumn = 1
   private(set) var timeColumn = 2
+  /// The known columns stand first, as Stable-Baselines3 writes them.
+  var isInOrder: Bool { (returnColumn, lengthColumn, timeColumn) == (0, 1, 2) }
 
   /// - Parameters:
   ///   - number: place of the line in the file, from 0; nil where it is not known.

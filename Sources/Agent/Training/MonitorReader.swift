@@ -16,6 +16,7 @@ package struct MonitorReader: FormatReader {
   private var firstLine: UInt64?
   private var cutter: LineCutter
   private var row = DelimitedRow()
+  private var extras = RowFigures()
   /// That the run goes on was told; told anew by each reader, because an end may have been told meanwhile.
   private var isOpen = false
 
@@ -78,14 +79,14 @@ package struct MonitorReader: FormatReader {
     episode.timeNs = clock.ns(figures.seconds, start: head.startSeconds) ?? nowNs
     if clock.isAppended { episode.startedNs = 0 }
     delta.episodes.append(episode)
-    let extras = addExtras(bytes, of: episode, to: &delta)
-    return extras + 128 + run.utf8.count
+    return addExtras(bytes, of: episode, to: &delta) + 128 + run.utf8.count
   }
 
   private mutating func figures(_ bytes: Span<UInt8>, _ line: Range<Int>)
     -> (reward: Double, length: Int64, seconds: Double)?
   {
-    guard row.split(bytes, line), row.fields.count == head.names.count,
+    // A program that appends with other `info_keywords` writes no new head; `r,l,t` stand first in each of its rows all the same.
+    guard row.split(bytes, line), row.fields.count == head.names.count || row.fields.count >= 3 && head.isInOrder,
       let reward = DecimalNumber.parse(bytes, row.fields[head.returnColumn]),
       let length = DecimalNumber.parseInteger(bytes, row.fields[head.lengthColumn]), length >= 0,
       let seconds = DecimalNumber.parse(bytes, row.fields[head.timeColumn])
@@ -94,8 +95,12 @@ package struct MonitorReader: FormatReader {
   }
 
   /// What the environment adds to its rows (`info_keywords`).
-  private func addExtras(_ bytes: Span<UInt8>, of episode: EpisodeSummary, to delta: inout FileDelta) -> Int {
+  private mutating func addExtras(
+    _ bytes: Span<UInt8>, of episode: EpisodeSummary, to delta: inout FileDelta
+  ) -> Int {
     guard row.fields.count > 3 else { return 0 }
+    extras.removeAll()
+    let isAsHead = row.fields.count == head.names.count
     var step = TrainingStep()
     step.run = run
     step.timeNs = episode.timeNs
@@ -105,9 +110,11 @@ package struct MonitorReader: FormatReader {
     for (index, field) in row.fields.enumerated() {
       if index == head.returnColumn || index == head.lengthColumn || index == head.timeColumn { continue }
       guard let value = DecimalNumber.parseLogged(bytes, field) else { continue }
-      step.metrics.append(Metric(head.names[index], value))
+      // Without a head of its own a column has no name but its place.
+      extras.add(isAsHead ? head.names[index] : "column_\(index + 1)", value)
     }
-    guard !step.metrics.isEmpty else { return 0 }
+    guard !extras.metrics.isEmpty else { return 0 }
+    step.metrics = extras.complete
     delta.steps.append(step)
     return step.encodedBytes
   }

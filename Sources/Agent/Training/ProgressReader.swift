@@ -15,6 +15,7 @@ package struct ProgressReader: FormatReader {
   private var run: String?
   private var cutter: LineCutter
   private var row = DelimitedRow()
+  private var figures = RowFigures()
   /// That the run goes on was told; told anew by each reader, because an end may have been told meanwhile.
   private var isOpen = false
   /// The last row said itself that the run has ended.
@@ -82,12 +83,14 @@ package struct ProgressReader: FormatReader {
     return line.content.count
   }
 
-  private func step(_ bytes: Span<UInt8>, _ names: [String], nowNs: Int64) -> TrainingStep {
-    var step = TrainingStep()
+  private mutating func step(_ bytes: Span<UInt8>, _ names: [String], nowNs: Int64) -> TrainingStep {
+    figures.removeAll()
     for (name, field) in zip(names, row.fields) {
       guard let value = DecimalNumber.parseLogged(bytes, field) else { continue }
-      step.metrics.append(Metric(name, value))
+      figures.add(name, value)
     }
+    var step = TrainingStep()
+    step.metrics = figures.complete
     step.takeStepAndReward()
     step.timeNs = step.writtenNs ?? nowNs
     return step

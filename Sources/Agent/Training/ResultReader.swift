@@ -50,13 +50,13 @@ package struct ResultReader: FormatReader {
     _ bytes: Span<UInt8>, _ line: LineCutter.Line, at offset: UInt64, nowNs: Int64, into delta: inout FileDelta
   ) -> Int {
     if line.content.isEmpty { return 1 }
-    guard line.kind == .whole, flat.read(bytes, line.content), !flat.metrics.isEmpty else {
+    guard line.kind == .whole, flat.read(bytes, line.content), !flat.figures.metrics.isEmpty else {
       MalformedLines.append(bytes, line, at: offset, nowNs: nowNs, redactor, to: &delta.lines)
       return line.content.count
     }
     var step = TrainingStep()
     step.run = run
-    step.metrics = flat.metrics
+    step.metrics = flat.figures.complete
     step.takeStepAndReward()
     isDone = step.isDone
     step.timeNs = step.writtenNs ?? nowNs

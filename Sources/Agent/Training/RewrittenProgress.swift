@@ -4,8 +4,9 @@ internal import FleetModel
 /// Finds out where in a `progress.csv` that was written anew with more columns lies the end of what was read before.
 ///
 /// Stable-Baselines3 writes the file anew, in place, when a new key appears: the header gets the new names at its end, and each
-/// row that was there as many separators. So what was there before can be made from what is there now, and is believed only
-/// where it has the length that was read and ends with the bytes that were read last.
+/// row that was there as many separators. So what was there before can be made from what is there now, and is taken for it only
+/// where it has the length that was read and ends with the bytes that were read last. How many columns came is not known: every number
+/// that the lines so far allow is followed at once, so that the file is passed once.
 /// - Source: stable_baselines3/common/logger.py (CSVOutputFormat.write).
 struct RewrittenProgress {
   /// A larger file is not searched: reading it again costs rows twice, searching it would cost time again and again.
@@ -18,50 +19,87 @@ struct RewrittenProgress {
     case isOther
   }
 
-  private let columns: Int
+  /// A number of new columns, and how long the lines so far were without them.
+  private struct Candidate {
+    var columns: Int
+    var length: UInt64
+  }
+
+  /// A line without the separators at its end, of which `commas` stood there; only its last bytes.
+  private struct Row {
+    var text: [UInt8]
+    var commas: Int
+  }
+
   private let offset: UInt64
   private let tailHash: UInt64
-  /// Bytes of the lines so far, as they were.
-  private var length: UInt64 = 0
-  private var tail: [UInt8] = []
+  private var candidates: [Candidate] = []
+  private var header: [UInt8] = []
+  private var isHeaderTaken = false
+  /// The last ones: each has at least its newline among the bytes that the hash covers.
+  private var rows: [Row] = []
+  private static let tailBytes = Int(FollowedFile.tailBytes)
 
   /// - Parameters:
-  ///   - columns: how many there are more than before, at least 1.
   ///   - offset: how far it was read before.
   ///   - tailHash: of the 64 bytes before that.
-  init(columns: Int, offset: UInt64, tailHash: UInt64) {
-    self.columns = columns
+  init(offset: UInt64, tailHash: UInt64) {
     self.offset = offset
     self.tailHash = tailHash
   }
 
   /// - Parameter line: the next one, without its newline; the first is the header.
   mutating func take(_ bytes: Span<UInt8>, _ line: Range<Int>) -> Answer {
-    guard let end = length == 0 ? endOfNames(bytes, line) : endOfFields(bytes, line) else { return .isOther }
-    length += UInt64(end - line.lowerBound) + 1
-    guard length <= offset else { return .isOther }
-    if offset - length < FollowedFile.tailBytes {
-      tail.append(bytes, line.lowerBound..<end)
-      tail.append(UInt8(ascii: "\n"))
+    if isHeaderTaken { takeRow(bytes, line) } else { takeHeader(bytes, line) }
+    if candidates.contains(where: { $0.length == offset && ContentHash.of(tail($0.columns).span) == tailHash }) {
+      return .found
     }
-    guard length == offset else { return .goesOn }
-    let kept = tail.count - min(tail.count, Int(min(FollowedFile.tailBytes, offset)))
-    return ContentHash.of(tail.span.extracting(kept..<tail.count)) == tailHash ? .found : .isOther
+    candidates.removeAll { $0.length >= offset }
+    return candidates.isEmpty ? .isOther : .goesOn
   }
 
-  private func endOfNames(_ bytes: Span<UInt8>, _ line: Range<Int>) -> Int? {
-    var left = columns
+  /// One name or more must have been there before.
+  private mutating func takeHeader(_ bytes: Span<UInt8>, _ line: Range<Int>) {
+    isHeaderTaken = true
+    header.append(bytes, line)
     for at in line.reversed() where bytes[at] == UInt8(ascii: ",") {
-      left -= 1
-      if left == 0 { return at }
+      guard candidates.count < TrainingLimits.columnsMax else { break }
+      candidates.append(Candidate(columns: candidates.count + 1, length: UInt64(at - line.lowerBound) + 1))
     }
-    return nil
   }
 
-  private func endOfFields(_ bytes: Span<UInt8>, _ line: Range<Int>) -> Int? {
-    let end = line.upperBound - columns
-    guard end >= line.lowerBound else { return nil }
-    for at in end..<line.upperBound where bytes[at] != UInt8(ascii: ",") { return nil }
-    return end
+  private mutating func takeRow(_ bytes: Span<UInt8>, _ line: Range<Int>) {
+    var end = line.upperBound
+    while end > line.lowerBound, bytes[end - 1] == UInt8(ascii: ",") { end -= 1 }
+    let commas = line.upperBound - end
+    candidates.removeAll { $0.columns > commas }
+    for index in candidates.indices {
+      candidates[index].length += UInt64(line.count - candidates[index].columns) + 1
+    }
+    if rows.count == Self.tailBytes { rows.removeFirst() }
+    var row = Row(text: [], commas: commas)
+    row.text.append(bytes, max(line.lowerBound, end - Self.tailBytes)..<end)
+    rows.append(row)
+  }
+
+  /// The bytes that the hash covers, if `columns` came.
+  private func tail(_ columns: Int) -> [UInt8] {
+    let wanted = Int(min(FollowedFile.tailBytes, offset))
+    var reversed: [UInt8] = []
+    for row in rows.reversed() where reversed.count < wanted {
+      reversed.append(UInt8(ascii: "\n"))
+      reversed.append(contentsOf: repeatElement(UInt8(ascii: ","), count: min(row.commas - columns, wanted)))
+      reversed.append(contentsOf: row.text.reversed())
+    }
+    if reversed.count < wanted {
+      var left = columns
+      let end = header.lastIndex { byte in
+        if byte == UInt8(ascii: ",") { left -= 1 }
+        return left == 0
+      }
+      reversed.append(UInt8(ascii: "\n"))
+      reversed.append(contentsOf: header[..<(end ?? 0)].reversed())
+    }
+    return reversed.prefix(wanted).reversed()
   }
 }

@@ -39,6 +39,8 @@ struct SocketEvent {
   var name: String?
   var value: Double?
   var metrics: [Metric] = []
+  /// Members of `metrics` beyond the limit.
+  var metricsLeftOut = 0
 
   init(_ bytes: Span<UInt8>, _ line: Range<Int>, _ limits: SocketLimits) throws(Failure) {
     var scanner = JSONScanner(line)
@@ -85,6 +87,7 @@ struct SocketEvent {
     while case .key(let key)? = scanner.next(bytes) {
       guard let token = scanner.next(bytes) else { break }
       guard metrics.count < limits.metricsMax else {
+        metricsLeftOut += 1
         scanner.skip(bytes, token)
         continue
       }

@@ -199,7 +199,9 @@ extension SocketSession {
     step.step = event.step ?? event.steps ?? 0
     step.reward = event.reward ?? .nan
     step.metrics = event.metrics
-    if let name = event.name, step.metrics.count < limits.metricsMax {
+    if event.metricsLeftOut > 0 { step.metrics.append(Metric(RowFigures.leftOutName, Double(event.metricsLeftOut))) }
+    // Outside of the limit: it is the one that the event is about.
+    if let name = event.name {
       step.metrics.append(Metric(name, event.value ?? .nan))
     }
     for index in step.metrics.indices { step.metrics[index].name = redact(step.metrics[index].name) }

@@ -2,8 +2,10 @@
 package enum TrainingLimits {
   /// RLlib writes its whole configuration into every line; the largest seen is 17 kB.
   package static let lineBytesMax = 1 << 20
-  /// The widest file seen (RLlib `progress.csv`) has 108 columns.
-  package static let columnsMax = 256
+  /// The widest file seen (RLlib `progress.csv` of many policies) has 302 columns. So many of the shortest fields fit a line of
+  /// `lineBytesMax`, and their places take 256 KiB for as long as the line is read.
+  package static let columnsMax = 16_384
+  /// Figures kept of one row, besides those that step, reward, time and end are read from: the wire takes 512 a step.
   package static let metricsMax = 256
   package static let metricNameBytesMax = 128
   /// Of a line that could not be read: enough to see what it was.

@@ -57,6 +57,7 @@ struct TrainingLogColumns {
   ///   than a number, or episode and step are not whole numbers.
   func read(_ bytes: Span<UInt8>, _ fields: [Range<Int>], into step: inout TrainingStep) -> Bool {
     guard fields.count == roles.count else { return false }
+    var figures = RowFigures()
     for index in roles.indices {
       let field = fields[index]
       switch roles[index] {
@@ -66,7 +67,7 @@ struct TrainingLogColumns {
       case .step:
         guard let value = DecimalNumber.parseInteger(bytes, field) else { return false }
         step.step = value
-      case .metric: readMetric(bytes, field, names[index], into: &step)
+      case .metric: if let value = DecimalNumber.parse(bytes, field) { figures.add(names[index], value) }
       case .reward: if !Self.read(bytes, field, into: &step.reward) { return false }
       case .action: if !Self.read(bytes, field, into: &step.action) { return false }
       case .balance: if !Self.read(bytes, field, into: &step.balance) { return false }
@@ -76,6 +77,7 @@ struct TrainingLogColumns {
       case .position: if !Self.read(bytes, field, into: &step.position) { return false }
       }
     }
+    step.metrics = figures.complete
     return true
   }
 
@@ -85,11 +87,6 @@ struct TrainingLogColumns {
     guard let number = DecimalNumber.parse(bytes, field) else { return false }
     value = number
     return true
-  }
-
-  private func readMetric(_ bytes: Span<UInt8>, _ field: Range<Int>, _ name: String, into step: inout TrainingStep) {
-    guard step.metrics.count < TrainingLimits.metricsMax, let value = DecimalNumber.parse(bytes, field) else { return }
-    step.metrics.append(Metric(name, value))
   }
 }
 

@@ -293,17 +293,17 @@ private struct Fields {
     if let node = values[key] { return try reader.text(node, key) }
     if let node = values["\(key)_env"] {
       let name = try reader.text(node, "\(key)_env")
-      guard let value = Process.environment(name), !value.isEmpty else {
-        throw reader.mistake(node, "the environment has no \(name)")
-      }
+      // An env file with CR LF leaves the CR in the variable.
+      let value = ValueFile.firstLine(Array((Process.environment(name) ?? "").utf8))
+      if value.isEmpty { throw reader.mistake(node, "the environment has no \(name)") }
       return value
     }
     guard let node = values["\(key)_file"] else { return nil }
     let path = try reader.text(node, "\(key)_file")
     do {
-      let line = String(decoding: try HostFiles.read(path, limitBytes: 64 << 10), as: UTF8.self).prefix { $0 != "\n" }
-      guard !line.isEmpty else { throw reader.mistake(node, "\(path) is empty") }
-      return String(line)
+      let line = ValueFile.firstLine(try HostFiles.read(path, limitBytes: 64 << 10))
+      guard !line.isEmpty else { throw reader.mistake(node, "the first line of \(path) is empty") }
+      return line
     } catch let error as DocumentMistake {
       throw error
     } catch {

@@ -16,10 +16,11 @@ package struct JSONLogHandler: LogHandler {
 
   package func log(event: LogEvent) {
     var line = "{\"time\":\"\(Timestamp.text(Clock.wallNs(), digits: 3))\",\"level\":\"\(event.level)\",\"message\":"
-    line += JSONText.quoted("\(event.message)")
+    // What failed may name a URL that somebody configured.
+    line += JSONText.quoted(PlainText.withoutPasswords("\(event.message)"))
     for (key, value) in metadata.merging(event.metadata ?? [:], uniquingKeysWith: { $1 }).sorted(by: { $0.key < $1.key }
     ) {
-      line += ",\(JSONText.quoted(key)):\(JSONText.quoted("\(value)"))"
+      line += ",\(JSONText.quoted(key)):\(JSONText.quoted(PlainText.withoutPasswords("\(value)")))"
     }
     try? StandardStream.error.write(line + "}\n")
   }

@@ -61,7 +61,7 @@ final class DemoChild {
       return
     }
     if isError {
-      said += String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init)
+      said += bytes.split(separator: UInt8(ascii: "\n")).map { String(decoding: $0, as: UTF8.self) }
       said = said.suffix(20)
     } else {
       partial += bytes

@@ -16,6 +16,8 @@ final class DemoRun {
   private var reader: FleetReader?
   private var isStopping = false
   private var shown = ""
+  /// That the first report is waited for has been said.
+  private var isWaiting = false
 
   init(loop: EventLoop, directory: String, programs: DemoPrograms, once: Bool, steps: Int) throws {
     self.loop = loop
@@ -76,9 +78,15 @@ final class DemoRun {
   private func show() throws {
     guard let reader else { return }
     let fleet = try FleetStatus.answer(reader)
+    guard fleet.rows.contains(where: { $0.contains(.text("live")) }) else {
+      // Before the first report there is nothing to see of this machine.
+      if !isWaiting { say("   waiting for the first report") }
+      isWaiting = true
+      return
+    }
     let episodes = try reader.answer(
       TrainingQueries.episodes(host: nil, run: nil, status: "completed", limit: 5), EpisodesCommand.shown)
-    let renderer = Renderer(format: .table, nowNs: Clock.wallNs())
+    let renderer = Renderer(format: .table, nowNs: Clock.wallNs(), width: TerminalWidth.columns)
     let isComplete = !episodes.rows.isEmpty
     let text = renderer.text(fleet) + (isComplete ? "\n" + renderer.text(episodes) : "") + "\n" + hint
     if StandardStream.output.isTerminal {

@@ -9,8 +9,8 @@ struct IncidentsCommand: ParsableCommand {
 
   static let shown: [Answer.Column] = [
     .init("id", "ID"), .init("severity", "SEVERITY"), .init("state", "STATE"), .init("rule", "RULE"),
-    .init("host", "HOST"), .init("entity", "ENTITY"), .init("opened", "OPENED", .age), .init("acked_by", "ACKED BY"),
-    .init("summary", "SUMMARY"), .init("muted_by", "MUTED BY"),
+    .init("host", "HOST"), .init("opened", "OPENED", .age), .init("summary", "SUMMARY"), .init("entity", "ENTITY"),
+    .init("acked_by", "ACKED BY"), .init("muted_by", "MUTED BY"),
   ]
 
   struct List: ParsableCommand {
@@ -33,9 +33,12 @@ struct IncidentsCommand: ParsableCommand {
     }
 
     func run() throws {
-      let answer = try database.reader().answer(
+      let reader = try database.reader()
+      let answer = try reader.answer(
         IncidentQueries.list(state: state, host: host, rule: rule, sinceNs: since?.ns, limit: limit),
         IncidentsCommand.shown)
+      // An incident outlives its host's row.
+      if answer.rows.isEmpty { try reader.requireHosts([host], output) }
       try output.print(answer, orSay: "no incident")
     }
   }
@@ -50,16 +53,13 @@ struct IncidentsCommand: ParsableCommand {
 
     func run() throws {
       let reader = try database.reader()
-      var incident = try reader.answer(IncidentQueries.one(number), IncidentsCommand.shown)
-      if output.format == .table {
-        for name in ["steps", "evidence"] {
-          if let index = incident.columns.firstIndex(where: { $0.name == name }) {
-            incident.columns[index].title = name.uppercased()
-          }
-        }
+      let incident = try reader.answer(IncidentQueries.one(number), IncidentsCommand.shown)
+      guard output.format == .table, !incident.rows.isEmpty else {
+        return try output.print(incident, orSay: "no incident has the number \(number)")
       }
-      try output.print(incident, orSay: "no incident has the number \(number)")
-      guard output.format == .table else { return }
+      let page = IncidentPage(
+        incident, try reader.answer(IncidentQueries.texts(number), []), nowNs: Clock.wallNs(), width: output.width)
+      try StandardStream.output.write(page.text)
       try StandardStream.output.write("\n")
       try output.print(
         reader.answer(

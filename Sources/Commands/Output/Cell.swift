@@ -48,4 +48,16 @@ package struct Answer: Sendable {
     self.rows = rows
     self.notes = notes
   }
+
+  /// The same rows with another answer as one more column of each: for scripts, which get in one document what people get in
+  /// several tables.
+  package func with(_ name: String, _ part: (_ row: [String: Cell]) throws -> Answer) rethrows -> Answer {
+    var whole = self
+    whole.columns.append(Column(name))
+    for index in rows.indices {
+      let row = Dictionary(zip(columns.map(\.name), rows[index])) { first, _ in first }
+      whole.rows[index].append(.json(try Renderer(format: .ndjson, nowNs: 0).array(part(row))))
+    }
+    return whole
+  }
 }

@@ -2,21 +2,8 @@ internal import FleetModel
 
 /// Text of logs is hostile: a terminal obeys what it prints.
 package enum Escaping {
-  /// Control characters (C0, DEL, C1), bidirectional overrides, zero-width and line separators as `\u{…}`; tab as `\t`.
-  package static func visible(_ text: String) -> String {
-    guard text.unicodeScalars.contains(where: JSONText.isHostile) else { return text }
-    var shown = ""
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "\n": shown += "\\n"
-      case "\t": shown += "\\t"
-      case "\r": shown += "\\r"
-      case _ where JSONText.isHostile(scalar): shown += "\\u{\(String(scalar.value, radix: 16))}"
-      default: shown.unicodeScalars.append(scalar)
-      }
-    }
-    return shown
-  }
+  /// Control and invisible characters, and more combining marks than any script writes, as `\u{…}`; tab as `\t`.
+  package static func visible(_ text: String) -> String { PlainText.visible(text) }
 
   /// A JSON string with quotes. Control and invisible characters are written as escapes, so that a terminal stays safe.
   package static func json(_ text: String) -> String { JSONText.quoted(text) }
@@ -37,11 +24,17 @@ package enum Escaping {
     return shown
   }
 
-  /// A CSV field after RFC 4180; a leading = + - @ that a spreadsheet would run is guarded with an apostrophe.
-  package static func csv(_ text: String, isNumber: Bool = false) -> String {
+  /// A CSV field after RFC 4180. What a spreadsheet would run as a formula is guarded with an apostrophe: `=`, `+`, `-`, `@` at the
+  /// start, also their wide forms and behind blanks; a tab or carriage return at the start is an escape already.
+  package static func csv(_ text: String) -> String {
     var field = visible(text)
-    if !isNumber, let first = field.first, "=+-@".contains(first) { field = "'" + field }
-    guard field.contains(where: { $0 == "," || $0 == "\"" }) else { return field }
-    return "\"" + field.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
+    let first = field.unicodeScalars.first { $0 != " " && $0 != "\u{a0}" && $0 != "\u{3000}" }
+    if let first, formulaStarts.contains(first) { field = "'" + field }
+    guard field.utf8.contains(where: { $0 == UInt8(ascii: ",") || $0 == UInt8(ascii: "\"") }) else { return field }
+    return "\"" + field.unicodeScalars.map { $0 == "\"" ? "\"\"" : String($0) }.joined() + "\""
   }
+
+  private static let formulaStarts: Set<Unicode.Scalar> = [
+    "=", "+", "-", "@", "\u{ff1d}", "\u{ff0b}", "\u{ff0d}", "\u{ff20}",
+  ]
 }

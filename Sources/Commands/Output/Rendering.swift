@@ -10,10 +10,13 @@ package enum OutputFormat: String, CaseIterable, Sendable {
 package struct Renderer {
   package var format: OutputFormat
   package var nowNs: Int64
+  /// Columns of a line that a table must fit; nil: as wide as it is.
+  package var width: Int?
 
-  package init(format: OutputFormat, nowNs: Int64) {
+  package init(format: OutputFormat, nowNs: Int64, width: Int? = nil) {
     self.format = format
     self.nowNs = nowNs
+    self.width = width
   }
 
   /// The whole answer, ending with a newline (empty for no ndjson rows).
@@ -53,6 +56,12 @@ package struct Renderer {
       bytes.append(UInt8(ascii: "\n"))
     }
     return bytes
+  }
+
+  /// A JSON array on one line.
+  func array(_ answer: Answer) -> String {
+    let lines = ndjson(answer).split(separator: UInt8(ascii: "\n"))
+    return "[" + lines.map { String(decoding: $0, as: UTF8.self) }.joined(separator: ",") + "]"
   }
 
   /// Of each column that scripts get: its place, and its key with quotes and colon. Once an answer, not once a row.
@@ -128,27 +137,53 @@ package struct Renderer {
   // MARK: Table
 
   private func table(_ answer: Answer) -> String {
-    let shown = answer.columns.indices.filter { answer.columns[$0].title != nil }
-    let heads = shown.map { answer.columns[$0].title ?? "" }
-    let cells = answer.rows.map { row in shown.map { shortText(row[$0], answer.columns[$0].unit) } }
-    let isNumeric = shown.map { column in
-      answer.rows.contains { row in
-        switch row[column] {
-        case .integer, .real: true
-        default: false
-        }
+    let (shown, layout, lines) = laidOut(answer)
+    let isNumeric = shown.map { column in Self.isNumeric(answer, column) }
+    return lines.map { line in
+      let padded = layout.widths.indices.map { index in
+        let text = TableLayout.cut(line[index], to: layout.widths[index])
+        let space = String(repeating: " ", count: max(0, layout.widths[index] - PlainText.columns(text)))
+        return isNumeric[index] ? space + text : text + space
       }
-    }
-    let widths = shown.indices.map { index in
-      ([heads[index]] + cells.map { $0[index] }).map(\.count).max() ?? 0
-    }
-    return ([heads] + cells).map { line in
-      let padded = line.indices.map { index in
-        let space = String(repeating: " ", count: widths[index] - line[index].count)
-        return isNumeric[index] ? space + line[index] : line[index] + space
-      }
-      return Self.withoutTrailingSpace(padded.joined(separator: "  ")) + "\n"
+      return Self.withoutTrailingSpace(padded.joined(separator: String(repeating: " ", count: TableLayout.gap))) + "\n"
     }.joined()
+  }
+
+  /// Headings of the columns that a table of this width leaves out.
+  package func leftOut(_ answer: Answer) -> [String] {
+    guard format == .table, width != nil else { return [] }
+    let (shown, layout, _) = laidOut(answer)
+    return shown.dropFirst(layout.widths.count).map { Escaping.visible(answer.columns[$0].title ?? "") }
+  }
+
+  private func laidOut(_ answer: Answer) -> (shown: [Int], TableLayout, lines: [[String]]) {
+    let shown = answer.columns.indices.filter { answer.columns[$0].title != nil }
+    let heads = shown.map { Escaping.visible(answer.columns[$0].title ?? "") }
+    let lines = [heads] + answer.rows.map { row in shown.map { shortText(row[$0], answer.columns[$0].unit) } }
+    let columns = shown.indices.map { index in
+      TableLayout.Column(
+        natural: lines.map { PlainText.columns($0[index]) }.max() ?? 0, isText: Self.isText(answer, shown[index]))
+    }
+    return (shown, TableLayout(columns, width: width), lines)
+  }
+
+  private static func isNumeric(_ answer: Answer, _ column: Int) -> Bool {
+    answer.rows.contains { row in
+      switch row[column] {
+      case .integer, .real: true
+      default: false
+      }
+    }
+  }
+
+  /// What may be cut: a time or a figure may not.
+  private static func isText(_ answer: Answer, _ column: Int) -> Bool {
+    answer.rows.contains { row in
+      switch row[column] {
+      case .text, .list, .json: true
+      default: false
+      }
+    }
   }
 
   private static func withoutTrailingSpace(_ line: String) -> String {
@@ -182,10 +217,21 @@ package struct Renderer {
 
 /// Numbers for people.
 package enum Quantity {
+  /// So many digits behind the point; a number that would be shown as nothing gets two significant ones instead: a loss of 0.0016
+  /// is none of 0.00.
   package static func decimal(_ number: Double, digits: Int) -> String {
-    guard abs(number) < 1e15 else { return String(number) }
-    var scale = 1.0
-    for _ in 0..<digits { scale *= 10 }
+    guard number != 0 else { return fixed(0, digits: digits) }
+    guard abs(number) < 1e15, abs(number) >= 1e-9 else { return String(number) }
+    var needed = digits
+    while (abs(number) * power(needed)).rounded() == 0 { needed += 1 }
+    return fixed(number, digits: needed > digits ? needed + 1 : digits)
+  }
+
+  private static func power(_ digits: Int) -> Double { (0..<digits).reduce(1) { scale, _ in scale * 10 } }
+
+  /// - Parameter digits: so few that the scaled number fits 64 bits.
+  private static func fixed(_ number: Double, digits: Int) -> String {
+    let scale = power(digits)
     let scaled = Int64((abs(number) * scale).rounded())
     let whole = scaled / Int64(scale)
     let sign = number < 0 && scaled != 0 ? "-" : ""

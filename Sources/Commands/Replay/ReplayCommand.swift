@@ -76,7 +76,8 @@ extension RulesCommand {
     private func hosts(_ reader: FactReader) throws -> [KnownHost] {
       let known = try reader.hosts(named: host)
       for name in host where !known.contains(where: { $0.name == name }) {
-        throw CommandFailure(.nothingFound, "no host is named \(Escaping.visible(name))")
+        let names = try reader.hosts(named: []).map(\.name)
+        throw CommandFailure(.nothingFound, FleetReader.sentence(name, among: names))
       }
       return known
     }

@@ -31,6 +31,9 @@ package final class RuleReplay {
   /// Lines of each host are numbered, so that none looks like one that was seen.
   private var lines: [Int32: UInt64] = [:]
   private var reporting: Set<Int32> = []
+  /// Hosts of which a sample has come. What lies before it came out of files that are older than the host's joining: between
+  /// those, nobody could have been silent.
+  private var joined: Set<Int32> = []
   private var facts = 0
 
   /// - Parameter hosts: those that facts may be of.
@@ -51,6 +54,7 @@ package final class RuleReplay {
     heldCount += 1
     facts += 1
     reporting.insert(fact.host)
+    if case .host = fact.kind { joined.insert(fact.host) }
   }
 
   /// Lets the time pass up to the end, with nothing more to come.
@@ -80,6 +84,8 @@ package final class RuleReplay {
   private func note(_ found: [Transition]) {
     for transition in found {
       guard let rule = rules[transition.rule], rule.scope != .job || !isOpenElsewhere(transition) else { continue }
+      let isTooEarly = rule.watchesHosts && !(names[transition.host].map { joined.contains($0.number) } ?? true)
+      if isTooEarly, transition.kind == .opened { continue }
       ledger.take(IncidentChange(transition, of: rule, host: names[transition.host]))
     }
   }

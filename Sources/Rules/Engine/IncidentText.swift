@@ -19,15 +19,14 @@ extension IncidentChange {
     mutes = rule.mutes
     guard transition.kind == .opened else { return }
     let name = host?.name ?? "the fleet"
-    let fill = { (text: String) in
-      text.replacing("{{host}}", with: name).replacing("{{entity}}", with: transition.entity.name)
-    }
-    steps = rule.steps.map(fill)
+    let words = StepText(host: name, entity: transition.entity.name)
+    steps = rule.steps.map(words.filled)
     evidence = transition.evidence.map(\.text)
     wanted = rule.evidence
     // In one job the host that deviated first is named.
     let place = rule.scope == .fleet ? "" : entity.isEmpty ? " on \(name)" : " on \(name): \(entity)"
-    summary = fill(rule.title) + place + (transition.evidence.first.map { " (\($0.short))" } ?? "")
+    let title = rule.title.replacing("{{host}}", with: name).replacing("{{entity}}", with: transition.entity.name)
+    summary = title + place + (transition.evidence.first.map { " (\($0.short))" } ?? "")
   }
 }
 
@@ -61,7 +60,7 @@ extension Evidence {
       case .line(_, let text): text
       default: text
       }
-    return whole.count > 120 ? whole.prefix(119) + "…" : whole
+    return PlainText.cut(whole, scalarsMax: 120)
   }
 
   /// Four significant digits are enough for people.

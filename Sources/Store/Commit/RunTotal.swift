@@ -58,6 +58,15 @@ struct RunTotal: Equatable {
 }
 
 extension Store {
+  /// Makes the totals of all runs anew from their episodes: for rows that did not come by `commit`.
+  package func recomputeRunTotals() throws(StoreError) {
+    try inTransaction { () throws(StoreError) in
+      try run("lock table signalbox.episodes in share mode")
+      try run("delete from signalbox.run_totals")
+      try run(RunTotalTables.fill)
+    }
+  }
+
   /// Adds a group's changes to the totals of its runs. The hosts' locks keep other writers away from their rows.
   func storeTotals(_ changes: [Int32: RunTotal]) throws(PostgresError) {
     let changes = changes.filter { $0.value != RunTotal() }.sorted { $0.key < $1.key }

@@ -65,18 +65,34 @@ extension Store {
           when u.told = 1 and u.told_at > r.ended then null else r.ended end,
         started = least(r.started, u.first), updated = greatest(r.updated, u.last),
         framework = case when u.framework <> '' then u.framework else r.framework end,
-        source = case when u.source <> '' then u.source else r.source end,
-        detail = case when u.detail <> '' then u.detail else r.detail end
-      from unnest($1::int4[], $2::int2[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::text[], $7::text[],
-        $8::text[]) as u (number, told, told_at, first, last, framework, source, detail)
+        source = case when u.source <> '' then u.source else r.source end
+      from unnest($1::int4[], $2::int2[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::text[], $7::text[])
+        as u (number, told, told_at, first, last, framework, source)
       where r.number = u.number
       """,
       [
         .int4s(runs.map { numbers[$0.key] ?? 0 }), .int2s(runs.map { $0.value.state.map { Int16($0.rawValue) } ?? -1 }),
         .times(us: runs.map(\.value.toldUs)), .times(us: runs.map(\.value.firstUs)),
         .times(us: runs.map(\.value.lastUs)),
-        .texts(runs.map(\.value.framework)), .texts(runs.map(\.value.source)), .texts(runs.map(\.value.detail)),
+        .texts(runs.map(\.value.framework)), .texts(runs.map(\.value.source)),
       ])
+    try mergeDetails(runs, numbers)
+  }
+
+  /// A run tells its parameters once, at its start: what its end tells is added to them.
+  private func mergeDetails(
+    _ runs: [(key: RunKey, value: RunMentions.Mention)], _ numbers: [RunKey: Int32]
+  ) throws(PostgresError) {
+    let told = runs.flatMap { run in run.value.details.map { (numbers[run.key] ?? 0, $0) } }
+    if told.isEmpty { return }
+    _ = try connection.queryPrepared(
+      """
+      update signalbox.runs r set detail = signalbox.merged_detail(r.detail, u.details)
+      from (
+        select number, array_agg(detail order by place) as details
+        from unnest($1::int4[], $2::text[]) with ordinality as t (number, detail, place) group by number
+      ) u where r.number = u.number
+      """, [.int4s(told.map(\.0)), .texts(told.map(\.1))])
   }
 
   /// Adds a group's ranges to what is stored of their episodes. The hosts' locks keep other writers away from their rows.
@@ -127,7 +143,8 @@ struct RunMentions {
     var lastUs: Int64
     var framework = ""
     var source = ""
-    var detail = ""
+    /// JSON objects, in the order in which they were told; no two of the same in a row.
+    var details: [String] = []
   }
 
   private(set) var runs: [RunKey: Mention] = [:]
@@ -142,7 +159,7 @@ struct RunMentions {
         }
         if !update.framework.isEmpty { mention.framework = update.framework }
         if !update.source.isEmpty { mention.source = update.source }
-        if !update.detail.isEmpty { mention.detail = update.detail }
+        if !update.detail.isEmpty, mention.details.last != update.detail { mention.details.append(update.detail) }
       }
     }
     // First and last stand for all between them: steps come in the order of their file.

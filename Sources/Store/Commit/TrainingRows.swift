@@ -42,7 +42,7 @@ extension RowBuffers {
     episodes.put(summary.episode)
     episodes.put(timeUs: summary.timeNs / 1000)
     episodes.put(Int16(summary.state.rawValue))
-    episodes.put(timeUs: summary.startedNs / 1000)
+    if summary.startedNs > 0 { episodes.put(timeUs: summary.startedNs / 1000) } else { episodes.putNull() }
     episodes.put(Int64(clamping: summary.steps))
     episodes.put(summary.firstStep)
     episodes.put(summary.lastStep)
@@ -81,7 +81,7 @@ extension JSONText {
       if index > 0 { text.append(UInt8(ascii: ",")) }
       let name = metric.name
       text.append(
-        contentsOf: quoted(name.utf8.contains(0) ? String(name.map { $0 == "\0" ? "\u{fffd}" : $0 }) : name).utf8)
+        contentsOf: quoted(name.utf8.contains(0) ? name.replacing("\0", with: "\u{fffd}") : name).utf8)
       text.append(UInt8(ascii: ":"))
       text.append(contentsOf: (metric.value.isFinite ? "\(metric.value)" : "null").utf8)
     }

@@ -59,7 +59,7 @@ extension Store {
       "insert into signalbox.incident_timeline (incident, time, kind, actor, detail) values ($1, $2, $3, $4, $5)",
       [
         .int8(incident), .time(us: nowNs / 1000), .text(kind), .text(actor),
-        .text(String(detail.prefix(IncidentLimits.detailCharactersMax))),
+        .text(PlainText.cut(detail, scalarsMax: IncidentLimits.detailCharactersMax)),
       ])
   }
 

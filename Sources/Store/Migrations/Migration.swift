@@ -24,6 +24,9 @@ struct Migration {
     Migration(number: 9, name: "totals a run") { _ in RunTotalTables.sql },
     Migration(number: 10, name: "bounded figures of an episode") { _ in EpisodeView.bounded },
     Migration(number: 11, name: "the login for people's SQL, and locks of Signalbox's own") { AccessTables.sql($0) },
+    Migration(number: 12, name: "episodes without a beginning, and details of runs that stay") { _ in
+      TrainingTables.details
+    },
     Migration(number: 13, name: "housekeeping that keeps no one waiting", sql: HousekeepingTables.sql),
     Migration(number: 14, name: "history of followed files, and what is not followed") { _ in FollowingTables.sql },
   ]

@@ -17,6 +17,13 @@ enum RunTotalTables {
       sharpe_sum double precision not null,
       newest timestamptz
     ) with (fillfactor = 70);
+    \(fill);
+    create index episodes_running on signalbox.episodes (run) where state = 0;
+    create index runs_updated on signalbox.runs (updated desc);
+    """
+
+  /// Adds up all ended episodes anew.
+  static let fill = """
     insert into signalbox.run_totals
       select e.run, count(*), count(*) filter (where e.state = 1),
         count(*) filter (where e.state = 1 and f.steps = 0), sum(f.steps),
@@ -25,9 +32,7 @@ enum RunTotalTables {
         count(f.sharpe_ratio) filter (where \(RunTotal.isCounted("f.sharpe_ratio"))),
         coalesce(sum(f.sharpe_ratio) filter (where \(RunTotal.isCounted("f.sharpe_ratio"))), 0), max(e.updated)
       from signalbox.episodes e \(EpisodeFigures.laterals)
-      where e.state <> 0 group by e.run;
-    create index episodes_running on signalbox.episodes (run) where state = 0;
-    create index runs_updated on signalbox.runs (updated desc);
+      where e.state <> 0 group by e.run
     """
 }
 

@@ -52,4 +52,42 @@ enum TrainingTables {
     ) with (fillfactor = 60);
     create index episodes_updated on signalbox.episodes (updated desc);
     """
+
+  /// Migration 12.
+  ///
+  /// Episodes whose beginning no writer tells have none, instead of one in 1970. What a run told of itself at its start stays when its
+  /// end tells something else, or nothing.
+  static let details = """
+    alter table signalbox.episodes alter column started drop not null;
+    update signalbox.episodes set started = null where started <= 'epoch';
+
+    -- The members of each document that was told, over those of before, and so within the member that holds what a program tells of
+    -- its run; what is no object counts only where there is nothing yet. A run's detail is for people: beyond 64 KiB the older
+    -- members stay.
+    create function signalbox.merged_detail(stored text, told text[]) returns text language plpgsql immutable as $$
+    declare
+      whole text := stored;
+      next text;
+      before jsonb;
+      document jsonb;
+    begin
+      foreach next in array told loop
+        begin
+          before := coalesce(nullif(whole, ''), '{}')::jsonb;
+          document := next::jsonb;
+          if jsonb_typeof(before) = 'object' and jsonb_typeof(document) = 'object' then
+            if jsonb_typeof(before -> 'detail') = 'object' and jsonb_typeof(document -> 'detail') = 'object' then
+              document := document || jsonb_build_object('detail', (before -> 'detail') || (document -> 'detail'));
+            end if;
+            document := before || document;
+            if octet_length(document::text) <= 65536 then whole := document::text; end if;
+          end if;
+        exception when data_exception then
+          if whole in ('', '{}') then whole := next; end if;
+        end;
+      end loop;
+      return whole;
+    end $$;
+
+    """
 }

@@ -6,9 +6,9 @@ package enum FleetQueries {
   package static let lateSeconds = 60
   package static let silentSeconds = 300
 
-  /// `live`, `late`, `silent` or `revoked`.
+  /// `live`, `late`, `silent`, `waiting` (nothing has come yet) or `revoked`.
   private static let state = """
-    case when h.state = 'revoked' then 'revoked'
+    case when h.state = 'revoked' then 'revoked' when e.last_seen is null then 'waiting'
       when e.last_seen > now() - interval '\(lateSeconds) s' then 'live'
       when e.last_seen > now() - interval '\(silentSeconds) s' then 'late'
       else 'silent' end
@@ -35,6 +35,21 @@ package enum FleetQueries {
       where h.removed is null
       order by h.state = 'revoked', h.name collate "C"
       """)
+  }
+
+  /// Of the names, those that no host has or had. Column: name.
+  package static func unknownHosts(_ names: [String]) -> ReadQuery {
+    ReadQuery(
+      """
+      select u.name from unnest($1::text[]) as u (name)
+      where not exists (select from signalbox.hosts h where h.name = u.name)
+      """, [ArrayParameter.text(names)])
+  }
+
+  /// Names of the hosts of the fleet, for a sentence: the first thousand. Column: name.
+  package static func hostNames() -> ReadQuery {
+    ReadQuery(
+      "select h.name from signalbox.hosts h where h.state <> 'revoked' order by h.name collate \"C\" limit 1000")
   }
 
   /// GPUs that the host still samples.

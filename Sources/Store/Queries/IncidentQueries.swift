@@ -25,8 +25,24 @@ package enum IncidentQueries {
       """
       select \(columns), coalesce((
           select json_agg(json_build_object('time', t.time, 'kind', t.kind, 'actor', t.actor, 'detail', t.detail)
-            order by t.number) from signalbox.incident_timeline t where t.incident = i.number), '[]'::json) as timeline
+            order by t.number) from signalbox.incident_timeline t where t.incident = i.number), '[]'::json) as timeline,
+        coalesce((
+          select json_agg(json_build_object('receiver', o.receiver, 'event', o.event, 'state', o.state, 'due', o.due,
+            'attempts', o.attempts, 'settled', o.settled, 'last_answer', o.last_answer) order by o.number)
+          from signalbox.outbox o where o.incident = i.number), '[]'::json) as deliveries
       from signalbox.incidents i where i.number = $1::bigint
+      """, [String(number)])
+  }
+
+  /// Columns: kind (`evidence` or `step`), text; in their order.
+  package static func texts(_ number: Int64) -> ReadQuery {
+    ReadQuery(
+      """
+      select u.kind, u.text from signalbox.incidents i
+      cross join lateral (
+        select 'evidence' as kind, e.text, e.place from unnest(i.evidence) with ordinality as e (text, place)
+        union all select 'step', s.text, s.place from unnest(i.steps) with ordinality as s (text, place)
+      ) u where i.number = $1::bigint order by u.kind, u.place
       """, [String(number)])
   }
 

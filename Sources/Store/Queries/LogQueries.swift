@@ -187,19 +187,18 @@ package enum LogQueries {
 
   /// `*.log` → `%/%.log`; `/srv/*/a?.log` → `/srv/%/a_.log`.
   package static func likePattern(glob: String) -> String {
-    let converted = String(
-      glob.flatMap { character -> [Character] in
-        switch character {
-        case "*": ["%"]
-        case "?": ["_"]
-        case "%", "_", "\\": ["\\", character]
-        default: [character]
-        }
-      })
-    return glob.contains("/") ? converted : "%/" + converted
+    let converted = glob.unicodeScalars.map { scalar in
+      switch scalar {
+      case "*": "%"
+      case "?": "_"
+      case "%", "_", "\\": "\\\(scalar)"
+      default: "\(scalar)"
+      }
+    }.joined()
+    return glob.utf8.contains(UInt8(ascii: "/")) ? converted : "%/" + converted
   }
 
   fileprivate static func escapedForLike(_ text: String) -> String {
-    String(text.flatMap { "%_\\".contains($0) ? ["\\", $0] : [$0] })
+    text.unicodeScalars.map { $0 == "%" || $0 == "_" || $0 == "\\" ? "\\\($0)" : "\($0)" }.joined()
   }
 }

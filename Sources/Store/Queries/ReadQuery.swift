@@ -60,7 +60,10 @@ extension ReadValue {
 package enum ArrayParameter {
   package static func text(_ values: [String]) -> String {
     "{"
-      + values.map { "\"" + $0.flatMap { $0 == "\"" || $0 == "\\" ? ["\\", $0] : [$0] } + "\"" }.joined(separator: ",")
+      + values.map { value in
+        // By scalars: a quote with a combining mark is a quote to the server.
+        "\"" + value.unicodeScalars.map { $0 == "\"" || $0 == "\\" ? "\\\($0)" : "\($0)" }.joined() + "\""
+      }.joined(separator: ",")
       + "}"
   }
 }

@@ -1,0 +1,84 @@
+internal import FleetModel
+internal import Store
+
+/// One incident for people: what and where in the first line, then since when, why, and what to do, each on lines of its own.
+struct IncidentPage {
+  private let values: [String: Cell]
+  private let evidence: [String]
+  private let steps: [String]
+  private let nowNs: Int64
+  /// nil: lines are as long as they are.
+  private let width: Int?
+
+  /// - Parameters:
+  ///   - incident: one row of `IncidentQueries.one`.
+  ///   - texts: the rows of `IncidentQueries.texts`.
+  init(_ incident: Answer, _ texts: Answer, nowNs: Int64, width: Int?) {
+    values = Dictionary(zip(incident.columns.map(\.name), incident.rows.first ?? [])) { first, _ in first }
+    let lines = { (kind: String) in
+      texts.rows.compactMap { row in
+        if row[0] == .text(kind), case .text(let text) = row[1] { text } else { nil }
+      }
+    }
+    evidence = lines("evidence")
+    steps = lines("step")
+    self.nowNs = nowNs
+    self.width = width
+  }
+
+  var text: String {
+    var lines = [[text("severity"), text("rule"), text("state"), place].filter { !$0.isEmpty }.joined(separator: "  ")]
+    lines += wrapped(text("summary"), indent: 0)
+    lines += ["", "Incident \(text("id")), opened \(moment("opened"))" + flapping]
+    if !text("acked_by").isEmpty { lines.append("Acknowledged by \(text("acked_by"))") }
+    if !text("resolved").isEmpty { lines.append("Resolved \(moment("resolved"))") }
+    if !text("muted_by").isEmpty { lines.append("Muted by \(text("muted_by"))") }
+    if !text("part_of").isEmpty { lines.append("Part of incident \(text("part_of"))") }
+    if values["is_observed"] == .boolean(true) { lines.append("Only observed: nobody is paged about it") }
+    lines += section("Evidence", evidence, isNumbered: false)
+    lines += section("Steps", steps, isNumbered: true)
+    return lines.map { $0 + "\n" }.joined()
+  }
+
+  private var place: String {
+    [text("host"), text("entity")].filter { !$0.isEmpty }.joined(separator: "  ")
+  }
+
+  private var flapping: String {
+    guard case .integer(let count)? = values["flaps"], count > 0 else { return "" }
+    return ", came back \(count) time\(count == 1 ? "" : "s")"
+  }
+
+  private func text(_ name: String) -> String {
+    switch values[name] {
+    case .text(let text): Escaping.visible(text)
+    case .integer(let number): String(number)
+    case .time(let ns): Timestamp.text(ns, digits: 0)
+    default: ""
+    }
+  }
+
+  private func moment(_ name: String) -> String {
+    guard case .time(let ns)? = values[name] else { return text(name) }
+    return "\(Timestamp.text(ns, digits: 0)) (\(TimeSpan.text(nowNs - ns)) ago)"
+  }
+
+  private func section(_ title: String, _ items: [String], isNumbered: Bool) -> [String] {
+    if items.isEmpty { return [] }
+    return ["", title + ":"]
+      + items.enumerated().flatMap { index, item in
+        // Evidence of several lines, such as a traceback, keeps its lines.
+        item.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated()
+          .flatMap { number, line in
+            let mark = isNumbered && number == 0 ? "\(index + 1). " : number == 0 ? "" : "  "
+            return wrapped(mark + Escaping.visible(String(Substring(line))), indent: 2)
+          }
+      }
+  }
+
+  private func wrapped(_ text: String, indent: Int) -> [String] {
+    let space = String(repeating: " ", count: indent)
+    guard let width else { return [space + text] }
+    return TableLayout.wrapped(text, to: max(20, width - indent)).map { space + $0 }
+  }
+}
