@@ -98,7 +98,8 @@ private struct HourCounts {
   static let hourUs: Int64 = 3_600_000_000
   let host: Int32
   let file: Int32
-  var startUs = Int64.min
+  /// The difference of any time to this one is an hour or more, without overflow.
+  var startUs = Int64.max
   var unknown = LogCount()
   var debug = LogCount()
   var info = LogCount()
