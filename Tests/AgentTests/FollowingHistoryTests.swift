@@ -95,6 +95,13 @@ import Testing
     #expect(harness.collector.losses.map(\.reason) == [.skipped])
   }
 
+  @Test func aFirstStartOnAClockThatWasAheadIsMovedWithIt() {
+    var first = FirstFollowed(["/early/*": 50, "/ahead/*": 1900])
+    first.setBack(by: 1800, nowNs: 110)
+    #expect(first.times == ["/early/*": 50, "/ahead/*": 100])
+    #expect(FirstFollowed(["/early/*": 50, "/ahead/*": 1900]).known(nowNs: 110).times == ["/early/*": 50])
+  }
+
   @Test func theRecordIsReadAsItWasWritten() {
     var first = FirstFollowed()
     let isNew = first.note(["/srv/**", "/a b/*.log", "/broken\n1\t/x"], nowNs: 5)

@@ -1,3 +1,5 @@
+internal import FleetModel
+
 /// Where the agent begins with files that were there before it: `--from`.
 package enum FollowFrom: Sendable, Equatable {
   /// All of it; what is older than the agent is sent as history, which pages nobody.
@@ -45,6 +47,14 @@ package struct FirstFollowed: Sendable, Equatable {
     }
     return isNew
   }
+
+  /// The clock was ahead and has been set back by `ns`: a moment that would now lie ahead was so long before it.
+  package mutating func setBack(by ns: Int64, nowNs: Int64) {
+    times = times.mapValues { $0 > nowNs ? max($0.subtractingClamped(ns), 0) : $0 }
+  }
+
+  /// Without moments that are still to come: the clock was set back while no agent ran, and nothing is known of them.
+  package func known(nowNs: Int64) -> FirstFollowed { FirstFollowed(times.filter { $0.value <= nowNs }) }
 
   // MARK: As a file
 

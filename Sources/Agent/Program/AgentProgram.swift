@@ -319,7 +319,7 @@ final class AgentProgram {
 
   private static func loadFirstFollowed(_ options: RunOptions) -> FirstFollowed {
     let bytes = (try? HostFiles.read(firstFollowedPath(options), limitBytes: firstFollowedBytesMax)) ?? []
-    return FirstFollowed(text: String(decoding: bytes, as: UTF8.self))
+    return FirstFollowed(text: String(decoding: bytes, as: UTF8.self)).known(nowNs: Clock.wallNs())
   }
 
   private func saveFirstFollowed() {

@@ -69,8 +69,14 @@ extension Store {
   package func endedByHand(
     after cursor: Int64?
   ) throws(StoreError) -> (incidents: [EndedIncident], newest: Int64) {
+    guard let cursor else {
+      // An end of the last minute may be later than the states that the engine began with; to arm a rule twice does no harm.
+      let before = try ask(
+        "select number from signalbox.incident_timeline where time < now() - interval '1 minute' order by number desc limit 1"
+      )
+      return ([], before.count > 0 ? before.int(0, 0) ?? 0 : 0)
+    }
     let newest = try ask("select coalesce(max(number), 0) from signalbox.incident_timeline", []).int(0, 0) ?? 0
-    guard let cursor else { return ([], newest) }
     let rows = try ask(
       """
       select \(Self.endedColumns)
