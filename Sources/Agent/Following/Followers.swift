@@ -231,7 +231,9 @@ package final class Followers: DeltaSource {
 
   /// The wall clock was set: what was so many seconds ago before it is so still.
   private func clockStepped(by stepNs: Int64) {
-    if stepNs < 0 { firstFollowed.setBack(by: 0.subtractingClamped(stepNs), nowNs: lastNowNs.addingClamped(stepNs)) }
+    if stepNs < 0 {
+      firstFollowed.setBack(by: Int64(0).subtractingClamped(stepNs), nowNs: lastNowNs.addingClamped(stepNs))
+    }
     if nextScanNs != .min { nextScanNs = min(nextScanNs &+ stepNs, lastNowNs &+ stepNs) }
     if lastScanNs != .min { lastScanNs &+= stepNs }
     if nextSliceNs != .min { nextSliceNs &+= stepNs }
