@@ -174,21 +174,22 @@ extension RuleEngine {
 
   private func observeProcesses(_ samples: Span<ProcessSample>, _ host: inout HostState) {
     var seen = SampledThings()
-    for index in samples.indices {
-      let timeNs = samples[index].timeNs
-      let name = "\(samples[index].name)[\(samples[index].pid)]"
-      if let entity = sampled(.process, name, timeNs, &host) {
-        seen.note(entity, timeNs, self, &host)
-        fill(samples[index])
-        process(.process, &host, entity, timeNs, isOneOfMany: true)
-      }
-      // A zombie has ended: only its parent has not asked how.
-      if samples[index].hasExited || samples[index].state == "Z", let entity = host.entity(.process, name) {
-        host.entities[entity].set(.ended, true)
-        host.processEndNs = max(host.processEndNs, min(timeNs, RuleLimits.timeNsMax))
-      }
-    }
+    for index in samples.indices { observe(samples[index], &seen, &host) }
     seen.judge(self, &host)
+  }
+
+  private func observe(_ sample: ProcessSample, _ seen: inout SampledThings, _ host: inout HostState) {
+    let name = "\(sample.name)[\(sample.pid)]"
+    if let entity = sampled(.process, name, sample.timeNs, &host) {
+      seen.note(entity, sample.timeNs, self, &host)
+      fill(sample)
+      process(.process, &host, entity, sample.timeNs, isOneOfMany: true)
+    }
+    // A zombie has ended: only its parent has not asked how.
+    if sample.hasExited || sample.state == "Z", let entity = host.entity(.process, name) {
+      host.entities[entity].set(.ended, true)
+      host.processEndNs = max(host.processEndNs, min(sample.timeNs, RuleLimits.timeNsMax))
+    }
   }
 
   private func fill(_ sample: borrowing GPUSample) {
