@@ -142,7 +142,7 @@ enum GrowthPart {
         from (
           select i, case when i % (\(lines) / 100) = 0 then 'quiet' when i % 2 = 0 then 'node-00001' else 'node-00002' end as name,
             to_timestamp((\(nowUs) - (\(lines) - i) * \(stepUs)) / 1e6) as t
-          from generate_series(1, \(lines)) i
+          from generate_series(1::bigint, \(lines)) i
         ) x join signalbox.hosts h on h.name = x.name join signalbox.followed_files f on f.host = h.number;
       insert into signalbox.log_counts (time, host, file, level, lines, bytes)
         select date_trunc('hour', time), host, file, level, count(*), 0 from signalbox.log_info group by 1, 2, 3, 4;
