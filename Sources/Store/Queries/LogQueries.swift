@@ -91,15 +91,17 @@ package enum LogQueries {
   package static func newest(_ filter: LogFilter, _ scope: LogScope, limit: Int) -> ReadQuery {
     var statement = LogStatement(filter, scope)
     let order = "time desc, host desc, file desc, file_offset desc"
-    return statement.query(order: order, limit: limit, places: "")
+    return statement.query(order: order, ofHost: "host, " + order, limit: limit, places: "")
   }
 
   /// The oldest `limit` lines after a position, the oldest first; the columns of `newest` and then the position's.
   static func page(_ filter: LogFilter, _ scope: LogScope, after: LogPosition?, limit: Int) -> ReadQuery {
     var statement = LogStatement(filter, scope)
     if let after { statement.start(after: after) }
+    let order = "time, host, file, file_offset"
     return statement.query(
-      order: "time, host, file, file_offset", limit: limit, places: ", l.time::text, l.host, l.file, l.file_offset")
+      order: order, ofHost: "host desc, " + order, limit: limit, places: ", l.time::text, l.host, l.file, l.file_offset"
+    )
   }
 
   /// One statement with its parameters.
@@ -159,16 +161,20 @@ package enum LogQueries {
 
     /// - Parameters:
     ///   - order: of the lines that the limit keeps.
+    ///   - ofHost: the same within one host. Asked for as a range in the order of host and time, which only that index has: for an
+    ///     equal host the planner may go through all lines in the order of time, in the hope to find enough of his among them.
     ///   - places: further columns.
-    mutating func query(order: String, limit: Int, places: String) -> ReadQuery {
-      let limited = "order by \(order) limit \(parameter(String(limit)))::bigint"
+    mutating func query(order: String, ofHost: String, limit: Int, places: String) -> ReadQuery {
+      let most = "limit \(parameter(String(limit)))::bigint"
+      let limited = "order by \(order) \(most)"
       let columns = "time, received, host, file, file_offset"
       let hosts = scope.separateHosts.map { parameter(Self.array($0)) }
       let branches = LogQueries.tables.filter { $0.level.rawValue >= floor }.map { table in
-        let filter = (hosts == nil ? [] : ["host = w.number"]) + conditions
+        let filter = (hosts == nil ? [] : ["host between w.number and w.number"]) + conditions
         let lines = """
           select \(columns), \(table.text)::text as level, message, flags from signalbox.\(table.name)
-          \(filter.isEmpty ? "" : "where " + filter.joined(separator: " and ")) \(limited)
+          \(filter.isEmpty ? "" : "where " + filter.joined(separator: " and "))
+          \(hosts == nil ? limited : "order by \(ofHost) \(most)")
           """
         guard let hosts else { return "(\(lines))" }
         return "(select x.* from unnest(\(hosts)::int4[]) as w (number) cross join lateral (\(lines)) x \(limited))"
