@@ -105,7 +105,7 @@ final class TestFleet {
     agentEnvironment = environment
     agentWords = ["run", "--state-dir", agentState, "--follow", logs + "/**"] + extra
     try restartAgent()
-    // What is written before its first start is history, which pages nobody.
+    // What is written before its first start is history, which is never paged.
     try eventually("the agent's first look") { try FileStatus.exists(agentState + "/followed-since") }
   }
 

@@ -2,7 +2,7 @@ internal import FleetModel
 
 /// Where the agent begins with files that were there before it: `--from`.
 package enum FollowFrom: Sendable, Equatable {
-  /// All of it; what is older than the agent is sent as history, which pages nobody.
+  /// All of it; what is older than the agent is sent as history, which is never paged.
   case start
   /// What comes from now on.
   case end

@@ -48,6 +48,6 @@ package struct Transition: Sendable, Equatable {
   /// When the fact came in, the collector's clock.
   package var arrivedNs: Int64
   package var evidence: [Evidence]
-  /// Older than the first start of the host's agent: it is recorded as over, and pages nobody.
+  /// Older than the first start of the host's agent: recorded as over, and never paged.
   package var isHistory = false
 }

@@ -5,7 +5,7 @@ extension Store {
   /// Drops chunks that lie wholly before the time for which their table is kept.
   ///
   /// A plain DROP of a partition locks the whole table: it waits behind any open reader, and all ingest waits behind it. So
-  /// a partition is first detached with CONCURRENTLY, which waits for old readers and keeps nobody waiting, and then dropped
+  /// a partition is first detached with CONCURRENTLY, which waits for old readers without blocking others, and then dropped
   /// on its own. What a pass cannot end (a reader that stays) the next one takes up again.
   /// - Returns: how many were dropped.
   func dropOld(_ nowUs: Int64, _ report: inout HousekeepingReport) throws(StoreError) {

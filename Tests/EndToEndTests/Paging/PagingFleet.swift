@@ -75,7 +75,7 @@ final class PagingFleet {
     agent = try Program(
       "signalbox-agent", ["run", "--state-dir", directory + "/agent", "--follow", directory + "/logs/*.log"],
       errorPath: directory + "/agent.err")
-    // What is written before its first start is history, which pages nobody.
+    // What is written before its first start is history, which is never paged.
     let deadline = Date(timeIntervalSinceNow: 60)
     while try !FileStatus.exists(directory + "/agent/followed-since") {
       guard Date() < deadline else { throw HarnessError("the agent has not started; see \(directory)/agent.err") }
