@@ -78,11 +78,13 @@ final class Program: @unchecked Sendable {
 
   /// - Returns: its exit code; -1 where it had to be killed.
   func wait(within seconds: Double) -> Int32 {
-    let deadline = Date(timeIntervalSinceNow: seconds)
-    while isRunning, Date() < deadline { usleep(5000) }
-    if isRunning {
-      kill()
-      return -1
+    let deadline = ContinuousClock.now + .seconds(seconds)
+    while isRunning {
+      if ContinuousClock.now >= deadline {
+        kill()
+        return -1
+      }
+      usleep(5000)
     }
     return Self.status(of: process)
   }
@@ -109,14 +111,18 @@ final class Program: @unchecked Sendable {
     process.standardError = try FileHandle(forWritingTo: URL(fileURLWithPath: scratch + ".err"))
     process.standardInput = FileHandle.nullDevice
     try process.run()
-    let deadline = Date(timeIntervalSinceNow: seconds)
-    while isAlive(process.processIdentifier), Date() < deadline { usleep(5000) }
-    if isAlive(process.processIdentifier) {
-      Foundation.kill(process.processIdentifier, SIGKILL)
-      throw HarnessError("\(name) \(words.joined(separator: " ")) did not end within \(seconds) s")
+    // One answer decides, by a clock that nobody sets: a second look at /proc could meet a number that has been given
+    // to another process meanwhile.
+    let deadline = ContinuousClock.now + .seconds(seconds)
+    while process.isRunning {
+      if ContinuousClock.now >= deadline {
+        Foundation.kill(process.processIdentifier, SIGKILL)
+        throw HarnessError("\(name) \(words.joined(separator: " ")) did not end within \(seconds) s")
+      }
+      usleep(2000)
     }
     return Result(
-      code: status(of: process), output: try String(contentsOfFile: scratch + ".out", encoding: .utf8),
+      code: process.terminationStatus, output: try String(contentsOfFile: scratch + ".out", encoding: .utf8),
       errors: try String(contentsOfFile: scratch + ".err", encoding: .utf8))
   }
 }
