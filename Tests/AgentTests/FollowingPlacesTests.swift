@@ -47,6 +47,24 @@ import Testing
     #expect(harness.collector.losses.isEmpty)
   }
 
+  @Test("settings that come while files are taken up leave no time before now")
+  func settingsWhileFilesAreTakenUp() throws {
+    var limits = Self.limits()
+    limits.startsPerTurn = 2
+    let harness = try FollowingHarness(["*.log"], limits: limits)
+    for number in 0..<40 { try harness.write("t\(number).log", 1) }
+    for _ in 0..<12 {
+      harness.look()
+      harness.followers.follow([harness.directory + "/logs/*.log"])
+      // Files are taken up over several looks, in all of which the agent waits until this time.
+      for _ in 0..<4 {
+        harness.look()
+        let deadlineNs = try #require(harness.followers.nextDeadlineNs)
+        #expect(deadlineNs >= harness.nowNs, "\(deadlineNs)")
+      }
+    }
+  }
+
   @Test("what waits is counted, and the newest come first")
   func theNewestComeFirst() throws {
     let harness = try FollowingHarness(["*.log"], limits: Self.limits())

@@ -9,8 +9,10 @@ final class Program: @unchecked Sendable {
     var errors: String
   }
 
-  /// The test runner lies beside the programs that were built with it.
-  static let directory = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+  /// The test runner lies beside the programs that were built with it; `SIGNALBOX_BIN` names others, for figures of a release build.
+  static let directory =
+    ProcessInfo.processInfo.environment["SIGNALBOX_BIN"].map { URL(fileURLWithPath: $0) }
+    ?? URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
 
   static func path(_ name: String) -> String { directory.appendingPathComponent(name).path }
 

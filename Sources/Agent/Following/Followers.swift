@@ -106,12 +106,13 @@ package final class Followers: DeltaSource {
   package var refusedTotal: UInt64 { fileSystem.refusedTotal }
   package var backlogBytes: UInt64 { files.reduce(0) { $0.addingClamped($1.unread) } }
 
-  /// When `nextDelta` may have something new even if nothing changes outside; nil before the first tick.
+  /// When `nextDelta` may have something new even if nothing changes outside, never before the last tick; nil before the first one.
   package var nextDeadlineNs: Int64? {
     guard lastNowNs != Int64.min else { return nil }
-    if pass != nil || !starting.isEmpty || hasMoreLooks { return nextSliceNs }
+    if pass != nil || !starting.isEmpty || hasMoreLooks { return max(nextSliceNs, lastNowNs) }
     let scanNs = changedNames.isEmpty ? nextScanNs : min(nextScanNs, nextNamesNs)
-    return held.reduce(scanNs) { min($0, $1.heldUntilNs) }
+    // What is due at once has no time of its own.
+    return max(lastNowNs, held.reduce(scanNs) { min($0, $1.heldUntilNs) })
   }
 
   // MARK: DeltaSource

@@ -62,12 +62,8 @@ extension UplinkSession {
       var delta = source.nextDelta(byteBudget: budget - taken, nowNs: time.wallNs)
     {
       taken += delta.estimatedBytes
-      if announced[delta.file.key] == delta.file {
-        delta.file = FileIdentity(key: delta.file.key, path: "")
-      } else {
-        announced[delta.file.key] = delta.file
-      }
-      if delta.isFinished { announced[delta.file.key] = nil }
+      delta.file = announced.announce(delta.file)
+      if delta.isFinished { announced.finished(delta.file.key) }
       batch.files.append(delta)
     }
     return taken

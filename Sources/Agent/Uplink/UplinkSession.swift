@@ -64,7 +64,7 @@ package final class UplinkSession {
   var window: UplinkWindow
   var health: AgentHealth?
   /// Identities as this stream's collector knows them: later deltas carry the key alone.
-  var announced: [FileKey: FileIdentity] = [:]
+  var announced = AnnouncedFiles()
   /// Marks that have come while others are still to follow; nil: the files go on from their marks.
   private var partialMarks: [FileMark]?
   var number: UInt64 = 0
@@ -133,7 +133,7 @@ package final class UplinkSession {
 
   private func forgetStream() {
     window.reset()
-    announced = [:]
+    announced = AnnouncedFiles()
     partialMarks = nil
     number = 0
     lastSentNs = .min

@@ -8,8 +8,6 @@ package struct HostSessionLimits: Sendable {
   /// two groups' worth would leave the database idle between the commits of one host that sends much (docs/benchmarks.md, (b)).
   package var stagedBatchesPause = 24
   package var stagedBytesPause = 8 << 20
-  /// Files that one stream may name. Their identities are kept until they finish.
-  package var filesMax = 10_000
   /// Marks that a Welcome may hold, for an agent that does not take them in parts: of 270 bytes each, they fit one frame.
   package var inlineMarksMax = 4096
   /// Parts of one batch.
@@ -91,7 +89,7 @@ package struct HostSession: Sendable {
   package private(set) var lastAcked: UInt64 = 0
   private var stagedSizes: [Int] = []
   private var lastNumber: UInt64 = 0
-  private var identities: [FileKey: FileIdentity] = [:]
+  private var identities = NamedFiles()
   /// Waits for the rest of the marks, where the agent takes them in no other way.
   private var unsentWelcome: Welcome?
   private let limits: HostSessionLimits
@@ -178,12 +176,9 @@ package struct HostSession: Sendable {
         guard let known = identities[key] else { return .invalid("file \(key) was never named on this stream") }
         batch.files[index].file = known
       } else {
-        guard identities[key] != nil || identities.count < limits.filesMax else {
-          return .overLimit("files of one stream")
-        }
-        identities[key] = batch.files[index].file
+        identities.name(batch.files[index].file)
       }
-      if batch.files[index].isFinished { identities[key] = nil }
+      if batch.files[index].isFinished { identities.finished(key) }
     }
     return nil
   }
@@ -287,7 +282,7 @@ package struct HostSession: Sendable {
   /// The connection is gone, or the caller ends it. Outcomes that still come are ignored.
   package mutating func disconnected() {
     state = .closed
-    identities = [:]
+    identities = NamedFiles()
     unsentWelcome = nil
   }
 
