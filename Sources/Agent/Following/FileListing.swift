@@ -1,8 +1,10 @@
 /// One pass over everything that the patterns match, a part at a time: a million names must not hold up samples and signals.
 package protocol FileListing: AnyObject {
   /// The next files; a file with several names comes under each.
-  /// - Parameter names: about how many names may be looked at, whether they match or not.
-  func next(names: Int) -> [FoundFile]
+  /// - Parameters:
+  ///   - names: about how many names may be looked at, whether they match or not.
+  ///   - withinNs: for about how long, as a slow file system must not hold the loop for the time of all names.
+  func next(names: Int, withinNs: Int64) -> [FoundFile]
   /// Nothing more will come.
   var isOver: Bool { get }
   /// Of what was looked at so far.
@@ -51,7 +53,7 @@ package final class WholeListing: FileListing {
     figures.names = files.count
   }
 
-  package func next(names: Int) -> [FoundFile] {
+  package func next(names: Int, withinNs: Int64) -> [FoundFile] {
     defer { isOver = true }
     return isOver ? [] : files
   }

@@ -189,12 +189,13 @@ extension Followers {
     return true
   }
 
-  /// First one that can be opened again by its name; only where there is none, a renamed file that is still unread.
+  /// First those that can be opened again by their names; only where there is none, a renamed file that is still unread. Of those that have
+  /// been read to their end some are closed at once: the search goes through all that are open.
   private func closeOne(except file: FollowedFile, nowNs: Int64) {
-    let named = openFiles.filter { $0.path != nil && $0 !== file }
-    if let victim = named.min(by: { ($0.unread > 0 ? 1 : 0, $0.usedNs) < ($1.unread > 0 ? 1 : 0, $1.usedNs) }) {
-      return close(victim)
-    }
+    let named = openFiles.filter { $0.path != nil && $0 !== file }.sorted { $0.usedNs < $1.usedNs }
+    let read = named.lazy.filter { $0.unread == 0 }.prefix(max(1, limits.openFiles / 8))
+    if !read.isEmpty { return close(Array(read)) }
+    if let victim = named.first { return close(victim) }
     guard let victim = openFiles.filter({ $0 !== file }).min(by: { $0.detachedNs < $1.detachedNs })
     else { return }
     close(victim)

@@ -39,7 +39,10 @@ extension Followers {
 
   func continuePass(nowNs: Int64) {
     guard let listing = pass?.listing else { return }
-    let part = listing.next(names: hasListed ? limits.namesPerSlice : limits.namesPerFirstSlice)
+    let part =
+      hasListed
+      ? listing.next(names: limits.namesPerSlice, withinNs: limits.sliceNs)
+      : listing.next(names: limits.namesPerFirstSlice, withinNs: limits.firstSliceNs)
     // In the order of their paths, where all come at once: an original before its copies.
     for item in part.sorted(by: { $0.path < $1.path }) { take(item, nowNs: nowNs) }
     if listing.isOver { finishPass(nowNs: nowNs) }

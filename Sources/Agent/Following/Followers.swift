@@ -372,10 +372,16 @@ package final class Followers: DeltaSource {
   }
 
   func close(_ file: FollowedFile) {
-    guard let handle = file.handle else { return }
-    fileSystem.close(handle)
-    file.handle = nil
-    openFiles.removeAll { $0 === file }
+    if file.handle != nil { close([file]) }
+  }
+
+  func close(_ files: [FollowedFile]) {
+    for file in files {
+      guard let handle = file.handle else { continue }
+      fileSystem.close(handle)
+      file.handle = nil
+    }
+    openFiles.removeAll { $0.handle == nil }
   }
 
   /// Another file goes on with its descriptor.

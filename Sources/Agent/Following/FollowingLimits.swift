@@ -43,6 +43,9 @@ package struct FollowingLimits: Sendable {
   /// Names looked at in one part of a pass, and in the first pass, before which nothing can be sent. A name costs 2–5 µs.
   package var namesPerSlice = 512
   package var namesPerFirstSlice = 4096
+  /// How long such a part may take on a slow file system or a busy host.
+  package var sliceNs: Int64 = 10_000_000
+  package var firstSliceNs: Int64 = 60_000_000
   /// Time between two parts of a pass: samples, signals and reading go on in between.
   package var sliceEveryNs: Int64 = 20_000_000
   /// Up to so many names in a pass, whatever changes is looked for by a whole pass; beyond, name by name.

@@ -56,7 +56,9 @@ package final class LinuxFollowedFileSystem: FollowedFileSystem {
   package func list(_ patterns: [GlobPattern]) -> [FoundFile] {
     let listing = startListing(patterns, excluding: [])
     var found: [String: FoundFile] = [:]
-    while !listing.isOver { for file in listing.next(names: PatternWalk.namesMax) { found[file.path] = file } }
+    while !listing.isOver {
+      for file in listing.next(names: PatternWalk.namesMax, withinNs: .max) { found[file.path] = file }
+    }
     return found.values.sorted { $0.path < $1.path }
   }
 

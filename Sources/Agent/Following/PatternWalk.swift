@@ -1,4 +1,5 @@
 internal import Files
+internal import FleetModel
 
 /// The listing of this host's directories: each is opened once, whatever the number of patterns, and read a few names at a time.
 ///
@@ -12,8 +13,6 @@ final class PatternWalk: FileListing {
   static let namesMax = 1 << 20
   /// Directories below the part of a pattern that has no wildcards.
   static let depthMax = 24
-  /// A slow file system must not hold the loop for the time of all names of a part.
-  private static let sliceNs: Int64 = 10_000_000
   private static let namesPerRead = 64
 
   /// Before a component of a pattern.
@@ -69,8 +68,8 @@ final class PatternWalk: FileListing {
 
   var isOver: Bool { current == nil && pending.isEmpty }
 
-  func next(names: Int) -> [FoundFile] {
-    let (last, untilNs) = (figures.names + names, Clock.monotonicNs() + Self.sliceNs)
+  func next(names: Int, withinNs: Int64) -> [FoundFile] {
+    let (last, untilNs) = (figures.names + names, Clock.monotonicNs().addingClamped(withinNs))
     repeat {
       if current == nil {
         guard let visit = pending.popLast() else { break }
