@@ -43,7 +43,7 @@ extension Followers {
           free -= 1
         } else {
           let victim = held.takeVictim(for: item, owner: owner, isWithinShare: isWithinShare, shares)
-          guard let victim, park(victim, nowNs: nowNs) else { break }
+          guard let victim, park(victim, for: item, nowNs: nowNs) else { break }
         }
         held.busy[owner, default: 0] += 1
         chosen.append(item)
@@ -59,16 +59,19 @@ extension Followers {
   }
 
   /// Takes the file's place away; it goes on from its mark when it comes back.
+  /// - Parameter item: what gets the place. A backlog of old files leaves marks for those that are written to.
   /// - Returns: false where no more marks can be kept.
-  private func park(_ file: FollowedFile, nowNs: Int64) -> Bool {
+  private func park(_ file: FollowedFile, for item: FoundFile, nowNs: Int64) -> Bool {
     guard byKey[file.key] === file, let path = file.path else { return false }
     if file.isTold {
-      guard parked.markCount < limits.parked else { return false }
+      let isFresh = nowNs &- item.status.modifiedNs < limits.freshNs
+      let reserve = isFresh ? 0 : limits.parked / limits.placesReserve
+      guard parked.markCount < limits.parked - reserve else { return false }
       let mark = FileMark(file: file.identity, offset: file.offset, tailHash: file.tailHash)
       parked.insert(
         ParkedFiles.Entry(
-          mark: mark, path: path, sizeBytes: file.size, modifiedNs: file.modifiedNs, hasUnread: file.unread > 0,
-          birthNs: file.identity.birthNs, scan: passNumber, lookedNs: nowNs), at: file.node)
+          node: file.node, mark: mark, path: path, sizeBytes: file.size, modifiedNs: file.modifiedNs,
+          hasUnread: file.unread > 0, birthNs: file.identity.birthNs, scan: passNumber, lookedNs: nowNs))
     }
     close(file)
     remove(file)
@@ -95,7 +98,7 @@ extension Followers {
   func bringBackOriginal(of path: String, nowNs: Int64) {
     guard parked.count > 0 else { return }
     for name in Self.originals(of: path) {
-      if let (node, entry) = parked.entry(at: name), entry.mark != nil { bringBack(node, at: name, nowNs: nowNs) }
+      if let entry = parked.entry(at: name), entry.mark != nil { bringBack(entry.node, at: name, nowNs: nowNs) }
     }
   }
 
@@ -141,8 +144,8 @@ extension Followers {
     if let path = file.path, parked.binaryCount < limits.binaries {
       parked.insert(
         ParkedFiles.Entry(
-          mark: nil, path: path, sizeBytes: file.size, modifiedNs: file.modifiedNs, birthNs: file.identity.birthNs,
-          scan: passNumber, lookedNs: nowNs), at: file.node)
+          node: file.node, mark: nil, path: path, sizeBytes: file.size, modifiedNs: file.modifiedNs,
+          birthNs: file.identity.birthNs, scan: passNumber, lookedNs: nowNs))
     }
     close(file)
     if isKnown { remove(file) }

@@ -3,12 +3,15 @@ internal import FleetModel
 extension Followers {
   func goOn(from marks: [FileMark], nowNs: Int64) {
     clearQueues()
-    var known: [FileKey: FileMark] = [:]
-    for mark in marks { known[mark.file.key] = mark }
-    parked.resume(known)
-    for file in files { rewind(file, known[file.key], nowNs: nowNs) }
+    // Where they stand: a second copy of a hundred thousand marks would not fit beside the first.
+    var places: [FileKey: Int] = [:]
+    places.reserveCapacity(marks.count)
+    for (place, mark) in marks.enumerated() { places[mark.file.key] = place }
+    parked.resume { key in places[key].map { marks[$0] } }
+    for file in files { rewind(file, places[file.key].map { marks[$0] }, nowNs: nowNs) }
+    places = [:]
     for file in files { adoptAgain(file, nowNs: nowNs) }
-    let parkedKeys = Set(parked.entries.values.compactMap { $0.mark?.file.key })
+    let parkedKeys = parked.keys
     for mark in marks where byKey[mark.file.key] == nil && !parkedKeys.contains(mark.file.key) {
       if !parkInPlace(mark, nowNs: nowNs) { attach(mark, nowNs: nowNs) }
     }
@@ -28,7 +31,8 @@ extension Followers {
       parked.remove(node)
       endParked(
         ParkedFiles.Entry(
-          mark: mark, path: mark.file.path, sizeBytes: mark.offset, modifiedNs: 0, birthNs: 0, scan: 0, lookedNs: 0),
+          node: node, mark: mark, path: mark.file.path, sizeBytes: mark.offset, modifiedNs: 0, birthNs: 0, scan: 0,
+          lookedNs: 0),
         nowNs: nowNs)
       return true
     }
@@ -38,9 +42,9 @@ extension Followers {
     else { return false }
     parked.insert(
       ParkedFiles.Entry(
-        mark: mark, path: mark.file.path, sizeBytes: found.status.sizeBytes, modifiedNs: found.status.modifiedNs,
-        hasUnread: found.status.sizeBytes > mark.offset, birthNs: mark.file.birthNs, scan: passNumber, lookedNs: nowNs),
-      at: node)
+        node: node, mark: mark, path: mark.file.path, sizeBytes: found.status.sizeBytes,
+        modifiedNs: found.status.modifiedNs, hasUnread: found.status.sizeBytes > mark.offset,
+        birthNs: mark.file.birthNs, scan: passNumber, lookedNs: nowNs))
     return true
   }
 

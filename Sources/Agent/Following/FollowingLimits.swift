@@ -31,7 +31,9 @@ package struct FollowingLimits: Sendable {
   /// Of the places, one in so many is kept from any single owner, so that one user's files leave room for another's.
   package var placesReserve = 8
   /// Files without a place whose marks are kept, with the places below `UplinkLimits.marksMax`: beyond that nothing gives its place back.
-  package var parked = 49_152
+  /// Of these too one in `placesReserve` is kept, for files that were written to within `freshNs`.
+  package var parked = 114_688
+  package var freshNs: Int64 = 600_000_000_000
   /// Files without text that are known as such, so that they are not opened at each pass.
   package var binaries = 65_536
   /// A file that was read to its end and was still for so long gives its place to one that waits.

@@ -7,7 +7,8 @@ internal import FleetModel
 /// comes back would be read again from its start.
 struct ParkedFiles {
   struct Entry {
-    /// nil: no text was found in it, and nothing was told.
+    var node: FollowedFile.Node
+    /// nil: no text was found in it, and nothing was sent of it.
     var mark: FileMark?
     var path: String
     var sizeBytes: UInt64
@@ -21,45 +22,61 @@ struct ParkedFiles {
     var lookedNs: Int64
   }
 
-  private(set) var entries: [FollowedFile.Node: Entry] = [:]
-  private var byPath: [String: FollowedFile.Node] = [:]
+  /// The entries lie side by side, and the tables lead to their places in it: tables of entries, half empty and doubled when they
+  /// grow, would take three times the memory.
+  private var slots: ContiguousArray<Entry?> = []
+  private var freeSlots: [UInt32] = []
+  private var byNode: [FollowedFile.Node: UInt32] = [:]
+  /// By the path's hash; whether it is that path, the entry knows.
+  private var byPath: [Int: UInt32] = [:]
   private(set) var markCount = 0
-  var binaryCount: Int { entries.count - markCount }
 
-  var count: Int { entries.count }
+  var count: Int { byNode.count }
+  var binaryCount: Int { count - markCount }
+  /// Of the files whose marks are kept here.
+  var keys: Set<FileKey> { Set(slots.lazy.compactMap { $0?.mark?.file.key }) }
 
-  subscript(node: FollowedFile.Node) -> Entry? { entries[node] }
+  subscript(node: FollowedFile.Node) -> Entry? { byNode[node].flatMap { slots[Int($0)] } }
 
-  func entry(at path: String) -> (node: FollowedFile.Node, entry: Entry)? {
-    guard let node = byPath[path], let entry = entries[node], entry.path == path else { return nil }
-    return (node, entry)
+  func entry(at path: String) -> Entry? {
+    guard let slot = byPath[path.hashValue], let entry = slots[Int(slot)], entry.path == path else { return nil }
+    return entry
   }
 
-  mutating func insert(_ entry: Entry, at node: FollowedFile.Node) {
-    remove(node)
+  mutating func insert(_ entry: Entry) {
+    remove(entry.node)
     if entry.mark != nil { markCount += 1 }
-    entries[node] = entry
-    byPath[entry.path] = node
+    let slot: UInt32
+    if let free = freeSlots.popLast() {
+      slot = free
+      slots[Int(slot)] = entry
+    } else {
+      slot = UInt32(slots.count)
+      slots.append(entry)
+    }
+    byNode[entry.node] = slot
+    byPath[entry.path.hashValue] = slot
   }
 
   @discardableResult
   mutating func remove(_ node: FollowedFile.Node) -> Entry? {
-    guard let entry = entries.removeValue(forKey: node) else { return nil }
+    guard let slot = byNode.removeValue(forKey: node), let entry = slots[Int(slot)] else { return nil }
     if entry.mark != nil { markCount -= 1 }
-    if byPath[entry.path] == node { byPath[entry.path] = nil }
+    if byPath[entry.path.hashValue] == slot { byPath[entry.path.hashValue] = nil }
+    slots[Int(slot)] = nil
+    freeSlots.append(slot)
     return entry
   }
 
   /// A pass has found the file, perhaps under another name.
   mutating func note(_ node: FollowedFile.Node, path: String, scan: UInt64) {
-    guard var entry = entries[node] else { return }
-    if entry.path != path {
-      if byPath[entry.path] == node { byPath[entry.path] = nil }
-      entry.path = path
-      byPath[path] = node
+    guard let slot = byNode[node], let before = slots[Int(slot)]?.path else { return }
+    if before != path {
+      if byPath[before.hashValue] == slot { byPath[before.hashValue] = nil }
+      slots[Int(slot)]?.path = path
+      byPath[path.hashValue] = slot
     }
-    entry.scan = scan
-    entries[node] = entry
+    slots[Int(slot)]?.scan = scan
   }
 
   /// Whether the file must be looked at again.
@@ -70,27 +87,24 @@ struct ParkedFiles {
     return entry.mark != nil || status.sizeBytes < entry.sizeBytes || nowNs - entry.lookedNs >= recheckNs
   }
 
-  /// Those that `marks` know go on from there, the others from their start.
-  mutating func resume(_ known: [FileKey: FileMark]) {
-    for (node, entry) in entries {
-      guard let mark = entry.mark else { continue }
-      guard let current = known[mark.file.key] else {
-        remove(node)
+  /// Those whose marks are known go on from there, the others from their start.
+  mutating func resume(_ known: (FileKey) -> FileMark?) {
+    for index in slots.indices {
+      guard let entry = slots[index], let mark = entry.mark else { continue }
+      guard let current = known(mark.file.key) else {
+        remove(entry.node)
         continue
       }
-      var entry = entry
-      entry.mark?.offset = current.offset
-      entry.mark?.tailHash = current.tailHash
+      slots[index]?.mark?.offset = current.offset
+      slots[index]?.mark?.tailHash = current.tailHash
       // What the collector has not, as after a restored backup, is read again.
-      if current.offset != mark.offset { entry.hasUnread = true }
-      entries[node] = entry
+      if current.offset != mark.offset { slots[index]?.hasUnread = true }
     }
   }
 
   /// Takes out what the last two passes did not find: one alone may have missed a file that was renamed meanwhile.
   mutating func takeGone(before scan: UInt64) -> [Entry] {
-    let gone = entries.filter { $0.value.scan + 1 < scan }
-    for node in gone.keys { remove(node) }
-    return Array(gone.values)
+    let gone = slots.lazy.compactMap { $0 }.filter { $0.scan + 1 < scan }
+    return gone.map { $0.node }.compactMap { remove($0) }
   }
 }

@@ -3,7 +3,7 @@ internal import FleetModel
 extension Followers {
   /// The file of that name is followed, and the collector has all that is in it now.
   func isAllCommitted(_ path: String) -> Bool {
-    if let (_, entry) = parked.entry(at: path), let mark = entry.mark, let found = fileSystem.find(path) {
+    if let entry = parked.entry(at: path), let mark = entry.mark, let found = fileSystem.find(path) {
       return found.status.sizeBytes == mark.offset
     }
     guard let file = byPath[path], file.phase == .following, let handle = file.handle,

@@ -28,9 +28,9 @@ package struct UplinkLimits: Sendable {
   package var contested = ReconnectPolicy(baseNs: 5_000_000_000, capNs: 60_000_000_000)
   /// A stream that lasted so long was not contested: the next time begins with the short pause again.
   package var contestMemoryNs: Int64 = 600_000_000_000
-  /// Marks of one stream that are gathered before the files go on: eight times the files that are followed at once, so that
-  /// a collector cannot fill the host's memory.
-  package var marksMax = 65_536
+  /// Marks of one stream that are gathered before the files go on, of 100 000 files and some more: a collector cannot fill the
+  /// host's memory.
+  package var marksMax = 131_072
 
   package init() {}
 }
