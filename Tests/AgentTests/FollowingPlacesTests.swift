@@ -47,6 +47,20 @@ import Testing
     #expect(harness.collector.losses.isEmpty)
   }
 
+  @Test("of what one turn cannot take up, the newest is read first")
+  func theNewestIsReadFirst() throws {
+    var limits = Self.limits()
+    limits.files = 64
+    limits.startsPerTurn = 4
+    let harness = try FollowingHarness(["*.log"], limits: limits)
+    for number in 0..<40 { try harness.write("old\(number).log", 1) }
+    Process.sleep(ns: 30_000_000)
+    try harness.write("zz-newest.log", 1)
+    for _ in 0..<20 where harness.underWayCount == 0 { harness.take(1) }
+    harness.commitOldest()
+    #expect(harness.collector.paths == ["zz-newest.log"])
+  }
+
   @Test("settings that come while files are taken up leave no time before now")
   func settingsWhileFilesAreTakenUp() throws {
     var limits = Self.limits()

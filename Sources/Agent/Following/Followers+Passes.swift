@@ -77,14 +77,20 @@ extension Followers {
     let formerly = detachGone(files.filter { $0.scan < done.number && $0.path != nil }, nowNs: nowNs)
     for entry in parked.takeGone(before: passNumber) { endParked(entry, nowNs: nowNs) }
     let chosen = makePlaces(for: done.candidates, nowNs: nowNs)
-    // An original before its copies.
-    starting = chosen.sorted { $0.path < $1.path }.map { StartingFile(item: $0, predecessor: formerly[$0.path]) }
+    starting = inOrder(chosen).map { StartingFile(item: $0, predecessor: formerly[$0.path]) }
     note(done, waiting: done.candidates.total - UInt64(chosen.count))
     scheduleNextPass(nowNs: nowNs)
     startSome(nowNs: nowNs)
     for file in files where file.path == nil { lookAtDetached(file, nowNs: nowNs) }
     for file in files { reviewCopy(file, nowNs: nowNs) }
     hasListed = true
+  }
+
+  /// An original before its copies. What one turn cannot take up comes newest first, so that a log that is written to does not wait
+  /// for thousands that are not; an original was written to after its copies were made.
+  private func inOrder(_ chosen: [FoundFile]) -> [FoundFile] {
+    guard chosen.count > limits.startsPerTurn else { return chosen.sorted { $0.path < $1.path } }
+    return chosen.sorted { ($1.status.modifiedNs, $0.path) < ($0.status.modifiedNs, $1.path) }
   }
 
   private func scheduleNextPass(nowNs: Int64) {
