@@ -24,7 +24,9 @@ import Testing
     #expect(report.lines(figures, places: 8192).count == 1)
     figures.waiting = 0
     figures.missingRoots = ListingFigures.Finding()
-    #expect(report.lines(figures, places: 8192).map { $0.fields.first?.1 } == ["0", "0"])
+    let ends = report.lines(figures, places: 8192)
+    #expect(ends.map(\.isOver) == [true, true])
+    #expect(ends.allSatisfy { $0.message.hasPrefix("no longer: ") })
   }
 
   @Test func everyFigureIsReportedToTheCollector() {

@@ -280,7 +280,7 @@ final class AgentProgram {
     health.refusedPathsTotal = followers.refusedTotal
     followers.figures.fill(&health)
     for line in followingReport.lines(followers.figures, places: followers.places) {
-      AgentLog.warning(line.message, line.fields)
+      if line.isOver { AgentLog.info(line.message, line.fields) } else { AgentLog.warning(line.message, line.fields) }
     }
     session.report(health)
   }

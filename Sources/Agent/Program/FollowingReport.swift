@@ -3,11 +3,13 @@ internal import FleetModel
 /// The log lines about what is not read although it was asked for: one when it begins, when it has changed much, and when it is over.
 struct FollowingReport {
   struct Line: Equatable {
+    /// Nothing is left of it.
+    var isOver = false
     var message: String
     var fields: [(String, String)]
 
     static func == (one: Line, other: Line) -> Bool {
-      one.message == other.message && one.fields.elementsEqual(other.fields, by: ==)
+      one.isOver == other.isOver && one.message == other.message && one.fields.elementsEqual(other.fields, by: ==)
     }
   }
 
@@ -18,7 +20,10 @@ struct FollowingReport {
     var lines: [Line] = []
     func line(_ message: String, _ count: UInt64, _ fields: [(String, String)] = []) {
       guard isNew(message, count) else { return }
-      lines.append(Line(message: message, fields: [("count", String(count))] + fields))
+      lines.append(
+        count == 0
+          ? Line(isOver: true, message: "no longer: " + message, fields: [])
+          : Line(message: message, fields: [("count", String(count))] + fields))
     }
     line(
       "files wait for a place: those that changed last are followed first", figures.waiting,
