@@ -13,7 +13,7 @@ help:
 	@echo "make simulate SEEDS=n      n seeds of the simulated fleet"
 	@echo "make chaos KILLS=n         n kills of agent, collector and PostgreSQL under load"
 	@echo "make paging-chaos KILLS=n  n kills and stops of collector, PostgreSQL and receiver while pages go out"
-	@echo "make endurance              database away, disks full, 10 GB of backlog; half an hour"
+	@echo "make endurance              database away, disks full, 10 GB of backlog, 100 000 files; an hour"
 	@echo "make fuzz SECONDS_EACH=n      every fuzz target for n seconds"
 	@echo "make docs                   runbooks, coverage table and schema, from the rules"
 	@echo "make lint | format | proto | clean"
@@ -67,6 +67,7 @@ endurance: build
 	SIGNALBOX_BIN=$(CURDIR)/.build/release Tests/endurance.sh database-away 600 killed
 	SIGNALBOX_BIN=$(CURDIR)/.build/release Tests/endurance.sh disk-full 120
 	SIGNALBOX_BIN=$(CURDIR)/.build/release Tests/endurance.sh backlog 10
+	SIGNALBOX_BIN=$(CURDIR)/.build/release Tests/endurance.sh many-files 100000
 
 fuzz: setup
 	Tests/Fuzz/run.sh $(or $(SECONDS_EACH),60)

@@ -362,6 +362,24 @@ import Testing
     harness.expectEachLineOnce()
   }
 
+  /// The collector keeps no mark of a finished file: whether anything came after its end, the file alone knows.
+  @Test func aDeletedFileThatGrowsAfterItsEndSurvivesALostAck() throws {
+    var limits = FollowingLimits()
+    limits.deletedIdleNs = 1_000_000_000
+    let harness = try FollowingHarness(["*.log"], limits: limits)
+    try harness.write("app.log", 50)
+    harness.run(seconds: 1)
+    let writer = try Descriptor.open(harness.path("app.log"), .append)
+    try harness.delete("app.log")
+    for _ in 0..<200 where harness.underWayCount == 0 { harness.take(1) }
+    try #require(harness.underWayCount == 1)
+    try harness.write(to: writer)
+    harness.reconnect(committing: 1)
+    harness.run(seconds: 10)
+    harness.expectEachLineOnce()
+    #expect(harness.collector.marks.isEmpty)
+  }
+
   @Test func whatDidNotArriveOfATruncatedFileIsReadFromItsCopy() throws {
     let harness = try FollowingHarness(["app.log*"])
     try harness.write("app.log", 50)

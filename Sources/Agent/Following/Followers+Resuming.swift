@@ -56,7 +56,7 @@ extension Followers {
     } else if file.phase == .finishing, file.isKnownCentrally || file.toldLoss == nil {
       // The collector keeps no marks of finished files: the last delta did arrive. Where it was the only one, it may also be
       // that none did; told again word for word, it is known as a repetition.
-      forget(file)
+      if file.isKnownCentrally, file.toldLoss == nil { finished(file) } else { forget(file) }
     } else {
       file.rewind(to: file.skipped.to, tailHash: file.skipped.tailHash)
       file.committed = 0

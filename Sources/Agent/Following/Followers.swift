@@ -140,14 +140,16 @@ package final class Followers: DeltaSource {
     file.committed = max(file.committed, offset)
     file.isKnownCentrally = true
     file.leftOut = nil
-    if file.phase == .finishing, offset >= file.offset {
-      // A writer that still has it open may have added to it meanwhile.
-      guard let handle = file.handle, let status = fileSystem.status(of: handle), status.sizeBytes > file.offset else {
-        return forget(file)
-      }
-      goOnUnderNewKey(file)
-    }
+    if file.phase == .finishing, offset >= file.offset { finished(file) }
     if case .lost = file.phase { enqueue(file) }
+  }
+
+  /// The collector has the last delta. A writer that still has the file open may have added to it meanwhile.
+  func finished(_ file: FollowedFile) {
+    guard let handle = file.handle, let status = fileSystem.status(of: handle), status.sizeBytes > file.offset else {
+      return forget(file)
+    }
+    goOnUnderNewKey(file)
   }
 
   /// The collector has closed the old key's book: it keeps no mark to go on from.
