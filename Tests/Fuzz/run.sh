@@ -21,7 +21,7 @@ for name in "${names[@]}"; do
   log=$scratch/$name.log
   mkdir -p "$corpus" "$home/FailCases"
   SIGNALBOX_FUZZ_TARGET=$name timeout --kill-after=10 $((seconds + 60)) nice "$driver" "$corpus" "$home"/Seeds "$home"/FailCases \
-    -max_total_time="$seconds" -max_len=4096 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+    -max_total_time="$seconds" -max_len=4096 -timeout=60 -rss_limit_mb=2048 -print_final_stats=1 \
     -artifact_prefix="$home/FailCases/" >"$log" 2>&1
   code=$?
   runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
