@@ -156,6 +156,37 @@ private let isCommunity = TestDatabase.isForeignServer && (try? StoreFixture().s
     #expect(try fixture.count("host_samples") == 1000)
   }
 
+  /// Late rows for a chunk that takes seconds to compress: they are stored in the time of a few lock timeouts, with those of their group.
+  @Test func compressionGivesWayToLateRows() throws {
+    let fixture = try StoreFixture()
+    let (late, other) = (try fixture.stream(), try fixture.stream("trainer-2", 2))
+    let start = now - 5 * day
+    try fixture.store.connection.execute(
+      """
+      insert into signalbox.host_samples (time, received, host, cpu_busy_percent, load1, context_switches_per_second)
+      select to_timestamp(\(start / 1_000_000_000)) + i * interval '1 ms', now(), \(late.fence.hostNumber), random(), random(),
+        random() * 1e9 from generate_series(1, 1000000) i
+      """)
+    let pass = HousekeepingPass(database: fixture.database.url, nowNs: now)
+    pass.start()
+    let isCompressing = """
+      select count(*) from pg_locks l join pg_stat_activity a on a.pid = l.pid
+      where l.mode = 'ExclusiveLock' and l.locktype = 'relation' and l.granted and a.query like 'select compress_chunk(%'
+        and a.datname = current_database()
+      """
+    while try fixture.value(isCompressing) == "0", !pass.isDone { usleep(5_000) }
+    let writer = try Store.open(fixture.database.url, options: Store.commitOptions)
+    #expect(
+      try writer.commit([samples(late, 10, from: start + 500_000, sequence: 1), other.samples(1...5)])
+        == [.committed, .committed])
+    while !pass.isDone { usleep(10_000) }
+    #expect(pass.report.count == 1 && pass.report[0].contains("gave way to rows"), "\(pass.report)")
+    #expect(try partialChunks(fixture) == "0")
+    let next = try #require(try keeper(fixture).housekeep(nowNs: now, searchIndexesMax: 0))
+    #expect(next.problems.isEmpty && next.chunksCompressed > 0)
+    #expect(try fixture.value("select count(*) from host_samples") == "1000015")
+  }
+
   @Test(arguments: [("1m", "1 minute"), ("1h", "1 hour")])
   func aggregatesGiveTheNumbersOfTheRows(_ name: String, _ bucket: String) throws {
     let fixture = try StoreFixture()

@@ -1,32 +1,8 @@
 import FleetModel
-import Foundation
 import Postgres
 import Store
-import Synchronization
 import TestSupport
 import Testing
-
-/// One pass of housekeeping on a thread of its own.
-private final class Pass: Sendable {
-  private let database: DatabaseURL
-  private let nowNs: Int64
-  private let done = Atomic<Bool>(false)
-
-  init(database: DatabaseURL, nowNs: Int64) {
-    self.database = database
-    self.nowNs = nowNs
-  }
-
-  var isDone: Bool { done.load(ordering: .acquiring) }
-
-  func run() {
-    defer { done.store(true, ordering: .releasing) }
-    guard let keeper = try? Store.open(database, options: Store.housekeepingOptions) else { return }
-    defer { keeper.close() }
-    // Without search indexes, whose building waits for the reader.
-    _ = try? keeper.housekeep(nowNs: nowNs, searchIndexesMax: 0)
-  }
-}
 
 @Suite(.timeLimit(.minutes(10))) struct HousekeepingTests {
   private let now = StoreFixture.nowNs
@@ -209,10 +185,8 @@ private final class Pass: Sendable {
     var options = Store.writerOptions
     options.lockTimeoutMs = 200
     let writer = try Store.open(fixture.database.url, options: options)
-    let database = fixture.database.url
-    let now = now
-    let pass = Pass(database: database, nowNs: now)
-    Thread.detachNewThread { pass.run() }
+    let pass = HousekeepingPass(database: fixture.database.url, nowNs: now)
+    pass.start()
     var sequence: UInt64 = 0
     while !pass.isDone {
       sequence += 1

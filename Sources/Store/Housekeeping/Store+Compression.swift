@@ -19,8 +19,8 @@ extension Store {
 
   /// Compresses what lies wholly before the time after which a table is compressed, and again what got rows since.
   ///
-  /// The first compression holds a lock against writers of that chunk, and of no other: hosts with late rows for it wait (`GroupCommit`
-  /// parks them). A later one goes segment by segment under a lock that writers do not conflict with.
+  /// The first compression holds a lock against writers of that chunk, and of no other: it gives way to late rows for it
+  /// (`interruptCompression`). A later one goes segment by segment under a lock that writers do not conflict with.
   func compress(_ nowUs: Int64, _ report: inout HousekeepingReport) throws(StoreError) {
     if capability != .community { return }
     for candidate in try compressionCandidates(nowUs) {
@@ -39,7 +39,9 @@ extension Store {
       } catch {
         // One chunk that somebody holds must not keep the others.
         if error.isConnectionLost { throw error }
-        report.problems.append("compression of \(candidate.chunk): \(error)")
+        report.problems.append(
+          "compression of \(candidate.chunk)"
+            + (error.isCancelled ? " gave way to rows that came for it" : ": \(error)"))
       }
     }
   }
@@ -89,5 +91,21 @@ extension Store {
 
   private func compress(_ chunk: String) throws(StoreError) {
     try run("select compress_chunk($1::text::regclass, if_not_compressed => true)", [.text(chunk)])
+  }
+
+  /// Ends the compression of a chunk, of whichever collector, that keeps a writer waiting; the next pass begins it again. A chunk that still
+  /// gets rows is better compressed after them, and a host that waited for minutes would be silent for as long.
+  /// - Returns: whether there was one.
+  func interruptCompression() throws(StoreError) -> Bool {
+    if capability != .community { return false }
+    return try ask(
+      """
+      select pg_cancel_backend(a.pid)
+      from signalbox.locks l join pg_stat_activity a on a.pid = l.holder_pid and a.backend_start = l.holder_started
+      where l.name = $1 and a.state = 'active' and a.query like 'select compress_chunk(%'
+        and exists (select from pg_locks k where k.pid = a.pid and k.granted and k.locktype = 'relation'
+          and k.mode in ('ExclusiveLock', 'AccessExclusiveLock'))
+      """, [.text(StoreLock.housekeeping.rawValue)]
+    ).bool(0, 0) == true
   }
 }
