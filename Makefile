@@ -68,6 +68,7 @@ endurance: build
 	SIGNALBOX_BIN=$(CURDIR)/.build/release Tests/endurance.sh disk-full 120
 	SIGNALBOX_BIN=$(CURDIR)/.build/release Tests/endurance.sh backlog 10
 	SIGNALBOX_BIN=$(CURDIR)/.build/release Tests/endurance.sh many-files 100000
+	SIGNALBOX_BIN=$(CURDIR)/.build/release Tests/endurance.sh housekeeping
 
 fuzz: setup
 	Tests/Fuzz/run.sh $(or $(SECONDS_EACH),60)

@@ -4,6 +4,9 @@
 #   endurance.sh disk-full [SECONDS=120]                        the agent's disk, then the database's; needs root
 #   endurance.sh backlog [GB=10]                                lines that were there before the agent
 #   endurance.sh many-files [COUNT=100000]                      a pattern of far more files than are followed at a time
+#   endurance.sh housekeeping [URL] [MB=900]                    how long commits pause beside it. With a server of TimescaleDB's community
+#                                                               edition: a chunk of so many MB is compressed while late lines come for
+#                                                               it. Without: retention beside open readers, plain PostgreSQL
 # Prints figures, then `passed` or what was wrong. SIGNALBOX_BIN names built programs, ENDURANCE_DIR where to work
 # (/tmp; a backlog needs five times its size), ENDURANCE_KEEP=1 leaves everything there. SIGTERM ends it cleanly.
 set -euo pipefail
@@ -24,7 +27,7 @@ dir=$(mktemp -d "${ENDURANCE_DIR:-/tmp}/signalbox-endurance-XXXXXX")
 state=$dir/collector logs=$dir/logs
 chmod 711 "$dir"
 mkdir -p "$logs" "$state" "$dir/agent"
-failures=0 agent='' collector='' writer='' port=0 stopped=()
+failures=0 agent='' collector='' writer='' port=0 stopped=() agents=() helpers=() own_database=''
 
 say() { printf '%-58s %s\n' "$1" "$2"; }
 require() { # WHAT CONDITION…
@@ -43,8 +46,8 @@ memory() { awk -v f="$2" '$1 == f":" { printf "%.1f", $2 / 1024 }' "/proc/$1/sta
 clean_up() {
   trap - EXIT
   for pid in "${stopped[@]}"; do kill -CONT "$pid" 2>/dev/null || true; done
-  [ -z "$writer" ] || kill "$writer" 2>/dev/null || true
-  for pid in $agent $collector; do
+  for pid in $writer "${helpers[@]}"; do kill "$pid" 2>/dev/null || true; done
+  for pid in $agent "${agents[@]}" $collector; do
     kill "$pid" 2>/dev/null || continue
     for _ in $(seq 300); do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
     kill -9 "$pid" 2>/dev/null || true
@@ -52,6 +55,7 @@ clean_up() {
   local postmaster
   postmaster=$(head -1 "$state/postgres/data/postmaster.pid" 2>/dev/null || true)
   [ -z "$postmaster" ] || kill -QUIT "$postmaster" 2>/dev/null || true
+  [ -z "$own_database" ] || psql -Xq -d "$server" -c "drop database $own_database with (force)" || true
   sleep 0.5
   for mount in "$dir/agent" "$state/postgres"; do mountpoint -q "$mount" && umount -l "$mount"; done
   [ -n "${ENDURANCE_KEEP:-}" ] || rm -rf "$dir"
@@ -63,7 +67,7 @@ trap 'exit 1' INT TERM
 
 start_collector() {
   : >"$dir/collector.out"
-  "$bin/signalbox-collector" --state-dir "$state" --listen "127.0.0.1:$port" \
+  "$bin/signalbox-collector" --state-dir "$state" --listen "127.0.0.1:$port" "$@" \
     >"$dir/collector.out" 2>>"$dir/collector.err" &
   collector=$!
   until grep -q '^ready ' "$dir/collector.out"; do
@@ -365,13 +369,216 @@ many_files() {
   grep -o '"level":"warning".*' "$dir/agent.err" | head -5
 }
 
+# MARK: housekeeping
+
+hosts=4
+pause_max=1000 # ms, between two commits of a host
+
+# Hosts, each with a file that gets a line each 25 ms, so that a quiet writer commits for each of them 20 times a second.
+start_hosts() {
+  local i
+  for i in $(seq $hosts); do
+    mkdir -p "$logs/$i" "$dir/agent-$i"
+    "$bin/signalbox-agent" join "$("$bin/signalbox" hosts invite "host-$i" --state-dir "$state")" \
+      --state-dir "$dir/agent-$i" 2>>"$dir/agent.err" >/dev/null
+    "$bin/signalbox-agent" run --state-dir "$dir/agent-$i" --follow "$logs/$i/*.log" 2>>"$dir/agent.err" &
+    agents+=($!)
+  done
+  (
+    number=0 stop=0
+    trap 'stop=1' TERM
+    while [ "$stop" = 0 ]; do
+      for i in $(seq $hosts); do
+        TZ=UTC printf '%(%F %T)T,000 - INFO - host %d, line %d of the test\n' -1 "$i" "$number" >>"$logs/$i/numbers.log"
+      done
+      number=$((number + 1))
+      echo $((number * hosts)) >"$dir/written"
+      pause 0.025
+    done
+  ) &
+  writer=$!
+  # Every commit of a host changes its row there: who has committed, each 50 ms.
+  echo "select round(extract(epoch from clock_timestamp()) * 1000), host, xmin from signalbox.epochs \\watch 0.05" |
+    psql -XqAt -F ' ' -d "$(cat "$state/database-url")" >"$dir/commits" 2>/dev/null &
+  helpers+=($!)
+  until [ "$(sql "select count(*) from signalbox.epochs where last_seen > now() - interval '2 s'")" = "$hosts" ]; do pause 0.2; done
+  pause 2
+}
+# The longest pauses between commits since MS, by host; how often it was looked bounds what can be seen.
+pauses() { # WHAT MS
+  local longest
+  pause 3
+  longest=$(awk -v since="$2" '
+    NF == 3 && $1 >= since {
+      if (now && $1 - now > look) look = $1 - now
+      now = $1
+      if (!($2 in at)) at[$2] = $1
+      if ($1 - at[$2] > pause[$2]) pause[$2] = $1 - at[$2]
+      if ($3 != seen[$2]) { at[$2] = $1; seen[$2] = $3 }
+    }
+    END {
+      for (h = 1; h in pause; h++) { line = line " " pause[h]; if (pause[h] > worst) worst = pause[h] }
+      print worst, "; by host" line " (looked each " look ", \342\211\244 " max ")"
+    }' max=$pause_max "$dir/commits")
+  say "$1: ms, longest pause" "${longest/ ;/;}"
+  require "commits beside $1" at_most "${longest%% *}" $pause_max
+}
+pass() { kill -HUP "$collector"; } # of housekeeping, now
+each_line_once() {
+  local last
+  kill "$writer"
+  wait "$writer" || true
+  writer='' written=$(cat "$dir/written")
+  for _ in $(seq 300); do
+    last=$(sql "select count(*) from log_lines where message like '%of the test' and time > now() - interval '2 hours'")
+    [ "$last" != "$written" ] || break
+    pause 0.2
+  done
+  lines_are_rows "$written"
+}
+# MB of a day's lines, 4 days ago, in one transaction: no pass sees a part of it.
+fill_chunk() { # MB
+  sql "insert into signalbox.log_info (time, received, host, file_offset, file, level, flags, message)
+    select date_trunc('day', now() - interval '4 days') + i * interval '10 ms', now() - interval '4 days', 1 + i % $hosts, i * 130, 1, 2, 0,
+      'step ' || i || ': loss ' || random() || ', gradient norm ' || random() || ', learning rate 0.0003, tokens/s ' || (random() * 100000)::int
+    from generate_series(0, $1 * 4100) i"
+  sql checkpoint
+}
+old_chunk() { # COLUMN
+  sql "select $1 from timescaledb_information.chunks where hypertable_name = 'log_info'
+    and range_start = date_trunc('day', now() - interval '4 days')"
+}
+chunk_mb() {
+  sql "select round(sum(total_bytes) / 1e6) from chunks_detailed_size('signalbox.log_info') d join timescaledb_information.chunks c
+    on c.chunk_name = d.chunk_name where c.range_start = date_trunc('day', now() - interval '4 days')"
+}
+late_lines() { # SECONDS: twenty a second of the day before
+  local end=$(($(now_ms) + $1 * 1000)) day number=0
+  day=$(date -u -d '-4 days' +%F)
+  while [ "$(now_ms)" -lt "$end" ]; do
+    printf '%s 12:00:00,000 - INFO - late line %d\n' "$day" "$number" >>"$logs/1/late.log"
+    number=$((number + 1))
+    pause 0.05
+  done
+  late=$number
+}
+compressing() {
+  [ "$(sql "select count(*) from pg_stat_activity a join pg_locks l on l.pid = a.pid
+    where a.datname = current_database() and a.query like 'select compress_chunk(%' and l.mode = 'ExclusiveLock' and l.granted")" != 0 ]
+}
+
+compression() { # URL MB
+  local mb=$2 from began
+  server=$1 own_database=endurance_$$
+  psql -Xq -d "$server" -c "create database $own_database"
+  mkdir -p "$state"
+  sed "s|/[^/?]*\\(?.*\\)\\{0,1\\}\$|/$own_database\\1|" <<<"$server" >"$state/database-url"
+  start_collector --database "$(cat "$state/database-url")"
+  start_hosts
+  from=$(now_ms)
+  pause 10
+  pauses "nothing else" "$from"
+  fill_chunk "$mb"
+  say "MB of the chunk" "$(chunk_mb)"
+  require "a chunk of $mb MB" at_least "$(chunk_mb)" "$mb"
+
+  from=$(now_ms)
+  pass
+  until compressing; do pause 0.1; done
+  say "s from the pass to its compression" "$(awk -v ms=$(($(now_ms) - from)) 'BEGIN { printf "%.1f", ms / 1000 }')"
+  late_lines 20
+  pauses "late lines of host 1 while it is compressed" "$from"
+  for _ in $(seq 100); do
+    [ "$(sql "select count(*) from log_lines where message like 'late line%'")" != "$late" ] || break
+    pause 0.2
+  done
+  say "late lines; rows" "$late; $(sql "select count(*) from log_lines where message like '%late line%'")"
+
+  from=$(now_ms)
+  pass
+  until compressing; do pause 0.05; done
+  began=$(now_ms)
+  until [ "$(old_chunk is_compressed)" = t ]; do pause 0.2; done
+  say "s to compress it; MB afterwards" "$(awk -v ms=$(($(now_ms) - began)) 'BEGIN { printf "%.1f", ms / 1000 }'); $(chunk_mb)"
+  say "compressions that gave way" "$(grep -c 'gave way' "$dir/collector.err" || true)"
+  pauses "a compression to its end" "$from"
+
+  from=$(now_ms)
+  late_lines 5
+  pass
+  pause 5
+  pauses "late lines of a compressed chunk" "$from"
+  each_line_once
+}
+
+# Ten days of lines that are beyond their time.
+old_partitions() {
+  sql "select signalbox.ensure_partition('log_info', now() - d * interval '1 day') from generate_series(35, 44) d" >"$dir/made"
+  sql "insert into signalbox.log_info (time, received, host, file_offset, file, level, flags, message)
+    select now() - (35 + i % 10) * interval '1 day', now() - interval '40 days', 1, i, 1, 2, 0, 'old line ' || i
+    from generate_series(1, 200000) i"
+}
+left() { sql "select (select count(*) from signalbox.chunks('log_info') where until < now() - interval '30 days') + (select count(*) from signalbox.detached('log_info'))"; }
+retained() { # SECONDS: until what is over its time is gone
+  local end=$(($(now_ms) + $1 * 1000))
+  until [ "$(left)" = 0 ]; do
+    [ "$(now_ms)" -lt "$end" ] || return 0
+    pause 0.2
+  done
+}
+
+retention() {
+  local from unread asked
+  start_collector
+  start_hosts
+  from=$(now_ms)
+  pause 10
+  pauses "nothing else" "$from"
+
+  old_partitions
+  # More than a pipe holds, into one that is open here and not read.
+  mkfifo "$dir/unread" "$dir/asked"
+  exec {unread}<>"$dir/unread" {asked}<>"$dir/asked"
+  "$bin/signalbox" logs --format ndjson --since 60d --state-dir "$state" >"$dir/unread" 2>>"$dir/logs.err" &
+  helpers+=($!)
+  pause 2
+  require "the reader still reads" kill -0 "${helpers[-1]}"
+  from=$(now_ms)
+  pass
+  retained 60
+  say "beside signalbox logs into an unread pipe: partitions left; s" "$(left); $(awk -v ms=$(($(now_ms) - from)) 'BEGIN { printf "%.1f", ms / 1000 }')"
+  require "retention beside signalbox logs" [ "$(left)" = 0 ]
+  require "the reader still reads" kill -0 "${helpers[-1]}"
+  pauses "retention beside signalbox logs" "$from"
+
+  old_partitions
+  psql -XqAt -d "$(cat "$state/database-url")" <"$dir/asked" >"$dir/counted" &
+  helpers+=($!)
+  echo "begin; select count(*) from log_lines;" >&"$asked"
+  until [ -s "$dir/counted" ]; do pause 0.1; done
+  from=$(now_ms)
+  pass
+  retained 60
+  say "beside a transaction that has read the table: partitions left" "$(left) after 60 s"
+  pauses "retention beside a transaction" "$from"
+  from=$(now_ms)
+  sql "select pg_terminate_backend(pid) from pg_stat_activity where state = 'idle in transaction'" >/dev/null
+  pass
+  retained 120
+  say "after it: partitions left; s" "$(left); $(awk -v ms=$(($(now_ms) - from)) 'BEGIN { printf "%.1f", ms / 1000 }')"
+  require "retention after the transaction" [ "$(left)" = 0 ]
+  pauses "retention after the transaction" "$from"
+  each_line_once
+}
+
 case "$part" in
 database-away) database_away "${2:-600}" "${3:-stopped}" ;;
 disk-full) disk_full "${2:-120}" ;;
 backlog) backlog "${2:-10}" ;;
 many-files) many_files "${2:-100000}" ;;
+housekeeping) case "${2:-}" in *://*) compression "$2" "${3:-900}" ;; *) retention ;; esac ;;
 *)
-  sed -n '2,8s/^# //p' "$0"
+  sed -n '2,11s/^# //p' "$0"
   exit 2
   ;;
 esac

@@ -114,10 +114,20 @@ package struct HostQuota: Sendable {
       refusedFiles.remove(key)
       return true
     }
+    remember(key)
+    return false
+  }
+
+  /// A file that cannot be stored, though it was within the quota: there is no number for it.
+  package mutating func refuseFile(_ key: FileKey) {
+    refuse(1, of: .files)
+    remember(key)
+  }
+
+  private mutating func remember(_ key: FileKey) {
     // One that is forgotten ends its stream once; the agent then begins with its first bytes again.
     if refusedFiles.count >= Self.refusedFilesMax { refusedFiles.removeAll() }
     refusedFiles.insert(key)
-    return false
   }
 
   /// What is to be written down now; it counts as written.

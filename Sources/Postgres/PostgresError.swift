@@ -37,6 +37,9 @@ package struct PostgresError: Error, Sendable, Equatable, CustomStringConvertibl
     ["21", "22", "23", "38", "39", "44", "54", "P0"].contains { sqlState.hasPrefix($0) }
   }
 
+  /// A sequence has given out its last number.
+  package var isOutOfNumbers: Bool { sqlState == "2200H" }
+
   /// The user may not do this (42501), or may not log in (28).
   package var isNotPermitted: Bool { sqlState == "42501" || sqlState.hasPrefix("28") }
 

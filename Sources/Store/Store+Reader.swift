@@ -75,15 +75,14 @@ extension Store {
     return rows.bool(0, 0) != false
   }
 
-  /// Ends sessions of the reader that hold what others need: an advisory lock, which nothing of Signalbox's own uses for them, or a
-  /// transaction beyond its time. A session may switch its own limits off, but not this.
+  /// Ends transactions of the reader that are beyond their time, which keep partitions from being dropped. A session may switch its own
+  /// limits off, but not this.
   /// - Returns: how many were ended.
   package func endOverdueReaders() throws(StoreError) -> Int {
     let ended = try ask(
       """
       select pg_terminate_backend(a.pid) from pg_stat_activity a join signalbox.reader_access r on r.role = a.usename
-      where a.datname = current_database() and (a.xact_start < now() - interval '\(ReaderRole.transactionMax)'
-        or exists (select from pg_locks l where l.pid = a.pid and l.locktype = 'advisory'))
+      where a.datname = current_database() and a.xact_start < now() - interval '\(ReaderRole.transactionMax)'
       """)
     return ended.count
   }

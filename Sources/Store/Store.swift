@@ -149,6 +149,8 @@ enum Limits {
   static let aggregateDelayUs: Int64 = 180_000_000
   /// A sample that is committed so shortly before a pass reaches its minute may be one that the pass does not see yet.
   static let aggregateSlackUs: Int64 = 120_000_000
+  /// Tries of a group whose late rows a compression keeps out: undoing one takes longer than one lock timeout.
+  static let interruptionsMax = 4
   /// A spool is replaced when its disk is, or when a host was cloned; one that is forgotten would be stored again.
   static let spoolsPerHost = 64
   /// Files of one page of marks: with paths of 4 KiB they still fit one frame of the wire and the queue of one call (1 MiB).

@@ -213,24 +213,49 @@ import Testing
     Issue.record("the server still works for a client that has gone")
   }
 
-  @Test func readerThatHoldsLocksIsEndedByHousekeeping() throws {
+  /// Every advisory lock of the database, by a reader whom nothing keeps from it: on a server whose superuser has not run the printed
+  /// statement.
+  @Test func advisoryLocksOfAReaderHoldNothingUp() throws {
     let fixture = try StoreFixture(migrated: false)
-    // As on a server whose superuser has not run the printed statement.
     try fixture.store.connection.execute("grant execute on function pg_advisory_lock(bigint) to public")
     let reader = try Store.openReader(fixture.database.url)
-    _ = try reader.query("select pg_advisory_lock(hashtext('signalbox.housekeeping'))")
-    let keeper = try Store.open(fixture.database.url, options: Store.housekeepingOptions)
-    for _ in 0..<100 {
-      if try keeper.housekeep(nowNs: StoreFixture.nowNs) != nil { break }
-      usleep(50_000)
+    for name in ["housekeeping", "incidents", "migrate", "ensure_partition", "partitions"] {
+      _ = try reader.query("select pg_advisory_lock(hashtext('signalbox.\(name)'))")
     }
-    #expect(try keeper.housekeep(nowNs: StoreFixture.nowNs) != nil)
-    #expect(throws: PostgresError.self) { try reader.execute("select 1") }
-    // Incidents do not use advisory locks at all.
-    let other = try Store.openReader(fixture.database.url)
-    _ = try other.query("select pg_advisory_lock(hashtext('signalbox.incidents'))")
+    try Store.open(fixture.database.url, migrating: true).close()
+    // New partitions, ahead and for a line of weeks ago.
+    let keeper = try Store.open(fixture.database.url, options: Store.housekeepingOptions)
+    #expect(try keeper.housekeep(nowNs: StoreFixture.nowNs)?.problems == [])
+    let stream = try fixture.stream()
+    var batch = Batch()
+    var delta = stream.delta(0, file: 3)
+    delta.lines.append(
+      Array("late".utf8), advance: 10, timeUs: StoreFixture.nowNs / 1000 - 20 * 86_400_000_000, level: .info)
+    delta.to = 10
+    batch.files = [delta]
+    #expect(try fixture.store.commit([stream.staged(batch)]) == [.committed])
     let change = IncidentChange(
       .opened, rule: "T-01", severity: .p3, entity: "e", eventNs: StoreFixture.nowNs, detectedNs: StoreFixture.nowNs)
     #expect(try fixture.store.apply([change], plan: .none, told: [], nowNs: StoreFixture.nowNs).opened == 1)
+    // It was there all the time.
+    #expect(
+      try fixture.value(
+        "select count(*) from pg_locks where locktype = 'advisory' and granted and pid = \(reader.backendPID)") == "5")
+  }
+
+  /// The lock that housekeeping holds is a row which the reader has no right to, in whatever way it asks.
+  @Test func readerCannotTakeAStoreLock() throws {
+    let fixture = try StoreFixture(migrated: false)
+    let reader = try Store.openReader(fixture.database.url)
+    try reader.execute("set default_transaction_read_only = off")
+    for statement in [
+      "select from signalbox.locks for update", "select from signalbox.locks for key share",
+      "begin; lock table signalbox.locks in access share mode",
+      "update signalbox.locks set holder_pid = pg_backend_pid()",
+    ] {
+      let error = #expect(throws: PostgresError.self, "\(statement)") { try reader.execute(statement) }
+      #expect(error?.sqlState == "42501", "\(statement): \(String(describing: error))")
+      try reader.execute("rollback")
+    }
   }
 }

@@ -13,6 +13,9 @@ import Testing
     #expect(again.capability == store.capability)
     #expect(again.readerRoleProblem == nil)
     #expect(try Store.open(database.url).capability == store.capability)
+    // Numbered without a gap.
+    let steps = try store.connection.queryText("select min(number), max(number) - count(*) from signalbox.schema_steps")
+    #expect(steps.text(0, 0) == "1" && steps.text(0, 1) == "0")
   }
 
   @Test func unmigratedAndNewerDatabasesAreRefused() throws {

@@ -5,7 +5,7 @@ internal import Logging
 internal import Postgres
 internal import Store
 
-/// What has to be done now and then, by whichever collector holds the advisory lock: partitions ahead, retention,
+/// What has to be done now and then, by whichever collector holds the lock: partitions ahead, retention,
 /// compression, aggregates, search indexes, pruning. And what every collector does for itself: hear of revocations, and take
 /// over the maintenance that its configuration declares.
 ///
@@ -78,13 +78,14 @@ final class HousekeepingThread: Sendable {
     let health = metrics.health.watch("housekeeping", patienceNs: Self.patienceNs)
     var setsRetention = settings.isConfigured
     while true {
+      var outOfNumbers: String?
       do throws(StoreError) {
         try connection.use { (store: Store) throws(StoreError) in
           if setsRetention { try store.setRetention(settings.retention) }
-          try housekeep(store)
+          outOfNumbers = try housekeep(store)
         }
         setsRetention = false
-        health.succeeded()
+        if let outOfNumbers { health.failed(outOfNumbers, nowNs: Clock.monotonicNs()) } else { health.succeeded() }
       } catch {
         health.failed("\(error)", nowNs: Clock.monotonicNs())
         metrics.housekeepingFailures.add()
@@ -99,20 +100,24 @@ final class HousekeepingThread: Sendable {
     }
   }
 
-  private func housekeep(_ store: Store) throws(StoreError) {
+  /// - Returns: what has no numbers left: nothing that a further pass would change.
+  private func housekeep(_ store: Store) throws(StoreError) -> String? {
     try announcement.make(store)
     try announced.read(store, own: announcement.addresses)
-    guard let report = try store.housekeep(nowNs: Clock.wallNs()) else { return }
+    guard let report = try store.housekeep(nowNs: Clock.wallNs()) else { return nil }
     metrics.housekeepingRuns.add()
-    for problem in report.problems { logger.warning("housekeeping", metadata: ["problem": "\(problem)"]) }
-    if report.chunksDropped + report.chunksCompressed + report.chunksIndexed > 0 {
+    for problem in report.problems + [report.outOfNumbers].compactMap({ $0 }) {
+      logger.warning("housekeeping", metadata: ["problem": "\(problem)"])
+    }
+    if report.chunksDropped + report.chunksCompressed + report.chunksRecompressed + report.chunksIndexed > 0 {
       logger.info(
         "housekeeping",
         metadata: [
           "dropped": "\(report.chunksDropped)", "compressed": "\(report.chunksCompressed)",
-          "indexed": "\(report.chunksIndexed)",
+          "recompressed": "\(report.chunksRecompressed)", "indexed": "\(report.chunksIndexed)",
         ])
     }
+    return report.outOfNumbers
   }
 
   private final class Run {

@@ -13,10 +13,14 @@ extension Store {
   package func commit(_ group: [StagedBatch]) throws(StoreError) -> [CommitOutcome] {
     if group.isEmpty { return [] }
     var care = CommitCare.none
+    var interruptions = 0
     while true {
       do throws(StoreError) {
         try ensurePartitions(for: group)
         return try commitOnce(group, care)
+      } catch .database(let error) where error.isLockTimeout {
+        interruptions += 1
+        guard interruptions <= Limits.interruptionsMax, try interruptCompression() else { throw .database(error) }
       } catch .database(let error) where error.isRefusal {
         guard let next = care.next(after: error) else { return try commitOneByOne(group, because: error) }
         // A partition may have been dropped since it was seen.

@@ -104,6 +104,8 @@ extension Store {
     if elements.isEmpty { return }
     guard care.isIsolating else { return try body(elements[...]) }
     for (element, error) in try isolate(elements[...], body) {
+      // What belongs to a run without a number is counted as beyond the quota: a letter for each batch would tell no more.
+      if error.isOutOfNumbers { continue }
       refusals.append(
         Refusal(
           hostNumber: host(element), table: table, error: error,

@@ -81,6 +81,12 @@ extension Store {
     if fresh.isEmpty { return numbers }
     if care.isIsolating {
       for (file, error) in try isolate(fresh[...], { (files) throws(PostgresError) in try insert(files, &numbers) }) {
+        if error.isOutOfNumbers {
+          // As beyond the quota: the host's other files and its samples go on.
+          quotas[file.key.host].refuseFile(file.key.key)
+          numbers[file.key] = nil
+          continue
+        }
         // Without a row of its own no offset of the file could move, and its host would send it again for ever: under a name that
         // nobody chose the rest of the file is stored.
         refusals.append(

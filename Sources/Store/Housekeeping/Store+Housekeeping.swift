@@ -6,9 +6,13 @@ package struct HousekeepingReport: Sendable, Equatable {
   package var partitionsMade = 0
   package var chunksDropped = 0
   package var chunksCompressed = 0
+  /// Chunks that got rows after their compression.
+  package var chunksRecompressed = 0
   package var chunksIndexed = 0
   package var hoursAggregated = 0
   package var rowsPruned = 0
+  /// What has used up its numbers, as a sentence for whoever operates the fleet; nil where nothing has.
+  package var outOfNumbers: String?
   /// Steps that failed; the others were done all the same.
   package var problems: [String] = []
 
@@ -48,11 +52,9 @@ extension Store {
   /// - Parameter searchIndexesMax: chunks that get their text index in this pass; each costs about 30 µs a line.
   /// - Returns: nil where another collector is at it.
   package func housekeep(nowNs: Int64, searchIndexesMax: Int = 4) throws(StoreError) -> HousekeepingReport? {
-    // Before the lock: a reader may hold it.
+    guard try hold(.housekeeping) else { return nil }
+    defer { try? release(.housekeeping) }
     _ = try endOverdueReaders()
-    let isOurs = try ask("select pg_try_advisory_lock(hashtext('signalbox.housekeeping'))").bool(0, 0) == true
-    if !isOurs { return nil }
-    defer { try? run("select pg_advisory_unlock(hashtext('signalbox.housekeeping'))") }
     let nowUs = nowNs / 1000
     var report = HousekeepingReport()
     try step("partitions ahead", &report) { report throws(StoreError) in
@@ -60,11 +62,12 @@ extension Store {
     }
     try step("aggregates", &report) { report throws(StoreError) in report.hoursAggregated = try self.aggregate(nowUs) }
     try step("retention", &report) { report throws(StoreError) in try self.dropOld(nowUs, &report) }
-    try step("compression", &report) { report throws(StoreError) in report.chunksCompressed = try self.compress(nowUs) }
+    try step("compression", &report) { report throws(StoreError) in try self.compress(nowUs, &report) }
     try step("search indexes", &report) { report throws(StoreError) in
       report.chunksIndexed = try self.indexClosed(nowUs, atMost: searchIndexesMax)
     }
     try step("old notes", &report) { report throws(StoreError) in report.rowsPruned = try self.prune(nowUs) }
+    try step("numbers", &report) { report throws(StoreError) in try self.lookAtNumbers(&report) }
     return report
   }
 
@@ -134,24 +137,7 @@ extension Store {
     return made
   }
 
-  // MARK: Compression and search
-
-  /// Only after the window in which late rows still come: they would make the next compression rewrite whole segments.
-  private func compress(_ nowUs: Int64) throws(StoreError) -> Int {
-    if capability != .community { return 0 }
-    let chunks = try ask(
-      """
-      select format('%I.%I', c.chunk_schema, c.chunk_name)
-      from timescaledb_information.chunks c join signalbox.time_tables t on t.name = c.hypertable_name
-      where c.hypertable_schema = 'signalbox' and not c.is_compressed and c.range_end <= $1::timestamptz - t.compress_after
-      order by c.range_start limit 100
-      """, [.time(us: nowUs)])
-    for row in 0..<chunks.count {
-      try run(
-        "select compress_chunk($1::text::regclass, if_not_compressed => true)", [.text(chunks.text(row, 0) ?? "")])
-    }
-    return chunks.count
-  }
+  // MARK: Search
 
   /// A trigram index on each closed log chunk: while lines still come it would cost 23 times the ingest.
   private func indexClosed(_ nowUs: Int64, atMost limit: Int) throws(StoreError) -> Int {
@@ -223,5 +209,25 @@ extension Store {
     var pruned = 0
     for statement in statements { pruned += try ask(statement, [.time(us: nowUs)]).affected }
     return pruned
+  }
+
+  // MARK: Numbers
+
+  /// Hosts, runs and files are numbered with 31 bits, because each line and step holds such a number: with 64, a released database would
+  /// have to write all its rows anew, and compressed ones cannot be. `HostQuota` bounds what a host uses up.
+  private func lookAtNumbers(_ report: inout HousekeepingReport) throws(StoreError) {
+    let sequences = try ask(
+      """
+      select replace(split_part(sequencename::text, '_number_seq', 1), '_', ' '), floor(100 * last_value::float8 / max_value)::int8,
+        last_value >= max_value
+      from pg_sequences
+      where schemaname = 'signalbox' and data_type = 'integer'::regtype and last_value >= max_value / 5 * 4
+      order by last_value::float8 / max_value
+      """)
+    for row in 0..<sequences.count {
+      let what = "\(sequences.text(row, 0) ?? "") have used \(sequences.int(row, 1) ?? 0) % of their numbers"
+      let problem = "\(what): new ones are refused when none is left (docs/operations.md, Numbers)"
+      if sequences.bool(row, 2) == true { report.outOfNumbers = problem } else { report.problems.append(problem) }
+    }
   }
 }

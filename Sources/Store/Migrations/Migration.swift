@@ -17,18 +17,18 @@ struct Migration {
     Migration(number: 4, name: "silences that come back, and turns that somebody takes over") { _ in
       RepetitionTables.sql
     },
-    Migration(number: 6, name: "incidents that people have ended") { _ in RuleTables.endedByHand },
-    Migration(number: 7, name: "quotas of hosts, and pages of marks") { _ in QuotaTables.sql },
-    Migration(number: 8, name: "hosts that keep their identity, invitations and server names") { _ in
+    Migration(number: 5, name: "incidents that people have ended") { _ in RuleTables.endedByHand },
+    Migration(number: 6, name: "quotas of hosts, and pages of marks") { _ in QuotaTables.sql },
+    Migration(number: 7, name: "hosts that keep their identity, invitations and server names") { _ in
       FleetIdentityTables.sql
     },
-    Migration(number: 9, name: "totals a run") { _ in RunTotalTables.sql },
-    Migration(number: 10, name: "bounded figures of an episode") { _ in EpisodeView.bounded },
-    Migration(number: 11, name: "the login for people's SQL, and locks of Signalbox's own") { AccessTables.sql($0) },
-    Migration(number: 12, name: "episodes without a beginning, and details of runs that stay") { _ in
+    Migration(number: 8, name: "totals a run") { _ in RunTotalTables.sql },
+    Migration(number: 9, name: "bounded figures of an episode") { _ in EpisodeView.bounded },
+    Migration(number: 10, name: "the login for people's SQL, and locks of Signalbox's own") { AccessTables.sql($0) },
+    Migration(number: 11, name: "episodes without a beginning, and details of runs that stay") { _ in
       TrainingTables.details
     },
-    Migration(number: 13, name: "housekeeping that keeps no one waiting", sql: HousekeepingTables.sql),
-    Migration(number: 14, name: "history of followed files, and what is not followed") { _ in FollowingTables.sql },
+    Migration(number: 12, name: "housekeeping that keeps no one waiting", sql: HousekeepingTables.sql),
+    Migration(number: 13, name: "history of followed files, and what is not followed") { _ in FollowingTables.sql },
   ]
 }

@@ -53,8 +53,6 @@ enum TrainingTables {
     create index episodes_updated on signalbox.episodes (updated desc);
     """
 
-  /// Migration 12.
-  ///
   /// Episodes whose beginning no writer tells have none, instead of one in 1970. What a run told of itself at its start stays when its
   /// end tells something else, or nothing.
   static let details = """
