@@ -33,7 +33,7 @@ extension EndToEndTests {
       #expect(try fleet.value("select count(*) from signalbox.audit_log where action = 'identity.contested'") == 1)
       let notes = "select count(*) from events where subject = 'identity' and message like 'two live machines%'"
       #expect(try fleet.value(notes) > 0)
-      try fleet.eventually("both are told", within: 240) {
+      try fleet.eventually("both have logged it", within: 240) {
         [fleet.agent?.errors, clone.errors].allSatisfy { $0?.contains("another connection of this identity") == true }
       }
       clone.kill()
@@ -53,7 +53,7 @@ extension EndToEndTests {
       try fleet.write("a.log", Array((1...200).map { "ERROR line \($0)\n" }.joined().utf8))
       try fleet.eventually("all lines") { try fleet.value("select count(*) from log_lines") == 200 }
       #expect(try fleet.signalbox("hosts", "revoke", "trainer").code == 0)
-      try fleet.eventually("the agent is told") { fleet.agent?.errors.contains("has been revoked") == true }
+      try fleet.eventually("the agent has logged it") { fleet.agent?.errors.contains("has been revoked") == true }
       #expect(fleet.stopAgent() == 0)
       let incidents = try fleet.value("select count(*) from incidents")
       try fleet.join("trainer")

@@ -214,7 +214,7 @@ extension EndToEndTests {
       }
     }
 
-    /// Whoever ends an incident by hand hears of the next line of its kind.
+    /// After an incident was ended by hand, the next line of its kind opens another.
     @Test func whatGoesOnAfterAnEndByHandPagesAgain() throws {
       let (fleet, receiver) = try Self.fleet("by-hand", rules: Self.boom)
       defer {

@@ -169,7 +169,7 @@ private final class Pass: Sendable {
     first.close()
   }
 
-  /// A second connection in a transaction that has read everything, as somebody's long report.
+  /// A second connection in a transaction that has read everything, as a long report does.
   private func openReader(_ fixture: StoreFixture) throws -> Connection {
     let reader = try Connection(fixture.database.url)
     try reader.execute("begin isolation level repeatable read")
@@ -252,7 +252,7 @@ private final class Pass: Sendable {
     let keeper = try keeper(fixture)
     _ = try keeper.housekeep(nowNs: start + 20 * minuteNs)
     #expect(try fixture.value("select count(*) from host_samples_1m") == "51")
-    // The next pass goes on where the last one ended: xmin tells which rows are new.
+    // The next pass goes on where the last one ended: xmin shows which rows are new.
     let before = try fixture.value("select max(xmin::text::bigint) from signalbox.host_1m")
     _ = try fixture.store.commit(samples(streams, start + 20 * minuteNs, 21))
     _ = try keeper.housekeep(nowNs: start + 21 * minuteNs)

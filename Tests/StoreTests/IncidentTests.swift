@@ -71,7 +71,7 @@ import Testing
     #expect(try states() == ["resolved", "open"])
   }
 
-  /// A host's clock was ahead by an hour and was set back; or a backlog tells of the hour before.
+  /// A host's clock was ahead by an hour and was set back; or a backlog reports the hour before.
   @Test func whatIsOlderThanTheNewestIncidentIsOneOfItsOwn() throws {
     let ahead = [change(.opened, at: 3600), change(.cleared, at: 3660)]
     try apply(ahead)

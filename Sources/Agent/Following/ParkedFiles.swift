@@ -7,7 +7,7 @@ internal import FleetModel
 /// comes back would be read again from its start.
 struct ParkedFiles {
   struct Entry {
-    /// nil: no text was found in it, and nothing was told.
+    /// nil: no text was found in it, and nothing was sent.
     var mark: FileMark?
     var path: String
     var sizeBytes: UInt64

@@ -7,7 +7,7 @@ internal import Store
 internal import Synchronization
 
 /// The rules' side of the database, on a thread of its own so that a slow one holds no batch up: holds the lease of whoever
-/// judges the fleet, reads when the other collectors last heard of each host, and which incidents people have ended.
+/// judges the fleet, reads when the other collectors last received a report of each host, and which incidents people have ended.
 final class RuleKeeper: Sendable {
   private static let leaseName = "rules"
   private static let leaseSeconds = 10
