@@ -118,14 +118,7 @@ private final class Pass: Sendable {
     let hourNs: Int64 = 3_600_000_000_000
     let start = now - now % hourNs - 2 * hourNs
     func sample(_ atNs: Int64, _ busy: Float, _ sequence: UInt64, receivedNs: Int64) -> StagedBatch {
-      var sample = HostSample()
-      sample.timeNs = atNs
-      sample.cpuBusyPercent = busy
-      var records = Records()
-      records.hosts = [sample]
-      var batch = Batch()
-      batch.spooled = [SpooledRecords(lane: .live, firstSequence: sequence, lastSequence: sequence, records: records)]
-      return stream.staged(batch, receivedNs: receivedNs)
+      samples([stream], atNs, sequence, busy: busy, receivedNs: receivedNs)[0]
     }
     let first = start + 5_000_000_000
     _ = try fixture.store.commit([

@@ -105,6 +105,18 @@ import Testing
     #expect(try store.ruleStates().first?.ended == [])
   }
 
+  /// A reader that saw only the first part of them would see the same part for ever, and no later end.
+  @Test func allEndsByHandAreReadHoweverMany() throws {
+    let count = IncidentLimits.changesMax + 20
+    let cursor = try store.endedByHand(after: nil).newest
+    try apply((0..<count).map { change(.opened, "RULE-\($0)") })
+    let rows = try store.connection.query("select number from signalbox.incidents order by number")
+    for row in 0..<rows.count {
+      try store.resolve(incident: rows.int(row, 0) ?? 0, actor: "ann", nowNs: Self.nowNs + 10 * Self.secondNs)
+    }
+    #expect(try store.endedByHand(after: cursor).incidents.count == count)
+  }
+
   @Test func anIncidentAndItsRowsComeTogetherOrNotAtAll() throws {
     store.connection.failurePoint = { statement throws(PostgresError) in
       if statement.contains("insert into signalbox.outbox") {

@@ -87,8 +87,6 @@ final class RuleKeeper: Sendable {
       logger.info("incidents were ended by hand; their rules are armed again", metadata: ["count": "\(fresh.count)"])
     }
     ends.marks.append((nowNs, newest))
-    // The list is read whole before its first number is left behind.
-    guard ended.count < IncidentLimits.changesMax else { return }
     while ends.marks.count > 1, nowNs - ends.marks[1].atNs > Self.visibleNs { ends.marks.removeFirst() }
   }
 
