@@ -1,5 +1,6 @@
 import Files
 import Foundation
+import TLS
 import Testing
 
 extension EndToEndTests {
@@ -154,6 +155,27 @@ extension EndToEndTests {
       #expect(try Program.run("signalbox", ["ca", "renew", "--state-dir", fleet.collectorState]).code == 0)
       #expect(
         try Program.run("signalbox", ["ca", "status", "--state-dir", fleet.collectorState]).output.contains("729"))
+    }
+
+    /// The root's key is elsewhere, and no collector runs while the issuing CA is renewed.
+    @Test func theEndOfTheAuthorityIsAnIncidentUntilItIsRenewed() throws {
+      let fleet = try TestFleet("ends")
+      defer { fleet.tearDown() }
+      let dayNs: Int64 = 86_400_000_000_000
+      _ = try CertificateAuthority.create(directory: fleet.collectorState, nowNs: Clock.wallNs() - 700 * dayNs)
+      let (key, elsewhere) = (fleet.collectorState + "/ca/root.key", fleet.directory + "/root.key")
+      try FileManager.default.moveItem(atPath: key, toPath: elsewhere)
+      func incidents(_ state: String) throws -> Int64? {
+        try fleet.value("select count(*) from incidents where rule = 'SIGNALBOX-AUTHORITY' and state = '\(state)'")
+      }
+      try fleet.startCollector()
+      try fleet.eventually("an incident") { try incidents("open") == 1 }
+      #expect(fleet.stopCollector() == 0)
+      try FileManager.default.moveItem(atPath: elsewhere, toPath: key)
+      #expect(try Program.run("signalbox", ["ca", "renew", "--state-dir", fleet.collectorState]).code == 0)
+      try fleet.startCollector()
+      try fleet.eventually("its end") { try incidents("resolved") == 1 }
+      #expect(try incidents("open") == 0)
     }
 
     /// The collector's certificate has ended at the time of the join; the addresses that the token named are no longer announced.

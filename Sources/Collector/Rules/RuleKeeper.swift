@@ -40,6 +40,7 @@ final class RuleKeeper: Sendable {
       var lease: Lease?
       var (leaseDueNs, fleetDueNs): (Int64, Int64) = (0, 0)
       var ends = Ends()
+      var waits = RepeatedWarning()
       while true {
         let isLast = isStopping.load(ordering: .relaxed)
         if !isLast { Process.sleep(ns: Self.waitNs) }
@@ -58,7 +59,9 @@ final class RuleKeeper: Sendable {
             if isLast, let held = lease { try store.releaseLease(held) }
           }
         } catch {
-          logger.warning("the rules wait for the database", metadata: ["error": "\(error)"])
+          if let metadata = waits.metadata(error, nowNs: Clock.monotonicNs()) {
+            logger.warning("the rules wait for the database", metadata: metadata)
+          }
           connection.close()
           rules.post(.fleet(nil))
           if !isLast { Process.sleep(ns: 1_000_000_000) }
