@@ -4,6 +4,7 @@
 #   endurance.sh disk-full [SECONDS=120]                        the agent's disk, then the database's; needs root
 #   endurance.sh backlog [GB=10]                                lines that were there before the agent
 #   endurance.sh many-files [COUNT=100000]                      a pattern of far more files than are followed at a time
+#   endurance.sh sparse [TIB=1]                                 a file that is one hole, which any user can make
 # Prints figures, then `passed` or what was wrong. SIGNALBOX_BIN names built programs, ENDURANCE_DIR where to work
 # (/tmp; a backlog needs five times its size), ENDURANCE_KEEP=1 leaves everything there. SIGTERM ends it cleanly.
 set -euo pipefail
@@ -363,13 +364,43 @@ many_files() {
   grep -o '"level":"warning".*' "$dir/agent.err" | head -5
 }
 
+# A hole is passed over, however long: other files, samples and signals do not wait for it.
+sparse() {
+  local delay
+  begin
+  start_agent
+  until [ -n "$(age)" ]; do pause 0.1; done
+  say "cores without it, 20 s" "$(cores 20)"
+  # Lines at both ends, so that the hole lies between two pieces of text.
+  echo "before the hole" >"$logs/hole.log"
+  truncate -s "${1}T" "$logs/hole.log"
+  echo "behind the hole" >>"$logs/hole.log"
+  used=$(cores 20)
+  say "cores with a hole of $1 TiB, its first 20 s (≤ 0.2)" "$used"
+  require "cores while the hole is passed over" at_most "$used" 0.2
+  delay=$(line_delay "$logs/other.log" sparse)
+  say "ms to a line of another file (≤ 5000)" "$delay"
+  require "active lines within 5 s" at_most "$delay" 5000
+  say "age of the newest committed sample (≤ $age_max s)" "$(age || true)"
+  lines=$(sql "select string_agg(message, ', ' order by message) from log_lines where message like '%the hole'")
+  say "lines around the hole" "$lines"
+  require "both lines around the hole" [ "$lines" = "before the hole, behind the hole" ]
+  say "agent MiB resident: peak (≤ $agent_mib_max)" "$(memory "$agent" VmHWM)"
+  from=$(now_ms)
+  kill "$agent"
+  wait "$agent" || true
+  say "ms from SIGTERM to the agent's end" "$(($(now_ms) - from))"
+  agent=''
+}
+
 case "$part" in
 database-away) database_away "${2:-600}" "${3:-stopped}" ;;
 disk-full) disk_full "${2:-120}" ;;
 backlog) backlog "${2:-10}" ;;
 many-files) many_files "${2:-100000}" ;;
+sparse) sparse "${2:-1}" ;;
 *)
-  sed -n '2,8s/^# //p' "$0"
+  sed -n '2,9s/^# //p' "$0"
   exit 2
   ;;
 esac
