@@ -4,7 +4,8 @@
   attacks.py [PART…]     all of them where none is named; without a certificate: anonymous-memory join-flood http2 health;
                          one or several known hosts: hello-flood extremes poison mounts rows; people's SQL: reader
 
-Prints a figure a line, then `passed` or what was wrong. SIGNALBOX_BIN names built programs (.build/debug).
+Prints a figure a line, then `passed` or what was wrong. SIGNALBOX_BIN names built programs (.build/debug), ATTACKS_KEEP=1 leaves the
+collector's directory with its log.
 The HTTP/2 and protobuf bytes are made by hand, so that nothing but Python is needed.
 """
 import os, re, shutil, socket, statistics, subprocess, sys, tempfile, threading, time, urllib.request
@@ -95,6 +96,14 @@ class Collector:
             return float("inf")
         return time.monotonic() - began if found else float("inf")
 
+    def welcomes(self, certificate):
+        """Six of them, a little slower than a host's rate of Hellos."""
+        times = []
+        for _ in range(6):
+            times.append(self.welcome_seconds(certificate))
+            time.sleep(1.1)
+        return times
+
     def stop(self):
         self.process.terminate()
         self.process.wait(60)
@@ -169,10 +178,7 @@ def join_flood(collector):
 
     stop = flood(180, ask)
     time.sleep(3)
-    busy = []
-    for _ in range(6):
-        busy.append(collector.welcome_seconds(known))
-        time.sleep(1.1)
+    busy = collector.welcomes(known)
     joins = stop()
     say("  the same under 180 strangers that join without end", quantiles(busy))
     say("  joins that were answered meanwhile", joins)
@@ -188,10 +194,7 @@ def hello_flood(collector):
 
     stop = flood(4, ask)
     time.sleep(8)
-    busy = []
-    for _ in range(6):
-        busy.append(collector.welcome_seconds(other))
-        time.sleep(1.1)
+    busy = collector.welcomes(other)
     say("a host's connection to its Welcome while four others say Hello without end", quantiles(busy))
     say("  Hellos of the four that were answered in about 15 s", stop())
     require("latency under Hellos", max(busy) <= HELLO_SECONDS_MAX)
