@@ -332,13 +332,14 @@ package final class CollectorProgram {
   private func reload() {
     do {
       let configuration = try Self.configuration(options)
+      // What may fail comes before anything is replaced.
+      try identity?.reload(nowNs: Clock.wallNs())
       let set = Self.rules(configuration, before: currentRules, metrics, logger)
       settings.replace(configuration)
       rules?.mailbox.post(.rules(set))
       currentRules = set
       housekeeping?.reload()
       paging?.mailbox.post(.configuration(settings.paging))
-      try identity?.reload(nowNs: Clock.wallNs())
       showIdentity(CollectorIdentity.Change(server: true, authority: true))
       for gateway in gateways { gateway.post(.settingsChanged) }
       metrics.configurationLoaded.set(Clock.wallNs() / 1_000_000_000)
