@@ -40,7 +40,7 @@ package struct RunOptions: Equatable, Sendable {
   package var stateDirectory = ""
   /// Glob patterns of files to follow.
   package var follow: [String] = []
-  /// Patterns of files that are left alone, whoever asks for them; one without a slash means a name in any directory.
+  /// Patterns of files that are left alone, whatever other pattern matches them; one without a slash means a name in any directory.
   package var exclude: [String] = []
   /// Where to begin with files that were there before the agent.
   package var from = FollowFrom.start
