@@ -134,7 +134,7 @@ let package = Package(
     tests(
       "EndToEnd",
       [
-        "FleetModel", "Files", "Postgres", "Store", "Paging", "Collector", "signalbox", "signalbox-agent",
+        "FleetModel", "Files", "TLS", "Postgres", "Store", "Paging", "Collector", "signalbox", "signalbox-agent",
         "signalbox-collector",
       ]),
   ],

@@ -7,6 +7,7 @@
 #   endurance.sh housekeeping [URL] [MB=900]                    how long commits pause beside it. With a server of TimescaleDB's community
 #                                                               edition: a chunk of so many MB is compressed while late lines come for
 #                                                               it. Without: retention beside open readers, plain PostgreSQL
+#   endurance.sh sparse [TIB=1]                                 a file that is one hole, which any user can make
 # Prints figures, then `passed` or what was wrong. SIGNALBOX_BIN names built programs, ENDURANCE_DIR where to work
 # (/tmp; a backlog needs five times its size), ENDURANCE_KEEP=1 leaves everything there. SIGTERM ends it cleanly.
 set -euo pipefail
@@ -569,6 +570,33 @@ retention() {
   require "retention after the transaction" [ "$(left)" = 0 ]
   pauses "retention after the transaction" "$from"
   each_line_once
+# A hole is passed over, however long: other files, samples and signals do not wait for it.
+sparse() {
+  local delay
+  begin
+  start_agent
+  until [ -n "$(age)" ]; do pause 0.1; done
+  say "cores without it, 20 s" "$(cores 20)"
+  # Lines at both ends, so that the hole lies between two pieces of text.
+  echo "before the hole" >"$logs/hole.log"
+  truncate -s "${1}T" "$logs/hole.log"
+  echo "behind the hole" >>"$logs/hole.log"
+  used=$(cores 20)
+  say "cores with a hole of $1 TiB, its first 20 s (≤ 0.2)" "$used"
+  require "cores while the hole is passed over" at_most "$used" 0.2
+  delay=$(line_delay "$logs/other.log" sparse)
+  say "ms to a line of another file (≤ 5000)" "$delay"
+  require "active lines within 5 s" at_most "$delay" 5000
+  say "age of the newest committed sample (≤ $age_max s)" "$(age || true)"
+  lines=$(sql "select string_agg(message, ', ' order by message) from log_lines where message like '%the hole'")
+  say "lines around the hole" "$lines"
+  require "both lines around the hole" [ "$lines" = "before the hole, behind the hole" ]
+  say "agent MiB resident: peak (≤ $agent_mib_max)" "$(memory "$agent" VmHWM)"
+  from=$(now_ms)
+  kill "$agent"
+  wait "$agent" || true
+  say "ms from SIGTERM to the agent's end" "$(($(now_ms) - from))"
+  agent=''
 }
 
 case "$part" in
@@ -577,8 +605,9 @@ disk-full) disk_full "${2:-120}" ;;
 backlog) backlog "${2:-10}" ;;
 many-files) many_files "${2:-100000}" ;;
 housekeeping) case "${2:-}" in *://*) compression "$2" "${3:-900}" ;; *) retention ;; esac ;;
+sparse) sparse "${2:-1}" ;;
 *)
-  sed -n '2,11s/^# //p' "$0"
+  sed -n '2,12s/^# //p' "$0"
   exit 2
   ;;
 esac

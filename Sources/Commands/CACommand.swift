@@ -13,11 +13,11 @@ struct CACommand: ParsableCommand {
       commandName: "init",
       abstract: "Makes the root and the issuing CA below a collector's state directory.",
       discussion: "A collector makes them itself at its first start. ca/root.key may be kept offline afterwards.")
-    @Option(name: .customLong("state-dir"), help: "The collector's state directory.") var stateDirectory: String
+    @OptionGroup var authority: AuthorityOptions
 
     func run() throws {
-      try authorityOrFailure { () throws(IdentityError) in
-        try CertificateAuthority.create(directory: stateDirectory, nowNs: Clock.wallNs())
+      try authority.perform { directory throws(IdentityError) in
+        try CertificateAuthority.create(directory: directory, nowNs: Clock.wallNs())
       }
     }
   }
@@ -26,14 +26,14 @@ struct CACommand: ParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "status", abstract: "Pin and end of root and issuing CA, and whether the root's key is there.",
       aliases: ["show"])
-    @Option(name: .customLong("state-dir"), help: "The collector's state directory.") var stateDirectory: String
+    @OptionGroup var authority: AuthorityOptions
     @OptionGroup var output: OutputOptions
 
     func run() throws {
-      let authority = try authorityOrFailure { () throws(IdentityError) in
-        try CertificateAuthority.load(directory: stateDirectory)
+      let loaded = try authority.perform { directory throws(IdentityError) in
+        try CertificateAuthority.load(directory: directory)
       }
-      let hasRootKey = CertificateAuthority.hasRootKey(directory: stateDirectory)
+      let hasRootKey = CertificateAuthority.hasRootKey(directory: authority.stateDirectory)
       let nowNs = Clock.wallNs()
       func row(_ name: String, _ certificate: Certificate, _ key: String) -> [Cell] {
         let days = (certificate.notAfterNs - nowNs) / 86_400_000_000_000
@@ -48,7 +48,7 @@ struct CACommand: ParsableCommand {
             .init("key", "KEY"), .init("pin", "PIN"),
           ],
           rows: [
-            row("root", authority.root, hasRootKey ? "here" : "elsewhere"), row("issuing", authority.issuing, "here"),
+            row("root", loaded.root, hasRootKey ? "here" : "elsewhere"), row("issuing", loaded.issuing, "here"),
           ]))
     }
   }
@@ -61,17 +61,17 @@ struct CACommand: ParsableCommand {
         A running collector takes it over within a minute, and renews by itself once two thirds are over where ca/root.key is there.
         Further collectors get it with ca export and ca import --renewed.
         """)
-    @Option(name: .customLong("state-dir"), help: "The collector's state directory.") var stateDirectory: String
+    @OptionGroup var authority: AuthorityOptions
 
     func run() throws {
-      guard CertificateAuthority.hasRootKey(directory: stateDirectory) else {
+      guard CertificateAuthority.hasRootKey(directory: authority.stateDirectory) else {
         throw CommandFailure(
           .failed,
-          "\(stateDirectory)/ca/root.key is not there: bring the root's key back in its place, mode 0600, and take it away afterwards"
+          "\(authority.stateDirectory)/ca/root.key is not there: bring the root's key back in its place, mode 0600, and take it away afterwards"
         )
       }
-      try authorityOrFailure { () throws(IdentityError) in
-        try CertificateAuthority.renewIssuing(directory: stateDirectory, nowNs: Clock.wallNs())
+      try authority.perform { directory throws(IdentityError) in
+        try CertificateAuthority.renewIssuing(directory: directory, nowNs: Clock.wallNs())
       }
     }
   }
@@ -83,18 +83,16 @@ struct CACommand: ParsableCommand {
       discussion: "Whoever has the file can sign for the fleet.")
     @Argument(help: "The file to write; it must not exist.") var file: String
     @Flag(help: "Leave out the root's key, which only ca renew needs.") var withoutRootKey = false
-    @Option(name: .customLong("state-dir"), help: "The collector's state directory.") var stateDirectory: String
+    @OptionGroup var authority: AuthorityOptions
 
     func run() throws {
-      let text = try authorityOrFailure { () throws(IdentityError) in
-        try CertificateAuthority.export(directory: stateDirectory, includingRootKey: !withoutRootKey)
+      let text = try authority.perform { directory throws(IdentityError) in
+        try CertificateAuthority.export(directory: directory, includingRootKey: !withoutRootKey)
       }
-      do throws(FileError) {
+      try orFailure { () throws(FileError) in
         let output = try Descriptor.open(file, .createNew)
         try output.write(Array(text.utf8).span)
         try output.sync()
-      } catch {
-        throw CommandFailure(.failed, "\(error)")
       }
     }
   }
@@ -106,30 +104,39 @@ struct CACommand: ParsableCommand {
       discussion: "To be run as the collector's user, before the collector is started.")
     @Argument(help: "What ca export wrote.") var file: String
     @Flag(help: "Take over the renewed certificate of the authority that is there.") var renewed = false
-    @Option(name: .customLong("state-dir"), help: "The collector's state directory.") var stateDirectory: String
+    @OptionGroup var authority: AuthorityOptions
 
     func run() throws {
-      do throws(FileError) {
-        try HostFiles.makeDirectory(stateDirectory)
-      } catch {
-        throw CommandFailure(.failed, "\(error)")
-      }
-      try authorityOrFailure { () throws(IdentityError) in
+      try orFailure { () throws(FileError) in try HostFiles.makeDirectory(authority.stateDirectory) }
+      try authority.perform { directory throws(IdentityError) in
         let pem = try KeyFiles.read(file)
         if renewed {
-          try CertificateAuthority.importingRenewal(pem, directory: stateDirectory)
+          try CertificateAuthority.importingRenewal(pem, directory: directory)
         } else {
-          try CertificateAuthority.importing(pem, directory: stateDirectory)
+          try CertificateAuthority.importing(pem, directory: directory)
         }
       }
     }
   }
 }
 
-/// Does something with an authority's files; a failure becomes a sentence.
-@discardableResult
-private func authorityOrFailure<Result>(_ body: () throws(IdentityError) -> Result) throws -> Result {
-  do throws(IdentityError) {
+/// Where the authority lies.
+struct AuthorityOptions: ParsableArguments {
+  @Option(name: .customLong("state-dir"), help: "The collector's state directory.") var stateDirectory: String
+
+  /// - Parameter body: gets the state directory.
+  /// - Throws: `CommandFailure` with the error's description.
+  @discardableResult
+  func perform<Result>(_ body: (String) throws(IdentityError) -> Result) throws -> Result {
+    try orFailure { () throws(IdentityError) in try body(stateDirectory) }
+  }
+}
+
+/// An error of a file or an authority becomes the command's sentence.
+private func orFailure<Result, Failure: Error & CustomStringConvertible>(
+  _ body: () throws(Failure) -> Result
+) throws -> Result {
+  do throws(Failure) {
     return try body()
   } catch {
     throw CommandFailure(.failed, error.description)

@@ -69,7 +69,7 @@ enum FleetStatus {
     return answer
   }
 
-  /// What has left the fleet needs nobody's look.
+  /// What has left the fleet needs no attention.
   private static func removeRevoked(_ answer: inout Answer) -> Int {
     guard let state = answer.columns.firstIndex(where: { $0.name == "state" }) else { return 0 }
     let before = answer.rows.count

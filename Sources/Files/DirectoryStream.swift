@@ -1,9 +1,9 @@
 internal import CLinux
 internal import Glibc
 
-/// An open directory that gives its names a few at a time, so that one of a million names holds nobody up; readdir(3).
+/// An open directory that gives its names a few at a time, so that one of a million names does not block its thread; readdir(3).
 ///
-/// Statuses are asked of the descriptor that is open, not of the path: a directory exchanged meanwhile is not taken for it.
+/// Statuses are read from the open descriptor, not by the path: a directory exchanged meanwhile is not taken for it.
 @safe package final class DirectoryStream {
   package struct Entry: Sendable, Equatable {
     package var name: String
@@ -54,7 +54,7 @@ internal import Glibc
     try FileStatus.of(name: name, in: unsafe dirfd(stream), followingLinks: followingLinks)
   }
 
-  /// Where the directory lies now, its links followed; nil where the kernel does not tell, as without /proc.
+  /// Where the directory lies now, its links followed; nil where the kernel does not provide it, as without /proc.
   package var realPath: String? { try? HostFiles.readLink("/proc/self/fd/\(unsafe dirfd(stream))") }
 }
 

@@ -131,7 +131,7 @@ package enum PlainText {
 
   // MARK: Secrets
 
-  /// A sentence that may repeat what somebody typed, with `***` in the place of passwords: those of URLs (`//user:…@`) and of
+  /// A sentence that may repeat user input, with `***` in the place of passwords: those of URLs (`//user:…@`) and of
   /// `password=…`.
   package static func withoutPasswords(_ text: String) -> String {
     var scalars = Array(text.unicodeScalars)

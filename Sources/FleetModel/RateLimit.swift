@@ -1,4 +1,4 @@
-/// How often somebody may do something: one each `intervalNs` on average, `burst` of them at once.
+/// How often a peer may do something: one each `intervalNs` on average, `burst` of them at once.
 package struct RateLimit: Sendable, Equatable {
   /// ns, at least 1.
   package let intervalNs: Int64

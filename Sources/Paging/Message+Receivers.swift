@@ -141,7 +141,7 @@ extension Message {
 /// What receivers take, by their own documentation.
 enum ReceiverLimits {
   static let pagerDutySummaryBytes = 1024
-  /// Names of hosts and entities where the receiver tells no limit: as a file system has it for one name.
+  /// Names of hosts and entities where the receiver documents no limit: as a file system has it for one name.
   static let nameBytes = 255
   /// Texts of one incident, each kind: more is refused by those that a webhook or an Alertmanager passes them on to.
   static let textsBytes = 16 << 10

@@ -116,7 +116,7 @@ package struct ConnectionOptions: Sendable {
     try execute(sql, as: sql)
   }
 
-  /// - Parameter name: what the failure point is asked with.
+  /// - Parameter name: the failure point's name.
   private func execute(_ sql: String, as name: String) throws(PostgresError) {
     try before(name)
     guard unsafe PQsendQuery(handle, sql) == 1 else { throw connectionError(Self.summary(sql)) }
@@ -176,7 +176,7 @@ package struct ConnectionOptions: Sendable {
     throw refuseCopy(Self.summary(sql))
   }
 
-  /// A COPY that nobody feeds or reads would leave the connection in its middle.
+  /// A COPY that is neither fed nor read would leave the connection in its middle.
   func refuseCopy(_ doing: String) -> PostgresError {
     close()
     return PostgresError(sqlState: "42601", message: "COPY gives no rows here; write a SELECT", doing: doing)

@@ -6,7 +6,7 @@ extension Store {
   /// collector.
   /// - Parameter receivedNs: when the collector read the hello, ns since 1970.
   ///
-  /// Nothing is noted as heard of the host: it lives by what it commits, not by how often it connects.
+  /// Does not count as a report of the host: a host is live by what it commits, not by how often it connects.
   /// - Returns: the new epoch, and how far everything is committed; of many files, the first page.
   /// - Throws: `.unknownHost`, `.revokedHost`, `.database`.
   package func fence(host: HostID, hello: Hello, receivedNs: Int64) throws(StoreError) -> Fence {

@@ -97,7 +97,7 @@ import Testing
 
   // MARK: Addresses
 
-  @Test func `Only what leads to this host is asked without leave, and link-local addresses only by name`() {
+  @Test func `Only addresses of this host are probed without permission, and link-local ones only by name`() {
     var permissions = CheckPermissions()
     #expect(permissions.allowsAsking("2130706433", numeric: "127.0.0.1"))
     #expect(permissions.allowsAsking("localhost", numeric: "::1"))

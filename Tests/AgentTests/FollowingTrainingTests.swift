@@ -248,7 +248,7 @@ import Testing
   // MARK: Ends
 
   @Test(
-    "a run whose file the next one writes over has ended, also where that must be told twice", arguments: [false, true])
+    "a run whose file the next one writes over has ended, also where that must be sent twice", arguments: [false, true])
   func writtenOver(isToldTwice: Bool) throws {
     let harness = try FollowingHarness(["*.csv"])
     try harness.append("training_log.csv", "episode,step,reward\n1,1,0.5\n1,2,0.5\n")

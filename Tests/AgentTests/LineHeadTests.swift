@@ -309,7 +309,7 @@ import Testing
     check("Feb 29 12:00:00 h a[1]: x", Int64(Calendar.days(2024, 2, 29)) * 86_400 + 43_200, now: newYear)
   }
 
-  @Test func `Two readings of a date are told apart by what is nearer`() {
+  @Test func `Of two readings of a date the nearer one counts`() {
     let time = Int64(Calendar.days(2026, 11, 12)) * 86_400 + 3723
     let nowNs = (time + 60) * 1_000_000_000
     for line in [

@@ -48,13 +48,19 @@ import Testing
     #expect(drained.lost.isEmpty)
   }
 
-  @Test func whatIsAckedIsFreedAndNeverSentAgain() {
-    let disk = MemoryDisk()
-    let spool = Self.start(disk)
-    for index in 0..<100 { spool.append(Self.payload(index), lane: .live, nowNs: 0) }
-    #expect(Self.resume(spool))
+  /// A spool of 100 records that were all sent, 90 of them acknowledged.
+  private static func ackedThrough90(of disk: MemoryDisk) -> Spool {
+    let spool = start(disk)
+    for index in 0..<100 { spool.append(payload(index), lane: .live, nowNs: 0) }
+    #expect(resume(spool))
     _ = Drained.drain(spool, .live)
     spool.acked(.live, through: 90)
+    return spool
+  }
+
+  @Test func whatIsAckedIsFreedAndNeverSentAgain() {
+    let disk = MemoryDisk()
+    let spool = Self.ackedThrough90(of: disk)
     #expect(disk.used < 2048)
     #expect(Self.resume(spool, [LaneMark(lane: .live, sequence: 90)]))
     #expect(Drained.drain(spool, .live, after: 90).0.records.keys.sorted() == Array(91...100))
@@ -235,11 +241,7 @@ import Testing
   /// The segments that are gone were acked to an agent that has been started again since.
   @Test func aRestoredDatabaseIsNamedAlsoByALaterStart() {
     let disk = MemoryDisk()
-    let spool = Self.start(disk)
-    for index in 0..<100 { spool.append(Self.payload(index), lane: .live, nowNs: 0) }
-    #expect(Self.resume(spool))
-    _ = Drained.drain(spool, .live)
-    spool.acked(.live, through: 90)
+    let spool = Self.ackedThrough90(of: disk)
     spool.close(nowNs: 0)
     let later = Self.start(disk, seed: 2)
     #expect(Self.resume(later, [LaneMark(lane: .live, sequence: 10)]))

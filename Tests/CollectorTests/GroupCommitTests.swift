@@ -119,7 +119,7 @@ import Testing
 
   private static let dayNs: Int64 = 86_400_000_000_000
 
-  /// A batch of one host; `daysLate` tells how old its sample is.
+  /// A batch of one host; `daysLate` is the age of its sample.
   private static func staged(host: Int32, _ number: UInt64, daysLate: Int64 = 0) -> StagedBatch {
     let receivedNs = 100 * dayNs
     var sample = HostSample()
@@ -134,7 +134,7 @@ import Testing
       receivedNs: receivedNs, batch: batch)
   }
 
-  /// A database in which some hosts' rows need a lock that somebody holds.
+  /// A database in which some hosts' rows need a lock that another session holds.
   private struct LockedDatabase {
     var locked: Set<Int32>
     var writer = GroupCommit<Int32>()
@@ -151,7 +151,7 @@ import Testing
       #expect(isTaken)
     }
 
-    /// Everything that is due now. `isStuck` tells which batches need the lock.
+    /// Everything that is due now. `isStuck`: which batches need the lock.
     mutating func run(isStuck: (StagedBatch) -> Bool) {
       while let group = writer.nextGroup(nowNs: nowNs) {
         if group.batches.contains(where: { locked.contains($0.hostNumber) && isStuck($0) }) {

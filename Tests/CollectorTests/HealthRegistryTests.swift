@@ -23,7 +23,7 @@ import Testing
       writer.failed("value out of range", nowNs: at * Self.second)
       other.began(nowNs: at * Self.second)
       other.succeeded()
-      // Short troubles are nobody's business.
+      // Short troubles are not reported.
       if at <= 10 { #expect(registry.problem(nowNs: at * Self.second) == nil) }
     }
     #expect(registry.problem(nowNs: 11 * Self.second) == "writer-0 has failed for 11 s: value out of range")

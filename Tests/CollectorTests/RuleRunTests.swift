@@ -170,7 +170,7 @@ import Testing
     collector.observe("STOPPED", from: 16, epoch: 5)
     #expect(collector.records().flatMap(\.changes).map(\.kind) == [.opened])
 
-    // The same where the end came while nobody had the host: with its state.
+    // The same where the end came while no collector had the host: with its state.
     var saved = try #require(opened.states.first)
     saved.ended = [end]
     let other = try OneCollector()

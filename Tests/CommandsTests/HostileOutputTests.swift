@@ -2,7 +2,7 @@ import Commands
 import Foundation
 import Testing
 
-/// Text of logs, names of files and columns are somebody else's: nothing of it may leave its field, or reach the terminal.
+/// Text of logs, names of files and columns are untrusted: nothing of it may leave its field, or reach the terminal.
 @Suite struct HostileOutputTests {
   static let texts = [
     "\u{1b}[2Jx", "a\u{202e}b", "a\"\u{301}b", "a,\u{338}b", "=\u{338}SUM(A1)", "\u{301}=1+1", "\u{200b}@x", " =1+1",

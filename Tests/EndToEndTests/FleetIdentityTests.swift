@@ -1,5 +1,6 @@
 import Files
 import Foundation
+import TLS
 import Testing
 
 extension EndToEndTests {
@@ -33,7 +34,7 @@ extension EndToEndTests {
       #expect(try fleet.value("select count(*) from signalbox.audit_log where action = 'identity.contested'") == 1)
       let notes = "select count(*) from events where subject = 'identity' and message like 'two live machines%'"
       #expect(try fleet.value(notes) > 0)
-      try fleet.eventually("both are told", within: 240) {
+      try fleet.eventually("both have logged it", within: 240) {
         [fleet.agent?.errors, clone.errors].allSatisfy { $0?.contains("another connection of this identity") == true }
       }
       clone.kill()
@@ -53,7 +54,7 @@ extension EndToEndTests {
       try fleet.write("a.log", Array((1...200).map { "ERROR line \($0)\n" }.joined().utf8))
       try fleet.eventually("all lines") { try fleet.value("select count(*) from log_lines") == 200 }
       #expect(try fleet.signalbox("hosts", "revoke", "trainer").code == 0)
-      try fleet.eventually("the agent is told") { fleet.agent?.errors.contains("has been revoked") == true }
+      try fleet.eventually("the agent has logged it") { fleet.agent?.errors.contains("has been revoked") == true }
       #expect(fleet.stopAgent() == 0)
       let incidents = try fleet.value("select count(*) from incidents")
       try fleet.join("trainer")
@@ -154,6 +155,27 @@ extension EndToEndTests {
       #expect(try Program.run("signalbox", ["ca", "renew", "--state-dir", fleet.collectorState]).code == 0)
       #expect(
         try Program.run("signalbox", ["ca", "status", "--state-dir", fleet.collectorState]).output.contains("729"))
+    }
+
+    /// The root's key is elsewhere, and no collector runs while the issuing CA is renewed.
+    @Test func theEndOfTheAuthorityIsAnIncidentUntilItIsRenewed() throws {
+      let fleet = try TestFleet("ends")
+      defer { fleet.tearDown() }
+      let dayNs: Int64 = 86_400_000_000_000
+      _ = try CertificateAuthority.create(directory: fleet.collectorState, nowNs: Clock.wallNs() - 700 * dayNs)
+      let (key, elsewhere) = (fleet.collectorState + "/ca/root.key", fleet.directory + "/root.key")
+      try FileManager.default.moveItem(atPath: key, toPath: elsewhere)
+      func incidents(_ state: String) throws -> Int64? {
+        try fleet.value("select count(*) from incidents where rule = 'SIGNALBOX-AUTHORITY' and state = '\(state)'")
+      }
+      try fleet.startCollector()
+      try fleet.eventually("an incident") { try incidents("open") == 1 }
+      #expect(fleet.stopCollector() == 0)
+      try FileManager.default.moveItem(atPath: elsewhere, toPath: key)
+      #expect(try Program.run("signalbox", ["ca", "renew", "--state-dir", fleet.collectorState]).code == 0)
+      try fleet.startCollector()
+      try fleet.eventually("its end") { try incidents("resolved") == 1 }
+      #expect(try incidents("open") == 0)
     }
 
     /// The collector's certificate has ended at the time of the join; the addresses that the token named are no longer announced.

@@ -113,7 +113,7 @@ final class Program: @unchecked Sendable {
     process.standardError = try FileHandle(forWritingTo: URL(fileURLWithPath: scratch + ".err"))
     process.standardInput = FileHandle.nullDevice
     try process.run()
-    // One answer decides, by a clock that nobody sets: a second look at /proc could meet a number that has been given
+    // One answer decides, by the monotonic clock: a second look at /proc could meet a number that has been given
     // to another process meanwhile.
     let deadline = ContinuousClock.now + .seconds(seconds)
     while process.isRunning {

@@ -212,9 +212,18 @@ extension EndToEndTests {
       try fleet.eventually("the refusal") {
         try fleet.metric("signalbox_configuration_reload_failures_total") == 1
       }
+      // So is one beside an authority that cannot be read: nothing of it is taken over.
+      let loaded = try fleet.metric("signalbox_rules_loaded")
+      try HostFiles.replace(fleet.directory + "/signalbox.yaml", with: Array("rules: []".utf8))
+      try HostFiles.replace(fleet.collectorState + "/ca/issuing.pem", with: Array("damaged".utf8))
+      fleet.signalCollector(SIGHUP)
+      try fleet.eventually("the second refusal") {
+        try fleet.metric("signalbox_configuration_reload_failures_total") == 2
+      }
+      #expect(try fleet.metric("signalbox_rules_loaded") == loaded && loaded == 2)
     }
 
-    /// Whoever ends an incident by hand hears of the next line of its kind.
+    /// After an incident was ended by hand, the next line of its kind opens another.
     @Test func whatGoesOnAfterAnEndByHandPagesAgain() throws {
       let (fleet, receiver) = try Self.fleet("by-hand", rules: Self.boom)
       defer {

@@ -4,7 +4,7 @@ import Testing
 extension EndToEndTests {
   /// What a collector does for many that it does not know.
   @Suite(.timeLimit(.minutes(10))) struct Strangers {
-    /// More than one address may join at once: those that are asked to come again do.
+    /// More than one address may join at once: those that are refused for now try again.
     @Test func moreHostsThanMayJoinAtOnceAllJoin() throws {
       let fleet = try TestFleet("joins")
       defer { fleet.tearDown() }

@@ -166,7 +166,7 @@ import Testing
   private static let boom =
     "- { id: T-1, title: t, severity: P0, scope: file, when: { log: { matches: BOOM } } }"
 
-  /// What a file held before its agent's first start is recorded with its own time and pages nobody; the next line does.
+  /// What a file held before its agent's first start is recorded with its own time and never paged; the next line is.
   @Test func historyIsRecordedAndNeverPagedAndHidesNothingNew() throws {
     let engine = try RuleEngineTests.engine(Self.boom)
     let rule = try #require(engine.set.rules.first)

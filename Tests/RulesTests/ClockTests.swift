@@ -11,7 +11,7 @@ import Testing
   private static let start = RuleEngineTests.start
   private static let aheadSeconds: Int64 = 1800
 
-  /// A batch of one record with all that a host tells.
+  /// A batch of one record with all that a host reports.
   private static func batch(_ at: Int64, aheadBy ahead: Int64, _ write: (inout Records, Int64) -> Void) -> Batch {
     let timeNs = start + (at + ahead) * second
     var records = Records()
@@ -33,7 +33,7 @@ import Testing
       + engine.tick(nowNs)
   }
 
-  /// What is asked, and how a host tells that it is so or not.
+  /// A condition, and reports that make it true or false.
   private static let kinds:
     [(name: String, when: String, scope: String, write: @Sendable (inout Records, Int64, Bool) -> Void)] = [
       (

@@ -2,7 +2,7 @@ import Foundation
 import Rules
 import Testing
 
-/// Steps are pasted into a shell by somebody who has just been woken.
+/// Steps are pasted into a shell without a second look.
 @Suite struct StepTextTests {
   static let names = [
     "/srv/data", "/x; touch pwned", "/x`touch pwned`", "/$(touch pwned)", "/it's \"q\"", "/x\ntouch pwned",

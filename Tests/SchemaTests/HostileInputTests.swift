@@ -72,7 +72,7 @@ import Testing
     #expect(throws: error) { try Wire.decodeCollectorFrame(bytes.span) }
   }
 
-  @Test("as many bytes of a file's head as somebody says are never read")
+  @Test("a file's head is read up to its limit, whatever length the peer names")
   func lengthOfTheHead() throws {
     var delta = FileDelta(file: FileIdentity(key: FileKey(high: 1, low: 1), path: "/a"), from: 0, to: 0)
     delta.file.headLength = .max

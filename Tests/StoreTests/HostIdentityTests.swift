@@ -103,7 +103,7 @@ import Testing
     #expect(try fixture.fence(first.host).labels == ["host": "gpu-1", "role": "trainer"])
   }
 
-  @Test func `A withdrawn invitation lets nobody in, and is withdrawn once`() throws {
+  @Test func `A withdrawn invitation admits no host, and is withdrawn once`() throws {
     let fixture = try StoreFixture()
     try fixture.store.invite(invitation("t", "a"), actor: "op")
     try fixture.store.withdrawInvitation("t", actor: "op", nowNs: now)

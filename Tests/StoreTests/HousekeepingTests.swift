@@ -94,14 +94,7 @@ import Testing
     let hourNs: Int64 = 3_600_000_000_000
     let start = now - now % hourNs - 2 * hourNs
     func sample(_ atNs: Int64, _ busy: Float, _ sequence: UInt64, receivedNs: Int64) -> StagedBatch {
-      var sample = HostSample()
-      sample.timeNs = atNs
-      sample.cpuBusyPercent = busy
-      var records = Records()
-      records.hosts = [sample]
-      var batch = Batch()
-      batch.spooled = [SpooledRecords(lane: .live, firstSequence: sequence, lastSequence: sequence, records: records)]
-      return stream.staged(batch, receivedNs: receivedNs)
+      samples([stream], atNs, sequence, busy: busy, receivedNs: receivedNs)[0]
     }
     let first = start + 5_000_000_000
     _ = try fixture.store.commit([
@@ -167,7 +160,7 @@ import Testing
     #expect(try keeper(fixture).housekeep(nowNs: now) != nil)
   }
 
-  /// A second connection in a transaction that has read everything, as somebody's long report.
+  /// A second connection in a transaction that has read everything, as a long report does.
   private func openReader(_ fixture: StoreFixture) throws -> Connection {
     let reader = try Connection(fixture.database.url)
     try reader.execute("begin isolation level repeatable read")
@@ -248,7 +241,7 @@ import Testing
     let keeper = try keeper(fixture)
     _ = try keeper.housekeep(nowNs: start + 20 * minuteNs)
     #expect(try fixture.value("select count(*) from host_samples_1m") == "51")
-    // The next pass goes on where the last one ended: xmin tells which rows are new.
+    // The next pass goes on where the last one ended: xmin shows which rows are new.
     let before = try fixture.value("select max(xmin::text::bigint) from signalbox.host_1m")
     _ = try fixture.store.commit(samples(streams, start + 20 * minuteNs, 21))
     _ = try keeper.housekeep(nowNs: start + 21 * minuteNs)

@@ -71,7 +71,7 @@ import Testing
     #expect(try states() == ["resolved", "open"])
   }
 
-  /// A host's clock was ahead by an hour and was set back; or a backlog tells of the hour before.
+  /// A host's clock was ahead by an hour and was set back; or a backlog reports the hour before.
   @Test func whatIsOlderThanTheNewestIncidentIsOneOfItsOwn() throws {
     let ahead = [change(.opened, at: 3600), change(.cleared, at: 3660)]
     try apply(ahead)
@@ -103,6 +103,18 @@ import Testing
     try store.save(
       [SavedRuleState(hostNumber: number, epoch: 1, bytes: [2])], nowNs: Self.nowNs + 3600 * Self.secondNs)
     #expect(try store.ruleStates().first?.ended == [])
+  }
+
+  /// A reader that saw only the first part of them would see the same part for ever, and no later end.
+  @Test func allEndsByHandAreReadHoweverMany() throws {
+    let count = IncidentLimits.changesMax + 20
+    let cursor = try store.endedByHand(after: nil).newest
+    try apply((0..<count).map { change(.opened, "RULE-\($0)") })
+    let rows = try store.connection.query("select number from signalbox.incidents order by number")
+    for row in 0..<rows.count {
+      try store.resolve(incident: rows.int(row, 0) ?? 0, actor: "ann", nowNs: Self.nowNs + 10 * Self.secondNs)
+    }
+    #expect(try store.endedByHand(after: cursor).incidents.count == count)
   }
 
   @Test func anIncidentAndItsRowsComeTogetherOrNotAtAll() throws {

@@ -55,7 +55,7 @@ import Testing
     #expect(try sessionUser(url) == role + " off")
   }
 
-  /// Beyond its own number of connections the reader is refused; nobody else's session is used in its place.
+  /// Beyond its own number of connections the reader is refused; no other role's session is used in its place.
   @Test func oneReaderMoreThanAllowedIsRefusedWithWhatToDo() throws {
     let url = try database("many", owner: "counter", "createrole")
     _ = try Store.open(url, migrating: true)

@@ -124,7 +124,7 @@ import Testing
     #expect(
       try fixture.store.commit([other.samples(1...1), stream.staged(batch)]) == [.committed, .committed])
     #expect(try fixture.value("select count(*) from host_samples where host = 'b'") == "1")
-    // The file's lines are stored under a name that nobody chose, and its offset moves.
+    // The file's lines are stored under a generated name, and its offset moves.
     #expect(try fixture.value("select count(*) from host_samples where host = 'trainer-1'") == "2")
     #expect(try fixture.value("select count(*) from log_lines where file like 'refused-path/%'") == "5")
     #expect(

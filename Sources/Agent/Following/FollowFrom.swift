@@ -12,7 +12,7 @@ package enum FollowFrom: Sendable, Equatable {
   /// For the agent's log, at each start.
   package var sentence: String {
     switch self {
-    case .start: "start: what is in files before the first start is sent as history, which pages nobody"
+    case .start: "start: what is in files before the first start is sent as history, which is never paged"
     case .end: "end: what is in files before the first start is left out"
     case .since: "an age: files that did not change since are left out"
     }

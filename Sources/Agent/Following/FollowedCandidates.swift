@@ -2,7 +2,7 @@
 ///
 /// Memory is bounded whatever is found: of more than `limit` files only the newest of each owner's share are kept, the rest is counted.
 struct FollowedCandidates {
-  /// Owners that are told apart; what further ones have counts as one owner's. A user with a range of subordinate ids (newuidmap(1)) must
+  /// Owners that are distinguished; files of further ones count as one owner's. A user with a range of subordinate ids (newuidmap(1)) must
   /// not have as many shares.
   static let ownersMax = 64
 
@@ -37,7 +37,7 @@ struct FollowedCandidates {
     files.sorted { ($0.status.modifiedNs, $1.path) > ($1.status.modifiedNs, $0.path) }
   }
 
-  /// Divides `total` so that nobody gets less because another wants more: those who want little get it, the rest is shared alike.
+  /// Divides `total` so that no owner gets less because another wants more: those who want little get it, the rest is shared alike.
   static func shares(_ wanted: [UInt32: Int], of total: Int) -> [UInt32: Int] {
     var shares: [UInt32: Int] = [:]
     var left = max(0, total)

@@ -46,7 +46,7 @@ final class FollowedFile {
   var isBinary = false
   /// Length of the file when nothing but NULs was found behind the offset: there is nothing to read while it is so long.
   var holeEnd: UInt64 = 0
-  /// What `--from` leaves out before `skipped`, to be told with it.
+  /// What `--from` leaves out before `skipped`, to be reported with it.
   var leftOut: Loss?
   /// When it was last seen to be longer than before.
   var grownNs: Int64
@@ -60,7 +60,7 @@ final class FollowedFile {
   var detachedNs: Int64 = 0
   var usedNs: Int64 = 0
   var reader: (any FormatReader)?
-  /// Of a generation that was written over: says what follows from its end, also where that must be told again.
+  /// Of a generation that was written over: says what follows from its end, also where that must be reported again.
   var ending: (any FormatReader)?
   /// Its format is known: from its mark, or from its first line.
   var isFormatKnown = false

@@ -15,7 +15,7 @@ extension Followers {
       return
     }
     guard file.offset == 0, file.size > 0, let first = firstFollow(of: file.identity.path) else { return }
-    // A file system that tells no time of birth is taken at its word for the time of change.
+    // Where a file system has no time of birth, the time of change decides.
     let before = first.ns &- Self.tickNs
     guard status.birthNs <= before, status.modifiedNs <= before || first.isFresh else { return }
     file.identity.historyBytes = file.size
@@ -29,7 +29,7 @@ extension Followers {
     }.min { $0.ns < $1.ns }
   }
 
-  /// Begins at the last line's end. The collector is told, so that a restart does not read what was left out.
+  /// Begins at the last line's end. The skipped range is reported to the collector, so that a restart does not read it.
   private func leaveOut(_ file: FollowedFile, nowNs: Int64) {
     let count = Int(min(UInt64(Self.lineSearchBytes), file.size))
     guard let handle = file.handle,

@@ -62,7 +62,7 @@ extension Followers {
   private func isCandidate(_ item: FoundFile, nowNs: Int64) -> Bool {
     let node = node(item.status)
     guard let entry = parked[node], isSameBirth(entry.birthNs, item.status.birthNs) else {
-      // Nothing is in it, and nobody can wait for it.
+      // It is empty: no data can be delayed.
       return item.status.sizeBytes > 0 || files.count < limits.files - limits.files / limits.placesReserve
     }
     parked.note(node, path: item.path, scan: passNumber)

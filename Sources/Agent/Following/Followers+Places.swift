@@ -17,7 +17,7 @@ extension Followers {
     guard file.phase == .following, file.path != nil, isKept, file.leftOut == nil else { return .busy }
     let isRead = file.unread == 0 && (file.isTold || file.size == 0 || file.holeEnd > 0)
     let isStill = nowNs - max(file.grownNs, file.usedNs) >= limits.parkIdleNs
-    // The end of a run is told once its file was still for long.
+    // The end of a run is reported once its file has not changed for long.
     let isOver = file.identity.format == .log || file.isEndTold
     return isRead && isStill && isOver ? .idle : .movable
   }
@@ -115,7 +115,7 @@ extension Followers {
     lose(file, to: end, .deletedUnread, isEstimate: entry.hasUnread, nowNs: nowNs)
   }
 
-  /// Asked to leave alone what is followed: of what the collector has, it hears that nothing follows.
+  /// A followed file that is now excluded: where the collector has a mark of it, the mark is finished.
   func exclude(_ file: FollowedFile) {
     guard file.isTold else {
       close(file)
@@ -127,7 +127,7 @@ extension Followers {
 
   // MARK: No text
 
-  /// - Returns: whether the open file, of which nothing was told, holds no text. Then it has no place, and is known as such.
+  /// - Returns: whether the open file, of which nothing was sent, holds no text. Then it has no place, and is known as such.
   func setAsideIfBinary(_ file: FollowedFile, nowNs: Int64) -> Bool {
     guard file.size > 0, readers.mayBeBinary(file.identity.path), let handle = file.handle,
       let got = fileSystem.read(handle, at: 0, count: BinaryContent.headBytes, into: &buffer), got > 0

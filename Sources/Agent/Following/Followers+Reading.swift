@@ -302,7 +302,7 @@ extension Followers {
     var delta = FileDelta(file: file.identity, from: isFirst ? 0 : file.offset, to: max(file.offset, loss.to))
     delta.isFinished = true
     if loss.to > loss.from || loss.isEstimate { delta.losses = [loss] }
-    // Who writes a training file over has begun another run: nobody will write on with this one.
+    // A training file that is written over belongs to another run: this one gets no more rows.
     if file.identity.format != .log, var ending = file.ending { ending.finish(nowNs: loss.timeNs, into: &delta) }
     file.offset = delta.to
     file.toldLoss = loss

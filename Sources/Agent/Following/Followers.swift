@@ -50,7 +50,7 @@ package final class Followers: DeltaSource {
   /// Of the last whole pass.
   package internal(set) var figures = FollowingFigures()
   var lastNames = 0
-  /// One whole pass has been made since the start: until then a file cannot be told from another's copy, or from a mark's.
+  /// One whole pass has been made since the start: until then a file cannot be distinguished from another's copy, or from a mark's.
   var hasListed = false
   /// What a Welcome said before that.
   private var pendingMarks: [FileMark]?

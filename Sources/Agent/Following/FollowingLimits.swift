@@ -54,7 +54,7 @@ package struct FollowingLimits: Sendable {
   package var wholePassNames = 4096
   /// The pause between passes grows by this for each name of the last one, so that they cost little of a core, whatever there is.
   package var scanEachNameNs: Int64 = 100_000
-  /// Where the kernel does not tell of all directories' changes.
+  /// Where the kernel does not notify of changes in all directories.
   package var scanEachNameUnwatchedNs: Int64 = 20_000
   package var scanEveryMaxNs: Int64 = 20_000_000_000
   /// New files that are opened, and changed names that are looked at, in one turn.

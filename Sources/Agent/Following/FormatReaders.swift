@@ -22,7 +22,7 @@ package final class FormatReaders {
     TrainingFormats.detect(path: path, head: head)
   }
 
-  /// Streams are text whatever they hold: somebody has asked for them by name.
+  /// Streams are text whatever they hold: the configuration names them.
   func mayBeBinary(_ path: String) -> Bool { streams.map { $0.shown(path) == path } ?? true }
 
   /// Whether the file was written for nothing but what is older than the agent.

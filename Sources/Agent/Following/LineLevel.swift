@@ -1,6 +1,6 @@
 internal import FleetModel
 
-/// Finds the word for a line's level, and tells it from the same word in a sentence or as a metric's name.
+/// Finds the word for a line's level, and distinguishes it from the same word in a sentence or as a metric's name.
 enum LineLevel {
   /// Bytes in which the level may stand.
   private static let bytesMax = 128

@@ -15,7 +15,7 @@ struct LineTime: Equatable {
 struct LineTimeReader {
   /// Local times that occur twice, when clocks are set back, are the later ones unless that is further ahead of now than a clock errs.
   private static let aheadSeconds: Int64 = 300
-  /// Time zones change at full quarters of an hour: the offset is asked for once for each.
+  /// Time zones change at full quarters of an hour: the offset is looked up once for each.
   private static let quarterSeconds: Int64 = 900
 
   private let zone: ZoneOffset
@@ -57,7 +57,7 @@ struct LineTimeReader {
     }
   }
 
-  /// Forms that begin with a number; told apart by its length and by what follows it.
+  /// Forms that begin with a number; distinguished by its length and by what follows it.
   private mutating func numeric(_ bytes: Span<UInt8>, _ range: Range<Int>, at: Int, nowNs: Int64) -> LineTime? {
     var cursor = TimeCursor(bytes.count, at, range.upperBound)
     guard let first = cursor.number(bytes, digits: 10), cursor.at < cursor.end else { return nil }

@@ -2,14 +2,14 @@ internal import Files
 
 /// The followers' view of this host: files below the allowed directories, told of changes by inotify(7).
 ///
-/// A path is allowed where what is opened is, links resolved, what `AllowedPaths` allows; that is asked of the open descriptor, so
+/// A path is allowed where what is opened is, links resolved, what `AllowedPaths` allows; that is checked on the open descriptor, so
 /// that no link exchanged meanwhile leads out. Directories are listed only where they themselves are allowed.
 package final class LinuxFollowedFileSystem: FollowedFileSystem {
   /// Directories watched; beyond that the regular pass finds what changes. A watch takes about 1 KiB of the kernel's memory.
   static let watchesMax = 4096
   /// Names looked at beside one that rotation moved; a pass over all patterns finds what is further away.
   static let neighboursMax = 65_536
-  /// Names of one look that are told one by one; where more came, a whole pass is cheaper.
+  /// Names of one look that are handled one by one; where more changed, a whole pass is cheaper.
   static let changedNamesMax = 4096
 
   private final class OpenFile {
@@ -169,7 +169,7 @@ package final class LinuxFollowedFileSystem: FollowedFileSystem {
 
   // MARK: Changes
 
-  /// - Returns: whether the kernel tells of its changes; else fs.inotify.max_user_watches, or the limit here, is reached.
+  /// - Returns: whether the kernel notifies of its changes; else fs.inotify.max_user_watches, or the limit here, is reached.
   private func watch(_ directory: String) -> Bool {
     if inotify == nil || watched.contains(directory) { return true }
     guard watched.count < Self.watchesMax else { return false }

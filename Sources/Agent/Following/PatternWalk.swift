@@ -150,7 +150,7 @@ final class PatternWalk: FileListing {
     }
   }
 
-  /// Watched before it is listed: what comes in between is told of.
+  /// Watched before it is listed: what comes in between is notified.
   private func enter(_ path: String) {
     if watched.insert(path).inserted, !watch(path) { figures.unwatched.add(path) }
   }
@@ -223,7 +223,7 @@ final class PatternWalk: FileListing {
       }
     } catch {
       if error.isNotPermitted { figures.unreadable.add(path) }
-      // Its coming is told of by the directory.
+      // The directory's notification reports its coming.
       let isFile = visit.positions.contains { position in
         position.component == patterns.included[position.pattern].components.count - 1
       }

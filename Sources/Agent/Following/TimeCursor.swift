@@ -141,7 +141,7 @@ struct TimeCursor {
 
   // MARK: Zones
 
-  /// `Z`, `+02:00`, `-0700`, `+09`, ` +0000`, ` UTC`, ` CET`; nil where the line tells no zone.
+  /// `Z`, `+02:00`, `-0700`, `+09`, ` +0000`, ` UTC`, ` CET`; nil where the line names no zone.
   /// - Returns: seconds ahead of UTC.
   mutating func zone(_ bytes: Span<UInt8>) -> Int? {
     let start = at

@@ -40,7 +40,7 @@ package struct RunOptions: Equatable, Sendable {
   package var stateDirectory = ""
   /// Glob patterns of files to follow.
   package var follow: [String] = []
-  /// Patterns of files that are left alone, whoever asks for them; one without a slash means a name in any directory.
+  /// Patterns of files that are left alone, whatever other pattern matches them; one without a slash means a name in any directory.
   package var exclude: [String] = []
   /// Where to begin with files that were there before the agent.
   package var from = FollowFrom.start
@@ -87,8 +87,8 @@ extension AgentCommand {
       redact       print FILE as it would leave this host
       --follow     files to follow: * within a name, ** over directories; may be repeated
       --exclude    files that are left alone whoever asks for them: a path with wildcards, or a name such as '*.tmp'
-      --from       where to begin with files that are older than the first start: start (all of it, as history that pages
-                   nobody), end (only what comes from now on), or an age such as 2d (files that changed since); default start
+      --from       where to begin with files that are older than the first start: start (all of it, as history, never
+                   paged), end (only what comes from now on), or an age such as 2d (files that changed since); default start
       --allow      directories below which the collector may ask for files, files and sockets that it may probe; may be repeated;
                    of --follow it may ask for what the pattern matches
       --allow-command  directories of programs, and programs, that the collector may have run as probes

@@ -10,7 +10,7 @@ internal import Transport
 final class AgentJoin {
   /// For each address.
   private static let timeoutNs: Int64 = 20_000_000_000
-  /// A collector at which many hosts join asks to come again; after so long the command gives up.
+  /// Where many hosts join at once, a collector answers "try again"; after so long the command gives up.
   private static let patienceNs: Int64 = 120_000_000_000
   private static let pauseNs: Int64 = 500_000_000
   private static let pauseMaxNs: Int64 = 8_000_000_000
@@ -23,7 +23,7 @@ final class AgentJoin {
   private var client: RPCClient?
   private let startedNs = Clock.monotonicNs()
   private var pauseNs = AgentJoin.pauseNs
-  /// A collector was there and asked to try again.
+  /// A collector answered "try again".
   private var isDeferred = false
   private var result: (code: Int32, sentence: String) = (4, "no collector answered")
 
@@ -107,7 +107,7 @@ final class AgentJoin {
     }
   }
 
-  /// With a random pause: a hundred hosts that were asked to come again are not to come at once.
+  /// With a random pause, so that a hundred refused hosts do not come back at once.
   private func tryAgainOrStop() {
     guard isDeferred, Clock.monotonicNs() - startedNs < Self.patienceNs else { return loop.stop() }
     isDeferred = false

@@ -10,7 +10,7 @@ struct ControlLimits: Sendable {
   var joinsPerAddress = RateLimit(perSecond: 4, burst: 32)
   /// Joins in all: at about 10 ms each, a fifth of the thread.
   var joins = RateLimit(perSecond: 20, burst: 64)
-  /// Joins that wait for their turn; more are asked to come again.
+  /// Joins that wait for their turn; more are answered with "try again".
   var waitingJoins = 64
   /// Hosts or addresses whose limits are in use at once. More than a fleet has, about 10 MB.
   var subjectsMax = 1 << 17

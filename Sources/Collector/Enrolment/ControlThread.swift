@@ -283,7 +283,7 @@ final class StoreConnection {
       health?.succeeded()
       return result
     } catch {
-      // Any other error is an answer: an unknown host, a lease that somebody else holds.
+      // Any other error is an answer: an unknown host, a lease that another collector holds.
       if case .database(let answer) = error {
         health?.failed(answer.description, nowNs: Clock.monotonicNs())
       } else {

@@ -187,7 +187,7 @@ package struct HostSession: Sendable {
 
   /// The fence stands: nothing of an older stream can be committed any more.
   ///
-  /// The marks cannot move before the agent has the last of them: it sends no file until then, and nobody else can.
+  /// The marks cannot move before the agent has the last of them: it sends no file until then, and no other stream can.
   /// - Parameter collectors: HOST:PORT of the fleet's collectors as they are announced now.
   package mutating func fenceReceived(
     _ fence: Fence, settings: Settings, collectors: [String] = [], nowNs: Int64

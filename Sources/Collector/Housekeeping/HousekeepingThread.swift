@@ -124,6 +124,7 @@ final class HousekeepingThread: Sendable {
     let thread: HousekeepingThread
     let connection: StoreConnection
     var isGoingOn = true
+    private var waits = RepeatedWarning()
     private var allowListDueNs: Int64 = 0
     private var standbyDueNs: Int64 = 0
     private var isListening = false
@@ -144,7 +145,9 @@ final class HousekeepingThread: Sendable {
         try connection.use { (store: Store) throws(StoreError) in try work(store) }
       } catch {
         isListening = false
-        thread.logger.warning("housekeeping waits for the database", metadata: ["error": "\(error)"])
+        if let metadata = waits.metadata(error, nowNs: Clock.monotonicNs()) {
+          thread.logger.warning("housekeeping waits for the database", metadata: metadata)
+        }
         receive(thread.mailbox.wait(maximumMs: 1000))
       }
     }

@@ -85,6 +85,7 @@ final class PagingDatabase: Sendable {
     /// Of the steps that only whoever delivers pages takes.
     private let outbox: ThreadHealth
     var isGoingOn = true
+    private var waits = RepeatedWarning()
     private var dispatcher: Dispatcher?
     private var waiting: [Taken] = []
     /// Changes ever taken and ever written: a record is complete when its last one is written.
@@ -143,7 +144,9 @@ final class PagingDatabase: Sendable {
         isListening = false
         descriptor = nil
         connection.close()
-        thread.logger.warning("paging waits for the database", metadata: ["error": "\(error)"])
+        if let metadata = waits.metadata(error, nowNs: Clock.monotonicNs()) {
+          thread.logger.warning("paging waits for the database", metadata: metadata)
+        }
         Process.sleep(ns: 200_000_000)
       }
       sayConfirmed()

@@ -36,6 +36,8 @@ package final class CollectorProgram {
   private var stateLock: DirectoryLock?
   private var identity: CollectorIdentity?
   private var endsSoon: IncidentChange?
+  /// Whether `endsSoon` has been compared with the database's incident since the start.
+  private var isEndNoted = false
   private var statusServer: StatusServer?
   private var isStopping = false
   /// Why the last reload was refused; nil where it was taken.
@@ -330,13 +332,14 @@ package final class CollectorProgram {
   private func reload() {
     do {
       let configuration = try Self.configuration(options)
+      // What may fail comes before anything is replaced.
+      try identity?.reload(nowNs: Clock.wallNs())
       let set = Self.rules(configuration, before: currentRules, metrics, logger)
       settings.replace(configuration)
       rules?.mailbox.post(.rules(set))
       currentRules = set
       housekeeping?.reload()
       paging?.mailbox.post(.configuration(settings.paging))
-      try identity?.reload(nowNs: Clock.wallNs())
       showIdentity(CollectorIdentity.Change(server: true, authority: true))
       for gateway in gateways { gateway.post(.settingsChanged) }
       metrics.configurationLoaded.set(Clock.wallNs() / 1_000_000_000)
@@ -366,10 +369,11 @@ package final class CollectorProgram {
     if change.server { for gateway in gateways { gateway.post(.identity(identity.shown)) } }
   }
 
-  /// An incident of the fleet, known by the authority's end: of several collectors each may find it.
+  /// An incident of the fleet, known by the authority's end: of several collectors each may find it. The first check after a start also
+  /// ends what an earlier process opened: the authority may have been renewed while no collector ran.
   private func noteAuthorityEnd(_ identity: CollectorIdentity, _ nowNs: Int64) {
     let sentence = identity.endSentence(nowNs)
-    guard (sentence != nil) != (endsSoon != nil), let rules, let paging else { return }
+    guard (sentence != nil) != (endsSoon != nil) || !isEndNoted, let rules, let paging else { return }
     var change =
       endsSoon
       ?? IncidentChange(
@@ -385,7 +389,8 @@ package final class CollectorProgram {
       (change.eventNs, change.detectedNs) = (nowNs, nowNs)
       endsSoon = nil
     }
-    paging.mailbox.post(.record(RuleRecord(number: 0, changes: [change], states: [], reply: rules.mailbox)))
+    let record = RuleRecord(number: 0, changes: [change], states: [], reply: rules.mailbox)
+    isEndNoted = paging.mailbox.post(.record(record))
   }
 
   /// Begins as all that a collector finds about itself: no file's rule, and not ended as one whose rule is gone.

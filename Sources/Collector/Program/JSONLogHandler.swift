@@ -16,7 +16,7 @@ package struct JSONLogHandler: LogHandler {
 
   package func log(event: LogEvent) {
     var line = "{\"time\":\"\(Timestamp.text(Clock.wallNs(), digits: 3))\",\"level\":\"\(event.level)\",\"message\":"
-    // What failed may name a URL that somebody configured.
+    // The text of a failure may hold a configured URL.
     line += JSONText.quoted(PlainText.withoutPasswords("\(event.message)"))
     for (key, value) in metadata.merging(event.metadata ?? [:], uniquingKeysWith: { $1 }).sorted(by: { $0.key < $1.key }
     ) {

@@ -3,7 +3,7 @@ internal import Files
 
 /// What bounds the status port.
 package struct StatusLimits: Sendable {
-  /// A fresh connection takes the place of the oldest one: who holds connections open blinds nobody.
+  /// A fresh connection takes the place of the oldest one: connections that are held open cannot block the port.
   package var connections = 64
   /// A whole connection, whatever it sends: a probe's question comes with its first packet.
   package var lifetimeNs: Int64 = 5_000_000_000

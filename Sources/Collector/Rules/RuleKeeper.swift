@@ -7,7 +7,7 @@ internal import Store
 internal import Synchronization
 
 /// The rules' side of the database, on a thread of its own so that a slow one holds no batch up: holds the lease of whoever
-/// judges the fleet, reads when the other collectors last heard of each host, and which incidents people have ended.
+/// judges the fleet, reads when the other collectors last received a report of each host, and which incidents people have ended.
 final class RuleKeeper: Sendable {
   private static let leaseName = "rules"
   private static let leaseSeconds = 10
@@ -40,6 +40,7 @@ final class RuleKeeper: Sendable {
       var lease: Lease?
       var (leaseDueNs, fleetDueNs): (Int64, Int64) = (0, 0)
       var ends = Ends()
+      var waits = RepeatedWarning()
       while true {
         let isLast = isStopping.load(ordering: .relaxed)
         if !isLast { Process.sleep(ns: Self.waitNs) }
@@ -58,7 +59,9 @@ final class RuleKeeper: Sendable {
             if isLast, let held = lease { try store.releaseLease(held) }
           }
         } catch {
-          logger.warning("the rules wait for the database", metadata: ["error": "\(error)"])
+          if let metadata = waits.metadata(error, nowNs: Clock.monotonicNs()) {
+            logger.warning("the rules wait for the database", metadata: metadata)
+          }
           connection.close()
           rules.post(.fleet(nil))
           if !isLast { Process.sleep(ns: 1_000_000_000) }
@@ -87,8 +90,6 @@ final class RuleKeeper: Sendable {
       logger.info("incidents were ended by hand; their rules are armed again", metadata: ["count": "\(fresh.count)"])
     }
     ends.marks.append((nowNs, newest))
-    // The list is read whole before its first number is left behind.
-    guard ended.count < IncidentLimits.changesMax else { return }
     while ends.marks.count > 1, nowNs - ends.marks[1].atNs > Self.visibleNs { ends.marks.removeFirst() }
   }
 

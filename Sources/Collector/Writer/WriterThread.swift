@@ -136,14 +136,14 @@ final class WriterThread: Sendable {
 
     private mutating func failed(_ error: StoreError, _ group: GroupCommit<SessionID>.Group) {
       thread.metrics.commitFailures.add()
-      // A database that has refused something, or lets somebody else hold a lock, is there.
+      // A database that has refused something, or in which another session holds a lock, is reachable.
       if !error.isLockTimeout, error.isConnectionLost || error.isRetryable { thread.metrics.databaseUp.set(0) }
       health.failed("\(error)", nowNs: Clock.monotonicNs())
       thread.logger.warning(
         "commit failed",
         metadata: ["error": "\(error)", "batches": "\(group.batches.count)", "tries": "\(group.failures + 1)"])
       if error.needsNewConnection {
-        // A new connection settles what became of an unanswered COMMIT: the marks tell. It also finds the server that writes now.
+        // A new connection settles what became of an unanswered COMMIT, by the marks. It also finds the server that writes now.
         store?.close()
         store = nil
       }

@@ -34,7 +34,7 @@ struct IncidentPage {
     if !text("resolved").isEmpty { lines.append("Resolved \(moment("resolved"))") }
     if !text("muted_by").isEmpty { lines.append("Muted by \(text("muted_by"))") }
     if !text("part_of").isEmpty { lines.append("Part of incident \(text("part_of"))") }
-    if values["is_observed"] == .boolean(true) { lines.append("Only observed: nobody is paged about it") }
+    if values["is_observed"] == .boolean(true) { lines.append("Only observed: it is not paged") }
     lines += section("Evidence", evidence, isNumbered: false)
     lines += section("Steps", steps, isNumbered: true)
     return lines.map { $0 + "\n" }.joined()

@@ -5,7 +5,7 @@ internal import FleetModel
 /// Text gives way first, down to `textMin`; a figure is never cut, because what is left of it would be another figure. Where that is not
 /// enough the last columns go: they stand there because they matter least.
 struct TableLayout: Equatable {
-  /// Of a column that gives way: enough to tell two names apart.
+  /// Of a column that gives way: enough to distinguish two names.
   static let textMin = 10
   static let gap = 2
 

@@ -32,7 +32,7 @@ package final class RuleReplay {
   private var lines: [Int32: UInt64] = [:]
   private var reporting: Set<Int32> = []
   /// Hosts of which a sample has come. What lies before it came out of files that are older than the host's joining: between
-  /// those, nobody could have been silent.
+  /// those, no host could have been silent.
   private var joined: Set<Int32> = []
   private var facts = 0
 

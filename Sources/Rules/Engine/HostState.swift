@@ -36,7 +36,7 @@ struct FileProgress: Equatable {
   var key: FileKey
   var offset: UInt64
   /// The newest judged parts that held rows, oldest first. Lines have offsets of their own, rows do not: a part that is sent again
-  /// and cut otherwise is told apart by how many rows the parts from its start on held.
+  /// and cut otherwise is distinguished by how many rows the parts from its start on held.
   var parts: [RowPart] = []
 }
 
@@ -205,7 +205,7 @@ package enum RuleLimits {
   /// Parts of a file whose rows are remembered: a stream has at most 32 batches un-acked (`HostSessionLimits.batchesMax`), and only
   /// what is not acked is sent again.
   static let rowPartsMax = 36
-  /// Findings of one host's history that are recorded: what lies before the agent's time is read once, and nobody acts on a thousand
+  /// Findings of one host's history that are recorded: what lies before the agent's time is read once, and a thousand old findings help no operator
   /// lines of it. More are counted.
   static let historyFindingsMax = 200
   /// No time is later (the year 2116): sums and differences of times stay within 64 bits, whatever a host sends.

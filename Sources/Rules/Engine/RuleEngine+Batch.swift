@@ -238,7 +238,7 @@ extension Batch {
   }
 }
 
-/// Which things of one kind a part of a batch has told of. Rules about something else than such a thing are judged once after all of
+/// Which entities of one kind a part of a batch has reported. Rules about something else than such an entity are judged once after all of
 /// them: once for each would look at each thing for each thing.
 struct SampledThings {
   private var seen: Set<Int> = []

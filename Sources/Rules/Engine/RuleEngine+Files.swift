@@ -83,7 +83,7 @@ extension RuleEngine {
       }
     }
     let newSteps = delta.steps.dropFirst(steps)
-    // Only what has ended is counted: an episode under way is told of again by each part.
+    // Only what has ended is counted: an episode under way is reported again by each part.
     var (first, left) = (0, ended)
     while left > 0, first < delta.episodes.count {
       if delta.episodes[first].state != .running { left -= 1 }

@@ -66,7 +66,7 @@ extension TrainingStep {
   }
 
   /// A step of a writer that gives a reward with each one has none: it was NaN. Absent and NaN are written alike, so that
-  /// what else is in the step decides: a row with all its other fields, or one of a run that has told rewards.
+  /// what else is in the step decides: a row with all its other fields, or one of a run that has reported rewards.
   fileprivate func lacksReward(isUsual: Bool) -> Bool {
     guard reward.isNaN else { return false }
     let hasAction = action.isFinite || portfolioValue.isFinite

@@ -6,7 +6,7 @@ extension Store {
   ///
   /// A batch is stored whole or not at all, and only where each of its parts fits the marks; batches of one host are taken
   /// in the group's order. Durable when this returns (`synchronous_commit`). What the database refuses is set aside in
-  /// `dead_letters`, a row also with a loss; everything else of the group is stored. `takeSetAside` tells of it.
+  /// `dead_letters`, a row also with a loss; everything else of the group is stored. `takeSetAside` returns it.
   /// - Returns: one outcome a batch, in the group's order.
   /// - Throws: `.database`. Where `isConnectionLost` the effect is unknown: open a new store and commit the same group again,
   ///   what was stored is recognised. Where `isRetryable`, nothing was stored: try again after a pause.
@@ -138,7 +138,7 @@ extension RowBuffers {
   /// What the plan takes of a group, as rows. Rows beyond a host's quota are left out, and so are those of a run or file that is.
   /// - Parameters:
   ///   - files, runs: their numbers in the database.
-  ///   - oldestUs: how long before its arrival a row's own time is believed.
+  ///   - oldestUs: how long before its arrival a row's own time may lie; an older one is replaced.
   /// - Returns: the group's own summaries of each episode, to be merged with what is stored.
   mutating func append(
     _ group: [StagedBatch], _ plan: borrowing GroupPlan, files: [Marks.FileOfHost: Int32], runs: [RunKey: Int32],
@@ -202,7 +202,7 @@ struct TrainingCollector {
   /// Whose each run of `episodes` is.
   private(set) var hostOfRun: [Int32: Int32] = [:]
 
-  /// - Parameter quota: told of what belongs to a run that was refused.
+  /// - Parameter quota: counts what belongs to a run that was refused.
   mutating func add(
     _ steps: [TrainingStep], _ summaries: [EpisodeSummary], _ arrival: Arrival, _ rows: inout RowBuffers,
     _ quota: inout HostQuota

@@ -88,7 +88,7 @@ extension Store {
           continue
         }
         // Without a row of its own no offset of the file could move, and its host would send it again for ever: under a name that
-        // nobody chose the rest of the file is stored.
+        // no host chose the rest of the file is stored.
         refusals.append(
           Refusal(
             hostNumber: file.key.host, table: "signalbox.followed_files", error: error,

@@ -85,7 +85,7 @@ extension Store {
     try mergeDetails(runs, numbers)
   }
 
-  /// A run tells its parameters once, at its start: what its end tells is added to them.
+  /// A run reports its parameters once, at its start: what its end reports is added to them.
   private func mergeDetails(
     _ runs: ArraySlice<(key: RunKey, value: RunMentions.Mention)>, _ numbers: [RunKey: Int32]
   ) throws(PostgresError) {
@@ -161,7 +161,7 @@ struct RunMentions {
     var lastUs: Int64
     var framework = ""
     var source = ""
-    /// JSON objects, in the order in which they were told; no two of the same in a row.
+    /// JSON objects, in the order in which they were reported; no two of the same in a row.
     var details: [String] = []
   }
 

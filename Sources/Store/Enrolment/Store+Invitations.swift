@@ -60,7 +60,7 @@ extension Store {
   /// the token is good for.
   ///
   /// The same key may come again while the token lasts: a host whose answer was lost gets its host again, and no other.
-  /// - Throws: `.joinToken`. A wrong secret is told as an unknown token, a host revoked meanwhile as a used one.
+  /// - Throws: `.joinToken`. A wrong secret is reported as an unknown token, a host revoked meanwhile as a used one.
   package func redeem(_ redemption: Redemption) throws(StoreError) -> EnrolledHost {
     try inTransaction { () throws(StoreError) in
       let token = try lockToken(redemption)

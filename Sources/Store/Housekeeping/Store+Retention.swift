@@ -24,7 +24,7 @@ extension Store {
             try dropChunks(of: table, before: beforeUs, &report)
           }
         } catch {
-          // One table that somebody reads must not keep the others.
+          // A reader of one table must not keep the others.
           if error.isConnectionLost { throw error }
           report.problems.append("retention of \(table): \(error)")
         }
@@ -50,7 +50,7 @@ extension Store {
         try run("alter table signalbox.\(table) detach partition \(partition) \(how)")
       }
     }
-    // By the start that its name tells: what somebody detached to keep it elsewhere is not touched before its time.
+    // By the start in its name: a partition detached by an operator to keep it elsewhere is not touched before its time.
     let detached = try ask(
       """
       select d::text from signalbox.detached($1) d

@@ -65,7 +65,7 @@ extension Store {
   /// Incidents that people have ended.
   ///
   /// - Parameter cursor: a number of the timeline: ends after it are meant. nil: none, for a first call.
-  /// - Returns: at most `IncidentLimits.changesMax` of them, oldest first, and the timeline's newest number.
+  /// - Returns: all of them, oldest first: as many as people end in a minute; and the timeline's newest number.
   package func endedByHand(
     after cursor: Int64?
   ) throws(StoreError) -> (incidents: [EndedIncident], newest: Int64) {
@@ -82,7 +82,7 @@ extension Store {
       select \(Self.endedColumns)
       from signalbox.incident_timeline t join signalbox.incidents i on i.number = t.incident
       where t.number > $1 and t.kind = 'resolved' and \(Self.isEndedByHand)
-      order by t.number limit \(IncidentLimits.changesMax)
+      order by t.number
       """, [.int8(cursor)])
     return (rows.endedIncidents, newest)
   }

@@ -25,7 +25,7 @@ extension Store {
     tell([refusal])
   }
 
-  /// As `apply`, change by change: one that the database refuses is applied without the texts that somebody else chose, so that it still
+  /// As `apply`, change by change: one that the database refuses is applied without the texts that came from outside, so that it still
   /// opens and pages; one that it refuses even so is set aside.
   /// - Returns: what was done, and how many changes were set aside.
   package func applyOneByOne(

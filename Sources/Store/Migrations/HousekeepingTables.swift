@@ -17,7 +17,7 @@ enum HousekeepingTables {
 
     """
 
-  /// A partition that retention has detached, but could not drop yet because somebody reads it, is attached again when a
+  /// A partition that retention has detached, but could not drop yet because of an open reader, is attached again when a
   /// row comes for it.
   private static let partitions = """
     create or replace function signalbox.ensure_partition(table_name text, at timestamptz) returns boolean language plpgsql as $$

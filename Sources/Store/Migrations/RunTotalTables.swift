@@ -2,7 +2,7 @@ internal import FleetModel
 
 /// Totals a run, so that a list of runs costs by the rows it shows and not by the episodes that were ever stored.
 enum RunTotalTables {
-  /// The sums are of ended episodes only: the few that run are added when somebody asks, through `episodes_running`.
+  /// The sums are of ended episodes only: the few that run are added by each query, through `episodes_running`.
   static let sql = """
     create table signalbox.run_totals (
       run integer primary key references signalbox.runs,

@@ -53,8 +53,8 @@ enum TrainingTables {
     create index episodes_updated on signalbox.episodes (updated desc);
     """
 
-  /// Episodes whose beginning no writer tells have none, instead of one in 1970. What a run told of itself at its start stays when its
-  /// end tells something else, or nothing.
+  /// Episodes whose beginning no writer reports have none, instead of one in 1970. What a run reported at its start stays when its
+  /// end reports something else, or nothing.
   static let details = """
     alter table signalbox.episodes alter column started drop not null;
     update signalbox.episodes set started = null where started <= 'epoch';

@@ -128,7 +128,7 @@ package enum FleetQueries {
       """, [host])
   }
 
-  /// Ranges that never arrived. Columns: host, file, from, to (null where nobody knows how far it went), reason, time, is_estimate.
+  /// Ranges that never arrived. Columns: host, file, from, to (null where the end is unknown), reason, time, is_estimate.
   package static func gaps(host: String?, sinceNs: Int64?) -> ReadQuery {
     ReadQuery(
       """

@@ -56,7 +56,7 @@ enum ReaderRole {
     "delete\\_job", "run\\_job",
   ]
 
-  /// For a superuser: the reader has these rights only as everyone has them, and nobody else uses this database. Without plpgsql
+  /// For a superuser: the reader has these rights only as every role has them, and no other role uses this database. Without plpgsql
   /// there are no DO blocks, in which a single statement could be any number of them.
   static let closing = """
     do $closing$

@@ -98,7 +98,7 @@ extension Store {
         try connection.execute(
           "create role \(Connection.quoted(role)) login noinherit password \(Connection.literal(verifier))")
       } catch  where error.sqlState == "42710" || error.sqlState == "23505" || error.isNotPermitted {
-        // It is there already, for another database of this server or by a superuser's hand: good where no password is asked for.
+        // It is there already, for another database of this server or by a superuser's hand: good where the server requires no password.
         guard problem(of: open) == nil else { continue }
         access = open
       }

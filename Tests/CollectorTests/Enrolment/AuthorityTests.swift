@@ -120,7 +120,7 @@ private let dayNs: Int64 = 86_400_000_000_000
     #expect(identity.authority.issuing.notAfterNs >= end + 489 * dayNs && identity.authority.pin == pin)
   }
 
-  @Test func `Without the root's key the end of the issuing CA is told two months before it`() throws {
+  @Test func `Without the root's key the end of the issuing CA is logged two months before it`() throws {
     defer { remove() }
     let now = Clock.wallNs()
     let identity = try identity(directory + "/live", nowNs: now)

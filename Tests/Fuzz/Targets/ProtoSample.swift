@@ -1,4 +1,4 @@
-/// A whole message as bytes: every field holds what is usual, but for the numbers that somebody chooses.
+/// A whole message as bytes: every field holds what is usual, but for the numbers that the caller chooses.
 package struct ProtoSample {
   private let schema: ProtoSchema
   /// ns since 1970; every time lies there.
