@@ -134,7 +134,7 @@ let package = Package(
     tests(
       "EndToEnd",
       [
-        "FleetModel", "Files", "Postgres", "Store", "Paging", "Collector", "signalbox", "signalbox-agent",
+        "FleetModel", "Files", "Postgres", "Store", "TLS", "Paging", "Collector", "signalbox", "signalbox-agent",
         "signalbox-collector",
       ]),
   ],

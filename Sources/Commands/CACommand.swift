@@ -49,7 +49,8 @@ struct CACommand: ParsableCommand {
           ],
           rows: [
             row("root", authority.root, hasRootKey ? "here" : "elsewhere"), row("issuing", authority.issuing, "here"),
-          ]))
+          ],
+          notes: authority.endSentence(nowNs: nowNs).map { [$0 + "; renew it with signalbox ca renew"] } ?? []))
     }
   }
 

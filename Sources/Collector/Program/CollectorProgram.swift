@@ -35,7 +35,7 @@ package final class CollectorProgram {
   private let announced = AnnouncedCollectors()
   private var stateLock: DirectoryLock?
   private var identity: CollectorIdentity?
-  private var endsSoon: IncidentChange?
+  private var authorityWatch = AuthorityWatch()
   private var statusServer: StatusServer?
   private var isStopping = false
   /// Why the last reload was refused; nil where it was taken.
@@ -366,30 +366,13 @@ package final class CollectorProgram {
     if change.server { for gateway in gateways { gateway.post(.identity(identity.shown)) } }
   }
 
-  /// An incident of the fleet, known by the authority's end: of several collectors each may find it.
+  /// What the mailbox does not take is offered again at the next check.
   private func noteAuthorityEnd(_ identity: CollectorIdentity, _ nowNs: Int64) {
-    let sentence = identity.endSentence(nowNs)
-    guard (sentence != nil) != (endsSoon != nil), let rules, let paging else { return }
-    var change =
-      endsSoon
-      ?? IncidentChange(
-        .opened, rule: Self.authorityRule, severity: .p2, entity: "authority",
-        eventNs: identity.authority.issuing.notAfterNs - CollectorIdentity.endsSoonNs, detectedNs: nowNs)
-    if let sentence {
-      change.title = "The fleet's issuing authority ends soon"
-      change.summary = sentence
-      change.steps = identity.endSteps
-      endsSoon = change
-    } else {
-      change.kind = .cleared
-      (change.eventNs, change.detectedNs) = (nowNs, nowNs)
-      endsSoon = nil
-    }
-    paging.mailbox.post(.record(RuleRecord(number: 0, changes: [change], states: [], reply: rules.mailbox)))
+    let change = authorityWatch.change(
+      sentence: identity.endSentence(nowNs), steps: identity.endSteps, endNs: identity.authority.issuing.notAfterNs,
+      nowNs: nowNs)
+    if let change, paging?.post([change]) == true { authorityWatch.recorded(change) }
   }
-
-  /// Begins as all that a collector finds about itself: no file's rule, and not ended as one whose rule is gone.
-  private static let authorityRule = "SIGNALBOX-AUTHORITY"
 
   /// nil while the database answers and everything that is written to it goes through.
   private func problem() -> String? {
@@ -408,6 +391,7 @@ package final class CollectorProgram {
       "reports: \(problem() ?? "ok")",
       "rules: \(metrics.rulesLoaded.value) run"
         + (refused > 0 ? "; \(refused) mistakes, whose rules are left out: see the log, or signalbox rules check" : ""),
+      "authority: \(identity?.endSentence(Clock.wallNs()) ?? "ok")",
       "configuration: \(lastReloadProblem.map { "the last reload was refused, the one before it stays: \($0)" } ?? "ok")",
     ]
     return lines.map { $0 + "\n" }.joined()
