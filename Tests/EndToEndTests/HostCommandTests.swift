@@ -82,7 +82,7 @@ extension EndToEndTests {
       for join in joins { #expect(join.code == 0, "\(join.errors)") }
       #expect(try rows("hosts", "list").map { $0["host"] as? String } == ["a", "b", "c"])
       for (words, code, part) in [
-        (["-"], 2, "token"), (["--token-file", fleet.directory + "/none"], 1, "/none"), ([], 2, "token"),
+        (["-"], 2, "token"), (["--token-file", fleet.directory + "/none"], 2, "/none"), ([], 2, "token"),
       ] as [([String], Int32, String)] {
         let result = try agent("d", words)
         #expect(result.code == code && result.errors.contains(part), "\(words): \(result)")

@@ -110,3 +110,50 @@ extension EndToEndTests {
     }
   }
 }
+
+extension EndToEndTests.PoisonedRows {
+  /// Quotas are read from the configuration, and what a host has used of them is not given back by a restart or a reload.
+  @Test func configuredQuotasHoldOverARestart() throws {
+    let fleet = try TestFleet("quotas")
+    defer { fleet.tearDown() }
+    let configuration = fleet.directory + "/signalbox.yaml"
+    func configure(_ burst: Int) throws {
+      let text = "rules: []\nquotas:\n  files: { per_day: 1, burst: \(burst) }\n"
+      try HostFiles.replace(configuration, with: Array(text.utf8))
+    }
+    func write(_ numbers: ClosedRange<Int>) throws {
+      for number in numbers { try fleet.write("\(number).log", Array("line of \(number)\n".utf8)) }
+    }
+    let stored = "select count(*) from log_lines"
+    let refused = "select coalesce(sum(rows_refused), 0) from host_quotas where kind = 'files'"
+    try configure(2)
+    try fleet.startCollector(["--config", configuration])
+    try fleet.join()
+    try fleet.startAgent()
+    try write(1...3)
+    try fleet.eventually("a refused file") { try fleet.value(stored) == 2 && fleet.value(refused) > 0 }
+    let shown = try fleet.json("hosts", "show", "host-1").first?["quotas"] as? [[String: Any]]
+    #expect(shown?.first?["kind"] as? String == "files")
+
+    #expect(fleet.stopCollector() == 0)
+    try fleet.startCollector(["--config", configuration])
+    let before = try fleet.value(refused)
+    try write(4...6)
+    try fleet.eventually("refused after the restart", within: 120) { try fleet.value(refused) > before }
+    #expect(try fleet.value(stored) == 2)
+
+    // More room, without a restart of anything.
+    try configure(100)
+    fleet.signalCollector(SIGHUP)
+    try fleet.eventually("the reload") { fleet.collector?.errors.contains(#""message":"reloaded""#) == true }
+    try write(7...9)
+    try fleet.eventually("files within the new quota", within: 120) {
+      try fleet.value("select count(*) from log_lines where message in ('line of 7', 'line of 8', 'line of 9')") == 3
+    }
+    try HostFiles.replace(configuration, with: Array("quotas: { files: { burst: 0 } }\n".utf8))
+    fleet.signalCollector(SIGHUP)
+    try fleet.eventually("the refusal of a wrong one") {
+      fleet.collector?.errors.contains("'0' is no quotas.files.burst") == true
+    }
+  }
+}

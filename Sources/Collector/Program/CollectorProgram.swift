@@ -221,7 +221,8 @@ package final class CollectorProgram {
     gateways = try (0..<gatewayCount).map { _ in try Mailbox(limit: 1 << 17) }
     // One a core: while one waits for the disk or gathers rows, the database works for another.
     for index in 0..<writerCount {
-      let writer = try WriterThread(database: database, gateways: gateways, metrics: metrics, logger: logger)
+      let writer = try WriterThread(
+        database: database, gateways: gateways, settings: settings, metrics: metrics, logger: logger)
       writers.append(writer)
       threads.append(try writer.start("writer-\(index)"))
     }
