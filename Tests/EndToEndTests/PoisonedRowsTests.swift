@@ -125,7 +125,7 @@ extension EndToEndTests.PoisonedRows {
       for number in numbers { try fleet.write("\(number).log", Array("line of \(number)\n".utf8)) }
     }
     let stored = "select count(*) from log_lines"
-    let refused = "select coalesce(sum(rows_refused), 0) from host_quotas where kind = 'files'"
+    let refused = "select coalesce(sum(rows_refused), 0)::int8 from host_quotas where kind = 'files'"
     try configure(2)
     try fleet.startCollector(["--config", configuration])
     try fleet.join()

@@ -22,7 +22,7 @@ struct ParkedFiles {
   }
 
   private(set) var entries: [FollowedFile.Node: Entry] = [:]
-  private var byPath: [String: FollowedFile.Node] = [:]
+  private var byPath = NameTable<FollowedFile.Node>()
   private(set) var markCount = 0
   var binaryCount: Int { entries.count - markCount }
 
@@ -31,7 +31,7 @@ struct ParkedFiles {
   subscript(node: FollowedFile.Node) -> Entry? { entries[node] }
 
   func entry(at path: String) -> (node: FollowedFile.Node, entry: Entry)? {
-    guard let node = byPath[path], let entry = entries[node], entry.path == path else { return nil }
+    guard let node = byPath[path], let entry = entries[node], entry.path.hasBytes(of: path) else { return nil }
     return (node, entry)
   }
 
@@ -53,7 +53,7 @@ struct ParkedFiles {
   /// A pass has found the file, perhaps under another name.
   mutating func note(_ node: FollowedFile.Node, path: String, scan: UInt64) {
     guard var entry = entries[node] else { return }
-    if entry.path != path {
+    if !entry.path.hasBytes(of: path) {
       if byPath[entry.path] == node { byPath[entry.path] = nil }
       entry.path = path
       byPath[path] = node
