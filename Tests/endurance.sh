@@ -570,6 +570,8 @@ retention() {
   require "retention after the transaction" [ "$(left)" = 0 ]
   pauses "retention after the transaction" "$from"
   each_line_once
+}
+
 # A hole is passed over, however long: other files, samples and signals do not wait for it.
 sparse() {
   local delay

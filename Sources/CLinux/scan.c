@@ -72,6 +72,7 @@ __attribute__((target("avx2"))) static void wide_block(const uint8_t *p, struct 
     __m256i sign = _mm256_or_si256(IS(here, '@'), _mm256_and_si256(IS(here, '%'), IS(next, '3')));
     sign = _mm256_or_si256(sign, _mm256_and_si256(IS(lower, 's'), IS(lowerNext, 'w')));
     sign = _mm256_or_si256(sign, _mm256_and_si256(IS(lower, 'b'), IS(lowerNext, 'y')));
+    sign = _mm256_or_si256(sign, _mm256_and_si256(_mm256_or_si256(IS(lower, 'a'), IS(lower, 'q')), IS(lowerNext, 'u')));
     sign = _mm256_or_si256(sign, _mm256_and_si256(IS(here, 0xef), IS(next, 0xbc)));
     f->newline |= BITS(IS(here, '\n'));
     f->odd |= BITS(strange);
@@ -108,6 +109,7 @@ static void block(const uint8_t *p, struct found *f) {
     if (p[i] >= 0x80 || p[i] == 0 || p[i] == '\r' || p[i] == 0x1b) f->odd |= bit;
     if (p[i] == '=' || (p[i] == ':' && p[i + 1] != '/')) f->separator |= bit;
     if (p[i] == '@' || (p[i] == '%' && p[i + 1] == '3') || (lower == 's' && lowerNext == 'w') || (lower == 'b' && lowerNext == 'y') ||
+        ((lower == 'a' || lower == 'q') && lowerNext == 'u') ||
         (p[i] == 0xef && p[i + 1] == 0xbc))
       f->sign |= bit;
     if (class & TOKEN) f->token |= bit;

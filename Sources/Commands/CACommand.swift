@@ -49,7 +49,8 @@ struct CACommand: ParsableCommand {
           ],
           rows: [
             row("root", loaded.root, hasRootKey ? "here" : "elsewhere"), row("issuing", loaded.issuing, "here"),
-          ]))
+          ],
+          notes: loaded.endSentence(nowNs: nowNs).map { [$0 + "; renew it with signalbox ca renew"] } ?? []))
     }
   }
 

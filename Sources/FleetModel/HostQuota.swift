@@ -19,6 +19,7 @@ package struct HostQuota: Sendable {
     /// New followed files; kept for good, and numbered.
     case files
 
+    /// Where the configuration does not set another one.
     package var limit: RateLimit {
       switch self {
       // 1 000 a second: a node with hundreds of mounts and interfaces has half of that. Two days of it at once.
@@ -35,7 +36,16 @@ package struct HostQuota: Sendable {
       }
     }
 
-    /// As `hosts show` and the ledger name it.
+    /// Runs and files have numbers of 31 bits, which no host may use up.
+    package var isNumbered: Bool { self == .runs || self == .files }
+
+    /// As `text` has it; nil for any other word.
+    package init?(text: String) {
+      guard let kind = Self.allCases.first(where: { $0.text == text }) else { return nil }
+      self = kind
+    }
+
+    /// As `hosts show`, the ledger and `quotas:` in the configuration name it.
     package var text: String {
       switch self {
       case .samples: "samples"
@@ -71,8 +81,14 @@ package struct HostQuota: Sendable {
   /// Files of which nothing was stored since their first bytes were refused.
   package private(set) var refusedFiles: Set<FileKey> = []
   private let limits: @Sendable (Kind) -> RateLimit
+  /// The connection of its host under which its meters were last read; nil where they never were.
+  package var epochRead: UInt64?
+  /// What of each meter is saved, as its `freeAtNs`.
+  private var savedNs = [Int64](repeating: .min, count: Kind.allCases.count)
+  /// A meter is saved when it has used up this part of its burst since: what a restart can give back to a host.
+  private static let unsavedShare: Int64 = 16
 
-  /// - Parameter limits: other ones for tests.
+  /// - Parameter limits: the configured ones; asked each time, so that a reload counts at once.
   package init(limits: @escaping @Sendable (Kind) -> RateLimit = { $0.limit }) { self.limits = limits }
 
   /// - Parameter nowNs: when the collector read the batch.
@@ -128,6 +144,26 @@ package struct HostQuota: Sendable {
     // One that is forgotten ends its stream once; the agent then begins with its first bytes again.
     if refusedFiles.count >= Self.refusedFilesMax { refusedFiles.removeAll() }
     refusedFiles.insert(key)
+  }
+
+  /// Takes over a meter from the database.
+  package mutating func adopt(_ kind: Kind, freeAtNs: Int64) {
+    meters[Int(kind.rawValue)].adopt(freeAtNs: freeAtNs)
+    savedNs[Int(kind.rawValue)] = freeAtNs
+  }
+
+  /// Meters that are to be saved now, because a restart of the collector would give back too much; they count as saved.
+  /// - Returns: each with the time at which all of it is given back, ns since 1970.
+  package mutating func takeUnsaved(nowNs: Int64) -> [(kind: Kind, freeAtNs: Int64)] {
+    Kind.allCases.compactMap { kind in
+      let index = Int(kind.rawValue)
+      let freeAtNs = meters[index].freeAtNs
+      let unsavedNs =
+        RateMeter.usedNs(freeAtNs: freeAtNs, nowNs: nowNs) - RateMeter.usedNs(freeAtNs: savedNs[index], nowNs: nowNs)
+      guard unsavedNs > limits(kind).spanNs / Self.unsavedShare else { return nil }
+      savedNs[index] = freeAtNs
+      return (kind, freeAtNs)
+    }
   }
 
   /// What is to be written down now; it counts as written.

@@ -15,19 +15,35 @@ package struct RateLimit: Sendable, Equatable {
   }
 }
 
+extension RateLimit {
+  /// How long it takes until a whole burst is given back, ns; at most a quarter of what 64 bits hold.
+  package var spanNs: Int64 {
+    let (wholeNs, overflow) = intervalNs.multipliedReportingOverflow(by: burst)
+    return overflow ? .max / 4 : min(wholeNs, .max / 4)
+  }
+}
+
 /// What one subject has used of a limit. One number: the time at which all of it is given back.
 ///
 /// Source: ITU-T I.371, generic cell rate algorithm. Every sum is checked or bounded, because counts come from peers.
 package struct RateMeter: Sendable, Equatable {
-  private var freeAtNs: Int64 = .min
+  package private(set) var freeAtNs: Int64 = .min
 
   package init() {}
+
+  /// Takes over what another meter of the same subject has used, such as one before a restart.
+  /// - Parameter freeAtNs: its own; never gives anything back.
+  package mutating func adopt(freeAtNs other: Int64) { freeAtNs = max(freeAtNs, other) }
+
+  /// How much is in use, in ns of the limit's interval; 0 or more.
+  package static func usedNs(freeAtNs: Int64, nowNs: Int64) -> Int64 {
+    max(0, freeAtNs.subtractingClamped(max(0, nowNs)))
+  }
 
   /// - Parameter nowNs: any clock, the same in all calls; one that is set back gives nothing back until it has caught up.
   /// - Returns: how many of `count` are within the limit; these count as used.
   package mutating func take(_ count: Int, of limit: RateLimit, nowNs: Int64) -> Int {
-    let (wholeNs, overflow) = limit.intervalNs.multipliedReportingOverflow(by: limit.burst)
-    let spanNs = overflow ? .max / 4 : min(wholeNs, .max / 4)
+    let spanNs = limit.spanNs
     // Clocks of more than 146 years are none.
     let nowNs = min(max(nowNs, 0), .max / 2)
     let startNs = min(max(freeAtNs, nowNs), nowNs + spanNs)

@@ -62,8 +62,18 @@ package final class Dispatcher {
   private var watchdogDueNs = Int64.min
   private var heartbeatDueNs = Int64.min
   private static let heartbeatTag = 0
-  /// Steps that the database refuses, with its reason, until one of them succeeds: the other steps go on.
-  package private(set) var refusedSteps: [String: String] = [:]
+  private var refusedRoutine: [String: String] = [:]
+  /// Rows of the outbox whose answers the database refuses. Each comes up again once its claim is over; one that does not, because it
+  /// was cancelled or another collector has it, is no trouble of this one.
+  private var refusedAnswers: [Int64: (reason: String, untilNs: Int64)] = [:]
+  private static let refusedAnswerNs = 2 * IncidentLimits.claimSeconds * 1_000_000_000
+
+  /// Steps that the database refuses, with its reason, until they succeed: the other steps go on.
+  package var refusedSteps: [String: String] {
+    var steps = refusedRoutine
+    if let answer = refusedAnswers.min(by: { $0.key < $1.key }) { steps["settle"] = answer.value.reason }
+    return steps
+  }
 
   /// - Parameter holder: names this process among all collectors.
   package init(
@@ -96,6 +106,7 @@ package final class Dispatcher {
   ///   - monotonicNs: for this thread's own timers.
   package func turn(_ store: Store, nowNs: Int64, monotonicNs: Int64, isWoken: Bool) throws(StoreError) -> Report {
     var report = Report()
+    refusedAnswers = refusedAnswers.filter { $0.value.untilNs > monotonicNs }
     do throws(StoreError) {
       try settleAll(store, nowNs, &report)
       try keepLease(store, nowNs, monotonicNs, &report)
@@ -114,10 +125,10 @@ package final class Dispatcher {
   private func step(_ name: String, _ body: () throws(StoreError) -> Void) throws(StoreError) {
     do throws(StoreError) {
       try body()
-      refusedSteps[name] = nil
+      refusedRoutine[name] = nil
     } catch {
       guard error.isRefusal else { throw error }
-      refusedSteps[name] = error.description
+      refusedRoutine[name] = error.description
     }
   }
 
@@ -180,13 +191,25 @@ package final class Dispatcher {
   ) throws(StoreError) {
     do throws(StoreError) {
       try store.settle(sent.delivery, outcome, sent.lease, plan: configuration.plan, nowNs: nowNs)
+      for row in sent.delivery.rows { refusedAnswers[row] = nil }
     } catch {
       guard error.isRefusal else { throw error }
       try store.setAside(
         "\(outcome)", of: "signalbox.outbox", hostNumber: nil, because: error, nowNs: nowNs)
-      try step("settle") { () throws(StoreError) in
-        try store.settle(sent.delivery, outcome.withoutWords, sent.lease, plan: configuration.plan, nowNs: nowNs)
-      }
+      try settleWithoutWords(sent, outcome, store, nowNs)
+    }
+  }
+
+  private func settleWithoutWords(
+    _ sent: InFlight, _ outcome: DeliveryOutcome, _ store: Store, _ nowNs: Int64
+  ) throws(StoreError) {
+    do throws(StoreError) {
+      try store.settle(sent.delivery, outcome.withoutWords, sent.lease, plan: configuration.plan, nowNs: nowNs)
+      for row in sent.delivery.rows { refusedAnswers[row] = nil }
+    } catch {
+      guard error.isRefusal else { throw error }
+      let untilNs = Clock.monotonicNs() + Self.refusedAnswerNs
+      for row in sent.delivery.rows { refusedAnswers[row] = (error.description, untilNs) }
     }
   }
 

@@ -184,12 +184,11 @@ struct RunKey: Hashable {
 
   /// By bytes, as the database compares names: two forms of one accented letter are one String, and two runs.
   static func == (left: RunKey, right: RunKey) -> Bool {
-    left.host == right.host && left.run.utf8.elementsEqual(right.run.utf8)
+    left.host == right.host && left.run.hasBytes(of: right.run)
   }
 
   func hash(into hasher: inout Hasher) {
     hasher.combine(host)
-    for byte in run.utf8 { hasher.combine(byte) }
-    hasher.combine(0xff as UInt8)
+    hasher.combine(run)
   }
 }

@@ -90,11 +90,11 @@ package enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
         ? "no collector with paging: in its configuration runs, so nothing is known of '\(name)'"
         : "'\(name)' is not in the collector's configuration; there are: \(known.joined(separator: ", "))"
     case .leaseLost: "another collector delivers pages now"
-    case .hostNameInUse(let name): "a host called \(name) is in the fleet"
+    case .hostNameInUse(let name): "a host called '\(name)' is in the fleet"
     case .badLabel(let problem): problem
     case .unknownInvitation(let id): "no invitation that can still be used has the id \(id)"
     case .badHostName(let name):
-      "\"\(name)\" is no host name: use up to 255 letters, digits, dots, dashes and underscores"
+      "'\(name)' is no host name: use up to 255 letters, digits, dots, dashes and underscores"
     }
   }
 }
@@ -112,7 +112,7 @@ package enum JoinTokenProblem: Sendable, Equatable, CustomStringConvertible {
   package var description: String {
     switch self {
     case .nameInUse(let name):
-      "a host called \(name) is in the fleet: invite this machine under another name, or with --replace"
+      "a host called '\(name)' is in the fleet: invite this machine under another name, or with --replace"
     case .nameNotInvited(let name, let pattern):
       "this join token is for hosts called \(pattern), and this one calls itself '\(name)'"
     case .unknown: "this join token is not known here: ask for a new one with `signalbox hosts invite`"

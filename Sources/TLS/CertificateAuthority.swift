@@ -121,6 +121,18 @@ package struct CertificateAuthority: Sendable {
     nowNs >= issuing.notAfterNs - (issuing.notAfterNs - issuing.notBeforeNs) / 3
   }
 
+  /// From here on the end is an incident and in every answer: whoever keeps the root's key offline needs time to fetch it.
+  package static let endsSoonNs: Int64 = 60 * 86_400_000_000_000
+
+  /// One sentence while the issuing CA's end is near or past; nil otherwise.
+  package func endSentence(nowNs: Int64) -> String? {
+    let leftNs = issuing.notAfterNs.subtractingClamped(nowNs)
+    guard leftNs < Self.endsSoonNs else { return nil }
+    return leftNs > 0
+      ? "the fleet's issuing authority ends in \(leftNs / 86_400_000_000_000) days: no host can join or renew after that"
+      : "the fleet's issuing authority has ended: no host can join or renew"
+  }
+
   /// Whether the root's key is in its place, and not offline.
   package static func hasRootKey(directory stateDirectory: String) -> Bool {
     exists(directory(below: stateDirectory) + "/root.key")
@@ -196,7 +208,8 @@ package struct CertificateAuthority: Sendable {
     }
     return try CertificateBuilder(
       commonName: name, publicKey: key,
-      notBefore: max(now - Self.backdatedSeconds, issuing.notBeforeNs / 1_000_000_000),
+      // At most a tenth of its life: one of seconds would begin with its renewal due.
+      notBefore: max(now - min(Self.backdatedSeconds, lifeSeconds / 10), issuing.notBeforeNs / 1_000_000_000),
       notAfter: min(now + lifeSeconds, issuing.notAfterNs / 1_000_000_000),
       extensions: [
         .init(id: NID_basic_constraints, value: "critical,CA:FALSE"),

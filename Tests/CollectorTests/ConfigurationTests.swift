@@ -28,6 +28,18 @@ import Testing
     #expect(configuration.settings(labels: ["host": "other"], revision: 7).sampleIntervalMs == 0)
   }
 
+  @Test func quotasAreSetByKindAndWhatIsNotGivenStays() throws {
+    let yaml = "quotas:\n  runs: { per_day: 10, burst: 40 }\n  files: { burst: 7 }\n"
+    let quotas = try ConfigurationReader.read(yaml, file: "x").quotas
+    #expect(quotas.count == 2)
+    #expect(quotas[.runs] == RateLimit(perDay: 10, burst: 40))
+    #expect(quotas[.files] == RateLimit(perDay: 50_000, burst: 7))
+    for kind in HostQuota.Kind.allCases {
+      let same = try ConfigurationReader.read("quotas: { \(kind.text): { burst: \(kind.limit.burst) } }", file: "x")
+      #expect(same.quotas == [kind: kind.limit])
+    }
+  }
+
   @Test func anEmptyFileIsTheDefault() throws {
     var expected = Configuration()
     expected.maintenance = []
@@ -52,6 +64,23 @@ import Testing
       "x:2: 'cache/*.tmp' must be an absolute path with wildcards, or a name such as '*.tmp'"
     ),
     ("profiles:\n- interval: 1y", "x:2: '1y' is no interval; write 100ms to 1h, such as 1s"),
+    (
+      "quotas: { run: {} }",
+      "x:1: unknown key 'run' in quotas; did you mean 'runs'?"
+    ),
+    ("quotas: { runs: 5 }", "x:1: quotas.runs must be keys with values, such as key: value"),
+    (
+      "quotas:\n  runs: { burst: -1 }",
+      "x:2: '-1' is no quotas.runs.burst; write a whole number from 1 to 50000000"
+    ),
+    (
+      "quotas:\n  files: { per_day: 99999999999 }",
+      "x:2: '99999999999' is no quotas.files.per_day; write a whole number from 1 to 1000000"
+    ),
+    (
+      "quotas:\n  steps: { per_day: 1e9 }",
+      "x:2: '1e9' is no quotas.steps.per_day; write a whole number from 1 to 86400000000"
+    ),
     ("a: [", "x:2: is no YAML: did not find expected node content"),
   ])
   func mistakesAreToldWithLineAndRemedy(_ yaml: String, _ message: String) {

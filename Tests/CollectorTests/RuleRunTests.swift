@@ -33,7 +33,8 @@ import Testing
       let paging = try PagingThread(
         database: database, stateDirectory: "/tmp/signalbox-no-such", configuration: nil, metrics: metrics,
         logger: logger)
-      let writer = try WriterThread(database: database, gateways: [], metrics: metrics, logger: logger)
+      let writer = try WriterThread(
+        database: database, gateways: [], settings: SettingsBook(Configuration()), metrics: metrics, logger: logger)
       let set = RuleSet.read([("t.yaml", try YAMLTree.read(rules, file: "t.yaml"))]).set
       thread = try RulesThread(
         set, writers: [writer], gateways: [gateway], paging: paging, diagnosis: try SilenceDiagnosis(),

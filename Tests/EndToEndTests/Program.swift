@@ -99,19 +99,22 @@ final class Program: @unchecked Sendable {
   }
 
   /// Runs a program to its end.
-  static func run(_ name: String, _ words: [String], environment: [String: String] = [:], within seconds: Double = 120)
-    throws -> Result
-  {
+  /// - Parameter input: what it reads from standard input.
+  static func run(
+    _ name: String, _ words: [String], environment: [String: String] = [:], input: String = "",
+    within seconds: Double = 120
+  ) throws -> Result {
     let process = Foundation.Process()
     let scratch = "/tmp/signalbox-run-\(UUID().uuidString)"
-    defer { for suffix in [".out", ".err"] { try? FileManager.default.removeItem(atPath: scratch + suffix) } }
+    defer { for suffix in [".in", ".out", ".err"] { try? FileManager.default.removeItem(atPath: scratch + suffix) } }
     for suffix in [".out", ".err"] { try Data().write(to: URL(fileURLWithPath: scratch + suffix)) }
     process.executableURL = URL(fileURLWithPath: name.hasPrefix("/") ? name : path(name))
     process.arguments = words
     process.environment = Foundation.ProcessInfo.processInfo.environment.merging(environment) { $1 }
     process.standardOutput = try FileHandle(forWritingTo: URL(fileURLWithPath: scratch + ".out"))
     process.standardError = try FileHandle(forWritingTo: URL(fileURLWithPath: scratch + ".err"))
-    process.standardInput = FileHandle.nullDevice
+    try Data(input.utf8).write(to: URL(fileURLWithPath: scratch + ".in"))
+    process.standardInput = try FileHandle(forReadingFrom: URL(fileURLWithPath: scratch + ".in"))
     try process.run()
     // One answer decides, by the monotonic clock: a second look at /proc could meet a number that has been given
     // to another process meanwhile.

@@ -9,7 +9,12 @@ extension EndToEndTests {
       "- { id: SITE-01, title: Boom, severity: P1, scope: file, when: { log: { file: \"*.log\", matches: BOOM } } }\n"
 
     /// A fleet whose pages go to a receiver of this machine.
-    static func fleet(_ name: String, rules: String) throws -> (TestFleet, PageReceiver) {
+    /// - Parameters:
+    ///   - words: of the agent's command line.
+    ///   - before: what there is before the agent's first start.
+    static func fleet(
+      _ name: String, rules: String, agent words: [String] = [], before: (TestFleet) throws -> Void = { _ in }
+    ) throws -> (TestFleet, PageReceiver) {
       let fleet = try TestFleet(name)
       let receiver = try PageReceiver(directory: fleet.directory, seed: 1, isCalm: true)
       try HostFiles.makeDirectory(fleet.directory + "/rules", mode: 0o755)
@@ -17,7 +22,8 @@ extension EndToEndTests {
       try configure(fleet, receiver)
       try start(fleet)
       try fleet.join("train-1")
-      try fleet.startAgent()
+      try before(fleet)
+      try fleet.startAgent(words)
       return (fleet, receiver)
     }
 

@@ -155,6 +155,9 @@ final class TestFleet {
     return try connection.query(sql).int(0, 0) ?? 0
   }
 
+  /// A connection of the test's own, such as one that holds a lock; to be closed.
+  func connect() throws -> Connection { try Connection(DatabaseURL(parsing: databaseURL)) }
+
   /// Runs a statement on the database directly.
   func execute(_ sql: String) throws {
     let connection = try Connection(DatabaseURL(parsing: databaseURL))

@@ -22,7 +22,8 @@ import Testing
         let isRun = (at - 15...at).allSatisfy(isToken) && !isToken(at - 16)
         let isOption = bytes[at] == 0x2d && isLetter(next) && (byte(at - 1) == 0x20 || byte(at - 1) == 0x2d)
         let isSign = bytes[at] == 0x40 || bytes[at] == 0x25 && next == 0x33 || bytes[at] == 0xef && next == 0xbc
-        return isRun || isOption || isSign || isPair(at, 0x73, 0x77) || isPair(at, 0x62, 0x79)
+        return isRun || isOption || isSign || isPair(at, 0x73, 0x77) || isPair(at, 0x62, 0x79) || isPair(at, 0x61, 0x75)
+          || isPair(at, 0x71, 0x75)
       }
     }
   }
@@ -40,7 +41,7 @@ import Testing
   func everyLengthIsScannedAsByteByByte(count: Int) {
     var random = SeededBytes(state: UInt64(count) + 1)
     // Few different bytes, so that pairs and runs are common, and now and then any byte.
-    let alphabet = Array("aZ09_-swSWbyBY%3@=:/\n\r \u{1b}：".utf8)
+    let alphabet = Array("aZ09_-swSWbyBYuUqQ%3@=:/\n\r \u{1b}：".utf8)
     var scan = LineScan()
     for _ in 0..<50 {
       let bytes = (0..<count).map { _ in

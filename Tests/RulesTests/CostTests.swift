@@ -38,6 +38,17 @@ import Testing
     #expect(many <= few * 12, "125 mounts cost \(few) looks, 1000 cost \(many)")
   }
 
+  /// One letter in two forms is one `String`, but two mounts.
+  @Test(arguments: [0, 100]) func thingsAreToldApartByTheirBytes(others: Int) throws {
+    var host = HostState(id: RuleEngineTests.host, name: "h", labels: [:])
+    for number in 0..<others { #expect(host.entity(.disk, "/\(number)") == number + 1) }
+    let (composed, decomposed) = ("/mnt/caf\u{e9}", "/mnt/cafe\u{301}")
+    #expect(host.entity(.disk, composed) == others + 1)
+    #expect(host.known(.disk, decomposed) == nil)
+    #expect(host.entity(.disk, decomposed) == others + 2)
+    #expect(host.known(.disk, composed) == others + 1 && host.known(.disk, decomposed) == others + 2)
+  }
+
   @Test func thingsAreFoundAndForgottenHoweverMany() throws {
     var host = HostState(id: RuleEngineTests.host, name: "h", labels: [:])
     for number in 0..<200 { #expect(host.entity(.disk, "/\(number)") == number + 1) }

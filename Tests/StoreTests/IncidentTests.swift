@@ -45,6 +45,25 @@ import Testing
 
   func outbox(_ condition: String) throws -> Int { try fixture.count("signalbox.outbox where \(condition)") }
 
+  /// Such as history, which is never paged, or a rule that only observed until a reload.
+  @Test(arguments: [true, false]) func whatWasOnlyObservedHidesNothingThatIsToBePaged(isOver: Bool) throws {
+    var observed = change(.opened)
+    observed.isObserved = true
+    try apply([observed])
+    if isOver { try apply([change(.cleared, at: 1)]) }
+    #expect(try outbox("true") == 0)
+    #expect(try apply([change(.opened, at: 2)], at: 2).opened == 1)
+    #expect(try states() == ["resolved", "open"])
+    #expect(
+      try fixture.value("select string_agg(is_observed::text, ' ' order by number) from signalbox.incidents")
+        == "true false")
+    #expect(try outbox("incident = 2 and event = 'trigger'") == 1 && outbox("incident = 1") == 0)
+    // The other way round the page stays what it is.
+    observed.eventNs += 3 * Self.secondNs
+    #expect(try apply([observed], at: 3).opened == 0)
+    #expect(try states() == ["resolved", "open"])
+  }
+
   @Test func aReplayOfTheSameChangesDoesNothing() throws {
     let changes = [change(.opened), change(.cleared, at: 30)]
     let first = try apply(changes)

@@ -161,6 +161,45 @@ import Testing
     #expect(fixture.store.quotas.refusedTotal == 2)
   }
 
+  /// A restart of the collector, or a move to another one, is a writer without memory and a new connection of the host.
+  @Test func aRestartGivesNoHostANewQuota() throws {
+    let fixture = try fixture()
+    let host = try fixture.host()
+    func stored(boot: UInt64, _ sequence: UInt64, after seconds: Int64 = 0) throws -> String? {
+      fixture.store.quotas = HostQuotas { HostQuota { _ in RateLimit(perSecond: 1, burst: 3) } }
+      let fence = try fixture.fence(host, boot: boot)
+      let stream = TestStream(host, fence)
+      let names = (1...5).map { "run-\(sequence)-\($0)" }
+      #expect(
+        try fixture.store.commit([batch(stream, sequence, after: seconds) { $0.runs = names.map(run) }]) == [.committed]
+      )
+      return try fixture.value("select count(*) from runs")
+    }
+    #expect(try stored(boot: 1, 1) == "3")
+    #expect(try stored(boot: 2, 2) == "3")
+    // Two more seconds are two more runs, as without a restart.
+    #expect(try stored(boot: 3, 3, after: 2) == "5")
+    #expect(try stored(boot: 4, 4, after: 2) == "5")
+    #expect(try fixture.value("select count(*) from signalbox.quota_meters where kind = 'runs'") == "1")
+  }
+
+  /// A host within its quota costs no write; a meter is saved at each sixteenth of its burst.
+  @Test func metersAreSavedAtSixteenthsOfTheBurst() throws {
+    let fixture = try StoreFixture()
+    fixture.store.quotas = HostQuotas { HostQuota { _ in RateLimit(perSecond: 1, burst: 160) } }
+    let stream = try fixture.stream()
+    func saved() throws -> String? {
+      try fixture.value("select (free_at_ns - \(StoreFixture.nowNs)) / 1000000000 from signalbox.quota_meters")
+    }
+    var seen: [String?] = []
+    for sequence in 1...25 as ClosedRange<UInt64> {
+      _ = try fixture.store.commit([batch(stream, sequence) { $0.runs = [run("run-\(sequence)")] }])
+      seen.append(try saved())
+    }
+    #expect(
+      seen == Array(repeating: nil, count: 10) + Array(repeating: "11", count: 11) + Array(repeating: "22", count: 4))
+  }
+
   @Test func spoolsThatAHostNamesAreForgottenButTheNewestOnes() throws {
     let fixture = try StoreFixture()
     let stream = try fixture.stream()

@@ -72,6 +72,20 @@ package struct RenewalStateMachine: Sendable, Equatable {
     }
   }
 
+  /// To be called when a connection is ready.
+  ///
+  /// One whose certificate has ended is closed but for its renewal, so the attempt is made at once: a pause would run out while there is no
+  /// connection. The pauses between connections limit the attempts.
+  package mutating func connected(nowNs: Int64) -> Action {
+    if case .waiting = state, nowNs >= notAfterNs { state = .waiting(untilNs: nowNs) }
+    return timePassed(nowNs: nowNs)
+  }
+
+  /// The attempt under way had no connection: it stays due, and is no failure.
+  package mutating func notConnected(nowNs: Int64) {
+    if state == .asking { state = .waiting(untilNs: nowNs) }
+  }
+
   /// The attempt under way gave a new certificate.
   package mutating func renewed(notBeforeNs: Int64, notAfterNs: Int64, random: Double) {
     self = RenewalStateMachine(notBeforeNs: notBeforeNs, notAfterNs: notAfterNs, random: random)

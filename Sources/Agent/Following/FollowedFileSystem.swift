@@ -1,3 +1,4 @@
+package import FleetModel
 /// All that the followers need of the outside. Linux is one, the simulation's disk is another.
 ///
 /// Every call returns at once and on the caller's thread; whoever implements it may be asked in any order. Nothing is thrown:
@@ -91,7 +92,7 @@ package struct FollowedChanges: Sendable, Equatable {
   /// Paths, as `list` gives them, whose content may have changed; in order, and possibly more than once.
   package var modified: [String] = []
   /// Of those that were open for writing, what was closed, by any process, and not modified since.
-  package var closed: Set<String> = []
+  package var closed: NameSet = []
   /// Names came, went or moved, or notifications were lost: list again.
   package var isStructural = false
   /// Names that came, went or moved, where that is all: each can be looked at by itself.

@@ -34,7 +34,7 @@ extension Followers {
   /// A file is known by the name under which its first bytes were told: a program that writes to a temporary name and renames
   /// then, means the second one. A rotation before that is no such thing: its lines were written under the old name.
   private func rename(_ file: FollowedFile) {
-    guard !file.isTold, file.phase == .following, nameNow(file) != file.identity.path else { return }
+    guard !file.isTold, file.phase == .following, !nameNow(file).hasBytes(of: file.identity.path) else { return }
     file.identity.path = nameNow(file)
     file.isFormatKnown = false
     file.reader = nil

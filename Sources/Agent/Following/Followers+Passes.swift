@@ -5,7 +5,7 @@ struct DiscoveryPass {
   let number: UInt64
   let listing: any FileListing
   /// What the names lead to, as far as they were found.
-  var names: [String: FollowedFile] = [:]
+  var names = NameTable<FollowedFile>()
   var candidates: FollowedCandidates
   var matched: UInt64 = 0
   /// Compressed, by their names.
@@ -116,8 +116,8 @@ extension Followers {
   }
 
   /// - Returns: the names that they had.
-  private func detachGone(_ gone: [FollowedFile], nowNs: Int64) -> [String: FileKey] {
-    var formerly: [String: FileKey] = [:]
+  private func detachGone(_ gone: [FollowedFile], nowNs: Int64) -> NameTable<FileKey> {
+    var formerly = NameTable<FileKey>()
     for file in gone {
       guard let path = file.path else { continue }
       formerly[path] = file.key
@@ -156,8 +156,8 @@ extension Followers {
   /// What a pass does, for some names alone.
   func lookAtChangedNames(nowNs: Int64) {
     scanNumber += 1
-    let paths = changedNames.prefix(limits.startsPerTurn).sorted()
-    changedNames.subtract(paths)
+    let paths = changedNames.names.prefix(limits.startsPerTurn).sorted()
+    for path in paths { changedNames.remove(path) }
     var candidates = FollowedCandidates(limit: limits.files)
     for path in paths where patterns.matches(path) && !Self.isCompressed(path) {
       guard let item = fileSystem.find(path), !recognise(item, nowNs: nowNs), isCandidate(item, nowNs: nowNs),

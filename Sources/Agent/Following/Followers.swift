@@ -16,13 +16,13 @@ package final class Followers: DeltaSource {
   var freshPatterns: Set<String> = []
   private(set) var from = FollowFrom.start
   /// Paths that were closed, by who wrote to them, before the pass that finds them.
-  var closed: Set<String> = []
+  var closed: NameSet = []
 
   /// In the order in which they were found.
   var files: [FollowedFile] = []
   var byKey: [FileKey: FollowedFile] = [:]
   var byNode: [FollowedFile.Node: FollowedFile] = [:]
-  var byPath: [String: FollowedFile] = [:]
+  var byPath = NameTable<FollowedFile>()
   var retired: [RetiredFile] = []
   /// Known, and without a place.
   var parked = ParkedFiles()
@@ -46,7 +46,7 @@ package final class Followers: DeltaSource {
   /// Chosen by the last pass, not opened yet.
   var starting: [StartingFile] = []
   /// Names that came, went or moved, to be looked at one by one.
-  var changedNames: Set<String> = []
+  var changedNames: NameSet = []
   /// Of the last whole pass.
   package internal(set) var figures = FollowingFigures()
   var lastNames = 0
@@ -211,7 +211,7 @@ package final class Followers: DeltaSource {
       file.isClosed = false
       enqueueUrgent(file)
     }
-    for path in changes.closed {
+    for path in changes.closed.names {
       guard let file = byPath[path] else {
         if closed.count < limits.files { closed.insert(path) }
         continue
@@ -363,14 +363,14 @@ package final class Followers: DeltaSource {
   /// The name leads to the file.
   func setName(_ path: String, _ file: FollowedFile) {
     if byPath[path] !== file { byPath[path] = file }
-    if !file.names.contains(path) { file.names.append(path) }
+    if !file.names.contains(where: path.hasBytes) { file.names.append(path) }
     pass?.names[path] = file
   }
 
   func unsetName(_ path: String, _ file: FollowedFile) {
     if byPath[path] === file { byPath[path] = nil }
     if pass?.names[path] === file { pass?.names[path] = nil }
-    file.names.removeAll { $0 == path }
+    file.names.removeAll(where: path.hasBytes)
   }
 
   func close(_ file: FollowedFile) {

@@ -1,4 +1,5 @@
 internal import Files
+internal import FleetModel
 
 /// The followers' view of this host: files below the allowed directories, told of changes by inotify(7).
 ///
@@ -19,12 +20,12 @@ package final class LinuxFollowedFileSystem: FollowedFileSystem {
 
   private var allowed: AllowedPaths
   /// What `neighbours` found: under a name that no pattern matches, so opened only after it was found so.
-  private var rotated: Set<String> = []
+  private var rotated: NameSet = []
   private var files: [Int: OpenFile] = [:]
   private var lastHandle = 0
   private var inotify: Inotify?
   private var watches: [Int32: String] = [:]
-  private var watched: Set<String> = []
+  private var watched: NameSet = []
   private var names = 0
   package private(set) var refusedTotal: UInt64 = 0
 
@@ -55,7 +56,7 @@ package final class LinuxFollowedFileSystem: FollowedFileSystem {
 
   package func list(_ patterns: [GlobPattern]) -> [FoundFile] {
     let listing = startListing(patterns, excluding: [])
-    var found: [String: FoundFile] = [:]
+    var found = NameTable<FoundFile>()
     while !listing.isOver {
       for file in listing.next(names: PatternWalk.namesMax, withinNs: .max) { found[file.path] = file }
     }
@@ -63,7 +64,7 @@ package final class LinuxFollowedFileSystem: FollowedFileSystem {
   }
 
   package func find(_ path: String) -> FoundFile? {
-    var found: [String: FollowedStatus] = [:]
+    var found = NameTable<FollowedStatus>()
     add(path, &found)
     return found[path].map { FoundFile(path: path, status: $0) }
   }
@@ -75,7 +76,7 @@ package final class LinuxFollowedFileSystem: FollowedFileSystem {
     (try? FileStatus.of(path: path, followingLinks: followingLinks))?.kind == .directory
   }
 
-  private func add(_ path: String, _ found: inout [String: FollowedStatus]) {
+  private func add(_ path: String, _ found: inout NameTable<FollowedStatus>) {
     guard found[path] == nil, let own = try? FileStatus.of(path: path, followingLinks: false) else { return }
     var status = own
     if own.kind == .link {
@@ -91,15 +92,15 @@ package final class LinuxFollowedFileSystem: FollowedFileSystem {
     let directory = HostFiles.directory(of: path)
     let parent = HostFiles.directory(of: directory)
     names = 0
-    var found: [String: FollowedStatus] = [:]
-    var directories: Set<String> = [directory]
+    var found = NameTable<FollowedStatus>()
+    var directories: NameSet = [directory]
     for above in [directory, parent] where isListed(above) || isRotatedInto(above) {
       for name in (try? HostFiles.list(above)) ?? [] where directories.count < 256 {
         let path = above == "/" ? "/" + name : above + "/" + name
         if isDirectory(path, followingLinks: false) { directories.insert(path) }
       }
     }
-    for directory in directories where isRotatedInto(directory) {
+    for directory in directories.names where isRotatedInto(directory) {
       for name in (try? HostFiles.list(directory)) ?? [] {
         names += 1
         let path = directory + "/" + name
@@ -109,8 +110,8 @@ package final class LinuxFollowedFileSystem: FollowedFileSystem {
         if status.kind == .file { found[path] = FollowedStatus(status) } else { add(path, &found) }
       }
     }
-    rotated = Set(found.keys)
-    return found.map { FoundFile(path: $0.key, status: $0.value) }.sorted { $0.path < $1.path }
+    rotated = NameSet(found.names)
+    return found.names.compactMap { path in found[path].map { FoundFile(path: path, status: $0) } }.sorted { $0.path < $1.path }
   }
 
   // MARK: What is allowed
@@ -177,7 +178,7 @@ package final class LinuxFollowedFileSystem: FollowedFileSystem {
     do throws(FileError) { added = try inotify?.watch(directory) } catch { return !error.isNoSpace }
     guard let added else { return true }
     // Two names of one directory share a watch; both are looked at.
-    if let before = watches[added], before != directory { return true }
+    if let before = watches[added], !before.hasBytes(of: directory) { return true }
     watches[added] = directory
     watched.insert(directory)
     return true

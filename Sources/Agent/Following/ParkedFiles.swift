@@ -39,8 +39,15 @@ struct ParkedFiles {
   subscript(node: FollowedFile.Node) -> Entry? { byNode[node].flatMap { slots[Int($0)] } }
 
   func entry(at path: String) -> Entry? {
-    guard let slot = byPath[path.hashValue], let entry = slots[Int(slot)], entry.path == path else { return nil }
+    guard let slot = byPath[Self.hash(path)], let entry = slots[Int(slot)], entry.path.hasBytes(of: path) else { return nil }
     return entry
+  }
+
+  /// Of the bytes: canonically equivalent paths are different files.
+  private static func hash(_ path: String) -> Int {
+    var hasher = Hasher()
+    for byte in path.utf8 { hasher.combine(byte) }
+    return hasher.finalize()
   }
 
   mutating func insert(_ entry: Entry) {
@@ -55,14 +62,14 @@ struct ParkedFiles {
       slots.append(entry)
     }
     byNode[entry.node] = slot
-    byPath[entry.path.hashValue] = slot
+    byPath[Self.hash(entry.path)] = slot
   }
 
   @discardableResult
   mutating func remove(_ node: FollowedFile.Node) -> Entry? {
     guard let slot = byNode.removeValue(forKey: node), let entry = slots[Int(slot)] else { return nil }
     if entry.mark != nil { markCount -= 1 }
-    if byPath[entry.path.hashValue] == slot { byPath[entry.path.hashValue] = nil }
+    if byPath[Self.hash(entry.path)] == slot { byPath[Self.hash(entry.path)] = nil }
     slots[Int(slot)] = nil
     freeSlots.append(slot)
     return entry
@@ -71,10 +78,10 @@ struct ParkedFiles {
   /// A pass has found the file, perhaps under another name.
   mutating func note(_ node: FollowedFile.Node, path: String, scan: UInt64) {
     guard let slot = byNode[node], let before = slots[Int(slot)]?.path else { return }
-    if before != path {
-      if byPath[before.hashValue] == slot { byPath[before.hashValue] = nil }
+    if !before.hasBytes(of: path) {
+      if byPath[Self.hash(before)] == slot { byPath[Self.hash(before)] = nil }
       slots[Int(slot)]?.path = path
-      byPath[path.hashValue] = slot
+      byPath[Self.hash(path)] = slot
     }
     slots[Int(slot)]?.scan = scan
   }

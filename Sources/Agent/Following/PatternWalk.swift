@@ -33,7 +33,7 @@ final class PatternWalk: FileListing {
     var stream: DirectoryStream
     var allowed: AllowedNames
     /// Looked at by name already.
-    var literals: Set<String>
+    var literals: NameSet
     var names = 0
   }
 
@@ -45,7 +45,7 @@ final class PatternWalk: FileListing {
   private var current: Current?
   private var found: [FoundFile] = []
   private var directories = 0
-  private var watched: Set<String> = []
+  private var watched: NameSet = []
   private(set) var figures = ListingFigures()
 
   init(_ patterns: FollowedPatterns, allowed: AllowedPaths, watch: @escaping (String) -> Bool) {
@@ -126,7 +126,7 @@ final class PatternWalk: FileListing {
       return figures.cut.add(path)
     }
     directories += 1
-    var literals: Set<String> = []
+    var literals: NameSet = []
     var isListed = false
     for position in visit.positions {
       switch component(position) {
@@ -136,10 +136,10 @@ final class PatternWalk: FileListing {
       }
     }
     if isListed { open(visit, path, literals) }
-    for name in literals { look(name, visit) }
+    for name in literals.names { look(name, visit) }
   }
 
-  private func open(_ visit: Visit, _ path: String, _ literals: Set<String>) {
+  private func open(_ visit: Visit, _ path: String, _ literals: NameSet) {
     do throws(FileError) {
       let stream = try DirectoryStream(path)
       guard let real = stream.realPath, allowed.allowsListing(real) else { return figures.outside.add(path) }
@@ -152,7 +152,7 @@ final class PatternWalk: FileListing {
 
   /// Watched before it is listed: what comes in between is notified.
   private func enter(_ path: String) {
-    if watched.insert(path).inserted, !watch(path) { figures.unwatched.add(path) }
+    if watched.insert(path), !watch(path) { figures.unwatched.add(path) }
   }
 
   private func readOn() {

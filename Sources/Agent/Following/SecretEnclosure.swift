@@ -46,10 +46,23 @@ enum SecretEnclosure {
   }
 
   private static func driver(_ text: Span<UInt8>, _ user: Range<Int>) -> Secret? {
+    if let found = oracle(text, user) { return found }
     guard text.holds("tcp(", at: user.upperBound + 1) || text.holds("unix(", at: user.upperBound + 1),
       let colon = user.first(where: { text[$0] == UInt8(ascii: ":") }), colon + 1 < user.upperBound
     else { return nil }
     return Secret(range: colon + 1..<user.upperBound, kind: .url)
+  }
+
+  /// `jdbc:oracle:thin:user/password@…`, and `sqlplus user/password@…`.
+  private static func oracle(_ text: Span<UInt8>, _ user: Range<Int>) -> Secret? {
+    let isURL = user.contains { text.holds("oracle:", at: $0) }
+    let isTool = ["sqlplus ", "expdp ", "impdp ", "sqlldr ", "rman target "].contains { tool in
+      (max(0, user.lowerBound - tool.utf8.count - 16)..<user.lowerBound).contains { text.holds(tool, at: $0) }
+    }
+    guard isURL || isTool, let slash = user.first(where: { text[$0] == UInt8(ascii: "/") }),
+      slash > user.lowerBound, slash + 1 < user.upperBound
+    else { return nil }
+    return Secret(range: slash + 1..<user.upperBound, kind: .url)
   }
 
   /// A PEM block, to its end or to the end of the text. Public ones are none.

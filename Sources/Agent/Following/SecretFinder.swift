@@ -58,7 +58,9 @@ enum SecretFinder {
     case UInt8(ascii: "-"):
       if let found = SecretEnclosure.block(text, at: at) ?? SecretOption.secret(text, at: at) { return found }
     case UInt8(ascii: "s"), UInt8(ascii: "S"):
-      if let found = SecretProse.password(text, at: at) { return found }
+      if let found = SecretProse.password(text, at: at) ?? SecretCommand.passwordTool(text, at: at) { return found }
+    case UInt8(ascii: "a"), UInt8(ascii: "A"), UInt8(ascii: "q"), UInt8(ascii: "Q"):
+      if let found = SecretCommand.directive(text, at: at) { return found }
     case UInt8(ascii: "b"), UInt8(ascii: "B"):
       if let found = SecretProse.identified(text, at: at) { return found }
     default: break

@@ -16,6 +16,7 @@ enum SecretOption {
   private static func long(_ text: Span<UInt8>, _ at: Int) -> Secret? {
     var end = at + 1
     while end < text.count, ByteClass.isName(text[end]) { end += 1 }
+    if readsPassword(text, at, end), let found = SecretCommand.piped(text, at: at) { return found }
     guard end > at + 2, end < text.count, text[end] == UInt8(ascii: " ") || text[end] == UInt8(ascii: "=") else {
       return nil
     }
@@ -31,6 +32,13 @@ enum SecretOption {
     return value(text, end + 1, name, separator: end)
   }
 
+  /// `--password-stdin` of docker and helm, `--with-token` of gh, `--passphrase-fd` of gpg, `--stdin` of passwd.
+  private static func readsPassword(_ text: Span<UInt8>, _ at: Int, _ end: Int) -> Bool {
+    func isOne(_ name: String) -> Bool { end - at - 1 == name.utf8.count && text.holds(name, at: at + 1) }
+    return isOne("password-stdin") || isOne("with-token") || isOne("passphrase-fd")
+      || isOne("stdin") && follows(text, at, ["passwd"])
+  }
+
   private static func value(_ text: Span<UInt8>, _ start: Int, _ name: SecretName, separator: Int) -> Secret? {
     // Another option follows: this one has no value.
     if start < text.count, text[start] == UInt8(ascii: "-") { return nil }
@@ -43,6 +51,7 @@ enum SecretOption {
 
   private static func short(_ text: Span<UInt8>, _ at: Int) -> Secret? {
     let next = text[at + 2]
+    if text[at + 1] == UInt8(ascii: "S"), follows(text, at, ["sudo"]) { return SecretCommand.piped(text, at: at) }
     let isAttached = next > UInt8(ascii: " ")
     switch text[at + 1] {
     case UInt8(ascii: "p"):
@@ -56,11 +65,13 @@ enum SecretOption {
       return !isAttached && follows(text, at, ["redis-cli", "redis-benchmark"]) ? password(text, at + 3) : nil
     case UInt8(ascii: "w"):
       return !isAttached && follows(text, at, ["ldap"]) ? password(text, at + 3) : nil
+    case UInt8(ascii: "k"):
+      return !isAttached && follows(text, at, ["openssl enc", "openssl aes"]) ? password(text, at + 3) : nil
     case UInt8(ascii: "P"):
       guard follows(text, at, ["unzip", "zip ", "sqlcmd", "bcp "]) else { return nil }
       return password(text, isAttached ? at + 2 : at + 3)
     case UInt8(ascii: "u"):
-      guard follows(text, at, ["curl", "http ", "https ", "elastic", "wget"]) else { return nil }
+      guard follows(text, at, ["curl", "http ", "https ", "elastic", "wget", "lftp "]) else { return nil }
       return userAndPassword(text, isAttached ? at + 2 : at + 3)
     case UInt8(ascii: "U"):
       guard follows(text, at, ["smbclient", "rpcclient", "net ", "curl"]) else { return nil }
@@ -105,7 +116,9 @@ enum SecretOption {
         ?? SecretValue.bare(text, start, isSpaced: false, isTight: false)
     else { return nil }
     let range = place.start..<place.end
-    let sign = range.first { text[$0] == UInt8(ascii: ":") || text[$0] == UInt8(ascii: "%") }
+    let sign =
+      range.first { text[$0] == UInt8(ascii: ":") || text[$0] == UInt8(ascii: "%") }
+      ?? (follows(text, start, ["lftp "]) ? range.first { text[$0] == UInt8(ascii: ",") } : nil)
     guard let sign, sign + 1 < place.end, !text.holds("//", at: sign + 1) else { return nil }
     let value = sign + 1..<place.end
     // `--user 1000:1000` are numbers of a user and a group.

@@ -172,7 +172,7 @@ final class AgentConnection {
   }
 
   private func ready(_ client: RPCClient) {
-    checkRenewal()
+    follow(renewal.connected(nowNs: Clock.wallNs()))
     let call = client.call("/signalbox.v1.Collector/Report")
     self.call = call
     call.onMessage = { [unowned self] bytes in received(bytes) }
@@ -248,8 +248,10 @@ final class AgentConnection {
 
   // MARK: Renewal
 
-  private func checkRenewal() {
-    switch renewal.timePassed(nowNs: Clock.wallNs()) {
+  private func checkRenewal() { follow(renewal.timePassed(nowNs: Clock.wallNs())) }
+
+  private func follow(_ action: RenewalStateMachine.Action) {
+    switch action {
     case .wait(let untilNs):
       let waitNs = min(Self.renewalCheckNs, max(100_000_000, untilNs - Clock.wallNs()))
       if let renewalTimer { loop.cancel(renewalTimer) }
@@ -261,7 +263,7 @@ final class AgentConnection {
 
   private func renew() {
     guard let client, client.state == .ready else {
-      return renewalFailed("not connected", refusal: nil)
+      return renewal.notConnected(nowNs: Clock.wallNs())
     }
     do {
       let key = try directory.prepareKey()

@@ -4,8 +4,8 @@
 
 // One look at every byte of a log, 16 or 32 at a time; Swift's SIMD types have no "which bytes are set" instruction (pmovmskb).
 // For each 64 bytes writes four words to `out`, bit n for byte n: newline; NUL, carriage return, escape or not ASCII;
-// '=', or ':' that is not "://…"; a hint that a secret may be here: '@', "%3", "sw" and "by" in any case (password, IDENTIFIED BY), the
-// bytes ef bc (the wide colon), the 16th byte of a run of letters, digits, '_' and '-', and a '-' between a blank or '-' and a letter.
+// '=', or ':' that is not "://…"; a hint that a secret may be here: '@', "%3", "sw", "by", "au" and "qu" in any case (password, IDENTIFIED
+// BY, AUTH, requirepass), the bytes ef bc (the wide colon), the 16th byte of a run of letters, digits, '_' and '-', and a '-' between a blank or '-' and a letter.
 // `out` has room for (count + 63) / 64 * 4 words.
 void sbx_scan_lines(const uint8_t *bytes, size_t count, uint64_t *out);
 

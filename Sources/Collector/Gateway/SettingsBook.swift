@@ -35,6 +35,9 @@ final class SettingsBook: Sendable {
 
   var retention: Retention { state.withLock { $0.configuration.retention } }
 
+  /// What one host may make the fleet keep of a kind.
+  func quota(_ kind: HostQuota.Kind) -> RateLimit { state.withLock { $0.configuration.quotas[kind] } ?? kind.limit }
+
   var paging: PagingConfiguration? { state.withLock { $0.configuration.paging } }
 
   /// nil where no file was read.

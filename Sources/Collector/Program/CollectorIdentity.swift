@@ -22,8 +22,6 @@ final class CollectorIdentity {
   private var issuingFile: FileStatus?
   private var warnedNs: Int64 = 0
 
-  /// The fleet's end is paged from here on, so that whoever keeps the root's key offline has time to fetch it.
-  static let endsSoonNs: Int64 = 60 * 86_400_000_000_000
   private static let warnEveryNs: Int64 = 86_400_000_000_000
 
   init(
@@ -130,15 +128,8 @@ final class CollectorIdentity {
   /// ns until the issuing CA's end; below zero after it.
   func authorityLeftNs(_ nowNs: Int64) -> Int64 { authority.issuing.notAfterNs - nowNs }
 
-  /// One sentence while the end is near; nil otherwise.
-  func endSentence(_ nowNs: Int64) -> String? {
-    let leftNs = authorityLeftNs(nowNs)
-    guard leftNs < Self.endsSoonNs else { return nil }
-    let days = leftNs / 86_400_000_000_000
-    return leftNs > 0
-      ? "the fleet's issuing authority ends in \(days) days: no host can join or renew after that"
-      : "the fleet's issuing authority has ended: no host can join or renew"
-  }
+  /// One sentence while the end is near or past; nil otherwise.
+  func endSentence(_ nowNs: Int64) -> String? { authority.endSentence(nowNs: nowNs) }
 
   /// How to renew it.
   var endSteps: [String] {

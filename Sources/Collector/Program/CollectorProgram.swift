@@ -35,9 +35,7 @@ package final class CollectorProgram {
   private let announced = AnnouncedCollectors()
   private var stateLock: DirectoryLock?
   private var identity: CollectorIdentity?
-  private var endsSoon: IncidentChange?
-  /// Whether `endsSoon` has been compared with the database's incident since the start.
-  private var isEndNoted = false
+  private var authorityWatch = AuthorityWatch()
   private var statusServer: StatusServer?
   private var isStopping = false
   /// Why the last reload was refused; nil where it was taken.
@@ -223,7 +221,8 @@ package final class CollectorProgram {
     gateways = try (0..<gatewayCount).map { _ in try Mailbox(limit: 1 << 17) }
     // One a core: while one waits for the disk or gathers rows, the database works for another.
     for index in 0..<writerCount {
-      let writer = try WriterThread(database: database, gateways: gateways, metrics: metrics, logger: logger)
+      let writer = try WriterThread(
+        database: database, gateways: gateways, settings: settings, metrics: metrics, logger: logger)
       writers.append(writer)
       threads.append(try writer.start("writer-\(index)"))
     }
@@ -369,32 +368,13 @@ package final class CollectorProgram {
     if change.server { for gateway in gateways { gateway.post(.identity(identity.shown)) } }
   }
 
-  /// An incident of the fleet, known by the authority's end: of several collectors each may find it. The first check after a start also
-  /// ends what an earlier process opened: the authority may have been renewed while no collector ran.
+  /// What the mailbox does not take is offered again at the next check.
   private func noteAuthorityEnd(_ identity: CollectorIdentity, _ nowNs: Int64) {
-    let sentence = identity.endSentence(nowNs)
-    guard (sentence != nil) != (endsSoon != nil) || !isEndNoted, let rules, let paging else { return }
-    var change =
-      endsSoon
-      ?? IncidentChange(
-        .opened, rule: Self.authorityRule, severity: .p2, entity: "authority",
-        eventNs: identity.authority.issuing.notAfterNs - CollectorIdentity.endsSoonNs, detectedNs: nowNs)
-    if let sentence {
-      change.title = "The fleet's issuing authority ends soon"
-      change.summary = sentence
-      change.steps = identity.endSteps
-      endsSoon = change
-    } else {
-      change.kind = .cleared
-      (change.eventNs, change.detectedNs) = (nowNs, nowNs)
-      endsSoon = nil
-    }
-    let record = RuleRecord(number: 0, changes: [change], states: [], reply: rules.mailbox)
-    isEndNoted = paging.mailbox.post(.record(record))
+    let change = authorityWatch.change(
+      sentence: identity.endSentence(nowNs), steps: identity.endSteps, endNs: identity.authority.issuing.notAfterNs,
+      nowNs: nowNs)
+    if let change, paging?.post([change]) == true { authorityWatch.recorded(change) }
   }
-
-  /// Begins as all that a collector finds about itself: no file's rule, and not ended as one whose rule is gone.
-  private static let authorityRule = "SIGNALBOX-AUTHORITY"
 
   /// nil while the database answers and everything that is written to it goes through.
   private func problem() -> String? {
@@ -413,6 +393,7 @@ package final class CollectorProgram {
       "reports: \(problem() ?? "ok")",
       "rules: \(metrics.rulesLoaded.value) run"
         + (refused > 0 ? "; \(refused) mistakes, whose rules are left out: see the log, or signalbox rules check" : ""),
+      "authority: \(identity?.endSentence(Clock.wallNs()) ?? "ok")",
       "configuration: \(lastReloadProblem.map { "the last reload was refused, the one before it stays: \($0)" } ?? "ok")",
     ]
     return lines.map { $0 + "\n" }.joined()

@@ -18,6 +18,8 @@ package import Store
 ///     probes: [{ name: dashboard, http: { url: "http://127.0.0.1:8501/_stcore/health" } }]
 /// hosts:
 ///   "gpu-*": { labels: { role: trainer } }   # a host's name, or one with a *
+/// quotas:
+///   files: { per_day: 100000, burst: 500000 }
 /// rules: ["rules/*.yaml"]   # relative to this file; the shipped ones if it is not there
 /// maintenance: [{ name: updates, match: { host: "trainer-*" }, cron: "0 2 * * 0", zone: Europe/Berlin, for: 2h, reason: updates }]
 /// ```
@@ -26,6 +28,8 @@ package struct Configuration: Sendable, Equatable {
   package var profiles: [Profile] = []
   /// Files, directories and patterns of them; nil = the shipped rules.
   package var rules: [String]?
+  /// What a host may make the fleet keep, where that is another limit than the shipped one.
+  package var quotas: [HostQuota.Kind: RateLimit] = [:]
   /// nil where nobody is to be told.
   package var paging: PagingConfiguration?
   /// Silences; nil where no file was read, so that those of another collector's stay.

@@ -20,10 +20,11 @@ package struct ConfigurationReader {
     configuration.hostLabels = []
     if let text = root.scalar, ["", "~", "null"].contains(text) { return configuration }
     for (key, value) in try entries(
-      root, "the file", ["retention", "profiles", "paging", "rules", "maintenance", "hosts"])
+      root, "the file", ["retention", "profiles", "paging", "rules", "maintenance", "hosts", "quotas"])
     {
       switch key {
       case "retention": configuration.retention = try retention(value)
+      case "quotas": configuration.quotas = try quotas(value)
       case "hosts": configuration.hostLabels = try hostLabels(value)
       case "maintenance": configuration.maintenance = try maintenance(value)
       case "paging": configuration.paging = try paging(value)

@@ -17,16 +17,19 @@ final class WriterThread: Sendable {
   private let mailbox: Mailbox<WriterMessage>
   private let gateways: [Mailbox<GatewayMessage>]
   private let database: DatabaseURL
+  private let settings: SettingsBook
   private let metrics: CollectorMetrics
   private let logger: Logger
   private let behind = Atomic<Bool>(false)
 
   init(
-    database: DatabaseURL, gateways: [Mailbox<GatewayMessage>], metrics: CollectorMetrics, logger: Logger
+    database: DatabaseURL, gateways: [Mailbox<GatewayMessage>], settings: SettingsBook, metrics: CollectorMetrics,
+    logger: Logger
   ) throws(LoopError) {
     mailbox = try Mailbox(limit: Self.boxLimit)
     self.gateways = gateways
     self.database = database
+    self.settings = settings
     self.metrics = metrics
     self.logger = logger
   }
@@ -57,7 +60,7 @@ final class WriterThread: Sendable {
     var groups = GroupCommit<SessionID>()
     var store: Store?
     /// Of the writer's hosts, whatever becomes of the connection.
-    var quotas = HostQuotas()
+    var quotas: HostQuotas
     var random = SystemRandomNumberGenerator()
     var isStopping = false
     var stopDeadlineNs = Int64.max
@@ -68,6 +71,7 @@ final class WriterThread: Sendable {
     init(thread: WriterThread, health: ThreadHealth) {
       self.thread = thread
       self.health = health
+      quotas = HostQuotas { [settings = thread.settings] in HostQuota { settings.quota($0) } }
     }
 
     mutating func run() {

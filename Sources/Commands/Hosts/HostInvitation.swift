@@ -42,9 +42,14 @@ extension HostsCommand {
         }
         return address
       }
+      let change = try LabelChange(labels)
+      if let removed = change.remove.first {
+        throw CommandFailure(
+          .usage, "a host that is invited has no label to remove: --label takes KEY=VALUE, not '\(removed)-'")
+      }
       let token = try HostInvitation.make(database: database.url(), lifeNs: lifeNs, addresses: addresses, name: name) {
         $0.usesMax = count
-        $0.labels = try LabelChange(labels).set
+        $0.labels = change.set
         $0.replaces = replace
       }
       try StandardStream.output.write(token + "\n")

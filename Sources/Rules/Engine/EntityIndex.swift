@@ -7,7 +7,7 @@ struct EntityIndex: Equatable {
 
   private struct Name: Hashable {
     let kind: EntityKind
-    let name: String
+    let name: ByteName
   }
 
   /// nil until it is first asked for.
@@ -20,7 +20,7 @@ struct EntityIndex: Equatable {
       places = [:]
       for place in entities.indices.dropFirst() { add(entities[place], at: place) }
     }
-    return places?[Name(kind: kind, name: name)]
+    return places?[Name(kind: kind, name: ByteName(name))]
   }
 
   /// Place 0 is the host itself; other places of its kind are free.
@@ -30,7 +30,7 @@ struct EntityIndex: Equatable {
   }
 
   mutating func add(_ entity: Entity, at place: Int) {
-    if entity.kind != .host { places?[Name(kind: entity.kind, name: entity.name)] = place }
+    if entity.kind != .host { places?[Name(kind: entity.kind, name: ByteName(entity.name))] = place }
   }
 
   /// Bytes on the heap, without the names, which the things hold.

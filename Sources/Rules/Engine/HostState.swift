@@ -152,7 +152,7 @@ struct HostState: ~Copyable {
   /// The place of a thing that was met before.
   mutating func known(_ kind: EntityKind, _ name: String) -> Int? {
     if entities.count <= EntityIndex.searchedMax {
-      return entities.indices.dropFirst().first { entities[$0].kind == kind && entities[$0].name == name }
+      return entities.indices.dropFirst().first { entities[$0].kind == kind && entities[$0].name.hasBytes(of: name) }
     }
     return index.place(of: kind, name, entities)
   }

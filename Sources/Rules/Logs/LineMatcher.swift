@@ -39,7 +39,7 @@ struct LineMatcher {
   private static let plansMax = 256
 
   private let conditions: [LineCondition]
-  private var plansByPath: [String: LinePlan] = [:]
+  private var plansByPath = NameTable<LinePlan>()
   private var plans: [[Bool]: LinePlan] = [:]
 
   init(_ wanted: [Wanted]) {
@@ -51,7 +51,7 @@ struct LineMatcher {
   mutating func plan(of path: String) -> LinePlan {
     if let known = plansByPath[path] { return known }
     if plansByPath.count >= Self.pathsMax || plans.count >= Self.plansMax {
-      plansByPath = [:]
+      plansByPath.removeAll()
       plans = [:]
     }
     let fits = conditions.map { $0.query.file?.matches(path) ?? true }

@@ -4,7 +4,8 @@ internal import Postgres
 /// The quotas of a writer's hosts. What a group uses counts once the group is committed: a group that is tried again is
 /// not charged twice.
 ///
-/// In memory, because a host stays with its writer; a restarted collector begins anew, which no host can bring about.
+/// In memory, because a host stays with its writer. What a host has used of a burst is saved at every sixteenth of it, and read when the
+/// host connects anew: neither a restart nor another collector gives it a new quota.
 package struct HostQuotas: Sendable {
   private var committed: [Int32: HostQuota] = [:]
   /// Of the hosts of the group under way.
@@ -13,7 +14,7 @@ package struct HostQuotas: Sendable {
   package private(set) var refusedTotal: UInt64 = 0
   private let make: @Sendable () -> HostQuota
 
-  /// - Parameter make: another quota for tests.
+  /// - Parameter make: a quota with the configured limits.
   package init(make: @escaping @Sendable () -> HostQuota = { HostQuota() }) { self.make = make }
 
   mutating func begin(_ hosts: some Sequence<Int32>) {
@@ -38,6 +39,17 @@ package struct HostQuotas: Sendable {
     }
   }
 
+  /// Hosts of the group under way that have connected since their meters were read.
+  func unread(_ epochs: [Int32: UInt64]) -> [Int32] {
+    trial.keys.filter { host in epochs[host].map { trial[host]?.epochRead != $0 } ?? false }.sorted()
+  }
+
+  mutating func takeUnsaved(nowNs: Int64) -> [(host: Int32, kind: HostQuota.Kind, freeAtNs: Int64)] {
+    trial.keys.sorted().flatMap { host in
+      self[host].takeUnsaved(nowNs: nowNs).map { (host, $0.kind, $0.freeAtNs) }
+    }
+  }
+
   mutating func takeRefusals(nowNs: Int64) -> [QuotaRefusal] {
     trial.keys.sorted().flatMap { host in
       self[host].takeRefusals(nowNs: nowNs).map { QuotaRefusal(host: host, refusal: $0) }
@@ -51,6 +63,35 @@ struct QuotaRefusal {
 }
 
 extension Store {
+  /// Reads what hosts that have connected anew used of their quotas, here before a restart or at another collector.
+  /// - Parameter epochs: of the group's hosts, which are locked.
+  func readMeters(_ epochs: [Int32: UInt64]) throws(PostgresError) {
+    let hosts = quotas.unread(epochs)
+    if hosts.isEmpty { return }
+    let rows = try connection.queryPrepared(
+      "select host, kind, free_at_ns from signalbox.quota_meters where host = any($1)", [.int4s(hosts)])
+    for row in 0..<rows.count {
+      guard let host = rows.int(row, 0), let kind = rows.text(row, 1).flatMap(HostQuota.Kind.init(text:)) else {
+        continue
+      }
+      quotas[Int32(clamping: host)].adopt(kind, freeAtNs: rows.int(row, 2) ?? 0)
+    }
+    for host in hosts { quotas[host].epochRead = epochs[host] }
+  }
+
+  /// In the transaction of the rows that used them up.
+  func saveMeters(_ group: [StagedBatch]) throws(PostgresError) {
+    let unsaved = quotas.takeUnsaved(nowNs: group.map(\.receivedNs).max() ?? 0)
+    if unsaved.isEmpty { return }
+    _ = try connection.queryPrepared(
+      """
+      insert into signalbox.quota_meters as m (host, kind, free_at_ns)
+      select * from unnest($1::int4[], $2::text[], $3::int8[])
+      on conflict (host, kind) do update set free_at_ns = greatest(m.free_at_ns, excluded.free_at_ns)
+      """,
+      [.int4s(unsaved.map(\.host)), .texts(unsaved.map(\.kind.text)), .int8s(unsaved.map(\.freeAtNs))])
+  }
+
   /// Refused files of which more comes: their deltas change nothing, and are counted.
   func noteRefusedFiles(_ group: [StagedBatch], _ marks: inout Marks) {
     for staged in group {

@@ -66,6 +66,7 @@ extension Store {
     let outcomes = try asking { () throws(PostgresError) in
       try connection.transaction { () throws(PostgresError) -> [CommitOutcome] in
         var marks = try marks(of: group)
+        try readMeters(marks.epochs)
         noteRefusedFiles(group, &marks)
         var plan = GroupPlan(group, marks: marks)
         if plan.isEmpty { return plan.outcomes }
@@ -79,6 +80,7 @@ extension Store {
             group, plan, files: files, runs: numbers, oldestUs: oldestUs, quotas: &quotas)
           try mergeEpisodes(training, group)
           overQuota = try storeRefusals(group)
+          try saveMeters(group)
           try send(care, group, plan)
         }
         try moveMarks(group, plan, files)

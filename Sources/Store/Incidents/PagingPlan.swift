@@ -82,7 +82,7 @@ package enum IncidentLimits {
   /// Incidents that one message with a list names; it always tells how many there are.
   static let bundleNamesMax = 100
   /// What a claimed delivery waits for its answer before anybody tries again, s.
-  static let claimSeconds: Int64 = 60
+  package static let claimSeconds: Int64 = 60
   /// How far the clocks of the command line's host and of the collector's may be apart, where an end by hand is compared with when
   /// a state was kept.
   static let clocksApartNs: Int64 = 600_000_000_000

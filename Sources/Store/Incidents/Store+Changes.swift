@@ -57,6 +57,8 @@ extension Store {
     var isResolved: Bool
     /// By a person: what comes after is another incident.
     var isEndedByHand: Bool
+    /// It pages nobody: what is to be paged must not hide behind it.
+    var isObserved: Bool
     var lastEventUs: Int64
     var flaps: Int64
     var isQuiet: Bool
@@ -65,12 +67,14 @@ extension Store {
   private func known(_ change: IncidentChange) throws(StoreError) -> Known? {
     let rows = try ask(
       """
-      select number, state = 'resolved', last_event, flaps, quiet_since is not null, resolved_by <> 'rule'
+      select number, state = 'resolved', last_event, flaps, quiet_since is not null, resolved_by <> 'rule',
+        is_observed
       from signalbox.incidents where identity = $1 order by number desc limit 1
       """, [.text(change.identity)])
     guard let number = rows.int(0, 0) else { return nil }
     return Known(
       number: number, isResolved: rows.bool(0, 1) == true, isEndedByHand: rows.bool(0, 5) == true,
+      isObserved: rows.bool(0, 6) == true,
       lastEventUs: rows.timeUs(0, 2) ?? 0, flaps: rows.int(0, 3) ?? 0, isQuiet: rows.bool(0, 4) == true)
   }
 
@@ -88,7 +92,9 @@ extension Store {
         counted.ignored += 1
         return false
       }
-      if !known.isResolved {
+      if !known.isResolved, known.isObserved, !change.isObserved {
+        try settleResolved(known.number, by: "rule", nowNs)
+      } else if !known.isResolved {
         try run(
           "update signalbox.incidents set last_event = $2, flaps = flaps + $3, quiet_since = null where number = $1",
           [.int8(known.number), .time(us: eventUs), .int4(known.isQuiet ? 1 : 0)])
@@ -97,7 +103,7 @@ extension Store {
         return false
       }
       // Receivers know it by its own key where they were told already.
-      if isNewer, !isTold, !known.isEndedByHand,
+      if isNewer, !isTold, !known.isEndedByHand, known.isObserved == change.isObserved,
         eventUs.subtractingClamped(known.lastEventUs) <= IncidentLimits.reopenNs / 1000
       {
         try reopen(change, known, plan, nowNs)

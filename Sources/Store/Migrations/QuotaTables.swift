@@ -2,6 +2,17 @@
 enum QuotaTables {
   static let views = ["host_quotas"]
 
+  static let meters = """
+    -- How much of each quota a host has used, as the time at which all of it is given back.
+    create table signalbox.quota_meters (
+      host integer not null references signalbox.hosts,
+      kind text not null,
+      free_at_ns bigint not null,
+      primary key (host, kind)
+    ) with (fillfactor = 50);
+
+    """
+
   static let sql = """
     create index followed_files_pages on signalbox.followed_files (host, number) where not finished;
     drop index signalbox.followed_files_open;

@@ -88,6 +88,26 @@ private let day: Int64 = 86_400 * second
     #expect(machine.timePassed(nowNs: end + day) == .renew)
   }
 
+  @Test func `Without a connection an attempt stays due, and is no failure`() {
+    var machine = machine()
+    #expect(machine.timePassed(nowNs: end + day) == .renew)
+    machine.notConnected(nowNs: end + day)
+    #expect(machine.failures == 0)
+    #expect(machine.connected(nowNs: end + day + second) == .renew)
+  }
+
+  @Test func `A connection with an ended certificate is used at once, one with a good one after the pause`() {
+    var machine = machine()
+    #expect(machine.timePassed(nowNs: end - second) == .renew)
+    machine.failed(nowNs: end - second, refusal: nil, random: 1)
+    #expect(machine.connected(nowNs: end - second) == .wait(untilNs: end + 89 * second))
+    #expect(machine.connected(nowNs: end) == .renew)
+    // One attempt at a time, and none after the grace.
+    #expect(machine.connected(nowNs: end + second) != .renew)
+    machine.failed(nowNs: end + second, refusal: nil, random: 1)
+    #expect(machine.connected(nowNs: end + 30 * day) == .stopped(.graceOver))
+  }
+
   @Test func `A new certificate starts the count anew`() {
     var machine = machine()
     _ = machine.timePassed(nowNs: end)
