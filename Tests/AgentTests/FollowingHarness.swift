@@ -114,6 +114,10 @@ final class FollowingHarness {
     try HostFiles.makeDirectory(directory + "/logs")
     self.directory = directory
     self.patterns = patterns.map { directory + "/logs/" + $0 }
+    // A look is whole, or cut after so many names: never by how busy the machine is.
+    var limits = limits
+    limits.sliceNs = .max
+    limits.firstSliceNs = .max
     self.limits = limits
     self.history = history
     try before?(directory + "/logs")
