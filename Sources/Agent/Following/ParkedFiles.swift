@@ -39,7 +39,9 @@ struct ParkedFiles {
   subscript(node: FollowedFile.Node) -> Entry? { byNode[node].flatMap { slots[Int($0)] } }
 
   func entry(at path: String) -> Entry? {
-    guard let slot = byPath[Self.hash(path)], let entry = slots[Int(slot)], entry.path.hasBytes(of: path) else { return nil }
+    guard let slot = byPath[Self.hash(path)], let entry = slots[Int(slot)], entry.path.hasBytes(of: path) else {
+      return nil
+    }
     return entry
   }
 
