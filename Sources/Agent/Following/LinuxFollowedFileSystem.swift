@@ -109,7 +109,9 @@ package final class LinuxFollowedFileSystem: FollowedFileSystem {
       }
     }
     rotated = NameSet(found.names)
-    return found.names.compactMap { path in found[path].map { FoundFile(path: path, status: $0) } }.sorted { $0.path < $1.path }
+    return found.names.compactMap { path in found[path].map { FoundFile(path: path, status: $0) } }.sorted {
+      $0.path < $1.path
+    }
   }
 
   // MARK: What is allowed
