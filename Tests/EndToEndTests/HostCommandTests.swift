@@ -63,7 +63,8 @@ extension EndToEndTests {
         """
       #expect(try fleet.value(ends.replacingOccurrences(of: "$1", with: "'2 h'")) == 1)
       #expect(try fleet.value(ends.replacingOccurrences(of: "$1", with: "'7 d'")) == 1)
-      let labels = "select count(*) from signalbox.join_tokens where labels = '{\"role\": \"trainer\", \"rack\": \"a\"}'"
+      let labels =
+        "select count(*) from signalbox.join_tokens where labels = '{\"role\": \"trainer\", \"rack\": \"a\"}'"
       #expect(try fleet.value(labels) == 1)
       let id = try #require(open.last?["id"] as? String)
       let withdrawn = try fleet.signalbox("hosts", "uninvite", id)
