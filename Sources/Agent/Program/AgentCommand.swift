@@ -83,6 +83,7 @@ extension AgentCommand {
 
       join         make a key, redeem the token, keep the certificate in DIR; - reads the token from standard input, without
                    one it is $SIGNALBOX_JOIN_TOKEN. Other users can read a TOKEN that stands in the command line
+                   An agent that runs with DIR takes the new identity over within seconds
       --token-file file that holds the token
       run          report until SIGTERM; SIGHUP reads the certificate and the files to follow again
       pipe         pass standard input on to standard output, and keep it for the agent, which reports it as pipe:NAME:

@@ -153,7 +153,7 @@ final class AgentJoin {
       AgentLog.info("joined", [("host", reply.hostName)])
       if DirectoryLock.isHeld(stateDirectory) {
         let holder = DirectoryLock.holder(stateDirectory)
-        AgentMain.say("the running agent\(holder) takes the new identity over within seconds", .error)
+        AgentLog.info("the running agent\(holder) takes the new identity over within seconds")
       }
     } catch {
       result = (1, error.message)

@@ -200,7 +200,7 @@ package final class PagingThread: Sendable {
       }
       guard let storing else { return nil }
       return (
-        "Signalbox's database stores nothing",
+        "Signalbox's database does not take what hosts report",
         "the collector on \(hostName) cannot store what hosts report: \(storing); pages that the database does not take come from its memory"
       )
     }

@@ -386,7 +386,9 @@ package final class CollectorProgram {
     guard metrics.databaseUp.value == 1 else {
       // Words of the server's own may say why: its disk is full, all its connections are taken.
       let reason = metrics.health.storingProblem(patienceNs: 0, nowNs: nowNs)
-      return "the database does not answer" + (reason.map { ": \($0)" } ?? "")
+      let answered = reason?.contains("FATAL:") == true
+      return (answered ? "the database takes no connection" : "the database does not answer")
+        + (reason.map { ": \($0)" } ?? "")
     }
     return metrics.health.problem(nowNs: nowNs)
   }

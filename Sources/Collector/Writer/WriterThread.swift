@@ -142,7 +142,7 @@ final class WriterThread: Sendable {
       thread.metrics.commitFailures.add()
       // A database that has refused something, whose disk is full, or in which another session holds a lock, is reachable.
       thread.metrics.databaseUp.set(error.isConnectionLost ? 0 : 1)
-      health.failed("\(error)", nowNs: Clock.monotonicNs())
+      health.failed(error.withAdvice, nowNs: Clock.monotonicNs())
       thread.logger.warning(
         "commit failed",
         metadata: ["error": "\(error)", "batches": "\(group.batches.count)", "tries": "\(group.failures + 1)"])
