@@ -120,10 +120,12 @@ struct OutputOptions: ParsableArguments {
     let renderer = renderer()
     try StandardStream.output.write(renderer.bytes(answer))
     guard format == .table else { return }
-    for note in answer.notes { try StandardStream.error.write(Escaping.visible(note) + "\n") }
+    var notes = answer.notes.map(Escaping.visible)
     let leftOut = renderer.leftOut(answer)
-    if !leftOut.isEmpty {
-      try StandardStream.error.write("not shown at this width: \(leftOut.joined(separator: ", ")); --wide shows all\n")
+    if !leftOut.isEmpty { notes.append("not shown at this width: \(leftOut.joined(separator: ", ")); --wide shows all") }
+    for note in notes {
+      let lines = width.map { TableLayout.wrapped(note, to: $0) } ?? [note]
+      try StandardStream.error.write(lines.map { $0 + "\n" }.joined())
     }
   }
 

@@ -94,7 +94,7 @@ final class FollowingHarness {
   let directory: String
   let collector = ModelCollector()
   private(set) var followers: Followers
-  private let patterns: [String]
+  private var patterns: [String]
   /// As the agent's state directory keeps it.
   private let history: FollowedHistory
   private let limits: FollowingLimits
@@ -158,6 +158,9 @@ final class FollowingHarness {
   func path(_ name: String) -> String { directory + "/logs/" + name }
 
   // MARK: The agent
+
+  /// What the next agent follows.
+  func follow(_ patterns: [String]) { self.patterns = patterns.map { directory + "/logs/" + $0 } }
 
   /// The process ends, whatever it knew is gone, and another starts.
   func restartAgent(whileDown: () throws -> Void = {}, beforeWelcome: () throws -> Void = {}) rethrows {

@@ -1,4 +1,5 @@
 import Agent
+import FleetModel
 
 /// What another program does at certain moments.
 final class Race {
@@ -35,6 +36,10 @@ final class RacedFileSystem: FollowedFileSystem {
       return base.startListing(patterns, excluding: excluding)
     }
     return WholeListing(list(patterns).filter { file in !excluding.contains { $0.matches(file.path) } })
+  }
+
+  func absence(of path: String, _ file: FileIdentity) -> FileAbsence {
+    base.absence(of: path, file)
   }
 
   func find(_ path: String) -> FoundFile? {

@@ -57,8 +57,10 @@ extension EndToEndTests {
       #expect(open.map { $0["host"] as? String } == ["gpu-*", "one"])
       #expect(open.map { $0["uses_max"] as? Int } == [3, 1] && open.allSatisfy { $0["joined"] as? Int == 0 })
       #expect(open.allSatisfy { $0["state"] as? String == "open" })
-      let ends =
-        "select count(*) from signalbox.join_tokens where expires between now() + $1::interval - interval '1 min' and now() + $1::interval"
+      let ends = """
+        select count(*) from signalbox.join_tokens
+        where expires between now() + $1::interval - interval '1 min' and now() + $1::interval
+        """
       #expect(try fleet.value(ends.replacingOccurrences(of: "$1", with: "'2 h'")) == 1)
       #expect(try fleet.value(ends.replacingOccurrences(of: "$1", with: "'7 d'")) == 1)
       let labels =

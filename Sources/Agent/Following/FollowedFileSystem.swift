@@ -11,6 +11,8 @@ package protocol FollowedFileSystem: AnyObject {
   func startListing(_ patterns: [GlobPattern], excluding: [GlobPattern]) -> any FileListing
   /// The file of that name as a listing would show it, whether a pattern matches or not.
   func find(_ path: String) -> FoundFile?
+  /// What is known of a file that no listing shows.
+  func absence(of path: String, _ file: FileIdentity) -> FileAbsence
   /// Whether `open` would not be refused for want of permission.
   func isReadable(_ path: String) -> Bool
   /// Regular files in the directory of `path`, in the directories in it and in those beside it: where rotation may have put
@@ -39,6 +41,7 @@ extension FollowedFileSystem {
     WholeListing(list(patterns).filter { file in !excluding.contains { $0.matches(file.path) } })
   }
   package func find(_ path: String) -> FoundFile? { list([GlobPattern(path)]).first }
+  package func absence(of path: String, _ file: FileIdentity) -> FileAbsence { .gone }
   package func isReadable(_ path: String) -> Bool { true }
   package func nextData(_ handle: FileHandle, from offset: UInt64) -> UInt64? { offset }
 }
@@ -48,6 +51,17 @@ package struct FileHandle: Hashable, Sendable {
   package let number: Int
 
   package init(_ number: Int) { self.number = number }
+}
+
+/// Why a file that was followed is not among those that are found.
+package enum FileAbsence: Sendable, Equatable {
+  /// It is there: no pattern matches it now, or it may not be read.
+  case present
+  /// Its directory is missing, cannot be searched, or lies on another file system than the file did: it may come back with a mount, a
+  /// permission, or the directory.
+  case unknown
+  /// Its directory is there without it.
+  case gone
 }
 
 package struct FoundFile: Sendable, Equatable {

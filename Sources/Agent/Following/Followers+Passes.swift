@@ -76,6 +76,7 @@ extension Followers {
     for file in files { file.names.removeAll { byPath[$0] !== file } }
     let formerly = detachGone(files.filter { $0.scan < done.number && $0.path != nil }, nowNs: nowNs)
     for entry in parked.takeGone(before: passNumber) { endParked(entry, nowNs: nowNs) }
+    reviewHidden(nowNs: nowNs)
     let chosen = makePlaces(for: done.candidates, nowNs: nowNs)
     starting = inOrder(chosen).map { StartingFile(item: $0, predecessor: formerly[$0.path]) }
     note(done, waiting: done.candidates.total - UInt64(chosen.count))

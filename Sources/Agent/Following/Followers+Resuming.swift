@@ -91,6 +91,8 @@ extension Followers {
       takeSeen(of: file, handle, to: old, nowNs: nowNs)
       file.identity.generation = max(file.identity.generation, mark.file.generation.addingClamped(1))
       reason = .truncated
+    } else if !isListed(mark.file.path), hide(old, mark, where: .present, nowNs: nowNs) {
+      return
     } else if let moved = findMoved(old, nowNs: nowNs) {
       add(old)
       return move(old, to: moved.handle, moved.status, path: nil, nowNs: nowNs)
@@ -101,7 +103,40 @@ extension Followers {
       // It was acknowledged to its end, and is gone since: the database knows less than it did.
       return lose(old, to: finished.offset, .databaseRestored, isEstimate: false, nowNs: nowNs)
     }
+    if reason == .deletedUnread, hide(old, mark, where: .unknown, nowNs: nowNs) { return }
     lose(old, to: old.size, reason, isEstimate: true, nowNs: nowNs)
+  }
+
+  /// What is not seen is not taken for deleted: its mark is kept, so that nothing is read twice when it is seen again.
+  /// - Returns: false where it is not as `absence` says, or too many are hidden.
+  private func hide(_ file: FollowedFile, _ mark: FileMark, where absence: FileAbsence, nowNs: Int64) -> Bool {
+    guard parked.hiddenCount < limits.hidden, parked.markCount < limits.parked,
+      fileSystem.absence(of: mark.file.path, mark.file) == absence
+    else { return false }
+    remove(file)
+    parked.insert(
+      ParkedFiles.Entry(
+        node: file.node, mark: mark, path: mark.file.path, sizeBytes: mark.offset, modifiedNs: 0,
+        birthNs: mark.file.birthNs, scan: passNumber, lookedNs: nowNs,
+        hiddenUntilNs: nowNs.addingClamped(limits.hiddenNs)))
+    return true
+  }
+
+  /// Whether a file of that name would be found.
+  private func isListed(_ path: String) -> Bool { patterns.matches(path) && fileSystem.isReadable(path) }
+
+  /// Of what was hidden for long, that which is still there stays so.
+  func reviewHidden(nowNs: Int64) {
+    for var entry in parked.takeHidden(dueNs: nowNs) {
+      if let mark = entry.mark, fileSystem.absence(of: entry.path, mark.file) == .present {
+        entry.hiddenUntilNs = nowNs.addingClamped(limits.hiddenNs)
+        parked.insert(entry)
+      } else {
+        // Whether there was anything behind its mark is not known.
+        entry.hasUnread = true
+        endParked(entry, nowNs: nowNs)
+      }
+    }
   }
 
   /// Where `file` was truncated between the agent's start and its welcome, what was seen of it before is the mark's to tell; unless its

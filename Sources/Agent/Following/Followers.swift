@@ -242,6 +242,7 @@ package final class Followers: DeltaSource {
     if nextSliceNs != .min { nextSliceNs &+= stepNs }
     if nextNamesNs != .min { nextNamesNs &+= stepNs }
     neighbourList = nil
+    parked.clockStepped(by: stepNs)
     for file in files {
       file.grownNs &+= stepNs
       file.lookedNs &+= stepNs

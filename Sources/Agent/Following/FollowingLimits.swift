@@ -34,6 +34,10 @@ package struct FollowingLimits: Sendable {
   /// Of these too one in `placesReserve` is kept, for files that were written to within `freshNs`.
   package var parked = 114_688
   package var freshNs: Int64 = 600_000_000_000
+  /// Of them, files that an agent does not find at its start though they may not be gone: a mount or a directory that is missing, a
+  /// pattern that is not followed now. Beyond that, and for what may be gone after so long, they are taken for deleted.
+  package var hidden = 8192
+  package var hiddenNs: Int64 = 86_400_000_000_000
   /// Files without text that are known as such, so that they are not opened at each pass.
   package var binaries = 65_536
   /// A file that was read to its end and was still for so long gives its place to one that waits.

@@ -1,5 +1,5 @@
 internal import Files
-internal import FleetModel
+package import FleetModel
 
 /// The followers' view of this host: files below the allowed directories, told of changes by inotify(7).
 ///
@@ -70,6 +70,19 @@ package final class LinuxFollowedFileSystem: FollowedFileSystem {
   }
 
   package func isReadable(_ path: String) -> Bool { HostFiles.isReadable(path) }
+
+  package func absence(of path: String, _ file: FileIdentity) -> FileAbsence {
+    do throws(FileError) {
+      let status = try FileStatus.of(path: path)
+      // A number of a deleted file is given to the next one.
+      let isBorn = status.birthNs == file.birthNs || status.birthNs == 0 || file.birthNs == 0
+      return status.device == file.device && status.inode == file.inode && isBorn ? .present : .gone
+    } catch {
+      guard error.isNotFound else { return .unknown }
+    }
+    let directory = try? FileStatus.of(path: HostFiles.directory(of: path))
+    return directory?.device == file.device ? .gone : .unknown
+  }
 
   /// `**` does not go through links: they may lead in circles.
   private func isDirectory(_ path: String, followingLinks: Bool) -> Bool {

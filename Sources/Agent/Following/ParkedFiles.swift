@@ -20,6 +20,8 @@ struct ParkedFiles {
     var scan: UInt64
     /// When its content was last looked at.
     var lookedNs: Int64
+    /// No listing shows it, though it may not be gone; asked again at this time.
+    var hiddenUntilNs: Int64?
   }
 
   /// The entries lie side by side, and the tables lead to their places in it: tables of entries, half empty and doubled when they
@@ -30,6 +32,7 @@ struct ParkedFiles {
   /// By the path's hash; whether it is that path, the entry knows.
   private var byPath: [Int: UInt32] = [:]
   private(set) var markCount = 0
+  private(set) var hiddenCount = 0
 
   var count: Int { byNode.count }
   var binaryCount: Int { count - markCount }
@@ -55,6 +58,7 @@ struct ParkedFiles {
   mutating func insert(_ entry: Entry) {
     remove(entry.node)
     if entry.mark != nil { markCount += 1 }
+    if entry.hiddenUntilNs != nil { hiddenCount += 1 }
     let slot: UInt32
     if let free = freeSlots.popLast() {
       slot = free
@@ -71,6 +75,7 @@ struct ParkedFiles {
   mutating func remove(_ node: FollowedFile.Node) -> Entry? {
     guard let slot = byNode.removeValue(forKey: node), let entry = slots[Int(slot)] else { return nil }
     if entry.mark != nil { markCount -= 1 }
+    if entry.hiddenUntilNs != nil { hiddenCount -= 1 }
     if byPath[Self.hash(entry.path)] == slot { byPath[Self.hash(entry.path)] = nil }
     slots[Int(slot)] = nil
     freeSlots.append(slot)
@@ -86,6 +91,9 @@ struct ParkedFiles {
       byPath[Self.hash(path)] = slot
     }
     slots[Int(slot)]?.scan = scan
+    guard slots[Int(slot)]?.hiddenUntilNs != nil else { return }
+    slots[Int(slot)]?.hiddenUntilNs = nil
+    hiddenCount -= 1
   }
 
   /// Whether the file must be looked at again.
@@ -113,7 +121,21 @@ struct ParkedFiles {
 
   /// Takes out what the last two passes did not find: one alone may have missed a file that was renamed meanwhile.
   mutating func takeGone(before scan: UInt64) -> [Entry] {
-    let gone = slots.lazy.compactMap { $0 }.filter { $0.scan + 1 < scan }
+    let gone = slots.lazy.compactMap { $0 }.filter { $0.hiddenUntilNs == nil && $0.scan + 1 < scan }
     return gone.map { $0.node }.compactMap { remove($0) }
+  }
+
+  /// The wall clock was set.
+  mutating func clockStepped(by stepNs: Int64) {
+    for index in slots.indices {
+      slots[index]?.lookedNs &+= stepNs
+      if let untilNs = slots[index]?.hiddenUntilNs { slots[index]?.hiddenUntilNs = untilNs &+ stepNs }
+    }
+  }
+
+  /// Takes out what was hidden until now.
+  mutating func takeHidden(dueNs: Int64) -> [Entry] {
+    let due = slots.lazy.compactMap { $0 }.filter { $0.hiddenUntilNs.map { $0 <= dueNs } ?? false }
+    return due.map { $0.node }.compactMap { remove($0) }
   }
 }

@@ -42,17 +42,27 @@ struct TableLayout: Equatable {
 
   private static func total(_ widths: [Int]) -> Int { widths.reduce(0, +) + gap * max(0, widths.count - 1) }
 
-  /// At most `width` columns of a terminal; what was cut ends with `…`.
+  /// At most `width` columns of a terminal. `…` stands for what was cut: the end of a sentence, and the middle of a name, because paths and
+  /// runs of one place differ in their ends.
   static func cut(_ text: String, to width: Int) -> String {
     guard PlainText.columns(text) > width else { return text }
+    let room = max(0, width - 1)
+    let tail = text.unicodeScalars.contains(" ") ? 0 : room * 2 / 3
+    let head = prefix(text.unicodeScalars, room - tail)
+    let end = prefix(text.unicodeScalars.reversed(), tail)
+    return String(head) + "…" + String(String.UnicodeScalarView(end.reversed()))
+  }
+
+  /// As many scalars as fit into so many columns.
+  private static func prefix(_ scalars: some Sequence<Unicode.Scalar>, _ width: Int) -> String.UnicodeScalarView {
     var kept = String.UnicodeScalarView()
     var count = 0
-    for scalar in text.unicodeScalars {
+    for scalar in scalars {
       count += PlainText.columns(scalar)
-      if count > width - 1 { break }
+      if count > width { break }
       kept.append(scalar)
     }
-    return String(kept) + "…"
+    return kept
   }
 
   /// Text in lines of at most `width` columns, broken at blanks where there are some.
