@@ -90,6 +90,10 @@ struct CACommand: ParsableCommand {
       let text = try authority.perform { directory throws(IdentityError) in
         try CertificateAuthority.export(directory: directory, includingRootKey: !withoutRootKey)
       }
+      if try orFailure({ () throws(FileError) in try FileStatus.exists(file) }) {
+        throw CommandFailure(
+          .failed, "\(file) exists already and is not replaced: name another file, or remove it first")
+      }
       try orFailure { () throws(FileError) in
         let output = try Descriptor.open(file, .createNew)
         try output.write(Array(text.utf8).span)
@@ -108,14 +112,21 @@ struct CACommand: ParsableCommand {
     @OptionGroup var authority: AuthorityOptions
 
     func run() throws {
-      try orFailure { () throws(FileError) in try HostFiles.makeDirectory(authority.stateDirectory) }
-      try authority.perform { directory throws(IdentityError) in
-        let pem = try KeyFiles.read(file)
-        if renewed {
+      let pem = try orFailure { () throws(IdentityError) in try KeyFiles.read(file) }
+      if renewed {
+        return try authority.perform { directory throws(IdentityError) in
           try CertificateAuthority.importingRenewal(pem, directory: directory)
-        } else {
-          try CertificateAuthority.importing(pem, directory: directory)
         }
+      }
+      do throws(IdentityError) {
+        // Makes the state directory too, once it is known that there is an authority to put into it.
+        try CertificateAuthority.importing(pem, directory: authority.stateDirectory)
+      } catch {
+        guard error.code == .alreadyExists else { throw CommandFailure(.failed, error.description) }
+        throw CommandFailure(
+          .failed,
+          "\(error); --renewed takes over a renewed certificate of the same authority, and a backup goes into an empty directory"
+        )
       }
     }
   }
@@ -129,7 +140,19 @@ struct AuthorityOptions: ParsableArguments {
   /// - Throws: `CommandFailure` with the error's description.
   @discardableResult
   func perform<Result>(_ body: (String) throws(IdentityError) -> Result) throws -> Result {
-    try orFailure { () throws(IdentityError) in try body(stateDirectory) }
+    do throws(IdentityError) {
+      return try body(stateDirectory)
+    } catch {
+      switch error.code {
+      case .notFound:
+        throw CommandFailure(
+          .failed,
+          "\(error): there is no whole authority in \(stateDirectory); a collector makes one at its first start, signalbox ca import FILE "
+            + "brings one back from what ca export wrote")
+      case .notPermitted: throw CommandFailure(.failed, "\(error): run it as the collector's user")
+      default: throw CommandFailure(.failed, error.description)
+      }
+    }
   }
 }
 

@@ -38,7 +38,7 @@ struct LogsCommand: ParsableCommand {
   }
 
   func validate() throws {
-    if let limit, limit < 1 { throw ValidationError("--limit takes a number of lines, 1 or more, not \(limit).") }
+    if let limit { try PositiveNumber.require(limit) }
     if follow, output.format == .json { throw ValidationError("--follow has no end: use --format ndjson.") }
   }
 

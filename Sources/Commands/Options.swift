@@ -31,6 +31,8 @@ extension CommandFailure {
     case _ where error.isNotPermitted:
       self.init(.failed, "the database refuses this user: \(error.message)")
     case "57014": self.init(.failed, "the question took too long and was stopped; narrow it with --since or --host")
+    // disk_full, and what else the server has run out of.
+    case _ where error.sqlState.hasPrefix("53"): self.init(.failed, error.withAdvice)
     case _ where error.isConnectionLost || error.sqlState.hasPrefix("57P") || error.sqlState.hasPrefix("3D"):
       self.init(.notReachable, error.withAdvice)
     default: self.init(.failed, "\(error)")
@@ -62,9 +64,11 @@ struct DatabaseOptions: ParsableArguments {
     do {
       return try parse(ValueFile.firstLine(try HostFiles.read(path)), path)
     } catch let error as FileError {
-      throw CommandFailure(
-        error.isNotFound ? .notReachable : .failed,
-        "\(error); no collector has been started with --state-dir \(directory)")
+      if error.isNotPermitted {
+        throw CommandFailure(.failed, "\(error): run it as the collector's user, or give --database")
+      }
+      guard error.isNotFound else { throw CommandFailure(.failed, "\(error)") }
+      throw CommandFailure(.notReachable, "\(error); no collector has been started with --state-dir \(directory)")
     }
   }
 

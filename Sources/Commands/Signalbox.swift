@@ -31,7 +31,7 @@ package enum Signalbox {
   /// - Returns: the exit code. Standard output holds what was asked for and nothing else.
   package static func run(_ words: [String]) -> Int32 {
     do {
-      var command = try Root.parseAsRoot(words)
+      var command = try Root.parseAsRoot(CommandWords.joiningNegativeNumbers(words))
       try command.run()
       return 0
     } catch let failure as CommandFailure {
@@ -42,18 +42,18 @@ package enum Signalbox {
       say("\(error)")
       return CommandFailure.Code.failed.rawValue
     } catch {
-      return tell(error)
+      return tell(error, words)
     }
   }
 
   /// Help and version are asked for: standard output, 0. Everything else is usage.
-  private static func tell(_ error: any Error) -> Int32 {
+  private static func tell(_ error: any Error, _ words: [String]) -> Int32 {
     let code = Root.exitCode(for: error)
     if code.isSuccess {
       try? StandardStream.output.write(Root.fullMessage(for: error) + "\n")
       return 0
     }
-    say(Root.message(for: error))
+    say(UsageSentence.of(Root.message(for: error), words: words))
     return CommandFailure.Code.usage.rawValue
   }
 

@@ -23,6 +23,7 @@ struct RunsCommand: ParsableCommand {
       if let state, !["running", "completed", "failed", "unknown"].contains(state) {
         throw ValidationError("--state takes running, completed, failed or unknown, not '\(state)'.")
       }
+      try PositiveNumber.require(limit)
     }
   }
 
@@ -61,6 +62,8 @@ struct RunsCommand: ParsableCommand {
     @Option(help: "At most so many episodes.") var limit = 50
     @OptionGroup var database: DatabaseOptions
     @OptionGroup var output: OutputOptions
+
+    func validate() throws { try PositiveNumber.require(limit) }
 
     func run() throws {
       let reader = try database.reader()
@@ -111,6 +114,7 @@ struct EpisodesCommand: ParsableCommand {
       if let status, !["running", "completed", "force_closed"].contains(status) {
         throw ValidationError("--status takes running, completed or force_closed, not '\(status)'.")
       }
+      try PositiveNumber.require(limit)
     }
 
     func run() throws {
@@ -132,6 +136,11 @@ struct EpisodesCommand: ParsableCommand {
     @Option(help: "At most so many runs, the newest.") var limit = 1000
     @OptionGroup var database: DatabaseOptions
     @OptionGroup var output: OutputOptions
+
+    func validate() throws {
+      try PositiveNumber.require(limit)
+      try PositiveNumber.require(staleMinutes, "--stale-minutes")
+    }
 
     func run() throws {
       let query = TrainingQueries.check(host: host, run: runName, staleMinutes: staleMinutes, limit: limit)

@@ -15,6 +15,13 @@ package struct DirectoryLock: ~Copyable, Sendable {
     return DirectoryLock(file)
   }
 
+  /// Whether a process holds the directory now; false where that cannot be determined. The lock is had for a moment where none does.
+  package static func isHeld(_ directory: String) -> Bool {
+    let path = directory + "/lock"
+    guard (try? FileStatus.exists(path)) == true, let file = try? Descriptor.open(path, .update) else { return false }
+    return !file.lockForWriting()
+  }
+
   /// The process that holds the directory, for a message; "" where it is not known.
   package static func holder(_ directory: String) -> String {
     let bytes = (try? HostFiles.read(directory + "/lock", limitBytes: 32)) ?? []

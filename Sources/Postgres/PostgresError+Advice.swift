@@ -12,6 +12,8 @@ extension PostgresError {
 
   /// The first entry whose words all stand in the message: what names a cause stands before what only names a symptom.
   private static let advice: [(words: [String], clause: String)] = [
+    (["No space left on device"], "the database's disk is full: make room on the server"),
+    (["could not write init file"], "the database's disk may be full: make room on the server"),
     (["database \"", "does not exist"], "create it, owned by that user: CREATE DATABASE name OWNER user"),
     (["role \"", "does not exist"], "create that user, or name another one in the URL"),
     (["too many connections for role"], "wait until others have ended, or raise the role's CONNECTION LIMIT"),

@@ -51,6 +51,11 @@ package enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
     if case .database(let error) = self { error.needsNewConnection } else { false }
   }
 
+  /// The sentence, with what to do about it where the database's words tell.
+  package var withAdvice: String {
+    if case .database(let error) = self { error.withAdvice } else { description }
+  }
+
   /// Worth trying again unchanged, after a pause.
   package var isRetryable: Bool {
     if case .database(let error) = self { error.isRetryable } else { false }

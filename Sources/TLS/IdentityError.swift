@@ -25,6 +25,8 @@ package struct IdentityError: Error, Sendable, Equatable, CustomStringConvertibl
     case mismatchedPair
     case alreadyExists
     case notFound
+    /// This user may not open the file.
+    case notPermitted
     /// Others than the owner can read a key.
     case permissions
     /// A failed system call on a file.
@@ -43,7 +45,7 @@ package struct IdentityError: Error, Sendable, Equatable, CustomStringConvertibl
   }
 
   package init(_ error: FileError) {
-    self.init(error.isNotFound ? .notFound : .file, error.description)
+    self.init(error.isNotFound ? .notFound : error.isNotPermitted ? .notPermitted : .file, error.description)
   }
 
   package var description: String { message }

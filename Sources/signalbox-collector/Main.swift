@@ -25,17 +25,25 @@ internal import Postgres
   @Option(help: "signalbox.yaml.") var config: String?
   @Option(help: "HOST:PORT under which agents reach this collector; may be repeated; else $SIGNALBOX_ADVERTISE.")
   var advertise: [String] = []
-  @Option(help: "Loopback address for /metrics and /health.") var metrics = "127.0.0.1:0"
-  @Option(help: "Gateway threads; one a core by default.") var gateways: Int?
-  @Option(help: "Writer threads.") var writers: Int?
+  @Option(
+    help: """
+      HOST:PORT for /metrics and /health, loopback by default. They take no password and no certificate: another address is for a \
+      network that only whoever collects figures can reach.
+      """)
+  var metrics = "127.0.0.1:0"
+  @Option(help: "Gateway threads, at least 1; one a core by default.") var gateways: Int?
+  @Option(help: "Writer threads, at least 1; one a core by default.") var writers: Int?
   @Flag(help: "Make this state directory's authority the fleet's, or a new one: every host must then join again.")
   var newAuthority = false
   @Option(help: .hidden) var certificateSeconds: Int64?
   @Option(help: .hidden) var serverCertificateSeconds: Int64?
 
+  /// Each writer holds a connection of the database: more than servers commonly allow is a slip of the hand.
+  private static let threadsMax = 256
+
   static func main() {
     do {
-      let command = try parse()
+      let command = try parse(CommandWords.joiningNegativeNumbers(Array(CommandLine.arguments.dropFirst())))
       try CollectorProgram.run(command.options(), logger: makeLogger())
     } catch let failure as CollectorFailure {
       fail(failure.code.rawValue, failure.description)
@@ -54,8 +62,8 @@ internal import Postgres
 
   private func options() throws -> CollectorOptions {
     var options = CollectorOptions(
-      stateDirectory: stateDirectory, listen: try address(listen, "--listen"),
-      metrics: try address(metrics, "--metrics"))
+      stateDirectory: stateDirectory, listen: try address(listen, "--listen", example: "0.0.0.0:7443"),
+      metrics: try address(metrics, "--metrics", example: "127.0.0.1:9464"))
     options.database = try databaseURL()
     options.configurationPath = config
     options.advertise = advertise
@@ -63,8 +71,8 @@ internal import Postgres
       options.advertise = text.split(separator: ",").map(String.init)
     }
     for text in options.advertise { try requireReachable(text) }
-    options.gateways = gateways
-    options.writers = writers
+    options.gateways = try threads(gateways, "--gateways")
+    options.writers = try threads(writers, "--writers")
     options.certificateSeconds = certificateSeconds
     options.serverCertificateSeconds = serverCertificateSeconds
     options.replacesAuthority = newAuthority
@@ -73,18 +81,27 @@ internal import Postgres
 
   /// Nobody can connect to a wildcard, nor to port 0.
   private func requireReachable(_ text: String) throws {
-    let address = try address(text, "--advertise")
+    let address = try address(text, "--advertise", example: "collector.example.org:7443")
     if ["0.0.0.0", "::", "*"].contains(address.host) || address.port == 0 {
       throw CollectorFailure(
         .usage, "--advertise names what agents connect to, such as collector.example.org:7443, not '\(text)'")
     }
   }
 
-  private func address(_ text: String, _ option: String) throws -> SocketAddress {
+  private func address(_ text: String, _ option: String, example: String) throws -> SocketAddress {
     guard let address = SocketAddress.parse(text) else {
-      throw CollectorFailure(.usage, "\(option) takes HOST:PORT, such as 0.0.0.0:7443, not '\(text)'")
+      throw CollectorFailure(.usage, "\(option) takes HOST:PORT, such as \(example), not '\(text)'")
     }
     return address
+  }
+
+  /// Without one of them nothing would be taken, or nothing stored.
+  private func threads(_ count: Int?, _ option: String) throws -> Int? {
+    guard let count else { return nil }
+    guard (1...Self.threadsMax).contains(count) else {
+      throw CollectorFailure(.usage, "\(option) takes 1 to \(Self.threadsMax) threads, not \(count)")
+    }
+    return count
   }
 
   private func databaseURL() throws -> DatabaseURL? {

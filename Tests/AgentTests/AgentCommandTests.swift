@@ -57,6 +57,7 @@ import Testing
     options.name = "train"
     #expect(try AgentCommand.parse(["pipe", "train"]) == .pipe(options))
     options.inbox = "/x/inbox"
+    options.makesInbox = true
     options.limitBytes = 2 << 20
     #expect(try AgentCommand.parse(["pipe", "--state-dir", "/x", "train", "--limit", "2"]) == .pipe(options))
   }
@@ -88,6 +89,8 @@ import Testing
       (["probe", "--x"], "Unknown option '--x'"), (["run", "--spool-limit", "0"], "1 to 1048576"),
       (["pipe"], "Name the stream"), (["pipe", "a/b"], "not 'a/b'"),
       (["pipe", "a", "b"], "'b' is a second one"), (["run", "--journal", ".."], "not '..'"),
+      (["run", "--follow", "/x[a"], "--follow '/x[a': a '[' has no ']'"),
+      (["run", "--exclude", "*.{tmp,bak}"], "{a,b}"),
     ] as [([String], String)])
   func mistakesGetOneSentence(_ words: [String], _ part: String) {
     let error = #expect(throws: UsageError.self) { try AgentCommand.parse(words) }

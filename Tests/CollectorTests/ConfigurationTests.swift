@@ -63,6 +63,14 @@ import Testing
       "profiles:\n- exclude: [cache/*.tmp]",
       "x:2: 'cache/*.tmp' must be an absolute path with wildcards, or a name such as '*.tmp'"
     ),
+    (
+      "profiles:\n- logs: [{ path: '/srv/[a' }]",
+      "x:2: '/srv/[a': a '[' has no ']': [abc] is one character of a set, [[] is the sign itself"
+    ),
+    (
+      "profiles:\n- exclude: ['*.{tmp,bak}']",
+      "x:2: '*.{tmp,bak}': {a,b} is not supported: write one pattern for each; [{] is the sign itself"
+    ),
     ("profiles:\n- interval: 1y", "x:2: '1y' is no interval; write 100ms to 1h, such as 1s"),
     (
       "quotas: { run: {} }",

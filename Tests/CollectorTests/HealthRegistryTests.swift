@@ -41,6 +41,21 @@ import Testing
       registry.stalledSeconds(nowNs: 6 * Self.second).map { "\($0.thread) \($0.seconds)" } == ["paging-database 6"])
   }
 
+  /// Others may wait for locks of their own; nothing of what hosts report waits for those.
+  @Test func onlyThreadsThatStoreReportsHoldThemBack() {
+    let registry = HealthRegistry()
+    let (writer, paging) = (registry.watch("writer-0", storesReports: true), registry.watch("paging-database"))
+    writer.failed("No space left on device", nowNs: 0)
+    paging.began(nowNs: 0)
+    let at = 31 * Self.second
+    #expect(registry.storingProblem(patienceNs: at, nowNs: at) == nil)
+    let sentence = "writer-0 has failed for 31 s: No space left on device"
+    #expect(registry.storingProblem(patienceNs: at - 1, nowNs: at) == sentence)
+    #expect(registry.storingProblem(patienceNs: 0, nowNs: at) == sentence)
+    writer.succeeded()
+    #expect(registry.storingProblem(patienceNs: 0, nowNs: at) == nil)
+  }
+
   @Test func metricsNameEveryThread() {
     let metrics = CollectorMetrics()
     _ = metrics.health.watch("writer-0")

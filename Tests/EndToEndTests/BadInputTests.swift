@@ -161,6 +161,32 @@ extension EndToEndTests {
       #expect(try fleet.value("select count(*) from host_samples") == rows)
     }
 
+    /// Neither a restart nor a signal, though the pauses between an agent's attempts have grown meanwhile.
+    @Test func aRunningAgentTakesAnIdentityOverThatIsJoinedBesideIt() throws {
+      let fleet = try TestFleet("anew")
+      defer { fleet.tearDown() }
+      try fleet.startCollector()
+      try fleet.join("gpu-02")
+      try fleet.startAgent()
+      try fleet.eventually("a live host") { try fleet.value("select count(*) from host_samples") > 0 }
+      let host = "select count(*) from signalbox.hosts where name = 'gpu-02' and state = 'active'"
+      #expect(try fleet.signalbox("hosts", "revoke", "gpu-02").code == 0)
+      try fleet.eventually("the refusal") { fleet.agent?.errors.contains("has been revoked") == true }
+      #expect(try fleet.value(host) == 0)
+      let rows = try fleet.value("select count(*) from host_samples")
+      let token = try fleet.signalbox("hosts", "invite", "gpu-02").output.trimmingCharacters(in: .newlines)
+      let joined = try Program.run("signalbox-agent", ["join", "-", "--state-dir", fleet.agentState], input: token)
+      #expect(joined.code == 0, "\(joined.errors)")
+      #expect(joined.errors.contains("takes the new identity over within seconds"), "\(joined.errors)")
+      try fleet.eventually("fresh samples") { try fleet.value("select count(*) from host_samples") > rows }
+      #expect(try fleet.json("fleet", "status").first?["state"] as? String == "live")
+      #expect(fleet.agent?.errors.contains("\"new identity\"") == true)
+      // The generations before are removed once the new one has been used.
+      try fleet.eventually("one generation") {
+        try HostFiles.list(fleet.agentState + "/identity").compactMap { Int($0) }.count == 1
+      }
+    }
+
     private func metric(_ fleet: TestFleet, _ name: String) throws -> Int? {
       let text = try Program.run("/usr/bin/curl", ["-sS", "http://\(fleet.metricsAddress)/metrics"]).output
       return text.split(separator: "\n").first { $0.hasPrefix(name + " ") }

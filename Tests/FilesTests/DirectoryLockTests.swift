@@ -13,9 +13,11 @@ import Testing
       let second = try DirectoryLock.take(path)
       let isRefused = second == nil
       #expect(isRefused)
+      #expect(DirectoryLock.isHeld(path))
       #expect(DirectoryLock.holder(path) == " (process \(Process.id))")
       _ = consume first
     }
+    #expect(!DirectoryLock.isHeld(path) && !DirectoryLock.isHeld(path + "/none"))
     let third = try DirectoryLock.take(path)
     let isFree = third != nil
     #expect(isFree)

@@ -208,6 +208,8 @@ extension ConnectionTests {
     ("FATAL:  the database system is starting up\n", "try again"),
     ("received invalid response to SSL negotiation: H\n", "no PostgreSQL"),
     ("FATAL:  database \"x\" does not exist\n", "CREATE DATABASE"), ("something nobody has seen\n", ""),
+    ("connection to server on socket \"/x/.s\" failed: FATAL:  could not write init file\n", "disk may be full"),
+    ("FATAL:  could not create lock file \"x\": No space left on device\n", "disk is full"),
   ])
   func adviceFitsTheCause(_ words: String, _ part: String) {
     let error = PostgresError.connectionLost(Connection.message(words), doing: "connect")

@@ -17,6 +17,8 @@ package struct AgentIdentity: Sendable {
   package let roots: [Certificate]
   /// Counts up with each renewal.
   package let generation: Int
+  /// What was on disk when this was read.
+  package let version: IdentityDirectory.Version?
   /// Files in PEM, for a TLS context.
   package let keyPath: String
   package let certificatePath: String

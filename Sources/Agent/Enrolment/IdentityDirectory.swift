@@ -26,9 +26,25 @@ package struct IdentityDirectory: Sendable {
 
   // MARK: Reading
 
+  /// Which writing of the identity lies on disk; every join and every renewal makes another one.
+  package struct Version: Sendable, Equatable {
+    let device: UInt64
+    let inode: UInt64
+    let modifiedNs: Int64
+  }
+
+  /// One stat(2), so that a running agent can look for a join of another process every few seconds. nil where this host has not
+  /// joined, or where that cannot be determined.
+  package var version: Version? {
+    guard let status = try? FileStatus.of(path: currentPath) else { return nil }
+    return Version(device: status.device, inode: status.inode, modifiedNs: status.modifiedNs)
+  }
+
   /// - Returns: nil where this host has not joined yet, also when a join was interrupted.
   /// - Throws: `.malformed`, `.truncated`, `.permissions`, `.mismatchedPair`, `.notFound` for a damaged identity: it is not replaced silently.
   package func load() throws(IdentityError) -> AgentIdentity? {
+    // Before the files are read: one that is replaced meanwhile is then another version.
+    let version = version
     guard let generation = try currentGeneration() else { return nil }
     let directory = directory(generation)
     let key = try KeyFiles.privateKey(directory + "/key.pem")
@@ -44,8 +60,9 @@ package struct IdentityDirectory: Sendable {
     return AgentIdentity(
       hostID: hostID, hostName: host.name, collectors: host.collectors, tokenID: host.tokenID, key: key,
       certificate: chain[0],
-      intermediates: Array(chain.dropFirst()), roots: roots, generation: generation, keyPath: directory + "/key.pem",
-      certificatePath: directory + "/certificate.pem", rootsPath: directory + "/authority.pem")
+      intermediates: Array(chain.dropFirst()), roots: roots, generation: generation, version: version,
+      keyPath: directory + "/key.pem", certificatePath: directory + "/certificate.pem",
+      rootsPath: directory + "/authority.pem")
   }
 
   private func currentGeneration() throws(IdentityError) -> Int? {

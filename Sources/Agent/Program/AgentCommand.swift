@@ -31,6 +31,9 @@ package struct PipeOptions: Equatable, Sendable {
   /// Shown as `pipe:NAME`.
   package var name = ""
   package var inbox = FollowedStreams.sharedInbox
+  /// An inbox in the agent's own directory is made where it is missing. A shared one belongs to whoever set it up: made by the first
+  /// user that pipes, others could not write to it, and a path with a slip in it would take a stream to where no agent reads.
+  package var makesInbox = false
   package var limitBytes: UInt64 = 256 << 20
 
   package init() {}
@@ -80,6 +83,7 @@ extension AgentCommand {
 
       join         make a key, redeem the token, keep the certificate in DIR; - reads the token from standard input, without
                    one it is $SIGNALBOX_JOIN_TOKEN. Other users can read a TOKEN that stands in the command line
+                   An agent that runs with DIR takes the new identity over within seconds
       --token-file file that holds the token
       run          report until SIGTERM; SIGHUP reads the certificate and the files to follow again
       pipe         pass standard input on to standard output, and keep it for the agent, which reports it as pipe:NAME:
@@ -132,7 +136,7 @@ extension AgentCommand {
     while let word = rest.next() {
       switch word {
       case "--state-dir": options.stateDirectory = try rest.value(of: word)
-      case "--follow": options.follow.append(try downward(rest.value(of: word), word))
+      case "--follow": options.follow.append(try pattern(downward(rest.value(of: word), word), word))
       case "--exclude": options.exclude.append(try exclusion(rest.value(of: word)))
       case "--from": options.from = try from(rest.value(of: word))
       case "--allow": options.allow.append(try downward(rest.value(of: word), word))
@@ -207,8 +211,8 @@ extension AgentCommand {
     var options = PipeOptions()
     while let word = rest.next() {
       switch word {
-      case "--state-dir": options.inbox = try rest.value(of: word) + "/inbox"
-      case "--inbox": options.inbox = try rest.value(of: word)
+      case "--state-dir": (options.inbox, options.makesInbox) = (try rest.value(of: word) + "/inbox", true)
+      case "--inbox": (options.inbox, options.makesInbox) = (try rest.value(of: word), false)
       case "--limit": options.limitBytes = try mebibytes(rest.value(of: word), word)
       default:
         if word.hasPrefix("-") {
@@ -232,6 +236,13 @@ extension AgentCommand {
   private static func exclusion(_ pattern: String) throws(UsageError) -> String {
     guard pattern.hasPrefix("/") || !pattern.utf8.contains(UInt8(ascii: "/")) else {
       throw UsageError("--exclude takes an absolute path with wildcards, or a name without '/', not '\(pattern)'.")
+    }
+    return try Self.pattern(pattern, "--exclude")
+  }
+
+  private static func pattern(_ pattern: String, _ option: String) throws(UsageError) -> String {
+    if let mistake = PathPatternGrammar.mistake(in: pattern) {
+      throw UsageError("\(option) '\(pattern)': \(mistake).")
     }
     return pattern
   }

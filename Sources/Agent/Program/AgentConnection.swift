@@ -13,6 +13,9 @@ final class AgentConnection {
   private static let renewTimeoutNs: Int64 = 20_000_000_000
   /// How often the certificate's clock is looked at.
   private static let renewalCheckNs: Int64 = 60_000_000_000
+  /// How often the identity's directory is looked at: whoever joins beside a running agent expects it to report within seconds,
+  /// while the pause between two attempts may be half a minute.
+  private static let identityCheckNs: Int64 = 3_000_000_000
 
   private let loop: EventLoop
   private let session: UplinkSession
@@ -30,6 +33,7 @@ final class AgentConnection {
   private var retiresPrevious = false
   private(set) var isDraining = false
   private var lastReason = ""
+  private var lastIdentityProblem = ""
   private var renewalTimer: TimerID?
   /// A renewal is under way on the open connection, which must stay for its answer.
   private var isRenewing = false
@@ -48,6 +52,7 @@ final class AgentConnection {
       random: Double.random(in: 0..<1))
     session.knownCollectors = identity.collectors.map(\.description)
     checkRenewal()
+    watchIdentity()
   }
 
   private var now: HostTime { HostTime(wallNs: Clock.wallNs(), monotonicNs: Clock.bootNs()) }
@@ -146,6 +151,7 @@ final class AgentConnection {
   // MARK: Connecting
 
   private func connect() {
+    takeIdentity()
     let address = identity.collectors[nextAddress % identity.collectors.count]
     nextAddress += 1
     do {
@@ -235,15 +241,52 @@ final class AgentConnection {
     old?.close()
   }
 
-  /// Ends the connection and begins anew at once: the identity on disk has changed.
+  /// Ends the connection and begins anew at once, with the identity that is on disk.
   func reconnect() {
-    if let loaded = try? directory.load() {
-      identity = loaded
-      session.knownCollectors = loaded.collectors.map(\.description)
-    }
+    takeIdentity()
     close()
     session.reconnectAtOnce(nowNs: now.monotonicNs)
     pump()
+  }
+
+  // MARK: Identity
+
+  private func watchIdentity() {
+    loop.after(Self.identityCheckNs) { [weak self] in
+      guard let self, !isDraining else { return }
+      if takeIdentity() { reconnect() }
+      watchIdentity()
+    }
+  }
+
+  /// Takes over what another process has put into the identity's directory since it was read: `signalbox-agent join`.
+  ///
+  /// - Returns: whether there is another identity now.
+  @discardableResult
+  private func takeIdentity() -> Bool {
+    guard let version = directory.version, version != identity.version else { return false }
+    do throws(IdentityError) {
+      guard let loaded = try directory.load() else { return false }
+      identity = loaded
+    } catch {
+      // Such as files of another user. The one in use stays, and the next look tries again.
+      if error.message != lastIdentityProblem {
+        AgentLog.warning("the new identity cannot be read: join as the agent's user", [("reason", error.message)])
+      }
+      lastIdentityProblem = error.message
+      return false
+    }
+    (lastReason, lastIdentityProblem) = ("", "")
+    nextAddress = 0
+    retiresPrevious = true
+    session.knownCollectors = identity.collectors.map(\.description)
+    AgentLog.info("new identity", [("host", identity.hostName)])
+    // What the old certificate's renewal came to, its end by a revocation too, is not the new one's.
+    renewal.renewed(
+      notBeforeNs: identity.certificate.notBeforeNs, notAfterNs: identity.certificate.notAfterNs,
+      random: Double.random(in: 0..<1))
+    checkRenewal()
+    return true
   }
 
   // MARK: Renewal

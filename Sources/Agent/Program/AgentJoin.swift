@@ -17,6 +17,7 @@ final class AgentJoin {
 
   private let loop: EventLoop
   private let token: JoinToken
+  private let stateDirectory: String
   private let directory: IdentityDirectory
   private let request: [UInt8]
   private var addresses: [TLS.CollectorAddress]
@@ -62,6 +63,7 @@ final class AgentJoin {
     self.token = token
     addresses = token.addresses
     loop = try EventLoop()
+    self.stateDirectory = stateDirectory
     directory = IdentityDirectory(stateDirectory: stateDirectory)
     let key = try directory.prepareKey()
     let identity = HostIdentity.read()
@@ -149,6 +151,10 @@ final class AgentJoin {
       try directory.accept(reply, pins: token.pins, collectors: token.addresses, token: token.id)
       result = (0, "")
       AgentLog.info("joined", [("host", reply.hostName)])
+      if DirectoryLock.isHeld(stateDirectory) {
+        let holder = DirectoryLock.holder(stateDirectory)
+        AgentLog.info("the running agent\(holder) takes the new identity over within seconds")
+      }
     } catch {
       result = (1, error.message)
     }

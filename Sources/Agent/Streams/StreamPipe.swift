@@ -16,8 +16,14 @@ struct StreamPipe {
   static func run(_ options: PipeOptions) -> Int32 {
     // Ctrl-C is for the program: its last words are still to come.
     Process.ignoreInterrupts()
-    if (try? HostFiles.makeDirectory(options.inbox)) == nil || !isDirectory(options.inbox) {
-      AgentMain.say("signalbox-agent: \(options.inbox) cannot be made; the stream is only passed on.", .error)
+    if options.makesInbox, isDirectory(HostFiles.directory(of: options.inbox)) {
+      try? HostFiles.makeDirectory(options.inbox)
+    }
+    if !isDirectory(options.inbox) {
+      // The program that prints goes on: this is the end of a pipe.
+      AgentMain.say(
+        "signalbox-agent: there is no directory \(options.inbox): the stream is only passed on, and no agent reports it. "
+          + "Make it, or name the one that the agent follows: --inbox DIR or --state-dir DIR.", .error)
     }
     // Later pipes have larger serials; those of one microsecond are told apart by the process.
     let serial = UInt64(max(0, Clock.wallNs() / 1000)) * 1000 + UInt64(Process.id % 1000)

@@ -29,7 +29,7 @@ package final class PagingThread: Sendable {
   private static let waitMs = 200
   /// At the end, for the answers of receivers that are being told.
   private static let answersNs: Int64 = 3_000_000_000
-  /// So long without the database is an incident of its own.
+  /// So long without the database, or with a writer that it refuses, is an incident of its own.
   private static let awayNs: Int64 = 30_000_000_000
 
   let mailbox: Mailbox<Message>
@@ -162,14 +162,14 @@ package final class PagingThread: Sendable {
     /// Paged through the same path: by then the database will not confirm it.
     private func noteAbsence() {
       let now = Clock.monotonicNs()
-      if away == nil, now - lastAnswerNs > PagingThread.awayNs {
+      let problem = absence(now)
+      if away == nil, let problem {
         let wall = Clock.wallNs()
         var change = IncidentChange(
           .opened, rule: "SIGNALBOX-DATABASE", severity: .p1, hostName: hostName, entity: "database",
-          eventNs: wall - (now - lastAnswerNs), detectedNs: wall)
-        change.title = "Signalbox's database does not answer"
-        change.summary =
-          "the collector on \(hostName) has had no answer from its database for 30 s; pages come from its memory"
+          eventNs: wall - PagingThread.awayNs, detectedNs: wall)
+        change.title = problem.title
+        change.summary = problem.summary
         change.steps = [
           "See the collector's log: journalctl -u signalbox-collector -n 50",
           "See the database server: is it running, is its disk full, does it take connections?",
@@ -177,14 +177,32 @@ package final class PagingThread: Sendable {
         ]
         away = change
         take([change], nil)
-        thread.logger.error("the database has not answered for 30 s; pages go out from memory")
-      } else if let opened = away, now - lastAnswerNs < PagingThread.awayNs {
+        thread.logger.error("\(problem.summary)")
+      } else if let opened = away, problem == nil {
         var change = opened
         change.kind = .cleared
         (change.eventNs, change.detectedNs) = (Clock.wallNs(), Clock.wallNs())
         away = nil
         take([change], nil)
       }
+    }
+
+    /// A database that answers this collector's questions and stores no row of it, such as one whose disk is full, is away too.
+    private func absence(_ nowNs: Int64) -> (title: String, summary: String)? {
+      let waitedNs = nowNs - lastAnswerNs
+      let storing = thread.metrics.health.storingProblem(patienceNs: PagingThread.awayNs, nowNs: nowNs)
+      // A database that is frozen stops the writers first, by a moment.
+      if waitedNs > PagingThread.awayNs || storing != nil && waitedNs > PagingThread.awayNs / 2 {
+        return (
+          "Signalbox's database does not answer",
+          "the collector on \(hostName) has had no answer from its database for \(waitedNs / 1_000_000_000) s; pages come from its memory"
+        )
+      }
+      guard let storing else { return nil }
+      return (
+        "Signalbox's database does not take what hosts report",
+        "the collector on \(hostName) cannot store what hosts report: \(storing); pages that the database does not take come from its memory"
+      )
     }
 
     private func keep(_ changes: [IncidentChange], _ told: [LocalPage]) {

@@ -382,8 +382,15 @@ package final class CollectorProgram {
       return
         "commits wait for a synchronous standby, and none answers: bring one back, or change synchronous_standby_names"
     }
-    if metrics.databaseUp.value != 1 { return "the database does not answer" }
-    return metrics.health.problem(nowNs: Clock.monotonicNs())
+    let nowNs = Clock.monotonicNs()
+    guard metrics.databaseUp.value == 1 else {
+      // Words of the server's own may say why: its disk is full, all its connections are taken.
+      let reason = metrics.health.storingProblem(patienceNs: 0, nowNs: nowNs)
+      let answered = reason?.contains("FATAL:") == true
+      return (answered ? "the database takes no connection" : "the database does not answer")
+        + (reason.map { ": \($0)" } ?? "")
+    }
+    return metrics.health.problem(nowNs: nowNs)
   }
 
   /// What works and what does not, one line each, for people; only what `problem` says makes the collector unhealthy.

@@ -110,7 +110,12 @@ package struct ConfigurationReader {
     guard path.hasPrefix("/") else {
       throw mistake(node, "'\(path)' must be an absolute path, such as /srv/train/**/*.log")
     }
-    return path
+    return try meant(path, node)
+  }
+
+  private func meant(_ pattern: String, _ node: DocumentNode) throws(DocumentMistake) -> String {
+    if let mistake = PathPatternGrammar.mistake(in: pattern) { throw self.mistake(node, "'\(pattern)': \(mistake)") }
+    return pattern
   }
 
   private func exclusion(_ node: DocumentNode) throws(DocumentMistake) -> String {
@@ -118,7 +123,7 @@ package struct ConfigurationReader {
     guard pattern.hasPrefix("/") || !pattern.isEmpty && !pattern.utf8.contains(UInt8(ascii: "/")) else {
       throw mistake(node, "'\(pattern)' must be an absolute path with wildcards, or a name such as '*.tmp'")
     }
-    return pattern
+    return try meant(pattern, node)
   }
 
   func text(_ node: DocumentNode, _ what: String) throws(DocumentMistake) -> String {

@@ -12,8 +12,11 @@ package final class HealthRegistry: Sendable {
   /// - Parameters:
   ///   - name: as the metric's label and in the sentence, such as `writer-0`.
   ///   - patienceNs: how long it may fail or wait before that is a problem of the collector's, ns.
-  package func watch(_ name: String, patienceNs: Int64 = ThreadHealth.patienceNs) -> ThreadHealth {
-    let thread = ThreadHealth(name, patienceNs: patienceNs)
+  ///   - storesReports: nothing that hosts report is stored while it does not get on.
+  package func watch(
+    _ name: String, patienceNs: Int64 = ThreadHealth.patienceNs, storesReports: Bool = false
+  ) -> ThreadHealth {
+    let thread = ThreadHealth(name, patienceNs: patienceNs, storesReports: storesReports)
     threads.withLock { $0.append(thread) }
     return thread
   }
@@ -22,6 +25,17 @@ package final class HealthRegistry: Sendable {
   /// - Parameter nowNs: CLOCK_MONOTONIC.
   package func problem(nowNs: Int64) -> String? {
     let problems = threads.withLock { $0 }.compactMap { $0.problem(nowNs: nowNs) }
+    return problems.isEmpty ? nil : problems.joined(separator: "; ")
+  }
+
+  /// One sentence that names the threads for which hosts' reports wait, with the database's own words; nil where there are none.
+  /// - Parameters:
+  ///   - patienceNs: for how long they may wait, ns; 0 names each one that fails or waits just now.
+  ///   - nowNs: CLOCK_MONOTONIC.
+  package func storingProblem(patienceNs: Int64, nowNs: Int64) -> String? {
+    let problems = threads.withLock { $0 }.filter(\.storesReports).compactMap {
+      $0.problem(nowNs: nowNs, patienceNs: patienceNs)
+    }
     return problems.isEmpty ? nil : problems.joined(separator: "; ")
   }
 
@@ -44,12 +58,14 @@ package final class ThreadHealth: Sendable {
   }
 
   package let name: String
+  fileprivate let storesReports: Bool
   private let patienceNs: Int64
   private let state = Mutex(State())
 
-  fileprivate init(_ name: String, patienceNs: Int64) {
+  fileprivate init(_ name: String, patienceNs: Int64, storesReports: Bool) {
     self.name = name
     self.patienceNs = patienceNs
+    self.storesReports = storesReports
   }
 
   /// Work begins; a try again is the same work.
@@ -74,9 +90,10 @@ package final class ThreadHealth: Sendable {
     state.withLock { $0.sinceNs.map { max(0, nowNs - $0) } ?? 0 }
   }
 
-  func problem(nowNs: Int64) -> String? {
+  /// - Parameter patienceNs: nil is the thread's own.
+  func problem(nowNs: Int64, patienceNs: Int64? = nil) -> String? {
     let (sinceNs, reason) = state.withLock { ($0.sinceNs, $0.reason) }
-    guard let sinceNs, nowNs - sinceNs > patienceNs else { return nil }
+    guard let sinceNs, nowNs - sinceNs > patienceNs ?? self.patienceNs else { return nil }
     let seconds = (nowNs - sinceNs) / 1_000_000_000
     return "\(name) "
       + (reason.map { "has failed for \(seconds) s: \($0)" } ?? "has waited for the database for \(seconds) s")

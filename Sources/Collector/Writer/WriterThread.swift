@@ -48,7 +48,7 @@ final class WriterThread: Sendable {
 
   func start(_ name: String) throws(LoopError) -> LoopThread {
     try LoopThread(name) { [self] in
-      var run = WriterRun(thread: self, health: metrics.health.watch(name))
+      var run = WriterRun(thread: self, health: metrics.health.watch(name, storesReports: true))
       run.run()
     }
   }
@@ -140,9 +140,9 @@ final class WriterThread: Sendable {
 
     private mutating func failed(_ error: StoreError, _ group: GroupCommit<SessionID>.Group) {
       thread.metrics.commitFailures.add()
-      // A database that has refused something, or in which another session holds a lock, is reachable.
-      if !error.isLockTimeout, error.isConnectionLost || error.isRetryable { thread.metrics.databaseUp.set(0) }
-      health.failed("\(error)", nowNs: Clock.monotonicNs())
+      // A database that has refused something, whose disk is full, or in which another session holds a lock, is reachable.
+      thread.metrics.databaseUp.set(error.isConnectionLost ? 0 : 1)
+      health.failed(error.withAdvice, nowNs: Clock.monotonicNs())
       thread.logger.warning(
         "commit failed",
         metadata: ["error": "\(error)", "batches": "\(group.batches.count)", "tries": "\(group.failures + 1)"])

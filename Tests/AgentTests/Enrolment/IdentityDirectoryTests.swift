@@ -77,6 +77,18 @@ private final class Kill: @unchecked Sendable {
     #expect(try FileStatus.of(path: identity.path).mode & 0o777 == 0o700)
   }
 
+  @Test func `A running agent sees by the version that another process has joined anew`() throws {
+    defer { remove() }
+    let identity = IdentityDirectory(stateDirectory: directory)
+    #expect(identity.version == nil)
+    try renew(identity)
+    let first = try #require(try identity.load())
+    #expect(first.version != nil && identity.version == first.version)
+    try renew(IdentityDirectory(stateDirectory: directory))
+    #expect(identity.version != first.version)
+    #expect(try identity.load()?.version == identity.version)
+  }
+
   @Test func `New addresses of collectors replace the old ones, and nothing else`() throws {
     defer { remove() }
     let identity = IdentityDirectory(stateDirectory: directory)
