@@ -58,7 +58,7 @@ struct LineHeadParser {
     var groups = HeadGroups(bytes, range, headBytesMax: Self.headBytesMax)
     for _ in 0..<Self.groupsMax {
       if let head = fields(bytes, groups.at..<range.upperBound, nowNs: nowNs) { return head }
-      for index in 0..<HeadGroups.candidatesMax {
+      for index in 0..<groups.candidates(bytes) {
         guard let at = groups.candidate(bytes, index) else { continue }
         if let level = LineLevel.ofLetter(bytes, at, range.upperBound),
           let found = times.glog(bytes, range, at: at + 1, nowNs: nowNs)
@@ -83,7 +83,7 @@ struct LineHeadParser {
   }
 
   /// The head of a program's line that something else writes on in its name.
-  private mutating func wrapped(_ bytes: Span<UInt8>, _ range: Range<Int>, nowNs: Int64) -> LineHead {
+  @inline(never) private mutating func wrapped(_ bytes: Span<UInt8>, _ range: Range<Int>, nowNs: Int64) -> LineHead {
     guard wrappers < Self.wrappersMax else { return LineHead() }
     // Where times stand in the whole line is not where they stand in this part.
     let offset = timeOffset
@@ -214,7 +214,7 @@ private struct HeadGroups {
 
   /// Where a time may begin in the group at hand: at its start or inside its bracket; behind a letter in that, as in `[I 2026-…]`; behind
   /// a name and a letter, as in `[NeMo W 2026-…]`; behind a level, as in `[ERROR  2026-…]`.
-  static let candidatesMax = 4
+  func candidates(_ bytes: Span<UInt8>) -> Int { at < end && isOpening(bytes[at]) ? 4 : 1 }
 
   func candidate(_ bytes: Span<UInt8>, _ index: Int) -> Int? {
     guard at < end else { return nil }
@@ -228,7 +228,7 @@ private struct HeadGroups {
     return LineLevel.ofLetter(bytes, letter, end) == nil ? nil : letter + 2
   }
 
-  private func behindLevel(_ bytes: Span<UInt8>) -> Int? {
+  @inline(never) private func behindLevel(_ bytes: Span<UInt8>) -> Int? {
     var stop = at + 1
     while stop < end, ByteClass.isWord(bytes[stop]) { stop += 1 }
     guard LineLevel.ofWord(bytes, at + 1..<stop) != .unknown else { return nil }

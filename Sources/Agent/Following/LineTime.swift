@@ -93,7 +93,7 @@ struct LineTimeReader {
   }
 
   /// `1795914123000`: milli-, micro- or nanoseconds, within the years in which a line may have been written.
-  private func bareEpoch(_ bytes: Span<UInt8>, _ range: Range<Int>, at: Int, nowNs: Int64) -> LineTime? {
+  @inline(never) private func bareEpoch(_ bytes: Span<UInt8>, _ range: Range<Int>, at: Int, nowNs: Int64) -> LineTime? {
     // 19 digits that begin with 1 fit into 63 bits; so times do until 2033.
     guard bytes[at] == UInt8(ascii: "1") else { return nil }
     var cursor = TimeCursor(bytes.count, at, range.upperBound)

@@ -17,10 +17,13 @@ enum LineWrapper {
   }
 
   /// `(WorkerDict pid=1, ip=10.0.0.1) <line>` and `[1,0]<stderr>:<line>`: where the line begins.
-  static func ofLauncher(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Int? {
-    guard let first = range.first, bytes[first] == UInt8(ascii: "(") || bytes[first] == UInt8(ascii: "[") else {
-      return nil
-    }
+  @inline(__always) static func ofLauncher(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Int? {
+    let first = range.lowerBound
+    return bytes[first] == UInt8(ascii: "(") || bytes[first] == UInt8(ascii: "[") ? behindGroup(bytes, range) : nil
+  }
+
+  @inline(never) private static func behindGroup(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Int? {
+    let first = range.lowerBound
     let close: UInt8 = bytes[first] == UInt8(ascii: "(") ? UInt8(ascii: ")") : UInt8(ascii: "]")
     guard let end = range.prefix(groupBytesMax).first(where: { bytes[$0] == close }) else { return nil }
     if close == UInt8(ascii: ")") {

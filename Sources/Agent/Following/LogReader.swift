@@ -262,7 +262,7 @@ package struct LogReader: FormatReader {
   }
 
   /// A byte order mark at the file's start says how its text is encoded, and is none of it. Unicode 23.8.
-  private func withoutMark(_ bytes: Span<UInt8>, _ text: Range<Int>) -> Range<Int> {
+  @inline(never) private func withoutMark(_ bytes: Span<UInt8>, _ text: Range<Int>) -> Range<Int> {
     let isMarked = base == 0 && text.lowerBound == 0 && text.count >= 3 && bytes.holds("\u{feff}", at: 0)
     return isMarked ? 3..<text.upperBound : text
   }

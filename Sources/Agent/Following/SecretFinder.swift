@@ -24,9 +24,12 @@ enum SecretFinder {
     var separator = scan.first(.separator, in: start + from..<end)
     var shape = scan.first(.shape, in: start + from..<end)
     while true {
-      let found: Secret?
+      var found: Secret?
       if let here = separator, here <= shape ?? here {
         found = SecretValue.secret(line, separator: here - start)
+        if found == nil, SecretPrompt.mayEnd(line, here - start) {
+          found = SecretPrompt.answer(line, separator: here - start)
+        }
         separator = scan.first(.separator, in: here + 1..<end)
       } else if let here = shape {
         found = shaped(line, here - start)

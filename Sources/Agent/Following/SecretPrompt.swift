@@ -11,13 +11,15 @@ enum SecretPrompt {
 
   // MARK: Prompts
 
+  /// Whether a prompt may end here, which few separators look like: neither a name of JSON stands before it, nor a figure behind it.
+  @inline(__always) static func mayEnd(_ text: Span<UInt8>, _ separator: Int) -> Bool {
+    text[separator] == UInt8(ascii: ":") && separator > 0 && text[separator - 1] != UInt8(ascii: "\"")
+      && separator + 2 < text.count && text[separator + 1] == UInt8(ascii: " ") && ByteClass.isWord(text[separator + 2])
+  }
+
   /// `Enter passphrase for key '/root/.ssh/id_rsa': …`, `[sudo] password for joe: …`: one word, and the line ends.
-  static func answer(_ text: Span<UInt8>, separator: Int) -> Secret? {
+  @inline(never) static func answer(_ text: Span<UInt8>, separator: Int) -> Secret? {
     let start = separator + 2
-    // Nearly every line's separators end here, or at the end of one word.
-    guard text[separator] == UInt8(ascii: ":"), start < text.count, text[start - 1] == UInt8(ascii: " "),
-      text[start] > UInt8(ascii: " "), text[start] != UInt8(ascii: "\"")
-    else { return nil }
     var end = start
     while end < text.count, text[end] > UInt8(ascii: " ") {
       end += 1
@@ -44,7 +46,7 @@ enum SecretPrompt {
   // MARK: Pairs
 
   /// `login: joe / pass: …`: a user's name and this are a pair, and no sentence goes on behind it.
-  static func isPair(_ text: Span<UInt8>, _ name: SecretName, _ place: SecretValue.Place) -> Bool {
+  @inline(never) static func isPair(_ text: Span<UInt8>, _ name: SecretName, _ place: SecretValue.Place) -> Bool {
     guard place.end - place.start >= 4, place.end == text.count || isBreak(text[place.end]) else { return false }
     var at = name.start
     while at > 0, ByteClass.isName(text[at - 1]) { at -= 1 }

@@ -32,7 +32,6 @@ enum SecretValue {
     {
       return found
     }
-    if let found = SecretPrompt.answer(text, separator: separator) { return found }
     return SecretRandom.find(text, start: start(text, separator, length), separator: separator)
   }
 
