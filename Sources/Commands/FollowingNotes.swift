@@ -7,7 +7,10 @@ enum FollowingNotes {
 
   private static let words: [(column: String, one: String, many: String)] = [
     ("waiting_files", "file waits for a place", "files wait for a place"),
-    ("unreadable_files", "file or directory cannot be read", "files or directories cannot be read"),
+    (
+      "unreadable_files", "file or directory cannot be read, or has a name that is not UTF-8",
+      "files or directories cannot be read, or have names that are not UTF-8"
+    ),
     ("outside_files", "link leads out of what the host allows", "links lead out of what the host allows"),
     ("missing_roots", "directory to follow is not there", "directories to follow are not there"),
     ("cut_directories", "directory is too deep or too full", "directories are too deep or too full"),

@@ -122,7 +122,9 @@ struct OutputOptions: ParsableArguments {
     guard format == .table else { return }
     var notes = answer.notes.map(Escaping.visible)
     let leftOut = renderer.leftOut(answer)
-    if !leftOut.isEmpty { notes.append("not shown at this width: \(leftOut.joined(separator: ", ")); --wide shows all") }
+    if !leftOut.isEmpty {
+      notes.append("not shown at this width: \(leftOut.joined(separator: ", ")); --wide shows all")
+    }
     for note in notes {
       let lines = width.map { TableLayout.wrapped(note, to: $0) } ?? [note]
       try StandardStream.error.write(lines.map { $0 + "\n" }.joined())

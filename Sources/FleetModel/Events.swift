@@ -44,7 +44,7 @@ package struct AgentHealth: Sendable, Equatable {
   package var matchedFiles: UInt64 = 0
   /// Beyond the places there are; those that changed last come first.
   package var waitingFiles: UInt64 = 0
-  /// Files and directories that the agent may not read.
+  /// Files and directories that the agent may not read, or whose names are not UTF-8.
   package var unreadableFiles: UInt64 = 0
   /// Links that lead out of what the host allows.
   package var outsideFiles: UInt64 = 0

@@ -50,6 +50,21 @@ import Testing
     read(Array(text.utf8), reader(), isFinal: isFinal).rows
   }
 
+  @Test func aMarkAtTheFilesStartIsNoneOfTheText() {
+    let mark = "\u{feff}"
+    let found = read(mark + "2025-05-14 22:06:26 DEBUG x\n" + mark + "second\n")
+    #expect(found.first?.text.unicodeScalars.starts(with: "2025-05-14".unicodeScalars) == true)
+    #expect(found.first?.level == .debug)
+    #expect(read(mark + "no newline").first?.text == "no newline")
+    #expect(read("a\n" + mark + "b\n").last?.text.unicodeScalars.contains("\u{feff}") == true)
+    // Every byte of the file belongs to a row.
+    var delta = FileDelta(file: FileIdentity(key: FileKey(high: 1, low: 1), path: ""), from: 0, to: 0)
+    var whole = reader()
+    let bytes = Array((mark + "x\n").utf8)
+    #expect(whole.read(bytes.span, at: 0, isFinal: true, nowNs: 0, budget: .max, into: &delta) == 5)
+    #expect(delta.lines.advances == [5] && delta.lines.lengths == [1])
+  }
+
   // MARK: Times and levels
 
   private static let heads: [(String, Int64?, Level)] = [

@@ -61,6 +61,26 @@ import Testing
     #expect(harness.collector.paths == ["zz-newest.log"])
   }
 
+  @Test("names that come while the first pass is under way do not wait for a second one")
+  func namesDuringTheFirstPass() throws {
+    var limits = Self.limits(wholePassNames: 20)
+    limits.files = 1024
+    let harness = try FollowingHarness(["*.log"], limits: limits)
+    for number in 0..<400 { try harness.write("t\(number).log", 1) }
+    try harness.restartAgent()
+    harness.look()
+    #expect(!harness.followers.hasListed)
+    // Some of them lie behind what has been listed.
+    for number in 0..<20 { try harness.write("new\(number).log", 1) }
+    while harness.followers.passNumber == 1 || harness.followers.pass != nil {
+      harness.take(500)
+      while harness.underWayCount > 0 { harness.commitOldest() }
+      if harness.collector.paths.filter({ $0.hasPrefix("new") }).count == 20 { break }
+    }
+    #expect(harness.collector.paths.filter { $0.hasPrefix("new") }.count == 20)
+    #expect(harness.followers.passNumber < 2 || harness.followers.pass != nil)
+  }
+
   @Test("settings that come while files are taken up leave no time before now")
   func settingsWhileFilesAreTakenUp() throws {
     var limits = Self.limits()

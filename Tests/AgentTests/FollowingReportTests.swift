@@ -29,12 +29,22 @@ import Testing
     #expect(ends.allSatisfy { $0.message.hasPrefix("no longer: ") })
   }
 
+  @Test func aNameThatIsNotUTF8IsReportedAsOne() {
+    var report = FollowingReport()
+    var figures = FollowingFigures()
+    figures.misnamed.add("/logs/caf\u{fffd}.log")
+    let lines = report.lines(figures, places: 8192)
+    #expect(lines.map(\.message) == ["names of files or directories are not UTF-8: rename them to have them followed"])
+    #expect(lines.first?.fields.contains { $0 == ("first", "/logs/caf\u{fffd}.log") } == true)
+  }
+
   @Test func everyFigureIsReportedToTheCollector() {
     var figures = FollowingFigures()
     figures.matched = 1
     figures.waiting = 2
     figures.binary = 3
-    for path in 0..<4 { figures.unreadable.add("/\(path)") }
+    for path in 0..<3 { figures.unreadable.add("/\(path)") }
+    figures.misnamed.add("/caf\u{fffd}")
     for path in 0..<5 { figures.outside.add("/\(path)") }
     for path in 0..<6 { figures.missingRoots.add("/\(path)") }
     for path in 0..<7 { figures.unwatched.add("/\(path)") }

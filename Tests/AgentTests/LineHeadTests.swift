@@ -151,6 +151,35 @@ import Testing
     ("error: externally-managed-environment", .none, .error),
   ]
 
+  /// What runtimes and launchers put before the lines of programs, and bare numbers.
+  private static let wrapped: [(String, When, Level)] = [
+    ("2026-11-29T01:02:03.000000000Z stderr F ERROR x", .utc, .error),
+    ("2026-11-29T02:02:03.000000000+01:00 stdout P WARNING:root:x", .utc, .warn),
+    ("2026-11-29T01:02:03.000000000Z stderr F 2026-11-28 23:00:00,000 ERROR x", .utc, .error),
+    (#"2026-11-29T01:02:03.000000000Z stdout F {"level":"error","msg":"x"}"#, .utc, .error),
+    ("2026-11-29T01:02:03.000000000Z stderr F E1129 01:02:03.000000    1 file.go:1] x", .utc, .error),
+    ("2026-11-29T01:02:03.000000000Z stderr F Traceback (most recent call last):", .utc, .error),
+    ("2026-11-29T01:02:03.000000000Z stdout F an ordinary line with an ERROR in it", .utc, .unknown),
+    ("2026-11-29T01:02:03.000000000Z stdout F (Worker pid=1) ERROR x", .utc, .error),
+    ("2026-11-29T01:02:03.000000000Z stdout F (A pid=1) (B pid=1) (C pid=1) ERROR x", .utc, .unknown),
+    ("(WorkerDict pid=123) ERROR x", .none, .error), ("(WorkerDict pid=123, ip=10.0.0.1) ERROR: x", .none, .error),
+    ("(WorkerDict pid=123) ERR x", .none, .error), ("(pid=123) WARNING:root:x", .none, .warn),
+    ("\u{1b}[36m(RayTrainWorker pid=1)\u{1b}[0m WARNING:root:x", .none, .warn),
+    (#"(WorkerDict pid=123) {"level":"error","ts":1795914123.0}"#, .utc, .error),
+    ("(WorkerDict pid=123) an ERROR in it", .none, .unknown),
+    ("[1,0]<stderr>:ERROR x", .none, .error), ("[1,0]<stdout>:an ordinary line", .none, .unknown),
+    ("[1,0]<stderr>:2026-11-29 01:02:03,000 - trainer - ERROR - x", .local, .error),
+    ("[1,12]<stderr>:[rank0]: RuntimeError: x", .none, .error), ("[1,0]<stderr>:", .none, .unknown),
+    ("1795914123000 ERROR x", .utc, .error), ("1795914123000000 WARN x", .utc, .warn),
+    ("1795914123000000000 [INFO] x", .utc, .info), ("[1795914123000] ERROR x", .utc, .error),
+    ("ERROR 1795914123000 x", .utc, .error), ("1795914123000 steps", .none, .unknown),
+    ("1195914123000 ERROR x", .none, .unknown), ("9999999999999999999 ERROR x", .none, .unknown),
+    ("[ERROR  2026-11-29 01:02:03] x", .local, .error), ("[INFO 2026-11-29 01:02:03,000 a.py:1] x", .local, .info),
+    ("[WARN|2026-11-29 01:02:03] x", .local, .warn), ("[error: 2026-11-29T01:02:03Z] x", .utc, .error),
+    ("[ERROR  no time] x", .none, .error),
+    ("ERR x", .none, .error), ("WRN x", .none, .warn), ("DBG x", .none, .debug), ("ERRor x", .none, .unknown),
+  ]
+
   private static let json: [(String, When, Level)] = [
     (#"{"level":"error","ts":1795914123.0,"msg":"x"}"#, .utc, .error),
     (#"{"time":"2026-11-29T01:02:03Z","level":"WARN","msg":"x"}"#, .utc, .warn),
@@ -203,7 +232,7 @@ import Testing
   }
 
   @Test func `Heads of trainers, services and JSON are read`() {
-    let all = Self.trainers + Self.services + Self.json
+    let all = Self.trainers + Self.services + Self.wrapped + Self.json
     #expect(all.count >= 120)
     for (line, when, level) in all {
       let head = parse(line)

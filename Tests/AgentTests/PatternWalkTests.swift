@@ -108,6 +108,25 @@ import Testing
     #expect(listing.figures.unreadable.count == 1)
   }
 
+  @Test("names that are not UTF-8, of files and of directories, are counted as what they are")
+  func misnamed() throws {
+    let tree = try Tree()
+    try tree.put("in/a.log")
+    let bytes = Array((tree.base + "/in/").utf8) + [0x63, 0xe9]
+    let directory = (bytes + [0]).map { CChar(bitPattern: $0) }
+    let file = (bytes + Array(".log".utf8) + [0]).map { CChar(bitPattern: $0) }
+    #expect(unsafe mkdir(directory, 0o755) == 0)
+    let descriptor = unsafe creat(file, 0o644)
+    #expect(descriptor >= 0)
+    close(descriptor)
+    let files = LinuxFollowedFileSystem(allowed: [tree.base + "/in"])
+    let listing = files.startListing([GlobPattern(tree.base + "/in/**/*.log")], excluding: [])
+    #expect(names(listing, tree) == ["in/a.log"])
+    #expect(listing.figures.misnamed.count == 2)
+    #expect(listing.figures.misnamed.first.contains("/in/c\u{fffd}"))
+    #expect(listing.figures.unreadable.count == 0)
+  }
+
   // MARK: Roots through links
 
   @Test("a link of another user leads nowhere but to that user's own", .enabled(if: Process.isRoot))

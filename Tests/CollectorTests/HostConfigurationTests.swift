@@ -17,6 +17,21 @@ import Testing
     #expect(HostLabels.labels(of: "cpu-1", found).isEmpty)
   }
 
+  @Test func aProfileChoosesHostsAndLabelsByPatterns() throws {
+    let yaml = """
+      profiles:
+        - { match: { host: "gpu-*" }, interval: 10s }
+        - { match: { role: "train*", host: "*-7" }, logs: [{ path: "/srv/*.log" }] }
+      """
+    let read = try ConfigurationReader.read(yaml, file: "x")
+    let seven = read.settings(labels: ["host": "gpu-7", "role": "trainer"], revision: 1)
+    #expect(seven.sampleIntervalMs == 10_000 && seven.follow == ["/srv/*.log"])
+    let other = read.settings(labels: ["host": "gpu-8", "role": "trainer"], revision: 1)
+    #expect(other.sampleIntervalMs == 10_000 && other.follow.isEmpty)
+    let none = read.settings(labels: ["host": "cpu-1"], revision: 1)
+    #expect(none.sampleIntervalMs != 10_000 && none.follow.isEmpty)
+  }
+
   @Test func aFileWithoutTheSectionDeclaresNoneAndNoFileSaysNothing() throws {
     #expect(try ConfigurationReader.read("retention: {}", file: "x").hostLabels == [])
     #expect(Configuration().hostLabels == nil)

@@ -80,6 +80,7 @@ import Testing
     let error = #expect(throws: DocumentMistake.self) { try read("{ host: a }") }
     #expect(error?.description == "x:2: the profiles give host a 65 probes; a host asks at most 64")
     #expect(throws: DocumentMistake.self) { try read("{}") }
+    #expect(throws: DocumentMistake.self) { try read("{ host: \"gpu-*\" }") }
   }
 
   @Test(arguments: [

@@ -26,6 +26,11 @@ import Testing
     #expect(FollowingNotes.nothingLost([]) == "nothing was lost")
   }
 
+  @Test func whatCannotBeOpenedIsNamedWithBothReasons() {
+    let notes = FollowingNotes.notes(Self.answer([[9, 8, 0, 1, 0, 0, 0, 0, 0]]))
+    #expect(notes == ["gpu-0, of 9 files: 1 file or directory cannot be read, or has a name that is not UTF-8"])
+  }
+
   @Test func ofManyHostsAFewAreNamed() {
     let notes = FollowingNotes.notes(Self.answer((0..<30).map { _ in [9, 8, 1, 0, 0, 0, 0, 0, 0] }))
     #expect(notes.count == 6)

@@ -154,7 +154,7 @@ extension EndToEndTests {
 }
 
 /// Something of everything that commands ask for.
-private enum FilledDatabase {
+enum FilledDatabase {
   static func fill(_ database: TestDatabase) throws {
     let store = try Store.open(database.url, migrating: true)
     defer { store.close() }

@@ -184,6 +184,18 @@ import Testing
     #expect(other.count == 1)
   }
 
+  @Test func labelsAreWantedByPatterns() throws {
+    let engine = try Self.engine(
+      "- { id: A-1, title: t, severity: P1, match: { host: \"gpu-*\" }, when: { metric: cpu.busy_percent, above: 80 } }"
+    )
+    for (number, name) in [(2, "gpu-1"), (3, "cpu-1"), (4, "gpu-2")] as [(UInt64, String)] {
+      let found = engine.observe(
+        Self.batch(0, cpu: 95), from: HostID(high: 2, low: number), name: name, labels: ["host": name],
+        nowNs: Self.start)
+      #expect(found.count == (name.hasPrefix("gpu") ? 1 : 0), "\(name)")
+    }
+  }
+
   @Test func aSilentHostIsToldOnceAndNothingElseOfItIsResolved() throws {
     let engine = try Self.engine(
       Self.busy + "\n- { id: AGT-01, title: s, severity: P1, when: { stale: host, for: 300s } }")

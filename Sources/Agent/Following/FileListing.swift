@@ -16,6 +16,8 @@ package struct ListingFigures: Sendable, Equatable {
   /// Looked at.
   package var names = 0
   package var unreadable = Finding()
+  /// Names that are not UTF-8: they cannot be sent, nor opened by what is left of them.
+  package var misnamed = Finding()
   package var outside = Finding()
   package var missingRoots = Finding()
   package var unwatched = Finding()

@@ -110,6 +110,7 @@ extension Followers {
     figures.binary = done.compressed + UInt64(parked.binaryCount)
     figures.unreadable = listing.unreadable
     figures.unreadable.add(done.unreadable)
+    figures.misnamed = listing.misnamed
     figures.outside = listing.outside
     figures.missingRoots = listing.missingRoots
     figures.unwatched = listing.unwatched

@@ -198,7 +198,8 @@ package final class Followers: DeltaSource {
 
   private func note(_ changes: FollowedChanges, nowNs: Int64) {
     // Of few files all are looked at at once: what belongs together in a rotation is then seen together.
-    let isWhole = changes.isStructural || !changes.names.isEmpty && lastNames <= limits.wholePassNames
+    let names = max(lastNames, pass?.listing.figures.names ?? 0)
+    let isWhole = changes.isStructural || !changes.names.isEmpty && names <= limits.wholePassNames
     if isWhole { nextScanNs = min(nextScanNs, max(nowNs, lastScanNs &+ limits.scanAfterChangeNs)) }
     if !isWhole { for path in changes.names { remember(path, nowNs: nowNs) } }
     for path in changes.modified {

@@ -8,6 +8,7 @@ package struct FollowingFigures: Sendable, Equatable {
   package var waiting: UInt64 = 0
   package var binary: UInt64 = 0
   package var unreadable = ListingFigures.Finding()
+  package var misnamed = ListingFigures.Finding()
   package var outside = ListingFigures.Finding()
   package var missingRoots = ListingFigures.Finding()
   package var unwatched = ListingFigures.Finding()
@@ -19,7 +20,8 @@ package struct FollowingFigures: Sendable, Equatable {
     health.matchedFiles = matched
     health.waitingFiles = waiting
     health.binaryFiles = binary
-    health.unreadableFiles = unreadable.count
+    // One figure: neither can be opened, and the agent's log tells them apart.
+    health.unreadableFiles = unreadable.count + misnamed.count
     health.outsideFiles = outside.count
     health.missingRoots = missingRoots.count
     health.unwatchedDirectories = unwatched.count

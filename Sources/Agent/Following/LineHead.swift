@@ -18,12 +18,16 @@ struct LineHeadParser {
   private static let groupsMax = 6
   /// Colour sequences are taken out of so many bytes: enough for a head.
   private static let colouredBytesMax = 256
+  /// A launcher within a container.
+  private static let wrappersMax = 2
   /// A line that is moved further to the right has no head.
   private static let indentMax = 8
 
   private var times: LineTimeReader
   /// Where the last line had its time, from its start.
   private var timeOffset = 0
+  /// How often the line of a program is being read behind what a launcher or a container runtime put before it.
+  private var wrappers = 0
 
   init(zone: @escaping ZoneOffset) { times = LineTimeReader(zone: zone) }
 
@@ -44,7 +48,7 @@ struct LineHeadParser {
     // Behind syslog's `<PRI>` there is no way but the long one: it holds the level.
     let isPriority = bytes[first] == UInt8(ascii: "<")
     if !isPriority, let found = times.common(bytes, range, at: first + timeOffset, nowNs: nowNs) {
-      return timed(bytes, range, found, at: first + timeOffset)
+      return timed(bytes, range, found, at: first + timeOffset, nowNs: nowNs)
     }
     return searched(bytes, range, nowNs: nowNs)
   }
@@ -62,7 +66,7 @@ struct LineHeadParser {
           return LineHead(timeUs: found.timeUs, level: level)
         }
         guard let found = times.any(bytes, range, at: at, nowNs: nowNs) else { continue }
-        var head = timed(bytes, range, found, at: at)
+        var head = timed(bytes, range, found, at: at, nowNs: nowNs)
         if head.level == .unknown { head.level = groups.priority }
         if found.isDayless, head.level == .unknown { return LineHead() }
         if times.common(bytes, range, at: at, nowNs: nowNs) != nil { timeOffset = at - range.lowerBound }
@@ -71,10 +75,33 @@ struct LineHeadParser {
       guard groups.next(bytes) else { break }
     }
     let level = LineLevel.find(bytes, range, isTimed: false)
-    return LineHead(timeUs: nil, level: level == .unknown ? groups.priority : level)
+    if level != .unknown || groups.priority != .unknown {
+      return LineHead(timeUs: nil, level: level == .unknown ? groups.priority : level)
+    }
+    return LineWrapper.ofLauncher(bytes, range).map { wrapped(bytes, $0..<range.upperBound, nowNs: nowNs) }
+      ?? LineHead()
   }
 
-  private func timed(_ bytes: Span<UInt8>, _ range: Range<Int>, _ found: LineTime, at: Int) -> LineHead {
+  /// The head of a program's line that something else writes on in its name.
+  private mutating func wrapped(_ bytes: Span<UInt8>, _ range: Range<Int>, nowNs: Int64) -> LineHead {
+    guard wrappers < Self.wrappersMax else { return LineHead() }
+    // Where times stand in the whole line is not where they stand in this part.
+    let offset = timeOffset
+    wrappers += 1
+    timeOffset = 0
+    defer {
+      wrappers -= 1
+      timeOffset = offset
+    }
+    return head(bytes, range, nowNs: nowNs)
+  }
+
+  private mutating func timed(_ bytes: Span<UInt8>, _ range: Range<Int>, _ found: LineTime, at: Int, nowNs: Int64)
+    -> LineHead
+  {
+    if let start = LineWrapper.ofRuntime(bytes, behind: found.end, range) {
+      return LineHead(timeUs: found.timeUs, level: wrapped(bytes, start..<range.upperBound, nowNs: nowNs).level)
+    }
     var level = Level.unknown
     if at > range.lowerBound { level = LineLevel.before(bytes, range.lowerBound..<at) }
     if level == .unknown { level = LineLevel.find(bytes, found.end..<range.upperBound, isTimed: true) }
@@ -186,18 +213,32 @@ private struct HeadGroups {
   }
 
   /// Where a time may begin in the group at hand: at its start or inside its bracket; behind a letter in that, as in `[I 2026-…]`; behind
-  /// a name and a letter, as in `[NeMo W 2026-…]`.
-  static let candidatesMax = 3
+  /// a name and a letter, as in `[NeMo W 2026-…]`; behind a level, as in `[ERROR  2026-…]`.
+  static let candidatesMax = 4
 
   func candidate(_ bytes: Span<UInt8>, _ index: Int) -> Int? {
     guard at < end else { return nil }
     let isBracket = isOpening(bytes[at])
     if index == 0 { return isBracket ? at + 1 : at }
     guard isBracket else { return nil }
+    if index == 3 { return behindLevel(bytes) }
     let inner = at + 1..<min(end, at + 9)
     guard let blank = inner.first(where: { bytes[$0] == UInt8(ascii: " ") }) else { return nil }
     let letter = index == 1 ? blank - 1 : blank + 1
     return LineLevel.ofLetter(bytes, letter, end) == nil ? nil : letter + 2
+  }
+
+  private func behindLevel(_ bytes: Span<UInt8>) -> Int? {
+    var stop = at + 1
+    while stop < end, ByteClass.isWord(bytes[stop]) { stop += 1 }
+    guard LineLevel.ofWord(bytes, at + 1..<stop) != .unknown else { return nil }
+    let first = stop
+    while stop < end,
+      [UInt8(ascii: " "), UInt8(ascii: "|"), UInt8(ascii: ":"), UInt8(ascii: "\t")].contains(bytes[stop])
+    {
+      stop += 1
+    }
+    return stop > first && stop < end ? stop : nil
   }
 
   /// Passes over the group: one in brackets, a level, `name:`, `name |`, Redis's `1:M`, an access log's `host - user`.

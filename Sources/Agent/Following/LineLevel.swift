@@ -221,8 +221,17 @@ private struct LevelWord {
     let isColon = after == UInt8(ascii: ":")
     if isColon, isFigure(bytes, from: word.upperBound + 1) { return false }
     if isUpper, !isShort(bytes) { return true }
-    if isUpper { return isColon || isFirst && (isTimed || after == UInt8(ascii: "[")) }
+    if isUpper {
+      return isColon
+        || isFirst && (isTimed || after == UInt8(ascii: "[") || after == UInt8(ascii: " ") && isClear(bytes))
+    }
     return isColon && isSetOff
+  }
+
+  /// Short ones that stand for nothing else, at the line's start.
+  private func isClear(_ bytes: Span<UInt8>) -> Bool {
+    word.lowerBound == line.lowerBound
+      && ["ERR", "WRN", "DBG", "TRC", "CRT", "FTL", "VRB"].contains { bytes.holds($0, at: word.lowerBound) }
   }
 
   /// Words that stand for something else as well: INF, LOG, NOTE, FAIL….

@@ -4,7 +4,7 @@ struct LineTime: Equatable {
   var timeUs: Int64
   /// Behind its last byte.
   var end: Int
-  /// It has no date. Durations look the same, so it counts only where a level stands beside it.
+  /// It has no date, or is nothing but a number. Durations and counts look the same, so it counts only where a level stands beside it.
   var isDayless = false
 }
 
@@ -15,6 +15,8 @@ struct LineTime: Equatable {
 struct LineTimeReader {
   /// Local times that occur twice, when clocks are set back, are the later ones unless that is further ahead of now than a clock errs.
   private static let aheadSeconds: Int64 = 300
+  /// A number without signs that means an older time is more likely an identifier.
+  private static let bareAgeSecondsMax: Int64 = 3650 * 86_400
   /// Time zones change at full quarters of an hour: the offset is looked up once for each.
   private static let quarterSeconds: Int64 = 900
 
@@ -60,7 +62,9 @@ struct LineTimeReader {
   /// Forms that begin with a number; distinguished by its length and by what follows it.
   private mutating func numeric(_ bytes: Span<UInt8>, _ range: Range<Int>, at: Int, nowNs: Int64) -> LineTime? {
     var cursor = TimeCursor(bytes.count, at, range.upperBound)
-    guard let first = cursor.number(bytes, digits: 10), cursor.at < cursor.end else { return nil }
+    guard let first = cursor.number(bytes, digits: 10), cursor.at < cursor.end else {
+      return bareEpoch(bytes, range, at: at, nowNs: nowNs)
+    }
     let separator = bytes[cursor.at]
     switch (cursor.at - at, separator) {
     case (10, UInt8(ascii: ".")): return epoch(bytes, first, &cursor)
@@ -86,6 +90,26 @@ struct LineTimeReader {
     let microseconds = cursor.fraction(bytes)
     guard cursor.at - start >= 4, seconds >= 1_000_000_000 else { return nil }
     return LineTime(timeUs: Int64(seconds) * 1_000_000 + Int64(microseconds), end: cursor.at)
+  }
+
+  /// `1795914123000`: milli-, micro- or nanoseconds, within the years in which a line may have been written.
+  private func bareEpoch(_ bytes: Span<UInt8>, _ range: Range<Int>, at: Int, nowNs: Int64) -> LineTime? {
+    // 19 digits that begin with 1 fit into 63 bits; so times do until 2033.
+    guard bytes[at] == UInt8(ascii: "1") else { return nil }
+    var cursor = TimeCursor(bytes.count, at, range.upperBound)
+    guard let number = cursor.number(bytes, digits: 19), cursor.at < cursor.end, !ByteClass.isName(bytes[cursor.at]),
+      bytes[cursor.at] != UInt8(ascii: ".")
+    else { return nil }
+    let timeUs: Int64
+    switch cursor.at - at {
+    case 13: timeUs = Int64(number) * 1000
+    case 16: timeUs = Int64(number)
+    case 19: timeUs = Int64(number) / 1000
+    default: return nil
+    }
+    let ageSeconds = nowNs / 1_000_000_000 - timeUs / 1_000_000
+    guard ageSeconds >= -Self.aheadSeconds, ageSeconds <= Self.bareAgeSecondsMax else { return nil }
+    return LineTime(timeUs: timeUs, end: cursor.at, isDayless: true)
   }
 
   /// `20261129 01:02:03`, `20261129-01:02:03`, `20261129T010203Z`, Tornado's `261129 01:02:03`.

@@ -34,6 +34,8 @@ package struct LogReader: FormatReader {
   var lineBytesTaken = 0
   /// Lines of a PEM block so far; 0 outside of one.
   var blockLines = 0
+  /// Where the bytes that are being read begin in the file.
+  private var base: UInt64 = 0
   /// When what is being read is read, µs since 1970.
   private var nowUs: Int64 = 0
 
@@ -78,6 +80,7 @@ package struct LogReader: FormatReader {
   ) -> Int {
     scan.scan(bytes)
     nowUs = nowNs / 1000
+    base = offset
     row.isInDelta = false
     let first = (text: delta.lines.text.count, rows: delta.lines.count)
     if first.rows == 0 { delta.lines.firstOffset = offset }
@@ -140,7 +143,7 @@ package struct LogReader: FormatReader {
     var text = range
     var flags = LineFlags.none
     let isOdd = scan.first(.odd, in: range) != nil
-    if isOdd { text = withoutHole(bytes, lastState(bytes, range, &flags)) }
+    if isOdd { text = withoutMark(bytes, withoutHole(bytes, lastState(bytes, range, &flags))) }
     if isContinuing {
       continuation(bytes, text, from: range.lowerBound, next: next, flags, isOdd, into: &delta)
       return
@@ -241,7 +244,7 @@ package struct LogReader: FormatReader {
   ) {
     var flags = flags
     let isOdd = scan.first(.odd, in: range) != nil
-    let text = isOdd ? withoutHole(bytes, lastState(bytes, range, &flags)) : range
+    let text = isOdd ? withoutMark(bytes, withoutHole(bytes, lastState(bytes, range, &flags))) : range
     let taken = lineBytesTaken
     if isContinuing {
       continuation(bytes, text, from: range.lowerBound, next: range.upperBound, flags, isOdd, into: &delta)
@@ -256,6 +259,12 @@ package struct LogReader: FormatReader {
     let isReturn = bytes[range.upperBound - 1] == UInt8(ascii: "\r")
     let state = lastBreak(bytes, range)
     lineBytesTaken = isReturn ? 0 : state.map { range.upperBound - 1 - $0 } ?? taken + range.count
+  }
+
+  /// A byte order mark at the file's start says how its text is encoded, and is none of it. Unicode 23.8.
+  private func withoutMark(_ bytes: Span<UInt8>, _ text: Range<Int>) -> Range<Int> {
+    let isMarked = base == 0 && text.lowerBound == 0 && text.count >= 3 && bytes.holds("\u{feff}", at: 0)
+    return isMarked ? 3..<text.upperBound : text
   }
 
   private func lastBreak(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Int? {

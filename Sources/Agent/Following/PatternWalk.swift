@@ -146,7 +146,16 @@ final class PatternWalk: FileListing {
       enter(path)
       current = Current(visit: visit, stream: stream, allowed: allowed.names(in: real), literals: literals)
     } catch {
-      if error.isNotPermitted { figures.unreadable.add(path) }
+      noteFailure(error, path, visit.path)
+    }
+  }
+
+  /// A name that is not UTF-8 is shown with U+FFFD in it, and what is left of it names nothing.
+  private func noteFailure(_ error: FileError, _ path: String, _ name: String) {
+    if error.isNotPermitted {
+      figures.unreadable.add(path)
+    } else if error.isNotFound, name.unicodeScalars.contains("\u{fffd}") {
+      figures.misnamed.add(path)
     }
   }
 
@@ -196,8 +205,7 @@ final class PatternWalk: FileListing {
         link(path, isMatch, next, current.visit.depth + 1)
       }
     } catch {
-      // A name that is no UTF-8 cannot be sent, nor opened by what is left of it.
-      if error.isNotPermitted || entry.name.unicodeScalars.contains("\u{fffd}") { figures.unreadable.add(path) }
+      noteFailure(error, path, entry.name)
     }
   }
 
@@ -222,7 +230,7 @@ final class PatternWalk: FileListing {
       default: break
       }
     } catch {
-      if error.isNotPermitted { figures.unreadable.add(path) }
+      if error.isNotPermitted || (try? FileStatus.exists(visit.path)) == false { noteFailure(error, path, visit.path) }
       // The directory's notification reports its coming.
       let isFile = visit.positions.contains { position in
         position.component == patterns.included[position.pattern].components.count - 1

@@ -7,7 +7,7 @@ internal import Files
 /// behind `=` or `:`), and replaced by `[redacted:<kind>]`. One is shared by all readers of a host; it counts what it removed.
 package final class Redactor {
   /// Raised with every change of what is found; sent in `Hello`, so that it is known which rules a stored line went through.
-  package static let version = "2"
+  package static let version = "3"
 
   /// How many secrets were removed.
   package private(set) var total: UInt64 = 0

@@ -4,6 +4,14 @@ enum SecretHeader {
   private static let nameBytesMax = 64
   /// A ticket of Kerberos has some kilobytes.
   private static let lineBytesMax = 16 << 10
+  /// Schemes behind which any value is a credential; the second list names words of sentences, too.
+  private static let schemes = ["bearer", "basic", "apikey", "negotiate", "dpop", "privatetoken", "geniekey", "jwt"]
+  private static let wordSchemes = ["token", "key", "bot", "api-key"]
+  /// "Authorization: Bearer token required", "Authorization: Basic authentication failed".
+  private static let descriptions = [
+    "token", "tokens", "auth", "authentication", "authorization", "scheme", "header", "credential", "credentials",
+    "realm", "type",
+  ]
   /// Schemes whose credentials are a list: it goes as a whole.
   private static let lists = ["digest", "aws4-hmac-sha256", "oauth", "hawk", "mac", "signature", "sharedkey", "ntlm"]
 
@@ -26,13 +34,32 @@ enum SecretHeader {
       var end = scheme + 1
       while end < limit, text[end] > UInt8(ascii: " "), text[end] != UInt8(ascii: ",") { end += 1 }
       let range = scheme + 1..<end
-      return range.count >= 6 && hasCode(text, range) ? Secret(range: range, kind: .authorization) : nil
+      let isSure =
+        range.count >= 6 && hasCode(text, range)
+        || schemes.contains { Array($0.utf8) == name } && isValue(text, range)
+        || end == limit && wordSchemes.contains { Array($0.utf8) == name } && isValue(text, range)
+      return isSure ? Secret(range: range, kind: .authorization) : nil
     }
     let range = start..<scheme
     // A function or a variable of a program's line.
     if !place.isQuoted, ValueTraits(text, place.start..<place.end, place).isReference(text) { return nil }
     let whole = place.isQuoted ? place.start..<place.end : place.start..<max(place.end, range.upperBound)
     return whole.count >= 6 && hasCode(text, whole) ? Secret(range: whole, kind: .authorization) : nil
+  }
+
+  /// Neither a placeholder, nor a variable or a call, nor a word about the header.
+  private static func isValue(_ text: Span<UInt8>, _ range: Range<Int>) -> Bool {
+    if Placeholders.isOne(text, range, isProse: false) { return false }
+    let isConstant = range.allSatisfy {
+      ByteClass.of(text[$0]) == ByteClass.upper || text[$0] == UInt8(ascii: "_")
+    }
+    if isConstant && range.contains(where: { text[$0] == UInt8(ascii: "_") }) { return false }
+    var end = range.upperBound
+    while end > range.lowerBound, !ByteClass.isWord(text[end - 1]) { end -= 1 }
+    return !descriptions.contains {
+      $0.utf8.count == end - range.lowerBound && SecretProse.holds($0, text, range.lowerBound)
+    }
+      && !text.holds("realm=", at: range.lowerBound)
   }
 
   /// All of them, with their names: which one is the session's is not known.

@@ -171,7 +171,7 @@ private enum Words {
     "dockerconfigjson",
     "client_secret_key", "decryption_key", "symmetric_key", "wrapping_key", "unseal_key", "user_key", "device_key",
     "app_key",
-    "application_key",
+    "application_key", "login_key",
   ]
   private static let keyWords = ["creds", "jwt", "priv_key", "apitoken", "bearer", "signature", "sig"]
   private static let codes = [

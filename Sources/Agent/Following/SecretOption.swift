@@ -61,7 +61,11 @@ enum SecretOption {
         text, at,
         ["sshpass", "mongo", "docker login", "podman login", "registry login", "az login", "oc login", "nerdctl login"])
         ? password(text, at + 3) : nil
-    case UInt8(ascii: "a"):
+    case UInt8(ascii: "a"), UInt8(ascii: "A"):
+      if follows(text, at, ["http ", "https ", "xh ", "xhs ", "ab ", "hey ", "oha "]) {
+        return userAndPassword(text, isAttached ? at + 2 : at + 3)
+      }
+      guard text[at + 1] == UInt8(ascii: "a") else { return nil }
       return !isAttached && follows(text, at, ["redis-cli", "redis-benchmark"]) ? password(text, at + 3) : nil
     case UInt8(ascii: "w"):
       return !isAttached && follows(text, at, ["ldap"]) ? password(text, at + 3) : nil

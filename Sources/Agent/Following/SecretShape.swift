@@ -16,6 +16,8 @@ enum SecretShape {
     case upper
     /// Hexadecimal.
     case hex
+    /// Letters alone, exactly the minimum.
+    case letters
   }
 
   /// `LineScan` hints at the 16th byte of a run.
@@ -46,6 +48,8 @@ enum SecretShape {
       .key, 16,
       ["sk_live_", "sk_test_", "rk_live_", "rk_test_", "sk_prod_", "whsec_", "tskey-", "rzp_live_", "rzp_test_"])
     add(.huggingface, 20, ["hf_", "api_org_"])
+    // The older ones have 34 letters and no digit.
+    add(.huggingface, 34, ["hf_", "api_org_"], .letters)
     add(.pypi, 40, ["pypi-"])
     add(
       .key, 30,
@@ -134,6 +138,8 @@ enum SecretShape {
     switch prefix.alphabet {
     case .upper: return value.count == prefix.minimum && classes & ~(ByteClass.upper | ByteClass.digit) == 0 ? end : nil
     case .hex: return value.count >= prefix.minimum && value.allSatisfy { isHex(text[$0]) } ? end : nil
+    case .letters:
+      return value.count == prefix.minimum && classes & ~(ByteClass.upper | ByteClass.lower) == 0 ? end : nil
     case .mixed:
       let isMixed = classes & ByteClass.digit != 0 && classes & (ByteClass.lower | ByteClass.upper) != 0
       guard value.count >= prefix.minimum, isMixed, isCredible(text, value, classes) else { return nil }
@@ -249,7 +255,7 @@ enum SecretShape {
     return Secret(range: run.lowerBound..<end, kind: .password)
   }
 
-  private static let announcements = ["bearer", "basic", "login", "apikey", "bot", "negotiate"]
+  private static let announcements = ["bearer", "basic", "login", "relogin", "apikey", "bot", "negotiate"]
 
   /// `wandb login 5f3…`, `Bearer abc…`, `API key 5f3…`: a code behind a blank and a word that announces it.
   private static func behindWord(_ text: Span<UInt8>, _ run: Range<Int>) -> Secret? {

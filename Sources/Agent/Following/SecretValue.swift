@@ -32,6 +32,7 @@ enum SecretValue {
     {
       return found
     }
+    if let found = SecretPrompt.answer(text, separator: separator) { return found }
     return SecretRandom.find(text, start: start(text, separator, length), separator: separator)
   }
 
@@ -144,6 +145,11 @@ enum SecretValue {
     let traits = ValueTraits(text, place.start..<min(place.end, place.start + judgedBytesMax), place)
     if traits.isPlaceholder || traits.isReference(text) { return nil }
     let range = place.start..<place.end
+    if name.kind == .password || name.kind == .weak, !traits.isPath, !traits.isInflected(text),
+      SecretPrompt.isPair(text, name, place)
+    {
+      return Secret(range: range, kind: .password)
+    }
     switch name.kind {
     case .password:
       return isPassword(text, name, place, traits, separator)

@@ -30,6 +30,7 @@ struct FollowingReport {
       [("matched", String(figures.matched)), ("followed", String(figures.followed)), ("places", String(places))])
     line("files without text are not followed", figures.binary)
     line("files or directories cannot be read: give the agent's user access", figures.unreadable)
+    line("names of files or directories are not UTF-8: rename them to have them followed", figures.misnamed)
     line("links lead out of what --follow and --allow name", figures.outside)
     line("directories to follow are not there yet", figures.missingRoots)
     line(

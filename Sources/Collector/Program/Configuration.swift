@@ -12,7 +12,7 @@ package import Store
 ///   probes: 30d
 ///   events: 90d
 /// profiles:
-///   - match: {}             # host labels; {} = every host
+///   - match: {}             # host labels, with * for any text: { host: "gpu-*" }; {} = every host
 ///     logs: [{ path: "/srv/train/**/*.log" }]
 ///     interval: 1s
 ///     probes: [{ name: dashboard, http: { url: "http://127.0.0.1:8501/_stcore/health" } }]
@@ -41,6 +41,7 @@ package struct Configuration: Sendable, Equatable {
 
   /// What the hosts with certain labels are asked to do.
   package struct Profile: Sendable, Equatable {
+    /// Patterns of labels (`StarPattern`).
     package var match: [String: String] = [:]
     package var follow: [String] = []
     /// Files that are left alone; a pattern without a slash means a name in any directory.
@@ -52,7 +53,7 @@ package struct Configuration: Sendable, Equatable {
 
     /// - Parameter labels: of the host; `host` is always among them.
     package func applies(to labels: [String: String]) -> Bool {
-      match.allSatisfy { labels[$0.key] == $0.value }
+      StarPattern.match(match, labels)
     }
   }
 

@@ -7,7 +7,7 @@ internal import Store
 /// ```yaml
 /// maintenance:
 ///   - name: sunday-updates
-///     match: { host: "trainer-*" }    # rule, host, entity, severity; a * at the end stands for any rest
+///     match: { host: "trainer-*" }    # rule, host, entity, severity; a * stands for any text
 ///     cron: "0 2 * * 0"               # minute, hour, day of month, month, day of week, as in crontab(5)
 ///     zone: Europe/Berlin             # UTC
 ///     for: 2h

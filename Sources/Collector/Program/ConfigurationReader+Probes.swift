@@ -31,10 +31,13 @@ extension ConfigurationReader {
     return probes
   }
 
-  /// Counted for each set of labels that a profile names: those hosts get this profile and all that ask for less.
+  /// Counted for each set of labels that a profile names: those hosts get this profile and all that ask for less, with patterns that
+  /// the same host may fit.
   func checkProbeCount(_ profiles: [Configuration.Profile], _ node: DocumentNode) throws(DocumentMistake) {
     for labels in Set([[:]] + profiles.map(\.match)) {
-      let names = profiles.filter { $0.applies(to: labels) }.flatMap { $0.probes.map(\.resultName) }
+      let names = profiles.filter { profile in
+        profile.match.allSatisfy { label, pattern in labels[label].map { StarPattern.mayMeet($0, pattern) } ?? false }
+      }.flatMap { $0.probes.map(\.resultName) }
       let count = Set(names).count
       if count > ProbeSetting.probesPerHost {
         let host = labels.isEmpty ? "any host" : labels.map { "\($0.key) \($0.value)" }.sorted().joined(separator: ", ")

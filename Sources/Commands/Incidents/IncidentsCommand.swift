@@ -19,7 +19,7 @@ struct IncidentsCommand: ParsableCommand {
       abstract: "Incidents that are not resolved, the most urgent first; muted ones too.")
     @Option(help: "open, acked, muted, resolved or all; else everything that is not resolved.") var state: String?
     @Option(help: "Only of this host.") var host: String?
-    @Option(help: "Only of this rule; a * at the end stands for any rest.") var rule: String?
+    @Option(help: "Only of this rule; a * stands for any text.") var rule: String?
     @Option(help: "Opened since: an age such as 2h, or a time.") var since: PointInTime?
     @Option(help: "At most so many.") var limit = 1000
     @OptionGroup var database: DatabaseOptions

@@ -12,8 +12,8 @@ struct SilencesCommand: ParsableCommand {
       commandName: "add",
       abstract: "Mutes what matches until an end, or in a window that comes back; prints the silence's number.",
       discussion: """
-        Muted incidents stay visible; what still holds when a silence ends is paged then. A * at the end of a pattern stands for any
-        rest. A maintenance window, two hours from 02:00 each Sunday by Berlin's clocks:
+        Muted incidents stay visible; what still holds when a silence ends is paged then. A * in a pattern stands for any text.
+        A maintenance window, two hours from 02:00 each Sunday by Berlin's clocks:
           signalbox silences add --host 'trainer-*' --cron '0 2 * * 0' --zone Europe/Berlin --for 2h --reason updates
         """)
     @Option(help: "Rule.") var rule: String?

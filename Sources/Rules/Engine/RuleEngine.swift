@@ -151,8 +151,7 @@ package final class RuleEngine {
   /// Marks the rules whose labels the host lacks, and those that a late state cannot answer.
   func exclude(_ host: inout HostState) {
     host.excluded = []
-    for rule in rules
-    where !rule.isJudged(in: host.role) || !rule.rule.match.allSatisfy({ host.labels[$0.key] == $0.value }) {
+    for rule in rules where !rule.isJudged(in: host.role) || !StarPattern.match(rule.rule.match, host.labels) {
       while host.excluded.count <= rule.place >> 6 { host.excluded.append(0) }
       host.excluded[rule.place >> 6] |= 1 << UInt64(rule.place & 63)
     }

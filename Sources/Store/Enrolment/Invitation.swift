@@ -65,15 +65,6 @@ package enum HostNaming {
       && text.utf8.allSatisfy { $0 == star || isNameByte($0) }
   }
 
-  /// - Parameter pattern: a name, or one with a `*` that stands for any bytes.
-  package static func matches(_ name: String, _ pattern: String) -> Bool {
-    guard let place = pattern.utf8.firstIndex(of: star) else { return name == pattern }
-    let head = pattern[..<place]
-    let tail = pattern[pattern.utf8.index(after: place)...]
-    return name.utf8.count >= head.utf8.count + tail.utf8.count && name.utf8.starts(with: head.utf8)
-      && name.utf8.suffix(tail.utf8.count).elementsEqual(tail.utf8)
-  }
-
   private static let star = UInt8(ascii: "*")
 
   private static func isNameByte(_ byte: UInt8) -> Bool {

@@ -15,7 +15,7 @@ package struct HostLabels: Sendable, Equatable {
   /// - Returns: what all entries that fit give to a host; a later entry's value takes the place of an earlier one's.
   package static func labels(of name: String, _ all: [HostLabels]) -> [String: String] {
     all.reduce(into: [:]) { labels, entry in
-      if HostNaming.matches(name, entry.pattern) { labels.merge(entry.labels) { $1 } }
+      if StarPattern.matches(name, entry.pattern) { labels.merge(entry.labels) { $1 } }
     }
   }
 }

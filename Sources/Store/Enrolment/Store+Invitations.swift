@@ -144,7 +144,7 @@ extension Store {
   /// A pattern lets machines in under their own names.
   private func name(_ redemption: Redemption, _ token: LockedToken) throws(StoreError) -> String {
     guard HostNaming.isPattern(token.hostName) else { return token.hostName }
-    guard Self.isHostName(redemption.claimedName), HostNaming.matches(redemption.claimedName, token.hostName) else {
+    guard Self.isHostName(redemption.claimedName), StarPattern.matches(redemption.claimedName, token.hostName) else {
       throw .joinToken(.nameNotInvited(String(redemption.claimedName.prefix(64)), pattern: token.hostName))
     }
     return redemption.claimedName

@@ -1,7 +1,7 @@
 package import FleetModel
 internal import Postgres
 
-/// What must not page for a while. A `*` at the end of a pattern stands for any rest; nil matches everything.
+/// What must not page for a while. Patterns as `StarPattern`; nil matches everything.
 package struct Silence: Sendable, Equatable {
   package var rule: String?
   package var host: String?
@@ -25,8 +25,7 @@ package struct Silence: Sendable, Equatable {
 extension Silence {
   /// As `signalbox.matches` in the database.
   package static func matches(_ pattern: String?, _ word: String) -> Bool {
-    guard let pattern else { return true }
-    return pattern == word || (pattern.hasSuffix("*") && word.hasPrefix(pattern.dropLast()))
+    pattern.map { StarPattern.matches(word, $0) } ?? true
   }
 
   package func matches(_ change: IncidentChange, nowNs: Int64) -> Bool {

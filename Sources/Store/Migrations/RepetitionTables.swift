@@ -31,4 +31,14 @@ enum RepetitionTables {
     );
 
     """
+
+  /// As `StarPattern`: one grammar for silences, mutes, profiles and labels. LIKE has other signs, which are escaped.
+  static let patterns = #"""
+    create or replace function signalbox.matches(pattern text, word text) returns boolean
+    language sql immutable parallel safe as $$
+      select pattern is null or pattern = word or (strpos(pattern, '*') > 0 and word like
+        replace(replace(replace(replace(pattern, '\', '\\'), '%', '\%'), '_', '\_'), '*', '%'))
+    $$;
+
+    """#
 }

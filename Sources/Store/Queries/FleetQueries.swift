@@ -135,7 +135,7 @@ package enum FleetQueries {
       select h.name as host, l.subject as file, l.from_offset as "from",
         case when l.to_offset > l.from_offset then l.to_offset end as "to", l.reason, l.time, l.is_estimate
       from signalbox.loss_ledger l left join signalbox.hosts h on h.number = l.host
-      where ($1::text is null or h.name = $1) and ($2::timestamptz is null or l.time >= $2)
+      where ($1::text is null or h.name = $1) and ($2::timestamptz is null or l.time >= $2::timestamptz)
       order by l.time, l.number
       """, [host, sinceNs.map { Timestamp.text($0) }])
   }

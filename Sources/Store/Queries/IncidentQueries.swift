@@ -15,7 +15,7 @@ package enum IncidentQueries {
       select \(columns) from signalbox.incidents i
       where case when $1::text is null then i.state <> 'resolved' when $1 = 'all' then true else i.state = $1 end
         and ($2::text is null or i.host_name = $2) and signalbox.matches($3::text, i.rule)
-        and ($4::timestamptz is null or i.opened >= $4)
+        and ($4::timestamptz is null or i.opened >= $4::timestamptz)
       order by i.state = 'resolved', i.severity, i.number desc limit $5::bigint
       """, [state, host, rule, sinceNs.map { Timestamp.text($0) }, String(limit)])
   }

@@ -65,7 +65,7 @@ package enum TrainingQueries {
       """
       select \(episodeColumns) from public.episodes e
       where ($1::text is null or e.host = $1) and ($2::text is null or e.run = $2)
-        and ($3::text is null or e.status = $3) and ($4::bigint is null or e.episode = $4)
+        and ($3::text is null or e.status = $3) and ($4::bigint is null or e.episode = $4::bigint)
       order by e.updated desc, e.episode desc limit $5::bigint
       """, [host, run, status, episode.map(String.init), String(limit)])
   }

@@ -1184,7 +1184,7 @@ struct  Signalbox__V1__AgentHealth
    */
   uint64_t waiting_files;
   /*
-   * files and directories that the agent may not read
+   * files and directories that the agent may not read, or whose names are not UTF-8
    */
   uint64_t unreadable_files;
   /*

@@ -1,0 +1,123 @@
+import FleetModel
+import Foundation
+import Postgres
+import TestSupport
+import Testing
+
+extension EndToEndTests {
+  /// Every option of every command that answers is asked once, on a real database.
+  @Suite(.timeLimit(.minutes(20))) struct Options {
+    let database: TestDatabase
+
+    init() throws {
+      database = try TestDatabase()
+      try FilledDatabase.fill(database)
+    }
+
+    private func run(_ words: [String]) throws -> Program.Result {
+      try Program.run("signalbox", words, environment: ["SIGNALBOX_DATABASE_URL": database.url.text])
+    }
+
+    /// A command, its arguments, and its options with values: each is asked alone, and all together in each format.
+    static let commands: [(words: [String], options: [[String]])] = [
+      (["fleet", "status"], [["--all"]]),
+      (["hosts", "list"], []),
+      (["hosts", "show", "trainer-1"], [["--processes"]]),
+      (["hosts", "invitations"], [["--all"]]),
+      (["runs", "list"], [["--host", "trainer-1"], ["--state", "running"], ["--limit", "5"]]),
+      (["runs", "latest"], [["--host", "trainer-1"]]),
+      (["runs", "show", "run-a"], [["--host", "trainer-1"], ["--limit", "5"]]),
+      (
+        ["episodes", "list"],
+        [["--host", "trainer-1"], ["--run", "run-a"], ["--status", "running"], ["--limit", "5"]]
+      ),
+      (
+        ["episodes", "check"],
+        [["--host", "trainer-1"], ["--run", "run-a"], ["--stale-minutes", "30"], ["--limit", "5"]]
+      ),
+      (["episodes", "show", "run-a", "1"], [["--host", "trainer-1"]]),
+      (
+        ["logs"],
+        [
+          ["--host", "trainer-1"], ["--file", "*.log"], ["--file", "/srv/*.log"], ["--level", "info"],
+          ["--since", "1h"], ["--since", "2026-01-01T00:00Z"], ["--until", "2200-01-01T00:00Z"], ["--text", "o"],
+          ["--regex", "o.*"], ["--limit", "5"],
+        ]
+      ),
+      (["gaps"], [["--host", "trainer-1"], ["--since", "1h"], ["--since", "2026-01-01T00:00Z"]]),
+      (
+        ["incidents", "list"],
+        [
+          ["--state", "open"], ["--state", "all"], ["--host", "trainer-1"], ["--rule", "SITE-*"], ["--rule", "*-01"],
+          ["--since", "5m"], ["--since", "2026-01-01T00:00Z"], ["--limit", "5"],
+        ]
+      ),
+      (["incidents", "show", "1"], []),
+      (["silences", "list"], [["--all"]]),
+      (["oncall", "now"], []),
+      (["query", "select 1"], [["--timeout", "20"]]),
+      (
+        ["rules", "replay", Outputs.root.appending(path: "deploy/rules").path, "--since", "1h"],
+        [["--until", "1s"], ["--host", "trainer-1"]]
+      ),
+    ]
+
+    @Test(arguments: commands.indices)
+    func everyOptionIsAnswered(_ place: Int) throws {
+      let (words, options) = Self.commands[place]
+      // A replay in which no rule fired and a fleet without invitations have nothing to print, and end with 3.
+      let codes: Set<Int32> = words[0] == "rules" || words[1...].first == "invitations" ? [0, 3] : [0]
+      for option in options {
+        let result = try run(words + option + ["--format", "json"])
+        #expect(codes.contains(result.code), "\(words + option): \(result.errors)")
+        let isEmpty = result.output.trimmingCharacters(in: .whitespacesAndNewlines) == "[]"
+        #expect(!isEmpty || codes.contains(3), "\(words + option) finds nothing")
+      }
+      // Of an option that stands twice, the later one counts.
+      for format in ["table", "json", "ndjson", "csv"] {
+        let result = try run(words + options.joined() + ["--format", format])
+        #expect(codes.contains(result.code), "\(words) \(format): \(result.errors)")
+      }
+    }
+
+    // MARK: Completeness
+
+    /// Those of every command; and those with which a command goes on until it is stopped.
+    private static let shared: Set<String> = [
+      "database", "state-dir", "format", "wide", "help", "version", "watch", "follow", "reader-database",
+    ]
+    /// They change something, or ask no database.
+    private static let others: Set<String> = [
+      "incidents ack", "incidents note", "incidents resolve", "silences add", "silences end", "oncall override",
+      "paging test", "ca status", "rules list", "rules metrics", "rules check", "rules test", "rules coverage",
+      "rules runbooks",
+    ]
+
+    /// What the program itself says that it takes, so that a new option cannot be left out above.
+    @Test func noOptionIsLeftOut() throws {
+      let dump = try Outputs.json(run(["--experimental-dump-help"]).output) as? [String: Any]
+      var commands: [String: Set<String>] = [:]
+      Self.collect(try #require(dump?["command"] as? [String: Any]), [], &commands)
+      #expect(commands.count > 15)
+      for (name, options) in commands where options.contains("format") && !Self.others.contains(name) {
+        let asked = Self.commands.filter { $0.words.joined(separator: " ").hasPrefix(name) }
+        #expect(!asked.isEmpty, "signalbox \(name) is not asked")
+        let words = Set(asked.flatMap { $0.words + $0.options.joined() })
+        for option in options.subtracting(Self.shared) {
+          #expect(words.contains("--" + option), "signalbox \(name) --\(option) is not asked")
+        }
+      }
+    }
+
+    private static func collect(_ command: [String: Any], _ path: [String], _ all: inout [String: Set<String>]) {
+      let children = command["subcommands"] as? [[String: Any]] ?? []
+      for child in children { collect(child, path + [child["commandName"] as? String ?? ""], &all) }
+      let arguments = command["arguments"] as? [[String: Any]] ?? []
+      let names = arguments.filter { $0["kind"] as? String != "positional" }.flatMap { argument in
+        (argument["names"] as? [[String: Any]] ?? []).filter { $0["kind"] as? String == "long" }
+          .compactMap { $0["name"] as? String }
+      }
+      if children.isEmpty { all[path.joined(separator: " ")] = Set(names) }
+    }
+  }
+}

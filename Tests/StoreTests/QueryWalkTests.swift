@@ -1,0 +1,88 @@
+import FleetModel
+import Store
+import TestSupport
+import Testing
+
+/// Each statement that reads is asked with each of its options, on a server: a parameter without a cast is an error there and nowhere else.
+@Suite(.timeLimit(.minutes(10))) struct QueryWalkTests {
+  private static let sinceNs = StoreFixture.nowNs
+
+  /// All ways to give or leave out what may be left out.
+  private static func choices<Value>(_ value: Value) -> [Value?] { [nil, value] }
+
+  static var queries: [ReadQuery] {
+    var all = [
+      FleetQueries.status(), FleetQueries.unknownHosts(["a", "b\"c"]), FleetQueries.hostNames(),
+      FleetQueries.invitations(all: true), FleetQueries.invitations(all: false), FleetQueries.files(host: "a"),
+      FleetQueries.quotas(host: "a"), FleetQueries.processes(host: "a"), IncidentQueries.one(1),
+      IncidentQueries.texts(1), IncidentQueries.timeline(1), IncidentQueries.deliveries(1),
+      IncidentQueries.silences(includingEnded: true), IncidentQueries.silences(includingEnded: false),
+      IncidentQueries.silence(1), IncidentQueries.override(1), IncidentQueries.onCall(),
+      TrainingQueries.definitions(view: "episodes"),
+    ]
+    for host in choices("a") {
+      all += [FleetQueries.hosts(named: host), FollowingQueries.passedOver(host: host)]
+      all.append(TrainingQueries.episode(host: host, run: "r", episode: 1))
+      for sinceNs in choices(sinceNs) {
+        all.append(FleetQueries.gaps(host: host, sinceNs: sinceNs))
+        for rule in choices("RES-*") {
+          for state in [nil, "all", "open"] {
+            all.append(IncidentQueries.list(state: state, host: host, rule: rule, sinceNs: sinceNs, limit: 5))
+          }
+        }
+      }
+      for run in choices("r") {
+        all.append(TrainingQueries.check(host: host, run: run, staleMinutes: 15, limit: 5))
+        for state in choices("running") {
+          all.append(TrainingQueries.runs(host: host, state: state, run: run, limit: 5))
+          for episode in choices(Int64(1)) {
+            all.append(TrainingQueries.episodes(host: host, run: run, status: state, episode: episode, limit: 5))
+          }
+        }
+      }
+    }
+    return all
+  }
+
+  @Test func everyStatementIsAnsweredWithEachOfItsOptions() throws {
+    let fixture = try StoreFixture()
+    try fixture.host("a")
+    let reader = try FleetReader(fixture.database.url)
+    for query in Self.queries {
+      #expect(throws: Never.self, "\(query.parameters)\n\(query.sql)") { _ = try reader.read(query) }
+    }
+  }
+
+  /// Each option alone and all of them together, whole and page by page.
+  @Test func linesAreAnsweredWithEachOfTheirOptions() throws {
+    let options: [@Sendable (inout LogFilter) -> Void] = [
+      { $0.hosts = ["a"] }, { $0.hosts = (0..<40).map { "a\($0)" } + ["a"] }, { $0.file = "*.log" },
+      { $0.file = "/var/log/*.log" }, { $0.minimumLevel = .warn }, { $0.sinceNs = Self.sinceNs },
+      { $0.untilNs = Self.sinceNs + 60_000_000_000 }, { $0.receivedAfterNs = Self.sinceNs - 1_000_000 },
+      { $0.text = "10" },
+      { $0.pattern = "1.*0" },
+    ]
+    let fixture = try StoreFixture()
+    let stream = try fixture.stream("a")
+    #expect(
+      try fixture.store.commit([stream.lines(5), stream.lines(3, file: 10, level: .error)]) == [.committed, .committed])
+    let reader = try FleetReader(fixture.database.url)
+    var filters = options.map { option in
+      var filter = LogFilter()
+      option(&filter)
+      return filter
+    }
+    var all = LogFilter()
+    for option in options { option(&all) }
+    filters += [LogFilter(), all]
+    var found = 0
+    for filter in filters {
+      #expect(throws: Never.self, "\(filter)") {
+        found += try reader.newestLines(filter, limit: 2).rows.count
+        // Pages of one line, so that one goes on behind another.
+        try reader.lines(filter, pageRows: 1) { _ in true }
+      }
+    }
+    #expect(found > 0)
+  }
+}
