@@ -16,10 +16,10 @@ extension EndToEndTests {
     @Test(
       arguments: [
         (
-          "signalbox", ["fleet", "--state-dir", "/x"],
+          "signalbox", ["fleet", "--state-dir", "/proc/x"],
           "a command is missing between 'signalbox fleet' and '--state-dir'"
         ),
-        ("signalbox", ["--state-dir", "/x", "fleet", "status"], "use one of fleet, hosts,"),
+        ("signalbox", ["--state-dir", "/proc/x", "fleet", "status"], "use one of fleet, hosts,"),
         ("signalbox", ["hosts", "frobnicate"], "'signalbox hosts' has no command 'frobnicate': use one of invite,"),
         ("signalbox", ["frobnicate"], "'signalbox' has no command 'frobnicate': use one of fleet,"),
         ("signalbox", ["logs", "--limit", "-1"], "--limit takes a number of 1 or more, not -1"),
@@ -35,14 +35,20 @@ extension EndToEndTests {
         ("signalbox", ["runs", "list", "--limit", "0"], "--limit takes a number of 1 or more, not 0"),
         ("signalbox", ["runs", "show", "a", "--limit", "-7"], "--limit takes a number of 1 or more, not -7"),
         ("signalbox", ["episodes", "list", "--limit", "many"], "'many' is invalid for '--limit <limit>'"),
-        ("signalbox-collector", ["--state-dir", "/x", "--writers", "0"], "--writers takes 1 to 256 threads, not 0"),
         (
-          "signalbox-collector", ["--state-dir", "/x", "--gateways", "-1"], "--gateways takes 1 to 256 threads, not -1"
+          "signalbox-collector", ["--state-dir", "/proc/x", "--writers", "0"], "--writers takes 1 to 256 threads, not 0"
         ),
-        ("signalbox-collector", ["--state-dir", "/x", "--advertise", "bogus"], "such as collector.example.org:7443"),
-        ("signalbox-collector", ["--state-dir", "/x", "--metrics", "x"], "such as 127.0.0.1:9464"),
-        ("signalbox-agent", ["run", "--state-dir", "/x", "--follow", "/x[a"], "a '[' has no ']'"),
-        ("signalbox-agent", ["run", "--state-dir", "/x", "--follow", "/x/{a"], "{a,b} is not supported"),
+        (
+          "signalbox-collector", ["--state-dir", "/proc/x", "--gateways", "-1"],
+          "--gateways takes 1 to 256 threads, not -1"
+        ),
+        (
+          "signalbox-collector", ["--state-dir", "/proc/x", "--advertise", "bogus"],
+          "such as collector.example.org:7443"
+        ),
+        ("signalbox-collector", ["--state-dir", "/proc/x", "--metrics", "x"], "such as 127.0.0.1:9464"),
+        ("signalbox-agent", ["run", "--state-dir", "/proc/x", "--follow", "/x[a"], "a '[' has no ']'"),
+        ("signalbox-agent", ["run", "--state-dir", "/proc/x", "--follow", "/x/{a"], "{a,b} is not supported"),
       ] as [(String, [String], String)])
     func aSlipOfTheHandIsNamedWithWhatIsValid(_ program: String, _ words: [String], _ part: String) throws {
       defer { remove() }
