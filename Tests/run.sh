@@ -47,7 +47,8 @@ if [ "$failed" -eq 0 ]; then
     if [ -n "$url" ]; then
       export SIGNALBOX_TEST_DATABASE_URL=$url
       phase "storage on TimescaleDB" run_tests --filter StoreTests
-      phase "end to end on TimescaleDB" run_tests --no-parallel --filter EndToEndTests
+      # Certificates end after minutes of waiting, and by no table that differs between servers: once is enough.
+      phase "end to end on TimescaleDB" run_tests --no-parallel --filter EndToEndTests --skip EndToEndTests.CertificateEnd
       unset SIGNALBOX_TEST_DATABASE_URL
     fi
     Tests/TestSupport/timescale.sh stop >>"$log" 2>&1
