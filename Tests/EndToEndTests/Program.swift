@@ -30,9 +30,11 @@ final class Program: @unchecked Sendable {
     process.arguments = words
     process.environment = Foundation.ProcessInfo.processInfo.environment.merging(environment) { $1 }
     process.standardInput = FileHandle.nullDevice
-    process.standardOutput = try FileHandle(forWritingTo: URL(fileURLWithPath: outputPath))
+    let output = try FileHandle(forWritingTo: URL(fileURLWithPath: outputPath))
     let errors = try FileHandle(forWritingTo: URL(fileURLWithPath: errorPath))
+    defer { for file in [output, errors] { try? file.close() } }
     try errors.seekToEnd()
+    process.standardOutput = output
     process.standardError = errors
     try process.run()
   }
@@ -111,10 +113,17 @@ final class Program: @unchecked Sendable {
     process.executableURL = URL(fileURLWithPath: name.hasPrefix("/") ? name : path(name))
     process.arguments = words
     process.environment = Foundation.ProcessInfo.processInfo.environment.merging(environment) { $1 }
-    process.standardOutput = try FileHandle(forWritingTo: URL(fileURLWithPath: scratch + ".out"))
-    process.standardError = try FileHandle(forWritingTo: URL(fileURLWithPath: scratch + ".err"))
     try Data(input.utf8).write(to: URL(fileURLWithPath: scratch + ".in"))
-    process.standardInput = try FileHandle(forReadingFrom: URL(fileURLWithPath: scratch + ".in"))
+    let files = (
+      input: try FileHandle(forReadingFrom: URL(fileURLWithPath: scratch + ".in")),
+      output: try FileHandle(forWritingTo: URL(fileURLWithPath: scratch + ".out")),
+      errors: try FileHandle(forWritingTo: URL(fileURLWithPath: scratch + ".err"))
+    )
+    // Foundation keeps the process and with it these; a database that inherits a thousand of them does not start.
+    defer { for file in [files.input, files.output, files.errors] { try? file.close() } }
+    process.standardInput = files.input
+    process.standardOutput = files.output
+    process.standardError = files.errors
     try process.run()
     // One answer decides, by the monotonic clock: a second look at /proc could meet a number that has been given
     // to another process meanwhile.
