@@ -84,7 +84,7 @@ import Testing
     harness.expectEachLineOnce()
   }
 
-  /// Marks that nobody can use must not fill the list of them until the host is refused.
+  /// Marks of files that do not come back must not use up the marks of a stream, or the host could not connect.
   @Test func soManyAreHiddenAtMost() throws {
     let harness = try life()
     for number in 0..<5 { try harness.write("a/more\(number).log", 1) }

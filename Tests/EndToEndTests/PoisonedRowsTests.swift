@@ -51,7 +51,7 @@ extension EndToEndTests {
       }
       #expect((try fleet.metric("signalbox_store_set_aside_total") ?? 0) >= 3)
       #expect(fleet.collector?.errors.contains("is now in dead_letters") == true)
-      // Samples and lines go on, and nobody waits.
+      // Samples and lines are still stored and acknowledged.
       let before = try fleet.value("select count(*) from host_samples")
       try fleet.write("good.log", Array("fine\n".utf8))
       try fleet.eventually("fresh rows") {

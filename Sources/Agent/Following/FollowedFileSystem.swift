@@ -88,6 +88,9 @@ package struct FollowedStatus: Sendable, Equatable {
   /// User id of its owner.
   package var owner: UInt32
 
+  /// Whether two times of birth may be one file's.
+  static func isSameBirth(_ one: Int64, _ other: Int64) -> Bool { one == other || one == 0 || other == 0 }
+
   package init(
     device: UInt64, inode: UInt64, sizeBytes: UInt64, modifiedNs: Int64, birthNs: Int64, links: UInt32,
     owner: UInt32 = 0

@@ -48,7 +48,7 @@ extension Followers {
     return path
   }
 
-  func isSameBirth(_ one: Int64, _ other: Int64) -> Bool { one == other || one == 0 || other == 0 }
+  func isSameBirth(_ one: Int64, _ other: Int64) -> Bool { FollowedStatus.isSameBirth(one, other) }
 
   func look(_ file: FollowedFile, _ status: FollowedStatus, nowNs: Int64) {
     if case .copy = file.phase {

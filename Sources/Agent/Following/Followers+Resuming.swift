@@ -103,7 +103,7 @@ extension Followers {
       // It was acknowledged to its end, and is gone since: the database knows less than it did.
       return lose(old, to: finished.offset, .databaseRestored, isEstimate: false, nowNs: nowNs)
     }
-    if reason == .deletedUnread, hide(old, mark, where: .unknown, nowNs: nowNs) { return }
+    if reason == .deletedUnread, hide(old, mark, where: .unknown, nowNs: nowNs) { return remove(old) }
     lose(old, to: old.size, reason, isEstimate: true, nowNs: nowNs)
   }
 
@@ -113,7 +113,6 @@ extension Followers {
     guard parked.hiddenCount < limits.hidden, parked.markCount < limits.parked,
       fileSystem.absence(of: mark.file.path, mark.file) == absence
     else { return false }
-    remove(file)
     parked.insert(
       ParkedFiles.Entry(
         node: file.node, mark: mark, path: mark.file.path, sizeBytes: mark.offset, modifiedNs: 0,

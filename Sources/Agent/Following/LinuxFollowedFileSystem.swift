@@ -74,9 +74,11 @@ package final class LinuxFollowedFileSystem: FollowedFileSystem {
   package func absence(of path: String, _ file: FileIdentity) -> FileAbsence {
     do throws(FileError) {
       let status = try FileStatus.of(path: path)
-      // A number of a deleted file is given to the next one.
-      let isBorn = status.birthNs == file.birthNs || status.birthNs == 0 || file.birthNs == 0
-      return status.device == file.device && status.inode == file.inode && isBorn ? .present : .gone
+      // The inode number of a deleted file is given to the next one.
+      let isSame =
+        status.device == file.device && status.inode == file.inode
+        && FollowedStatus.isSameBirth(status.birthNs, file.birthNs)
+      return isSame ? .present : .gone
     } catch {
       guard error.isNotFound else { return .unknown }
     }

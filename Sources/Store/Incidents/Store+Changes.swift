@@ -57,7 +57,7 @@ extension Store {
     var isResolved: Bool
     /// By a person: what comes after is another incident.
     var isEndedByHand: Bool
-    /// It pages nobody: what is to be paged must not hide behind it.
+    /// It is not paged: a finding that is to be paged must not be merged into it.
     var isObserved: Bool
     var lastEventUs: Int64
     var flaps: Int64
