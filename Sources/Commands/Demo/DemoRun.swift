@@ -88,7 +88,9 @@ final class DemoRun {
       TrainingQueries.episodes(host: nil, run: nil, status: "completed", limit: 5), EpisodesCommand.shown)
     let renderer = Renderer(format: .table, nowNs: Clock.wallNs(), width: TerminalWidth.columns)
     let isComplete = !episodes.rows.isEmpty
-    let text = renderer.text(fleet) + (isComplete ? "\n" + renderer.text(episodes) : "") + "\n" + hint
+    // What ends now has nothing more to try.
+    let last = once && isComplete ? "The first episode is complete: the demo ends and removes what it made.\n" : hint
+    let text = renderer.text(fleet) + (isComplete ? "\n" + renderer.text(episodes) : "") + "\n" + last
     if StandardStream.output.isTerminal {
       try StandardStream.output.write("\u{1b}[H\u{1b}[J" + text)
     } else if changed(fleet, episodes) {
