@@ -37,6 +37,12 @@ enum FollowingBench {
       }
     ),
     (
+      "clock",
+      { number in
+        "12:\(two(number / 60)):\(two(number)),210 - trainer.ppo - INFO - episode \(number) finished after 972 steps, reward -12.5137, portfolio 9990.13\n"
+      }
+    ),
+    (
       "json",
       { number in
         "{\"timestamp\": \"2025-05-14T22:\(two(number / 60)):\(two(number)).210Z\", \"level\": \"info\", \"message\": \"episode \(number) finished\", \"reward\": -12.5137}\n"
@@ -74,7 +80,7 @@ enum FollowingBench {
     var number: UInt64 = 0
     let followers = Followers(
       fileSystem: LinuxFollowedFileSystem(allowed: [directory]),
-      readers: FormatReaders(redactor: Redactor(), zone: { _ in 7200 })
+      readers: FormatReaders(redactor: Redactor(), zone: Clock.zoneOffsetSeconds)
     ) {
       number += 1
       return FileKey(high: 0, low: number)

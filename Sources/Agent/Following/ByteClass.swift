@@ -41,8 +41,15 @@ enum ByteClass {
 
 extension Span<UInt8> {
   /// Whether the ASCII `text` lies at `start`.
-  func holds(_ text: String, at start: Int) -> Bool {
-    guard start >= 0, text.utf8.count <= count - start else { return false }
+  ///
+  /// Inlined as far as its first byte, at which most texts differ.
+  @inline(__always) func holds(_ text: String, at start: Int) -> Bool {
+    guard start >= 0, start < count, let first = text.utf8.first else { return false }
+    return self[start] == first && holdsAll(text, at: start)
+  }
+
+  @inline(never) private func holdsAll(_ text: String, at start: Int) -> Bool {
+    guard text.utf8.count <= count - start else { return false }
     var at = start
     for byte in text.utf8 {
       if self[at] != byte { return false }

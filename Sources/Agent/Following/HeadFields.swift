@@ -31,8 +31,8 @@ struct HeadFields {
 
   mutating func add(_ bytes: Span<UInt8>, _ field: JSONFields.Field) {
     count += 1
-    if Self.isOne(bytes, field.name, of: ["priority"]) { isSyslog = true }
     if Self.isLevel(bytes, field.name) {
+      if field.name.count == 8, bytes[field.name.lowerBound] | 0x20 == UInt8(ascii: "p") { isSyslog = true }
       addLevel(bytes, field)
       return
     }
@@ -81,26 +81,39 @@ struct HeadFields {
 
   // MARK: Names
 
-  private static let levels = [
+  private static let levels = FieldNames([
     "level", "lvl", "severity", "loglevel", "levelname", "log.level", "log_level", "@l", "@level", "severity_text",
     "levelno", "priority",
-  ]
-  private static let times = [
+  ])
+  private static let times = FieldNames([
     "t", "ts", "@t", "time", "date", "asctime", "created", "datetime", "timestamp", "@timestamp", "eventtime",
-    "timemillis",
-    "instant", "_time", "epoch", "time_local",
-  ]
+    "timemillis", "instant", "_time", "epoch", "time_local",
+  ])
 
-  static func isLevel(_ bytes: Span<UInt8>, _ name: Range<Int>) -> Bool { isOne(bytes, name, of: levels) }
-  static func isTime(_ bytes: Span<UInt8>, _ name: Range<Int>) -> Bool { isOne(bytes, name, of: times) }
+  static func isLevel(_ bytes: Span<UInt8>, _ name: Range<Int>) -> Bool { levels.holds(bytes, name) }
+  static func isTime(_ bytes: Span<UInt8>, _ name: Range<Int>) -> Bool { times.holds(bytes, name) }
+}
 
-  /// In any case.
-  private static func isOne(_ bytes: Span<UInt8>, _ name: Range<Int>, of names: [String]) -> Bool {
-    guard name.count <= 13 else { return false }
-    return names.contains { known in
-      known.utf8.count == name.count
-        && zip(known.utf8, name).allSatisfy { $0 == bytes[$1] || $0 == bytes[$1] | 0x20 && $0 >= UInt8(ascii: "a") }
+/// Names of fields, in any case, each as one number: every field of every line is compared with all of them.
+private struct FieldNames {
+  private static let bytesMax = 13
+
+  private let names: [UInt128]
+
+  /// - Parameter names: of at most 13 bytes of ASCII, in lower case.
+  init(_ names: [String]) { self.names = names.map { Self.number($0.utf8.span) } }
+
+  func holds(_ bytes: Span<UInt8>, _ name: Range<Int>) -> Bool {
+    name.count <= Self.bytesMax && names.contains(Self.number(bytes.extracting(name)))
+  }
+
+  /// The bytes behind a one, so that one with a zero byte in front is another.
+  private static func number(_ bytes: Span<UInt8>) -> UInt128 {
+    var number: UInt128 = 1
+    for at in bytes.indices {
+      number = number << 8 | UInt128(ByteClass.of(bytes[at]) == ByteClass.upper ? bytes[at] | 0x20 : bytes[at])
     }
+    return number
   }
 }
 

@@ -72,10 +72,7 @@ struct JSONFields: FieldWalk {
 
   /// A plain decimal; NaN for all else.
   static func number(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Double {
-    guard range.count <= 32 else { return .nan }
-    var text = ""
-    for at in range where bytes[at] > UInt8(ascii: " ") { text.unicodeScalars.append(Unicode.Scalar(bytes[at])) }
-    return Double(text) ?? .nan
+    range.count <= 32 ? DecimalNumber.parse(bytes, range) ?? .nan : .nan
   }
 
   /// Seconds, ms, µs or ns since 1970, told apart by their size; nil before 2001 or past 2286.

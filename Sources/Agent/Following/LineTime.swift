@@ -22,7 +22,14 @@ struct LineTimeReader {
 
   private let zone: ZoneOffset
   private var day = (key: 0, days: 0)
-  private var quarter = (number: Int64.min, first: 0, second: 0)
+  /// The quarters last looked up, by their day: a time without a day is tried on several.
+  private var quarters = [Quarter](repeating: Quarter(), count: 4)
+
+  private struct Quarter {
+    var number = Int64.min
+    var first = 0
+    var second = 0
+  }
 
   init(zone: @escaping ZoneOffset) { self.zone = zone }
 
@@ -221,14 +228,12 @@ struct LineTimeReader {
     cursor.at = at
     guard let clock = cursor.clock(bytes), clock.hasSeconds else { return nil }
     let today = nowNs / 86_400_000_000_000
+    let latestUs = nowNs / 1000 + Self.aheadSeconds * 1_000_000
     var found: LineTime?
-    for day in today - 2...today + 1 {
+    for day in stride(from: today + 1, through: today - 2, by: -1) {
       var end = cursor
-      guard
-        let time = finish(bytes, day * 86_400 + Int64(clock.seconds), clock.microseconds, &end, nowNs: nowNs),
-        time.timeUs <= nowNs / 1000 + Self.aheadSeconds * 1_000_000 || found == nil
-      else { break }
-      found = time
+      found = finish(bytes, day * 86_400 + Int64(clock.seconds), clock.microseconds, &end, nowNs: nowNs)
+      if let found, found.timeUs <= latestUs { break }
     }
     found?.isDayless = true
     return found
@@ -307,15 +312,19 @@ struct LineTimeReader {
   /// time that was skipped is read with the offset before.
   private mutating func localOffset(_ local: Int64, nowNs: Int64) -> Int {
     let number = local / Self.quarterSeconds
-    if quarter.number != number {
-      // No zone is 15 hours off UTC: one before any change near this time, one after it.
-      let (before, after) = (offset(local - 54_000), offset(local + 54_000))
-      let isBefore = offset(local - Int64(before)) == before
-      let isAfter = offset(local - Int64(after)) == after
-      quarter = (number, isBefore || !isAfter ? before : after, isAfter ? after : before)
-    }
+    let slot = Int(truncatingIfNeeded: local / 86_400) & 3
+    if quarters[slot].number != number { quarters[slot] = quarter(number, local) }
+    let quarter = quarters[slot]
     let second = local - Int64(quarter.second)
     return second <= nowNs / 1_000_000_000 + Self.aheadSeconds ? quarter.second : quarter.first
+  }
+
+  private func quarter(_ number: Int64, _ local: Int64) -> Quarter {
+    // No zone is 15 hours off UTC: one before any change near this time, one after it.
+    let (before, after) = (offset(local - 54_000), offset(local + 54_000))
+    let isBefore = offset(local - Int64(before)) == before
+    let isAfter = offset(local - Int64(after)) == after
+    return Quarter(number: number, first: isBefore || !isAfter ? before : after, second: isAfter ? after : before)
   }
 
   private func offset(_ utcSeconds: Int64) -> Int {

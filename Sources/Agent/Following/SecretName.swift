@@ -68,12 +68,7 @@ struct SecretName {
   }
 
   private static func ending(_ text: Span<UInt8>, _ last: Int) -> SecretName? {
-    for index in Words.range(endingWith: lowered(text[last - 1])) {
-      let word = Words.all[index]
-      let start = last - word.count
-      guard start >= 0, matches(text, last, word), !word.isWhole || isBoundary(text, start) else { continue }
-      return SecretName(kind: word.kind, isUpper: ByteClass.of(text[last - 1]) == ByteClass.upper, start: start)
-    }
+    if let found = Words.shared.find(text, last) { return found }
     // A variable of the environment, whatever key it is.
     if last >= 5, text[last - 1] == UInt8(ascii: "Y"), text.holds("_KEY", at: last - 4) {
       return SecretName(kind: .key, isUpper: true, start: last - 4)
@@ -81,24 +76,14 @@ struct SecretName {
     return nil
   }
 
-  /// From the end: that is where most names differ.
-  private static func matches(_ text: Span<UInt8>, _ last: Int, _ word: Words.Word) -> Bool {
-    var back = 1
-    while back <= word.count {
-      if lowered(text[last - back]) != Words.bytes[word.end - back] { return false }
-      back += 1
-    }
-    return true
-  }
-
   /// Lower case; the signs that join words are one.
-  @inline(__always) private static func lowered(_ byte: UInt8) -> UInt8 {
+  @inline(__always) fileprivate static func lowered(_ byte: UInt8) -> UInt8 {
     if byte == UInt8(ascii: "-") || byte == UInt8(ascii: " ") || byte == UInt8(ascii: ".") { return UInt8(ascii: "_") }
     return ByteClass.of(byte) == ByteClass.upper ? byte | 0x20 : byte
   }
 
   /// A word begins: behind what is no letter, or with a capital behind a small letter.
-  private static func isBoundary(_ text: Span<UInt8>, _ start: Int) -> Bool {
+  fileprivate static func isBoundary(_ text: Span<UInt8>, _ start: Int) -> Bool {
     guard start > 0 else { return true }
     let before = ByteClass.of(text[start - 1])
     if text[start - 1] >= 0x80 { return text[start] >= 0x80 ? false : true }
@@ -108,8 +93,8 @@ struct SecretName {
 }
 
 /// The words themselves, in one block of bytes, so that nothing is counted or copied while names are compared.
-private enum Words {
-  struct Word {
+private struct Words {
+  private struct Word {
     /// Behind its last byte in `bytes`.
     var end: Int
     var count: Int
@@ -118,25 +103,64 @@ private enum Words {
     var isWhole: Bool
   }
 
-  static let bytes: [UInt8] = lists.flatMap { $0.words }.flatMap { Array($0.utf8) }
+  /// In one value: each global that is made at its first use costs a call to see that it was.
+  static let shared = Words()
+
+  private let bytes: [UInt8]
   /// By their last byte, longest first.
-  static let all: [Word] = made.sorted { (bytes[$0.end - 1], $1.count) < (bytes[$1.end - 1], $0.count) }
-  private static let starts: [Int] = (0...256).map { byte in
-    all.firstIndex { Int(bytes[$0.end - 1]) >= byte } ?? all.count
-  }
+  private let all: [Word]
+  /// For each last byte, where its words begin in `all`.
+  private let starts: [Int]
+  /// For each last byte, which bytes may stand before it, and which before those, by their lowest six bits: nearly every name that is
+  /// no secret's is passed over by these.
+  private let before: [(UInt64, UInt64)]
 
-  static func range(endingWith byte: UInt8) -> Range<Int> { starts[Int(byte)]..<starts[Int(byte) + 1] }
-
-  private static var made: [Word] {
-    var end = 0
-    var words: [Word] = []
-    for list in lists {
+  private init() {
+    var bytes: [UInt8] = []
+    var made: [Word] = []
+    for list in Self.lists {
       for word in list.words {
-        end += word.utf8.count
-        words.append(Word(end: end, count: word.utf8.count, kind: list.kind, isWhole: list.isWhole))
+        bytes += word.utf8
+        made.append(Word(end: bytes.count, count: word.utf8.count, kind: list.kind, isWhole: list.isWhole))
       }
     }
-    return words
+    let all = made.sorted { (bytes[$0.end - 1], $1.count) < (bytes[$1.end - 1], $0.count) }
+    var before = [(UInt64, UInt64)](repeating: (0, 0), count: 256)
+    for word in all {
+      let last = Int(bytes[word.end - 1])
+      before[last].0 |= Self.bit(bytes[word.end - 2])
+      before[last].1 |= word.count > 2 ? Self.bit(bytes[word.end - 3]) : ~0
+    }
+    starts = (0...256).map { byte in all.firstIndex { Int(bytes[$0.end - 1]) >= byte } ?? all.count }
+    (self.bytes, self.all, self.before) = (bytes, all, before)
+  }
+
+  private static func bit(_ byte: UInt8) -> UInt64 { 1 << UInt64(byte & 63) }
+
+  /// The word that ends before `last`, of which there are at least two bytes.
+  func find(_ text: Span<UInt8>, _ last: Int) -> SecretName? {
+    let byte = Int(SecretName.lowered(text[last - 1]))
+    let (second, third) = before[byte]
+    guard second & Self.bit(SecretName.lowered(text[last - 2])) != 0,
+      last == 2 || third & Self.bit(SecretName.lowered(text[last - 3])) != 0
+    else { return nil }
+    for index in starts[byte]..<starts[byte + 1] {
+      let word = all[index]
+      let start = last - word.count
+      guard start >= 0, matches(text, last, word), !word.isWhole || SecretName.isBoundary(text, start) else { continue }
+      return SecretName(kind: word.kind, isUpper: ByteClass.of(text[last - 1]) == ByteClass.upper, start: start)
+    }
+    return nil
+  }
+
+  /// From the end: that is where most names differ.
+  private func matches(_ text: Span<UInt8>, _ last: Int, _ word: Word) -> Bool {
+    var back = 1
+    while back <= word.count {
+      if SecretName.lowered(text[last - back]) != bytes[word.end - back] { return false }
+      back += 1
+    }
+    return true
   }
 
   private static let lists: [(kind: SecretName.Kind, isWhole: Bool, words: [String])] = [
