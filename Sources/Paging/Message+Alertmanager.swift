@@ -1,10 +1,10 @@
 internal import FleetModel
-internal import Store
+internal import Incidents
 
 extension Message {
   /// What Alertmanager sends to webhooks. Source: prometheus.io/docs/alerting/latest/configuration, webhook_config, version 4.
   var alertmanagerWebhook: JSON {
-    let isOver = delivery.event == .resolve
+    let isOver = shown.allSatisfy(isOver)
     let common = delivery.isList ? [] : labels(first)
     return .object([
       ("version", .text("4")), ("groupKey", .text(dedupKey)), ("truncatedAlerts", .number(Int64(truncated))),
@@ -30,23 +30,29 @@ extension Message {
 
   private func labels(_ incident: IncidentRecord?) -> [(String, JSON)] {
     guard let incident else { return [] }
-    // Labels are the alert's identity, so what is cut must stay the same: a label's value is one line of bounded length.
+    // Labels are the alert's identity, so what is cut must stay the same, and a number, which an incident that is paged from memory does
+    // not have yet, is none of them. A label's value is one line of bounded length.
     let name = { (text: String) in JSON.text(PlainText.cut(PlainText.line(text), bytesMax: ReceiverLimits.nameBytes)) }
     return [
       ("alertname", name(incident.rule)), ("severity", .text(incident.severity.word)),
       ("host", name(incident.hostName)), ("entity", name(incident.entity)),
-      ("incident", .text(String(incident.number))),
     ]
   }
 
+  /// A list of news may hold ends and acknowledgements.
+  private func isOver(_ incident: IncidentRecord) -> Bool {
+    incident.state == .resolved || delivery.event == .resolve && !delivery.isList
+  }
+
   private func alert(_ incident: IncidentRecord, withStatus: Bool) -> JSON {
-    let isOver = delivery.event == .resolve || incident.state == "resolved"
+    let isOver = isOver(incident)
     var fields: [(String, JSON)] = [
       ("labels", .object(labels(incident))),
       (
         "annotations",
         .object([
           ("summary", .text(bounded([incident.summary]).joined())),
+          ("incident", .text(incident.number > 0 ? String(incident.number) : "")),
           ("steps", .text(bounded(incident.steps).joined(separator: "\n"))),
           ("evidence", .text(bounded(incident.evidence).joined(separator: "\n"))),
         ])

@@ -1,6 +1,6 @@
 internal import FleetModel
+internal import Incidents
 internal import Outbound
-internal import Store
 
 extension Message {
   // MARK: PagerDuty
@@ -8,13 +8,9 @@ extension Message {
   /// Source: PagerDuty developer docs, Events API v2: summary ≤ 1024 characters, the whole event ≤ 512 KB. They do not say of
   /// which encoding, so bytes are counted: no other measure gives more. `source` and `component` are names; one as long as a path may be is
   /// cut.
-  func pagerDuty(_ routingKey: String) -> JSON {
-    let action =
-      switch delivery.event {
-      case .resolve: "resolve"
-      case .acknowledge: "acknowledge"
-      default: "trigger"
-      }
+  /// - Returns: nil for news of a list of which some go on unanswered: the alert of the list stays as it is.
+  func pagerDuty(_ routingKey: String) -> JSON? {
+    guard let action = pagerDutyAction else { return nil }
     var fields: [(String, JSON)] = [
       ("routing_key", .text(routingKey)), ("event_action", .text(action)), ("dedup_key", .text(dedupKey)),
       ("client", .text("Signalbox")),
@@ -40,6 +36,17 @@ extension Message {
       }
     }
     return .object(fields)
+  }
+
+  private var pagerDutyAction: String? {
+    if let list = delivery.list {
+      return list.open == 0 ? "resolve" : list.unacknowledged == 0 ? "acknowledge" : nil
+    }
+    return switch delivery.event {
+    case .resolve: "resolve"
+    case .acknowledge: "acknowledge"
+    default: "trigger"
+    }
   }
 
   // MARK: Slack

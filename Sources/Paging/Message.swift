@@ -1,6 +1,6 @@
 internal import FleetModel
 package import Outbound
-package import Store
+package import Incidents
 internal import TLS
 
 /// Turns a delivery into what its receiver understands. Pure.
@@ -17,10 +17,15 @@ package struct Message: Sendable {
     self.console = console
   }
 
-  package func request(to receiver: Receiver) -> OutboundRequest {
+  /// What a delivery is noted with that needs no request.
+  package static let nothingToSend = "nothing to send: others of its list go on"
+
+  /// - Returns: nil where the receiver has nothing to do: PagerDuty keeps one alert for a list, which goes on until all of the list has
+  ///   ended.
+  package func request(to receiver: Receiver) -> OutboundRequest? {
     switch receiver {
     case .webhook(let url, let secrets): .http(webhook(url, secrets))
-    case .pagerDuty(let url, let routingKey): .http(Self.post(url, pagerDuty(routingKey)))
+    case .pagerDuty(let url, let routingKey): pagerDuty(routingKey).map { .http(Self.post(url, $0)) }
     case .slack(let url): .http(Self.post(url, slack))
     case .email(let receiver): .mail(mail(receiver))
     case .alertmanagerWebhook(let url): .http(Self.post(url, alertmanagerWebhook))
@@ -45,15 +50,30 @@ package struct Message: Sendable {
     default: break
     }
     guard let first else { return "Signalbox" }
-    if delivery.isList { return "\(delivery.incidentCount) incidents, the first: \(line(first))" }
+    if delivery.isList { return listSentence(first) }
     let mark =
       switch delivery.event {
       case .resolve: "RESOLVED "
       case .acknowledge: "ACKED by \(first.ackedBy ?? "somebody") "
       case .escalate: "ESCALATED "
-      default: first.state == "resolved" ? "(over by now) " : delivery.detail == "flapping" ? "FLAPPING " : ""
+      default: first.state == .resolved ? "(over by now) " : delivery.detail == "flapping" ? "FLAPPING " : ""
       }
     return mark + line(first)
+  }
+
+  /// What a list says of its incidents, and of the list that they were first named in.
+  private func listSentence(_ first: IncidentRecord) -> String {
+    let count = delivery.incidentCount
+    let incidents = count == 1 ? "1 incident" : "\(count) incidents"
+    if delivery.event.isPage { return "\(incidents), the first: \(line(first))" }
+    let verb = delivery.event == .acknowledge ? "ACKED" : "RESOLVED or acked"
+    let isAllOver = delivery.incidents.allSatisfy { $0.state == .resolved }
+    let rest = delivery.list.map { list in
+      list.open == 0
+        ? ", the whole list has ended"
+        : ", \(list.open) of the list go on" + (list.unacknowledged == 0 ? ", all acknowledged" : "")
+    }
+    return "\(isAllOver ? "RESOLVED" : verb): \(incidents)\(rest ?? ""), the first: \(line(first))"
   }
 
   func line(_ incident: IncidentRecord) -> String {
@@ -63,7 +83,7 @@ package struct Message: Sendable {
   }
 
   var dedupKey: String {
-    if delivery.isList { return "signalbox|digest|\(delivery.messageID)" }
+    if delivery.isList { return "signalbox|digest|\(delivery.list?.id ?? delivery.messageID)" }
     return first?.dedupKey ?? "signalbox|\(delivery.event.rawValue)|\(delivery.receiver)"
   }
 
@@ -121,7 +141,7 @@ package struct Message: Sendable {
     [
       ("incident_id", .number(incident.number)), ("dedup_key", .text(incident.dedupKey)),
       ("rule", .text(incident.rule)), ("title", .text(incident.title)), ("severity", .text(incident.severity.word)),
-      ("state", .text(incident.state)), ("host", .text(incident.hostName)), ("entity", .text(incident.entity)),
+      ("state", .text(incident.state.rawValue)), ("host", .text(incident.hostName)), ("entity", .text(incident.entity)),
       ("summary", .text(bounded([incident.summary]).joined())), ("steps", .texts(bounded(incident.steps))),
       ("evidence", .texts(bounded(incident.evidence))),
       ("opened", .text(Timestamp.text(incident.openedNs))),

@@ -73,6 +73,14 @@ package enum Receiver: Sendable, Equatable {
   case alertmanagerWebhook(url: String)
   /// `POST /api/v2/alerts` of an Alertmanager; the URL is its base.
   case alertmanager(url: String)
+
+  /// A chat or a mailbox; the others are programs, which keep one alert for each incident.
+  var isReadByPeople: Bool {
+    switch self {
+    case .slack, .email: true
+    case .webhook, .pagerDuty, .alertmanagerWebhook, .alertmanager: false
+    }
+  }
 }
 
 package struct EmailReceiver: Sendable, Equatable {

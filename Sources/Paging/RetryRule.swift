@@ -1,6 +1,6 @@
 internal import FleetModel
 package import Outbound
-package import Store
+package import Incidents
 
 /// What a receiver's answer means, and when to try again. Pure: time and chance are parameters.
 package enum RetryRule {
@@ -27,15 +27,25 @@ package enum RetryRule {
       }
       switch answer.code {
       case 200..<300: return .delivered(answer: text)
-      case 429:
-        let asked = Int64(answer.retryAfterSeconds ?? 0).multipliedClamped(by: 1_000_000_000)
-        let least = if case .pagerDuty = receiver { pagerDutyLimitedNs } else { Int64(0) }
-        return .retry(atNs: max(again, nowNs + min(max(asked, least), retryAfterMaxNs)), answer: text)
-      case 408, 425, 500...: return .retry(atNs: again, answer: text)
+      case 408, 425, 429, 500...:
+        return .retry(atNs: max(again, closedUntilNs(result, receiver, nowNs: nowNs) ?? again), answer: text)
       // Nothing about it will be better the next time: the request is wrong, or moved, or gone.
       default: return .refused(answer: text)
       }
     }
+  }
+
+  /// Until when a receiver asked to be sent nothing, ns since 1970; nil where it did not. It is about all messages to that receiver
+  /// (RFC 6585 4, RFC 9110 10.2.3).
+  package static func closedUntilNs(
+    _ result: Result<OutboundAnswer, OutboundError>, _ receiver: Receiver, nowNs: Int64
+  ) -> Int64? {
+    if case .email = receiver { return nil }
+    guard case .success(let answer) = result, answer.code == 429 || answer.code == 503 else { return nil }
+    let asked = Int64(answer.retryAfterSeconds ?? 0).multipliedClamped(by: 1_000_000_000)
+    let least = if case .pagerDuty = receiver, answer.code == 429 { pagerDutyLimitedNs } else { Int64(0) }
+    let ns = min(max(asked, least), retryAfterMaxNs)
+    return ns > 0 ? nowNs + ns : nil
   }
 
   /// 1 s · 2ⁿ with full jitter, never less than 100 ms, so that a receiver that answers at once is not asked in a loop.

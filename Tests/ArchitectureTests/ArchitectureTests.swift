@@ -6,6 +6,7 @@ import Testing
   /// What each target may import. An import goes inward only.
   static let allowed: [String: Set<String>] = [
     "FleetModel": [],
+    "Incidents": ["FleetModel"],
     "RPC": [],
     "Files": ["CLinux", "Glibc"],
     "EventLoop": ["CLinux", "Glibc", "Files", "Synchronization"],
@@ -19,16 +20,17 @@ import Testing
     "Rules": ["FleetModel", "Files"],
     "RuleFiles": ["Rules", "FleetModel", "Files", "Yams"],
     "Transport": ["Files", "EventLoop", "TLS", "HTTP2", "RPC", "Synchronization"],
-    "Store": ["Postgres", "FleetModel"],
-    "Paging": ["FleetModel", "Files", "TLS", "Store", "Outbound"],
+    "Store": ["Postgres", "FleetModel", "Incidents"],
+    "Paging": ["FleetModel", "Incidents", "Files", "TLS", "Store", "Outbound"],
     "Agent": ["FleetModel", "Schema", "Files", "EventLoop", "TLS", "RPC", "Transport", "NVML", "SQLite"],
     "Collector": [
       "FleetModel", "Schema", "Files", "EventLoop", "TLS", "RPC", "Transport", "Store", "Postgres", "Rules",
-      "RuleFiles", "Logging", "Synchronization", "Paging", "Outbound",
+      "RuleFiles", "Logging", "Synchronization", "Paging", "Outbound", "Incidents",
     ],
     "Simulation": ["FleetModel", "Files", "Glibc", "Schema", "Store", "Agent", "Collector"],
     "Commands": [
-      "FleetModel", "Files", "EventLoop", "TLS", "Postgres", "Store", "Rules", "RuleFiles", "ArgumentParser",
+      "FleetModel", "Incidents", "Files", "EventLoop", "TLS", "Postgres", "Store", "Rules", "RuleFiles",
+      "ArgumentParser",
     ],
     "signalbox": ["Commands"],
     "signalbox-agent": ["Agent"],

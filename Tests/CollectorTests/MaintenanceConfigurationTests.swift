@@ -1,5 +1,6 @@
 import Collector
 import FleetModel
+import Incidents
 import Store
 import Testing
 

@@ -1,4 +1,5 @@
 import FleetModel
+import Incidents
 import Foundation
 import Postgres
 import Store
@@ -30,7 +31,7 @@ extension EndToEndTests {
     @Test func whatWasChangedIsToldAsItIsNow() throws {
       let now = Int64(Date().timeIntervalSince1970) * 1_000_000_000
       let change = IncidentChange(.opened, rule: "A", severity: .p1, hostName: "h", eventNs: now, detectedNs: now)
-      try store.apply([change], plan: .none, nowNs: now)
+      try store.apply([change], policy: .none, nowNs: now)
       let acked = try row(run("incidents", "ack", "1", "--by", "ann", "--format", "json"))
       #expect(acked["state"] as? String == "acked")
       #expect(acked["acked_by"] as? String == "ann")

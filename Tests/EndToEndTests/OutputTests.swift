@@ -1,4 +1,5 @@
 import FleetModel
+import Incidents
 import Foundation
 import Postgres
 import Store
@@ -179,8 +180,8 @@ enum FilledDatabase {
     change.summary = "boom " + String(repeating: "and more ", count: 20)
     change.steps = ["Look at it.", "Then at the rest."]
     change.evidence = (0..<40).map { "line \($0) \u{1b}[31m " + String(repeating: "x", count: 200) }
-    let plan = PagingPlan { _, nowNs in [PlannedDelivery(receiver: "duty", dueNs: nowNs)] }
-    try store.apply([change], plan: plan, nowNs: nowNs)
+    let policy = PagingPolicy { _, nowNs in [PlannedDelivery(receiver: "duty", dueNs: nowNs)] }
+    try store.apply([change], policy: policy, nowNs: nowNs)
     var silence = Silence(author: "ann", reason: "x", startsNs: nowNs, endsNs: nowNs + 3_600_000_000_000)
     silence.rule = "OTHER-*"
     _ = try store.addSilence(silence, nowNs: nowNs)

@@ -1,4 +1,5 @@
 import FleetModel
+import Incidents
 import Outbound
 import Paging
 import Postgres
@@ -64,7 +65,7 @@ import Testing
   @Test func aChangeBecomesOneSignedPost() throws {
     let configuration = configuration()
     let dispatcher = try Dispatcher(configuration, holder: "a") { 0 }
-    try store.apply([change(.opened)], plan: configuration.plan, nowNs: Self.nowNs)
+    try store.apply([change(.opened)], policy: configuration.policy, nowNs: Self.nowNs)
     try work(dispatcher) { try count("state = 'delivered'") == 1 }
     let requests = receiver.requests()
     #expect(requests.count == 1)
@@ -88,13 +89,13 @@ import Testing
   @Test func anAckStopsTheEscalationAndAClearResolves() throws {
     let configuration = configuration()
     let dispatcher = try Dispatcher(configuration, holder: "a") { 0 }
-    try store.apply([change(.opened)], plan: configuration.plan, nowNs: Self.nowNs)
+    try store.apply([change(.opened)], policy: configuration.policy, nowNs: Self.nowNs)
     try work(dispatcher) { try count("state = 'delivered'") == 1 }
     try store.acknowledge(incident: try incident(), actor: "ann", nowNs: Self.nowNs + 1)
     try store.acknowledge(incident: try incident(), actor: "bob", nowNs: Self.nowNs + 2)
     let later = Self.nowNs + 20 * Self.minuteNs
     try work(dispatcher, nowNs: later) { try count("state = 'delivered'") == 2 }
-    try store.apply([change(.cleared, at: later)], plan: configuration.plan, nowNs: later)
+    try store.apply([change(.cleared, at: later)], policy: configuration.policy, nowNs: later)
     try work(dispatcher, nowNs: later) { try count("state = 'delivered'") == 3 }
     #expect(receiver.requests().map { $0.body["event"] as? String } == ["trigger", "acknowledge", "resolve"])
     #expect(receiver.requests()[1].body["acked_by"] as? String == "ann")
@@ -104,7 +105,7 @@ import Testing
   @Test func withoutAnAckTheLeadIsToldWhenTheStepIsDueAndNotBefore() throws {
     let configuration = configuration()
     let dispatcher = try Dispatcher(configuration, holder: "a") { 0 }
-    try store.apply([change(.opened)], plan: configuration.plan, nowNs: Self.nowNs)
+    try store.apply([change(.opened)], policy: configuration.policy, nowNs: Self.nowNs)
     try work(dispatcher, nowNs: Self.nowNs + 14 * Self.minuteNs) { try count("state = 'delivered'") == 1 }
     #expect(receiver.requests().map(\.path) == ["/200/duty"])
     try work(dispatcher, nowNs: Self.nowNs + 15 * Self.minuteNs) { try count("state = 'delivered'") == 2 }
@@ -114,7 +115,7 @@ import Testing
 
   @Test func aHolderThatDiesBetweenAnswerAndCommitIsFollowedByOneThatSendsTheSameId() throws {
     let configuration = configuration()
-    try store.apply([change(.opened)], plan: configuration.plan, nowNs: Self.nowNs)
+    try store.apply([change(.opened)], policy: configuration.policy, nowNs: Self.nowNs)
     do {
       let dying = try Dispatcher(configuration, holder: "a") { 0 }
       _ = try dying.turn(store, nowNs: Self.nowNs, monotonicNs: 0, isWoken: true)
@@ -136,7 +137,7 @@ import Testing
       let configuration = configuration(path)
       try store.connection.execute("delete from signalbox.incidents")
       try store.connection.execute("delete from signalbox.leases")
-      try store.apply([change(.opened, "RES-\(isTaken)")], plan: configuration.plan, nowNs: Self.nowNs)
+      try store.apply([change(.opened, "RES-\(isTaken)")], policy: configuration.policy, nowNs: Self.nowNs)
       let stopped = try Dispatcher(configuration, holder: "a") { 0 }
       _ = try stopped.turn(store, nowNs: Self.nowNs, monotonicNs: 0, isWoken: true)
       let before = receiver.requests().count
@@ -154,7 +155,7 @@ import Testing
   @Test func aReceiverThatFailsOnceGetsTheSameMessageAgain() throws {
     let configuration = configuration("once-500/duty")
     let dispatcher = try Dispatcher(configuration, holder: "a") { 0 }
-    try store.apply([change(.opened)], plan: configuration.plan, nowNs: Self.nowNs)
+    try store.apply([change(.opened)], policy: configuration.policy, nowNs: Self.nowNs)
     try work(dispatcher) { try count("attempts = 1 and last_answer like '500%'") == 1 }
     try work(dispatcher, nowNs: Self.nowNs + 2_000_000_000) { try count("state = 'delivered'") == 1 }
     let ids = receiver.requests().compactMap { $0.headers["webhook-id"] }
@@ -167,7 +168,7 @@ import Testing
     var configuration = configuration(path)
     configuration.fallback = "lead"
     let dispatcher = try Dispatcher(configuration, holder: "a") { 0 }
-    try store.apply([change(.opened)], plan: configuration.plan, nowNs: Self.nowNs)
+    try store.apply([change(.opened)], policy: configuration.policy, nowNs: Self.nowNs)
     try work(dispatcher) { try count("state = 'delivered' and receiver = 'lead'") == 1 }
     #expect(try count("state = 'refused'") == 1)
     #expect(receiver.requests().map(\.path) == ["/\(path)", "/200/lead"])
@@ -177,7 +178,7 @@ import Testing
     var configuration = configuration("hang/duty")
     configuration.policies = [.p0: [.init(to: "duty"), .init(to: "lead")]]
     let dispatcher = try Dispatcher(configuration, holder: "a") { 0 }
-    try store.apply([change(.opened)], plan: configuration.plan, nowNs: Self.nowNs)
+    try store.apply([change(.opened)], policy: configuration.policy, nowNs: Self.nowNs)
     try work(dispatcher) { try count("state = 'delivered' and receiver = 'lead'") == 1 }
     #expect(try count("state = 'waiting' and receiver = 'duty'") == 1)
   }
@@ -186,7 +187,7 @@ import Testing
     let configuration = configuration()
     let dispatcher = try Dispatcher(configuration, holder: "a") { 0 }
     let changes = (0..<600).map { change(.opened, "RULE-\($0)") }
-    try store.apply(changes, plan: configuration.plan, nowNs: Self.nowNs)
+    try store.apply(changes, policy: configuration.policy, nowNs: Self.nowNs)
     try work(dispatcher) { try count("event = 'trigger' and state = 'waiting'") == 0 }
     let requests = receiver.requests()
     #expect(requests.count <= 5)

@@ -1,3 +1,4 @@
+import Incidents
 import Outbound
 import Paging
 import Store

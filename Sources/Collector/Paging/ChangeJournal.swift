@@ -1,5 +1,6 @@
 internal import Files
 internal import FleetModel
+internal import Incidents
 internal import Paging
 internal import Store
 

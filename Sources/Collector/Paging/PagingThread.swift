@@ -1,6 +1,7 @@
 package import EventLoop
 internal import Files
 package import FleetModel
+internal import Incidents
 package import Logging
 package import Paging
 package import Postgres

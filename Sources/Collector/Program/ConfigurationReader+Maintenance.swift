@@ -1,4 +1,5 @@
 internal import FleetModel
+internal import Incidents
 internal import Paging
 internal import Store
 

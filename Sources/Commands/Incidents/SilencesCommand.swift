@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Files
 internal import FleetModel
+internal import Incidents
 internal import Store
 
 struct SilencesCommand: ParsableCommand {

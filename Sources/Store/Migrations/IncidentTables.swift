@@ -139,6 +139,13 @@ enum IncidentTables {
 
     """
 
+  static let lists = """
+    -- The list in which the receiver learned of the incident, where this row is about that list: its bundle.
+    alter table signalbox.outbox add column list text;
+    create index outbox_bundle on signalbox.outbox (bundle) where bundle is not null;
+
+    """
+
   /// What people's SQL may read.
   static let views = ["incidents", "incident_timeline", "deliveries", "silences"]
 }

@@ -1,4 +1,5 @@
 internal import FleetModel
+internal import Incidents
 
 /// Questions about incidents, silences and who is on call.
 package enum IncidentQueries {
@@ -13,10 +14,10 @@ package enum IncidentQueries {
     ReadQuery(
       """
       select \(columns) from signalbox.incidents i
-      where case when $1::text is null then i.state <> 'resolved' when $1 = 'all' then true else i.state = $1 end
+      where case when $1::text is null then i.state <> \(IncidentState.resolved.sql) when $1 = 'all' then true else i.state = $1 end
         and ($2::text is null or i.host_name = $2) and signalbox.matches($3::text, i.rule)
         and ($4::timestamptz is null or i.opened >= $4::timestamptz)
-      order by i.state = 'resolved', i.severity, i.number desc limit $5::bigint
+      order by i.state = \(IncidentState.resolved.sql), i.severity, i.number desc limit $5::bigint
       """, [state, host, rule, sinceNs.map { Timestamp.text($0) }, String(limit)])
   }
 
@@ -65,7 +66,7 @@ package enum IncidentQueries {
   }
 
   private static let silenceColumns = """
-    s.number as id, case when s.ends <= now() then 'ended' when s.starts > now() then 'ahead' else 'active' end as state,
+    s.number as id, case when s.ends <= now() then \(SilenceState.ended.sql) when s.starts > now() then \(SilenceState.ahead.sql) else \(SilenceState.active.sql) end as state,
       s.cron || ' ' || s.zone as repeats, s.rule, s.host, s.entity, 'P' || s.severity as severity, s.author, s.reason,
       s.starts, s.ends, s.ended_by, s.configured_as as name
     """

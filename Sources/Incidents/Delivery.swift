@@ -1,21 +1,12 @@
 package import FleetModel
 
-/// The right to do what only one collector may do. A holder that was stopped for too long finds its fence outdated.
-package struct Lease: Sendable, Equatable {
-  package let name: String
-  package let holder: String
-  /// Grows with each new holder.
-  package let fence: Int64
-}
-
 /// What is known of an incident when something is said about it.
 package struct IncidentRecord: Sendable, Equatable {
   package var number: Int64
   package var rule: String
   package var title = ""
   package var severity: Severity
-  /// `open`, `acked`, `resolved` or `muted`.
-  package var state = "open"
+  package var state = IncidentState.open
   package var hostName = ""
   package var entity = ""
   package var dedupKey: String
@@ -39,6 +30,17 @@ package struct IncidentRecord: Sendable, Equatable {
 package struct Delivery: Sendable, Equatable {
   package enum Event: String, Sendable {
     case trigger, acknowledge, escalate, resolve, test, watchdog
+
+    /// It asks somebody to act.
+    package var isPage: Bool { self == .trigger || self == .escalate }
+    /// It is about no incident.
+    package var isRoutine: Bool { self == .test || self == .watchdog }
+
+    /// What one message with several deliveries is: a page where one of them is.
+    package static func ofList(_ events: Set<Event>) -> Event {
+      if events.contains(where: \.isPage) { return .trigger }
+      return events.contains(.resolve) ? .resolve : .acknowledge
+    }
   }
 
   /// Rows of the outbox that it settles.
@@ -54,8 +56,10 @@ package struct Delivery: Sendable, Equatable {
   package var incidents: [IncidentRecord]
   /// Also those that the list leaves out.
   package var incidentCount: Int
-  /// A message with a list, also where the list has one entry.
+  /// A message with a list, also where only one entry is left of it.
   package var isList: Bool
+  /// News of incidents that were named in this list before.
+  package var list: ListNews?
 
   package init(
     rows: [Int64], receiver: String, event: Event, messageID: String, attempts: Int, detail: String,
@@ -70,6 +74,22 @@ package struct Delivery: Sendable, Equatable {
     self.incidents = incidents
     self.incidentCount = incidentCount
     self.isList = isList
+  }
+}
+
+/// How the incidents of a list stand that a receiver was sent before.
+package struct ListNews: Sendable, Equatable {
+  /// The message id of that list.
+  package var id: String
+  /// Incidents of the list that are not resolved.
+  package var open: Int
+  /// Those of them that nobody has acknowledged.
+  package var unacknowledged: Int
+
+  package init(id: String, open: Int, unacknowledged: Int) {
+    self.id = id
+    self.open = open
+    self.unacknowledged = unacknowledged
   }
 }
 
