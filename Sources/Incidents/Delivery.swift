@@ -15,6 +15,9 @@ package struct IncidentRecord: Sendable, Equatable {
   package var ackedBy: String?
   package var summary = ""
   package var steps: [String] = []
+  package var causes: [String] = []
+  /// Address of the rule's own page; "" for none.
+  package var runbook = ""
   package var evidence: [String] = []
 
   package init(number: Int64, rule: String, severity: Severity, dedupKey: String, openedNs: Int64) {
@@ -60,6 +63,8 @@ package struct Delivery: Sendable, Equatable {
   package var isList: Bool
   /// News of incidents that were named in this list before.
   package var list: ListNews?
+  /// Addresses of a mail that have taken it already.
+  package var reached: [String] = []
 
   package init(
     rows: [Int64], receiver: String, event: Event, messageID: String, attempts: Int, detail: String,
@@ -98,6 +103,8 @@ package enum DeliveryOutcome: Sendable, Equatable {
   case delivered(answer: String)
   /// Another attempt, not before a time, ns since 1970.
   case retry(atNs: Int64, answer: String)
+  /// Some addresses of a mail have taken it; another attempt to the others, not before a time.
+  case partial(reached: [String], atNs: Int64, answer: String)
   /// The receiver will never take it.
   case refused(answer: String)
 
@@ -106,6 +113,7 @@ package enum DeliveryOutcome: Sendable, Equatable {
     switch self {
     case .delivered: .delivered(answer: "")
     case .retry(let atNs, _): .retry(atNs: atNs, answer: "")
+    case .partial(let reached, let atNs, _): .partial(reached: reached, atNs: atNs, answer: "")
     case .refused: .refused(answer: "")
     }
   }

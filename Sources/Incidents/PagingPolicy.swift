@@ -217,6 +217,8 @@ extension PagingPolicy {
     switch outcome {
     case .delivered: return nil
     case .refused: return fallback
+    // Somebody has it.
+    case .partial: return nil
     case .retry: return attempts == Self.attemptsBeforeFallback ? fallback : nil
     }
   }

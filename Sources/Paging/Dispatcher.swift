@@ -56,6 +56,7 @@ package final class Dispatcher {
   private var unsettled: [(InFlight, DeliveryOutcome)] = []
   /// Receivers that asked to be sent nothing for a while, and until when, ns since 1970.
   private var closed: [String: Int64] = [:]
+  private var overridesVersion = ""
   private var nextTag = 1
   private var leaseDueNs = Int64.min
   /// CLOCK_MONOTONIC: after this somebody else may hold the lease.
@@ -98,7 +99,8 @@ package final class Dispatcher {
     for (tag, result) in transfers.work(waitMs: maximumMs, descriptors: descriptors) {
       guard let sent = inFlight.removeValue(forKey: tag) else { continue }
       let outcome = RetryRule.outcome(
-        result, receiver: sent.receiver, attempts: sent.delivery.attempts, nowNs: nowNs, chance: chance())
+        result, receiver: sent.receiver, attempts: sent.delivery.attempts, nowNs: nowNs, chance: chance(),
+        isReached: !sent.delivery.reached.isEmpty)
       closed[sent.delivery.receiver] = RetryRule.closedUntilNs(result, sent.receiver, nowNs: nowNs)
       unsettled.append((sent, outcome))
     }
@@ -116,6 +118,7 @@ package final class Dispatcher {
       try keepLease(store, nowNs, monotonicNs, &report)
       guard let lease else { return report }
       try routine(store, lease, nowNs, monotonicNs, &report)
+      if isWoken { try step("overrides") { () throws(StoreError) in try noteOverrides(store, nowNs) } }
       if isWoken || monotonicNs >= claimDueNs {
         claimDueNs = monotonicNs + Times.claimNs
         try step("claim") { () throws(StoreError) in try claim(store, lease, nowNs, monotonicNs) }
@@ -181,9 +184,14 @@ package final class Dispatcher {
       unsettled.removeFirst()
       claimDueNs = .min
       switch outcome {
-      case .delivered: report.delivered += 1
+      case .delivered:
+        report.delivered += 1
+        if sent.delivery.event == .test, sent.receiver.keepsAlerts {
+          try store.enqueue(.resolve, to: sent.delivery.receiver, detail: "test", nowNs: nowNs)
+        }
       case .refused(let answer): report.refused.append("\(sent.delivery.receiver): \(answer)")
-      case .retry(_, let answer): report.retried.append("\(sent.delivery.receiver): \(answer)")
+      case .retry(_, let answer), .partial(_, _, let answer):
+        report.retried.append("\(sent.delivery.receiver): \(answer)")
       }
     }
   }
@@ -260,6 +268,15 @@ package final class Dispatcher {
     try store.publishReceivers(configuration.receivers.keys.sorted())
   }
 
+  /// A turn that somebody takes over is theirs at once.
+  private func noteOverrides(_ store: Store, _ nowNs: Int64) throws(StoreError) {
+    let version = try store.overridesVersion()
+    guard version != overridesVersion else { return }
+    try takeOverrides(store, nowNs)
+    try publishOnCall(store, nowNs)
+    overridesVersion = version
+  }
+
   private func claim(_ store: Store, _ lease: Lease, _ nowNs: Int64, _ monotonicNs: Int64) throws(StoreError) {
     var loads: [String: ReceiverLoad] = [:]
     for (receiver, untilNs) in closed { loads[receiver, default: ReceiverLoad()].closedUntilNs = untilNs }
@@ -299,12 +316,13 @@ package final class Dispatcher {
       }
     }
     let known = (configuration.receivers.keys.sorted() + configuration.schedules.keys.sorted()).joined(separator: ", ")
-    let outcome: DeliveryOutcome =
-      targets.isEmpty
-      ? .refused(answer: "no such receiver in the collector's configuration; there are: \(known)")
-      : .delivered(answer: "passed on to \(targets.joined(separator: ", "))")
-    for target in targets { try store.enqueue(.test, to: target, detail: delivery.detail, nowNs: nowNs) }
-    try store.settle(delivery, outcome, lease, policy: configuration.policy, nowNs: nowNs)
+    if targets.isEmpty {
+      let refusal = DeliveryOutcome.refused(
+        answer: "no such receiver in the collector's configuration; there are: \(known)")
+      try store.settle(delivery, refusal, lease, policy: configuration.policy, nowNs: nowNs)
+    } else {
+      try store.split(delivery, among: targets, lease, nowNs: nowNs)
+    }
     claimDueNs = .min
   }
 }

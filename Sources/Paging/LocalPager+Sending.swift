@@ -58,6 +58,7 @@ extension LocalPager {
       incidentCount: places.count,
       isList: bundle != nil)
     if bundle != nil { delivery.list = page.list.map(news) }
+    delivery.reached = page.reached
     if let request = Message(delivery, nowNs: nowNs, console: configuration.console).request(to: receiver) {
       do throws(OutboundError) {
         try transfers.begin(request, tag: nextTag, deadlineMs: Times.answerMs)
@@ -101,6 +102,8 @@ extension LocalPager {
     record.entity = change.entity
     record.summary = change.summary
     record.steps = change.steps
+    record.causes = change.causes
+    record.runbook = change.runbook
     record.evidence = change.evidence
     if held.change.kind == .cleared { record.resolvedNs = held.change.eventNs }
     return record
@@ -114,7 +117,8 @@ extension LocalPager {
       guard let sent = inFlight.removeValue(forKey: tag) else { continue }
       let nowNs = nowNs()
       let outcome = RetryRule.outcome(
-        result, receiver: sent.receiver, attempts: sent.delivery.attempts, nowNs: nowNs, chance: chance())
+        result, receiver: sent.receiver, attempts: sent.delivery.attempts, nowNs: nowNs, chance: chance(),
+        isReached: !sent.delivery.reached.isEmpty)
       closed[sent.delivery.receiver] = RetryRule.closedUntilNs(result, sent.receiver, nowNs: nowNs)
       if case .delivered = outcome, policy.counts(sent.delivery) {
         let isPageList = sent.delivery.isList && sent.delivery.event.isPage
@@ -140,6 +144,9 @@ extension LocalPager {
     switch outcome {
     case .delivered(let answer): held[at].pages?[index].state = .delivered(answer: answer, atNs: nowNs)
     case .retry(let nextNs, _): held[at].pages?[index].state = .waiting(nextNs: nextNs)
+    case .partial(let reached, let nextNs, _):
+      held[at].pages?[index].state = .waiting(nextNs: nextNs)
+      held[at].pages?[index].reached += reached
     case .refused: held[at].pages?[index].state = .over
     }
     guard page.event.isPage,

@@ -43,6 +43,8 @@ package final class LocalPager {
     var bundle: String?
     /// The list that it is news of.
     var list: String?
+    /// Addresses of a mail that have taken it already.
+    var reached: [String] = []
 
     var isUnsettled: Bool {
       switch state {

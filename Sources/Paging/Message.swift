@@ -47,6 +47,7 @@ package struct Message: Sendable {
     switch delivery.event {
     case .test: return "Test page from Signalbox: \(delivery.detail)"
     case .watchdog: return "Signalbox watchdog: paging works"
+    case .resolve where delivery.incidents.isEmpty: return "Test page from Signalbox: over"
     default: break
     }
     guard let first else { return "Signalbox" }
@@ -84,7 +85,9 @@ package struct Message: Sendable {
 
   var dedupKey: String {
     if delivery.isList { return "signalbox|digest|\(delivery.list?.id ?? delivery.messageID)" }
-    return first?.dedupKey ?? "signalbox|\(delivery.event.rawValue)|\(delivery.receiver)"
+    // The end of a test bears the test's key.
+    let event = delivery.event == .resolve ? Delivery.Event.test : delivery.event
+    return first?.dedupKey ?? "signalbox|\(event.rawValue)|\(delivery.receiver)"
   }
 
   /// Texts of an incident as people may read them, so many and so long as all receivers take.
@@ -96,6 +99,18 @@ package struct Message: Sendable {
       left -= shown.last?.utf8.count ?? 0
     }
     return shown
+  }
+
+  /// Where it stands what to do: the rule's own page, the console's, or the name of the file that comes with Signalbox.
+  func runbook(_ incident: IncidentRecord) -> String {
+    if !incident.runbook.isEmpty { return PlainText.line(incident.runbook) }
+    let file = "runbooks/\(PlainText.line(incident.rule)).md"
+    return console.map { "\($0)/\(file)" } ?? "docs/\(file)"
+  }
+
+  /// A runbook that may also be the name of a file.
+  static func address(_ runbook: String) -> String? {
+    runbook.hasPrefix("https://") || runbook.hasPrefix("http://") ? runbook : nil
   }
 
   func link(_ incident: IncidentRecord) -> String? {
@@ -143,6 +158,7 @@ package struct Message: Sendable {
       ("rule", .text(incident.rule)), ("title", .text(incident.title)), ("severity", .text(incident.severity.word)),
       ("state", .text(incident.state.rawValue)), ("host", .text(incident.hostName)), ("entity", .text(incident.entity)),
       ("summary", .text(bounded([incident.summary]).joined())), ("steps", .texts(bounded(incident.steps))),
+      ("causes", .texts(bounded(incident.causes))), ("runbook", .text(runbook(incident))),
       ("evidence", .texts(bounded(incident.evidence))),
       ("opened", .text(Timestamp.text(incident.openedNs))),
       ("resolved", .optional(incident.resolvedNs.map { Timestamp.text($0) })),

@@ -74,6 +74,14 @@ package enum Receiver: Sendable, Equatable {
   /// `POST /api/v2/alerts` of an Alertmanager; the URL is its base.
   case alertmanager(url: String)
 
+  /// What it is sent stays open there until its end is sent.
+  var keepsAlerts: Bool {
+    switch self {
+    case .pagerDuty, .alertmanager: true
+    case .webhook, .slack, .email, .alertmanagerWebhook: false
+    }
+  }
+
   /// A chat or a mailbox; the others are programs, which keep one alert for each incident.
   var isReadByPeople: Bool {
     switch self {

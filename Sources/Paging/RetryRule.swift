@@ -12,19 +12,19 @@ package enum RetryRule {
   /// What a receiver may ask for, ns: one that says a year would keep a page for a year.
   static let retryAfterMaxNs: Int64 = 600_000_000_000
 
-  /// - Parameter chance: 0…1, for full jitter.
+  /// - Parameters:
+  ///   - chance: 0…1, for full jitter.
+  ///   - isReached: an earlier attempt has reached some of a mail's addresses.
   package static func outcome(
-    _ result: Result<OutboundAnswer, OutboundError>, receiver: Receiver, attempts: Int, nowNs: Int64, chance: Double
+    _ result: Result<OutboundAnswer, OutboundError>, receiver: Receiver, attempts: Int, nowNs: Int64, chance: Double,
+    isReached: Bool = false
   ) -> DeliveryOutcome {
     let again = nowNs + pause(attempts: attempts, chance: chance)
     switch result {
     case .failure(let error): return .retry(atNs: again, answer: error.description)
     case .success(let answer):
       let text = said(answer)
-      if case .email = receiver {
-        if (200..<400).contains(answer.code) { return .delivered(answer: text) }
-        return answer.code >= 500 ? .refused(answer: text) : .retry(atNs: again, answer: text)
-      }
+      if case .email = receiver { return mailOutcome(answer, text, againNs: again, isReached) }
       switch answer.code {
       case 200..<300: return .delivered(answer: text)
       case 408, 425, 429, 500...:
@@ -33,6 +33,24 @@ package enum RetryRule {
       default: return .refused(answer: text)
       }
     }
+  }
+
+  /// A mail that one address has taken is delivered; to those that are to be tried again (RFC 5321 4.2.1: 4yz, such as grey-listing) it
+  /// goes once more. One refused address costs itself alone.
+  private static func mailOutcome(_ answer: OutboundAnswer, _ text: String, againNs: Int64, _ isReached: Bool)
+    -> DeliveryOutcome
+  {
+    let taken = answer.recipients.filter { $0.code < 400 }
+    let later = answer.recipients.filter { (400..<500).contains($0.code) }
+    let others = answer.recipients.filter { $0.code >= 400 }.map { "; \($0.address): \($0.code) \($0.text)" }.joined()
+    // libcurl reports success where it had no address and asked for nothing.
+    guard (200..<400).contains(answer.code), !taken.isEmpty else {
+      let isFinal = answer.code >= 500 && later.isEmpty
+      if isFinal, isReached { return .delivered(answer: text + others) }
+      return isFinal ? .refused(answer: text + others) : .retry(atNs: againNs, answer: text + others)
+    }
+    if later.isEmpty { return .delivered(answer: text + others) }
+    return .partial(reached: taken.map(\.address), atNs: againNs, answer: text + others)
   }
 
   /// Until when a receiver asked to be sent nothing, ns since 1970; nil where it did not. It is about all messages to that receiver

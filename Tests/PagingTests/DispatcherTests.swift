@@ -221,9 +221,55 @@ import Testing
     let dispatcher = try Dispatcher(configuration(), holder: "a") { 0 }
     let row = try store.enqueue(.test, to: "policy:P0", detail: "", nowNs: Self.nowNs)
     try work(dispatcher) { try count("state = 'delivered'") == 3 }
-    #expect(try store.deliveryState(row)?.state == "delivered")
+    #expect(try store.deliveryReports(row).isSettled)
+    #expect(try store.deliveryReports(row).reports.map(\.state) == [.delivered, .delivered])
     #expect(Set(receiver.requests().map(\.path)) == ["/200/duty", "/200/lead"])
     let unknown = try store.enqueue(.test, to: "dutty", detail: "", nowNs: Self.nowNs)
-    try work(dispatcher) { try store.deliveryState(unknown)?.state == "refused" }
+    try work(dispatcher) { try store.deliveryReports(unknown).reports.first?.state == .refused }
+  }
+
+  /// It was green over a receiver that refuses.
+  @Test func aTestOfAPolicyIsDeliveredOnlyWhereEverybodyTookIt() throws {
+    var configuration = configuration()
+    configuration.receivers["lead"] = .webhook(url: receiver.url("403/lead"), secrets: [])
+    let dispatcher = try Dispatcher(configuration, holder: "a") { 0 }
+    let row = try store.enqueue(.test, to: "policy:P0", detail: "", nowNs: Self.nowNs)
+    try work(dispatcher) { try store.deliveryReports(row).isSettled }
+    let reports = try store.deliveryReports(row).reports
+    #expect(reports.map(\.receiver) == ["duty", "lead"])
+    #expect(reports.map(\.state) == [.delivered, .refused] && reports[1].answer.hasPrefix("403"))
+    #expect(try count("number = \(row) and state = 'refused' and last_answer like '%lead: 403%'") == 1)
+  }
+
+  @Test func aTestLeavesNoAlertOpen() throws {
+    var configuration = configuration()
+    configuration.receivers["duty"] = .pagerDuty(url: receiver.url("202/duty"), routingKey: "k")
+    let dispatcher = try Dispatcher(configuration, holder: "a") { 0 }
+    try store.enqueue(.test, to: "duty", detail: "from ann", nowNs: Self.nowNs)
+    try work(dispatcher) { try count("state = 'delivered'") == 2 }
+    #expect(receiver.requests().map { $0.body["event_action"] as? String } == ["trigger", "resolve"])
+    #expect(Set(receiver.requests().compactMap { $0.body["dedup_key"] as? String }).count == 1)
+  }
+
+  /// It was seen with the next audit, up to 15 s later, and nothing ended it.
+  @Test func anOverrideHoldsAtOnceAndCanBeEnded() throws {
+    var configuration = configuration()
+    configuration.schedules["primary"] = Schedule(
+      rotation: ["duty"], turnSeconds: 86_400, startLocalSeconds: 0, zone: .utc)
+    let dispatcher = try Dispatcher(configuration, holder: "a") { 0 }
+    func onCall(_ monotonicNs: Int64) throws -> String? {
+      _ = try dispatcher.turn(store, nowNs: Self.nowNs + monotonicNs, monotonicNs: monotonicNs, isWoken: true)
+      return try store.connection.query("select receiver from signalbox.on_call").text(0, 0)
+    }
+    #expect(try onCall(0) == "duty")
+    let number = try store.addOverride(
+      OnCallOverride(
+        schedule: "primary", receiver: "lead", startsNs: Self.nowNs, endsNs: Self.nowNs + Self.minuteNs, author: "ann"))
+    #expect(try onCall(1) == "lead")
+    try store.endOverride(number, actor: "bob", nowNs: Self.nowNs + 2)
+    #expect(try onCall(3) == "duty")
+    #expect(throws: StoreError.unknownOverride(number)) {
+      try store.endOverride(number, actor: "bob", nowNs: Self.nowNs + 4)
+    }
   }
 }

@@ -53,7 +53,7 @@ extension DatabaseOptions {
       return try body(store)
     } catch {
       switch error {
-      case .unknownIncident, .unknownSilence: throw CommandFailure(.nothingFound, error.description)
+      case .unknownIncident, .unknownSilence, .unknownOverride: throw CommandFailure(.nothingFound, error.description)
       case .unknownZone, .neverComes, .unknownTarget: throw CommandFailure(.usage, error.description)
       default: throw CommandFailure(error)
       }

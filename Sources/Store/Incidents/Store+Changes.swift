@@ -156,9 +156,9 @@ extension Store {
     let rows = try ask(
       """
       insert into signalbox.incidents (rule, title, severity, is_observed, host, host_name, entity, identity, dedup_key,
-        state, opened, detected, last_event, summary, steps, evidence, mutes, muted_by, part_of)
+        state, opened, detected, last_event, summary, steps, evidence, mutes, muted_by, part_of, causes, runbook)
       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, case when $10::text is null then \(IncidentState.open.sql) else \(IncidentState.muted.sql) end, $11, $12, $11,
-        $13, $14, $15, $16, $10, (select number from signalbox.incidents where identity = $17 and state <> \(IncidentState.resolved.sql)))
+        $13, $14, $15, $16, $10, (select number from signalbox.incidents where identity = $17 and state <> \(IncidentState.resolved.sql)), $18, $19)
       returning number
       """,
       [
@@ -167,7 +167,8 @@ extension Store {
         .text(change.identity), .text(change.dedupKey), reason.map(Parameter.text) ?? .null,
         .time(us: change.eventNs / 1000), .time(us: change.detectedNs / 1000), .text(change.summary),
         .texts(change.steps), .texts(change.evidence), .texts(change.mutes),
-        change.hostNumber == nil ? .null : .text(Self.spreadIdentity(change.rule)),
+        change.hostNumber == nil ? .null : .text(Self.spreadIdentity(change.rule)), .texts(change.causes),
+        .text(change.runbook),
       ])
     guard let number = rows.int(0, 0) else { return }
     try note(number, .opened, detail: change.summary, nowNs)

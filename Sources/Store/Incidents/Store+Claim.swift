@@ -147,7 +147,8 @@ extension Store {
         next_try = $4::timestamptz + interval '\(IncidentLimits.claimSeconds) s',
         bundle = \(isNewList ? "(select \(Self.randomMessageID) from (select 1 offset 0) once)" : "bundle")
       where receiver = $3 and \(condition) and state = \(DeliveryState.waiting.sql)
-      returning number, event, message_id, attempts, detail, bundle, incident, list
+      returning number, event, message_id, attempts, detail, bundle, incident, list,
+        array_to_string(reached, ' ')
       """, [.text(lease.holder), .int8(lease.fence), .text(receiver), .time(us: nowNs / 1000), parameter])
     guard rows.count > 0, let first = rows.text(0, 1).flatMap(Delivery.Event.init), let id = rows.text(0, 2) else {
       return nil
@@ -162,6 +163,8 @@ extension Store {
       detail: rows.text(0, 4) ?? "", incidents: try incidents(distinct), incidentCount: distinct.count,
       isList: bundle != nil)
     if bundle != nil, let list = rows.text(0, 7) { delivery.list = try news(of: list) }
+    // Addresses hold no blank.
+    delivery.reached = (rows.text(0, 8) ?? "").split(separator: " ").map(String.init)
     return delivery
   }
 

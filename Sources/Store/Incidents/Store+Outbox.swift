@@ -32,7 +32,8 @@ extension Store {
     if numbers.isEmpty { return [] }
     let rows = try ask(
       """
-      select number, rule, title, severity, state, host_name, entity, dedup_key, opened, resolved, acked_by, summary
+      select number, rule, title, severity, state, host_name, entity, dedup_key, opened, resolved, acked_by, summary,
+        runbook
       from signalbox.incidents where number = any($1)
       order by severity, number limit \(IncidentLimits.bundleNamesMax)
       """, [.int8s(numbers)])
@@ -50,6 +51,8 @@ extension Store {
       record.summary = rows.text(row, 11) ?? ""
       record.steps = try texts(of: record.number, "steps")
       record.evidence = try texts(of: record.number, "evidence")
+      record.causes = try texts(of: record.number, "causes")
+      record.runbook = rows.text(row, 12) ?? ""
       return record
     }
   }
@@ -81,15 +84,25 @@ extension Store {
           try pageFallback(delivery, outcome, policy, nowNs)
         }
       case .retry(let atNs, let answer):
-        try release(delivery)
-        try run(
-          """
-          update signalbox.outbox set next_try = $2, last_answer = $3, holder = null
-          where number = any($1) and state = \(DeliveryState.waiting.sql)
-          """, [.int8s(delivery.rows), .time(us: atNs / 1000), .text(Self.shortened(answer))])
+        try tryAgain(delivery, reached: [], atNs: atNs, answer)
         try pageFallback(delivery, outcome, policy, nowNs)
+      case .partial(let reached, let atNs, let answer):
+        try tryAgain(delivery, reached: reached, atNs: atNs, answer)
       }
+      if delivery.event == .test { try settleWhole(of: delivery.rows, nowNs) }
     }
+  }
+
+  private func tryAgain(
+    _ delivery: Delivery, reached: [String], atNs: Int64, _ answer: String
+  ) throws(StoreError) {
+    try release(delivery)
+    try run(
+      """
+      update signalbox.outbox set next_try = $2, last_answer = $3, holder = null, reached = reached || $4
+      where number = any($1) and state = \(DeliveryState.waiting.sql)
+      """,
+      [.int8s(delivery.rows), .time(us: atNs / 1000), .text(Self.shortened(answer)), .texts(reached)])
   }
 
   /// Whoever is told because of a row, and whoever ends its incident meanwhile, must see each other's rows.
@@ -170,26 +183,5 @@ extension Store {
           and f.change_number = o.change_number and f.event = o.event and f.step = o.step)
       on conflict (message_id) do nothing
       """, [.int8s(delivery.rows), .text(fallback), .time(us: nowNs / 1000), .text(delivery.receiver)])
-  }
-
-  /// Asks for a message that belongs to no incident: a test, or the watchdog's.
-  /// - Returns: the row's number, for `deliveryState`.
-  @discardableResult
-  package func enqueue(
-    _ event: Delivery.Event, to receiver: String, detail: String, nowNs: Int64
-  ) throws(StoreError) -> Int64 {
-    let rows = try ask(
-      """
-      insert into signalbox.outbox (receiver, event, message_id, detail, due, next_try, created)
-      values ($1, $2, \(Self.randomMessageID), $3, $4, $4, $4) returning number
-      """, [.text(receiver), .text(event.rawValue), .text(detail), .time(us: nowNs / 1000)])
-    try wakePaging()
-    return rows.int(0, 0) ?? 0
-  }
-
-  /// How a message fares: its state, attempts and the receiver's last answer.
-  package func deliveryState(_ row: Int64) throws(StoreError) -> (state: String, attempts: Int64, answer: String)? {
-    let rows = try ask("select state, attempts, last_answer from signalbox.outbox where number = $1", [.int8(row)])
-    return rows.text(0, 0).map { ($0, rows.int(0, 1) ?? 0, rows.text(0, 2) ?? "") }
   }
 }

@@ -86,9 +86,23 @@ package enum IncidentQueries {
   package static func override(_ number: Int64) -> ReadQuery {
     ReadQuery(
       """
-      select o.number as id, o.schedule, o.receiver, o.starts, o.ends, o.author, o.reason
-      from signalbox.on_call_overrides o where o.number = $1::bigint
+      select \(overrideColumns) from signalbox.on_call_overrides o where o.number = $1::bigint
       """, [String(number)])
+  }
+
+  private static let overrideColumns = """
+    o.number as id, case when o.ends <= now() or o.ended_by is not null then \(SilenceState.ended.sql)
+      when o.starts > now() then \(SilenceState.ahead.sql) else \(SilenceState.active.sql) end as state,
+      o.schedule, o.receiver, o.starts, o.ends, o.author, o.reason, o.ended_by
+    """
+
+  /// Overrides that are ahead or in force; with `includingEnded` all. The newest one that holds counts.
+  package static func overrides(includingEnded: Bool) -> ReadQuery {
+    ReadQuery(
+      """
+      select \(overrideColumns) from signalbox.on_call_overrides o
+      where $1::boolean or (o.ends > now() and o.ended_by is null) order by o.number desc
+      """, [String(includingEnded)])
   }
 
   /// Columns: schedule, receiver, since, until, updated.
