@@ -40,7 +40,7 @@ package struct DedicatedServer {
     self.socketDirectory = socketDirectory
     self.user = user
     clients = ["root", user.name] + collectorUsers
-    programs = try ServerPrograms.find()
+    programs = try ServerPrograms.find(stateDirectory: stateDirectory)
     url = DatabaseURL(settings: [
       "host": socketDirectory, "user": PrivateServer.ownerName, "dbname": PrivateServer.databaseName,
       "requirepeer": user.name,

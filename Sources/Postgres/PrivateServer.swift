@@ -31,7 +31,7 @@ package final class PrivateServer {
   /// Makes the cluster if it is missing, starts it if it does not run, and makes its database.
   /// - Throws: one sentence that says what to do; PostgreSQL's own words are in `<state-dir>/postgres/start.log` and `server.log`.
   package init(stateDirectory: String, options: Options = Options()) throws(PostgresError) {
-    programs = try ServerPrograms.find()
+    programs = try ServerPrograms.find(stateDirectory: stateDirectory)
     user = SystemUser.isRoot ? try Self.unprivilegedUser(stateDirectory) : nil
     home = try Self.makeHome(stateDirectory, user)
     dataDirectory = home + "/data"
@@ -72,7 +72,7 @@ package final class PrivateServer {
 
   /// Whether a state directory holds a cluster, running or not.
   package static func hasCluster(stateDirectory: String) throws(PostgresError) -> Bool {
-    try ServerControl.exists(stateDirectory + "/postgres/data/PG_VERSION")
+    try ServerControl.exists(ServerControl.versionFile(stateDirectory + "/postgres/data"))
   }
 
   /// The URL that a collector with this state directory has noted.

@@ -10,7 +10,7 @@ struct ServerControl {
   private static let startTimeoutSeconds = 60
 
   func initialiseIfMissing() throws(PostgresError) {
-    if try Self.exists(dataDirectory + "/PG_VERSION") { return }
+    if try Self.exists(Self.versionFile(dataDirectory)) { return }
     // A directory that is not a cluster is what an interrupted initdb left: it goes to the side, not away.
     if (try? FileStatus.of(path: dataDirectory)) != nil {
       _ = try? HostFiles.rename(dataDirectory, to: dataDirectory + ".unfinished-\(Clock.wallNs())")
@@ -30,6 +30,9 @@ struct ServerControl {
       throw .connectionLost(error.description, doing: "make the private database")
     }
   }
+
+  /// What every cluster has.
+  static func versionFile(_ dataDirectory: String) -> String { dataDirectory + "/PG_VERSION" }
 
   /// - Throws: where it cannot be seen: a directory that may not be entered, or a disk that does not answer, is not an empty one.
   static func exists(_ path: String) throws(PostgresError) -> Bool {
