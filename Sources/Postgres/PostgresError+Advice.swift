@@ -18,6 +18,7 @@ extension PostgresError {
     (["role \"", "does not exist"], "create that user, or name another one in the URL"),
     (["too many connections for role"], "wait until others have ended, or raise the role's CONNECTION LIMIT"),
     (["too many connections for database"], "end idle sessions or raise the database's CONNECTION LIMIT"),
+    (["Peer authentication failed"], "this system user may not connect as that one; run it as the collector's user"),
     (["authentication failed"], "check user and password in the URL"),
     (["no password supplied"], "put the password into the URL or a ~/.pgpass file"),
     (["is not permitted to log in"], "let that user in: ALTER ROLE name LOGIN"),

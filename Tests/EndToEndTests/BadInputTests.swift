@@ -18,6 +18,7 @@ extension EndToEndTests {
         ("signalbox-agent", ["join", "rubbish", "--state-dir", "/tmp/signalbox-never-joined"], 2, "token"),
         ("signalbox-collector", ["--listen", "nonsense", "--state-dir", "/tmp/signalbox-x"], 2, "nonsense"),
         ("signalbox-collector", [], 2, "--state-dir"),
+        ("signalbox-collector", ["database", "--state-dir", "/tmp/signalbox-x"], 2, "--socket-dir"),
         (
           "signalbox-collector", ["--state-dir", "/tmp/signalbox-x", "--config", "/nonexistent.yaml"], 2,
           "/nonexistent.yaml"
