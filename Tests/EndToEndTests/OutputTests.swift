@@ -56,6 +56,8 @@ extension EndToEndTests {
           if words[0] == "logs" { continue }
           // Figures and texts: nothing is wider than what every terminal has.
           for line in result.output.split(separator: "\n") { #expect(line.count <= 80, "\(words): \(line)") }
+          let phone = try run(words, columns: "40")
+          for line in phone.output.split(separator: "\n") { #expect(line.count <= 40, "\(words): \(line)") }
           let wide = try run(words + ["--wide"])
           #expect(wide.code == 0 && !wide.output.isEmpty && !wide.errors.contains("not shown at"))
         }

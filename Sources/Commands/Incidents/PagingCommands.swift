@@ -30,7 +30,9 @@ struct OnCallCommand: ParsableCommand {
             schedule: schedule, receiver: to, startsNs: start, endsNs: end, author: options.actor,
             reason: reason))
       }
-      try options.print(IncidentQueries.override(number), orSay: String(number))
+      try options.print(
+        "\(to) takes the turn of '\(schedule)' until \(Timestamp.text(end, digits: 0))", value: String(number),
+        IncidentQueries.override(number))
     }
   }
 
@@ -80,7 +82,8 @@ struct OnCallCommand: ParsableCommand {
       let answer = try database.reader().answer(
         IncidentQueries.onCall(),
         [
-          .init("schedule", "SCHEDULE"), .init("receiver", "ON CALL"), .init("since", "SINCE"), .init("until", "UNTIL"),
+          .init("schedule", "SCHEDULE", rank: 0), .init("receiver", "ON CALL", rank: 1),
+          .init("since", "SINCE", rank: 3), .init("until", "UNTIL", rank: 2),
         ])
       try output.print(answer, orSay: "no schedule is configured, or no collector delivers pages")
     }
