@@ -77,7 +77,10 @@ let package = Package(
     library("Simulation", ["FleetModel", "Schema", "Files", "Store", "Agent", "Collector"]),
     library(
       "Commands",
-      ["FleetModel", "Incidents", "Files", "EventLoop", "TLS", "Postgres", "Store", "Rules", "RuleFiles", argumentParser]),
+      [
+        "FleetModel", "Incidents", "Files", "EventLoop", "TLS", "Postgres", "Store", "Rules", "RuleFiles",
+        argumentParser,
+      ]),
     program("signalbox-agent", ["Agent"]),
     program(
       "signalbox-collector", ["Collector", "EventLoop", "Files", "FleetModel", "Postgres", argumentParser, logging]),

@@ -130,7 +130,7 @@ extension EndToEndTests {
     private func prepare(_ directory: String) throws {
       let now = Int64(Date().timeIntervalSince1970) * 1_000_000_000
       let change = IncidentChange(.opened, rule: "A", severity: .p1, hostName: "h", eventNs: now, detectedNs: now)
-      try store.apply([change], plan: .none, nowNs: now)
+      try store.apply([change], policy: .none, nowNs: now)
       var silence = Silence(author: "ann", reason: "x", startsNs: now, endsNs: now + 3_600_000_000_000)
       silence.rule = "OTHER-*"
       _ = try store.addSilence(silence, nowNs: now)

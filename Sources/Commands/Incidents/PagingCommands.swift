@@ -68,7 +68,7 @@ struct OnCallCommand: ParsableCommand {
       try options.change { store throws(StoreError) in
         try store.endOverride(number, actor: options.actor, nowNs: Clock.wallNs())
       }
-      try options.print(IncidentQueries.override(number), orSay: "override \(number) has ended")
+      try options.print("override \(number) has ended", IncidentQueries.override(number))
     }
   }
 
