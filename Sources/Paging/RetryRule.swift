@@ -43,8 +43,10 @@ package enum RetryRule {
     let taken = answer.recipients.filter { $0.code < 400 }
     let later = answer.recipients.filter { (400..<500).contains($0.code) }
     let others = answer.recipients.filter { $0.code >= 400 }.map { "; \($0.address): \($0.code) \($0.text)" }.joined()
-    // libcurl reports success where it had no address and asked for nothing.
-    guard (200..<400).contains(answer.code), !taken.isEmpty else {
+    // Without replies to addresses only the reply to the mail itself counts (RFC 5321 4.2.2): libcurl reports 214 as success where it had no
+    // address to send to.
+    let isTaken = answer.recipients.isEmpty ? answer.code == 250 : (200..<400).contains(answer.code) && !taken.isEmpty
+    guard isTaken else {
       let isFinal = answer.code >= 500 && later.isEmpty
       if isFinal, isReached { return .delivered(answer: text + others) }
       return isFinal ? .refused(answer: text + others) : .retry(atNs: againNs, answer: text + others)
