@@ -95,12 +95,12 @@ final class CompiledRule {
   let watchesSilence: Bool
   /// Asks whether hosts are silent.
   let watchesHost: Bool
-  /// Asks for nothing but samples' numbers: a backlog of them says all that it asks.
+  /// Asks for nothing but samples' numbers: a backlog of them answers all that it asks.
   private let isOfSamples: Bool
   /// Asks for nothing that is true because something is not there: the history of a file alone can answer it.
   private let isOfFacts: Bool
 
-  /// - Parameter values: gives a metric its place among the values of a report.
+  /// - Parameter values: gives a metric its index among the values of a report.
   init(_ rule: Rule, place: Int, values: (RuleMetric) -> Int) {
     self.rule = rule
     self.place = place
@@ -154,7 +154,7 @@ final class CompiledRule {
     }
   }
 
-  /// - Parameter places: of all rules, by their ids.
+  /// - Parameter places: indexes of all rules, by their ids.
   func resolve(_ places: [String: Int]) {
     for (node, rule) in otherNames { others[node] = places[rule] }
   }
@@ -187,7 +187,7 @@ extension Comparison {
   fileprivate var isStateless: Bool { if case .changed = self { false } else { true } }
 }
 
-/// A rule that reads one kind of report, with what can be said of it by a look at the values alone.
+/// A rule that reads one kind of report, with what can be decided from the values alone.
 struct FamilyReader {
   let rule: CompiledRule
   let place: Int
