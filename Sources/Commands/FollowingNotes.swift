@@ -1,8 +1,8 @@
 internal import Store
 
-/// What agents found and do not read, as notes below an answer: that nothing was lost is not to be said of what was not looked at.
+/// What agents found and do not read, as notes below an answer: "nothing was lost" must not include what was not looked at.
 enum FollowingNotes {
-  /// Hosts that are named; of more it is said how many there are.
+  /// Hosts that are named; more are counted.
   private static let hostsMax = 5
 
   private static let words: [(column: String, one: String, many: String)] = [
