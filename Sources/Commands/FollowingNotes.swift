@@ -36,7 +36,7 @@ enum FollowingNotes {
       + (more > 0 ? ["and \(more) further hosts; signalbox query 'select * from host_following' shows them"] : [])
   }
 
-  /// In place of "nothing was lost".
+  /// Instead of "nothing was lost".
   static func nothingLost(_ notes: [String]) -> String {
     notes.isEmpty ? "nothing was lost" : "nothing of what is followed was lost; " + notes.joined(separator: "; ")
   }

@@ -6,7 +6,7 @@ struct CompiledNode {
   enum Measure: UInt8 { case value, rate, ratio, forecast, against }
 
   var operation: Operation
-  /// Places in `CompiledRule.children`.
+  /// Indexes in `CompiledRule.children`.
   var children = 0..<0
   /// Of what it is true or false; that of the rule's scope for groups.
   var kind = EntityKind.host
@@ -14,7 +14,7 @@ struct CompiledNode {
   var measure = Measure.value
   var baseline = Baseline.median
   var phase = Staleness.Phase.any
-  /// Places in the values of one report.
+  /// Indexes in the values of one report.
   var value = 0
   var second = 0
   var comparison = Comparison.notFinite
@@ -76,7 +76,7 @@ final class CompiledRule {
   let occurrences: [(node: Int, occurrence: Occurrence)]
   /// Lines of which those of an occurrence are a share.
   let wholes: [(node: Int, query: LineQuery)]
-  /// Places of the rules that it asks about, by condition.
+  /// Indexes of the rules that it asks about, by condition.
   private(set) var others: [Int: Int] = [:]
   private let otherNames: [(node: Int, rule: String)]
   let root: Int

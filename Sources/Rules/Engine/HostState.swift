@@ -24,7 +24,7 @@ struct EntityMarks: OptionSet {
   static let failed = EntityMarks(rawValue: 2)
   /// Has made a step since it began.
   static let progressed = EntityMarks(rawValue: 4)
-  /// Said itself that it runs.
+  /// Reported itself as running.
   static let declared = EntityMarks(rawValue: 8)
   /// Has reported finite rewards: one that is not a number then is one.
   static let rewarded = EntityMarks(rawValue: 16)
@@ -187,7 +187,7 @@ struct HostState: ~Copyable {
 
 /// Bounds of the engine, each with its reason.
 package enum RuleLimits {
-  /// Things of one host: a host that invents names costs a bounded amount of memory.
+  /// Entities of one host: a host that invents names costs a bounded amount of memory.
   package static let entitiesMax = 1024
   /// Bytes of a log line kept as evidence.
   package static let evidenceBytesMax = 2000

@@ -22,7 +22,7 @@ extension RuleEngine {
     let isAgain = host.runs[place].startedNs > 0 && !marks.contains(.progressed) && !marks.contains(.ended)
     // The same word once more.
     if host.runs[place].startedNs == update.timeNs { return }
-    // Told again of a run that goes on, as after a restart of the agent.
+    // Reported again of a run that goes on, as after a restart of the agent.
     if host.runs[place].startedNs > 0, !isAgain, !marks.contains(.ended) {
       if update.source == Self.declaredSource { host.entities[entity].set(.declared, true) }
       return

@@ -55,11 +55,11 @@ package final class RuleEngine {
 
   /// Fleet rules and the silence of hosts are judged by one collector only: by that which holds the lease.
   package var runsFleetRules = true
-  /// Things beyond `RuleLimits.entitiesMax` of a host.
+  /// Entities beyond `RuleLimits.entitiesMax` of a host.
   package internal(set) var untrackedEntities: UInt64 = 0
   /// Findings of history beyond `RuleLimits.historyFindingsMax` of a host.
   package internal(set) var historyFindingsOmitted: UInt64 = 0
-  /// Things that rules looked at: what a batch costs, without a clock.
+  /// Entities that rules looked at: what a batch costs, without a clock.
   package internal(set) var looks: UInt64 = 0
   package private(set) var set = RuleSet()
 

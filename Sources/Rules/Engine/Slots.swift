@@ -115,7 +115,7 @@ struct SlotTable: Equatable {
     return low < slots.count && slots[low].key >> 44 == UInt64(rule) << 8 | UInt64(node)
   }
 
-  /// Places of all that a rule remembers.
+  /// Indexes of all that a rule remembers.
   func places(_ rule: Int) -> Range<Int> {
     let low = lowerBound(Self.key(rule, 0, 0))
     var high = low

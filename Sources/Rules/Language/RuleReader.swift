@@ -217,7 +217,7 @@ struct RuleReader {
     return rule
   }
 
-  /// Places of conditions are 8 bits wide in the state.
+  /// Indexes of conditions are 8 bits wide in the state.
   private static let conditionsMax = 60
   private static let clearNs: Int64 = 300_000_000_000
 
