@@ -67,7 +67,7 @@ package enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
     if case .database(let error) = self { error.sqlState == "55P03" } else { false }
   }
 
-  /// An administrator ended the statement, or it took longer than its connection allows.
+  /// The statement was cancelled from outside, or took longer than its connection allows.
   var isCancelled: Bool {
     if case .database(let error) = self { error.sqlState == "57014" } else { false }
   }
