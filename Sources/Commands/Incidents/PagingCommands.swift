@@ -144,7 +144,7 @@ struct PagingCommand: ParsableCommand {
       state == .waiting ? "not delivered yet" : state.rawValue
     }
 
-    /// - Returns: nothing where nobody has begun to deliver it in time.
+    /// - Returns: nothing where no collector has begun to deliver it in time.
     private static func wait(
       for row: Int64, _ store: Store, untilNs: Int64
     ) throws(StoreError) -> [DeliveryReport] {

@@ -6,7 +6,7 @@ package struct RuleSet: Sendable {
 
   package init() {}
 
-  /// Most rules a collector takes: their places are 12 bits wide in its state.
+  /// Most rules a collector takes: their indexes are 12 bits wide in its state.
   package static let rulesMax = 4000
 
   /// Reads documents that belong together: lists of one may be named in another, ids are unique over all.
@@ -99,7 +99,7 @@ extension Condition {
   }
 }
 
-/// Decodes one file. Every mistake is noted and reading goes on, so that all are told at once.
+/// Decodes one file. Every mistake is noted and reading goes on, so that all are reported at once.
 struct RuleReader {
   let file: String
   var mistakes: [DocumentMistake] = []
@@ -170,7 +170,7 @@ struct RuleReader {
     }
   }
 
-  /// nil where it is not right; the mistakes say why.
+  /// nil where it is not right; the mistakes give the reason.
   mutating func rule(_ node: DocumentNode) -> Rule? {
     let before = mistakes.count
     let fields = fields(node, RuleKeys.rule)
@@ -217,7 +217,7 @@ struct RuleReader {
     return rule
   }
 
-  /// Places of conditions are 8 bits wide in the state.
+  /// Indexes of conditions are 8 bits wide in the state.
   private static let conditionsMax = 60
   private static let clearNs: Int64 = 300_000_000_000
 
