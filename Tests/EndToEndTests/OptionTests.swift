@@ -55,6 +55,7 @@ extension EndToEndTests {
       (["incidents", "show", "1"], []),
       (["silences", "list"], [["--all"]]),
       (["oncall", "now"], []),
+      (["oncall", "overrides"], [["--all"]]),
       (["query", "select 1"], [["--timeout", "20"]]),
       (
         ["rules", "replay", Outputs.root.appending(path: "deploy/rules").path, "--since", "1h"],

@@ -18,6 +18,7 @@ import Testing
       IncidentQueries.texts(1), IncidentQueries.timeline(1), IncidentQueries.deliveries(1),
       IncidentQueries.silences(includingEnded: true), IncidentQueries.silences(includingEnded: false),
       IncidentQueries.silence(1), IncidentQueries.override(1), IncidentQueries.onCall(),
+      IncidentQueries.overrides(includingEnded: true), IncidentQueries.overrides(includingEnded: false),
       TrainingQueries.definitions(view: "episodes"),
     ]
     for host in choices("a") {

@@ -68,7 +68,7 @@ struct OnCallCommand: ParsableCommand {
       try options.change { store throws(StoreError) in
         try store.endOverride(number, actor: options.actor, nowNs: Clock.wallNs())
       }
-      try options.print("override \(number) has ended", IncidentQueries.override(number))
+      try options.print("override \(number) is ended: the turn is its owner's again", IncidentQueries.override(number))
     }
   }
 
