@@ -27,9 +27,9 @@ extension Silence {
     pattern.map { StarPattern.matches(word, $0) } ?? true
   }
 
-  package func matches(_ change: IncidentChange, nowNs: Int64) -> Bool {
-    startsNs <= nowNs && nowNs < endsNs && Self.matches(rule, change.rule) && Self.matches(host, change.hostName)
-      && Self.matches(entity, change.entity) && (severity == nil || severity == change.severity)
+  package func matches(_ subject: MuteSubject, nowNs: Int64) -> Bool {
+    startsNs <= nowNs && nowNs < endsNs && Self.matches(rule, subject.rule) && Self.matches(host, subject.hostName)
+      && Self.matches(entity, subject.entity) && (severity == nil || severity == subject.severity)
   }
 }
 

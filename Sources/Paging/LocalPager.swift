@@ -72,8 +72,9 @@ package final class LocalPager {
     let takenWallNs: Int64
     /// nil until its patience is over.
     var pages: [Page]?
-    /// An end came after it.
-    var isCleared = false
+    /// When an end came after it, ns since 1970.
+    var clearedNs: Int64?
+    var isCleared: Bool { clearedNs != nil }
     var isConfirmed = false
   }
 
@@ -229,10 +230,7 @@ package final class LocalPager {
   /// - Returns: what became due for paging from memory just now.
   package func plan(nowNs: Int64, monotonicNs: Int64) -> [IncidentChange] {
     var news: [IncidentChange] = []
-    let muting = held.filter { one in
-      one.change.kind == .opened && !one.isCleared && !one.change.isObserved && one.change.hostNumber != nil
-        && !one.change.mutes.isEmpty
-    }.map(\.change)
+    let muting = muting
     for index in held.indices {
       let one = held[index]
       guard one.pages == nil, !one.isConfirmed, monotonicNs - one.takenNs >= Self.patienceNs else { continue }
@@ -243,6 +241,16 @@ package final class LocalPager {
       }
     }
     return news
+  }
+
+  private var muting: Muting {
+    var muting = Muting(silences: silences.map { (nil, $0) })
+    for one in held where one.change.kind == .opened && !one.change.isObserved && !one.change.mutes.isEmpty {
+      guard let host = one.change.hostNumber else { continue }
+      muting.add(
+        MuteCause(number: 0, rule: one.change.rule, mutes: one.change.mutes, endedNs: one.clearedNs), on: host)
+    }
+    return muting
   }
 
   private func beginning(_ held: Held) -> [Page] {
@@ -260,24 +268,20 @@ package final class LocalPager {
     }
   }
 
-  /// Nobody is told: observed, silenced, or the consequence of what is open here as well.
-  private func isMuted(_ held: Held, _ muting: [IncidentChange], _ nowNs: Int64) -> Bool {
+  /// Nobody is paged: observed, muted, or it has come back too often.
+  private func isMuted(_ held: Held, _ muting: Muting, _ nowNs: Int64) -> Bool {
     let change = held.change
-    if change.isObserved || silences.contains(where: { $0.matches(change, nowNs: nowNs) }) { return true }
+    if change.isObserved { return true }
     let earlier = (beginnings[change.identity] ?? []).filter { $0 < held.number }
-    if earlier.count >= Limits.returnsMax { return true }
-    return muting.contains { other in
-      other.hostNumber == change.hostNumber && other.rule != change.rule
-        && other.mutes.contains { Silence.matches($0, change.rule) }
-    }
+    return earlier.count >= Limits.returnsMax || muting.reason(for: MuteSubject(change), nowNs: nowNs) != nil
   }
 
   /// Ends: what was not said yet is not said any more, and whoever was told hears of the end.
   func clear(_ nowNs: Int64) {
     for index in held.indices where held[index].change.kind == .cleared && held[index].pages != nil {
       guard !held[index].isCleared, let opened = beginning(of: held[index]) else { continue }
-      held[opened].isCleared = true
-      held[index].isCleared = true
+      let endedNs = held[index].takenWallNs
+      held[opened].clearedNs = endedNs
       var pages = held[opened].pages ?? []
       for number in pages.indices where pages[number].attempts == 0 || pages[number].event == .escalate {
         guard case .waiting = pages[number].state else { continue }
@@ -287,7 +291,7 @@ package final class LocalPager {
       // An end comes after everything else; whom the fallback stands in for may be anybody.
       var busy = Set(pages.filter(\.isUnsettled).map(\.receiver))
       if !busy.isEmpty, let fallback = configuration.fallback { busy.insert(fallback) }
-      held[index].isCleared = busy.isEmpty
+      held[index].clearedNs = busy.isEmpty ? endedNs : nil
       let told = Dictionary(
         grouping: pages.filter { $0.mayHaveBeenHeard && !busy.contains($0.receiver) }, by: \.receiver)
       for (receiver, pages) in told.sorted(by: { $0.key < $1.key }) {

@@ -20,10 +20,14 @@ package struct ReplayedIncident: Sendable, Equatable {
   package var mutedBy: String
   /// How often it came back.
   package var flaps = 0
-  var mutes: [Wildcard]
+  var mutes: [String]
 
   /// Whether it would have paged when it opened.
   package var pages: Bool { !isObserved && mutedBy.isEmpty }
+}
+
+extension ReplayedIncident {
+  fileprivate var cause: MuteCause { MuteCause(number: 0, rule: rule, mutes: mutes, endedNs: resolvedNs) }
 }
 
 /// Makes incidents of what the rules find, as the database does: what comes back soon is the same incident, and what
@@ -66,7 +70,7 @@ package struct ReplayLedger {
     var incident = ReplayedIncident(
       rule: change.rule, severity: change.severity, host: change.hostName, entity: change.entity,
       openedNs: change.eventNs, summary: change.summary, evidence: change.evidence, isObserved: change.isObserved,
-      mutedBy: "", mutes: change.isObserved ? [] : change.mutes.map { Wildcard($0) })
+      mutedBy: "", mutes: change.isObserved ? [] : change.mutes)
     if let host = change.hostNumber { mute(&incident, on: host) }
     incidents.append(incident)
     newest[change.identity] = incidents.count - 1
@@ -75,14 +79,15 @@ package struct ReplayLedger {
   /// What mutes a new incident, and what it mutes.
   private mutating func mute(_ incident: inout ReplayedIncident, on host: Int32) {
     let places = (current[host] ?? []).filter { place in
-      incidents[place].resolvedNs.map { incident.openedNs - $0 <= IncidentLimits.muteTailNs } ?? true
+      incidents[place].resolvedNs.map { incident.openedNs.subtractingClamped($0) < IncidentLimits.muteTailNs } ?? true
     }
-    for place in places where incidents[place].rule != incident.rule {
-      if incident.mutedBy.isEmpty, incidents[place].mutes.contains(where: { $0.matches(incident.rule) }) {
+    let cause = MuteCause(number: 0, rule: incident.rule, mutes: incident.mutes)
+    for place in places {
+      if incident.mutedBy.isEmpty, incidents[place].cause.mutes(incident.rule, nowNs: incident.openedNs) {
         incident.mutedBy = incidents[place].rule
       }
       if incidents[place].resolvedNs == nil, incidents[place].mutedBy.isEmpty,
-        incident.mutes.contains(where: { $0.matches(incidents[place].rule) })
+        cause.mutes(incidents[place].rule, nowNs: incident.openedNs)
       {
         incidents[place].mutedBy = incident.rule
       }
