@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Time from an event on a host to its page at a receiver, with real programs on this machine.
 
-1. Log lines: one line in each of EVENTS files that are followed already, at random moments; from before the write to the
-   receiver's first byte of the request.
+1. Log lines: in each form of FORMS one in each of EVENTS files that are followed already, at random moments; from before the write to
+   the receiver's first byte of the request. A record at level ERROR is held back by the agent for a traceback that may follow it.
 2. Samples: EVENTS rules, each of which begins to hold with another sample; from when the sample was taken (the incident's time).
 3. Beside it, where Debian's prometheus and prometheus-alertmanager are installed: a gauge that a scrape finds, with 1 s
    intervals and group_wait 0s; from when the gauge was set.
@@ -12,6 +12,7 @@ Prints a table; writes .build/event-to-page.json.
 """
 import argparse
 import json
+import logging
 import os
 import random
 import shutil
@@ -113,13 +114,45 @@ def seconds(text):
     return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
 
 
-def lines():
+def write_line(path, _):
+    with open(path, "a") as file:
+        file.write("BOOM\n")
+
+
+def write_record(path, error):
+    # What logging.FileHandler does: formats the record and writes it, with its traceback, by one write(2).
+    handler = logging.FileHandler(path)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    trace = (type(error), error, error.__traceback__) if error else None
+    handler.handle(logging.LogRecord("trainer", logging.ERROR, path, 1, "BOOM", None, trace))
+    handler.close()
+
+
+def an_error(depth):
+    try:
+        return an_error(depth - 1) if depth else 1 / 0
+    except ZeroDivisionError as error:
+        return error
+
+
+# Name, what the table calls it, the writer, and the exception that it logs.
+FORMS = [
+    ("line", "bare line", write_line, None),
+    ("record", "record of Python's logging", write_record, None),
+    ("traceback", "record of Python's logging with its traceback", write_record, an_error(8)),
+]
+
+
+def logs(form):
+    return [f"{place}/logs/{form}-{number}.log" for number in range(options.events)]
+
+
+def lines(form, write_event, error):
+    pages.clear()
     sent = {}
-    for number in random.sample(range(options.events), options.events):
-        path = f"{place}/logs/{number}.log"
+    for path in random.sample(logs(form), options.events):
         sent[path] = time.time()
-        with open(path, "a") as file:
-            file.write(f"BOOM {number}\n")
+        write_event(path, error)
         time.sleep(random.uniform(0.01, 0.09))
     arrived = {}
 
@@ -219,16 +252,18 @@ paging:
     wait("the collector", 60, lambda: "ready " in open(f"{place}/signalbox-collector.log").read())
     subprocess.run([f"{binaries}/signalbox-agent", "join", signalbox("hosts", "invite", "host-1"),
                     "--state-dir", f"{place}/agent"], check=True)
-    for number in range(options.events):
-        write(f"{place}/logs/{number}.log", "begin\n")
+    for path in [path for form in FORMS for path in logs(form[0])]:
+        write(path, "begin\n")
     start(f"{binaries}/signalbox-agent", [
         "run", "--state-dir", f"{place}/agent", "--follow", f"{place}/logs/**", "--interval", "100ms"])
     count = ("query", "select count(*) from log_lines", "--format", "csv")
-    wait("the first lines", 120, lambda: signalbox(*count).split("\n")[-1] == str(options.events))
+    wait("the first lines", 120, lambda: signalbox(*count).split("\n")[-1] == str(options.events * len(FORMS)))
     time.sleep(2)
     print(f"{'ms':<58} {'n':>5} {'p50':>8} {'p99':>8} {'max':>8}")
-    result = {"line": figures("log line written → page received (p50 ≤ 60, p99 ≤ 250)", lines())}
-    result["sample"] = figures("sample taken → page received (p99 ≤ 250)", samples(collector))
+    result = {}
+    for form, title, write_event, error in FORMS:
+        result[form] = figures(f"{title} → page", lines(form, write_event, error))
+    result["sample"] = figures("sample taken → page", samples(collector))
     if shutil.which("prometheus") and shutil.which("prometheus-alertmanager"):
         result["prometheus"] = figures("Prometheus + Alertmanager, 1 s, group_wait 0s", peer())
     else:
