@@ -29,15 +29,15 @@ import Testing
   /// As rows show it: without the last newline.
   private func text(_ lines: [String]) -> String { String(lines.joined().dropLast()) }
 
-  @Test func `A record that may be whole is sent 20 ms after its last line`() throws {
+  @Test func `A record that may be whole is sent 15 ms after its last line`() throws {
     let names = ["a.log", "b.log", "c.log"]
     let harness = try followed("a.log", "b.log", "c.log")
     for (name, record) in zip(names, [Self.head, Self.head + Self.trace.joined(), Self.trace.joined()]) {
       let before = harness.collector.rows.count
       try harness.append(name, record)
       harness.wake(afterMs: 1)
-      #expect(harness.followers.nextHeldNs == harness.nowNs + 20_000_000)
-      harness.wake(afterMs: 19)
+      #expect(harness.followers.nextHeldNs == harness.nowNs + 15_000_000)
+      harness.wake(afterMs: 14)
       #expect(harness.collector.rows.count == before)
       harness.wake(afterMs: 1)
       #expect(rows(harness, after: before) == [text([record])])
@@ -50,7 +50,7 @@ import Testing
     for line in [Self.head] + Self.trace {
       try harness.append("a.log", line)
       harness.wake(afterMs: 1)
-      harness.wake(afterMs: 18)
+      harness.wake(afterMs: 13)
     }
     harness.wake(afterMs: 3)
     #expect(rows(harness) == [text([Self.head] + Self.trace)])

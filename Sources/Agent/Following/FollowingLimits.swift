@@ -6,7 +6,7 @@ package struct FollowingLimits: Sendable {
   package var scanAfterChangeNs: Int64 = 20_000_000
   /// A record that may be whole, but that a traceback may still follow, is sent after so long without growth. Python's logging writes both
   /// with one write(2); print, traceback.print_exc and std::endl write line by line, 4 µs apart, 99.9 % of them within 0.7 ms.
-  package var recordIdleNs: Int64 = 20_000_000
+  package var recordIdleNs: Int64 = 15_000_000
   /// The same where the record is known not to be whole, or its writer to pause within records: time slices of other processes
   /// lie between two writes, or a limit of the CPU time of its container, which is set for periods of 100 ms.
   package var unfinishedIdleNs: Int64 = 100_000_000
