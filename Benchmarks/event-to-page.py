@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Time from an event on a host to its page at a receiver, with real programs on this machine.
 
-1. Log lines: in each form of FORMS one in each of EVENTS files that are followed already, at random moments; from before the write to
-   the receiver's first byte of the request. A record at level ERROR is held back by the agent for a traceback that may follow it.
+1. Log lines: one in each of EVENTS files that are followed already, at random moments, a third of them in each of FORMS; from before
+   the write to the receiver's first byte of the request. A record at level ERROR is held back by the agent for a traceback that may
+   follow it.
 2. Samples: EVENTS rules, each of which begins to hold with another sample; from when the sample was taken (the incident's time).
 3. Beside it, where Debian's prometheus and prometheus-alertmanager are installed: a gauge that a scrape finds, with 1 s
    intervals and group_wait 0s; from when the gauge was set.
@@ -135,22 +136,21 @@ def an_error(depth):
         return error
 
 
-# Name, what the table calls it, the writer, and the exception that it logs.
-FORMS = [
-    ("line", "bare line", write_line, None),
-    ("record", "record of Python's logging", write_record, None),
-    ("traceback", "record of Python's logging with its traceback", write_record, an_error(8)),
-]
+# The writer, and the exception that it logs.
+FORMS = {
+    "bare line": (write_line, None),
+    "record of Python's logging": (write_record, None),
+    "record of Python's logging with its traceback": (write_record, an_error(8)),
+}
 
 
-def logs(form):
-    return [f"{place}/logs/{form}-{number}.log" for number in range(options.events)]
-
-
-def lines(form, write_event, error):
-    pages.clear()
+def lines():
+    forms = [list(FORMS)[number % len(FORMS)] for number in range(options.events)]
+    random.shuffle(forms)
     sent = {}
-    for path in random.sample(logs(form), options.events):
+    for number, form in enumerate(forms):
+        path = f"{place}/logs/{number}.log"
+        write_event, error = FORMS[form]
         sent[path] = time.time()
         write_event(path, error)
         time.sleep(random.uniform(0.01, 0.09))
@@ -163,7 +163,10 @@ def lines(form, write_event, error):
         return all(path in arrived for path in sent)
 
     wait("the pages of the lines", 60, all_there)
-    return [arrived[path] - at for path, at in sent.items()]
+    latencies = {form: [] for form in FORMS}
+    for form, (path, at) in zip(forms, sent.items()):
+        latencies[form].append(arrived[path] - at)
+    return latencies
 
 
 def samples(collector):
@@ -252,17 +255,15 @@ paging:
     wait("the collector", 60, lambda: "ready " in open(f"{place}/signalbox-collector.log").read())
     subprocess.run([f"{binaries}/signalbox-agent", "join", signalbox("hosts", "invite", "host-1"),
                     "--state-dir", f"{place}/agent"], check=True)
-    for path in [path for form in FORMS for path in logs(form[0])]:
-        write(path, "begin\n")
+    for number in range(options.events):
+        write(f"{place}/logs/{number}.log", "begin\n")
     start(f"{binaries}/signalbox-agent", [
         "run", "--state-dir", f"{place}/agent", "--follow", f"{place}/logs/**", "--interval", "100ms"])
     count = ("query", "select count(*) from log_lines", "--format", "csv")
-    wait("the first lines", 120, lambda: signalbox(*count).split("\n")[-1] == str(options.events * len(FORMS)))
+    wait("the first lines", 120, lambda: signalbox(*count).split("\n")[-1] == str(options.events))
     time.sleep(2)
     print(f"{'ms':<58} {'n':>5} {'p50':>8} {'p99':>8} {'max':>8}")
-    result = {}
-    for form, title, write_event, error in FORMS:
-        result[form] = figures(f"{title} → page", lines(form, write_event, error))
+    result = {form: figures(f"{form} → page", latencies) for form, latencies in lines().items()}
     result["sample"] = figures("sample taken → page", samples(collector))
     if shutil.which("prometheus") and shutil.which("prometheus-alertmanager"):
         result["prometheus"] = figures("Prometheus + Alertmanager, 1 s, group_wait 0s", peer())
