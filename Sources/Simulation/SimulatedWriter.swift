@@ -1,4 +1,4 @@
-/// A program that writes numbered lines to a log, and whatever rotates it.
+/// A program that writes numbered lines to a log, some of them records with tracebacks, and whatever rotates it.
 final class SimulatedWriter {
   let path: String
   private let name: String
@@ -37,11 +37,16 @@ final class SimulatedWriter {
     pendingRest = ([], [])
   }
 
+  /// Lines of one record may come at different times, so that it is held back, sent in one row or in several.
+  private static let starts = [
+    "", "", "", "", "", "", "ERROR ", "", "ERROR ", "Traceback (most recent call last): ", "  ", "ValueError: ",
+  ]
+
   private func write(_ count: Int) {
     var bytes: [UInt8] = []
     var lines: [LineText] = []
     for _ in 0..<count {
-      var line = Array("\(name) \(nextLine) ".utf8)
+      var line = Array("\(Self.starts[nextLine % Self.starts.count])\(name) \(nextLine) ".utf8)
       line += repeatElement(UInt8(ascii: "x"), count: random.within(0...60))
       line.append(UInt8(ascii: "|"))
       nextLine += 1

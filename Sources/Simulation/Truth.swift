@@ -136,7 +136,7 @@ struct Truth {
   private func subject(_ lane: Lane) -> String { lane == .live ? "spool/live" : "spool/backfill" }
 }
 
-/// The stored rows as lines again: a line that was sent before it was whole is one with its rest.
+/// The stored rows as lines again: a line that was sent before it was whole is one with its rest, and a row joined from several is several.
 struct StoredText {
   /// How often each whole line is there.
   private(set) var whole: [LineText: Int] = [:]
@@ -146,12 +146,22 @@ struct StoredText {
     whole.reserveCapacity(store.lines.count)
     for line in store.lines {
       var text = line.text
-      if !open.isEmpty, let start = open.removeValue(forKey: line.file), line.flags.contains(.continuation) {
+      // A joined row that continues another continues its record, not its line.
+      let isJoined = line.flags.contains(.joined)
+      if !open.isEmpty, let start = open.removeValue(forKey: line.file), line.flags.contains(.continuation), !isJoined {
         text = start + text
       }
-      if line.flags.contains(.partial) { open[line.file] = text } else { whole[LineText(text), default: 0] += 1 }
+      if line.flags.contains(.partial) {
+        open[line.file] = text
+      } else if isJoined {
+        for part in text.split(separator: 10, omittingEmptySubsequences: false) { add(Array(part)) }
+      } else {
+        add(text)
+      }
     }
   }
+
+  private mutating func add(_ line: [UInt8]) { whole[LineText(line), default: 0] += 1 }
 
   /// - Parameter isWritten: whether somebody wrote this line.
   func fault(_ isWritten: (LineText) -> Bool) -> String? {

@@ -219,6 +219,16 @@ final class FollowingHarness {
     }
   }
 
+  /// The agent's timer fires, or a notification comes: looks, and sends and commits what there is.
+  func wake(afterMs: Int64) {
+    nowNs += afterMs * 1_000_000
+    followers.tick(nowNs: nowNs)
+    while let delta = followers.nextDelta(byteBudget: 1 << 20, nowNs: nowNs) {
+      collector.commit(delta)
+      followers.committed(delta.file.key, offset: delta.to)
+    }
+  }
+
   // MARK: The writer
 
   /// Appends `count` numbered lines.

@@ -53,6 +53,9 @@ final class FollowedFile {
   var lookedNs: Int64
   /// Bytes per second it grew by when it last grew.
   var growthRate = 0.0
+  /// End of the whole lines that its reader holds back, and when the last of them was seen. A progress bar that is drawn behind them makes
+  /// the file grow, but not the record.
+  private(set) var heldRecord: (end: UInt64, sinceNs: Int64) = (0, 0)
   /// By how much it last grew: so much may be written at once again.
   var grownBytes: UInt64 = 0
   /// The block that buffered writers write at once.
@@ -124,6 +127,21 @@ final class FollowedFile {
     lookedNs = nowNs
   }
 
+  func noteHeldRecord(end: UInt64) {
+    if heldRecord.end != end { heldRecord = (end, grownNs) }
+  }
+
+  /// The wall clock was set: what was so many seconds ago before it is so still.
+  func clockStepped(by stepNs: Int64) {
+    grownNs &+= stepNs
+    lookedNs &+= stepNs
+    detachedNs &+= stepNs
+    usedNs &+= stepNs
+    changed?.sinceNs &+= stepNs
+    heldUntilNs &+= stepNs
+    heldRecord.sinceNs &+= stepNs
+  }
+
   /// What the last look saw.
   func look(nowNs: Int64) -> FileLook { FileLook(size: size, growth: growth(until: nowNs)) }
 
@@ -144,6 +162,7 @@ final class FollowedFile {
     checkedModifiedNs = -1
     changed = nil
     holeEnd = 0
+    heldRecord = (0, 0)
     isEndTold = false
     if phase == .finishing { phase = toldLoss.map(Phase.lost) ?? .following }
     if case .lost(var loss) = phase {

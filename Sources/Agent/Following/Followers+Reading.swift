@@ -103,7 +103,9 @@ extension Followers {
         return nil
       }
       if idle >= limits.partialIdleNs { return waitsLonger(file, nowNs: nowNs) }
-      hold(file, untilNs: file.grownNs + (idle < limits.recordIdleNs ? limits.recordIdleNs : limits.partialIdleNs))
+      let record = file.heldRecord
+      let recordNs = record.end > file.offset ? record.sinceNs + limits.recordIdleNs(file.reader) : .min
+      hold(file, untilNs: recordNs > nowNs ? recordNs : file.grownNs + limits.partialIdleNs)
       return nil
     }
     if file.offset == file.skipped.to, !file.isKnownCentrally, !file.isSkipTold { delta.from = 0 }
@@ -163,10 +165,12 @@ extension Followers {
     if !isAtEnd || idle >= limits.partialIdleNs && (isOver || !reader.waitsForNewline) {
       taken = reader.read(
         span.extracting(bytes), at: offset, isFinal: true, nowNs: nowNs, budget: byteBudget, into: &delta)
-    } else if idle >= limits.recordIdleNs {
+    } else {
       var end = bytes.upperBound
       while end > bytes.lowerBound, span[end - 1] != UInt8(ascii: "\n") { end -= 1 }
       guard end > bytes.lowerBound else { return 0 }
+      file.noteHeldRecord(end: offset + UInt64(end - bytes.lowerBound))
+      guard nowNs - file.heldRecord.sinceNs >= limits.recordIdleNs(reader) else { return 0 }
       taken = reader.read(
         span.extracting(bytes.lowerBound..<end), at: offset, isFinal: true, nowNs: nowNs, budget: byteBudget,
         into: &delta)

@@ -33,6 +33,8 @@ package final class Followers: DeltaSource {
   /// Taken from `urgent` in a row.
   private var urgentTurns = 0
   private var held: [FollowedFile] = []
+  /// When the first of `held` is looked at again, or some time before: no look at all of them is needed to know it. `.max` where there is none.
+  package private(set) var nextHeldNs = Int64.max
   /// The only large buffer: a file's next bytes.
   var buffer: [UInt8] = []
   var openFiles: [FollowedFile] = []
@@ -112,7 +114,7 @@ package final class Followers: DeltaSource {
     if pass != nil || !starting.isEmpty || hasMoreLooks { return max(nextSliceNs, lastNowNs) }
     let scanNs = changedNames.isEmpty ? nextScanNs : min(nextScanNs, nextNamesNs)
     // What is due at once has no time of its own.
-    return max(lastNowNs, held.reduce(scanNs) { min($0, $1.heldUntilNs) })
+    return max(lastNowNs, min(scanNs, nextHeldNs))
   }
 
   // MARK: DeltaSource
@@ -244,23 +246,18 @@ package final class Followers: DeltaSource {
     if nextNamesNs != .min { nextNamesNs &+= stepNs }
     neighbourList = nil
     parked.clockStepped(by: stepNs)
-    for file in files {
-      file.grownNs &+= stepNs
-      file.lookedNs &+= stepNs
-      file.detachedNs &+= stepNs
-      file.usedNs &+= stepNs
-      file.changed?.sinceNs &+= stepNs
-      file.heldUntilNs &+= stepNs
-    }
+    for file in files { file.clockStepped(by: stepNs) }
+    if nextHeldNs != .max { nextHeldNs &+= stepNs }
   }
 
   private func releaseHeld(nowNs: Int64) {
-    guard held.contains(where: { $0.heldUntilNs <= nowNs }) else { return }
+    guard nextHeldNs <= nowNs else { return }
     for file in held where file.heldUntilNs <= nowNs {
       file.isHeld = false
       enqueue(file)
     }
     held.removeAll { !$0.isHeld }
+    nextHeldNs = held.reduce(.max) { min($0, $1.heldUntilNs) }
   }
 
   // MARK: Queues
@@ -299,6 +296,7 @@ package final class Followers: DeltaSource {
   /// Looks at the file again at `untilNs`, or when it changes.
   func hold(_ file: FollowedFile, untilNs: Int64) {
     file.heldUntilNs = untilNs
+    nextHeldNs = min(nextHeldNs, untilNs)
     guard !file.isHeld else { return }
     file.isHeld = true
     held.append(file)
@@ -313,6 +311,7 @@ package final class Followers: DeltaSource {
     ready.removeAll()
     urgent.removeAll()
     held.removeAll()
+    nextHeldNs = .max
   }
 
   // MARK: Files

@@ -20,6 +20,8 @@ package protocol FormatReader {
   ) -> Int
   /// A last line without a newline is half a record and worth nothing: `isFinal` only when the file is no longer written.
   var waitsForNewline: Bool { get }
+  /// More of the record that the last `read` held back is to be expected; else it may be whole.
+  var expectsMore: Bool { get }
   /// The longest line that it reads whole, in bytes.
   var lineBytesMax: Int { get }
   /// The file is finished and everything in it was read: says what follows from that.
@@ -28,6 +30,7 @@ package protocol FormatReader {
 
 extension FormatReader {
   package var waitsForNewline: Bool { false }
+  package var expectsMore: Bool { false }
   package var lineBytesMax: Int { LogReader.lineBytesMax }
   package mutating func finish(nowNs: Int64, into delta: inout FileDelta) {}
 }

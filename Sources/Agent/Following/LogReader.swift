@@ -19,6 +19,8 @@ package struct LogReader: FormatReader {
   static let linesPerRowMax = 2000
   /// What a program prints as one record comes within this time, though perhaps not in one write.
   static let recordSpanUs: Int64 = 1_000_000
+  /// A continuation that comes so soon after its record was sent shows that its writer pauses within records.
+  static let pauseSpanUs: Int64 = 100_000
   /// A PEM block has some dozen lines; what goes on for longer is none.
   static let blockLinesMax = 400
 
@@ -34,6 +36,10 @@ package struct LogReader: FormatReader {
   var lineBytesTaken = 0
   /// Lines of a PEM block so far; 0 outside of one.
   var blockLines = 0
+  /// The record held back is known not to be whole, or may not be, by what its writer did before.
+  package private(set) var expectsMore = false
+  /// A record of this writer was sent before its end had come. A wait that was too short once is so again.
+  private var isPausing = false
   /// Where the bytes that are being read begin in the file.
   private var base: UInt64 = 0
   /// When what is being read is read, µs since 1970.
@@ -81,6 +87,7 @@ package struct LogReader: FormatReader {
     scan.scan(bytes)
     nowUs = nowNs / 1000
     base = offset
+    expectsMore = false
     row.isInDelta = false
     let first = (text: delta.lines.text.count, rows: delta.lines.count)
     if first.rows == 0 { delta.lines.firstOffset = offset }
@@ -111,10 +118,12 @@ package struct LogReader: FormatReader {
   // MARK: Holding back
 
   /// Start of the last row where its record may not be whole yet.
-  private func heldStart(_ delta: FileDelta, _ firstRow: Int, _ isWithinBudget: Bool) -> Int? {
+  private mutating func heldStart(_ delta: FileDelta, _ firstRow: Int, _ isWithinBudget: Bool) -> Int? {
     guard row.isInDelta, row.mayGrow, !isContinuing, row.fileBytes < Self.lineBytesMax else { return nil }
     // A row that alone is over the budget would be held for ever.
-    return isWithinBudget || delta.lines.count > firstRow + 1 ? row.start : nil
+    guard isWithinBudget || delta.lines.count > firstRow + 1 else { return nil }
+    expectsMore = isPausing || row.isUnfinished
+    return row.start
   }
 
   private mutating func giveBack(to start: Int, into delta: inout FileDelta) -> Int {
@@ -174,6 +183,7 @@ package struct LogReader: FormatReader {
     into delta: inout FileDelta
   ) {
     guard row.isInDelta else {
+      if row.wasSentEarly(nowUs) { isPausing = true }
       rowBefore = row
       row.restart(at: from, blockLines: blockLines, nowUs: nowUs)
       row.add(bytes, text, fileBytes: next - from)

@@ -48,6 +48,12 @@ struct OpenRow {
   /// A traceback may follow, or go on.
   var mayGrow: Bool { level == .error || trace != .none }
 
+  /// A traceback has begun, and its exception has not come.
+  var isUnfinished: Bool { trace == .open || trace == .chained }
+
+  /// It was held back for its end, which comes now that it has gone. What a limit of bytes cut off lay behind it already.
+  func wasSentEarly(_ nowUs: Int64) -> Bool { mayGrow && !isFollowed && wasRead(within: LogReader.pauseSpanUs, nowUs) }
+
   /// What follows the row that has gone starts a new one of the same record.
   mutating func restart(at start: Int, blockLines: Int, nowUs: Int64) {
     self.start = start
@@ -85,9 +91,12 @@ struct OpenRow {
 
   /// Read at once, or within the time that one record takes.
   private func cameWithIt(_ nowUs: Int64) -> Bool {
-    if isInDelta || isFollowed { return true }
+    isInDelta || isFollowed || wasRead(within: LogReader.recordSpanUs, nowUs)
+  }
+
+  private func wasRead(within spanUs: Int64, _ nowUs: Int64) -> Bool {
     let (sinceUs, isOver) = nowUs.subtractingReportingOverflow(readUs)
-    return !isOver && (0...LogReader.recordSpanUs).contains(sinceUs)
+    return !isOver && (0...spanUs).contains(sinceUs)
   }
 
   mutating func add(_ bytes: Span<UInt8>, _ text: Range<Int>, fileBytes added: Int) {

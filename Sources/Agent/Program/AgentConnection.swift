@@ -21,6 +21,8 @@ final class AgentConnection {
   private let session: UplinkSession
   private let directory: IdentityDirectory
   private let settingsChanged: (Settings) -> Void
+  /// Called after each `pump`: what frames were built from may have a deadline that it did not have before.
+  var pumped: () -> Void = {}
   private(set) var identity: AgentIdentity
   private var client: RPCClient?
   private var call: ClientCall?
@@ -67,6 +69,7 @@ final class AgentConnection {
     if !isDraining, session.shouldConnect(nowNs: time.monotonicNs) { connect() }
     if let call, call.isOpen, !isDraining { send(on: call) }
     scheduleWake()
+    pumped()
   }
 
   private func send(on call: ClientCall) {

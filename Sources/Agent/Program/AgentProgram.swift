@@ -29,6 +29,8 @@ final class AgentProgram {
   private var sampler: Sampler
   private var socket: SocketListener?
   private var changes: Watch?
+  private var followingTimer = FollowingTimer()
+  private var followingTimerID: TimerID?
   private var intervalNs: Int64
   private var nextSampleNs: Int64
   private var nextHealthNs: Int64 = 0
@@ -168,6 +170,7 @@ final class AgentProgram {
         ("version", AgentMain.version), ("host", connection.identity.hostName), ("from", options.from.sentence),
       ])
     follow(Settings())
+    connection.pumped = { [unowned self] in scheduleFollowing() }
     sampleWhenDue()
     followWhenDue()
     connection.pump()
@@ -205,11 +208,21 @@ final class AgentProgram {
   /// What inotify does not tell: held-back last lines, rescans.
   private func followWhenDue() {
     guard !isStopping else { return }
+    followingTimer.fired()
     followers.tick(nowNs: Clock.wallNs())
     connection.pump()
     cleanStreams()
-    let waitNs = (followers.nextDeadlineNs ?? 0) - Clock.wallNs()
-    loop.after(min(1_000_000_000, max(20_000_000, waitNs))) { [unowned self] in followWhenDue() }
+    scheduleFollowing()
+  }
+
+  private func scheduleFollowing() {
+    guard !isStopping,
+      let delayNs = followingTimer.delayNs(
+        deadlineNs: followers.nextDeadlineNs, heldNs: followers.nextHeldNs, wallNs: Clock.wallNs(),
+        monotonicNs: Clock.monotonicNs())
+    else { return }
+    if let followingTimerID { loop.cancel(followingTimerID) }
+    followingTimerID = loop.after(delayNs) { [unowned self] in followWhenDue() }
   }
 
   /// Only once it is known what the collector has.
