@@ -10,7 +10,9 @@ final class EndlessSource: DeltaSource {
   private(set) var resumedFrom: [[FileMark]] = []
   private(set) var committedTo: UInt64 = 0
   var isEmpty = false
-  var backlogBytes: UInt64 { isEmpty ? 0 : 10 << 30 }
+  /// Bytes that are counted and not given: half a line, a record that may go on.
+  var heldBytes: UInt64 = 0
+  var backlogBytes: UInt64 { isEmpty ? heldBytes : 10 << 30 }
 
   func resume(from marks: [FileMark], nowNs: Int64) {
     resumedFrom.append(marks)
@@ -223,6 +225,22 @@ final class EndlessSource: DeltaSource {
     #expect(session.wakeAtNs.map { $0 <= 20_000_000 } == true)
     session.append([3], nowNs: 0)
     #expect(Self.batch(session.nextFrame(time: Self.time(20_000_000)))?.spooled.count == 2)
+  }
+
+  /// With acks that stayed away, half a line kept the agent on one whole core: its timer was armed for a time that had passed.
+  @Test func heldBytesArmNoTimerThatHasPassed() throws {
+    let source = EndlessSource()
+    source.isEmpty = true
+    let session = try Self.established(source)
+    session.append([1], nowNs: 0)
+    #expect(Self.batch(session.nextFrame(time: Self.time(0))) != nil)
+    source.heldBytes = 11
+    #expect(session.coalescingUntilNs == 20_000_000)
+    #expect(session.nextFrame(time: Self.time(20_000_000)) == nil)
+    #expect(session.coalescingUntilNs == nil)
+    // The rest of the line is sent as soon as it is there.
+    source.isEmpty = false
+    #expect(Self.batch(session.nextFrame(time: Self.time(30_000_000))) != nil)
   }
 
   @Test func whatWasNotAckedIsSentAgainFromTheMarks() throws {

@@ -7,7 +7,7 @@ extension UplinkSession {
   /// Only while something is under way: a lone line leaves at once. Under load many small batches would cost more on
   /// both sides than 20 ms of patience.
   var coalescingUntilNs: Int64? {
-    guard !window.isEmpty, window.hasRoom else { return nil }
+    guard !window.isEmpty, window.hasRoom, !hasNothingReady else { return nil }
     let spooled = UInt64(spool.unsentBytes(.live)) + UInt64(spool.unsentBytes(.backfill))
     let pending = spooled.addingClamped(backlogBytes)
     guard pending > 0, pending < UInt64(limits.coalesceBytes) else { return nil }
@@ -28,6 +28,9 @@ extension UplinkSession {
       bulkBytes = takeBulk(budget: min(share, bulkRoom), time: time, into: &batch)
     }
     batch.health = health
+    // What is left is held back by its source, such as half a line: time alone brings nothing, and a timer that is over would be armed again
+    // and again.
+    hasNothingReady = batch.isEmpty
     guard !batch.isEmpty else { return nil }
     health = nil
     sent(batch, bytes: liveBytes + bulkBytes + 128, bulkBytes: bulkBytes, nowNs: time.monotonicNs)

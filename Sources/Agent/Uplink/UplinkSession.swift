@@ -69,6 +69,8 @@ package final class UplinkSession {
   private var partialMarks: [FileMark]?
   var number: UInt64 = 0
   var lastSentNs: Int64 = .min
+  /// The last attempt found bytes that are there and may not be sent yet.
+  var hasNothingReady = false
   private let hello: Hello
   private var random: any RandomNumberGenerator
 
