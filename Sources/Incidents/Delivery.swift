@@ -31,7 +31,7 @@ package struct IncidentRecord: Sendable, Equatable {
 
 /// One message for one receiver.
 package struct Delivery: Sendable, Equatable {
-  package enum Event: String, Sendable {
+  package enum Event: String, Sendable, CaseIterable {
     case trigger, acknowledge, escalate, resolve, test, watchdog
 
     /// It asks somebody to act.

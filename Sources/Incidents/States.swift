@@ -49,3 +49,20 @@ package enum TimelineKind: String, Sendable, CaseIterable {
   case told
   case pageRefused = "page refused"
 }
+
+/// Who has ended an incident.
+package enum Ending: Sendable, Equatable {
+  case byRule
+  case byPerson(String)
+
+  /// What stands in the column for the rule.
+  package static let rule = "rule"
+
+  /// As the database has it: a person who is called as the rule is must not be taken for it, whose ends arm no rule again.
+  package var word: String {
+    switch self {
+    case .byRule: Self.rule
+    case .byPerson(let name): name == Self.rule ? "\(name) (a person)" : name
+    }
+  }
+}

@@ -17,4 +17,10 @@ import Testing
     #expect(Delivery.Event.ofList([.resolve, .acknowledge]) == .resolve)
     #expect(Delivery.Event.ofList([.acknowledge]) == .acknowledge)
   }
+
+  @Test func aPersonWhoIsCalledAsTheRuleIsAPerson() {
+    #expect(Ending.byRule.word == "rule")
+    #expect(Ending.byPerson("ann").word == "ann")
+    #expect(Ending.byPerson("rule").word != Ending.byRule.word)
+  }
 }

@@ -1,4 +1,5 @@
 import FleetModel
+import Incidents
 import Postgres
 import Store
 import TestSupport
@@ -16,6 +17,20 @@ import Testing
     // Numbered without a gap.
     let steps = try store.connection.queryText("select min(number), max(number) - count(*) from signalbox.schema_steps")
     #expect(steps.text(0, 0) == "1" && steps.text(0, 1) == "0")
+  }
+
+  /// A state or an event that only one of the two knows could be written and never read.
+  @Test func statesAndEventsAreThoseOfTheTypes() throws {
+    let database = try TestDatabase()
+    let store = try Store.open(database.url, migrating: true)
+    func words(_ table: String, _ column: String) throws -> Set<String> {
+      let rows = try store.connection.query(
+        "select pg_get_constraintdef(oid) from pg_constraint where conname = '\(table)_\(column)_check'")
+      return Set((rows.text(0, 0) ?? "").matches(of: /'(\w+)'/).map { String($0.output.1) })
+    }
+    #expect(try words("incidents", "state") == Set(IncidentState.allCases.map(\.rawValue)))
+    #expect(try words("outbox", "state") == Set(DeliveryState.allCases.map(\.rawValue)))
+    #expect(try words("outbox", "event") == Set(Delivery.Event.allCases.map(\.rawValue)))
   }
 
   @Test func unmigratedAndNewerDatabasesAreRefused() throws {

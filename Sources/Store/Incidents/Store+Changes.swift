@@ -68,7 +68,7 @@ extension Store {
   private func known(_ change: IncidentChange) throws(StoreError) -> Known? {
     let rows = try ask(
       """
-      select number, state = \(IncidentState.resolved.sql), last_event, flaps, quiet_since is not null, resolved_by <> 'rule',
+      select number, state = \(IncidentState.resolved.sql), last_event, flaps, quiet_since is not null, resolved_by <> '\(Ending.rule)',
         is_observed
       from signalbox.incidents where identity = $1 order by number desc limit 1
       """, [.text(change.identity)])
@@ -94,7 +94,7 @@ extension Store {
         return false
       }
       if !known.isResolved, known.isObserved, !change.isObserved {
-        try settleResolved(known.number, by: "rule", nowNs)
+        try settleResolved(known.number, .byRule, nowNs)
       } else if !known.isResolved {
         try run(
           "update signalbox.incidents set last_event = $2, flaps = flaps + $3, quiet_since = null where number = $1",
@@ -254,7 +254,7 @@ extension Store {
         "update signalbox.incidents set quiet_since = $2 where number = $1",
         [.int8(known.number), .time(us: nowNs / 1000)])
     } else {
-      try settleResolved(known.number, by: "rule", nowNs)
+      try settleResolved(known.number, .byRule, nowNs)
     }
     counted.resolved += 1
   }

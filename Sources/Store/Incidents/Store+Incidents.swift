@@ -34,7 +34,7 @@ extension Store {
       try lockIncidents()
       guard let state = try state(of: incident) else { throw .unknownIncident(incident) }
       if state == .resolved { return }
-      try settleResolved(incident, by: actor, nowNs)
+      try settleResolved(incident, .byPerson(actor), nowNs)
       try audit(actor: actor, action: "incidents.resolve", subject: "incident \(incident)")
       try wakePaging()
     }
@@ -138,22 +138,22 @@ extension Store {
   }
 
   /// Ends an incident, and the one that it is part of where it was the last.
-  func settleResolved(_ incident: Int64, by actor: String, _ nowNs: Int64) throws(StoreError) {
+  func settleResolved(_ incident: Int64, _ ending: Ending, _ nowNs: Int64) throws(StoreError) {
     let rows = try ask(
       """
       update signalbox.incidents set state = \(IncidentState.resolved.sql), resolved = $2, resolved_by = $3, quiet_since = null,
         change_number = change_number + 1
       where number = $1 and state <> \(IncidentState.resolved.sql) returning change_number, part_of
-      """, [.int8(incident), .time(us: nowNs / 1000), .text(actor)])
+      """, [.int8(incident), .time(us: nowNs / 1000), .text(ending.word)])
     guard let change = rows.int(0, 0) else { return }
-    try note(incident, .resolved, actor: actor, nowNs)
+    try note(incident, .resolved, actor: ending.word, nowNs)
     try cancelEscalations(incident, nowNs)
     try tellWhoWasTold(incident, change: change, event: .resolve, nowNs)
     guard let whole = rows.int(0, 1) else { return }
     let open = try ask(
       "select exists (select from signalbox.incidents where part_of = $1 and state <> \(IncidentState.resolved.sql))",
       [.int8(whole)])
-    if open.bool(0, 0) == false { try settleResolved(whole, by: "rule", nowNs) }
+    if open.bool(0, 0) == false { try settleResolved(whole, .byRule, nowNs) }
   }
 
   // MARK: The same on many hosts

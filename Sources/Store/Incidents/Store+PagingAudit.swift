@@ -46,7 +46,7 @@ extension Store {
     let rows = try ask(
       "select number from signalbox.incidents where state <> \(IncidentState.resolved.sql) and quiet_since <= $1 order by number",
       [.time(us: (nowNs - IncidentLimits.quietNs) / 1000)])
-    for row in 0..<rows.count { try settleResolved(rows.int(row, 0) ?? 0, by: "rule", nowNs) }
+    for row in 0..<rows.count { try settleResolved(rows.int(row, 0) ?? 0, .byRule, nowNs) }
     return rows.count
   }
 

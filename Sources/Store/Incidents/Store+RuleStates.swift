@@ -91,7 +91,7 @@ extension Store {
   /// Of incidents `i`, as `Rows.endedIncidents` reads them.
   private static let endedColumns = "i.number, i.rule, i.host, i.entity, i.last_event"
   /// Of incidents `i`: by a person, not by the rule. The index `incidents_ended_by_hand` has the same words.
-  private static let isEndedByHand = "i.resolved_by <> 'rule'"
+  private static let isEndedByHand = "i.resolved_by <> '\(Ending.rule)'"
 
   /// All hosts that may report, with when they last did on any collector.
   package func knownHosts() throws(StoreError) -> [KnownHost] {
