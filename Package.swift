@@ -65,18 +65,22 @@ let package = Package(
     library("Outbound", ["CCurl"]),
     // Programs
     library("Store", ["Postgres", "FleetModel"]),
-    library("Paging", ["FleetModel", "Files", "TLS", "Store", "Outbound"]),
+    library("SiteConfiguration", ["FleetModel", "Files", "EventLoop", "Store", "Rules", "RuleFiles"]),
+    library("Paging", ["FleetModel", "Files", "TLS", "Store", "Outbound", "SiteConfiguration"]),
     library("Agent", ["FleetModel", "Schema", "Files", "EventLoop", "NVML", "SQLite", "TLS", "RPC", "Transport"]),
     library(
       "Collector",
       [
         "FleetModel", "Schema", "Files", "EventLoop", "TLS", "RPC", "Transport", "Store", "Postgres", "Paging",
-        "Outbound", "Rules", "RuleFiles", logging,
+        "Outbound", "Rules", "RuleFiles", "SiteConfiguration", logging,
       ]),
     library("Simulation", ["FleetModel", "Schema", "Files", "Store", "Agent", "Collector"]),
     library(
       "Commands",
-      ["FleetModel", "Files", "EventLoop", "TLS", "Postgres", "Store", "Rules", "RuleFiles", argumentParser]),
+      [
+        "FleetModel", "Files", "EventLoop", "TLS", "Postgres", "Store", "Rules", "RuleFiles", "SiteConfiguration",
+        argumentParser,
+      ]),
     program("signalbox-agent", ["Agent"]),
     program(
       "signalbox-collector", ["Collector", "EventLoop", "Files", "FleetModel", "Postgres", argumentParser, logging]),
@@ -99,7 +103,7 @@ let package = Package(
       name: "FuzzTargets",
       dependencies: [
         "FleetModel", "Schema", "Files", "HTTP2", "RPC", "TLS", "Agent", "Rules", "RuleFiles", "Store", "Paging",
-        "Collector",
+        "Collector", "SiteConfiguration",
       ],
       path: "Tests/Fuzz/Targets",
       swiftSettings: strict),
@@ -120,21 +124,26 @@ let package = Package(
     tests("Outbound", ["Outbound"]),
     tests(
       "Paging",
-      ["Paging", "Outbound", "Store", "Postgres", "FleetModel", "Files", "TLS", "EventLoop", "Collector", logging]),
+      [
+        "Paging", "Outbound", "Store", "Postgres", "FleetModel", "Files", "TLS", "EventLoop", "Collector",
+        "SiteConfiguration", logging,
+      ]),
     tests("Agent", ["Agent", "FleetModel", "Schema", "Files", "EventLoop", "TLS", "Postgres", "signalbox-agent"]),
     tests(
       "Collector",
       [
         "Collector", "Paging", "Store", "Postgres", "FleetModel", "Schema", "Files", "TLS", "EventLoop", "Rules",
-        "RuleFiles",
+        "RuleFiles", "SiteConfiguration",
         logging,
       ]),
+    tests("SiteConfiguration", ["SiteConfiguration", "Store", "Rules", "RuleFiles", "FleetModel", "Files"]),
     tests("Commands", ["Commands", "Store", "Postgres", "FleetModel"]),
     tests("Simulation", ["Simulation", "FleetModel"]),
     tests(
       "EndToEnd",
       [
-        "FleetModel", "Files", "TLS", "Postgres", "Store", "Paging", "Collector", "signalbox", "signalbox-agent",
+        "FleetModel", "Files", "TLS", "Postgres", "Store", "Paging", "Collector", "SiteConfiguration", "signalbox",
+        "signalbox-agent",
         "signalbox-collector",
       ]),
   ],

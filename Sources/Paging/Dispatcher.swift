@@ -1,6 +1,7 @@
 internal import Files
 internal import FleetModel
 package import Outbound
+package import SiteConfiguration
 package import Store
 
 /// Delivers what lies in the outbox, as long as it holds the lease.

@@ -1,5 +1,6 @@
 package import FleetModel
 package import Outbound
+package import SiteConfiguration
 package import Store
 
 /// Pages from memory what the database has not confirmed in time, because it is away, slow or stopped.

@@ -1,5 +1,6 @@
 internal import FleetModel
 internal import Outbound
+internal import SiteConfiguration
 internal import Store
 
 extension Message {

@@ -1,5 +1,6 @@
 internal import FleetModel
 package import Outbound
+package import SiteConfiguration
 package import Store
 internal import TLS
 

@@ -1,5 +1,6 @@
 internal import FleetModel
 package import Outbound
+package import SiteConfiguration
 package import Store
 
 /// What a receiver's answer means, and when to try again. Pure: time and chance are parameters.

@@ -2,6 +2,7 @@ import FleetModel
 import Outbound
 import Paging
 import Postgres
+import SiteConfiguration
 import Store
 import TLS
 import TestSupport

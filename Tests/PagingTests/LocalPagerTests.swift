@@ -2,6 +2,7 @@ import Files
 import FleetModel
 import Foundation
 import Paging
+import SiteConfiguration
 import Store
 import Testing
 

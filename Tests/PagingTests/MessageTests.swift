@@ -2,6 +2,7 @@ import FleetModel
 import Foundation
 import Outbound
 import Paging
+import SiteConfiguration
 import Store
 import Testing
 

@@ -1,6 +1,7 @@
 import FleetModel
 import Outbound
 import Paging
+import SiteConfiguration
 import Store
 import Testing
 

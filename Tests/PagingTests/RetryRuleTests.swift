@@ -1,6 +1,7 @@
 import Outbound
 import Paging
 import Store
+import SiteConfiguration
 import Testing
 
 @Suite struct RetryRuleTests {

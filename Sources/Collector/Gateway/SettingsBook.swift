@@ -1,5 +1,6 @@
 internal import FleetModel
 internal import Paging
+internal import SiteConfiguration
 internal import Store
 internal import Synchronization
 

@@ -4,6 +4,7 @@ internal import FleetModel
 internal import Logging
 internal import Paging
 internal import Postgres
+internal import SiteConfiguration
 internal import Store
 internal import Synchronization
 

@@ -2,8 +2,9 @@ package import EventLoop
 internal import Files
 package import FleetModel
 package import Logging
-package import Paging
+internal import Paging
 package import Postgres
+package import SiteConfiguration
 internal import Store
 internal import Synchronization
 

@@ -68,7 +68,7 @@ package final class CollectorProgram {
     // Blocked before the first thread starts, so that all threads leave them to this loop.
     signals = try SignalSource([.hangup, .interrupt, .terminate])
     loop = try EventLoop()
-    let configuration = try Self.configuration(options)
+    let configuration = try Self.configuration(options, logger)
     settings = SettingsBook(configuration)
     currentRules = Self.rules(configuration, before: RuleSet(), metrics, logger)
     metrics.configurationLoaded.set(Clock.wallNs() / 1_000_000_000)
@@ -330,7 +330,7 @@ package final class CollectorProgram {
 
   private func reload() {
     do {
-      let configuration = try Self.configuration(options)
+      let configuration = try Self.configuration(options, logger)
       // What may fail comes before anything is replaced.
       try identity?.reload(nowNs: Clock.wallNs())
       let set = Self.rules(configuration, before: currentRules, metrics, logger)
