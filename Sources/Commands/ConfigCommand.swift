@@ -41,7 +41,7 @@ struct ConfigCommand: ParsableCommand {
       var mistakes = own
       if let paths = rules.isEmpty ? configuration.rulePaths : rules {
         let read = RuleDirectory.rules(paths)
-        mistakes += configuration.unknownRules(among: read.set.rules.map(\.id)) + read.mistakes
+        mistakes += configuration.unknownRules(among: read.set.rules.map(\.id) + OwnRule.all) + read.mistakes
       }
       try output.print(mistakes.inOrderOfLines, orSay: "\(file): no mistakes")
     }

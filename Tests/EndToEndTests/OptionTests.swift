@@ -90,7 +90,7 @@ extension EndToEndTests {
     private static let others: Set<String> = [
       "incidents ack", "incidents note", "incidents resolve", "silences add", "silences end", "oncall override",
       "paging test", "ca status", "rules list", "rules metrics", "rules check", "rules test", "rules coverage",
-      "rules runbooks",
+      "rules runbooks", "config check",
     ]
 
     /// What the program itself says that it takes, so that a new option cannot be left out above.

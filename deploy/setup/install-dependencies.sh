@@ -40,8 +40,8 @@ command -v swift >/dev/null || {
 
 if [ "$purpose" = test ]; then
   venv=${SIGNALBOX_VENV:-.build/venv}
-  if ! "$venv/bin/python" -c 'import grpc, google.protobuf' 2>/dev/null; then
+  if ! "$venv/bin/python" -c 'import grpc, google.protobuf, jsonschema' 2>/dev/null; then
     python3 -m venv "$venv"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check grpcio protobuf
+    "$venv/bin/pip" install --quiet --disable-pip-version-check grpcio protobuf jsonschema
   fi
 fi

@@ -169,6 +169,7 @@ final class HousekeepingThread: Sendable {
       }
       if hasMaintenance {
         try thread.settings.applyMaintenance(store, thread.logger)
+        try thread.settings.publishRules(store)
         try thread.settings.applyLabels(store)
         hasMaintenance = false
       }

@@ -167,7 +167,7 @@ package final class PagingThread: Sendable {
       if away == nil, let problem {
         let wall = Clock.wallNs()
         var change = IncidentChange(
-          .opened, rule: "SIGNALBOX-DATABASE", severity: .p1, hostName: hostName, entity: "database",
+          .opened, rule: OwnRule.database, severity: .p1, hostName: hostName, entity: "database",
           eventNs: wall - PagingThread.awayNs, detectedNs: wall)
         change.title = problem.title
         change.summary = problem.summary

@@ -39,7 +39,8 @@ extension CollectorProgram {
     if kept > 0 { logger.warning("rules of files with mistakes stay as they were", metadata: ["rules": "\(kept)"]) }
     log(mistakes, "a rule is left out", .error, logger)
     log(found.filter { $0.weight != .error }, "a name in a rule leads nowhere", .warning, logger)
-    log(configuration.unknownRules(among: set.rules.map(\.id)), "maintenance of no rule", .warning, logger)
+    log(
+      configuration.unknownRules(among: set.rules.map(\.id) + OwnRule.all), "maintenance of no rule", .warning, logger)
     metrics.rulesRefused.set(Int64(mistakes.count))
     logger.info(
       "rules read",

@@ -69,8 +69,8 @@ package final class CollectorProgram {
     signals = try SignalSource([.hangup, .interrupt, .terminate])
     loop = try EventLoop()
     let configuration = try Self.configuration(options, logger)
-    settings = SettingsBook(configuration)
     currentRules = Self.rules(configuration, before: RuleSet(), metrics, logger)
+    settings = SettingsBook(configuration, ruleIDs: currentRules.rules.map(\.id))
     metrics.configurationLoaded.set(Clock.wallNs() / 1_000_000_000)
   }
 
@@ -183,6 +183,7 @@ package final class CollectorProgram {
       metrics.databaseUp.set(1)
       // Before anything can be paged.
       try settings.applyMaintenance(store, logger)
+      try settings.publishRules(store)
       store.close()
     } catch {
       if case .database(let answer) = error, answer.isConnectionLost {
@@ -334,7 +335,7 @@ package final class CollectorProgram {
       // What may fail comes before anything is replaced.
       try identity?.reload(nowNs: Clock.wallNs())
       let set = Self.rules(configuration, before: currentRules, metrics, logger)
-      settings.replace(configuration)
+      settings.replace(configuration, ruleIDs: set.rules.map(\.id))
       rules?.mailbox.post(.rules(set))
       currentRules = set
       housekeeping?.reload()
