@@ -86,3 +86,14 @@ extension OutputOptions {
     if count > 0 { throw CommandFailure(.failed, count == 1 ? "1 mistake" : "\(count) mistakes") }
   }
 }
+
+/// Rules for a command that works with them.
+enum RuleSource {
+  /// - Throws: `.failed` with the first mistake of any.
+  static func rules(_ paths: [String]) throws -> RuleSet {
+    let (set, mistakes) = RuleDirectory.rules(paths, beside: RuleDirectory.shippedIDs())
+    guard let first = mistakes.first else { return set }
+    let more = mistakes.count > 1 ? " (and \(mistakes.count - 1) more; signalbox rules check prints all)" : ""
+    throw CommandFailure(.failed, Escaping.visible(first.description) + more)
+  }
+}

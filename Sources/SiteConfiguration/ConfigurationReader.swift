@@ -131,13 +131,6 @@ package struct ConfigurationReader: DocumentReading {
     return match
   }
 
-  mutating func checkHostPattern(_ node: DocumentNode, _ pattern: String) {
-    if !pattern.isEmpty, !HostNaming.canMatch(pattern) {
-      mistake(
-        node, "'\(pattern)' can match no host: names are letters, digits, '.', '-' and '_'; write one such as gpu-*")
-    }
-  }
-
   private mutating func pattern(_ node: DocumentNode) -> String {
     let path = text(node, "path")
     if !path.isEmpty, !path.hasPrefix("/") {

@@ -67,6 +67,7 @@ import Testing
     ("when: { metric: load.1, above: 1, last: 5 }", "last belongs to a comparison with its past"),
     ("when: { metric: load.1, above_mean: nan }", "above_mean must be a number or a share"),
     ("when: { event: { count: 3, apart: reboot } }", "without one it means every event"),
+    ("match: { host: 'gpu 7' }, \(when)", "'gpu 7' can match no host"),
     ("evidence: [{}], \(when)", "evidence needs one of log, metric"),
     ("evidence: [{ log: {}, metric: load.1 }], \(when)", "evidence takes one of log and metric; remove the other"),
     ("evidence: [{ log: {}, over: 1h }], \(when)", "over belongs to metric"),

@@ -13,7 +13,7 @@ struct SilenceMatches: Equatable {
 
   /// - Throws: `CommandFailure.nothingFound` for a rule that no collector runs; `.usage` for a host that no host can be called.
   init(_ silence: Silence, _ reader: FleetReader) throws {
-    if let host = silence.host, !HostNaming.canMatch(host) {
+    if let host = silence.host, !StarPattern.canMatchHost(host) {
       throw CommandFailure(
         .usage,
         "--host '\(host)' can match no host: names are letters, digits, '.', '-' and '_'; a * stands for any text")

@@ -236,6 +236,18 @@ extension DocumentReading {
   }
 }
 
+// MARK: Patterns
+
+extension DocumentReading {
+  /// Reports a pattern that no host's name can fit.
+  package mutating func checkHostPattern(_ node: DocumentNode, _ pattern: String) {
+    if !pattern.isEmpty, !StarPattern.canMatchHost(pattern) {
+      mistake(
+        node, "'\(pattern)' can match no host: names are letters, digits, '.', '-' and '_'; write one such as gpu-*")
+    }
+  }
+}
+
 // MARK: Values of a table's keys
 
 /// A key's own shape says what it may hold, here and in the schema.

@@ -211,7 +211,12 @@ struct RuleReader: DocumentReading {
     rule.severity = word(fields, "severity").flatMap(Severity.init(word:)) ?? .p3
     rule.observe = flag(fields, "observe") ?? false
     if let word = word(fields, "scope") { rule.scope = EntityKind.allCases.first { $0.word == word } ?? .host }
-    if let value = fields["match"] { rule.match = labels(value, "match") }
+    if let value = fields["match"] {
+      rule.match = labels(value, "match")
+      for (label, pattern) in named(value, "match") where label == "host" {
+        checkHostPattern(pattern, pattern.scalar ?? "")
+      }
+    }
     if let value = fields["when"], let when = condition(value) { rule.when = when }
     if let value = fields["until"] { rule.until = condition(value) }
     rule.clearAfterNs = duration(fields, "clear_after") ?? max(rule.when.longestHoldNs, Self.clearNs)

@@ -65,11 +65,6 @@ package enum HostNaming {
       && text.utf8.allSatisfy { $0 == star || isNameByte($0) }
   }
 
-  /// Whether some name fits a pattern with any number of stars.
-  package static func canMatch(_ pattern: String) -> Bool {
-    !pattern.isEmpty && pattern.utf8.allSatisfy { $0 == star || isNameByte($0) }
-  }
-
   private static let star = UInt8(ascii: "*")
 
   private static func isNameByte(_ byte: UInt8) -> Bool {
