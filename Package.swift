@@ -50,6 +50,7 @@ let package = Package(
     .target(name: "CSchema", dependencies: ["CProtobufC"], publicHeadersPath: "."),
     // Pure and wrapper rings
     library("FleetModel"),
+    library("Incidents", ["FleetModel"]),
     library("Schema", ["CSchema", "CProtobufC", "FleetModel"]),
     library("Files", ["CLinux"]),
     library("EventLoop", ["CLinux", "Files"]),
@@ -64,21 +65,22 @@ let package = Package(
     library("RuleFiles", ["Rules", "FleetModel", "Files", yams]),
     library("Outbound", ["CCurl"]),
     // Programs
-    library("Store", ["Postgres", "FleetModel"]),
-    library("SiteConfiguration", ["FleetModel", "Files", "EventLoop", "Store", "Rules", "RuleFiles"]),
-    library("Paging", ["FleetModel", "Files", "TLS", "Store", "Outbound", "SiteConfiguration"]),
+    library("Store", ["Postgres", "FleetModel", "Incidents"]),
+    library("SiteConfiguration", ["FleetModel", "Incidents", "Files", "EventLoop", "Store", "Rules", "RuleFiles"]),
+    library("Paging", ["FleetModel", "Incidents", "Files", "TLS", "Store", "Outbound", "SiteConfiguration"]),
     library("Agent", ["FleetModel", "Schema", "Files", "EventLoop", "NVML", "SQLite", "TLS", "RPC", "Transport"]),
     library(
       "Collector",
       [
-        "FleetModel", "Schema", "Files", "EventLoop", "TLS", "RPC", "Transport", "Store", "Postgres", "Paging",
-        "Outbound", "Rules", "RuleFiles", "SiteConfiguration", logging,
+        "FleetModel", "Incidents", "Schema", "Files", "EventLoop", "TLS", "RPC", "Transport", "Store", "Postgres",
+        "Paging", "Outbound", "Rules", "RuleFiles", "SiteConfiguration", logging,
       ]),
     library("Simulation", ["FleetModel", "Schema", "Files", "Store", "Agent", "Collector"]),
     library(
       "Commands",
       [
-        "FleetModel", "Files", "EventLoop", "TLS", "Postgres", "Store", "Rules", "RuleFiles", "SiteConfiguration",
+        "FleetModel", "Incidents", "Files", "EventLoop", "TLS", "Postgres", "Store", "Rules", "RuleFiles",
+        "SiteConfiguration",
         argumentParser,
       ]),
     program("signalbox-agent", ["Agent"]),
@@ -103,13 +105,14 @@ let package = Package(
       name: "FuzzTargets",
       dependencies: [
         "FleetModel", "Schema", "Files", "HTTP2", "RPC", "TLS", "Agent", "Rules", "RuleFiles", "Store", "Paging",
-        "Collector", "SiteConfiguration",
+        "Collector", "Incidents", "SiteConfiguration",
       ],
       path: "Tests/Fuzz/Targets",
       swiftSettings: strict),
     tests("Fuzz", ["FuzzTargets", "FleetModel", "Store", "Postgres"]),
     tests("Architecture", []),
     tests("FleetModel", ["FleetModel"]),
+    tests("Incidents", ["Incidents", "FleetModel"]),
     tests("Schema", ["Schema", "FleetModel"]),
     tests("Files", ["Files"]),
     tests("EventLoop", ["EventLoop", "Files"]),
@@ -120,31 +123,31 @@ let package = Package(
     tests("Transport", ["Transport", "Files", "EventLoop", "TLS", "HTTP2", "RPC"], exclude: ["Interop"]),
     tests("Rules", ["Rules", "RuleFiles", "FleetModel", "Schema", "Files", "Agent"]),
     tests("Postgres", ["Postgres", "Files"]),
-    tests("Store", ["Store", "Postgres", "FleetModel", "Rules", "RuleFiles"]),
+    tests("Store", ["Store", "Postgres", "FleetModel", "Incidents", "Rules", "RuleFiles"]),
     tests("Outbound", ["Outbound"]),
     tests(
       "Paging",
       [
-        "Paging", "Outbound", "Store", "Postgres", "FleetModel", "Files", "TLS", "EventLoop", "Collector",
+        "Paging", "Outbound", "Store", "Postgres", "FleetModel", "Incidents", "Files", "TLS", "EventLoop", "Collector",
         "SiteConfiguration", logging,
       ]),
     tests("Agent", ["Agent", "FleetModel", "Schema", "Files", "EventLoop", "TLS", "Postgres", "signalbox-agent"]),
     tests(
       "Collector",
       [
-        "Collector", "Paging", "Store", "Postgres", "FleetModel", "Schema", "Files", "TLS", "EventLoop", "Rules",
-        "RuleFiles", "SiteConfiguration",
-        logging,
+        "Collector", "Paging", "Store", "Postgres", "FleetModel", "Incidents", "Schema", "Files", "TLS", "EventLoop",
+        "Rules", "RuleFiles", "SiteConfiguration", logging,
       ]),
-    tests("SiteConfiguration", ["SiteConfiguration", "Store", "Rules", "RuleFiles", "FleetModel", "Files"]),
-    tests("Commands", ["Commands", "Store", "Postgres", "FleetModel"]),
+    tests(
+      "SiteConfiguration",
+      ["SiteConfiguration", "Incidents", "Store", "Rules", "RuleFiles", "FleetModel", "Files"]),
+    tests("Commands", ["Commands", "Store", "Postgres", "FleetModel", "Incidents"]),
     tests("Simulation", ["Simulation", "FleetModel"]),
     tests(
       "EndToEnd",
       [
-        "FleetModel", "Files", "TLS", "Postgres", "Store", "Paging", "Collector", "SiteConfiguration", "signalbox",
-        "signalbox-agent",
-        "signalbox-collector",
+        "FleetModel", "Incidents", "Files", "TLS", "Postgres", "Store", "Paging", "Collector", "SiteConfiguration",
+        "signalbox", "signalbox-agent", "signalbox-collector",
       ]),
   ],
   swiftLanguageModes: [.v6]

@@ -34,7 +34,7 @@ phase "format and lint" swift format lint --strict --recursive Package.swift Sou
 phase "build" swift build --build-tests
 if [ "$failed" -eq 0 ]; then
   phase "architecture" run_tests --filter ArchitectureTests
-  phase "exposure of the agent's unit" Tests/unit-exposure.sh
+  phase "units and their exposure" Tests/unit-exposure.sh
   phase "unit" run_tests --filter "$units"
   phase "wrappers" run_tests --filter 'EventLoopTests|TLSTests|HTTP2Tests|TransportTests|PostgresTests'
   phase "storage on PostgreSQL" run_tests --filter StoreTests

@@ -27,6 +27,14 @@ static inline CURLcode sbx_curl_set_socket(CURL *handle,
 static inline CURLcode sbx_curl_set_before_request(CURL *handle, int (*callback)(void *, char *, char *, int, int)) {
   return curl_easy_setopt(handle, CURLOPT_PREREQFUNCTION, callback);
 }
+// One refused address must not keep the mail from the others. The option was misspelt before 8.2.0.
+static inline CURLcode sbx_curl_allow_refused_recipients(CURL *handle) {
+#if LIBCURL_VERSION_NUM >= 0x080200
+  return curl_easy_setopt(handle, CURLOPT_MAIL_RCPT_ALLOWFAILS, 1L);
+#else
+  return curl_easy_setopt(handle, CURLOPT_MAIL_RCPT_ALLLOWFAILS, 1L);
+#endif
+}
 static inline CURLcode sbx_curl_response_code(CURL *handle, long *code) {
   return curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, code);
 }

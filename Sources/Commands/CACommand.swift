@@ -14,10 +14,14 @@ struct CACommand: ParsableCommand {
       abstract: "Makes the root and the issuing CA below a collector's state directory.",
       discussion: "A collector makes them itself at its first start. ca/root.key may be kept offline afterwards.")
     @OptionGroup var authority: AuthorityOptions
+    @OptionGroup var output: OutputOptions
 
     func run() throws {
-      try authority.perform { directory throws(IdentityError) in
+      let made = try authority.perform { directory throws(IdentityError) in
         try CertificateAuthority.create(directory: directory, nowNs: Clock.wallNs())
+      }
+      try output.printChange("an authority is in \(authority.place) now; its pin is \(Hex.text(made.root.keyPin))") {
+        authority.row(made)
       }
     }
   }
@@ -44,8 +48,9 @@ struct CACommand: ParsableCommand {
       try output.print(
         Answer(
           columns: [
-            .init("certificate", "CERTIFICATE"), .init("expires", "UNTIL"), .init("days_left", "DAYS LEFT"),
-            .init("key", "KEY"), .init("pin", "PIN"),
+            .init("certificate", "CERTIFICATE", rank: 0), .init("expires", "UNTIL", rank: 1),
+            .init("days_left", "DAYS LEFT", rank: 2),
+            .init("key", "KEY", rank: 3), .init("pin", "PIN", rank: 4, least: 64),
           ],
           rows: [
             row("root", loaded.root, hasRootKey ? "here" : "elsewhere"), row("issuing", loaded.issuing, "here"),
@@ -63,6 +68,7 @@ struct CACommand: ParsableCommand {
         Further collectors get it with ca export and ca import --renewed.
         """)
     @OptionGroup var authority: AuthorityOptions
+    @OptionGroup var output: OutputOptions
 
     func run() throws {
       guard CertificateAuthority.hasRootKey(directory: authority.stateDirectory) else {
@@ -71,8 +77,12 @@ struct CACommand: ParsableCommand {
           "\(authority.stateDirectory)/ca/root.key is not there: bring the root's key back in its place, mode 0600, and take it away afterwards"
         )
       }
-      try authority.perform { directory throws(IdentityError) in
+      let renewed = try authority.perform { directory throws(IdentityError) in
         try CertificateAuthority.renewIssuing(directory: directory, nowNs: Clock.wallNs())
+      }
+      let end = Timestamp.text(renewed.issuing.notAfterNs, digits: 0)
+      try output.printChange("the issuing CA is good until \(end); a running collector takes it over within a minute") {
+        authority.row(renewed)
       }
     }
   }
@@ -85,8 +95,10 @@ struct CACommand: ParsableCommand {
     @Argument(help: "The file to write; it must not exist.") var file: String
     @Flag(help: "Leave out the root's key, which only ca renew needs.") var withoutRootKey = false
     @OptionGroup var authority: AuthorityOptions
+    @OptionGroup var output: OutputOptions
 
     func run() throws {
+      let holdsRootKey = !withoutRootKey && CertificateAuthority.hasRootKey(directory: authority.stateDirectory)
       let text = try authority.perform { directory throws(IdentityError) in
         try CertificateAuthority.export(directory: directory, includingRootKey: !withoutRootKey)
       }
@@ -95,9 +107,16 @@ struct CACommand: ParsableCommand {
           .failed, "\(file) exists already and is not replaced: name another file, or remove it first")
       }
       try orFailure { () throws(FileError) in
-        let output = try Descriptor.open(file, .createNew)
-        try output.write(Array(text.utf8).span)
-        try output.sync()
+        let target = try Descriptor.open(file, .createNew)
+        try target.write(Array(text.utf8).span)
+        try target.sync()
+      }
+      let exported = try authority.perform { directory throws(IdentityError) in
+        try CertificateAuthority.load(directory: directory)
+      }
+      let parts = holdsRootKey ? "with the root's key" : "without the root's key"
+      try output.printChange("the authority, \(parts), is in \(file): whoever has the file can sign for the fleet") {
+        authority.row(exported).with("file", .text(file)).with("has_root_key", .boolean(holdsRootKey))
       }
     }
   }
@@ -110,14 +129,27 @@ struct CACommand: ParsableCommand {
     @Argument(help: "What ca export wrote.") var file: String
     @Flag(help: "Take over the renewed certificate of the authority that is there.") var renewed = false
     @OptionGroup var authority: AuthorityOptions
+    @OptionGroup var output: OutputOptions
 
     func run() throws {
       let pem = try orFailure { () throws(IdentityError) in try KeyFiles.read(file) }
       if renewed {
-        return try authority.perform { directory throws(IdentityError) in
+        try authority.perform { directory throws(IdentityError) in
           try CertificateAuthority.importingRenewal(pem, directory: directory)
         }
+      } else {
+        try importWhole(pem)
       }
+      let there = try authority.perform { directory throws(IdentityError) in
+        try CertificateAuthority.load(directory: directory)
+      }
+      let end = Timestamp.text(there.issuing.notAfterNs, digits: 0)
+      try output.printChange("the authority is in \(authority.place); its issuing CA is good until \(end)") {
+        authority.row(there)
+      }
+    }
+
+    private func importWhole(_ pem: [UInt8]) throws {
       do throws(IdentityError) {
         // Makes the state directory too, once it is known that there is an authority to put into it.
         try CertificateAuthority.importing(pem, directory: authority.stateDirectory)
@@ -135,6 +167,21 @@ struct CACommand: ParsableCommand {
 /// Where the authority lies.
 struct AuthorityOptions: ParsableArguments {
   @Option(name: .customLong("state-dir"), help: "The collector's state directory.") var stateDirectory: String
+
+  /// Of its files.
+  var place: String { CertificateAuthority.directory(below: stateDirectory) }
+
+  /// An authority for scripts: one object.
+  func row(_ authority: CertificateAuthority) -> Answer {
+    Answer(
+      columns: [.init("directory"), .init("pin"), .init("root_expires"), .init("issuing_expires")],
+      rows: [
+        [
+          .text(place), .text(Hex.text(authority.root.keyPin)), .time(authority.root.notAfterNs),
+          .time(authority.issuing.notAfterNs),
+        ]
+      ])
+  }
 
   /// - Parameter body: gets the state directory.
   /// - Throws: `CommandFailure` with the error's description.

@@ -53,11 +53,12 @@ enum FleetStatus {
     var answer = try reader.answer(
       FleetQueries.status(),
       [
-        .init("host", "HOST"), .init("state", "STATE"), .init("last_seen", "SEEN", .age),
-        .init("cpu_busy_percent", "CPU", .percent), .init("memory_used_percent", "MEMORY", .percent),
-        .init("disk_used_percent_max", "DISK", .percent), .init("load1", "LOAD"),
-        .init("gpu_summary", "GPU", forPeopleOnly: true), .init("runs_live", "RUNS"),
-        .init("backlog_bytes", "BACKLOG", .bytes),
+        .init("host", "HOST", rank: 0, least: 14), .init("state", "STATE", rank: 1),
+        .init("last_seen", "SEEN", .age, rank: 2),
+        .init("cpu_busy_percent", "CPU", .percent, rank: 3), .init("memory_used_percent", "MEMORY", .percent, rank: 4),
+        .init("disk_used_percent_max", "DISK", .percent, rank: 5), .init("load1", "LOAD", rank: 8),
+        .init("gpu_summary", "GPU", rank: 7, forPeopleOnly: true), .init("runs_live", "RUNS", rank: 6),
+        .init("backlog_bytes", "BACKLOG", .bytes, rank: 9),
       ])
     let left = withRevoked ? 0 : removeRevoked(&answer)
     answer.notes = silentHosts(answer)

@@ -18,6 +18,10 @@ enum FollowingNotes {
       "unwatched_directories", "directory is looked at every few seconds only",
       "directories are looked at every few seconds only"
     ),
+    (
+      "utf16_files", "file in UTF-16 or UTF-32 is not read: have it written in UTF-8",
+      "files in UTF-16 or UTF-32 are not read: have them written in UTF-8"
+    ),
     ("binary_files", "file without text is left alone", "files without text are left alone"),
   ]
 

@@ -17,8 +17,10 @@ struct GapsCommand: ParsableCommand {
     let answer = try reader.answer(
       FleetQueries.gaps(host: host, sinceNs: since?.ns),
       [
-        .init("host", "HOST"), .init("file", "FILE"), .init("from", "FROM"), .init("to", "TO"),
-        .init("reason", "REASON"), .init("is_estimate", "ESTIMATE"), .init("time", "TIME"),
+        .init("host", "HOST", rank: 2, least: 12), .init("file", "FILE", rank: 0, least: 20),
+        .init("from", "FROM", rank: 3), .init("to", "TO", rank: 4),
+        .init("reason", "REASON", rank: 1, least: 16), .init("is_estimate", "ESTIMATE", rank: 6),
+        .init("time", "TIME", rank: 5),
       ], notes: notes)
     try output.print(answer, orSay: FollowingNotes.nothingLost(notes))
   }
@@ -81,6 +83,12 @@ struct QueryCommand: ParsableCommand {
     switch error.sqlState.prefix(2) {
     case "42": CommandFailure(.usage, error.message)
     case "25": CommandFailure(.usage, "query only reads: \(error.message)")
+    case "57" where error.sqlState == "57014":
+      CommandFailure(
+        stopped: error,
+        advice:
+          "--timeout gives it more than \(timeout) s, and a condition on time, such as time > now() - interval '1 h', makes it read less"
+      )
     case "54" where error.sqlState == FleetReader.tooLargeState: CommandFailure(.failed, error.message)
     default: CommandFailure(error)
     }

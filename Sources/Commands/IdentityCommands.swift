@@ -14,9 +14,11 @@ struct HostsCommand: ParsableCommand {
     ])
 
   static let shown: [Answer.Column] = [
-    .init("host", "HOST"), .init("state", "STATE"), .init("last_seen", "SEEN", .age), .init("os_name", "SYSTEM"),
-    .init("cpu_count", "CPUS"), .init("memory_total_bytes", "MEMORY", .bytes), .init("gpu_count", "GPUS"),
-    .init("agent_version", "AGENT"), .init("certificate_expires", "CERTIFICATE UNTIL"),
+    .init("host", "HOST", rank: 0, least: 16), .init("state", "STATE", rank: 1),
+    .init("last_seen", "SEEN", .age, rank: 2), .init("os_name", "SYSTEM", rank: 7),
+    .init("cpu_count", "CPUS", rank: 4), .init("memory_total_bytes", "MEMORY", .bytes, rank: 5),
+    .init("gpu_count", "GPUS", rank: 3),
+    .init("agent_version", "AGENT", rank: 8), .init("certificate_expires", "CERTIFICATE UNTIL", rank: 6),
   ]
 
   struct List: ParsableCommand {
@@ -70,9 +72,11 @@ struct HostsCommand: ParsableCommand {
       try reader.answer(
         FleetQueries.processes(host: name),
         [
-          .init("pid", "PID"), .init("name", "PROCESS"), .init("user", "USER"), .init("cpu_percent", "CPU", .percent),
-          .init("resident_bytes", "MEMORY", .bytes), .init("threads", "THREADS"), .init("file_descriptors", "FILES"),
-          .init("state", "STATE"),
+          .init("pid", "PID", rank: 0), .init("name", "PROCESS", rank: 1), .init("user", "USER", rank: 4),
+          .init("cpu_percent", "CPU", .percent, rank: 2),
+          .init("resident_bytes", "MEMORY", .bytes, rank: 3), .init("threads", "THREADS", rank: 6),
+          .init("file_descriptors", "FILES", rank: 7),
+          .init("state", "STATE", rank: 5),
         ])
     }
 
@@ -80,8 +84,9 @@ struct HostsCommand: ParsableCommand {
       try reader.answer(
         FleetQueries.files(host: name),
         [
-          .init("file", "FILE"), .init("committed_offset", "STORED", .bytes), .init("finished", "FINISHED"),
-          .init("updated", "UPDATED", .age),
+          .init("file", "FILE", rank: 0, least: 20), .init("committed_offset", "STORED", .bytes, rank: 2),
+          .init("finished", "FINISHED", rank: 3),
+          .init("updated", "UPDATED", .age, rank: 1),
         ])
     }
   }
@@ -92,12 +97,15 @@ struct HostsCommand: ParsableCommand {
       abstract: "Takes a host out of the fleet and cuts its connection within a second.",
       discussion: "Invited again under its name, the same machine is the same host: nothing is read or stored twice.")
     @Argument(help: "The host's name.") var name: String
-    @OptionGroup var database: DatabaseOptions
+    @OptionGroup var options: ChangeOptions
 
     func run() throws {
-      try database.change(host: name) { (store) throws(StoreError) in
-        try store.revoke(hostName: name, actor: Actor.name)
+      let host = try options.change(host: name) { (store) throws(StoreError) in
+        try store.revoke(hostName: name, actor: options.actor)
       }
+      try options.print(
+        "host '\(name)' is revoked; signalbox hosts invite \(name) lets it in again",
+        FleetQueries.hosts(named: host.description))
     }
   }
 }

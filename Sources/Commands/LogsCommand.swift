@@ -64,7 +64,11 @@ struct LogsCommand: ParsableCommand {
       filter.limit = nil
       try LogFollower(reader: reader, filter: filter, startNs: began).run { try write($0, withHead: false) }
     } catch let error as PostgresError {
-      throw error.sqlState == "2201B" ? CommandFailure(.usage, "--regex: \(error.message)") : CommandFailure(error)
+      switch error.sqlState {
+      case "2201B": throw CommandFailure(.usage, "--regex: \(error.message)")
+      case "57014": throw CommandFailure(stopped: error, advice: "narrow it with --since, --host or --file")
+      default: throw CommandFailure(error)
+      }
     }
   }
 

@@ -30,13 +30,26 @@ extension CommandFailure {
         .failed, "the database has no tables of this Signalbox (\(error.message)); start the collector on it once")
     case _ where error.isNotPermitted:
       self.init(.failed, "the database refuses this user: \(error.message)")
-    case "57014": self.init(.failed, "the question took too long and was stopped; narrow it with --since or --host")
+    case "57014": self.init(stopped: error)
     // disk_full, and what else the server has run out of.
     case _ where error.sqlState.hasPrefix("53"): self.init(.failed, error.withAdvice)
     case _ where error.isConnectionLost || error.sqlState.hasPrefix("57P") || error.sqlState.hasPrefix("3D"):
       self.init(.notReachable, error.withAdvice)
     default: self.init(.failed, "\(error)")
     }
+  }
+}
+
+extension CommandFailure {
+  /// - Parameter advice: what makes the command's question smaller.
+  init(stopped error: PostgresError, advice: String = "the command's --help lists what narrows it") {
+    // The server has two reasons, and its words tell them apart where they are English.
+    let isByHand = error.message.contains("user request")
+    self.init(
+      .failed,
+      isByHand
+        ? "the question was cancelled in the database, by an administrator or a program: ask again"
+        : "the question took too long and was stopped; \(advice)")
   }
 }
 
@@ -129,6 +142,18 @@ struct OutputOptions: ParsableArguments {
       let lines = width.map { TableLayout.wrapped(note, to: $0) } ?? [note]
       try StandardStream.error.write(lines.map { $0 + "\n" }.joined())
     }
+  }
+
+  /// What a command prints that changed something: people read one sentence, scripts get one object.
+  ///
+  /// - Parameters:
+  ///   - value: what people take further, such as a token: alone on standard output, so that `$(…)` holds it, the sentence on standard error.
+  ///   - row: what was changed, as it is now.
+  func printChange(_ sentence: String, value: String? = nil, row: () throws -> Answer) throws {
+    guard format == .table else { return try print(row()) }
+    if let value { try StandardStream.output.write(value + "\n") }
+    let stream = value == nil ? StandardStream.output : StandardStream.error
+    try stream.write(Escaping.visible(sentence) + "\n")
   }
 
   /// Prints the answer, or ends with code 3 where it has no rows. Scripts get an empty list beside the code.

@@ -79,8 +79,10 @@ struct RulesCommand: ParsableCommand {
       let set = try RuleSource.rules(files)
       let answer = Answer(
         columns: [
-          .init("id", "ID"), .init("severity", "SEVERITY"), .init("observe", "OBSERVE"), .init("scope", "SCOPE"),
-          .init("title", "TITLE"), .init("causes"), .init("steps"), .init("mutes"), .init("source"), .init("file"),
+          .init("id", "ID", rank: 0, least: 12), .init("severity", "SEV", rank: 1),
+          .init("observe", "OBSERVE", rank: 3), .init("scope", "SCOPE", rank: 4),
+          .init("title", "TITLE", rank: 2, least: 20), .init("causes"), .init("steps"), .init("mutes"), .init("source"),
+          .init("file"),
           .init("line"),
         ],
         rows: set.rules.map { rule in
@@ -102,7 +104,10 @@ struct RulesCommand: ParsableCommand {
     func run() throws {
       try output.print(
         Answer(
-          columns: [.init("name", "NAME"), .init("of", "OF"), .init("unit", "UNIT"), .init("doc", "WHAT IT IS")],
+          columns: [
+            .init("name", "NAME", rank: 0, least: 18), .init("of", "OF", rank: 3), .init("unit", "UNIT", rank: 2),
+            .init("doc", "WHAT IT IS", rank: 1, least: 20),
+          ],
           rows: MetricCatalogue.all.map {
             [.text($0.name), .text($0.kind.word), .text($0.unit.rawValue), .text($0.doc)]
           }))

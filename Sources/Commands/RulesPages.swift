@@ -44,9 +44,11 @@ extension RulesCommand {
     private static func answer(_ coverage: [RuleCoverage]) -> Answer {
       Answer(
         columns: [
-          .init("row", "ROW"), .init("symptom", "SYMPTOM"), .init("rule", "RULE"), .init("severity", "SEVERITY"),
-          .init("observe", "OBSERVE"), .init("file", "FILE"), .init("fires", "FIRES"),
-          .init("near_miss", "NEAR MISS"),
+          .init("row", "ROW", rank: 0), .init("symptom", "SYMPTOM", rank: 2, least: 16),
+          .init("rule", "RULE", rank: 1, least: 12), .init("severity", "SEV", rank: 3),
+          .init("observe", "OBSERVE", rank: 7), .init("file", "FILE", rank: 6),
+          .init("fires", "FIRES", rank: 4, least: 14),
+          .init("near_miss", "NEAR MISS", rank: 5, least: 14),
         ],
         rows: coverage.map {
           [

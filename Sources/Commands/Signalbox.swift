@@ -32,6 +32,10 @@ package enum Signalbox {
   package static func run(_ words: [String]) -> Int32 {
     do {
       var command = try Root.parseAsRoot(CommandWords.joiningNegativeNumbers(words))
+      // ArgumentParser would print the help and end with 0: a script that lost a word would go on.
+      if let sentence = UsageSentence.missingCommand(type(of: command), words: words) {
+        throw CommandFailure(.usage, sentence)
+      }
       try command.run()
       return 0
     } catch let failure as CommandFailure {

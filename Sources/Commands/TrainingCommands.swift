@@ -8,10 +8,13 @@ struct RunsCommand: ParsableCommand {
     commandName: "runs", abstract: "Training runs.", subcommands: [List.self, Latest.self, Show.self])
 
   static let shown: [Answer.Column] = [
-    .init("host", "HOST"), .init("run", "RUN"), .init("state", "STATE"), .init("framework", "FRAMEWORK"),
-    .init("episodes", "EPISODES"), .init("episodes_completed", "COMPLETED"), .init("steps", "STEPS"),
-    .init("reward_mean", "REWARD", .ratio), .init("sharpe_mean", "SHARPE", .ratio), .init("started", "STARTED", .age),
-    .init("updated", "UPDATED", .age),
+    .init("host", "HOST", rank: 3, least: 12), .init("run", "RUN", rank: 0, least: 24),
+    .init("state", "STATE", rank: 1), .init("framework", "FRAMEWORK", rank: 10),
+    .init("episodes", "EPISODES", rank: 4), .init("episodes_completed", "COMPLETED", rank: 7),
+    .init("steps", "STEPS", rank: 6),
+    .init("reward_mean", "REWARD", .ratio, rank: 5), .init("sharpe_mean", "SHARPE", .ratio, rank: 8),
+    .init("started", "STARTED", .age, rank: 9),
+    .init("updated", "UPDATED", .age, rank: 2),
   ]
 
   struct Filter: ParsableArguments {
@@ -94,11 +97,13 @@ struct EpisodesCommand: ParsableCommand {
     commandName: "episodes", abstract: "Episodes and their metrics.", subcommands: [List.self, Check.self, Show.self])
 
   static let shown: [Answer.Column] = [
-    .init("host", "HOST"), .init("run", "RUN"), .init("episode", "EPISODE"), .init("status", "STATUS"),
-    .init("steps", "STEPS"), .init("total_reward", "REWARD", .ratio), .init("pnl", "PNL", .money),
-    .init("win_rate_ratio", "WIN RATE", .ratio), .init("max_drawdown_ratio", "DRAWDOWN", .ratio),
-    .init("sharpe_ratio", "SHARPE", .ratio), .init("sortino_ratio", "SORTINO", .ratio),
-    .init("calmar_ratio", "CALMAR", .ratio), .init("updated", "UPDATED", .age),
+    .init("host", "HOST", rank: 4, least: 12), .init("run", "RUN", rank: 0, least: 20),
+    .init("episode", "EPISODE", rank: 1), .init("status", "STATUS", rank: 2),
+    .init("steps", "STEPS", rank: 5), .init("total_reward", "REWARD", .ratio, rank: 3),
+    .init("pnl", "PNL", .money, rank: 7),
+    .init("win_rate_ratio", "WIN RATE", .ratio, rank: 9), .init("max_drawdown_ratio", "DRAWDOWN", .ratio, rank: 10),
+    .init("sharpe_ratio", "SHARPE", .ratio, rank: 8), .init("sortino_ratio", "SORTINO", .ratio, rank: 11),
+    .init("calmar_ratio", "CALMAR", .ratio, rank: 12), .init("updated", "UPDATED", .age, rank: 6),
   ]
 
   struct List: ParsableCommand {
@@ -149,9 +154,10 @@ struct EpisodesCommand: ParsableCommand {
       let answer = try reader.answer(
         query,
         [
-          .init("host", "HOST"), .init("run", "RUN"), .init("episodes", "EPISODES"), .init("completed", "COMPLETED"),
-          .init("running", "RUNNING"), .init("stale", "STALE"), .init("hollow", "HOLLOW"),
-          .init("completion_rate_ratio", "RATE", .ratio), .init("newest", "NEWEST", .age),
+          .init("host", "HOST", rank: 4, least: 12), .init("run", "RUN", rank: 0, least: 18),
+          .init("episodes", "EPISODES", rank: 1), .init("completed", "COMPLETED", rank: 2),
+          .init("running", "RUNNING", rank: 7), .init("stale", "STALE", rank: 5), .init("hollow", "HOLLOW", rank: 6),
+          .init("completion_rate_ratio", "RATE", .ratio, rank: 3), .init("newest", "NEWEST", .age, rank: 8),
         ])
       try output.print(answer, orSay: "no episode has been seen yet")
     }

@@ -15,6 +15,18 @@ enum UsageSentence {
     return message + "; it takes " + takes(option)
   }
 
+  /// - Returns: nil where `command` is none that only holds others.
+  static func missingCommand(_ command: any ParsableCommand.Type, words: [String]) -> String? {
+    let below = command.configuration.subcommands
+    if below.isEmpty { return nil }
+    let path = (["signalbox"] + words).joined(separator: " ")
+    return "a command is missing behind '\(path)': use one of \(known(below)); \(path) --help describes them"
+  }
+
+  private static func known(_ commands: [any ParsableCommand.Type]) -> String {
+    commands.compactMap { $0.configuration.commandName }.joined(separator: ", ")
+  }
+
   /// The first word that should name a command and does not. ArgumentParser calls it an unknown option or argument.
   private static func commandProblem(_ words: [String]) -> String? {
     var command: any ParsableCommand.Type = Root.self
@@ -23,7 +35,7 @@ enum UsageSentence {
       let below = command.configuration.subcommands
       guard !below.isEmpty else { return nil }
       guard let next = below.first(where: { command in names(of: command).contains(word) }) else {
-        let known = below.compactMap { $0.configuration.commandName }.joined(separator: ", ")
+        let known = known(below)
         return word.hasPrefix("-")
           ? "a command is missing between '\(path)' and '\(word.prefix(80))': use one of \(known)"
           : "'\(path)' has no command '\(word.prefix(80))': use one of \(known)"

@@ -56,6 +56,8 @@ package struct AgentHealth: Sendable, Equatable {
   package var unwatchedDirectories: UInt64 = 0
   /// Directories deeper, or with more names, than is looked at.
   package var cutDirectories: UInt64 = 0
+  /// Text in UTF-16 or UTF-32, which is not read.
+  package var utf16Files: UInt64 = 0
 
   package init() {}
 }

@@ -77,12 +77,15 @@ package struct IncidentChange: Sendable, Equatable {
   package var summary = ""
   /// What to do, in order.
   package var steps: [String] = []
+  /// What usually is behind it, most frequent first.
+  package var causes: [String] = []
+  /// Address of the rule's own page; "" for none.
+  package var runbook = ""
   /// Lines and figures that show it.
   package var evidence: [String] = []
   /// What else belongs to it, to be looked up when it is written down.
   package var wanted: [EvidenceRequest] = []
-  /// Rules whose incidents on the same host follow from this one and are muted by it while it is open; a `*` at the end
-  /// stands for any rest.
+  /// Rules whose incidents on the same host follow from this one and are muted by it while it is open: patterns as `StarPattern`.
   package var mutes: [String] = []
 
   package init(

@@ -29,6 +29,9 @@ package enum TimeSpan {
     return total > 0 && total <= longestNs ? total : nil
   }
 
+  /// As `text`, in whole seconds from one second on: how long ago something was.
+  package static func age(_ ns: Int64) -> String { text(ns < 1_000_000_000 ? ns : ns - ns % 1_000_000_000) }
+
   /// The two largest units that say something: `1h30m`, `45s`, `3d4h`; `0s` for nothing.
   package static func text(_ ns: Int64) -> String {
     var rest = max(0, ns)

@@ -15,10 +15,12 @@ package struct RunUpdate: Sendable, Equatable {
 
 /// One step, or one logged iteration, of a run.
 package struct TrainingStep: Sendable, Equatable {
+  package static let noEpisode: Int64 = -1
+
   package var timeNs: Int64 = 0
   package var run: String = ""
-  /// -1 = the writer does not count episodes.
-  package var episode: Int64 = -1
+  /// `noEpisode` = the writer does not count episodes, or the step is of none.
+  package var episode = noEpisode
   package var step: Int64 = 0
   package var reward: Double = .nan
   package var action: Double = .nan

@@ -50,11 +50,26 @@ package struct OutboundAnswer: Sendable, Equatable {
   package var body: [UInt8]
   /// Seconds of a Retry-After header.
   package var retryAfterSeconds: Int?
+  /// A mail server's reply to each address, in the request's order; empty where the mail never got so far.
+  package var recipients: [RecipientReply] = []
 
   package init(code: Int, body: [UInt8] = [], retryAfterSeconds: Int? = nil) {
     self.code = code
     self.body = body
     self.retryAfterSeconds = retryAfterSeconds
+  }
+}
+
+/// What a mail server replied to one address (RFC 5321 4.2).
+package struct RecipientReply: Sendable, Equatable {
+  package var address: String
+  package var code: Int
+  package var text: String
+
+  package init(address: String, code: Int, text: String) {
+    self.address = address
+    self.code = code
+    self.text = text
   }
 }
 

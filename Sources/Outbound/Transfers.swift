@@ -117,6 +117,9 @@ internal import Glibc
   private var upload: ArraySlice<UInt8> = []
   private var answer: [UInt8] = []
   private let isMail: Bool
+  /// Of a mail: whom it goes to, and the server's replies.
+  private var addresses: [String] = []
+  private var replies: [UInt8] = []
 
   init(_ request: OutboundRequest, tag: Int, deadlineMs: Int, notAfterNs: Int64) throws(OutboundError) {
     guard let handle = unsafe curl_easy_init() else { throw OutboundError(code: 0, message: "libcurl gives no handle") }
@@ -189,6 +192,10 @@ internal import Glibc
     set(CURLOPT_MAIL_FROM, request.from)
     for address in request.to { unsafe recipients = curl_slist_append(recipients, address) }
     unsafe _ = sbx_curl_set_list(handle, CURLOPT_MAIL_RCPT, recipients)
+    unsafe _ = sbx_curl_allow_refused_recipients(handle)
+    addresses = request.to
+    unsafe _ = sbx_curl_set_pointer(handle, CURLOPT_HEADERDATA, own)
+    unsafe _ = sbx_curl_set_transfer(handle, CURLOPT_HEADERFUNCTION, receiveReply)
     upload = request.message[...]
     set(CURLOPT_UPLOAD, 1)
     unsafe _ = sbx_curl_set_pointer(handle, CURLOPT_READDATA, own)
@@ -202,6 +209,26 @@ internal import Glibc
     if room > 0 { unsafe answer.append(contentsOf: bytes.prefix(room)) }
   }
 
+  func replied(_ bytes: UnsafeRawBufferPointer) {
+    let room = OutboundLimits.answerBytesMax - replies.count
+    if room > 0 { unsafe replies.append(contentsOf: bytes.prefix(room)) }
+  }
+
+  /// The replies to RCPT TO: those before the one to DATA, or the last ones where no address was taken.
+  private var recipientReplies: [RecipientReply] {
+    let lines = replies.split(separator: UInt8(ascii: "\n")).map { Array($0) }.filter { line in
+      line.count >= 4 && line[3] == UInt8(ascii: " ") && line.prefix(3).allSatisfy { $0 &- 48 <= 9 }
+    }
+    let code = { (line: [UInt8]) in line.prefix(3).reduce(0) { $0 * 10 + Int($1 &- 48) } }
+    // 221 answers the QUIT that follows.
+    let end = lines.lastIndex { code($0) == 354 } ?? lines.firstIndex { code($0) == 221 } ?? lines.count
+    guard !addresses.isEmpty, end >= addresses.count else { return [] }
+    return zip(addresses, lines[(end - addresses.count)..<end]).map { address, line in
+      let text = String(decoding: line.dropFirst(4).prefix(200), as: UTF8.self)
+      return RecipientReply(address: address, code: code(line), text: text.filter { $0 != "\r" })
+    }
+  }
+
   func take(into memory: UnsafeMutableRawBufferPointer) -> Int {
     let piece = upload.prefix(memory.count)
     unsafe memory.copyBytes(from: piece)
@@ -209,18 +236,25 @@ internal import Glibc
     return piece.count
   }
 
+  private func mailAnswer(_ status: Int) -> OutboundAnswer {
+    var mail = OutboundAnswer(code: status, body: answer)
+    mail.recipients = recipientReplies
+    return mail
+  }
+
   func result(_ code: CURLcode) -> Result<OutboundAnswer, OutboundError> {
     var status = 0
     unsafe _ = sbx_curl_response_code(handle, &status)
     guard code == CURLE_OK else {
       // A mail server's refusal is an answer.
-      if isMail, status >= 400 { return .success(OutboundAnswer(code: status, body: answer)) }
+      if isMail, status >= 400 { return .success(mailAnswer(status)) }
       let refused = code == CURLE_COULDNT_CONNECT || code == CURLE_ABORTED_BY_CALLBACK
       let text = unsafe String(cString: curl_easy_strerror(code))
       return .failure(
         OutboundError(
           code: Int(code.rawValue), message: refused ? "cannot connect (or the address is forbidden)" : text))
     }
+    if isMail { return .success(mailAnswer(status)) }
     var seconds: curl_off_t = 0
     unsafe _ = sbx_curl_retry_after(handle, &seconds)
     return .success(
@@ -251,6 +285,16 @@ private func receiveAnswer(
   guard let owner = unsafe owner, let bytes = unsafe bytes else { return 0 }
   let transfer = unsafe Unmanaged<Transfer>.fromOpaque(owner).takeUnretainedValue()
   unsafe transfer.received(UnsafeRawBufferPointer(start: bytes, count: size * count))
+  return size * count
+}
+
+/// libcurl's CURLOPT_HEADERFUNCTION, which gets a mail server's replies line by line.
+private func receiveReply(
+  _ bytes: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int, _ owner: UnsafeMutableRawPointer?
+) -> Int {
+  guard let owner = unsafe owner, let bytes = unsafe bytes else { return 0 }
+  let transfer = unsafe Unmanaged<Transfer>.fromOpaque(owner).takeUnretainedValue()
+  unsafe transfer.replied(UnsafeRawBufferPointer(start: bytes, count: size * count))
   return size * count
 }
 

@@ -1,6 +1,7 @@
 internal import Files
 internal import FleetModel
 package import Outbound
+internal import Incidents
 package import SiteConfiguration
 package import Store
 
@@ -54,6 +55,9 @@ package final class Dispatcher {
   private var inFlight: [Int: InFlight] = [:]
   /// Answered, but not noted yet: the database was away.
   private var unsettled: [(InFlight, DeliveryOutcome)] = []
+  /// Receivers that asked to be sent nothing for a while, and until when, ns since 1970.
+  private var closed: [String: Int64] = [:]
+  private var overridesVersion = ""
   private var nextTag = 1
   private var leaseDueNs = Int64.min
   /// CLOCK_MONOTONIC: after this somebody else may hold the lease.
@@ -96,7 +100,9 @@ package final class Dispatcher {
     for (tag, result) in transfers.work(waitMs: maximumMs, descriptors: descriptors) {
       guard let sent = inFlight.removeValue(forKey: tag) else { continue }
       let outcome = RetryRule.outcome(
-        result, receiver: sent.receiver, attempts: sent.delivery.attempts, nowNs: nowNs, chance: chance())
+        result, receiver: sent.receiver, attempts: sent.delivery.attempts, nowNs: nowNs, chance: chance(),
+        isReached: !sent.delivery.reached.isEmpty)
+      closed[sent.delivery.receiver] = RetryRule.closedUntilNs(result, sent.receiver, nowNs: nowNs)
       unsettled.append((sent, outcome))
     }
   }
@@ -113,6 +119,7 @@ package final class Dispatcher {
       try keepLease(store, nowNs, monotonicNs, &report)
       guard let lease else { return report }
       try routine(store, lease, nowNs, monotonicNs, &report)
+      if isWoken { try step("overrides") { () throws(StoreError) in try noteOverrides(store, nowNs) } }
       if isWoken || monotonicNs >= claimDueNs {
         claimDueNs = monotonicNs + Times.claimNs
         try step("claim") { () throws(StoreError) in try claim(store, lease, nowNs, monotonicNs) }
@@ -178,9 +185,14 @@ package final class Dispatcher {
       unsettled.removeFirst()
       claimDueNs = .min
       switch outcome {
-      case .delivered: report.delivered += 1
+      case .delivered:
+        report.delivered += 1
+        if sent.delivery.event == .test, sent.receiver.keepsAlerts {
+          try store.enqueue(.resolve, to: sent.delivery.receiver, detail: "test", nowNs: nowNs)
+        }
       case .refused(let answer): report.refused.append("\(sent.delivery.receiver): \(answer)")
-      case .retry(_, let answer): report.retried.append("\(sent.delivery.receiver): \(answer)")
+      case .retry(_, let answer), .partial(_, _, let answer):
+        report.retried.append("\(sent.delivery.receiver): \(answer)")
       }
     }
   }
@@ -191,7 +203,7 @@ package final class Dispatcher {
     _ sent: InFlight, _ outcome: DeliveryOutcome, _ store: Store, _ nowNs: Int64
   ) throws(StoreError) {
     do throws(StoreError) {
-      try store.settle(sent.delivery, outcome, sent.lease, plan: configuration.plan, nowNs: nowNs)
+      try store.settle(sent.delivery, outcome, sent.lease, policy: configuration.policy, nowNs: nowNs)
       for row in sent.delivery.rows { refusedAnswers[row] = nil }
     } catch {
       guard error.isRefusal else { throw error }
@@ -205,7 +217,7 @@ package final class Dispatcher {
     _ sent: InFlight, _ outcome: DeliveryOutcome, _ store: Store, _ nowNs: Int64
   ) throws(StoreError) {
     do throws(StoreError) {
-      try store.settle(sent.delivery, outcome.withoutWords, sent.lease, plan: configuration.plan, nowNs: nowNs)
+      try store.settle(sent.delivery, outcome.withoutWords, sent.lease, policy: configuration.policy, nowNs: nowNs)
       for row in sent.delivery.rows { refusedAnswers[row] = nil }
     } catch {
       guard error.isRefusal else { throw error }
@@ -220,7 +232,7 @@ package final class Dispatcher {
     if monotonicNs >= auditDueNs {
       try step("overrides") { () throws(StoreError) in try takeOverrides(store, nowNs) }
       try step("audit") { () throws(StoreError) in
-        report.audit = try store.auditPaging(lease, plan: configuration.plan, nowNs: nowNs)
+        report.audit = try store.auditPaging(lease, policy: configuration.policy, nowNs: nowNs)
       }
       try step("on call") { () throws(StoreError) in try publishOnCall(store, nowNs) }
       auditDueNs = monotonicNs + Times.auditNs
@@ -257,16 +269,31 @@ package final class Dispatcher {
     try store.publishReceivers(configuration.receivers.keys.sorted())
   }
 
+  /// A turn that somebody takes over is theirs at once.
+  private func noteOverrides(_ store: Store, _ nowNs: Int64) throws(StoreError) {
+    let version = try store.overridesVersion()
+    guard version != overridesVersion else { return }
+    try takeOverrides(store, nowNs)
+    try publishOnCall(store, nowNs)
+    overridesVersion = version
+  }
+
   private func claim(_ store: Store, _ lease: Lease, _ nowNs: Int64, _ monotonicNs: Int64) throws(StoreError) {
-    var waiting: [String: Int] = [:]
-    for sent in Array(inFlight.values) + unsettled.map(\.0) { waiting[sent.delivery.receiver, default: 0] += 1 }
-    for delivery in try store.claimDeliveries(lease, inFlight: waiting, plan: configuration.plan, nowNs: nowNs) {
+    var loads: [String: ReceiverLoad] = [:]
+    for (receiver, untilNs) in closed { loads[receiver, default: ReceiverLoad()].closedUntilNs = untilNs }
+    for sent in Array(inFlight.values) + unsettled.map(\.0) {
+      loads[sent.delivery.receiver, default: ReceiverLoad()].unanswered += 1
+    }
+    for delivery in try store.claimDeliveries(lease, loads: loads, policy: configuration.policy, nowNs: nowNs) {
       guard let receiver = configuration.receivers[delivery.receiver] else {
         try expand(delivery, store, lease, nowNs)
         continue
       }
       let sent = InFlight(delivery: delivery, receiver: receiver, lease: lease)
-      let request = Message(delivery, nowNs: nowNs, console: configuration.console).request(to: receiver)
+      guard let request = Message(delivery, nowNs: nowNs, console: configuration.console).request(to: receiver) else {
+        unsettled.append((sent, .delivered(answer: Message.nothingToSend)))
+        continue
+      }
       do throws(OutboundError) {
         try transfers.begin(request, tag: nextTag, deadlineMs: Times.answerMs, notAfterNs: leaseEndNs)
         inFlight[nextTag] = sent
@@ -290,12 +317,13 @@ package final class Dispatcher {
       }
     }
     let known = (configuration.receivers.keys.sorted() + configuration.schedules.keys.sorted()).joined(separator: ", ")
-    let outcome: DeliveryOutcome =
-      targets.isEmpty
-      ? .refused(answer: "no such receiver in the collector's configuration; there are: \(known)")
-      : .delivered(answer: "passed on to \(targets.joined(separator: ", "))")
-    for target in targets { try store.enqueue(.test, to: target, detail: delivery.detail, nowNs: nowNs) }
-    try store.settle(delivery, outcome, lease, plan: configuration.plan, nowNs: nowNs)
+    if targets.isEmpty {
+      let refusal = DeliveryOutcome.refused(
+        answer: "no such receiver in the collector's configuration; there are: \(known)")
+      try store.settle(delivery, refusal, lease, policy: configuration.policy, nowNs: nowNs)
+    } else {
+      try store.split(delivery, among: targets, lease, nowNs: nowNs)
+    }
     claimDueNs = .min
   }
 }

@@ -1,65 +1,96 @@
 internal import FleetModel
 internal import Outbound
+package import Incidents
 internal import SiteConfiguration
-package import Store
 
 extension LocalPager {
-  /// Sends what is due.
+  /// Sends what is due, as much of it as the policy sends now.
   package func begin(nowNs: Int64) {
     clear(nowNs)
-    var due: [String: [(held: Int, page: Int)]] = [:]
-    for index in held.indices where !held[index].isConfirmed {
-      for (number, page) in (held[index].pages ?? []).enumerated() {
-        if case .waiting(let nextNs) = page.state, nextNs <= nowNs {
-          due[page.receiver, default: []].append((index, number))
+    var due: [String: [DueDelivery<PageReference>]] = [:]
+    for held in held where !held.isConfirmed {
+      for page in held.pages ?? [] {
+        guard case .waiting(let nextNs) = page.state, nextNs <= nowNs else { continue }
+        due[page.receiver, default: []].append(
+          DueDelivery(
+            id: PageReference(held: held.number, messageID: page.messageID), event: page.event, bundle: page.bundle,
+            list: page.list))
+      }
+    }
+    for (name, due) in due.sorted(by: { $0.key < $1.key }) {
+      for message in policy.messages(due, to: name, load: load(of: name, nowNs), nowNs: nowNs) {
+        switch message {
+        case .single(let page): send([page], asList: nil, to: name, nowNs)
+        case .again(let bundle): send(due.filter { $0.bundle == bundle }.map(\.id), asList: bundle, to: name, nowNs)
+        case .list(let pages, let list):
+          let id = PageID.of(
+            dedupKey: pages.first?.messageID ?? "", change: 0, event: .trigger, receiver: name, step: 0)
+          if list == nil { lists[id] = pages.count }
+          send(pages, asList: id, to: name, nowNs)
         }
       }
     }
-    for (name, pages) in due.sorted(by: { $0.key < $1.key }) { send(pages, to: name, nowNs) }
   }
 
-  private func send(_ pages: [(held: Int, page: Int)], to name: String, _ nowNs: Int64) {
-    let busy = inFlight.values.count { $0.delivery.receiver == name }
-    said[name] = (said[name] ?? []).filter { nowNs - $0 < Times.minuteNs }
-    // Once a list went out, more of them follow slowly, and nothing beside them.
-    let isStorm = bundled[name].map { nowNs - $0 < Times.minuteNs } ?? false
-    let left = isStorm ? 0 : configuration.messagesPerMinute - (said[name] ?? []).count
-    let ends = pages.filter { held[$0.held].pages?[$0.page].event == .resolve }
-    let news = pages.filter { held[$0.held].pages?[$0.page].event != .resolve }
-    for page in ends.prefix(Limits.inFlightMax) { send([page], asList: false, to: name, nowNs) }
-    if news.count <= left {
-      for page in news.prefix(max(0, Limits.inFlightMax - busy)) { send([page], asList: false, to: name, nowNs) }
-    } else if left > 0 || (busy == 0 && nowNs - (said[name]?.last ?? 0) >= IncidentLimits.bundleNs) {
-      send(news, asList: true, to: name, nowNs)
-    }
+  private func load(of name: String, _ nowNs: Int64) -> ReceiverLoad {
+    let lately = (delivered[name] ?? []).filter { nowNs - $0.atNs < Times.minuteNs }
+    delivered[name] = lately.isEmpty ? nil : lately
+    var load = ReceiverLoad()
+    load.unanswered = inFlight.values.count { $0.delivery.receiver == name }
+    load.delivered = lately.count
+    load.lastNs = lately.last?.atNs ?? .min
+    load.isStorm = lately.contains(where: \.isPageList)
+    load.closedUntilNs = closed[name] ?? .min
+    return load
   }
 
-  private func send(_ pages: [(held: Int, page: Int)], asList: Bool, to name: String, _ nowNs: Int64) {
-    guard let receiver = configuration.receivers[name], let first = pages.first,
+  /// - Parameter asList: the message id of the list; nil for one delivery by itself.
+  private func send(_ pages: [PageReference], asList bundle: String?, to name: String, _ nowNs: Int64) {
+    let places = pages.compactMap(place)
+    guard let receiver = configuration.receivers[name], let first = places.first,
       let page = held[first.held].pages?[first.page]
     else { return }
-    let bundle = asList ? PageID.of(dedupKey: page.messageID, change: 0, event: .trigger, receiver: name, step: 0) : nil
-    let delivery = Delivery(
-      rows: [], receiver: name, event: asList ? .trigger : page.event, messageID: bundle ?? page.messageID,
+    let events = Set(places.compactMap { held[$0.held].pages?[$0.page].event })
+    var delivery = Delivery(
+      rows: [], receiver: name, event: bundle == nil ? page.event : .ofList(events),
+      messageID: bundle ?? page.messageID,
       attempts: page.attempts + 1, detail: "the database does not answer",
-      incidents: pages.prefix(100).map { record(held[$0.held]) }, incidentCount: pages.count, isList: asList)
-    let request = Message(delivery, nowNs: nowNs, console: configuration.console).request(to: receiver)
-    do throws(OutboundError) {
-      try transfers.begin(request, tag: nextTag, deadlineMs: Times.answerMs)
-    } catch {
-      return
+      incidents: places.prefix(IncidentLimits.bundleNamesMax).map { record(held[$0.held]) },
+      incidentCount: places.count,
+      isList: bundle != nil)
+    if bundle != nil { delivery.list = page.list.map(news) }
+    delivery.reached = page.reached
+    if let request = Message(delivery, nowNs: nowNs, console: configuration.console).request(to: receiver) {
+      do throws(OutboundError) {
+        try transfers.begin(request, tag: nextTag, deadlineMs: Times.answerMs)
+      } catch {
+        return
+      }
+      inFlight[nextTag] = InFlight(pages: pages, receiver: receiver, delivery: delivery)
+      nextTag += 1
     }
-    inFlight[nextTag] = InFlight(
-      pages: pages.map { (held[$0.held].number, held[$0.held].pages?[$0.page].messageID ?? "") }, receiver: receiver,
-      delivery: delivery)
-    nextTag += 1
-    if page.event != .resolve { said[name, default: []].append(nowNs) }
-    if asList { bundled[name] = nowNs }
-    for at in pages {
-      held[at.held].pages?[at.page].state = .inFlight(sinceNs: nowNs)
+    for at in places {
+      let isSent = inFlight[nextTag - 1]?.delivery.messageID == delivery.messageID
+      held[at.held].pages?[at.page].state =
+        isSent ? .inFlight(sinceNs: nowNs) : .delivered(answer: Message.nothingToSend, atNs: nowNs)
       held[at.held].pages?[at.page].attempts += 1
       held[at.held].pages?[at.page].bundle = bundle
     }
+  }
+
+  private func place(_ page: PageReference) -> (held: Int, page: Int)? {
+    guard let at = index(of: page.held),
+      let index = held[at].pages?.firstIndex(where: { $0.messageID == page.messageID })
+    else { return nil }
+    return (at, index)
+  }
+
+  /// How the incidents of a list stand, all of which are still held.
+  private func news(of list: String) -> ListNews {
+    let open = held.count {
+      !$0.isCleared && $0.change.kind == .opened && ($0.pages ?? []).contains { $0.bundle == list }
+    }
+    return ListNews(id: list, open: open, unacknowledged: open)
   }
 
   private func record(_ held: Held) -> IncidentRecord {
@@ -67,11 +98,13 @@ extension LocalPager {
     var record = IncidentRecord(
       number: 0, rule: change.rule, severity: change.severity, dedupKey: change.dedupKey, openedNs: change.eventNs)
     record.title = change.title
-    record.state = held.change.kind == .opened ? "open" : "resolved"
+    record.state = held.change.kind == .opened ? .open : .resolved
     record.hostName = change.hostName
     record.entity = change.entity
     record.summary = change.summary
     record.steps = change.steps
+    record.causes = change.causes
+    record.runbook = change.runbook
     record.evidence = change.evidence
     if held.change.kind == .cleared { record.resolvedNs = held.change.eventNs }
     return record
@@ -85,11 +118,17 @@ extension LocalPager {
       guard let sent = inFlight.removeValue(forKey: tag) else { continue }
       let nowNs = nowNs()
       let outcome = RetryRule.outcome(
-        result, receiver: sent.receiver, attempts: sent.delivery.attempts, nowNs: nowNs, chance: chance())
-      for (number, id) in sent.pages {
-        guard let at = index(of: number) else { continue }
-        settle(at, id, outcome, nowNs)
-        let told = pagesTold(held[at]).filter { $0.messageID == id && $0.answer != nil }
+        result, receiver: sent.receiver, attempts: sent.delivery.attempts, nowNs: nowNs, chance: chance(),
+        isReached: !sent.delivery.reached.isEmpty)
+      closed[sent.delivery.receiver] = RetryRule.closedUntilNs(result, sent.receiver, nowNs: nowNs)
+      if case .delivered = outcome, policy.counts(sent.delivery) {
+        let isPageList = sent.delivery.isList && sent.delivery.event.isPage
+        delivered[sent.delivery.receiver, default: []].append((nowNs, isPageList))
+      }
+      for page in sent.pages {
+        guard let at = index(of: page.held) else { continue }
+        settle(at, page.messageID, outcome, nowNs)
+        let told = pagesTold(held[at]).filter { $0.messageID == page.messageID && $0.answer != nil }
         taken += told
         if held[at].isConfirmed { reports += told }
       }
@@ -105,17 +144,15 @@ extension LocalPager {
     }
     switch outcome {
     case .delivered(let answer): held[at].pages?[index].state = .delivered(answer: answer, atNs: nowNs)
-    case .retry(let nextNs, _):
+    case .retry(let nextNs, _): held[at].pages?[index].state = .waiting(nextNs: nextNs)
+    case .partial(let reached, let nextNs, _):
       held[at].pages?[index].state = .waiting(nextNs: nextNs)
-      if page.attempts == 3 { tellFallback(at, page, nowNs) }
-    case .refused:
-      held[at].pages?[index].state = .over
-      tellFallback(at, page, nowNs)
+      held[at].pages?[index].reached += reached
+    case .refused: held[at].pages?[index].state = .over
     }
-  }
-
-  private func tellFallback(_ at: Int, _ page: Page, _ nowNs: Int64) {
-    guard let fallback = configuration.fallback, fallback != page.receiver, page.event != .resolve else { return }
+    guard page.event.isPage,
+      let fallback = policy.fallback(for: page.receiver, page.event, after: outcome, attempts: page.attempts)
+    else { return }
     let id = PageID.of(
       dedupKey: held[at].change.dedupKey, change: 1, event: page.event, receiver: fallback, step: page.step)
     guard held[at].pages?.contains(where: { $0.messageID == id }) == false else { return }

@@ -1,7 +1,7 @@
 package import FleetModel
 package import Outbound
+package import Incidents
 package import SiteConfiguration
-package import Store
 
 /// Pages from memory what the database has not confirmed in time, because it is away, slow or stopped.
 ///
@@ -14,7 +14,6 @@ package final class LocalPager {
     package static let heldMax = 20_000
     /// A condition that comes and goes is paged so often from memory; the database's rules for flapping come after.
     static let returnsMax = 3
-    static let inFlightMax = 8
   }
 
   /// So long a change waits for the database before it is paged from memory.
@@ -41,7 +40,12 @@ package final class LocalPager {
     var messageID: String
     var state: State
     var attempts = 0
+    /// The list with which it was sent.
     var bundle: String?
+    /// The list that it is news of.
+    var list: String?
+    /// Addresses of a mail that have taken it already.
+    var reached: [String] = []
 
     var isUnsettled: Bool {
       switch state {
@@ -51,11 +55,14 @@ package final class LocalPager {
     }
 
     var mayHaveBeenHeard: Bool {
-      switch state {
-      case .delivered, .cancelled: true
-      case .over: attempts > 1
-      case .waiting, .inFlight: false
-      }
+      let delivery: DeliveryState =
+        switch state {
+        case .waiting, .inFlight: .waiting
+        case .delivered: .delivered
+        case .cancelled: .cancelled
+        case .over: .refused
+        }
+      return delivery.mayHaveBeenReceived(attempts: attempts)
     }
   }
 
@@ -71,13 +78,19 @@ package final class LocalPager {
     var isConfirmed = false
   }
 
+  struct PageReference: Sendable, Equatable {
+    var held: UInt64
+    var messageID: String
+  }
+
   struct InFlight {
-    var pages: [(number: UInt64, messageID: String)]
+    var pages: [PageReference]
     var receiver: Receiver
     var delivery: Delivery
   }
 
-  package var configuration: PagingConfiguration
+  package var configuration: PagingConfiguration { didSet { policy = configuration.policy } }
+  private(set) var policy: PagingPolicy
   /// What must not page, as the database last said.
   package var silences: [Silence] = []
   let transfers: Transfers
@@ -88,16 +101,19 @@ package final class LocalPager {
   var inFlight: [Int: InFlight] = [:]
   private var nextNumber: UInt64 = 1
   var nextTag = 1
-  /// When pages went out within the last minute, by receiver, ns since 1970.
-  var said: [String: [Int64]] = [:]
-  /// When the last list went out.
-  var bundled: [String: Int64] = [:]
+  /// What each receiver took within the last minute and what counts against its limit, ns since 1970.
+  var delivered: [String: [(atNs: Int64, isPageList: Bool)]] = [:]
+  /// Receivers that asked to be sent nothing for a while, and until when, ns since 1970.
+  var closed: [String: Int64] = [:]
+  /// How many incidents each list of pages named.
+  var lists: [String: Int] = [:]
   var reports: [LocalPage] = []
   /// Of an earlier process: messages that were taken.
   private var remembered: [String: LocalPage] = [:]
 
   package init(_ configuration: PagingConfiguration, chance: @escaping () -> Double) throws(OutboundError) {
     self.configuration = configuration
+    policy = configuration.policy
     self.chance = chance
     transfers = try Transfers()
   }
@@ -120,7 +136,10 @@ package final class LocalPager {
 
   /// What an earlier process of this collector had told.
   package func remember(_ pages: [LocalPage]) {
-    for page in pages { remembered[page.messageID] = page }
+    for page in pages {
+      remembered[page.messageID] = page
+      if let bundle = page.bundle { lists[bundle, default: 0] += 1 }
+    }
   }
 
   /// The database has everything up to a number: its rows say what happens next.
@@ -139,7 +158,7 @@ package final class LocalPager {
         && !(held.pages ?? []).contains { if case .inFlight = $0.state { true } else { false } }
     }
     if held.count == before { return }
-    if held.isEmpty { remembered = [:] }
+    if held.isEmpty { (remembered, lists) = ([:], [:]) }
     beginnings = [:]
     for one in held where one.change.kind == .opened {
       beginnings[one.change.identity, default: []].append(one.number)
@@ -215,14 +234,16 @@ package final class LocalPager {
   }
 
   private func beginning(_ held: Held) -> [Page] {
-    configuration.deliveries(held.change.severity, nowNs: held.takenWallNs).filter { !$0.isDigest }.map { planned in
-      let event: Delivery.Event = planned.step == 0 ? .trigger : .escalate
+    policy.deliveries(held.change.severity, held.takenWallNs).filter { !$0.isDigest }.map { planned in
       let id = PageID.of(
-        dedupKey: held.change.dedupKey, change: 1, event: event, receiver: planned.receiver, step: planned.step)
+        dedupKey: held.change.dedupKey, change: 1, event: planned.event, receiver: planned.receiver, step: planned.step)
       var page = Page(
-        receiver: planned.receiver, event: event, step: planned.step, messageID: id,
+        receiver: planned.receiver, event: planned.event, step: planned.step, messageID: id,
         state: .waiting(nextNs: planned.dueNs))
-      if let told = remembered[id] { page.state = .delivered(answer: told.answer ?? "", atNs: told.atNs) }
+      if let told = remembered[id] {
+        page.state = .delivered(answer: told.answer ?? "", atNs: told.atNs)
+        page.bundle = told.bundle
+      }
       return page
     }
   }
@@ -255,16 +276,32 @@ package final class LocalPager {
       var busy = Set(pages.filter(\.isUnsettled).map(\.receiver))
       if !busy.isEmpty, let fallback = configuration.fallback { busy.insert(fallback) }
       held[index].isCleared = busy.isEmpty
-      for page in pages where page.mayHaveBeenHeard && !busy.contains(page.receiver) {
-        tellEnd(index, of: held[opened].change.dedupKey, to: page.receiver, nowNs)
+      let told = Dictionary(
+        grouping: pages.filter { $0.mayHaveBeenHeard && !busy.contains($0.receiver) }, by: \.receiver)
+      for (receiver, pages) in told.sorted(by: { $0.key < $1.key }) {
+        let isSingle = pages.contains { $0.bundle == nil }
+        if isSingle { tellEnd(index, of: held[opened].change.dedupKey, to: receiver, nil, key: receiver, nowNs) }
+        for (place, list) in Set(pages.compactMap(\.bundle)).sorted().enumerated() where holdsAll(of: list) {
+          let key = isSingle || place > 0 ? receiver + "|" + list : receiver
+          tellEnd(index, of: held[opened].change.dedupKey, to: receiver, list, key: key, nowNs)
+        }
       }
     }
   }
 
-  private func tellEnd(_ index: Int, of dedupKey: String, to receiver: String, _ nowNs: Int64) {
-    guard held[index].pages?.contains(where: { $0.receiver == receiver }) == false else { return }
-    let id = PageID.of(dedupKey: dedupKey, change: 2, event: .resolve, receiver: receiver, step: 0)
+  /// Of a list that is not all here any more only the database knows how it stands: the row of its end is sent from there.
+  private func holdsAll(of list: String) -> Bool {
+    held.count { $0.change.kind == .opened && ($0.pages ?? []).contains { $0.bundle == list } } >= lists[list] ?? .max
+  }
+
+  /// - Parameter key: what stands for the receiver in the message's id, as `Store.routeNews` has it.
+  private func tellEnd(
+    _ index: Int, of dedupKey: String, to receiver: String, _ list: String?, key: String, _ nowNs: Int64
+  ) {
+    let id = PageID.of(dedupKey: dedupKey, change: 2, event: .resolve, receiver: key, step: 0)
+    guard held[index].pages?.contains(where: { $0.messageID == id }) == false else { return }
     var end = Page(receiver: receiver, event: .resolve, step: 0, messageID: id, state: .waiting(nextNs: nowNs))
+    end.list = list
     if let told = remembered[id] { end.state = .delivered(answer: told.answer ?? "", atNs: told.atNs) }
     held[index].pages?.append(end)
   }

@@ -1,10 +1,10 @@
 internal import FleetModel
-internal import Store
+internal import Incidents
 
 extension Message {
   /// What Alertmanager sends to webhooks. Source: prometheus.io/docs/alerting/latest/configuration, webhook_config, version 4.
   var alertmanagerWebhook: JSON {
-    let isOver = delivery.event == .resolve
+    let isOver = shown.allSatisfy(isOver)
     let common = delivery.isList ? [] : labels(first)
     return .object([
       ("version", .text("4")), ("groupKey", .text(dedupKey)), ("truncatedAlerts", .number(Int64(truncated))),
@@ -22,32 +22,51 @@ extension Message {
   /// Tests and the watchdog are alerts as well.
   private var shown: [IncidentRecord] {
     if !delivery.incidents.isEmpty { return delivery.incidents }
+    let event = delivery.event == .resolve ? Delivery.Event.test : delivery.event
     var record = IncidentRecord(
-      number: 0, rule: "signalbox-\(delivery.event.rawValue)", severity: .p3, dedupKey: dedupKey, openedNs: nowNs)
+      number: 0, rule: "signalbox-\(event.rawValue)", severity: .p3, dedupKey: dedupKey, openedNs: nowNs)
     record.summary = headline
     return [record]
   }
 
   private func labels(_ incident: IncidentRecord?) -> [(String, JSON)] {
     guard let incident else { return [] }
-    // Labels are the alert's identity, so what is cut must stay the same: a label's value is one line of bounded length.
+    // Labels are the alert's identity, so what is cut must stay the same, and a number, which an incident that is paged from memory does
+    // not have yet, is none of them. A label's value is one line of bounded length.
     let name = { (text: String) in JSON.text(PlainText.cut(PlainText.line(text), bytesMax: ReceiverLimits.nameBytes)) }
     return [
       ("alertname", name(incident.rule)), ("severity", .text(incident.severity.word)),
       ("host", name(incident.hostName)), ("entity", name(incident.entity)),
-      ("incident", .text(String(incident.number))),
     ]
   }
 
+  /// An Alertmanager forgets what is not repeated, ns: an incident lives until it is resolved, a week at the most; of a watchdog the absence
+  /// is to be noticed; a digest and a test ask nobody to wait for their end.
+  private var lifeNs: Int64 {
+    let hourNs: Int64 = 3_600_000_000_000
+    return switch delivery.event {
+    case .watchdog: hourNs
+    case .test: hourNs / 60
+    default: 7 * 24 * hourNs
+    }
+  }
+
+  /// A list of news may hold ends and acknowledgements.
+  private func isOver(_ incident: IncidentRecord) -> Bool {
+    incident.state == .resolved || delivery.event == .resolve && !delivery.isList
+  }
+
   private func alert(_ incident: IncidentRecord, withStatus: Bool) -> JSON {
-    let isOver = delivery.event == .resolve || incident.state == "resolved"
+    let isOver = isOver(incident)
     var fields: [(String, JSON)] = [
       ("labels", .object(labels(incident))),
       (
         "annotations",
         .object([
           ("summary", .text(bounded([incident.summary]).joined())),
+          ("incident", .text(incident.number > 0 ? String(incident.number) : "")),
           ("steps", .text(bounded(incident.steps).joined(separator: "\n"))),
+          ("runbook_url", .text(Self.address(runbook(incident)) ?? "")),
           ("evidence", .text(bounded(incident.evidence).joined(separator: "\n"))),
         ])
       ),
@@ -60,8 +79,7 @@ extension Message {
       let end = isOver ? Timestamp.text(incident.resolvedNs ?? nowNs, digits: 3) : "0001-01-01T00:00:00Z"
       fields.append(("endsAt", .text(end)))
     } else {
-      // An Alertmanager forgets what is not repeated: it lives until it is resolved, a week at the most.
-      let endNs = isOver ? incident.resolvedNs ?? nowNs : nowNs + 7 * 86_400_000_000_000
+      let endNs = isOver ? incident.resolvedNs ?? nowNs : nowNs.addingClamped(lifeNs)
       fields.append(("endsAt", .text(Timestamp.text(endNs, digits: 3))))
     }
     return .object(fields)

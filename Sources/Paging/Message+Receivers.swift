@@ -1,7 +1,7 @@
 internal import FleetModel
+internal import Incidents
 internal import Outbound
 internal import SiteConfiguration
-internal import Store
 
 extension Message {
   // MARK: PagerDuty
@@ -9,13 +9,9 @@ extension Message {
   /// Source: PagerDuty developer docs, Events API v2: summary ≤ 1024 characters, the whole event ≤ 512 KB. They do not say of
   /// which encoding, so bytes are counted: no other measure gives more. `source` and `component` are names; one as long as a path may be is
   /// cut.
-  func pagerDuty(_ routingKey: String) -> JSON {
-    let action =
-      switch delivery.event {
-      case .resolve: "resolve"
-      case .acknowledge: "acknowledge"
-      default: "trigger"
-      }
+  /// - Returns: nil for news of a list of which some go on unanswered: the alert of the list stays as it is.
+  func pagerDuty(_ routingKey: String) -> JSON? {
+    guard let action = pagerDutyAction else { return nil }
     var fields: [(String, JSON)] = [
       ("routing_key", .text(routingKey)), ("event_action", .text(action)), ("dedup_key", .text(dedupKey)),
       ("client", .text("Signalbox")),
@@ -36,34 +32,60 @@ extension Message {
             ("custom_details", .object([("text", .text(text(limit: 8000)))])),
           ])
         ))
-      if let first, let link = link(first) {
-        fields.append(("links", .list([.object([("href", .text(link)), ("text", .text("Incident"))])])))
+      if let first {
+        let links = [("Incident", link(first)), ("Runbook", Self.address(runbook(first)))].compactMap { name, link in
+          link.map { JSON.object([("href", .text($0)), ("text", .text(name))]) }
+        }
+        if !links.isEmpty { fields.append(("links", .list(links))) }
       }
     }
     return .object(fields)
+  }
+
+  private var pagerDutyAction: String? {
+    if let list = delivery.list {
+      return list.open == 0 ? "resolve" : list.unacknowledged == 0 ? "acknowledge" : nil
+    }
+    return switch delivery.event {
+    case .resolve: "resolve"
+    case .acknowledge: "acknowledge"
+    default: "trigger"
+    }
   }
 
   // MARK: Slack
 
   /// Source: docs.slack.dev, incoming webhooks; `&`, `<` and `>` are Slack's own, nothing else is. A section takes 3000
   /// characters.
+  ///
+  /// What a host or a file may have brought in is plain text or stands in a block of code; mrkdwn is of our own words alone.
   var slack: JSON {
-    let shown = Self.slackEscaped(headline, limit: 2900)
-    let body = Self.slackEscaped(text(limit: 2900), limit: 2900)
-    return .object([
-      ("text", .text(shown)),
-      (
-        "blocks",
-        .list([
-          .object([
-            ("type", .text("section")), ("text", .object([("type", .text("plain_text")), ("text", .text(shown))])),
-          ]),
-          .object([
-            ("type", .text("section")),
-            ("text", .object([("type", .text("mrkdwn")), ("text", .text("```\(body)```"))])),
-          ]),
-        ])
-      ),
+    let shown = Self.slackEscaped(headline, limit: Self.slackSectionMax)
+    var sections = [Self.section("plain_text", shown)]
+    if !delivery.isList, let first {
+      sections.append(
+        Self.section("mrkdwn", Self.slackEscaped(places.joined(separator: "\n"), limit: Self.slackSectionMax)))
+      let steps = Self.slackEscaped(
+        PlainText.lines(instructions.dropFirst().joined(separator: "\n")), limit: Self.slackSectionMax)
+      if !steps.isEmpty { sections.append(Self.section("plain_text", steps)) }
+      let evidence = first.evidence.isEmpty ? "" : evidence(limit: Self.slackEvidenceMax)
+      if !evidence.isEmpty {
+        sections.append(Self.section("mrkdwn", "```\(Self.slackEscaped(evidence, limit: Self.slackSectionMax - 6))```"))
+      }
+    } else if !places.isEmpty {
+      let lines = Self.slackEscaped(PlainText.lines(places.joined(separator: "\n")), limit: Self.slackSectionMax)
+      sections.append(Self.section("plain_text", lines))
+    }
+    return .object([("text", .text(shown)), ("blocks", .list(sections))])
+  }
+
+  private static let slackSectionMax = 2900
+  /// Escaped, a line grows up to five times.
+  private static let slackEvidenceMax = 2000
+
+  private static func section(_ type: String, _ text: String) -> JSON {
+    .object([
+      ("type", .text("section")), ("text", .object([("type", .text(type)), ("text", .text(text))])),
     ])
   }
 
@@ -91,27 +113,61 @@ extension Message {
 
   // MARK: Text
 
-  /// What a person reads: what, since when, the lines, the steps.
+  /// What a person reads: what, since when, what to do, how to answer, and last the evidence, which alone is cut where all of it is too
+  /// long.
   /// - Parameter limit: UTF-16 units.
   func text(limit: Int) -> String {
-    var lines = [headline, ""]
-    if !delivery.isList, let first {
-      // Paged from a collector's memory: it has no number yet.
-      let name = first.number > 0 ? "incident \(first.number)" : "not numbered yet: the database does not answer"
-      lines += ["Since \(Timestamp.text(first.openedNs, digits: 0)), \(name)"]
-      if let link = link(first) { lines.append(link) }
-      if !first.evidence.isEmpty { lines += ["", "Evidence:"] + first.evidence.map { "  \($0)" } }
-      if !first.steps.isEmpty {
-        lines += ["", "Steps:"] + first.steps.enumerated().map { "  \($0.offset + 1). \($0.element)" }
-      }
-      if first.number > 0 { lines += ["", "Answer with: signalbox incidents ack \(first.number)"] }
-    } else {
-      lines += delivery.incidents.map(line)
-      let more = delivery.incidentCount - delivery.incidents.count
-      if more > 0 { lines.append("… and \(more) more: signalbox incidents list") }
-    }
     // Log lines are hostile: what a terminal or a mail reader obeys is not sent.
-    return PlainText.cut(PlainText.lines(lines.joined(separator: "\n")), unitsMax: limit)
+    let fixed = PlainText.cut(
+      PlainText.lines(([headline, ""] + (places + instructions)).joined(separator: "\n")), unitsMax: limit)
+    guard !delivery.isList, let first, !first.evidence.isEmpty else { return fixed }
+    let evidence = evidence(limit: limit - fixed.utf16.count - 2)
+    return evidence.isEmpty ? fixed : fixed + "\n\n" + evidence
+  }
+
+  /// Since when, and where it is to be seen; of a list, its incidents.
+  var places: [String] {
+    guard !delivery.isList, let first else {
+      let more = delivery.incidentCount - delivery.incidents.count
+      return delivery.incidents.map(line) + (more > 0 ? ["… and \(more) more: signalbox incidents list"] : [])
+    }
+    // Paged from a collector's memory: it has no number yet.
+    let name = first.number > 0 ? "incident \(first.number)" : "not numbered yet: the database does not answer"
+    return ["Since \(Timestamp.text(first.openedNs, digits: 0)), \(name)"] + [link(first)].compactMap { $0 }
+      + ["Runbook: \(runbook(first))"]
+  }
+
+  /// What to do, in order, what usually is behind it, and how to answer.
+  var instructions: [String] {
+    guard !delivery.isList, let first else { return [] }
+    var lines: [String] = []
+    if !first.steps.isEmpty {
+      lines += ["", "Steps:"] + first.steps.enumerated().map { "  \($0.offset + 1). \($0.element)" }
+    }
+    if !first.causes.isEmpty { lines += ["", "Often: " + first.causes.joined(separator: ", ")] }
+    if first.number > 0, delivery.event != .resolve {
+      lines += ["", "Answer with: signalbox incidents ack \(first.number)"]
+    }
+    return lines
+  }
+
+  /// As many of the first lines as fit, and how many are left out.
+  func evidence(limit: Int) -> String {
+    guard let first else { return "" }
+    var text = "Evidence:"
+    let lines = first.evidence.flatMap { PlainText.lines($0).split(separator: "\n", omittingEmptySubsequences: false) }
+    for (index, line) in lines.enumerated() {
+      let left = lines.count - index
+      let rest = "\n  … \(left) more: signalbox incidents show \(first.number)"
+      guard text.utf16.count + line.utf16.count + 3 + rest.utf16.count <= limit else {
+        if text.utf16.count + rest.utf16.count > limit { return "" }
+        let room = limit - text.utf16.count - rest.utf16.count - 3
+        let piece = index == 0 && room > 0 ? "\n  " + PlainText.cut(String(line), unitsMax: room) : ""
+        return text + piece + rest
+      }
+      text += "\n  " + line
+    }
+    return text
   }
 
   // MARK: E-mail
@@ -128,7 +184,7 @@ extension Message {
     // RFC 2045, 6.8: line breaks of text are CR LF before it is encoded.
     let body = Self.folded(Array(text(limit: 100_000).replacing("\n", with: "\r\n").utf8))
     var request = MailRequest(
-      url: receiver.server, from: receiver.from, to: receiver.to,
+      url: receiver.server, from: receiver.from, to: receiver.to.filter { !delivery.reached.contains($0) },
       message: Array((head.joined(separator: "\r\n") + "\r\n\r\n" + body + "\r\n").utf8))
     request.user = receiver.user
     request.password = receiver.password

@@ -1,7 +1,7 @@
 internal import FleetModel
 package import Outbound
+package import Incidents
 package import SiteConfiguration
-package import Store
 internal import TLS
 
 /// Turns a delivery into what its receiver understands. Pure.
@@ -18,10 +18,15 @@ package struct Message: Sendable {
     self.console = console
   }
 
-  package func request(to receiver: Receiver) -> OutboundRequest {
+  /// What a delivery is noted with that needs no request.
+  package static let nothingToSend = "nothing to send: others of its list go on"
+
+  /// - Returns: nil where the receiver has nothing to do: PagerDuty keeps one alert for a list, which goes on until all of the list has
+  ///   ended.
+  package func request(to receiver: Receiver) -> OutboundRequest? {
     switch receiver {
     case .webhook(let url, let secrets): .http(webhook(url, secrets))
-    case .pagerDuty(let url, let routingKey): .http(Self.post(url, pagerDuty(routingKey)))
+    case .pagerDuty(let url, let routingKey): pagerDuty(routingKey).map { .http(Self.post(url, $0)) }
     case .slack(let url): .http(Self.post(url, slack))
     case .email(let receiver): .mail(mail(receiver))
     case .alertmanagerWebhook(let url): .http(Self.post(url, alertmanagerWebhook))
@@ -43,18 +48,34 @@ package struct Message: Sendable {
     switch delivery.event {
     case .test: return "Test page from Signalbox: \(delivery.detail)"
     case .watchdog: return "Signalbox watchdog: paging works"
+    case .resolve where delivery.incidents.isEmpty: return "Test page from Signalbox: over"
     default: break
     }
     guard let first else { return "Signalbox" }
-    if delivery.isList { return "\(delivery.incidentCount) incidents, the first: \(line(first))" }
+    if delivery.isList { return listSentence(first) }
     let mark =
       switch delivery.event {
       case .resolve: "RESOLVED "
       case .acknowledge: "ACKED by \(first.ackedBy ?? "somebody") "
       case .escalate: "ESCALATED "
-      default: first.state == "resolved" ? "(over by now) " : delivery.detail == "flapping" ? "FLAPPING " : ""
+      default: first.state == .resolved ? "(over by now) " : delivery.detail == "flapping" ? "FLAPPING " : ""
       }
     return mark + line(first)
+  }
+
+  /// What a list says of its incidents, and of the list that they were first named in.
+  private func listSentence(_ first: IncidentRecord) -> String {
+    let count = delivery.incidentCount
+    let incidents = count == 1 ? "1 incident" : "\(count) incidents"
+    if delivery.event.isPage { return "\(incidents), the first: \(line(first))" }
+    let verb = delivery.event == .acknowledge ? "ACKED" : "RESOLVED or acked"
+    let isAllOver = delivery.incidents.allSatisfy { $0.state == .resolved }
+    let rest = delivery.list.map { list in
+      list.open == 0
+        ? ", the whole list has ended"
+        : ", \(list.open) of the list go on" + (list.unacknowledged == 0 ? ", all acknowledged" : "")
+    }
+    return "\(isAllOver ? "RESOLVED" : verb): \(incidents)\(rest ?? ""), the first: \(line(first))"
   }
 
   func line(_ incident: IncidentRecord) -> String {
@@ -64,8 +85,10 @@ package struct Message: Sendable {
   }
 
   var dedupKey: String {
-    if delivery.isList { return "signalbox|digest|\(delivery.messageID)" }
-    return first?.dedupKey ?? "signalbox|\(delivery.event.rawValue)|\(delivery.receiver)"
+    if delivery.isList { return "signalbox|digest|\(delivery.list?.id ?? delivery.messageID)" }
+    // The end of a test bears the test's key.
+    let event = delivery.event == .resolve ? Delivery.Event.test : delivery.event
+    return first?.dedupKey ?? "signalbox|\(event.rawValue)|\(delivery.receiver)"
   }
 
   /// Texts of an incident as people may read them, so many and so long as all receivers take.
@@ -77,6 +100,18 @@ package struct Message: Sendable {
       left -= shown.last?.utf8.count ?? 0
     }
     return shown
+  }
+
+  /// Where it stands what to do: the rule's own page, the console's, or the name of the file that comes with Signalbox.
+  func runbook(_ incident: IncidentRecord) -> String {
+    if !incident.runbook.isEmpty { return PlainText.line(incident.runbook) }
+    let file = "runbooks/\(PlainText.line(incident.rule)).md"
+    return console.map { "\($0)/\(file)" } ?? "docs/\(file)"
+  }
+
+  /// A runbook that may also be the name of a file.
+  static func address(_ runbook: String) -> String? {
+    runbook.hasPrefix("https://") || runbook.hasPrefix("http://") ? runbook : nil
   }
 
   func link(_ incident: IncidentRecord) -> String? {
@@ -122,8 +157,9 @@ package struct Message: Sendable {
     [
       ("incident_id", .number(incident.number)), ("dedup_key", .text(incident.dedupKey)),
       ("rule", .text(incident.rule)), ("title", .text(incident.title)), ("severity", .text(incident.severity.word)),
-      ("state", .text(incident.state)), ("host", .text(incident.hostName)), ("entity", .text(incident.entity)),
+      ("state", .text(incident.state.rawValue)), ("host", .text(incident.hostName)), ("entity", .text(incident.entity)),
       ("summary", .text(bounded([incident.summary]).joined())), ("steps", .texts(bounded(incident.steps))),
+      ("causes", .texts(bounded(incident.causes))), ("runbook", .text(runbook(incident))),
       ("evidence", .texts(bounded(incident.evidence))),
       ("opened", .text(Timestamp.text(incident.openedNs))),
       ("resolved", .optional(incident.resolvedNs.map { Timestamp.text($0) })),

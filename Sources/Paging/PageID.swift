@@ -1,5 +1,5 @@
 internal import FleetModel
-package import Store
+package import Incidents
 internal import TLS
 
 /// Ids of messages about incidents. The store computes the same in SQL (`Store.messageID`), so that a page that went out before its row was

@@ -1,7 +1,7 @@
 internal import FleetModel
 package import Outbound
+package import Incidents
 package import SiteConfiguration
-package import Store
 
 /// What a receiver's answer means, and when to try again. Pure: time and chance are parameters.
 package enum RetryRule {
@@ -13,30 +13,60 @@ package enum RetryRule {
   /// What a receiver may ask for, ns: one that says a year would keep a page for a year.
   static let retryAfterMaxNs: Int64 = 600_000_000_000
 
-  /// - Parameter chance: 0…1, for full jitter.
+  /// - Parameters:
+  ///   - chance: 0…1, for full jitter.
+  ///   - isReached: an earlier attempt has reached some of a mail's addresses.
   package static func outcome(
-    _ result: Result<OutboundAnswer, OutboundError>, receiver: Receiver, attempts: Int, nowNs: Int64, chance: Double
+    _ result: Result<OutboundAnswer, OutboundError>, receiver: Receiver, attempts: Int, nowNs: Int64, chance: Double,
+    isReached: Bool = false
   ) -> DeliveryOutcome {
     let again = nowNs + pause(attempts: attempts, chance: chance)
     switch result {
     case .failure(let error): return .retry(atNs: again, answer: error.description)
     case .success(let answer):
       let text = said(answer)
-      if case .email = receiver {
-        if (200..<400).contains(answer.code) { return .delivered(answer: text) }
-        return answer.code >= 500 ? .refused(answer: text) : .retry(atNs: again, answer: text)
-      }
+      if case .email = receiver { return mailOutcome(answer, text, againNs: again, isReached) }
       switch answer.code {
       case 200..<300: return .delivered(answer: text)
-      case 429:
-        let asked = Int64(answer.retryAfterSeconds ?? 0).multipliedClamped(by: 1_000_000_000)
-        let least = if case .pagerDuty = receiver { pagerDutyLimitedNs } else { Int64(0) }
-        return .retry(atNs: max(again, nowNs + min(max(asked, least), retryAfterMaxNs)), answer: text)
-      case 408, 425, 500...: return .retry(atNs: again, answer: text)
+      case 408, 425, 429, 500...:
+        return .retry(atNs: max(again, closedUntilNs(result, receiver, nowNs: nowNs) ?? again), answer: text)
       // Nothing about it will be better the next time: the request is wrong, or moved, or gone.
       default: return .refused(answer: text)
       }
     }
+  }
+
+  /// A mail that one address has taken is delivered; to those that are to be tried again (RFC 5321 4.2.1: 4yz, such as grey-listing) it
+  /// goes once more. One refused address costs itself alone.
+  private static func mailOutcome(_ answer: OutboundAnswer, _ text: String, againNs: Int64, _ isReached: Bool)
+    -> DeliveryOutcome
+  {
+    let taken = answer.recipients.filter { $0.code < 400 }
+    let later = answer.recipients.filter { (400..<500).contains($0.code) }
+    let others = answer.recipients.filter { $0.code >= 400 }.map { "; \($0.address): \($0.code) \($0.text)" }.joined()
+    // Without replies to addresses only the reply to the mail itself counts (RFC 5321 4.2.2): libcurl reports 214 as success where it had no
+    // address to send to.
+    let isTaken = answer.recipients.isEmpty ? answer.code == 250 : (200..<400).contains(answer.code) && !taken.isEmpty
+    guard isTaken else {
+      let isFinal = answer.code >= 500 && later.isEmpty
+      if isFinal, isReached { return .delivered(answer: text + others) }
+      return isFinal ? .refused(answer: text + others) : .retry(atNs: againNs, answer: text + others)
+    }
+    if later.isEmpty { return .delivered(answer: text + others) }
+    return .partial(reached: taken.map(\.address), atNs: againNs, answer: text + others)
+  }
+
+  /// Until when a receiver asked to be sent nothing, ns since 1970; nil where it did not. It is about all messages to that receiver
+  /// (RFC 6585 4, RFC 9110 10.2.3).
+  package static func closedUntilNs(
+    _ result: Result<OutboundAnswer, OutboundError>, _ receiver: Receiver, nowNs: Int64
+  ) -> Int64? {
+    if case .email = receiver { return nil }
+    guard case .success(let answer) = result, answer.code == 429 || answer.code == 503 else { return nil }
+    let asked = Int64(answer.retryAfterSeconds ?? 0).multipliedClamped(by: 1_000_000_000)
+    let least = if case .pagerDuty = receiver, answer.code == 429 { pagerDutyLimitedNs } else { Int64(0) }
+    let ns = min(max(asked, least), retryAfterMaxNs)
+    return ns > 0 ? nowNs + ns : nil
   }
 
   /// 1 s · 2ⁿ with full jitter, never less than 100 ms, so that a receiver that answers at once is not asked in a loop.

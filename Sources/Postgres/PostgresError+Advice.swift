@@ -14,10 +14,14 @@ extension PostgresError {
   private static let advice: [(words: [String], clause: String)] = [
     (["No space left on device"], "the database's disk is full: make room on the server"),
     (["could not write init file"], "the database's disk may be full: make room on the server"),
-    (["database \"", "does not exist"], "create it, owned by that user: CREATE DATABASE name OWNER user"),
+    (
+      ["database \"", "does not exist"],
+      "check the database's name in the URL, or create it, owned by that user: CREATE DATABASE name OWNER user"
+    ),
     (["role \"", "does not exist"], "create that user, or name another one in the URL"),
     (["too many connections for role"], "wait until others have ended, or raise the role's CONNECTION LIMIT"),
     (["too many connections for database"], "end idle sessions or raise the database's CONNECTION LIMIT"),
+    (["Peer authentication failed"], "this system user may not connect as that one; run it as the collector's user"),
     (["authentication failed"], "check user and password in the URL"),
     (["no password supplied"], "put the password into the URL or a ~/.pgpass file"),
     (["is not permitted to log in"], "let that user in: ALTER ROLE name LOGIN"),
@@ -57,8 +61,11 @@ extension PostgresError {
     (["timeout expired"], "check the address, the network and the firewall"),
     (["Connection timed out"], "check the address, the network and the firewall"),
     (["Permission denied"], "this user may not enter the socket's directory; run the command as the collector's user"),
-    (["server closed the connection unexpectedly"], "see the server's log"),
-    (["Connection refused"], "is PostgreSQL running there?"),
-    (["No such file or directory"], "is PostgreSQL running there?"),
+    (["server closed the connection unexpectedly"], "see the server's log, if it is PostgreSQL that listens there"),
+    (["Connection refused"], "is PostgreSQL running there? Check host and port in the URL"),
+    (
+      ["No such file or directory"],
+      "is PostgreSQL running there? Check the socket's directory and the port in the URL"
+    ),
   ]
 }

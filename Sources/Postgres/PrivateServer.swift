@@ -23,28 +23,26 @@ package final class PrivateServer {
   private let home: String
 
   static let databaseName = "signalbox"
+  /// The superuser that owns it.
+  static let ownerName = "signalbox"
   /// sockaddr_un.sun_path less its NUL, less "/.s.PGSQL.5432".
   private static let socketDirectoryLengthMax = 107 - 14
 
   /// Makes the cluster if it is missing, starts it if it does not run, and makes its database.
   /// - Throws: one sentence that says what to do; PostgreSQL's own words are in `<state-dir>/postgres/start.log` and `server.log`.
   package init(stateDirectory: String, options: Options = Options()) throws(PostgresError) {
-    programs = try ServerPrograms.find()
+    programs = try ServerPrograms.find(stateDirectory: stateDirectory)
     user = SystemUser.isRoot ? try Self.unprivilegedUser(stateDirectory) : nil
     home = try Self.makeHome(stateDirectory, user)
     dataDirectory = home + "/data"
     let socketDirectory = try Self.makeSocketDirectory(home, user)
-    url = DatabaseURL(settings: ["host": socketDirectory, "user": "signalbox", "dbname": Self.databaseName])
+    url = DatabaseURL(settings: ["host": socketDirectory, "user": Self.ownerName, "dbname": Self.databaseName])
     let control = ServerControl(programs: programs, user: user, home: home, dataDirectory: dataDirectory)
     try control.initialiseIfMissing()
     wasAdopted = control.isRunning
     if !wasAdopted { try control.configure(socketDirectory: socketDirectory, options) }
     try Self.bringUp(control, url)
-    do throws(FileError) {
-      try HostFiles.replace(Self.urlFile(stateDirectory), with: Array((url.text + "\n").utf8))
-    } catch {
-      throw .connectionLost(error.description, doing: "note the database's URL")
-    }
+    try Self.note(url, stateDirectory: stateDirectory)
   }
 
   /// Ends the server: clients are disconnected, everything committed is kept.
@@ -62,6 +60,20 @@ package final class PrivateServer {
 
   /// 0600; holds the URL for the other programs of this state directory.
   package static func urlFile(_ stateDirectory: String) -> String { stateDirectory + "/database-url" }
+
+  /// Writes the URL for the other programs of this state directory.
+  package static func note(_ url: DatabaseURL, stateDirectory: String) throws(PostgresError) {
+    do throws(FileError) {
+      try HostFiles.replace(urlFile(stateDirectory), with: Array((url.text + "\n").utf8))
+    } catch {
+      throw .connectionLost(error.description, doing: "note the database's URL")
+    }
+  }
+
+  /// Whether a state directory holds a cluster, running or not.
+  package static func hasCluster(stateDirectory: String) throws(PostgresError) -> Bool {
+    try ServerControl.exists(ServerControl.versionFile(stateDirectory + "/postgres/data"))
+  }
 
   /// The URL that a collector with this state directory has noted.
   package static func notedURL(stateDirectory: String) throws(PostgresError) -> DatabaseURL {
@@ -115,18 +127,21 @@ package final class PrivateServer {
     }
     do throws(FileError) {
       try HostFiles.makeDirectory(directory)
-      let status = try FileStatus.of(path: directory, followingLinks: false)
-      // Somebody else's directory under /tmp would let them pose as the database.
-      let own: Set<UInt32> = [SystemUser.effectiveUID, user?.uid ?? SystemUser.effectiveUID]
-      guard status.kind == .directory, own.contains(status.uid) else {
-        throw FileError("use as the database's socket directory", directory, code: 1)
-      }
+      try requireOwner(of: directory, [SystemUser.effectiveUID, user?.uid ?? SystemUser.effectiveUID])
       FileModes.set(directory, 0o700)
     } catch {
       throw .connectionLost(error.description, doing: "make the private database's socket directory")
     }
     try user?.own(directory)
     return directory
+  }
+
+  /// Somebody else's socket directory, under /tmp for example, would let them pose as the database.
+  static func requireOwner(of directory: String, _ own: Set<UInt32>) throws(FileError) {
+    let status = try FileStatus.of(path: directory, followingLinks: false)
+    guard status.kind == .directory, own.contains(status.uid) else {
+      throw FileError("use as the database's socket directory", directory, code: 1)
+    }
   }
 
   /// Waits for a server that starts or recovers, and starts it again where it does not come up: after a kill its last

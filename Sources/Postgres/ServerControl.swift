@@ -10,13 +10,7 @@ struct ServerControl {
   private static let startTimeoutSeconds = 60
 
   func initialiseIfMissing() throws(PostgresError) {
-    do throws(FileError) {
-      _ = try FileStatus.of(path: dataDirectory + "/PG_VERSION")
-      return
-    } catch {
-      // A directory that may not be entered, or a disk that does not answer, is not an empty one.
-      if !error.isNotFound { throw .connectionLost(error.description, doing: "look for the private database") }
-    }
+    if try Self.exists(Self.versionFile(dataDirectory)) { return }
     // A directory that is not a cluster is what an interrupted initdb left: it goes to the side, not away.
     if (try? FileStatus.of(path: dataDirectory)) != nil {
       _ = try? HostFiles.rename(dataDirectory, to: dataDirectory + ".unfinished-\(Clock.wallNs())")
@@ -26,7 +20,7 @@ struct ServerControl {
     try run(
       "initdb",
       [
-        "-D", temporary, "-U", "signalbox", "-E", "UTF8", "--locale=C", "--data-checksums", "-A", "trust",
+        "-D", temporary, "-U", PrivateServer.ownerName, "-E", "UTF8", "--locale=C", "--data-checksums", "-A", "trust",
         "--no-instructions",
       ],
       failing: "make the private database")
@@ -37,13 +31,27 @@ struct ServerControl {
     }
   }
 
+  /// What every cluster has.
+  static func versionFile(_ dataDirectory: String) -> String { dataDirectory + "/PG_VERSION" }
+
+  /// - Throws: where it cannot be seen: a directory that may not be entered, or a disk that does not answer, is not an empty one.
+  static func exists(_ path: String) throws(PostgresError) -> Bool {
+    do throws(FileError) {
+      return try FileStatus.exists(path)
+    } catch {
+      throw .connectionLost(error.description, doing: "look for the private database")
+    }
+  }
+
   /// Written at every start: a team's fleet on one machine beside other programs.
-  func configure(socketDirectory: String, _ options: PrivateServer.Options) throws(PostgresError) {
+  /// - Parameter access: settings that say who may connect.
+  func configure(
+    socketDirectory: String, _ options: PrivateServer.Options, access: [String] = ["unix_socket_permissions = 0700"]
+  ) throws(PostgresError) {
     var lines = [
       "# Written by the collector at each start; what postgresql.conf says after its include line wins.",
       "listen_addresses = ''",
       "unix_socket_directories = '\(socketDirectory)'",
-      "unix_socket_permissions = 0700",
       "port = 5432",
       "max_connections = \(options.maxConnections)",
       "shared_buffers = \(options.sharedBuffersMiB)MB",
@@ -61,6 +69,7 @@ struct ServerControl {
       "log_timezone = 'UTC'",
       "timezone = 'UTC'",
     ]
+    lines += access
     if !options.isDurable { lines += ["fsync = off", "synchronous_commit = off", "full_page_writes = off"] }
     let include = "include_if_exists = 'signalbox.conf'"
     do throws(FileError) {

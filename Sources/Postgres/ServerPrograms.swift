@@ -4,10 +4,12 @@ internal import Files
 package struct ServerPrograms: Sendable, Equatable {
   package let directory: String
 
-  /// Looks on PATH, then takes the newest below the distribution's library folder (Debian keeps them off PATH).
+  /// Looks on PATH, then below the distribution's library folder (Debian keeps them off PATH): those of the cluster's version, or the
+  /// newest. A newer PostgreSQL that was installed beside the one in use cannot open its cluster.
+  /// - Parameter version: major version that made the cluster; nil where there is none yet.
   /// - Throws: a sentence that says what to install.
   package static func find(
-    libraryFolder: String = "/usr/lib/postgresql", path: String? = nil
+    libraryFolder: String = "/usr/lib/postgresql", path: String? = nil, version: Int? = nil
   ) throws(PostgresError) -> ServerPrograms {
     let needed = ["initdb", "pg_ctl", "postgres"]
     func isComplete(_ directory: String) -> Bool { needed.allSatisfy { FileModes.isExecutable("\(directory)/\($0)") } }
@@ -16,12 +18,19 @@ package struct ServerPrograms: Sendable, Equatable {
       return ServerPrograms(directory: directory)
     }
     let versions = ((try? HostFiles.list(libraryFolder)) ?? []).compactMap { Int($0) }.sorted(by: >)
-    for version in versions where isComplete("\(libraryFolder)/\(version)/bin") {
+    let wanted = version.map { [$0] } ?? []
+    for version in wanted + versions where isComplete("\(libraryFolder)/\(version)/bin") {
       return ServerPrograms(directory: "\(libraryFolder)/\(version)/bin")
     }
     throw .connectionLost(
       "PostgreSQL's server programs (initdb, pg_ctl, postgres) are neither on PATH nor below \(libraryFolder); "
         + "install the package postgresql, or give --database URL", doing: "start a private database")
+  }
+
+  /// Those for the cluster of a state directory.
+  static func find(stateDirectory: String) throws(PostgresError) -> ServerPrograms {
+    let text = try? HostFiles.read(ServerControl.versionFile(stateDirectory + "/postgres/data"))
+    return try find(version: text.flatMap { Int(ValueFile.firstLine($0)) })
   }
 
   func path(_ program: String) -> String { "\(directory)/\(program)" }

@@ -27,13 +27,8 @@ enum Subprocess {
     unsafe posix_spawnattr_setsigdefault(&attributes, &all)
     unsafe posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
 
-    // Copies of the words, ended by NULL, for the call's length.
-    var words = unsafe arguments.map { unsafe strdup($0) }
-    unsafe words.append(nil)
-    var environment = unsafe [
-      strdup("PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"), strdup("LC_ALL=C"), strdup("TZ=UTC"),
-    ]
-    unsafe environment.append(nil)
+    let words = unsafe copies(arguments)
+    let environment = unsafe copies(environment)
     defer { unsafe (words + environment).forEach { unsafe free($0) } }
     var pid: pid_t = 0
     let failure = unsafe posix_spawn(&pid, arguments[0], &actions, &attributes, words, environment)
@@ -44,6 +39,24 @@ enum Subprocess {
     }
     // wait(2)'s encoding.
     return status & 0x7f == 0 ? (status >> 8) & 0xff : 128 + (status & 0x7f)
+  }
+
+  /// Becomes a program: the same process, with its standard output and error, and where to report readiness to
+  /// (sd_notify(3)). Returns only by its error.
+  static func become(_ arguments: [String]) throws(PostgresError) -> Never {
+    let notify = Environment.value("NOTIFY_SOCKET").map { ["NOTIFY_SOCKET=" + $0] } ?? []
+    let words = unsafe copies(arguments)
+    let environment = unsafe copies(environment + notify)
+    defer { unsafe (words + environment).forEach { unsafe free($0) } }
+    unsafe _ = execve(arguments[0], words, environment)
+    throw .connectionLost(SystemMessage.of(errno), doing: "run \(HostFiles.name(of: arguments[0]))")
+  }
+
+  private static let environment = ["PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "LC_ALL=C", "TZ=UTC"]
+
+  /// C strings, ended by NULL; to be freed.
+  private static func copies(_ words: [String]) -> [UnsafeMutablePointer<CChar>?] {
+    unsafe words.map { unsafe strdup($0) } + [nil]
   }
 }
 
@@ -57,9 +70,18 @@ struct SystemUser {
   static var isRoot: Bool { effectiveUID == 0 }
 
   static func named(_ name: String) -> SystemUser? {
-    // getpwnam's record lives until the next call on this thread; it is copied at once.
-    guard let entry = unsafe getpwnam(name) else { return nil }
-    return unsafe SystemUser(name: name, uid: entry.pointee.pw_uid, gid: entry.pointee.pw_gid)
+    unsafe SystemUser(getpwnam(name))
+  }
+
+  /// The user that this process acts as; nil where the number has no name.
+  static var effective: SystemUser? { unsafe SystemUser(getpwuid(geteuid())) }
+
+  /// The record lives until the next call on this thread; it is copied at once.
+  private init?(_ entry: UnsafeMutablePointer<passwd>?) {
+    guard let entry = unsafe entry else { return nil }
+    name = unsafe String(cString: entry.pointee.pw_name)
+    uid = unsafe entry.pointee.pw_uid
+    gid = unsafe entry.pointee.pw_gid
   }
 
   func own(_ path: String) throws(PostgresError) {

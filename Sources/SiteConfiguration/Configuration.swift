@@ -1,4 +1,5 @@
 package import FleetModel
+internal import Incidents
 package import Store
 
 /// What `signalbox.yaml` says. Every key is optional; an unknown one is an error.

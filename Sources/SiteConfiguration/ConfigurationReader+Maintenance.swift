@@ -1,4 +1,5 @@
 internal import FleetModel
+internal import Incidents
 internal import Store
 
 /// The list `maintenance:`, silences that come back or happen once.

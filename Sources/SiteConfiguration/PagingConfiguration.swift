@@ -73,6 +73,22 @@ package enum Receiver: Sendable, Equatable {
   case alertmanagerWebhook(url: String)
   /// `POST /api/v2/alerts` of an Alertmanager; the URL is its base.
   case alertmanager(url: String)
+
+  /// What it is sent stays open there until its end is sent.
+  package var keepsAlerts: Bool {
+    switch self {
+    case .pagerDuty, .alertmanager: true
+    case .webhook, .slack, .email, .alertmanagerWebhook: false
+    }
+  }
+
+  /// A chat or a mailbox; the others are programs, which keep one alert for each incident.
+  package var isReadByPeople: Bool {
+    switch self {
+    case .slack, .email: true
+    case .webhook, .pagerDuty, .alertmanagerWebhook, .alertmanager: false
+    }
+  }
 }
 
 package struct EmailReceiver: Sendable, Equatable {

@@ -32,6 +32,7 @@ package enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
   case unknownIncident(Int64)
   /// No silence has this number, or it is over.
   case unknownSilence(Int64)
+  case unknownOverride(Int64)
   /// The database knows no such time zone.
   case unknownZone(String)
   /// A cron expression for a day that no calendar has.
@@ -87,6 +88,7 @@ package enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
     case .revokedHost: "this host has been revoked"
     case .joinToken(let problem): problem.description
     case .unknownIncident(let number): "no open incident has the number \(number)"
+    case .unknownOverride(let number): "no override that is still ahead or in force has the number \(number)"
     case .unknownSilence(let number): "no silence that is still ahead or in force has the number \(number)"
     case .unknownZone(let name): "the database knows no time zone '\(name)'; write one such as Europe/Berlin"
     case .neverComes(let cron): "'\(cron)' names a day that never comes"

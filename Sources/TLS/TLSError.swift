@@ -74,6 +74,39 @@ package enum TLSError: Error, Sendable, Equatable, CustomStringConvertible {
   }
 }
 
+/// What is wrong with a peer's certificate, as far as somebody can do something about it.
+package enum CertificateProblem: Sendable, Equatable {
+  /// None of the authorities that are trusted has signed it: another fleet.
+  case otherAuthority
+  /// It names other hosts than the one that was asked for.
+  case otherName
+  case expired
+  case notYetValid
+  case revoked
+  /// Not in the fleet's allow-list.
+  case unknown
+}
+
+extension TLSError {
+  /// Why we refused the peer's certificate; nil where that is not what happened, or it is damaged.
+  /// - Source: openssl x509_vfy.h; man X509_STORE_CTX_get_error(3).
+  package var certificateProblem: CertificateProblem? {
+    guard case .certificate(let code, _) = self else { return nil }
+    return switch Int32(clamping: code) {
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN,
+      X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
+      X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, X509_V_ERR_CERT_SIGNATURE_FAILURE, X509_V_ERR_CERT_UNTRUSTED:
+      .otherAuthority
+    case X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH: .otherName
+    case X509_V_ERR_CERT_HAS_EXPIRED: .expired
+    case X509_V_ERR_CERT_NOT_YET_VALID: .notYetValid
+    case X509_V_ERR_CERT_REVOKED: .revoked
+    case X509_V_ERR_EXCLUDED_VIOLATION: .unknown
+    default: nil
+    }
+  }
+}
+
 /// OpenSSL's error queue of this thread.
 enum ErrorQueue {
   /// Before each call whose result is asked with SSL_get_error: another connection's leftover would be taken for ours.

@@ -58,6 +58,8 @@ package final class RPCServer {
   /// Refused peers whose sockets stay a moment.
   private var leaving: [ObjectIdentifier: ServerConnection] = [:]
   private(set) var isDraining = false
+  /// Called where TLS ended a connection before it stood: either side has refused the other's certificate, or a stranger tried.
+  package var onHandshakeFailure: ((SocketAddress, TLSError) -> Void)?
   private var drained: (() -> Void)?
   private var acceptor: Acceptor?
   private var sweep: TimerID?

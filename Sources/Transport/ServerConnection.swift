@@ -102,7 +102,9 @@ final class ServerConnection: ConnectionDelegate {
     switch reason {
     case .timeout: server.counters.timeouts += 1
     case .protocolFailure: server.counters.protocolFailures += 1
-    case .tls where !isSecured: server.counters.handshakeFailures += 1
+    case .tls(let error) where !isSecured:
+      server.counters.handshakeFailures += 1
+      server.onHandshakeFailure?(address, error)
     default: break
     }
   }

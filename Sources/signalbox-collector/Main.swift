@@ -11,7 +11,8 @@ internal import Postgres
   static let configuration = CommandConfiguration(
     commandName: "signalbox-collector", abstract: "Takes the fleet's reports and stores them.",
     discussion: """
-      Without --database it runs a private PostgreSQL in the state directory.
+      Without --database it runs a private PostgreSQL in the state directory, as its own user unless that is root;
+      signalbox-collector database runs one as another user, who cannot read the fleet's keys (--help says how).
       Prints one line when it is ready: ready listen=HOST:PORT database=URL metrics=HOST:PORT
       SIGTERM drains and stops, SIGHUP reads configuration and certificates again.
       Exit codes: 0 done, 1 failed, 2 usage, 4 database not reachable.
@@ -42,13 +43,19 @@ internal import Postgres
   private static let threadsMax = 256
 
   static func main() {
+    let words = CommandWords.joiningNegativeNumbers(Array(CommandLine.arguments.dropFirst()))
     do {
-      let command = try parse(CommandWords.joiningNegativeNumbers(Array(CommandLine.arguments.dropFirst())))
+      // By hand: with subcommands of ArgumentParser's the collector's own options would leave its --help.
+      if words.first == DatabaseCommand.word { try DatabaseCommand.parse(Array(words.dropFirst())).serve() }
+      let command = try parse(words)
       try CollectorProgram.run(command.options(), logger: makeLogger())
     } catch let failure as CollectorFailure {
       fail(failure.code.rawValue, failure.description)
     } catch {
-      guard !exitCode(for: error).isSuccess else { exit(withError: error) }
+      guard !exitCode(for: error).isSuccess else {
+        if words.first == DatabaseCommand.word { DatabaseCommand.exit(withError: error) }
+        exit(withError: error)
+      }
       // One sentence: what ArgumentParser says first.
       fail(2, message(for: error))
     }

@@ -30,13 +30,33 @@ import Testing
     ("events.out.tfevents.17.host", length(24) + [1, 2, 3, 4] + Array("brain.Event:2".utf8)),
     ("run-1.wandb", Array(":W&B".utf8) + [0xe1, 0xbe, 0]), ("noise", random(8192)), ("noise", random(600, seed: 9)),
     ("weights.bin", (0..<2000).flatMap { _ in [0x3f, 0x80, 0, 0] as [UInt8] }),
-    ("wide.txt", "ordinary text in UTF-16\n".utf16.flatMap { [UInt8($0 & 255), UInt8($0 >> 8)] }),
+    // Small numbers of two bytes.
+    ("shorts.bin", (0..<2000).flatMap { [UInt8($0 % 25), 0] as [UInt8] }),
   ]
 
   @Test(arguments: binaries.indices) func isNoText(_ index: Int) {
     let (name, bytes) = Self.binaries[index]
-    let isBinary = BinaryContent.isBinary(bytes.span, path: "/srv/train/" + name)
-    #expect(isBinary, "\(name)")
+    let kind = BinaryContent.kind(bytes.span, path: "/srv/train/" + name)
+    #expect(kind == .binary, "\(name)")
+  }
+
+  private static func utf16(_ text: String, isBig: Bool) -> [UInt8] {
+    text.utf16.flatMap { isBig ? [UInt8($0 >> 8), UInt8($0 & 255)] : [UInt8($0 & 255), UInt8($0 >> 8)] }
+  }
+
+  private static let wideTexts: [[UInt8]] = [
+    utf16("\u{feff}2025-05-14 ERROR PowerShell wrote it\n", isBig: false), utf16("\u{feff}x", isBig: true),
+    utf16("ordinary text in UTF-16\n", isBig: false), utf16("and with the other byte first\n", isBig: true),
+    // No NUL in it.
+    utf16("\u{feff}训练开始损失训练开始损失", isBig: false),
+    "\u{feff}wider still\n".unicodeScalars.flatMap { [UInt8($0.value & 255), UInt8($0.value >> 8 & 255), 0, 0] },
+    "\u{feff}wider still\n".unicodeScalars.flatMap { [0, 0, UInt8($0.value >> 8 & 255), UInt8($0.value & 255)] },
+  ]
+
+  @Test(arguments: wideTexts.indices) func isTextOfAnotherEncoding(_ index: Int) {
+    let bytes = Self.wideTexts[index]
+    let kind = BinaryContent.kind(bytes.span, path: "/srv/train/x.log")
+    #expect(kind == .wideText)
   }
 
   private static let texts: [[UInt8]] = [
@@ -55,8 +75,8 @@ import Testing
 
   @Test(arguments: texts.indices) func isText(_ index: Int) {
     let text = Self.texts[index]
-    let isBinary = BinaryContent.isBinary(text.span, path: "/srv/train/x.log")
-    #expect(!isBinary)
+    let kind = BinaryContent.kind(text.span, path: "/srv/train/x.log")
+    #expect(kind == .text)
   }
 
   private static func write(_ harness: FollowingHarness, _ name: String, _ bytes: [UInt8]) throws {
@@ -86,6 +106,26 @@ import Testing
     harness.run(seconds: 20)
     harness.expectEachLineOnce()
     #expect(harness.followers.figures.binary == 1)
+  }
+
+  @Test("a log in UTF-16 is no line, and is counted apart from what holds no text")
+  func otherEncodings() throws {
+    let harness = try FollowingHarness(["**"])
+    try Self.write(harness, "wide.log", Self.utf16("\u{feff}ERROR one\nERROR two\n", isBig: false))
+    try Self.write(harness, "model.pt", [0x50, 0x4b, 3, 4] + Self.random(3000))
+    try harness.write("train.log", 3)
+    harness.run(seconds: 10)
+    #expect(harness.collector.rows.count == 3)
+    #expect(harness.followers.figures.binary == 1)
+    #expect(harness.followers.figures.wideText.count == 1)
+    #expect(harness.followers.figures.wideText.first == harness.path("wide.log"))
+    // Written anew in UTF-8, it is read.
+    try harness.truncate("wide.log")
+    harness.run(seconds: 4)
+    try harness.write("wide.log", 2)
+    harness.run(seconds: 20)
+    harness.expectEachLineOnce()
+    #expect(harness.followers.figures.wideText.count == 0)
   }
 
   @Test("what is excluded is not followed, by name or by path")

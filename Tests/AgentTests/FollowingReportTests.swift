@@ -49,12 +49,13 @@ import Testing
     for path in 0..<6 { figures.missingRoots.add("/\(path)") }
     for path in 0..<7 { figures.unwatched.add("/\(path)") }
     for path in 0..<8 { figures.cut.add("/\(path)") }
+    for path in 0..<9 { figures.wideText.add("/\(path)") }
     var health = AgentHealth()
     figures.fill(&health)
     let all = [
       health.matchedFiles, health.waitingFiles, health.binaryFiles, health.unreadableFiles, health.outsideFiles,
-      health.missingRoots, health.unwatchedDirectories, health.cutDirectories,
+      health.missingRoots, health.unwatchedDirectories, health.cutDirectories, health.utf16Files,
     ]
-    #expect(all == [1, 2, 3, 4, 5, 6, 7, 8])
+    #expect(all == [1, 2, 3, 4, 5, 6, 7, 8, 9])
   }
 }

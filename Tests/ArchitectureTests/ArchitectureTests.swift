@@ -6,6 +6,7 @@ import Testing
   /// What each target may import. An import goes inward only.
   static let allowed: [String: Set<String>] = [
     "FleetModel": [],
+    "Incidents": ["FleetModel"],
     "RPC": [],
     "Files": ["CLinux", "Glibc"],
     "EventLoop": ["CLinux", "Glibc", "Files", "Synchronization"],
@@ -19,17 +20,19 @@ import Testing
     "Rules": ["FleetModel", "Files"],
     "RuleFiles": ["Rules", "FleetModel", "Files", "Yams"],
     "Transport": ["Files", "EventLoop", "TLS", "HTTP2", "RPC", "Synchronization"],
-    "Store": ["Postgres", "FleetModel"],
-    "SiteConfiguration": ["FleetModel", "Files", "EventLoop", "Store", "Rules", "RuleFiles"],
-    "Paging": ["FleetModel", "Files", "TLS", "Store", "Outbound", "SiteConfiguration"],
+    "Store": ["Postgres", "FleetModel", "Incidents"],
+    "Paging": ["FleetModel", "Incidents", "Files", "TLS", "Store", "Outbound", "SiteConfiguration"],
+    "SiteConfiguration": ["FleetModel", "Incidents", "Files", "EventLoop", "Store", "Rules", "RuleFiles"],
     "Agent": ["FleetModel", "Schema", "Files", "EventLoop", "TLS", "RPC", "Transport", "NVML", "SQLite"],
     "Collector": [
       "FleetModel", "Schema", "Files", "EventLoop", "TLS", "RPC", "Transport", "Store", "Postgres", "Rules",
-      "RuleFiles", "SiteConfiguration", "Logging", "Synchronization", "Paging", "Outbound",
+      "RuleFiles", "Logging", "Synchronization", "Paging", "Outbound", "Incidents",
+      "SiteConfiguration",
     ],
     "Simulation": ["FleetModel", "Files", "Glibc", "Schema", "Store", "Agent", "Collector"],
     "Commands": [
-      "FleetModel", "Files", "EventLoop", "TLS", "Postgres", "Store", "Rules", "RuleFiles", "SiteConfiguration",
+      "FleetModel", "Incidents", "Files", "EventLoop", "TLS", "Postgres", "Store", "Rules", "RuleFiles",
+      "SiteConfiguration",
       "ArgumentParser",
     ],
     "signalbox": ["Commands"],

@@ -6,7 +6,7 @@ import Testing
 @Suite struct FollowingNotesTests {
   private static let columns = [
     "host", "matched_files", "followed_files", "waiting_files", "unreadable_files", "outside_files", "binary_files",
-    "missing_roots", "unwatched_directories", "cut_directories",
+    "missing_roots", "unwatched_directories", "cut_directories", "utf16_files",
   ]
 
   private static func answer(_ rows: [[Int64]]) -> Answer {
@@ -16,7 +16,7 @@ import Testing
   }
 
   @Test func whatIsPassedOverIsNamed() {
-    let notes = FollowingNotes.notes(Self.answer([[8300, 8192, 108, 0, 1, 2, 1, 0, 0]]))
+    let notes = FollowingNotes.notes(Self.answer([[8300, 8192, 108, 0, 1, 2, 1, 0, 0, 0]]))
     #expect(
       notes == [
         "gpu-0, of 8300 files: 108 files wait for a place, 1 link leads out of what the host allows, "
@@ -27,12 +27,22 @@ import Testing
   }
 
   @Test func whatCannotBeOpenedIsNamedWithBothReasons() {
-    let notes = FollowingNotes.notes(Self.answer([[9, 8, 0, 1, 0, 0, 0, 0, 0]]))
+    let notes = FollowingNotes.notes(Self.answer([[9, 8, 0, 1, 0, 0, 0, 0, 0, 0]]))
     #expect(notes == ["gpu-0, of 9 files: 1 file or directory cannot be read, or has a name that is not UTF-8"])
   }
 
+  /// What its owner can do about it stands in the note; of a checkpoint there is nothing to do.
+  @Test func textInAnEncodingThatIsNotReadIsNamedApart() {
+    let notes = FollowingNotes.notes(Self.answer([[9, 8, 0, 0, 0, 1, 0, 0, 0, 2]]))
+    #expect(
+      notes == [
+        "gpu-0, of 9 files: 2 files in UTF-16 or UTF-32 are not read: have them written in UTF-8, "
+          + "1 file without text is left alone"
+      ])
+  }
+
   @Test func ofManyHostsAFewAreNamed() {
-    let notes = FollowingNotes.notes(Self.answer((0..<30).map { _ in [9, 8, 1, 0, 0, 0, 0, 0, 0] }))
+    let notes = FollowingNotes.notes(Self.answer((0..<30).map { _ in [9, 8, 1, 0, 0, 0, 0, 0, 0, 0] }))
     #expect(notes.count == 6)
     #expect(notes.last?.contains("25 further hosts") == true)
   }

@@ -18,13 +18,16 @@ extension EndToEndTests {
         ("signalbox-agent", ["join", "rubbish", "--state-dir", "/tmp/signalbox-never-joined"], 2, "token"),
         ("signalbox-collector", ["--listen", "nonsense", "--state-dir", "/tmp/signalbox-x"], 2, "nonsense"),
         ("signalbox-collector", [], 2, "--state-dir"),
+        ("signalbox-collector", ["database", "--state-dir", "/tmp/signalbox-x"], 2, "--socket-dir"),
         (
           "signalbox-collector", ["--state-dir", "/tmp/signalbox-x", "--config", "/nonexistent.yaml"], 2,
           "/nonexistent.yaml"
         ),
         (
-          "signalbox-collector", ["--state-dir", "/tmp/signalbox-x", "--database", "postgresql://127.0.0.1:1/none"], 4,
-          "127.0.0.1"
+          "signalbox-collector",
+          [
+            "--state-dir", "/tmp/signalbox-x", "--listen", "127.0.0.1:0", "--database", "postgresql://127.0.0.1:1/none",
+          ], 4, "Check host and port in the URL"
         ),
       ] as [(String, [String], Int32, String)])
     func oneSentenceAndTheRightCode(_ program: String, _ words: [String], _ code: Int32, _ part: String) throws {
@@ -131,7 +134,10 @@ extension EndToEndTests {
         #expect(result.code != 0 && result.code != 3, "\(sql): \(result.output)")
         #expect(result.errors.split(separator: "\n").count == 1, "\(sql): \(result.errors)")
       }
-      #expect(try fleet.signalbox("query", "select pg_sleep(10)", "--timeout", "1").code == 1)
+      let slow = try fleet.signalbox("query", "select pg_sleep(10)", "--timeout", "1")
+      #expect(slow.code == 1 && slow.errors.contains("took too long"), "\(slow)")
+      // It takes neither --since nor --host.
+      #expect(slow.errors.contains("--timeout gives it more than 1 s") && !slow.errors.contains("--since"), "\(slow)")
       let user = try fleet.signalbox("query", "select session_user as name", "--format", "csv")
       #expect(user.output == "name\nsignalbox_reader\n", "\(user)")
       let owner = try fleet.signalbox("query", "select 1", "--reader-database", fleet.databaseURL)

@@ -58,6 +58,23 @@ extension EndToEndTests {
       #expect(result.errors.split(separator: "\n").count == 1, "\(result.errors)")
     }
 
+    /// A script that lost a word must not go on as if it had been done.
+    @Test(
+      arguments: ["", "fleet", "hosts", "runs", "episodes", "incidents", "silences", "oncall", "paging", "rules", "ca"])
+    func aGroupAloneIsAMistake(_ group: String) throws {
+      let words = group.isEmpty ? [] : [group]
+      let result = try Program.run("signalbox", words)
+      let path = (["signalbox"] + words).joined(separator: " ")
+      #expect(result.code == 2 && result.output.isEmpty, "\(result)")
+      let start = "signalbox: a command is missing behind '\(path)': use one of "
+      #expect(result.errors.hasPrefix(start), "\(result.errors)")
+      #expect(result.errors.split(separator: "\n").count == 1)
+      for asked in [words + ["--help"], ["help"] + words] {
+        let help = try Program.run("signalbox", asked)
+        #expect(help.code == 0 && help.errors.isEmpty && help.output.contains("USAGE: \(path)"), "\(help)")
+      }
+    }
+
     @Test func anAuthorityIsExportedAndImportedOnceAndARefusalLeavesNothingBehind() throws {
       defer { remove() }
       let (state, other, backup) = (directory + "/a", directory + "/b", directory + "/backup.pem")

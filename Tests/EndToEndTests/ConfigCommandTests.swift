@@ -1,4 +1,5 @@
 import FleetModel
+import Incidents
 import Foundation
 import Postgres
 import Store
@@ -102,25 +103,29 @@ extension EndToEndTests {
       }
       // No collector has said yet which rules it runs: none can be refused.
       let early = try add("--rule", "RES-1")
-      #expect(early.code == 0 && early.errors == "it matches no open incident now\n", "\(early.errors)")
+      #expect(
+        early.code == 0
+          && early.errors == "silence 1 is added; it matches no open incident now; signalbox silences end 1 ends it\n",
+        "\(early.errors)")
 
       try store.publishRules(["RES-01", "RES-02", "EPI-01"])
       let now = Int64(Date().timeIntervalSince1970) * 1_000_000_000
       try store.apply(
         ["RES-01", "RES-02"].map {
           IncidentChange(.opened, rule: $0, severity: .p1, hostName: "gpu-1", eventNs: now, detectedNs: now)
-        }, plan: .none, nowNs: now)
+        }, policy: .none, nowNs: now)
       let both = try add("--rule", "RES-*")
       #expect(both.code == 0 && both.output == "2\n")
-      #expect(both.errors == "it matches 2 open incidents and 2 rules: RES-01, RES-02 now\n")
+      #expect(both.errors.contains("is added; it matches 2 open incidents and 2 rules: RES-01, RES-02 now; "))
       let future = try add("--rule", "SITE-*")
-      #expect(future.code == 0 && future.errors == "warning: it matches no open incident and no rule now\n")
+      #expect(
+        future.code == 0 && future.errors.contains("is added; warning: it matches no open incident and no rule now; "))
       let slip = try add("--rule", "RES-1")
       #expect(slip.code == 3 && slip.output.isEmpty)
       #expect(slip.errors == "signalbox: no rule is called 'RES-1'; did you mean 'RES-01'?\n")
       let host = try add("--host", "gpu-2")
       #expect(
-        host.code == 0 && host.errors.hasPrefix("warning: it matches no open incident now; no host named 'gpu-2'"))
+        host.code == 0 && host.errors.contains("; warning: it matches no open incident now; no host named 'gpu-2'"))
       #expect(try add("--host", "gpu 2").code == 2)
       // A refused one has left nothing.
       #expect(

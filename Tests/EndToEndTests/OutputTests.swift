@@ -1,4 +1,5 @@
 import FleetModel
+import Incidents
 import Foundation
 import Postgres
 import Store
@@ -55,6 +56,8 @@ extension EndToEndTests {
           if words[0] == "logs" { continue }
           // Figures and texts: nothing is wider than what every terminal has.
           for line in result.output.split(separator: "\n") { #expect(line.count <= 80, "\(words): \(line)") }
+          let phone = try run(words, columns: "40")
+          for line in phone.output.split(separator: "\n") { #expect(line.count <= 40, "\(words): \(line)") }
           let wide = try run(words + ["--wide"])
           #expect(wide.code == 0 && !wide.output.isEmpty && !wide.errors.contains("not shown at"))
         }
@@ -179,8 +182,8 @@ enum FilledDatabase {
     change.summary = "boom " + String(repeating: "and more ", count: 20)
     change.steps = ["Look at it.", "Then at the rest."]
     change.evidence = (0..<40).map { "line \($0) \u{1b}[31m " + String(repeating: "x", count: 200) }
-    let plan = PagingPlan { _, nowNs in [PlannedDelivery(receiver: "duty", dueNs: nowNs)] }
-    try store.apply([change], plan: plan, nowNs: nowNs)
+    let policy = PagingPolicy { _, nowNs in [PlannedDelivery(receiver: "duty", dueNs: nowNs)] }
+    try store.apply([change], policy: policy, nowNs: nowNs)
     var silence = Silence(author: "ann", reason: "x", startsNs: nowNs, endsNs: nowNs + 3_600_000_000_000)
     silence.rule = "OTHER-*"
     _ = try store.addSilence(silence, nowNs: nowNs)

@@ -15,11 +15,14 @@ final class TestFleet {
   private var agentEnvironment: [String: String] = [:]
   /// Set where the tests run on a server of their own instead of the collector's private one.
   private let ownDatabase: String?
+  /// Words before the collector's own, such as those that make it another user's; its program is the last of them then.
+  var collectorRunner: [String] = []
 
-  init(_ name: String) throws {
+  /// - Parameter onTestServer: false where the test is about where the database runs.
+  init(_ name: String, onTestServer: Bool = true) throws {
     directory = "/tmp/signalbox-e2e-\(name)-\(UUID().uuidString.prefix(8))"
     try HostFiles.makeDirectory(directory + "/logs", mode: 0o755)
-    ownDatabase = try ExternalDatabase.create()
+    ownDatabase = onTestServer ? try ExternalDatabase.create() : nil
   }
 
   var logs: String { directory + "/logs" }
@@ -44,7 +47,8 @@ final class TestFleet {
   func startCollector(_ extra: [String] = []) throws {
     var words = ["--state-dir", collectorState, "--listen", "127.0.0.1:\(port)"] + extra
     if let ownDatabase { words += ["--database", ownDatabase] }
-    let program = try Program("signalbox-collector", words, errorPath: directory + "/collector.err")
+    let command = collectorRunner.isEmpty ? ["signalbox-collector"] : collectorRunner
+    let program = try Program(command[0], command.dropFirst() + words, errorPath: directory + "/collector.err")
     collector = program
     let ready = try program.line(startingWith: "ready ")
     let fields = Dictionary(

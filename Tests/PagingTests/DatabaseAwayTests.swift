@@ -1,5 +1,6 @@
 import Files
 import FleetModel
+import Incidents
 import Foundation
 import Postgres
 import Store

@@ -1,4 +1,5 @@
 import FleetModel
+import Incidents
 import Outbound
 import Paging
 import Postgres
@@ -65,7 +66,7 @@ import Testing
   @Test func aChangeBecomesOneSignedPost() throws {
     let configuration = configuration()
     let dispatcher = try Dispatcher(configuration, holder: "a") { 0 }
-    try store.apply([change(.opened)], plan: configuration.plan, nowNs: Self.nowNs)
+    try store.apply([change(.opened)], policy: configuration.policy, nowNs: Self.nowNs)
     try work(dispatcher) { try count("state = 'delivered'") == 1 }
     let requests = receiver.requests()
     #expect(requests.count == 1)
@@ -89,13 +90,13 @@ import Testing
   @Test func anAckStopsTheEscalationAndAClearResolves() throws {
     let configuration = configuration()
     let dispatcher = try Dispatcher(configuration, holder: "a") { 0 }
-    try store.apply([change(.opened)], plan: configuration.plan, nowNs: Self.nowNs)
+    try store.apply([change(.opened)], policy: configuration.policy, nowNs: Self.nowNs)
     try work(dispatcher) { try count("state = 'delivered'") == 1 }
     try store.acknowledge(incident: try incident(), actor: "ann", nowNs: Self.nowNs + 1)
     try store.acknowledge(incident: try incident(), actor: "bob", nowNs: Self.nowNs + 2)
     let later = Self.nowNs + 20 * Self.minuteNs
     try work(dispatcher, nowNs: later) { try count("state = 'delivered'") == 2 }
-    try store.apply([change(.cleared, at: later)], plan: configuration.plan, nowNs: later)
+    try store.apply([change(.cleared, at: later)], policy: configuration.policy, nowNs: later)
     try work(dispatcher, nowNs: later) { try count("state = 'delivered'") == 3 }
     #expect(receiver.requests().map { $0.body["event"] as? String } == ["trigger", "acknowledge", "resolve"])
     #expect(receiver.requests()[1].body["acked_by"] as? String == "ann")
@@ -105,7 +106,7 @@ import Testing
   @Test func withoutAnAckTheLeadIsToldWhenTheStepIsDueAndNotBefore() throws {
     let configuration = configuration()
     let dispatcher = try Dispatcher(configuration, holder: "a") { 0 }
-    try store.apply([change(.opened)], plan: configuration.plan, nowNs: Self.nowNs)
+    try store.apply([change(.opened)], policy: configuration.policy, nowNs: Self.nowNs)
     try work(dispatcher, nowNs: Self.nowNs + 14 * Self.minuteNs) { try count("state = 'delivered'") == 1 }
     #expect(receiver.requests().map(\.path) == ["/200/duty"])
     try work(dispatcher, nowNs: Self.nowNs + 15 * Self.minuteNs) { try count("state = 'delivered'") == 2 }
@@ -115,7 +116,7 @@ import Testing
 
   @Test func aHolderThatDiesBetweenAnswerAndCommitIsFollowedByOneThatSendsTheSameId() throws {
     let configuration = configuration()
-    try store.apply([change(.opened)], plan: configuration.plan, nowNs: Self.nowNs)
+    try store.apply([change(.opened)], policy: configuration.policy, nowNs: Self.nowNs)
     do {
       let dying = try Dispatcher(configuration, holder: "a") { 0 }
       _ = try dying.turn(store, nowNs: Self.nowNs, monotonicNs: 0, isWoken: true)
@@ -137,7 +138,7 @@ import Testing
       let configuration = configuration(path)
       try store.connection.execute("delete from signalbox.incidents")
       try store.connection.execute("delete from signalbox.leases")
-      try store.apply([change(.opened, "RES-\(isTaken)")], plan: configuration.plan, nowNs: Self.nowNs)
+      try store.apply([change(.opened, "RES-\(isTaken)")], policy: configuration.policy, nowNs: Self.nowNs)
       let stopped = try Dispatcher(configuration, holder: "a") { 0 }
       _ = try stopped.turn(store, nowNs: Self.nowNs, monotonicNs: 0, isWoken: true)
       let before = receiver.requests().count
@@ -155,7 +156,7 @@ import Testing
   @Test func aReceiverThatFailsOnceGetsTheSameMessageAgain() throws {
     let configuration = configuration("once-500/duty")
     let dispatcher = try Dispatcher(configuration, holder: "a") { 0 }
-    try store.apply([change(.opened)], plan: configuration.plan, nowNs: Self.nowNs)
+    try store.apply([change(.opened)], policy: configuration.policy, nowNs: Self.nowNs)
     try work(dispatcher) { try count("attempts = 1 and last_answer like '500%'") == 1 }
     try work(dispatcher, nowNs: Self.nowNs + 2_000_000_000) { try count("state = 'delivered'") == 1 }
     let ids = receiver.requests().compactMap { $0.headers["webhook-id"] }
@@ -168,7 +169,7 @@ import Testing
     var configuration = configuration(path)
     configuration.fallback = "lead"
     let dispatcher = try Dispatcher(configuration, holder: "a") { 0 }
-    try store.apply([change(.opened)], plan: configuration.plan, nowNs: Self.nowNs)
+    try store.apply([change(.opened)], policy: configuration.policy, nowNs: Self.nowNs)
     try work(dispatcher) { try count("state = 'delivered' and receiver = 'lead'") == 1 }
     #expect(try count("state = 'refused'") == 1)
     #expect(receiver.requests().map(\.path) == ["/\(path)", "/200/lead"])
@@ -178,7 +179,7 @@ import Testing
     var configuration = configuration("hang/duty")
     configuration.policies = [.p0: [.init(to: "duty"), .init(to: "lead")]]
     let dispatcher = try Dispatcher(configuration, holder: "a") { 0 }
-    try store.apply([change(.opened)], plan: configuration.plan, nowNs: Self.nowNs)
+    try store.apply([change(.opened)], policy: configuration.policy, nowNs: Self.nowNs)
     try work(dispatcher) { try count("state = 'delivered' and receiver = 'lead'") == 1 }
     #expect(try count("state = 'waiting' and receiver = 'duty'") == 1)
   }
@@ -187,7 +188,7 @@ import Testing
     let configuration = configuration()
     let dispatcher = try Dispatcher(configuration, holder: "a") { 0 }
     let changes = (0..<600).map { change(.opened, "RULE-\($0)") }
-    try store.apply(changes, plan: configuration.plan, nowNs: Self.nowNs)
+    try store.apply(changes, policy: configuration.policy, nowNs: Self.nowNs)
     try work(dispatcher) { try count("event = 'trigger' and state = 'waiting'") == 0 }
     let requests = receiver.requests()
     #expect(requests.count <= 5)
@@ -221,9 +222,55 @@ import Testing
     let dispatcher = try Dispatcher(configuration(), holder: "a") { 0 }
     let row = try store.enqueue(.test, to: "policy:P0", detail: "", nowNs: Self.nowNs)
     try work(dispatcher) { try count("state = 'delivered'") == 3 }
-    #expect(try store.deliveryState(row)?.state == "delivered")
+    #expect(try store.deliveryReports(row).isSettled)
+    #expect(try store.deliveryReports(row).reports.map(\.state) == [.delivered, .delivered])
     #expect(Set(receiver.requests().map(\.path)) == ["/200/duty", "/200/lead"])
     let unknown = try store.enqueue(.test, to: "dutty", detail: "", nowNs: Self.nowNs)
-    try work(dispatcher) { try store.deliveryState(unknown)?.state == "refused" }
+    try work(dispatcher) { try store.deliveryReports(unknown).reports.first?.state == .refused }
+  }
+
+  /// It was green over a receiver that refuses.
+  @Test func aTestOfAPolicyIsDeliveredOnlyWhereEverybodyTookIt() throws {
+    var configuration = configuration()
+    configuration.receivers["lead"] = .webhook(url: receiver.url("403/lead"), secrets: [])
+    let dispatcher = try Dispatcher(configuration, holder: "a") { 0 }
+    let row = try store.enqueue(.test, to: "policy:P0", detail: "", nowNs: Self.nowNs)
+    try work(dispatcher) { try store.deliveryReports(row).isSettled }
+    let reports = try store.deliveryReports(row).reports
+    #expect(reports.map(\.receiver) == ["duty", "lead"])
+    #expect(reports.map(\.state) == [.delivered, .refused] && reports[1].answer.hasPrefix("403"))
+    #expect(try count("number = \(row) and state = 'refused' and last_answer like '%lead: 403%'") == 1)
+  }
+
+  @Test func aTestLeavesNoAlertOpen() throws {
+    var configuration = configuration()
+    configuration.receivers["duty"] = .pagerDuty(url: receiver.url("202/duty"), routingKey: "k")
+    let dispatcher = try Dispatcher(configuration, holder: "a") { 0 }
+    try store.enqueue(.test, to: "duty", detail: "from ann", nowNs: Self.nowNs)
+    try work(dispatcher) { try count("state = 'delivered'") == 2 }
+    #expect(receiver.requests().map { $0.body["event_action"] as? String } == ["trigger", "resolve"])
+    #expect(Set(receiver.requests().compactMap { $0.body["dedup_key"] as? String }).count == 1)
+  }
+
+  /// It was seen with the next audit, up to 15 s later, and nothing ended it.
+  @Test func anOverrideHoldsAtOnceAndCanBeEnded() throws {
+    var configuration = configuration()
+    configuration.schedules["primary"] = Schedule(
+      rotation: ["duty"], turnSeconds: 86_400, startLocalSeconds: 0, zone: .utc)
+    let dispatcher = try Dispatcher(configuration, holder: "a") { 0 }
+    func onCall(_ monotonicNs: Int64) throws -> String? {
+      _ = try dispatcher.turn(store, nowNs: Self.nowNs + monotonicNs, monotonicNs: monotonicNs, isWoken: true)
+      return try store.connection.query("select receiver from signalbox.on_call").text(0, 0)
+    }
+    #expect(try onCall(0) == "duty")
+    let number = try store.addOverride(
+      OnCallOverride(
+        schedule: "primary", receiver: "lead", startsNs: Self.nowNs, endsNs: Self.nowNs + Self.minuteNs, author: "ann"))
+    #expect(try onCall(1) == "lead")
+    try store.endOverride(number, actor: "bob", nowNs: Self.nowNs + 2)
+    #expect(try onCall(3) == "duty")
+    #expect(throws: StoreError.unknownOverride(number)) {
+      try store.endOverride(number, actor: "bob", nowNs: Self.nowNs + 4)
+    }
   }
 }

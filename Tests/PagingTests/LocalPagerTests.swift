@@ -1,5 +1,6 @@
 import Files
 import FleetModel
+import Incidents
 import Foundation
 import Paging
 import SiteConfiguration

@@ -1,7 +1,8 @@
 import FleetModel
+import Incidents
 import Foundation
 import Outbound
-import Paging
+@testable import Paging
 import SiteConfiguration
 import Store
 import Testing
@@ -83,6 +84,61 @@ import Testing
     for line in lines { #expect(text.contains(line), "\(line) in \(text)") }
     #expect(parts[0].contains("Subject: =?utf-8?B?"))
     #expect(parts[0].split(separator: "\r\n").allSatisfy { $0.utf8.count <= 998 })
+  }
+
+  /// Evidence of any length cut off the steps behind it.
+  @Test func stepsRunbookAndAnswerComeBeforeTheEvidenceAndAreNeverCutByIt() throws {
+    var delivery = Self.delivery(.trigger, hostile: false)
+    delivery.incidents[0].evidence = (0..<3000).map { "line \($0) of the log, as long as they are" }
+    delivery.incidents[0].causes = ["power", "cooling"]
+    let receivers: [Receiver] = [.slack(url: "http://x"), .pagerDuty(url: "http://x", routingKey: "k")]
+    for receiver in receivers {
+      let text = Self.texts(try Self.body(delivery, receiver)).joined(separator: "\n")
+      for line in [
+        "1. Drain the host: scontrol update", "Often: power, cooling", "signalbox incidents ack 42",
+        "line 0 of the log",
+        "https://signalbox.example.org/runbooks/GPU-07.md", "more: signalbox incidents show 42",
+      ] { #expect(text.contains(line), "\(line)") }
+    }
+    let message = Message(delivery, nowNs: 0)
+    let short = message.text(limit: 600)
+    #expect(short.utf16.count <= 600 && short.contains("ack 42") && short.contains("docs/runbooks/GPU-07.md"))
+    #expect(
+      try #require(short.range(of: "Steps:")).lowerBound < (try #require(short.range(of: "Evidence:")).lowerBound))
+  }
+
+  @Test func slacksStepsStandOutsideOfTheBlockOfCode() throws {
+    let body = try Self.body(Self.delivery(.trigger, hostile: false), .slack(url: "http://x"))
+    let texts = (body["blocks"] as? [[String: Any]] ?? []).compactMap { $0["text"] as? [String: Any] }
+    let steps = try #require(texts.first { ($0["text"] as? String)?.contains("1. Drain") == true })
+    #expect(steps["type"] as? String == "plain_text")
+    let evidence = try #require(texts.first { ($0["text"] as? String)?.contains("Xid 79") == true })
+    #expect((evidence["text"] as? String)?.hasPrefix("```") == true)
+  }
+
+  @Test func listsOfNewsSayWhatTheyAre() throws {
+    var ended = Self.delivery(.resolve, hostile: false, isList: true)
+    ended.incidentCount = 100
+    for index in ended.incidents.indices { ended.incidents[index].state = .resolved }
+    ended.list = ListNews(id: "msg_a", open: 3, unacknowledged: 1)
+    #expect(Message(ended, nowNs: 0).headline.hasPrefix("RESOLVED: 100 incidents, 3 of the list go on"))
+    var acked = Self.delivery(.acknowledge, hostile: false, isList: true)
+    acked.incidentCount = 100
+    for index in acked.incidents.indices { acked.incidents[index].state = .acked }
+    #expect(Message(acked, nowNs: 0).headline.hasPrefix("ACKED: 100 incidents"))
+    // An Alertmanager ends no alert because of an acknowledgement.
+    let body = try Self.body(acked, .alertmanagerWebhook(url: "http://x"))
+    #expect(body["status"] as? String == "firing")
+  }
+
+  @Test func anAlertmanagerKnowsAnIncidentWithAndWithoutItsNumber() throws {
+    func labels(_ number: Int64) throws -> [String: String]? {
+      var delivery = Self.delivery(.trigger, hostile: false)
+      delivery.incidents[0].number = number
+      let body = try Self.body(delivery, .alertmanagerWebhook(url: "http://x"))
+      return (body["alerts"] as? [[String: Any]])?.first?["labels"] as? [String: String]
+    }
+    #expect(try labels(0) == labels(17))
   }
 
   @Test func aLineOfAHostileLogCannotBecomeAHeader() throws {

@@ -2,6 +2,7 @@ import Collector
 import EventLoop
 import Files
 import FleetModel
+import Incidents
 import Foundation
 import Logging
 import Paging

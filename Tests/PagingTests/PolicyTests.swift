@@ -1,4 +1,5 @@
 import FleetModel
+import Incidents
 import Outbound
 import Paging
 import SiteConfiguration

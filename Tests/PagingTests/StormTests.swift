@@ -1,4 +1,5 @@
 import FleetModel
+import Incidents
 import Foundation
 import Testing
 

@@ -99,6 +99,21 @@ import Testing
     }
   }
 
+  @Test func aNewerPostgreSQLBesideTheClustersOwnIsNotTaken() throws {
+    try withDirectory { folder in
+      for version in [15, 17] {
+        try HostFiles.makeDirectory("\(folder)/\(version)/bin")
+        for program in ["initdb", "pg_ctl", "postgres"] {
+          try HostFiles.replace("\(folder)/\(version)/bin/\(program)", with: [], mode: 0o700)
+        }
+      }
+      for (cluster, taken) in [(nil, 17), (15, 15), (17, 17), (16, 17)] {
+        let found = try ServerPrograms.find(libraryFolder: folder, path: "", version: cluster)
+        #expect(found.directory == "\(folder)/\(taken)/bin", "\(String(describing: cluster))")
+      }
+    }
+  }
+
   @Test func missingProgramsAndUnusableDirectoriesAreOneSentence() {
     let none = #expect(throws: PostgresError.self) { try ServerPrograms.find(libraryFolder: "/nonexistent", path: "") }
     #expect(none?.message.contains("install the package postgresql") == true)

@@ -201,6 +201,7 @@ extension RandomModel {
     value.unreadableFiles = integer()
     value.outsideFiles = integer()
     value.binaryFiles = integer()
+    value.utf16Files = integer()
     value.missingRoots = integer()
     value.unwatchedDirectories = integer()
     value.cutDirectories = integer()

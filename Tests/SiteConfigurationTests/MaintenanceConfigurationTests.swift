@@ -1,4 +1,5 @@
 import FleetModel
+import Incidents
 import SiteConfiguration
 import Store
 import Testing

@@ -1,4 +1,5 @@
 import FleetModel
+import Incidents
 import Postgres
 import Testing
 

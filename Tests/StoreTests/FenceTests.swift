@@ -116,10 +116,11 @@ import Testing
     health.unwatchedDirectories = 4
     // What no column holds is kept as the largest that it can.
     health.cutDirectories = .max
+    health.utf16Files = 6
     var batch = Batch()
     batch.health = health
     _ = try fixture.store.commit([stream.staged(batch)])
     let row = "select row(f.*)::text from host_following f"
-    #expect(try fixture.value(row) == "(trainer-1,100000,8192,91000,1,2,805,3,4,9223372036854775807)")
+    #expect(try fixture.value(row) == "(trainer-1,100000,8192,91000,1,2,805,3,4,9223372036854775807,6)")
   }
 }

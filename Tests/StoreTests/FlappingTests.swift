@@ -1,4 +1,5 @@
 import FleetModel
+import Incidents
 import Postgres
 import RuleFiles
 import Rules
@@ -47,7 +48,7 @@ import Testing
       let found = engine.observe(batch, from: host, name: "trainer-1", labels: [:], nowNs: nowNs) + engine.tick(nowNs)
       opened += found.count { $0.kind == .opened }
       let changes = found.map { IncidentChange($0, of: rule, host: known) }
-      if !changes.isEmpty { try fixture.store.apply(changes, plan: IncidentTests.plan, nowNs: nowNs) }
+      if !changes.isEmpty { try fixture.store.apply(changes, policy: IncidentTests.policy, nowNs: nowNs) }
     }
     return opened
   }

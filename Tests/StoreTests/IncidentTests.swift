@@ -1,4 +1,5 @@
 import FleetModel
+import Incidents
 import Foundation
 import Postgres
 import Store
@@ -13,7 +14,7 @@ import Testing
 
   init() throws { fixture = try StoreFixture() }
 
-  static let plan = PagingPlan { _, nowNs in
+  static let policy = PagingPolicy { _, nowNs in
     [
       PlannedDelivery(receiver: "duty", dueNs: nowNs),
       PlannedDelivery(receiver: "lead", dueNs: nowNs + 900 * secondNs, step: 1),
@@ -35,7 +36,7 @@ import Testing
 
   @discardableResult
   func apply(_ changes: [IncidentChange], at seconds: Int64 = 0) throws -> AppliedChanges {
-    try store.apply(changes, plan: Self.plan, nowNs: Self.nowNs + seconds * Self.secondNs)
+    try store.apply(changes, policy: Self.policy, nowNs: Self.nowNs + seconds * Self.secondNs)
   }
 
   func states() throws -> [String] {
@@ -159,7 +160,7 @@ import Testing
     #expect(try outbox("receiver = 'duty' and event = 'trigger'") <= 4)
     #expect(try outbox("detail = 'flapping' and event = 'trigger'") == 1)
     let lease = try #require(try store.takeLease("paging", holder: "t", seconds: 60))
-    let audit = try store.auditPaging(lease, plan: Self.plan, nowNs: Self.nowNs + 8000 * Self.secondNs)
+    let audit = try store.auditPaging(lease, policy: Self.policy, nowNs: Self.nowNs + 8000 * Self.secondNs)
     #expect(audit.quietResolved == 1)
     #expect(try states() == ["resolved"])
   }
@@ -176,7 +177,7 @@ import Testing
     #expect(try outbox("state = 'waiting'") == 2)
     try store.endSilence(number, actor: "ann", nowNs: Self.nowNs + Self.secondNs)
     let lease = try #require(try store.takeLease("paging", holder: "t", seconds: 60))
-    let audit = try store.auditPaging(lease, plan: Self.plan, nowNs: Self.nowNs + 2 * Self.secondNs)
+    let audit = try store.auditPaging(lease, policy: Self.policy, nowNs: Self.nowNs + 2 * Self.secondNs)
     #expect(audit.unmuted == 1)
     #expect(try states() == ["open", "open"])
     #expect(try outbox("state = 'waiting'") == 4)
@@ -199,8 +200,8 @@ import Testing
     let lease = try #require(try store.takeLease("paging", holder: "t", seconds: 60))
     // Its consequences end a little later than it does.
     try apply([change(.cleared, "EPI-01", host: host, at: 20)], at: 20)
-    #expect(try store.auditPaging(lease, plan: Self.plan, nowNs: Self.nowNs + 30 * Self.secondNs).unmuted == 0)
-    #expect(try store.auditPaging(lease, plan: Self.plan, nowNs: Self.nowNs + 80 * Self.secondNs).unmuted == 1)
+    #expect(try store.auditPaging(lease, policy: Self.policy, nowNs: Self.nowNs + 30 * Self.secondNs).unmuted == 0)
+    #expect(try store.auditPaging(lease, policy: Self.policy, nowNs: Self.nowNs + 80 * Self.secondNs).unmuted == 1)
     #expect(try states() == ["resolved", "resolved", "open"])
   }
 
@@ -229,7 +230,7 @@ import Testing
     try store.connection.execute(
       "update signalbox.outbox set state = 'delivered', settled = now() where event = 'resolve'")
     let claimed = try store.claimDeliveries(
-      lease, inFlight: [:], plan: Self.plan, nowNs: Self.nowNs + 6 * Self.secondNs)
+      lease, loads: [:], policy: Self.policy, nowNs: Self.nowNs + 6 * Self.secondNs)
     #expect(claimed.isEmpty)
     #expect(try outbox("event = 'trigger' and state = 'superseded'") == 1)
   }
@@ -238,7 +239,7 @@ import Testing
   private struct Route {
     let store: Store
     let lease: Lease
-    let plan = PagingPlan(fallback: "safety") { _, nowNs in
+    let policy = PagingPolicy(fallback: "safety") { _, nowNs in
       [
         PlannedDelivery(receiver: "duty", dueNs: nowNs),
         PlannedDelivery(receiver: "lead", dueNs: nowNs + 4 * secondNs, step: 1),
@@ -251,21 +252,21 @@ import Testing
     }
 
     func claim(_ receiver: String, at seconds: Int64) throws -> Delivery? {
-      try store.claimDeliveries(lease, inFlight: [:], plan: plan, nowNs: nowNs + seconds * secondNs).first {
+      try store.claimDeliveries(lease, loads: [:], policy: policy, nowNs: nowNs + seconds * secondNs).first {
         $0.receiver == receiver
       }
     }
 
     func settle(_ delivery: Delivery?, _ outcome: DeliveryOutcome, at seconds: Int64) throws {
       try store.settle(
-        try #require(delivery), outcome, lease, plan: plan, nowNs: nowNs + seconds * secondNs)
+        try #require(delivery), outcome, lease, policy: policy, nowNs: nowNs + seconds * secondNs)
     }
   }
 
   /// The fallback stood in for the lead, and is just being told of the end, when the duty refuses as well.
   @Test func anEndUnderWayIsNotFollowedByAnOlderMessage() throws {
     let route = try Route(store)
-    try store.apply([change(.opened)], plan: route.plan, nowNs: Self.nowNs)
+    try store.apply([change(.opened)], policy: route.policy, nowNs: Self.nowNs)
     let page = try route.claim("duty", at: 0)
     try route.settle(try route.claim("lead", at: 4), .refused(answer: "400"), at: 4)
     try route.settle(try route.claim("safety", at: 4), .delivered(answer: "200"), at: 4)
@@ -287,7 +288,7 @@ import Testing
   /// Whoever is being called as the incident ends hears of the end after that.
   @Test(arguments: Answer.allCases) func anEndWaitsForTheEscalationUnderWay(_ answer: Answer) throws {
     let route = try Route(store)
-    try store.apply([change(.opened)], plan: route.plan, nowNs: Self.nowNs)
+    try store.apply([change(.opened)], policy: route.policy, nowNs: Self.nowNs)
     try route.settle(try route.claim("duty", at: 0), .delivered(answer: "200"), at: 0)
     let escalation = try #require(try route.claim("lead", at: 4))
     try apply([change(.cleared, at: 5)], at: 5)
@@ -305,15 +306,15 @@ import Testing
   /// Two collectors at the same moment: one ends the incident, the other learns that the duty's receiver refuses.
   @Test func theFallbackHearsOfAnEndThatIsBeingCommitted() throws {
     let route = try Route(store)
-    try store.apply([change(.opened)], plan: route.plan, nowNs: Self.nowNs)
+    try store.apply([change(.opened)], policy: route.policy, nowNs: Self.nowNs)
     let page = try #require(try route.claim("duty", at: 0))
-    let (lease, plan, url) = (route.lease, route.plan, fixture.database.url)
+    let (lease, policy, url) = (route.lease, route.policy, fixture.database.url)
     let isSettled = DispatchSemaphore(value: 0)
     store.connection.failurePoint = { statement throws(PostgresError) in
       guard statement.contains("pg_notify") else { return }
       Thread.detachNewThread {
         if let other = try? Store.open(url) {
-          try? other.settle(page, .refused(answer: "400"), lease, plan: plan, nowNs: Self.nowNs + Self.secondNs)
+          try? other.settle(page, .refused(answer: "400"), lease, policy: policy, nowNs: Self.nowNs + Self.secondNs)
           other.close()
         }
         isSettled.signal()
@@ -336,7 +337,7 @@ import Testing
     let second = try #require(try store.takeLease("paging", holder: "b", seconds: 60))
     #expect(second.fence == first.fence + 1)
     #expect(throws: StoreError.leaseLost) {
-      _ = try store.claimDeliveries(first, inFlight: [:], plan: Self.plan, nowNs: Self.nowNs)
+      _ = try store.claimDeliveries(first, loads: [:], policy: Self.policy, nowNs: Self.nowNs)
     }
   }
 

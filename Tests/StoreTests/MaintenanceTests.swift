@@ -1,4 +1,5 @@
 import FleetModel
+import Incidents
 import Postgres
 import Store
 import Testing
@@ -63,17 +64,17 @@ import Testing
     #expect(try Self.rows(fixture) == over)
     // A window that was ahead when it was taken away never comes, and its name is free.
     let lease = try #require(try store.takeLease("paging", holder: "t", seconds: 60))
-    _ = try store.auditPaging(lease, plan: .none, nowNs: Self.nowNs + 24 * 8 * Self.hourNs)
+    _ = try store.auditPaging(lease, policy: .none, nowNs: Self.nowNs + 24 * 8 * Self.hourNs)
     #expect(try store.silencesInForce(nowNs: Self.nowNs + 24 * 8 * Self.hourNs).isEmpty)
     #expect(try store.applyMaintenance([b], nowNs: Self.nowNs) == Self.report(1, 0, 0))
   }
 
   @Test func itMutesWhatIsOpenAndPeopleSeeByWhat() throws {
     let fixture = try StoreFixture()
-    let plan = PagingPlan { _, now in [PlannedDelivery(receiver: "duty", dueNs: now)] }
+    let policy = PagingPolicy { _, now in [PlannedDelivery(receiver: "duty", dueNs: now)] }
     let change = IncidentChange(
       .opened, rule: "A", severity: .p0, hostName: "trainer-1", eventNs: Self.nowNs, detectedNs: Self.nowNs)
-    try fixture.store.apply([change], plan: plan, nowNs: Self.nowNs)
+    try fixture.store.apply([change], policy: policy, nowNs: Self.nowNs)
     _ = try fixture.store.applyMaintenance([Self.once("a", rule: "A")], nowNs: Self.nowNs)
     #expect(
       try fixture.value("select state || ' ' || muted_by from signalbox.incidents")
@@ -81,7 +82,7 @@ import Testing
     #expect(try fixture.value("select count(*) from signalbox.outbox where state = 'waiting'") == "0")
     _ = try fixture.store.applyMaintenance([], nowNs: Self.nowNs + 1_000_000_000)
     let lease = try #require(try fixture.store.takeLease("paging", holder: "t", seconds: 60))
-    _ = try fixture.store.auditPaging(lease, plan: plan, nowNs: Self.nowNs + 2_000_000_000)
+    _ = try fixture.store.auditPaging(lease, policy: policy, nowNs: Self.nowNs + 2_000_000_000)
     #expect(try fixture.value("select state from signalbox.incidents") == "open")
     #expect(try fixture.value("select count(*) from signalbox.outbox where state = 'waiting'") == "1")
   }

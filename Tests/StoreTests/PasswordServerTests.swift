@@ -55,6 +55,30 @@ import Testing
     #expect(try sessionUser(url) == role + " off")
   }
 
+  /// Host, port, user, password and database's name: what is wrong in a URL is what the sentence says to check.
+  @Test(arguments: [
+    (["host": "no-such-host.invalid"], "check the host's name in the URL"),
+    (["host": "/tmp/signalbox-no-such-socket"], "Check the socket's directory and the port in the URL"),
+    (["port": "1"], "Check the socket's directory and the port in the URL"),
+    (["host": "127.0.0.1", "port": "1"], "Check host and port in the URL"),
+    (["port": "99999"], "a port is 1 to 65535"), (["user": "nobody_here"], "check user and password in the URL"),
+    (["password": "falsch"], "check user and password in the URL"), (["password": ""], "put the password into the URL"),
+    (["dbname": "not_there"], "check the database's name in the URL"),
+  ])
+  func aWrongURLSaysWhatToCheck(_ change: [String: String], _ advice: String) throws {
+    let url = try Self.urlOwner.get().with(change)
+    let error = #expect(throws: StoreError.self) { try Store.open(url, migrating: true) }
+    #expect(error?.withAdvice.contains(advice) == true, "\(error?.withAdvice ?? "")")
+    #expect(error?.withAdvice.contains("geheim") == false && error?.withAdvice.contains("falsch") == false)
+  }
+
+  private static let urlOwner: Result<DatabaseURL, any Error> = Result {
+    let server = try Self.server.get()
+    try server.admin.execute("create role url_owner login password 'geheim'")
+    try server.admin.execute("create database urls owner url_owner")
+    return server.url.with(["user": "url_owner", "password": "geheim", "dbname": "urls"])
+  }
+
   /// Beyond its own number of connections the reader is refused; no other role's session is used in its place.
   @Test func oneReaderMoreThanAllowedIsRefusedWithWhatToDo() throws {
     let url = try database("many", owner: "counter", "createrole")

@@ -1,4 +1,5 @@
 import FleetModel
+import Incidents
 import Store
 import TestSupport
 import Testing

@@ -1,4 +1,5 @@
 import FleetModel
+import Incidents
 import Postgres
 import Store
 import Testing
@@ -22,14 +23,14 @@ import Testing
     _ = try fixture.stream()
     let path = "/" + String(repeating: "d/", count: 1800) + "train.log"
     let opened = Self.change(path)
-    #expect(try fixture.store.apply([opened], plan: .none, nowNs: Self.nowNs).opened == 1)
+    #expect(try fixture.store.apply([opened], policy: .none, nowNs: Self.nowNs).opened == 1)
     #expect(try fixture.value("select octet_length(entity) from incidents") == "\(path.utf8.count)")
     // Another file with the same beginning is another incident, the same one is not.
-    #expect(try fixture.store.apply([opened, Self.change(path + "2")], plan: .none, nowNs: Self.nowNs).opened == 1)
+    #expect(try fixture.store.apply([opened, Self.change(path + "2")], policy: .none, nowNs: Self.nowNs).opened == 1)
     var cleared = opened
     cleared.kind = .cleared
     cleared.eventNs += 1_000_000_000
-    #expect(try fixture.store.apply([cleared], plan: .none, nowNs: Self.nowNs).resolved == 1)
+    #expect(try fixture.store.apply([cleared], policy: .none, nowNs: Self.nowNs).resolved == 1)
     #expect(try fixture.value("select count(*) from incidents where state = 'open'") == "1")
   }
 
@@ -40,8 +41,8 @@ import Testing
       "alter table signalbox.incidents add constraint no_poison check (summary not like '%poison%' and title not like '%poison%')"
     )
     let changes = [Self.change("/a"), Self.change("/poison"), Self.change("/b")]
-    #expect(throws: StoreError.self) { try fixture.store.apply(changes, plan: .none, nowNs: Self.nowNs) }
-    let (done, setAside) = try fixture.store.applyOneByOne(changes, plan: .none, nowNs: Self.nowNs)
+    #expect(throws: StoreError.self) { try fixture.store.apply(changes, policy: .none, nowNs: Self.nowNs) }
+    let (done, setAside) = try fixture.store.applyOneByOne(changes, policy: .none, nowNs: Self.nowNs)
     #expect(done.opened == 3 && setAside == 0)
     #expect(try fixture.value("select count(*) from incidents where entity in ('/a', '/b')") == "2")
     #expect(try fixture.value("select count(*) from incidents where summary like '%dead_letters%'") == "1")
@@ -58,7 +59,7 @@ import Testing
     try fixture.store.connection.execute(
       "alter table signalbox.incidents add constraint no_rule check (rule <> 'LOG-02')")
     let (done, setAside) = try fixture.store.applyOneByOne(
-      [Self.change("/a"), Self.change("/a", "LOG-02"), Self.change("/b")], plan: .none, nowNs: Self.nowNs)
+      [Self.change("/a"), Self.change("/a", "LOG-02"), Self.change("/b")], policy: .none, nowNs: Self.nowNs)
     #expect(done.opened == 2 && setAside == 1)
     #expect(try fixture.count("dead_letters") == 1)
   }
@@ -197,7 +198,7 @@ import Testing
     let fixture = try StoreFixture()
     let host = try fixture.host()
     _ = try fixture.fence(host)
-    _ = try fixture.store.apply([Self.change("/a")], plan: .none, nowNs: Self.nowNs)
+    _ = try fixture.store.apply([Self.change("/a")], policy: .none, nowNs: Self.nowNs)
     for time in ["infinity", "-infinity"] {
       try fixture.store.connection.execute(
         """
@@ -210,7 +211,7 @@ import Testing
       _ = try fixture.fence(host, boot: 2)
       var again = Self.change("/a")
       again.eventNs += time == "infinity" ? 1_000_000 : 2_000_000
-      _ = try fixture.store.apply([again], plan: .none, nowNs: Self.nowNs)
+      _ = try fixture.store.apply([again], policy: .none, nowNs: Self.nowNs)
     }
   }
 }

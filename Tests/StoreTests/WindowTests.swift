@@ -1,4 +1,5 @@
 import FleetModel
+import Incidents
 import Postgres
 import Store
 import TestSupport
@@ -70,14 +71,14 @@ import Testing
   @Test func whatHoldsWhenAWindowEndsIsPagedThenAndTheNextWindowFollows() throws {
     let database = try TestDatabase()
     let store = try Store.open(database.url, migrating: true)
-    let plan = PagingPlan { _, now in [PlannedDelivery(receiver: "duty", dueNs: now)] }
+    let policy = PagingPolicy { _, now in [PlannedDelivery(receiver: "duty", dueNs: now)] }
     // Berlin, Sunday, 02:30 in winter.
     let inside = try Self.ns("2026-11-22T01:30:00Z")
     let number = try store.addSilence(Self.silence("0 2 * * 0", "Europe/Berlin", hours: 2), nowNs: inside)
     var change = IncidentChange(
       .opened, rule: "RES-01", severity: .p0, hostName: "trainer-1", eventNs: inside, detectedNs: inside)
     change.summary = "still there"
-    try store.apply([change], plan: plan, nowNs: inside)
+    try store.apply([change], policy: policy, nowNs: inside)
     func state() throws -> String? { try store.connection.query("select state from signalbox.incidents").text(0, 0) }
     func waiting() throws -> Int64? {
       try store.connection.query("select count(*) from signalbox.outbox where state = 'waiting'").int(0, 0)
@@ -85,17 +86,17 @@ import Testing
     #expect(try state() == "muted")
     #expect(try waiting() == 0)
     let lease = try #require(try store.takeLease("paging", holder: "t", seconds: 60))
-    _ = try store.auditPaging(lease, plan: plan, nowNs: inside + 60_000_000_000)
+    _ = try store.auditPaging(lease, policy: policy, nowNs: inside + 60_000_000_000)
     #expect(try state() == "muted")
     let after = try Self.ns("2026-11-22T03:00:10Z")
-    _ = try store.auditPaging(lease, plan: plan, nowNs: after)
+    _ = try store.auditPaging(lease, policy: policy, nowNs: after)
     #expect(try state() == "open")
     #expect(try waiting() == 1)
     let rows = try store.connection.query("select starts from signalbox.silences")
     #expect(Timestamp.text((rows.timeUs(0, 0) ?? 0) * 1000, digits: 0) == "2026-11-29T01:00:00Z")
     // Ended, it never comes back.
     try store.endSilence(number, actor: "ann", nowNs: after)
-    _ = try store.auditPaging(lease, plan: plan, nowNs: try Self.ns("2026-11-29T01:30:00Z"))
+    _ = try store.auditPaging(lease, policy: policy, nowNs: try Self.ns("2026-11-29T01:30:00Z"))
     #expect(try state() == "open")
   }
 }

@@ -1,5 +1,12 @@
-/// Tells files that hold no text, by their first bytes: they are never lines.
+/// Tells files that hold no text that is read, by their first bytes: they are never lines.
 enum BinaryContent {
+  enum Kind {
+    case text
+    case binary
+    /// UTF-16 or UTF-32: text that is not read, because every offset, redaction and rule means UTF-8.
+    case wideText
+  }
+
   /// What is looked at of a file.
   static let headBytes = 8192
   /// Below this the share says little.
@@ -10,9 +17,29 @@ enum BinaryContent {
   /// - Parameters:
   ///   - head: the file's first bytes, at most `headBytes` of them are looked at.
   ///   - path: some formats have no sign of their own but the names of their files.
-  static func isBinary(_ head: Span<UInt8>, path: String) -> Bool {
-    if signatures.contains(where: { $0.matches(head) }) || isFramed(head, path) { return true }
-    return hasBinaryShare(head)
+  static func kind(_ head: Span<UInt8>, path: String) -> Kind {
+    if signatures.contains(where: { $0.matches(head) }) || isFramed(head, path) { return .binary }
+    if wideMarks.contains(where: { $0.matches(head) }) { return .wideText }
+    guard hasBinaryShare(head) else { return .text }
+    return hasWideText(head) ? .wideText : .binary
+  }
+
+  /// Byte order marks of UTF-16, with which UTF-32's little-endian one begins, and of UTF-32. Unicode 23.8.
+  private static let wideMarks = [
+    Signature([0xff, 0xfe]), Signature([0xfe, 0xff]), Signature([0x00, 0x00, 0xfe, 0xff]),
+  ]
+
+  /// UTF-16 without its mark: in nearly every pair of bytes one is NUL, always the same one, and the other is of ASCII text.
+  private static func hasWideText(_ head: Span<UInt8>) -> Bool {
+    var counts = (pairs: 0, big: 0, little: 0)
+    for at in stride(from: 0, to: min(head.count, headBytes) - 1, by: 2) {
+      let (first, second) = (head[at], head[at + 1])
+      counts.pairs += 1
+      if first == 0, second != 0, !isOdd(second), second < 0x80 { counts.big += 1 }
+      if second == 0, first != 0, !isOdd(first), first < 0x80 { counts.little += 1 }
+    }
+    let (most, least) = (max(counts.big, counts.little), min(counts.big, counts.little))
+    return most * 10 >= counts.pairs * 8 && least * 20 <= counts.pairs
   }
 
   /// Control characters that no log holds, and NULs that are no hole. Random bytes have 10 % of them; text in any encoding but UTF-16 next

@@ -43,7 +43,7 @@ final class FollowedFile {
   /// Its names, as `Followers.byPath` has them.
   var names: [String] = []
   /// No text, by its first bytes.
-  var isBinary = false
+  var content = BinaryContent.Kind.text
   /// Length of the file when nothing but NULs was found behind the offset: there is nothing to read while it is so long.
   var holeEnd: UInt64 = 0
   /// What `--from` leaves out before `skipped`, to be reported with it.

@@ -107,7 +107,8 @@ extension Followers {
     lastNames = listing.names
     figures.matched = done.matched
     figures.waiting = waiting
-    figures.binary = done.compressed + UInt64(parked.binaryCount)
+    figures.wideText = parked.wideText
+    figures.binary = done.compressed + UInt64(parked.binaryCount) - figures.wideText.count
     figures.unreadable = listing.unreadable
     figures.unreadable.add(done.unreadable)
     figures.misnamed = listing.misnamed

@@ -133,7 +133,8 @@ extension Followers {
       let got = fileSystem.read(handle, at: 0, count: BinaryContent.headBytes, into: &buffer), got > 0
     else { return false }
     let head = buffer
-    guard BinaryContent.isBinary(head.span.extracting(0..<got), path: file.identity.path) else { return false }
+    file.content = BinaryContent.kind(head.span.extracting(0..<got), path: file.identity.path)
+    guard file.content != .text else { return false }
     setAside(file, nowNs: nowNs)
     return true
   }
@@ -145,7 +146,7 @@ extension Followers {
       parked.insert(
         ParkedFiles.Entry(
           node: file.node, mark: nil, path: path, sizeBytes: file.size, modifiedNs: file.modifiedNs,
-          birthNs: file.identity.birthNs, scan: passNumber, lookedNs: nowNs))
+          birthNs: file.identity.birthNs, isWideText: file.content == .wideText, scan: passNumber, lookedNs: nowNs))
     }
     close(file)
     if isKnown { remove(file) }

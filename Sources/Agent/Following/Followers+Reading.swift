@@ -87,7 +87,7 @@ extension Followers {
     let isAtEnd = file.offset + UInt64(bytes.count) >= file.size
     let idle = nowNs - file.grownNs
     guard prepareReader(file, isIdle: isAtEnd && idle >= limits.partialIdleNs) else {
-      if file.isBinary {
+      if file.content != .text {
         setAside(file, nowNs: nowNs)
         return nil
       }
@@ -184,10 +184,9 @@ extension Followers {
     head.removeLast(head.count - min(headCount, head.count))
     if !file.isFormatKnown {
       guard isIdle || head.count >= limit || head.contains(UInt8(ascii: "\n")) else { return false }
-      file.isBinary =
-        !file.isTold && readers.mayBeBinary(file.identity.path)
-        && BinaryContent.isBinary(head.span, path: file.identity.path)
-      if file.isBinary { return false }
+      let isLookedAt = !file.isTold && readers.mayBeBinary(file.identity.path)
+      file.content = isLookedAt ? BinaryContent.kind(head.span, path: file.identity.path) : .text
+      if file.content != .text { return false }
       file.identity.format = readers.format(path: file.identity.path, head: head.span)
       file.isFormatKnown = true
     }

@@ -7,6 +7,7 @@ package struct FollowingFigures: Sendable, Equatable {
   /// Without a place although there is, or may be, something to read.
   package var waiting: UInt64 = 0
   package var binary: UInt64 = 0
+  package var wideText = ListingFigures.Finding()
   package var unreadable = ListingFigures.Finding()
   package var misnamed = ListingFigures.Finding()
   package var outside = ListingFigures.Finding()
@@ -20,6 +21,7 @@ package struct FollowingFigures: Sendable, Equatable {
     health.matchedFiles = matched
     health.waitingFiles = waiting
     health.binaryFiles = binary
+    health.utf16Files = wideText.count
     // One figure: neither can be opened, and the agent's log tells them apart.
     health.unreadableFiles = unreadable.count + misnamed.count
     health.outsideFiles = outside.count

@@ -16,6 +16,8 @@ struct ParkedFiles {
     /// There was something behind the mark when the place was given away.
     var hasUnread = false
     var birthNs: Int64
+    /// It is text, in an encoding that is not read.
+    var isWideText = false
     /// The pass that found it last.
     var scan: UInt64
     /// When its content was last looked at.
@@ -33,9 +35,17 @@ struct ParkedFiles {
   private var byPath: [Int: UInt32] = [:]
   private(set) var markCount = 0
   private(set) var hiddenCount = 0
+  private(set) var wideTextCount = 0
 
   var count: Int { byNode.count }
   var binaryCount: Int { count - markCount }
+  /// Files in UTF-16 or UTF-32.
+  var wideText: ListingFigures.Finding {
+    var finding = ListingFigures.Finding()
+    guard wideTextCount > 0 else { return finding }
+    for case let entry? in slots where entry.isWideText { finding.add(entry.path) }
+    return finding
+  }
   /// Of the files whose marks are kept here.
   var keys: Set<FileKey> { Set(slots.lazy.compactMap { $0?.mark?.file.key }) }
 
@@ -59,6 +69,7 @@ struct ParkedFiles {
     remove(entry.node)
     if entry.mark != nil { markCount += 1 }
     if entry.hiddenUntilNs != nil { hiddenCount += 1 }
+    if entry.isWideText { wideTextCount += 1 }
     let slot: UInt32
     if let free = freeSlots.popLast() {
       slot = free
@@ -76,6 +87,7 @@ struct ParkedFiles {
     guard let slot = byNode.removeValue(forKey: node), let entry = slots[Int(slot)] else { return nil }
     if entry.mark != nil { markCount -= 1 }
     if entry.hiddenUntilNs != nil { hiddenCount -= 1 }
+    if entry.isWideText { wideTextCount -= 1 }
     if byPath[Self.hash(entry.path)] == slot { byPath[Self.hash(entry.path)] = nil }
     slots[Int(slot)] = nil
     freeSlots.append(slot)

@@ -163,7 +163,7 @@ final class AgentConnection {
       self.client = client
       client.onReady = { [unowned self, unowned client] in ready(client) }
       client.onClosed = { [unowned self, unowned client] reason in
-        if self.client === client { drop(Self.words(reason)) }
+        if self.client === client { drop(reason.advice) }
       }
       client.onGoAway = { [unowned self] in
         // The collector drains: what is un-acked is asked for again by the next one's Welcome.
@@ -205,19 +205,6 @@ final class AgentConnection {
       return scheduleWake()
     }
     drop("the stream ended: \(status)")
-  }
-
-  /// What a person can do about it, where there is something.
-  private static func words(_ reason: DisconnectReason) -> String {
-    guard case .tls(.refused(let alert)) = reason else { return "\(reason)" }
-    switch alert {
-    case .revoked: return "this host has been revoked; an operator can invite it again"
-    case .unknown: return "the collector does not know this certificate; join again with a new token"
-    case .expired: return "this host's certificate has expired beyond its grace; join again with a new token"
-    case .badCertificate: return "the collector takes this certificate for not valid yet: compare the clocks"
-    case .unknownAuthority: return "this host's certificate is of another fleet; join again with a new token"
-    default: return "\(reason)"
-    }
   }
 
   private func drop(_ reason: String) {

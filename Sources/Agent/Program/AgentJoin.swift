@@ -99,7 +99,7 @@ final class AgentJoin {
         guard result.code == 4, self.client === client else { return }
         // A collector that is full sends the connection away before the call.
         if case .goAway = reason { isDeferred = true }
-        result.sentence = "the collector at \(address) cannot be reached: \(reason)"
+        result.sentence = Self.sentence(reason, address)
         tryNext()
       }
       client.connect()
@@ -107,6 +107,14 @@ final class AgentJoin {
       result = (1, "\(error)")
       loop.stop()
     }
+  }
+
+  private static func sentence(_ reason: DisconnectReason, _ address: CollectorAddress) -> String {
+    if case .tls(let error) = reason, error.certificateProblem == .otherAuthority {
+      return "the collector at \(address) is of another fleet than the token: ask for a token of that fleet "
+        + "(signalbox hosts invite NAME), or for one that names another address (--address)"
+    }
+    return "the collector at \(address) cannot be reached: \(reason.advice)"
   }
 
   /// With a random pause, so that a hundred refused hosts do not come back at once.

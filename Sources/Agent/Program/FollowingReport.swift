@@ -29,6 +29,7 @@ struct FollowingReport {
       "files wait for a place: those that changed last are followed first", figures.waiting,
       [("matched", String(figures.matched)), ("followed", String(figures.followed)), ("places", String(places))])
     line("files without text are not followed", figures.binary)
+    line("files in UTF-16 or UTF-32 are not read: have them written in UTF-8", figures.wideText)
     line("files or directories cannot be read: give the agent's user access", figures.unreadable)
     line("names of files or directories are not UTF-8: rename them to have them followed", figures.misnamed)
     line("links lead out of what --follow and --allow name", figures.outside)

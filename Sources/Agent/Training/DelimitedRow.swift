@@ -40,11 +40,10 @@ struct DelimitedRow {
     return nil
   }
 
-  /// The fields as text, for a header: blanks and a byte order mark are removed, names cut to the limit.
+  /// The fields as text, for a header: blanks are removed, names cut to the limit.
   func names(_ bytes: Span<UInt8>) -> [String] {
     fields.map { field in
       var name = field.map { bytes[$0] }[...]
-      if name.starts(with: [0xef, 0xbb, 0xbf]) { name = name.dropFirst(3) }
       while let byte = name.first, byte == 0x20 || byte == 0x09 { name.removeFirst() }
       while let byte = name.last, byte == 0x20 || byte == 0x09 { name.removeLast() }
       return MetricName.text(name)

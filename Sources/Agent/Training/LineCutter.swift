@@ -2,8 +2,10 @@
 struct LineCutter {
   /// One line in the bytes given to `next`.
   struct Line {
-    /// Its content, without CR and LF.
+    /// Its content, without byte order mark, CR and LF.
     var content: Range<Int>
+    /// Its first byte, which a byte order mark begins with.
+    var start: Int
     /// First byte after it.
     var end: Int
     var kind: Kind
@@ -47,17 +49,27 @@ struct LineCutter {
     if let newline = Self.newline(bytes, from: start) {
       position = newline + 1
       newlinesPassed += 1
-      let hasReturn = newline > start && bytes[newline - 1] == UInt8(ascii: "\r")
-      let content = start..<(hasReturn ? newline - 1 : newline)
+      let content = Self.content(bytes, start..<newline)
       return Line(
-        content: content, end: position, kind: content.count > TrainingLimits.lineBytesMax ? .tooLong : .whole,
-        number: number)
+        content: content, start: start, end: position,
+        kind: content.count > TrainingLimits.lineBytesMax ? .tooLong : .whole, number: number)
     }
     let isTooLong = bytes.count - start > TrainingLimits.lineBytesMax
     guard isTooLong || takesPartial else { return nil }
     position = bytes.count
     isInsideLine = true
-    return Line(content: start..<position, end: position, kind: isTooLong ? .tooLong : .partial, number: number)
+    return Line(
+      content: Self.content(bytes, start..<position), start: start, end: position,
+      kind: isTooLong ? .tooLong : .partial, number: number)
+  }
+
+  /// What a line holds beside a return at its end and a byte order mark at its start, which spreadsheets and Python's `utf-8-sig` write. A
+  /// mark stands at the start of any line where marked files were put together. Unicode 23.8.
+  static func content(_ bytes: Span<UInt8>, _ line: Range<Int>) -> Range<Int> {
+    var (start, end) = (line.lowerBound, line.upperBound)
+    if line.count >= 3, bytes.holds("\u{feff}", at: start) { start += 3 }
+    if end > start, bytes[end - 1] == UInt8(ascii: "\r") { end -= 1 }
+    return start..<end
   }
 
   /// Calls `body` with each whole line of `bytes`, and its number, until it gives false.

@@ -10,7 +10,7 @@ enum MalformedLines {
     _ bytes: Span<UInt8>, _ line: LineCutter.Line, at offset: UInt64, nowNs: Int64, _ redactor: Redactor?,
     to lines: inout LogLines
   ) {
-    let start = offset + UInt64(line.content.lowerBound)
+    let start = offset + UInt64(line.start)
     var flags: LineFlags = .malformed
     if line.content.count > TrainingLimits.malformedBytesMax || line.kind == .tooLong { flags.insert(.truncated) }
     if line.kind == .partial { flags.insert(.partial) }
@@ -25,7 +25,7 @@ enum MalformedLines {
     }
     lines.text += text
     lines.lengths.append(UInt32(text.count))
-    lines.advances.append(UInt32(clamping: line.end - line.content.lowerBound))
+    lines.advances.append(UInt32(clamping: line.end - line.start))
     lines.timesUs.append(nowNs / 1000)
     lines.levels.append(Level.warn.rawValue)
     lines.flags.append(flags.rawValue)

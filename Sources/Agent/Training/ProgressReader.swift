@@ -54,7 +54,7 @@ package struct ProgressReader: FormatReader {
     _ bytes: Span<UInt8>, _ line: LineCutter.Line, at offset: UInt64, nowNs: Int64, into delta: inout FileDelta
   ) -> Int {
     if line.content.isEmpty { return 1 }
-    let isHeader = offset + UInt64(line.content.lowerBound) == 0
+    let isHeader = offset + UInt64(line.start) == 0
     guard line.kind == .whole, row.split(bytes, line.content) else {
       return keep(bytes, line, at: offset, nowNs: nowNs, into: &delta)
     }
@@ -113,7 +113,7 @@ extension ProgressReader {
     LineCutter.forEachLine(bytes.span) { line in
       if line.content.isEmpty { return true }
       guard line.kind == .whole, row.split(bytes.span, line.content) else { return true }
-      if line.content.lowerBound == 0 {
+      if line.start == 0 {
         names = row.names(bytes.span)
         return true
       }

@@ -9,6 +9,7 @@ struct SocketEvent {
     case notAnObject
     case missing(StaticString)
     case wrongType(StaticString)
+    case negative(StaticString)
     case unknownEvent(String)
     case tooLong(StaticString, Int)
 
@@ -17,6 +18,7 @@ struct SocketEvent {
       case .notAnObject: "a line must be one JSON object"
       case .missing(let name): "\"\(name)\" is missing"
       case .wrongType(let name): "\"\(name)\" has the wrong type"
+      case .negative(let name): "\"\(name)\" must be 0 or more"
       case .unknownEvent(let name):
         "\"event\" is \(JSONText.quoted(name)); it must be run_started, run_ended, episode or metric"
       case .tooLong(let name, let limit): "\"\(name)\" is longer than \(limit) bytes"

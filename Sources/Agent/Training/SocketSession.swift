@@ -149,6 +149,7 @@ extension SocketSession {
       records.runs.append(update(event, run, state, timeNs))
     case "episode":
       guard let number = event.episode else { throw .missing("episode") }
+      guard number > TrainingStep.noEpisode else { throw .negative("episode") }
       records.episodes.append(try episode(event, run, number, timeNs))
       if !event.metrics.isEmpty { records.steps.append(step(event, run, timeNs)) }
     case "metric":
@@ -195,7 +196,7 @@ extension SocketSession {
     var step = TrainingStep()
     step.run = run
     step.timeNs = timeNs
-    step.episode = event.episode ?? -1
+    step.episode = max(TrainingStep.noEpisode, event.episode ?? TrainingStep.noEpisode)
     step.step = event.step ?? event.steps ?? 0
     step.reward = event.reward ?? .nan
     step.metrics = event.metrics

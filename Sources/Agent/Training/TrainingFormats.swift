@@ -9,9 +9,9 @@ package enum TrainingFormats {
   package static func detect(path: String, head: Span<UInt8>) -> FileFormat {
     let name = path.split(separator: "/").last.map(String.init) ?? path
     guard let end = LineCutter.newline(head, from: 0) else { return detect(name: name, startOf: head) }
-    let line = 0..<(end > 0 && head[end - 1] == UInt8(ascii: "\r") ? end - 1 : end)
+    let line = LineCutter.content(head, 0..<end)
     if name == "result.json" || name == "progress.json" {
-      return !line.isEmpty && head[0] == UInt8(ascii: "{") ? .resultJSON : .log
+      return !line.isEmpty && head[line.lowerBound] == UInt8(ascii: "{") ? .resultJSON : .log
     }
     guard name.hasSuffix(".csv") else { return .log }
     if isMonitor(head, line) { return .monitorCSV }
@@ -41,7 +41,8 @@ package enum TrainingFormats {
 
   /// The first line is longer than the head (RLlib's configuration), or not there yet.
   private static func detect(name: String, startOf head: Span<UInt8>) -> FileFormat {
-    let first: UInt8? = head.isEmpty ? nil : head[0]
+    let line = LineCutter.content(head, 0..<head.count)
+    let first: UInt8? = line.isEmpty ? nil : head[line.lowerBound]
     switch name {
     case "training_log.csv": return .trainingLogCSV
     case "progress.csv": return .progressCSV
@@ -54,7 +55,7 @@ package enum TrainingFormats {
     var row = DelimitedRow()
     var monitor = MonitorHead()
     guard line.count < 65536, monitor.take(head, line, number: 0, &row), !line.isEmpty else { return false }
-    return head[0] != UInt8(ascii: "#") || monitor.startSeconds != nil
+    return head[line.lowerBound] != UInt8(ascii: "#") || monitor.startSeconds != nil
   }
 
   private static func isTrainingLog(_ names: [String]) -> Bool {

@@ -63,7 +63,8 @@ struct TrainingLogColumns {
       switch roles[index] {
       case .episode:
         guard let value = DecimalNumber.parseInteger(bytes, field) else { return false }
-        step.episode = value
+        // Evaluation and warm-up are written with −1 and less: steps of no episode.
+        step.episode = max(TrainingStep.noEpisode, value)
       case .step:
         guard let value = DecimalNumber.parseInteger(bytes, field) else { return false }
         step.step = value

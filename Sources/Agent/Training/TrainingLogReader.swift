@@ -63,8 +63,8 @@ package struct TrainingLogReader: FormatReader {
       return line.content.count
     }
     if let episode, episode != step.episode { delta.completeEpisode(episode, run: run, nowNs: nowNs) }
-    episode = step.episode
-    delta.addToEpisode(step)
+    episode = step.episode == TrainingStep.noEpisode ? nil : step.episode
+    if episode != nil { delta.addToEpisode(step) }
     delta.steps.append(step)
     return step.encodedBytes
   }
@@ -85,12 +85,7 @@ package struct TrainingLogReader: FormatReader {
 extension TrainingLogReader {
   private static func columns(ofHead bytes: Span<UInt8>) -> TrainingLogColumns? {
     guard let end = LineCutter.newline(bytes, from: 0) else { return nil }
-    return TrainingLogColumns(bytes, trimmed(bytes, 0..<end))
-  }
-
-  private static func trimmed(_ bytes: Span<UInt8>, _ line: Range<Int>) -> Range<Int> {
-    guard let last = line.last, bytes[last] == UInt8(ascii: "\r") else { return line }
-    return line.dropLast()
+    return TrainingLogColumns(bytes, LineCutter.content(bytes, 0..<end))
   }
 
   /// The episode of the last readable row before the offset.
@@ -105,8 +100,8 @@ extension TrainingLogReader {
       while start > 0, bytes[start - 1] != UInt8(ascii: "\n") { start -= 1 }
       guard start > 0 || isFromStart else { return nil }
       var step = TrainingStep()
-      if row.split(bytes, Self.trimmed(bytes, start..<end - 1)), columns.read(bytes, row.fields, into: &step) {
-        return step.episode
+      if row.split(bytes, LineCutter.content(bytes, start..<end - 1)), columns.read(bytes, row.fields, into: &step) {
+        return step.episode == TrainingStep.noEpisode ? nil : step.episode
       }
       end = start
     }

@@ -76,6 +76,8 @@ final class ControlThread: Sendable {
     let connection: StoreConnection
     private var queue = ControlQueue()
     private var service: EnrolmentService
+    /// Of all hosts together: a fleet that comes back asks thousands of times while the database is away.
+    private var waits = RepeatedWarning()
 
     init(thread: ControlThread) {
       self.thread = thread
@@ -154,7 +156,7 @@ final class ControlThread: Sendable {
             return fence
           })
       } catch {
-        thread.logger.warning("fence failed", metadata: ["host_id": "\(host)", "error": "\(error)"])
+        warn("fence failed", error, ["host_id": "\(host)"])
         result = .failure(FenceFailure(error))
       }
       thread.gateways[session.gateway].post(.fenced(session: session.number, result))
@@ -168,7 +170,7 @@ final class ControlThread: Sendable {
             try store.openFiles(of: hostNumber, after: after)
           })
       } catch {
-        thread.logger.warning("marks not read", metadata: ["error": "\(error)"])
+        warn("marks not read", error)
         result = .failure(FenceFailure(error))
       }
       thread.gateways[session.gateway].post(.marks(session: session.number, result))
@@ -195,7 +197,7 @@ final class ControlThread: Sendable {
         }
       } catch {
         // The next start of the host tells it again.
-        thread.logger.warning("certificate's first use not noted", metadata: ["error": "\(error)"])
+        warn("certificate's first use not noted", error)
       }
     }
 
@@ -228,7 +230,7 @@ final class ControlThread: Sendable {
           reply(call, .refused(code: UInt32(refusal.statusCode), message: refusal.description))
         }
       } catch {
-        thread.logger.warning("\(what) failed", metadata: metadata.merging(["error": "\(error)"]) { $1 })
+        warn("\(what) failed", error, metadata)
         let failure = FenceFailure(error)
         reply(call, .refused(code: failure.isRefusal ? 7 : 14, message: failure.reason))
       }
@@ -247,6 +249,15 @@ final class ControlThread: Sendable {
       var bytes: [UInt8] = []
       Wire.encode(granted, into: &bytes)
       reply(call, .reply(bytes))
+    }
+
+    /// Refusals of one host are logged each; what the database does to all of them a few times a minute.
+    private func warn(_ what: String, _ error: StoreError, _ metadata: Logger.Metadata = [:]) {
+      guard case .database = error else {
+        return thread.logger.warning("\(what)", metadata: metadata.merging(["error": "\(error)"]) { $1 })
+      }
+      guard let repeated = waits.metadata(error.withAdvice, nowNs: Clock.monotonicNs()) else { return }
+      thread.logger.warning("\(what)", metadata: metadata.merging(repeated) { $1 })
     }
 
     private func reply(_ call: ControlMessage.Call, _ answer: EnrolmentAnswer) {

@@ -30,6 +30,7 @@ final class Gateway {
   private var streams: [UInt64: ReportStream] = [:]
   private var counted: RPCServerCounters
   private var seconds = 0
+  private var refusals = RepeatedWarning()
   /// How often the certificates of open connections are looked at: each look costs a step a connection.
   private static let expiryCheckSeconds = 5
 
@@ -42,6 +43,7 @@ final class Gateway {
     server = RPCServer(loop: loop, tls: try Self.context(identity, environment.allowList), limits: limits)
     counted = server.counters
     registerMethods()
+    server.onHandshakeFailure = { [unowned self] address, error in handshakeFailed(address, error) }
     try loop.receive(from: environment.mailbox) { [unowned self] in $0.forEach(receive) }
     countEverySecond()
   }
@@ -72,6 +74,15 @@ final class Gateway {
       started.post(.failure(CollectorFailure(.failed, "\(error)")))
       environment.logger.error("gateway ended", metadata: ["error": "\(error)"])
     }
+  }
+
+  /// Anybody can fail a handshake: only what an operator can do something about is logged, and not each time.
+  private func handshakeFailed(_ address: SocketAddress, _ error: TLSError) {
+    guard let sentence = HandshakeAdvice.sentence(error),
+      var metadata = refusals.metadata(sentence, nowNs: Clock.monotonicNs())
+    else { return }
+    metadata["address"] = "\(address.host)"
+    environment.logger.warning("a connection was refused", metadata: metadata)
   }
 
   // MARK: Methods

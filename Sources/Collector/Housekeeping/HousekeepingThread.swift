@@ -129,6 +129,7 @@ final class HousekeepingThread: Sendable {
     private var standbyDueNs: Int64 = 0
     private var isListening = false
     private var hasMaintenance = false
+    private var hasNames = false
 
     /// How long one wait for notifications lasts: a revocation is heard at once, a stop within this.
     private static let waitMs = 200
@@ -166,12 +167,18 @@ final class HousekeepingThread: Sendable {
         try store.listenForHostChanges()
         isListening = true
         allowListDueNs = 0
+        // A host may have been renamed while this connection was away.
+        hasNames = true
       }
       if hasMaintenance {
         try thread.settings.applyMaintenance(store, thread.logger)
         try thread.settings.publishRules(store)
-        try thread.settings.applyLabels(store)
         hasMaintenance = false
+        hasNames = true
+      }
+      if hasNames {
+        try thread.settings.applyLabels(store)
+        hasNames = false
       }
       let now = Clock.monotonicNs()
       if now >= allowListDueNs {
@@ -182,7 +189,9 @@ final class HousekeepingThread: Sendable {
         thread.metrics.commitsWithoutStandby.set(Int64(try store.commitsWithoutStandby()))
         standbyDueNs = now + HousekeepingThread.standbyNs
       }
-      if try store.hostChanges(waitMs: Self.waitMs) { try readAllowList(store) }
+      let changes = try store.hostChanges(waitMs: Self.waitMs)
+      if changes.renamesHosts { hasNames = true }
+      if changes.isAny { try readAllowList(store) }
     }
 
     private func readAllowList(_ store: Store) throws(StoreError) {

@@ -1,5 +1,6 @@
 internal import Files
 internal import FleetModel
+internal import Incidents
 internal import Paging
 internal import Store
 
@@ -25,7 +26,9 @@ final class ChangeJournal {
     while let (record, next) = record(bytes, at) {
       var reader = RecordReader(record)
       switch reader.byte() {
-      case 1: if let change = reader.change() { changes.append(change) }
+      // Kind 1 is an older program's, without causes and runbook.
+      case 1: if let change = reader.change(hasCauses: false) { changes.append(change) }
+      case 3: if let change = reader.change(hasCauses: true) { changes.append(change) }
       case 2: if let page = reader.page() { told.append(page) }
       default: break
       }
@@ -101,7 +104,7 @@ private enum RecordWriter {
   }
 
   static func change(_ change: IncidentChange) -> [UInt8] {
-    var bytes: [UInt8] = [1]
+    var bytes: [UInt8] = [3]
     append(UInt64(change.kind.rawValue), to: &bytes)
     append(UInt64(change.severity.rawValue), to: &bytes)
     append(change.isObserved ? 1 : 0, to: &bytes)
@@ -112,6 +115,8 @@ private enum RecordWriter {
     append(change.steps, to: &bytes)
     append(change.evidence, to: &bytes)
     append(change.mutes, to: &bytes)
+    append(change.causes, to: &bytes)
+    append(change.runbook, to: &bytes)
     return bytes
   }
 
@@ -154,11 +159,12 @@ private struct RecordReader {
     return texts
   }
 
-  mutating func change() -> IncidentChange? {
+  mutating func change(hasCauses: Bool) -> IncidentChange? {
     guard let kind = number().flatMap({ IncidentChange.Kind(rawValue: UInt8(clamping: $0)) }),
       let severity = number().flatMap({ Severity(rawValue: UInt8(clamping: $0)) }), let isObserved = number(),
       let host = signed(), let eventNs = signed(), let detectedNs = signed(), let names = texts(), names.count == 5,
-      let steps = texts(), let evidence = texts(), let mutes = texts()
+      let steps = texts(), let evidence = texts(), let mutes = texts(), let causes = hasCauses ? texts() : [],
+      let runbook = hasCauses ? text() : ""
     else { return nil }
     var change = IncidentChange(
       kind, rule: names[0], severity: severity, hostNumber: host < 0 ? nil : Int32(clamping: host), hostName: names[2],
@@ -166,6 +172,7 @@ private struct RecordReader {
     change.isObserved = isObserved == 1
     (change.title, change.summary) = (names[1], names[4])
     (change.steps, change.evidence, change.mutes) = (steps, evidence, mutes)
+    (change.causes, change.runbook) = (causes, runbook)
     return change
   }
 

@@ -1,6 +1,7 @@
 internal import EventLoop
 internal import Files
 internal import FleetModel
+internal import Incidents
 internal import Logging
 internal import Paging
 internal import Postgres
@@ -296,7 +297,7 @@ final class PagingDatabase: Sendable {
       sayConfirmed()
     }
 
-    private var plan: PagingPlan { dispatcher?.configuration.plan ?? .none }
+    private var policy: PagingPolicy { dispatcher?.configuration.policy ?? .none }
 
     private func told(of changes: [IncidentChange]) -> [LocalPage] {
       let keys = Set(changes.map(\.dedupKey))
@@ -306,13 +307,13 @@ final class PagingDatabase: Sendable {
     }
 
     private func write(_ changes: [IncidentChange], _ store: Store) throws(StoreError) {
-      let done = try store.apply(changes, plan: plan, told: told(of: changes), nowNs: Clock.wallNs())
+      let done = try store.apply(changes, policy: policy, told: told(of: changes), nowNs: Clock.wallNs())
       thread.metrics.incidentsOpened.add(UInt64(done.opened))
     }
 
     private func writeOneByOne(_ changes: [IncidentChange], _ store: Store) throws(StoreError) {
       let (done, setAside) = try store.applyOneByOne(
-        changes, plan: plan, told: told(of: changes), nowNs: Clock.wallNs())
+        changes, policy: policy, told: told(of: changes), nowNs: Clock.wallNs())
       thread.metrics.incidentsOpened.add(UInt64(done.opened))
       thread.metrics.changesRefused.add(UInt64(setAside))
       thread.metrics.note(store.takeSetAside(), thread.logger)

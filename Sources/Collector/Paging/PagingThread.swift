@@ -1,6 +1,7 @@
 package import EventLoop
 internal import Files
 package import FleetModel
+internal import Incidents
 package import Logging
 internal import Paging
 package import Postgres
@@ -245,13 +246,14 @@ package final class PagingThread: Sendable {
 extension IncidentChange {
   /// Without the one character that PostgreSQL does not store.
   fileprivate var storable: IncidentChange {
-    let texts = [title, hostName, entity, summary] + steps + evidence
+    let texts = [title, hostName, entity, summary, runbook] + steps + evidence + causes
     guard texts.contains(where: { $0.utf8.contains(0) }) else { return self }
     let clean = { (text: String) in String(text.map { $0 == "\0" ? "\u{fffd}" : $0 }) }
     var change = self
     (change.title, change.hostName) = (clean(title), clean(hostName))
     (change.entity, change.summary) = (clean(entity), clean(summary))
     (change.steps, change.evidence) = (steps.map(clean), evidence.map(clean))
+    (change.causes, change.runbook) = (causes.map(clean), clean(runbook))
     return change
   }
 }

@@ -162,13 +162,33 @@ package final class CollectorProgram {
   }
 
   private func openDatabase() throws -> DatabaseURL {
+    if let given = options.database {
+      try refuseLosingTheFleet(given)
+      return given
+    }
     do throws(PostgresError) {
-      if let given = options.database { return given }
       let server = try PrivateServer(stateDirectory: options.stateDirectory)
       privateServer = server
       return server.url
     } catch {
       throw CollectorFailure(.failed, "the private database does not start: \(error)")
+    }
+  }
+
+  /// An empty database would have none of the hosts that the private one has, which was used until now.
+  private func refuseLosingTheFleet(_ given: DatabaseURL) throws {
+    // One that may not be looked at, as another user owns it, is there.
+    guard (try? PrivateServer.hasCluster(stateDirectory: options.stateDirectory)) ?? true else { return }
+    let home = options.stateDirectory + "/postgres"
+    do throws(StoreError) {
+      try Store.open(given).close()
+    } catch .notMigrated {
+      throw CollectorFailure(
+        .failed,
+        "the fleet is in the private database \(home), and \(given.description) is empty: move the first one there (docs/operations.md, "
+          + "A user for the database), or move \(home) out of the way to begin with an empty fleet")
+    } catch {
+      // What else is wrong with it is looked at next.
     }
   }
 

@@ -20,20 +20,21 @@ final class DatabaseSupervisor: Sendable {
 
   func start() throws(LoopError) -> LoopThread {
     try LoopThread("supervisor") { [self] in
-      while stopped.wait(maximumMs: Self.intervalMs).isEmpty { look() }
+      var warning = RepeatedWarning()
+      while stopped.wait(maximumMs: Self.intervalMs).isEmpty { look(&warning) }
     }
   }
 
   func stop() { stopped.post(()) }
 
-  private func look() {
+  private func look(_ warning: inout RepeatedWarning) {
     if PrivateServer.processID(stateDirectory: stateDirectory) != nil { return }
-    logger.error("the private database has ended; starting it again")
     do throws(PostgresError) {
       _ = try PrivateServer(stateDirectory: stateDirectory)
-      logger.info("the private database runs again")
+      logger.warning("the private database had ended; it was started again")
     } catch {
-      logger.error("the private database does not start", metadata: ["error": "\(error)"])
+      guard let metadata = warning.metadata(error, nowNs: Clock.monotonicNs()) else { return }
+      logger.error("the private database has ended and does not start", metadata: metadata)
     }
   }
 }

@@ -64,6 +64,7 @@ final class WriterThread: Sendable {
     var random = SystemRandomNumberGenerator()
     var isStopping = false
     var stopDeadlineNs = Int64.max
+    private var warning = RepeatedWarning()
 
     /// How long a stopping writer goes on trying when the database is away: agents hold what is not acked.
     static let stopPatienceNs: Int64 = 10_000_000_000
@@ -142,10 +143,12 @@ final class WriterThread: Sendable {
       thread.metrics.commitFailures.add()
       // A database that has refused something, whose disk is full, or in which another session holds a lock, is reachable.
       thread.metrics.databaseUp.set(error.isConnectionLost ? 0 : 1)
-      health.failed(error.withAdvice, nowNs: Clock.monotonicNs())
-      thread.logger.warning(
-        "commit failed",
-        metadata: ["error": "\(error)", "batches": "\(group.batches.count)", "tries": "\(group.failures + 1)"])
+      let nowNs = Clock.monotonicNs()
+      health.failed(error.withAdvice, nowNs: nowNs)
+      if let metadata = warning.metadata(error.withAdvice, nowNs: nowNs) {
+        let counts: Logger.Metadata = ["batches": "\(group.batches.count)", "tries": "\(group.failures + 1)"]
+        thread.logger.warning("commit failed", metadata: metadata.merging(counts) { $1 })
+      }
       if error.needsNewConnection {
         // A new connection settles what became of an unanswered COMMIT, by the marks. It also finds the server that writes now.
         store?.close()

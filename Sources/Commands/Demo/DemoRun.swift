@@ -3,6 +3,7 @@ internal import Files
 internal import FleetModel
 internal import Postgres
 internal import Store
+internal import TLS
 
 /// The demo as it goes: each step starts when the one before it has said that it is ready.
 final class DemoRun {
@@ -44,9 +45,9 @@ final class DemoRun {
   private func invite() throws {
     say("2. a join token for this machine, used once")
     let token = try HostInvitation.make(
-      database: DatabaseOptions.url(ofStateDirectory: collectorState), lifeNs: 600_000_000_000, addresses: [],
-      name: "demo"
-    ) { $0.replaces = true }
+      database: DatabaseOptions.url(ofStateDirectory: collectorState), endNs: Clock.wallNs() + 600_000_000_000,
+      addresses: [], name: "demo"
+    ) { $0.replaces = true }.text
     try launch(
       "join", programs.agent, ["join", token, "--state-dir", agentState], isExpectedToEnd: true,
       onDone: { [unowned self] in attempt { try self.watchTraining() } })

@@ -7,23 +7,25 @@ extension HostsCommand {
   struct Label: ParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "label",
-      abstract: "Sets and removes labels of a host, by which rules and profiles choose; prints what it then has.",
+      abstract: "Sets and removes labels of a host, by which rules and profiles choose; prints all that it then has.",
       discussion: """
         signalbox hosts label gpu-07 role=trainer rack=a old-label-
         Labels of many hosts by their names stand in signalbox.yaml under hosts:; these here take their place.
         """)
     @Argument(help: "The host's name.") var name: String
     @Argument(help: "KEY=VALUE sets, KEY- removes.") var changes: [String] = []
-    @OptionGroup var database: DatabaseOptions
+    @OptionGroup var options: ChangeOptions
 
     func run() throws {
       let change = try LabelChange(changes)
       if changes.isEmpty { throw CommandFailure(.usage, "say what to change: KEY=VALUE sets a label, KEY- removes it") }
-      let labels = try database.change(host: name) { (store) throws(StoreError) in
-        try store.label(hostName: name, set: change.set, remove: change.remove, actor: Actor.name)
+      let labels = try options.change(host: name) { (store) throws(StoreError) in
+        try store.label(hostName: name, set: change.set, remove: change.remove, actor: options.actor)
       }
       let text = labels.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: " ")
-      try StandardStream.output.write(Escaping.visible(text) + "\n")
+      try options.print(
+        "host '\(name)' has " + (text.isEmpty ? "no labels" : "the labels \(text)"),
+        FleetQueries.activeHost(named: name))
     }
   }
 
@@ -33,12 +35,13 @@ extension HostsCommand {
       discussion: "Open incidents keep the name under which they were opened.")
     @Argument(help: "The host's name.") var name: String
     @Argument(help: "Its new name.") var newName: String
-    @OptionGroup var database: DatabaseOptions
+    @OptionGroup var options: ChangeOptions
 
     func run() throws {
-      try database.change(host: name) { (store) throws(StoreError) in
-        try store.rename(hostName: name, to: newName, actor: Actor.name)
+      try options.change(host: name) { (store) throws(StoreError) in
+        try store.rename(hostName: name, to: newName, actor: options.actor)
       }
+      try options.print("host '\(name)' is called '\(newName)' now", FleetQueries.activeHost(named: newName))
     }
   }
 
@@ -51,14 +54,17 @@ extension HostsCommand {
         Invited again, its name is another host's. A host that is to come back is revoked instead.
         """)
     @Argument(help: "The host's name.") var name: String
-    @OptionGroup var database: DatabaseOptions
+    @OptionGroup var options: ChangeOptions
 
     func run() throws {
-      try database.change(host: name) { (store) throws(StoreError) in
-        try store.remove(hostName: name, actor: Actor.name)
+      try options.change(host: name) { (store) throws(StoreError) in
+        try store.remove(hostName: name, actor: options.actor)
       }
-      try StandardStream.error.write(
-        "removed; its samples and lines stay until their retention ends, its runs and episodes for good\n")
+      let sentence =
+        "host '\(name)' is removed; its samples and lines stay until their retention ends, its runs and episodes for good"
+      try options.output.printChange(sentence) {
+        Answer(columns: [.init("host"), .init("state")], rows: [[.text(name), .text("removed")]])
+      }
     }
   }
 }
@@ -83,11 +89,11 @@ struct LabelChange {
   }
 }
 
-extension DatabaseOptions {
+extension ChangeOptions {
   /// Changes one host; a failure becomes a sentence with its exit code.
   @discardableResult
   func change<Result>(host name: String, _ body: (Store) throws(StoreError) -> Result) throws -> Result {
-    let store = try store()
+    let store = try database.store()
     defer { store.close() }
     do throws(StoreError) {
       return try body(store)

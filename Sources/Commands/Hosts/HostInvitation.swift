@@ -9,7 +9,7 @@ extension HostsCommand {
   struct Invite: ParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "invite",
-      abstract: "A join token for one host, or for several; prints the token and nothing else.",
+      abstract: "A join token for one host, or for several; prints the token, alone on standard output.",
       discussion: """
         On the host: signalbox-agent join - --state-dir DIR, and paste the token.
         With --count the name may hold one *: hosts join under their own names, where these fit, such as 'gpu-*'.
@@ -22,7 +22,7 @@ extension HostsCommand {
     @Flag(help: "The machine takes the place of the host of that name that is in the fleet.") var replace = false
     @Option(help: "HOST:PORT of a collector for the token; may be repeated; else what the collectors have announced.")
     var address: [String] = []
-    @OptionGroup var database: DatabaseOptions
+    @OptionGroup var options: ChangeOptions
 
     func run() throws {
       guard let lifeNs = TimeSpan.parse(expires), lifeNs > 0, lifeNs <= 30 * 86_400_000_000_000 else {
@@ -47,12 +47,20 @@ extension HostsCommand {
         throw CommandFailure(
           .usage, "a host that is invited has no label to remove: --label takes KEY=VALUE, not '\(removed)-'")
       }
-      let token = try HostInvitation.make(database: database.url(), lifeNs: lifeNs, addresses: addresses, name: name) {
+      let endNs = Clock.wallNs().addingClamped(lifeNs)
+      let token = try HostInvitation.make(
+        database: options.database.url(), endNs: endNs, addresses: addresses, name: name, actor: options.actor
+      ) {
         $0.usesMax = count
         $0.labels = change.set
         $0.replaces = replace
       }
-      try StandardStream.output.write(token + "\n")
+      let uses = count == 1 ? "once" : "for \(count) hosts"
+      let sentence = "invited '\(name)': the token is good \(uses), until \(Timestamp.text(endNs, digits: 0))"
+      try options.output.printChange(sentence, value: token.text) {
+        try options.database.reader().answer(FleetQueries.invitations(id: token.id), []).with(
+          "token", .text(token.text))
+      }
     }
   }
 
@@ -67,8 +75,9 @@ extension HostsCommand {
       let answer = try database.reader().answer(
         FleetQueries.invitations(all: all),
         [
-          .init("id", "ID"), .init("host", "FOR"), .init("state", "STATE"), .init("joined", "JOINED"),
-          .init("uses_max", "OF"), .init("expires", "UNTIL"), .init("created_by", "BY"),
+          .init("id", "ID", rank: 0, least: 12), .init("host", "FOR", rank: 1, least: 12),
+          .init("state", "STATE", rank: 2), .init("joined", "JOINED", rank: 4),
+          .init("uses_max", "OF", rank: 5), .init("expires", "UNTIL", rank: 3), .init("created_by", "BY", rank: 6),
         ])
       try output.print(answer, orSay: "no invitation is open; signalbox hosts invite NAME makes one")
     }
@@ -78,13 +87,19 @@ extension HostsCommand {
     static let configuration = CommandConfiguration(
       commandName: "uninvite", abstract: "Withdraws a join token; hosts that have joined with it stay.")
     @Argument(help: "The token's id, as signalbox hosts invitations shows it.") var id: String
-    @OptionGroup var database: DatabaseOptions
+    @OptionGroup var options: ChangeOptions
 
     func run() throws {
-      let store = try database.store()
+      try withdraw()
+      try options.print(
+        "invitation \(id) is withdrawn; hosts that have joined with it stay", FleetQueries.invitations(id: id))
+    }
+
+    private func withdraw() throws {
+      let store = try options.database.store()
       defer { store.close() }
       do throws(StoreError) {
-        try store.withdrawInvitation(id, actor: Actor.name, nowNs: Clock.wallNs())
+        try store.withdrawInvitation(id, actor: options.actor, nowNs: Clock.wallNs())
       } catch StoreError.unknownInvitation {
         throw CommandFailure(
           .nothingFound,
@@ -98,11 +113,13 @@ extension HostsCommand {
 
 /// Makes join tokens, for `hosts invite` and the demo.
 enum HostInvitation {
-  /// - Parameter fill: sets what the invitation says beyond name and end.
+  /// - Parameters:
+  ///   - endNs: until when it is good, ns since 1970.
+  ///   - fill: sets what the invitation says beyond name and end.
   static func make(
-    database: DatabaseURL, lifeNs: Int64, addresses: [TLS.CollectorAddress], name: String,
+    database: DatabaseURL, endNs: Int64, addresses: [TLS.CollectorAddress], name: String, actor: String = Actor.name,
     fill: (inout Invitation) throws -> Void = { _ in }
-  ) throws -> String {
+  ) throws -> JoinToken {
     let store = try DatabaseOptions.store(database)
     defer { store.close() }
     do {
@@ -123,10 +140,10 @@ enum HostInvitation {
       let token = JoinToken.make(
         pins: pins, addresses: addresses.isEmpty ? Array(known) : Array(addresses.prefix(JoinToken.addressesMax)))
       var invitation = Invitation(
-        tokenID: token.id, secretHash: token.secretHash, hostName: name, expiresNs: Clock.wallNs() + lifeNs)
+        tokenID: token.id, secretHash: token.secretHash, hostName: name, expiresNs: endNs)
       try fill(&invitation)
-      try store.invite(invitation, actor: Actor.name)
-      return token.text
+      try store.invite(invitation, actor: actor)
+      return token
     } catch StoreError.badHostName {
       throw CommandFailure(
         .usage, "'\(Escaping.visible(name))' is no host name: letters, digits, dots, dashes and underscores, up to 255")

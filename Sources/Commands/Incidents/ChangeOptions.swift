@@ -14,10 +14,9 @@ struct ChangeOptions: ParsableArguments {
   /// Opens the store, changes something, closes it.
   func change<Result>(_ body: (Store) throws(StoreError) -> Result) throws -> Result { try database.change(body) }
 
-  /// Scripts get what was changed as it is now. People get one word, or nothing: it was done.
-  func print(_ query: ReadQuery, orSay word: String = "") throws {
-    guard output.format == .table else { return try output.print(database.reader().answer(query, [])) }
-    if !word.isEmpty { try StandardStream.output.write(word + "\n") }
+  /// - Parameter query: one row, what was changed as it is now.
+  func print(_ sentence: String, value: String? = nil, _ query: ReadQuery) throws {
+    try output.printChange(sentence, value: value) { try database.reader().answer(query, []) }
   }
 }
 
@@ -53,7 +52,7 @@ extension DatabaseOptions {
       return try body(store)
     } catch {
       switch error {
-      case .unknownIncident, .unknownSilence: throw CommandFailure(.nothingFound, error.description)
+      case .unknownIncident, .unknownSilence, .unknownOverride: throw CommandFailure(.nothingFound, error.description)
       case .unknownZone, .neverComes, .unknownTarget: throw CommandFailure(.usage, error.description)
       default: throw CommandFailure(error)
       }

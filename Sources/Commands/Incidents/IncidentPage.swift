@@ -27,14 +27,15 @@ struct IncidentPage {
   }
 
   var text: String {
-    var lines = [[text("severity"), text("rule"), text("state"), place].filter { !$0.isEmpty }.joined(separator: "  ")]
-    lines += wrapped(text("summary"), indent: 0)
-    lines += ["", "Incident \(text("id")), opened \(moment("opened"))" + flapping]
-    if !text("acked_by").isEmpty { lines.append("Acknowledged by \(text("acked_by"))") }
-    if !text("resolved").isEmpty { lines.append("Resolved \(moment("resolved"))") }
-    if !text("muted_by").isEmpty { lines.append("Muted by \(text("muted_by"))") }
-    if !text("part_of").isEmpty { lines.append("Part of incident \(text("part_of"))") }
-    if values["is_observed"] == .boolean(true) { lines.append("Only observed: it is not paged") }
+    var head = [[text("severity"), text("rule"), text("state"), place].filter { !$0.isEmpty }.joined(separator: "  ")]
+    head.append(text("summary"))
+    head += ["", "Incident \(text("id")), opened \(moment("opened"))" + flapping]
+    if !text("acked_by").isEmpty { head.append("Acknowledged by \(text("acked_by"))") }
+    if !text("resolved").isEmpty { head.append("Resolved \(moment("resolved"))") }
+    if !text("muted_by").isEmpty { head.append("Muted by \(text("muted_by"))") }
+    if !text("part_of").isEmpty { head.append("Part of incident \(text("part_of"))") }
+    if values["is_observed"] == .boolean(true) { head.append("Only observed: it is not paged") }
+    var lines = head.flatMap { wrapped($0, indent: 0) }
     lines += section("Evidence", evidence, isNumbered: false)
     lines += section("Steps", steps, isNumbered: true)
     return lines.map { $0 + "\n" }.joined()
@@ -60,20 +61,27 @@ struct IncidentPage {
 
   private func moment(_ name: String) -> String {
     guard case .time(let ns)? = values[name] else { return text(name) }
-    return "\(Timestamp.text(ns, digits: 0)) (\(TimeSpan.text(nowNs - ns)) ago)"
+    return "\(Timestamp.text(ns, digits: 0)) (\(TimeSpan.age(nowNs.subtractingClamped(ns))) ago)"
   }
 
   private func section(_ title: String, _ items: [String], isNumbered: Bool) -> [String] {
     if items.isEmpty { return [] }
     return ["", title + ":"]
       + items.enumerated().flatMap { index, item in
-        // Evidence of several lines, such as a traceback, keeps its lines.
+        // Evidence of several lines, such as a traceback, keeps its lines and their indentation.
         item.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated()
           .flatMap { number, line in
             let mark = isNumbered && number == 0 ? "\(index + 1). " : number == 0 ? "" : "  "
-            return wrapped(mark + Escaping.visible(String(Substring(line))), indent: 2)
+            return wrapped(mark + Self.shown(String(Substring(line))), indent: 2)
           }
       }
+  }
+
+  /// Go and Java indent what belongs to a line with tabs.
+  private static func shown(_ line: String) -> String {
+    let start = line.utf8.prefix { $0 == UInt8(ascii: "\t") || $0 == UInt8(ascii: " ") }
+    let indent = start.reduce(into: "") { $0 += $1 == UInt8(ascii: "\t") ? "    " : " " }
+    return indent + Escaping.visible(String(line.dropFirst(start.count)))
   }
 
   private func wrapped(_ text: String, indent: Int) -> [String] {

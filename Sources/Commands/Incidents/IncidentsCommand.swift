@@ -8,9 +8,11 @@ struct IncidentsCommand: ParsableCommand {
     subcommands: [List.self, Show.self, Acknowledge.self, Note.self, Resolve.self])
 
   static let shown: [Answer.Column] = [
-    .init("id", "ID"), .init("severity", "SEVERITY"), .init("state", "STATE"), .init("rule", "RULE"),
-    .init("host", "HOST"), .init("opened", "OPENED", .age), .init("summary", "SUMMARY"), .init("entity", "ENTITY"),
-    .init("acked_by", "ACKED BY"), .init("muted_by", "MUTED BY"),
+    .init("id", "ID", rank: 0), .init("severity", "SEV", rank: 1), .init("state", "STATE", rank: 4),
+    .init("rule", "RULE", rank: 6, least: 12),
+    .init("host", "HOST", rank: 3, least: 12), .init("opened", "OPENED", .age, rank: 5),
+    .init("summary", "SUMMARY", rank: 2, least: 16), .init("entity", "ENTITY", rank: 7, least: 16),
+    .init("acked_by", "ACKED BY", rank: 8), .init("muted_by", "MUTED BY", rank: 9),
   ]
 
   struct List: ParsableCommand {
@@ -64,12 +66,16 @@ struct IncidentsCommand: ParsableCommand {
       try output.print(
         reader.answer(
           IncidentQueries.timeline(number),
-          [.init("time", "TIME"), .init("kind", "WHAT"), .init("actor", "WHO"), .init("detail", "DETAIL")]))
+          [
+            .init("time", "TIME", rank: 0), .init("kind", "WHAT", rank: 2), .init("actor", "WHO", rank: 3),
+            .init("detail", "DETAIL", rank: 1, least: 18),
+          ]))
       let deliveries = try reader.answer(
         IncidentQueries.deliveries(number),
         [
-          .init("receiver", "RECEIVER"), .init("event", "MESSAGE"), .init("state", "STATE"), .init("due", "DUE"),
-          .init("attempts", "ATTEMPTS"), .init("last_answer", "ANSWER"),
+          .init("receiver", "RECEIVER", rank: 0), .init("event", "MESSAGE", rank: 3), .init("state", "STATE", rank: 1),
+          .init("due", "DUE", rank: 4),
+          .init("attempts", "ATTEMPTS", rank: 5), .init("last_answer", "ANSWER", rank: 2, least: 16),
         ])
       guard !deliveries.rows.isEmpty else { return }
       try StandardStream.output.write("\n")
@@ -87,7 +93,7 @@ struct IncidentsCommand: ParsableCommand {
       try options.change { store throws(StoreError) in
         try store.acknowledge(incident: number, actor: options.actor, nowNs: Clock.wallNs())
       }
-      try options.print(IncidentQueries.one(number))
+      try options.print("incident \(number) is acknowledged by \(options.actor)", IncidentQueries.one(number))
     }
   }
 
@@ -101,7 +107,7 @@ struct IncidentsCommand: ParsableCommand {
       try options.change { store throws(StoreError) in
         try store.addNote(incident: number, actor: options.actor, text: text, nowNs: Clock.wallNs())
       }
-      try options.print(IncidentQueries.one(number))
+      try options.print("noted in the timeline of incident \(number)", IncidentQueries.one(number))
     }
   }
 
@@ -114,7 +120,7 @@ struct IncidentsCommand: ParsableCommand {
       try options.change { store throws(StoreError) in
         try store.resolve(incident: number, actor: options.actor, nowNs: Clock.wallNs())
       }
-      try options.print(IncidentQueries.one(number))
+      try options.print("incident \(number) is resolved by \(options.actor)", IncidentQueries.one(number))
     }
   }
 }

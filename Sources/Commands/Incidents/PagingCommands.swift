@@ -1,11 +1,13 @@
 internal import ArgumentParser
 internal import Files
 internal import FleetModel
+internal import Incidents
 internal import Store
 
 struct OnCallCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "oncall", abstract: "Who takes pages.", subcommands: [Now.self, Override.self])
+    commandName: "oncall", abstract: "Who takes pages.",
+    subcommands: [Now.self, Override.self, Overrides.self, End.self])
 
   struct Override: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -28,7 +30,45 @@ struct OnCallCommand: ParsableCommand {
             schedule: schedule, receiver: to, startsNs: start, endsNs: end, author: options.actor,
             reason: reason))
       }
-      try options.print(IncidentQueries.override(number), orSay: String(number))
+      try options.print(
+        "\(to) takes the turn of '\(schedule)' until \(Timestamp.text(end, digits: 0))", value: String(number),
+        IncidentQueries.override(number))
+    }
+  }
+
+  struct Overrides: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "overrides", abstract: "Turns that somebody has taken over, in force and ahead; the newest counts.")
+    @Flag(help: "Also those that are over.") var all = false
+    @OptionGroup var database: DatabaseOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() throws {
+      let answer = try database.reader().answer(
+        IncidentQueries.overrides(includingEnded: all),
+        [
+          .init("id", "ID"), .init("state", "STATE"), .init("schedule", "SCHEDULE"), .init("receiver", "TAKEN BY"),
+          .init("starts", "FROM"), .init("ends", "UNTIL"), .init("author", "BY"), .init("reason", "REASON"),
+          .init("ended_by", "ENDED BY"),
+        ])
+      try output.print(
+        answer,
+        orSay: all ? "nobody has taken a turn over" : "nobody takes a turn over; --all shows those that are over")
+    }
+  }
+
+  struct End: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "end", abstract: "Gives a turn back to its owner.",
+      discussion: "Steps of escalation that are planned already keep their receiver.")
+    @Argument(help: "The override's number, as `signalbox oncall overrides` lists it.") var number: Int64
+    @OptionGroup var options: ChangeOptions
+
+    func run() throws {
+      try options.change { store throws(StoreError) in
+        try store.endOverride(number, actor: options.actor, nowNs: Clock.wallNs())
+      }
+      try options.print("override \(number) has ended", IncidentQueries.override(number))
     }
   }
 
@@ -42,7 +82,8 @@ struct OnCallCommand: ParsableCommand {
       let answer = try database.reader().answer(
         IncidentQueries.onCall(),
         [
-          .init("schedule", "SCHEDULE"), .init("receiver", "ON CALL"), .init("since", "SINCE"), .init("until", "UNTIL"),
+          .init("schedule", "SCHEDULE", rank: 0), .init("receiver", "ON CALL", rank: 1),
+          .init("since", "SINCE", rank: 3), .init("until", "UNTIL", rank: 2),
         ])
       try output.print(answer, orSay: "no schedule is configured, or no collector delivers pages")
     }
@@ -75,33 +116,43 @@ struct PagingCommand: ParsableCommand {
         throw CommandFailure(.usage, "--timeout takes a time such as 30s, not '\(timeout)'")
       }
       let target = receiver ?? "policy:" + (policy ?? "").uppercased()
-      let answer = try database.change { store throws(StoreError) in
+      let reports = try database.change { store throws(StoreError) in
         let row = try store.enqueue(.test, to: target, detail: "from \(Actor.name)", nowNs: Clock.wallNs())
         return try Self.wait(for: row, store, untilNs: Clock.monotonicNs() + waitNs)
       }
-      guard let answer else {
+      guard !reports.isEmpty else {
         throw CommandFailure(
           .notReachable, "no answer within \(timeout): does a collector with paging: in its configuration run?")
       }
-      let said = "\(target): \(answer.state): \(Escaping.visible(answer.answer))"
+      let said = reports.map { report in
+        "\(report.receiver): \(Self.word(report.state)): \(Escaping.visible(report.answer))"
+      }
       if output.format != .table {
         try output.print(
           Answer(
             columns: [.init("target"), .init("state"), .init("attempts"), .init("answer")],
-            rows: [[.text(target), .text(answer.state), .integer(answer.attempts), .text(answer.answer)]]))
+            rows: reports.map {
+              [.text($0.receiver), .text(Self.word($0.state)), .integer($0.attempts), .text($0.answer)]
+            }))
       }
-      if answer.state != "delivered" { throw CommandFailure(.failed, said) }
-      if output.format == .table { try StandardStream.output.write(said + "\n") }
+      let text = said.joined(separator: "\n")
+      if reports.contains(where: { $0.state != .delivered }) { throw CommandFailure(.failed, text) }
+      if output.format == .table { try StandardStream.output.write(text + "\n") }
     }
 
+    private static func word(_ state: DeliveryState) -> String {
+      state == .waiting ? "not delivered yet" : state.rawValue
+    }
+
+    /// - Returns: nothing where nobody has begun to deliver it in time.
     private static func wait(
       for row: Int64, _ store: Store, untilNs: Int64
-    ) throws(StoreError) -> (state: String, attempts: Int64, answer: String)? {
+    ) throws(StoreError) -> [DeliveryReport] {
       while true {
-        guard let now = try store.deliveryState(row) else { return nil }
-        if now.state != "waiting" { return now }
+        let (isSettled, reports) = try store.deliveryReports(row)
+        if isSettled { return reports }
         if Clock.monotonicNs() >= untilNs {
-          return now.attempts > 0 ? ("not delivered yet", now.attempts, now.answer) : nil
+          return reports.contains { $0.attempts > 0 || $0.state != .waiting } ? reports : []
         }
         Process.sleep(ns: 50_000_000)
       }

@@ -1,4 +1,5 @@
 internal import FleetModel
+internal import Incidents
 internal import Store
 
 /// What a new silence matches now. One that matches nothing is likely to be a slip, and shows it only when the page comes all the same.

@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Files
 internal import FleetModel
+internal import Incidents
 internal import Store
 
 struct SilencesCommand: ParsableCommand {
@@ -46,8 +47,9 @@ struct SilencesCommand: ParsableCommand {
       silence.repetition = try repetition(length)
       let matched = try SilenceMatches(silence, options.database.reader())
       let number = try options.change { store throws(StoreError) in try store.addSilence(silence, nowNs: now) }
-      try options.print(IncidentQueries.silence(number), orSay: String(number))
-      if options.output.format == .table { try StandardStream.error.write(Escaping.visible(matched.sentence) + "\n") }
+      try options.print(
+        "silence \(number) is added; \(matched.sentence); signalbox silences end \(number) ends it",
+        value: String(number), IncidentQueries.silence(number))
     }
 
     private func repetition(_ lengthNs: Int64) throws -> Repetition? {
@@ -76,10 +78,12 @@ struct SilencesCommand: ParsableCommand {
       let answer = try database.reader().answer(
         IncidentQueries.silences(includingEnded: all),
         [
-          .init("id", "ID"), .init("state", "STATE"), .init("rule", "RULE"), .init("host", "HOST"),
-          .init("entity", "ENTITY"), .init("severity", "SEVERITY"), .init("starts", "FROM"), .init("ends", "UNTIL"),
-          .init("repeats", "COMES BACK"), .init("author", "BY"),
-          .init("reason", "REASON"),
+          .init("id", "ID", rank: 0), .init("state", "STATE", rank: 1), .init("rule", "RULE", rank: 3),
+          .init("host", "HOST", rank: 2),
+          .init("entity", "ENTITY", rank: 7), .init("severity", "SEV", rank: 6), .init("starts", "FROM", rank: 9),
+          .init("ends", "UNTIL", rank: 4),
+          .init("repeats", "COMES BACK", rank: 8, least: 16), .init("author", "BY", rank: 10),
+          .init("reason", "REASON", rank: 5, least: 12),
         ])
       try output.print(answer, orSay: "no silence")
     }
@@ -95,7 +99,8 @@ struct SilencesCommand: ParsableCommand {
       try options.change { store throws(StoreError) in
         try store.endSilence(number, actor: options.actor, nowNs: Clock.wallNs())
       }
-      try options.print(IncidentQueries.silence(number))
+      try options.print(
+        "silence \(number) is ended; what still holds is paged within seconds", IncidentQueries.silence(number))
     }
   }
 }

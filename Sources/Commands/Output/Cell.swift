@@ -22,11 +22,20 @@ package struct Answer: Sendable {
     package var unit: Unit
     /// Left out of JSON and CSV: a short form of what another column tells in full.
     package var isForPeopleOnly: Bool
+    /// Where a table is too wide, columns of the highest rank are left out first, of one rank the last.
+    package var rank: Int
+    /// What is left of a text that is cut, in columns of the terminal: enough to know it again.
+    package var least: Int
 
-    package init(_ name: String, _ title: String? = nil, _ unit: Unit = .plain, forPeopleOnly: Bool = false) {
+    package init(
+      _ name: String, _ title: String? = nil, _ unit: Unit = .plain, rank: Int = .max, least: Int = 10,
+      forPeopleOnly: Bool = false
+    ) {
       self.name = name
       self.title = title
       self.unit = unit
+      self.rank = rank
+      self.least = least
       isForPeopleOnly = forPeopleOnly
     }
   }
@@ -47,6 +56,14 @@ package struct Answer: Sendable {
     self.columns = columns
     self.rows = rows
     self.notes = notes
+  }
+
+  /// The same rows with one more value in each.
+  package func with(_ name: String, _ value: Cell) -> Answer {
+    var whole = self
+    whole.columns.append(Column(name))
+    for index in rows.indices { whole.rows[index].append(value) }
+    return whole
   }
 
   /// The same rows with another answer as one more column of each: for scripts, which get in one document what people get in

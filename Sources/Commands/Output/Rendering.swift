@@ -138,10 +138,10 @@ package struct Renderer {
 
   private func table(_ answer: Answer) -> String {
     let (shown, layout, lines) = laidOut(answer)
-    let isNumeric = shown.map { column in Self.isNumeric(answer, column) }
+    let isNumeric = layout.places.map { Self.isNumeric(answer, shown[$0]) }
     return lines.map { line in
       let padded = layout.widths.indices.map { index in
-        let text = TableLayout.cut(line[index], to: layout.widths[index])
+        let text = TableLayout.cut(line[layout.places[index]], to: layout.widths[index])
         let space = String(repeating: " ", count: max(0, layout.widths[index] - PlainText.columns(text)))
         return isNumeric[index] ? space + text : text + space
       }
@@ -153,7 +153,9 @@ package struct Renderer {
   package func leftOut(_ answer: Answer) -> [String] {
     guard format == .table, width != nil else { return [] }
     let (shown, layout, _) = laidOut(answer)
-    return shown.dropFirst(layout.widths.count).map { Escaping.visible(answer.columns[$0].title ?? "") }
+    return shown.indices.filter { !layout.places.contains($0) }.map {
+      Escaping.visible(answer.columns[shown[$0]].title ?? "")
+    }
   }
 
   private func laidOut(_ answer: Answer) -> (shown: [Int], TableLayout, lines: [[String]]) {
@@ -161,8 +163,10 @@ package struct Renderer {
     let heads = shown.map { Escaping.visible(answer.columns[$0].title ?? "") }
     let lines = [heads] + answer.rows.map { row in shown.map { shortText(row[$0], answer.columns[$0].unit) } }
     let columns = shown.indices.map { index in
-      TableLayout.Column(
-        natural: lines.map { PlainText.columns($0[index]) }.max() ?? 0, isText: Self.isText(answer, shown[index]))
+      let column = answer.columns[shown[index]]
+      return TableLayout.Column(
+        natural: lines.map { PlainText.columns($0[index]) }.max() ?? 0, isText: Self.isText(answer, shown[index]),
+        kept: column.least, rank: column.rank)
     }
     return (shown, TableLayout(columns, width: width), lines)
   }
@@ -208,7 +212,7 @@ package struct Renderer {
       }
     case .boolean(let flag): return flag ? "yes" : "no"
     case .time(let ns):
-      return unit == .age ? TimeSpan.text(nowNs.subtractingClamped(ns)) + " ago" : Timestamp.text(ns, digits: 0)
+      return unit == .age ? TimeSpan.age(nowNs.subtractingClamped(ns)) + " ago" : Timestamp.text(ns, digits: 0)
     case .list(let cells): return cells.map { shortText($0, unit) }.joined(separator: " ")
     case .json(let document): return Escaping.visible(document)
     }

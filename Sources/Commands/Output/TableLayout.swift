@@ -2,41 +2,52 @@ internal import FleetModel
 
 /// Which columns of a table are shown, and how wide, so that each row is one line of the terminal. Pure.
 ///
-/// Text gives way first, down to `textMin`; a figure is never cut, because what is left of it would be another figure. Where that is not
-/// enough the last columns go: they stand there because they matter least.
+/// Text gives way first, down to what its column keeps; a figure is never cut, because what is left of it would be another figure. Where
+/// that is not enough, columns go by their rank.
 struct TableLayout: Equatable {
-  /// Of a column that gives way: enough to distinguish two names.
-  static let textMin = 10
   static let gap = 2
 
   struct Column: Equatable {
     /// Its widest cell or heading.
     var natural: Int
     var isText: Bool
+    /// Of a text that is cut.
+    var kept = 10
+    /// The highest goes first, of one rank the last.
+    var rank = Int.max
 
-    fileprivate var least: Int { isText ? min(natural, TableLayout.textMin) : natural }
+    fileprivate var least: Int { isText ? min(natural, kept) : natural }
   }
 
-  /// Of the columns that are shown, the first ones.
+  /// Places of the columns that are shown, in their order.
+  private(set) var places: [Int]
+  /// Of each of them.
   private(set) var widths: [Int]
 
   /// - Parameter width: of a line, in columns of the terminal; nil shows everything.
   init(_ columns: [Column], width: Int?) {
+    places = Array(columns.indices)
     widths = columns.map(\.natural)
     guard let width else { return }
-    var shown = columns
-    while shown.count > 1, Self.total(shown.map(\.least)) > width { shown.removeLast() }
+    while places.count > 1, Self.total(places.map { columns[$0].least }) > width,
+      let last = places.max(by: { (columns[$0].rank, $0) < (columns[$1].rank, $1) })
+    {
+      places.removeAll { $0 == last }
+    }
+    let shown = places.map { columns[$0] }
     widths = shown.map(\.natural)
-    // The widest text gives way until all fit; alone, also a figure's heading is left as it is.
+    // What matters least gives way first, of one rank the widest; alone, also a figure's heading is left as it is.
     var excess = Self.total(widths) - width
     while excess > 0 {
-      let open = shown.indices.filter { widths[$0] > shown[$0].least && shown[$0].isText }
+      let texts = shown.indices.filter { widths[$0] > shown[$0].least && shown[$0].isText }
+      guard let rank = texts.map({ shown[$0].rank }).max() else { break }
+      let open = texts.filter { shown[$0].rank == rank }
       guard let widest = open.max(by: { widths[$0] < widths[$1] }) else { break }
-      // Down to the next one in one step.
-      let next = open.map { widths[$0] }.filter { $0 < widths[widest] }.max() ?? 0
-      let cut = min(excess, widths[widest] - max(next, shown[widest].least), max(1, widths[widest]))
-      widths[widest] -= max(1, cut)
-      excess -= max(1, cut)
+      // Down to the next one in one step; of several that are as wide, each by one.
+      let next = open.filter { $0 != widest }.map { widths[$0] }.max() ?? 0
+      let cut = max(1, min(excess, widths[widest] - max(next, shown[widest].least)))
+      widths[widest] -= cut
+      excess -= cut
     }
   }
 
@@ -65,8 +76,15 @@ struct TableLayout: Equatable {
     return kept
   }
 
-  /// Text in lines of at most `width` columns, broken at blanks where there are some.
+  /// Text in lines of at most `width` columns, broken at blanks where there are some. The blanks that it begins with, by which tracebacks
+  /// and configurations say what belongs to what, stand before each line, as long as they leave half of it.
   static func wrapped(_ text: String, to width: Int) -> [String] {
+    let indent = String(text.prefix { $0 == " " }.prefix(width / 2))
+    let body = String(text.drop { $0 == " " })
+    return filled(body, to: width - indent.utf8.count).map { indent + $0 }
+  }
+
+  private static func filled(_ text: String, to width: Int) -> [String] {
     var lines: [String] = []
     var line = ""
     for word in text.split(separator: " ", omittingEmptySubsequences: false) {

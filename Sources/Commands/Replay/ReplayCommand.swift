@@ -87,9 +87,11 @@ extension RulesCommand {
       }
       return Answer(
         columns: [
-          .init("opened", "OPENED"), .init("resolved", "RESOLVED"), .init("rule", "RULE"),
-          .init("severity", "SEVERITY"), .init("host", "HOST"), .init("entity", "ENTITY"), .init("pages", "PAGES"),
-          .init("muted_by", "MUTED BY"), .init("is_observed"), .init("flaps", "FLAPS"), .init("summary", "SUMMARY"),
+          .init("opened", "OPENED", rank: 0), .init("resolved", "RESOLVED", rank: 6), .init("rule", "RULE", rank: 4),
+          .init("severity", "SEV", rank: 1), .init("host", "HOST", rank: 3),
+          .init("entity", "ENTITY", rank: 7, least: 16), .init("pages", "PAGES", rank: 5),
+          .init("muted_by", "MUTED BY", rank: 8), .init("is_observed"), .init("flaps", "FLAPS", rank: 9),
+          .init("summary", "SUMMARY", rank: 2, least: 12),
           .init("evidence"),
         ],
         rows: incidents.map { incident in

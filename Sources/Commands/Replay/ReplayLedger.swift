@@ -1,4 +1,5 @@
 package import FleetModel
+internal import Incidents
 internal import Rules
 internal import Store
 

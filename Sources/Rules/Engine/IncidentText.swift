@@ -21,6 +21,8 @@ extension IncidentChange {
     let name = host?.name ?? "the fleet"
     let words = StepText(host: name, entity: transition.entity.name)
     steps = rule.steps.map(words.filled)
+    causes = rule.causes
+    runbook = rule.runbook
     evidence = transition.evidence.map(\.text)
     wanted = rule.evidence
     // In one job the host that deviated first is named.

@@ -47,5 +47,6 @@ extension AgentHealth: @unsafe TreeMessage {
     missingRoots = unsafe tree.pointee.missing_roots
     unwatchedDirectories = unsafe tree.pointee.unwatched_directories
     cutDirectories = unsafe tree.pointee.cut_directories
+    utf16Files = unsafe tree.pointee.utf16_files
   }
 }

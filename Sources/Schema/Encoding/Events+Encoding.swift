@@ -28,7 +28,7 @@ extension Loss: WireMessage {
 }
 
 extension AgentHealth: WireMessage {
-  var sizeEstimate: Int { 120 }
+  var sizeEstimate: Int { 126 }
 
   func write(to writer: inout WireWriter) {
     writer.unsigned(1, spoolBytes)
@@ -49,5 +49,6 @@ extension AgentHealth: WireMessage {
     writer.unsigned(16, missingRoots)
     writer.unsigned(17, unwatchedDirectories)
     writer.unsigned(18, cutDirectories)
+    writer.unsigned(19, utf16Files)
   }
 }

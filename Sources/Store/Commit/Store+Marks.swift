@@ -217,10 +217,10 @@ extension Store {
         followed_files = u.e, dropped_records_total = u.f, redactions_total = u.g, resident_bytes = u.h,
         refused_paths_total = u.i, cpu_seconds_total = u.j, matched_files = u.k, waiting_files = u.l,
         unreadable_files = u.m, outside_files = u.n, binary_files = u.o, missing_roots = u.p,
-        unwatched_directories = u.q, cut_directories = u.r
+        unwatched_directories = u.q, cut_directories = u.r, utf16_files = u.s
       from unnest($1::int4[], $2::int8[], $3::int8[], $4::int8[], $5::int8[], $6::int8[], $7::int8[], $8::int8[], $9::int8[],
         $10::int8[], $11::float8[], $12::int8[], $13::int8[], $14::int8[], $15::int8[], $16::int8[], $17::int8[],
-        $18::int8[], $19::int8[]) as u (host, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r)
+        $18::int8[], $19::int8[], $20::int8[]) as u (host, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s)
       where e.host = u.host
       """,
       [
@@ -231,6 +231,7 @@ extension Store {
         .float8s(health.map { $0.value.cpuSecondsTotal.isFinite ? $0.value.cpuSecondsTotal : nil }),
         column(\.matchedFiles), column(\.waitingFiles), column(\.unreadableFiles), column(\.outsideFiles),
         column(\.binaryFiles), column(\.missingRoots), column(\.unwatchedDirectories), column(\.cutDirectories),
+        column(\.utf16Files),
       ])
   }
 

@@ -1,5 +1,12 @@
 internal import Postgres
 
+/// What notifications of the allow-list's changes say.
+package struct HostChanges: Sendable, Equatable {
+  package var isAny: Bool
+  /// Labels that the configuration gives by name are to be applied again.
+  package var renamesHosts: Bool
+}
+
 extension Store {
   /// From now on this connection hears of every change of the allow-list.
   package func listenForHostChanges() throws(StoreError) {
@@ -7,8 +14,10 @@ extension Store {
   }
 
   /// Waits for a change of the allow-list, at most `waitMs`.
-  /// - Returns: whether there was one.
-  package func hostChanges(waitMs: Int) throws(StoreError) -> Bool {
-    try asking { () throws(PostgresError) in try !connection.awaitNotifications(timeoutMs: waitMs).isEmpty }
+  package func hostChanges(waitMs: Int) throws(StoreError) -> HostChanges {
+    let payloads = try asking { () throws(PostgresError) in
+      try connection.awaitNotifications(timeoutMs: waitMs).map(\.payload)
+    }
+    return HostChanges(isAny: !payloads.isEmpty, renamesHosts: payloads.contains(Self.renamedPayload))
   }
 }

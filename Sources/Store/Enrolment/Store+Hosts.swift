@@ -21,12 +21,19 @@ package struct HostLabels: Sendable, Equatable {
 }
 
 extension Store {
+  /// Payload of the notification that a host was renamed, beside the one with the host's id. A kind of its own, because applying labels
+  /// notifies as well: collectors with different configurations would answer each other for ever.
+  static let renamedPayload = "renamed"
+
   /// Gives a host of the fleet another name. Its rows, marks and certificates stay.
   /// - Throws: `.unknownHost`, `.badHostName`, `.hostNameInUse`.
   package func rename(hostName: String, to name: String, actor: String) throws(StoreError) {
     guard Self.isHostName(name) else { throw .badHostName(name) }
     do throws(StoreError) {
-      try change(hostName, "name = $2", [.text(name)], actor: actor, action: "hosts.rename", detail: "to \(name)")
+      try inTransaction { () throws(StoreError) in
+        try change(hostName, "name = $2", [.text(name)], actor: actor, action: "hosts.rename", detail: "to \(name)")
+        try run("select pg_notify($1, $2)", [.text(Self.hostsChannel), .text(Self.renamedPayload)])
+      }
     } catch .database(let error) where error.sqlState == "23505" {
       throw .hostNameInUse(name)
     }
@@ -47,11 +54,13 @@ extension Store {
       set_labels = set_labels - $3::text[] || $2::jsonb,
       labels = configured_labels || (set_labels - $3::text[] || $2::jsonb)
       """
-    let text = try change(
-      hostName, assignments, [.text(Self.json(set)), .texts(remove)], actor: actor, action: "hosts.label",
-      detail: detail
-    ) { text throws(StoreError) in try requireLabels(Self.labels(text)) }
-    return Self.labels(text)
+    return try inTransaction { () throws(StoreError) in
+      let text = try change(
+        hostName, assignments, [.text(Self.json(set)), .texts(remove)], actor: actor, action: "hosts.label",
+        detail: detail)
+      try requireLabels(Self.labels(text))
+      return Self.labels(text)
+    }
   }
 
   /// Takes a host out of the fleet for good: revoked, no longer listed, its name free for another machine.
@@ -109,24 +118,21 @@ extension Store {
     }
   }
 
-  /// - Returns: the host's labels after the change, as `labelsText`.
+  /// One change of one host, in the caller's transaction.
+  /// - Returns: the host's labels after it, as `labelsText`.
   @discardableResult
   private func change(
-    _ hostName: String, _ assignments: String, _ values: [Parameter], actor: String, action: String, detail: String,
-    check: (String?) throws(StoreError) -> Void = { _ in }
+    _ hostName: String, _ assignments: String, _ values: [Parameter], actor: String, action: String, detail: String
   ) throws(StoreError) -> String? {
-    try inTransaction { () throws(StoreError) in
-      let found = try ask(
-        """
-        update signalbox.hosts h set \(assignments), revision = revision + 1
-        where name = $1 and state <> 'revoked' returning host_id, \(Self.labelsText)
-        """, [.text(hostName)] + values)
-      guard let host: HostID = found.count == 1 ? found.id(0, 0) : nil else { throw .unknownHost }
-      try check(found.text(0, 1))
-      try audit(actor: actor, action: action, subject: hostName, detail: detail)
-      try notify(host)
-      return found.text(0, 1)
-    }
+    let found = try ask(
+      """
+      update signalbox.hosts h set \(assignments), revision = revision + 1
+      where name = $1 and state <> 'revoked' returning host_id, \(Self.labelsText)
+      """, [.text(hostName)] + values)
+    guard let host: HostID = found.count == 1 ? found.id(0, 0) : nil else { throw .unknownHost }
+    try audit(actor: actor, action: action, subject: hostName, detail: detail)
+    try notify(host)
+    return found.text(0, 1)
   }
 
   func requireLabels(_ labels: [String: String]) throws(StoreError) {

@@ -1,4 +1,5 @@
 package import FleetModel
+package import Incidents
 internal import Postgres
 
 extension Store {
@@ -10,12 +11,12 @@ extension Store {
   /// Idempotent: a change that is known, or older than what is known of its incident, does nothing. Several collectors may
   /// apply changes at once: a lock puts them in order.
   /// - Parameters:
-  ///   - plan: from the configuration; `.none` where nobody is to be told.
+  ///   - policy: from the configuration; `.none` where nobody is to be told.
   ///   - told: what went out about them already, while the database was away.
   ///   - nowNs: ns since 1970. The steps of escalation count from when a change was noticed.
   @discardableResult
   package func apply(
-    _ changes: [IncidentChange], plan: PagingPlan, told: [LocalPage] = [], nowNs: Int64
+    _ changes: [IncidentChange], policy: PagingPolicy, told: [LocalPage] = [], nowNs: Int64
   ) throws(StoreError) -> AppliedChanges {
     let toldKeys = Set(told.map(\.dedupKey))
     var done = AppliedChanges()
@@ -31,11 +32,11 @@ extension Store {
           switch change.kind {
           case .opened:
             let isTold = toldKeys.contains(change.dedupKey)
-            if try open(change, plan, isTold: isTold, nowNs, &counted) { rules.insert(change.rule) }
+            if try open(change, policy, isTold: isTold, nowNs, &counted) { rules.insert(change.rule) }
           case .cleared: try clear(change, nowNs, &counted)
           }
         }
-        for rule in rules.sorted() { try gatherSpread(of: rule, plan, nowNs) }
+        for rule in rules.sorted() { try gatherSpread(of: rule, policy, nowNs) }
         try noteLocal(told, nowNs)
         try wakePaging()
         return counted
@@ -67,7 +68,7 @@ extension Store {
   private func known(_ change: IncidentChange) throws(StoreError) -> Known? {
     let rows = try ask(
       """
-      select number, state = 'resolved', last_event, flaps, quiet_since is not null, resolved_by <> 'rule',
+      select number, state = \(IncidentState.resolved.sql), last_event, flaps, quiet_since is not null, resolved_by <> 'rule',
         is_observed
       from signalbox.incidents where identity = $1 order by number desc limit 1
       """, [.text(change.identity)])
@@ -80,7 +81,7 @@ extension Store {
 
   /// - Returns: whether an incident came to be.
   private func open(
-    _ change: IncidentChange, _ plan: PagingPlan, isTold: Bool, _ nowNs: Int64, _ counted: inout AppliedChanges
+    _ change: IncidentChange, _ policy: PagingPolicy, isTold: Bool, _ nowNs: Int64, _ counted: inout AppliedChanges
   ) throws(StoreError) -> Bool {
     let eventUs = change.eventNs / 1000
     if let known = try known(change) {
@@ -106,12 +107,12 @@ extension Store {
       if isNewer, !isTold, !known.isEndedByHand, known.isObserved == change.isObserved,
         eventUs.subtractingClamped(known.lastEventUs) <= IncidentLimits.reopenNs / 1000
       {
-        try reopen(change, known, plan, nowNs)
+        try reopen(change, known, policy, nowNs)
         counted.reopened += 1
         return false
       }
     }
-    try openNew(change, plan, nowNs)
+    try openNew(change, policy, nowNs)
     counted.opened += 1
     return true
   }
@@ -126,12 +127,12 @@ extension Store {
   }
 
   private func reopen(
-    _ change: IncidentChange, _ known: Known, _ plan: PagingPlan, _ nowNs: Int64
+    _ change: IncidentChange, _ known: Known, _ policy: PagingPolicy, _ nowNs: Int64
   ) throws(StoreError) {
     let reason = try muteReason(change, nowNs)
     let rows = try ask(
       """
-      update signalbox.incidents set state = case when $3::text is null then 'open' else 'muted' end, muted_by = $3,
+      update signalbox.incidents set state = case when $3::text is null then \(IncidentState.open.sql) else \(IncidentState.muted.sql) end, muted_by = $3,
         change_number = change_number + 1, flaps = flaps + 1, last_event = $2, quiet_since = null, acked = null,
         acked_by = null, resolved = null, resolved_by = null, summary = $4, evidence = $5
       where number = $1 returning change_number, flaps
@@ -141,23 +142,23 @@ extension Store {
         .text(change.summary), .texts(change.evidence),
       ])
     let isFlapping = known.flaps + 1 >= IncidentLimits.flapsMax
-    let word = isFlapping ? "flapping" : "reopened"
-    try note(known.number, word, detail: "\(rows.int(0, 1) ?? 0) times", nowNs)
+    try note(known.number, isFlapping ? .flapping : .reopened, detail: "\(rows.int(0, 1) ?? 0) times", nowNs)
     if reason == nil, !change.isObserved {
       try schedule(
-        known.number, change: rows.int(0, 0) ?? 1, plan.deliveries(change.severity, Self.noticed(change, nowNs)), nowNs,
+        known.number, change: rows.int(0, 0) ?? 1, policy.deliveries(change.severity, Self.noticed(change, nowNs)),
+        nowNs,
         detail: isFlapping ? "flapping" : "")
     }
   }
 
-  private func openNew(_ change: IncidentChange, _ plan: PagingPlan, _ nowNs: Int64) throws(StoreError) {
+  private func openNew(_ change: IncidentChange, _ policy: PagingPolicy, _ nowNs: Int64) throws(StoreError) {
     let reason = try muteReason(change, nowNs)
     let rows = try ask(
       """
       insert into signalbox.incidents (rule, title, severity, is_observed, host, host_name, entity, identity, dedup_key,
-        state, opened, detected, last_event, summary, steps, evidence, mutes, muted_by, part_of)
-      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, case when $10::text is null then 'open' else 'muted' end, $11, $12, $11,
-        $13, $14, $15, $16, $10, (select number from signalbox.incidents where identity = $17 and state <> 'resolved'))
+        state, opened, detected, last_event, summary, steps, evidence, mutes, muted_by, part_of, causes, runbook)
+      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, case when $10::text is null then \(IncidentState.open.sql) else \(IncidentState.muted.sql) end, $11, $12, $11,
+        $13, $14, $15, $16, $10, (select number from signalbox.incidents where identity = $17 and state <> \(IncidentState.resolved.sql)), $18, $19)
       returning number
       """,
       [
@@ -166,14 +167,15 @@ extension Store {
         .text(change.identity), .text(change.dedupKey), reason.map(Parameter.text) ?? .null,
         .time(us: change.eventNs / 1000), .time(us: change.detectedNs / 1000), .text(change.summary),
         .texts(change.steps), .texts(change.evidence), .texts(change.mutes),
-        change.hostNumber == nil ? .null : .text(Self.spreadIdentity(change.rule)),
+        change.hostNumber == nil ? .null : .text(Self.spreadIdentity(change.rule)), .texts(change.causes),
+        .text(change.runbook),
       ])
     guard let number = rows.int(0, 0) else { return }
-    try note(number, "opened", detail: change.summary, nowNs)
+    try note(number, .opened, detail: change.summary, nowNs)
     if let reason {
-      try note(number, "muted", detail: reason, nowNs)
+      try note(number, .muted, detail: reason, nowNs)
     } else if !change.isObserved {
-      try schedule(number, change: 1, plan.deliveries(change.severity, Self.noticed(change, nowNs)), nowNs)
+      try schedule(number, change: 1, policy.deliveries(change.severity, Self.noticed(change, nowNs)), nowNs)
     }
     if !change.mutes.isEmpty, !change.isObserved, change.hostNumber != nil {
       try muteConsequences(of: number, change, nowNs)
@@ -208,11 +210,11 @@ extension Store {
        order by s.ends desc limit 1),
       (select 'incident #' || m.number || ' ' || m.rule || ' on the same host' from signalbox.incidents m
        where m.host = \(host)::integer and m.rule <> \(rule)::text and m.mutes <> '{}' and not m.is_observed
-         and (m.state <> 'resolved' or m.resolved > \(now)::timestamptz - interval '\(IncidentLimits.muteTailNs / 1_000_000_000) s')
+         and (m.state <> \(IncidentState.resolved.sql) or m.resolved > \(now)::timestamptz - interval '\(IncidentLimits.muteTailNs / 1_000_000_000) s')
          and exists (select from unnest(m.mutes) p where signalbox.matches(p, \(rule)::text))
        order by m.number limit 1),
       (select 'incident #' || g.number || ', the same on many hosts' from signalbox.incidents g
-       where \(host)::integer is not null and g.identity = \(rule)::text || '\(Self.spreadMark)' and g.state <> 'resolved'))
+       where \(host)::integer is not null and g.identity = \(rule)::text || '\(Self.spreadMark)' and g.state <> \(IncidentState.resolved.sql)))
     """
   }
 
@@ -220,8 +222,8 @@ extension Store {
   private func muteConsequences(of number: Int64, _ change: IncidentChange, _ nowNs: Int64) throws(StoreError) {
     let muted = try ask(
       """
-      update signalbox.incidents i set state = 'muted', change_number = change_number + 1, muted_by = $4
-      where i.host = $1 and i.number <> $2 and i.state = 'open' and i.rule <> $5
+      update signalbox.incidents i set state = \(IncidentState.muted.sql), change_number = change_number + 1, muted_by = $4
+      where i.host = $1 and i.number <> $2 and i.state = \(IncidentState.open.sql) and i.rule <> $5
         and exists (select from unnest($3::text[]) p where signalbox.matches(p, i.rule))
       returning i.number
       """,
@@ -231,7 +233,7 @@ extension Store {
       ])
     for row in 0..<muted.count {
       guard let other = muted.int(row, 0) else { continue }
-      try note(other, "muted", detail: "incident #\(number) \(change.rule) on the same host", nowNs)
+      try note(other, .muted, detail: "incident #\(number) \(change.rule) on the same host", nowNs)
       try cancel(other, nowNs)
     }
   }

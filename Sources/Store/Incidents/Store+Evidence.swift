@@ -1,4 +1,5 @@
 package import FleetModel
+internal import Incidents
 internal import Postgres
 
 /// How much of what lies around a finding goes with its page.

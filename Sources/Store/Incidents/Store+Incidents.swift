@@ -1,4 +1,5 @@
 internal import FleetModel
+internal import Incidents
 internal import Postgres
 
 extension Store {
@@ -9,19 +10,19 @@ extension Store {
       try lockIncidents()
       let rows = try ask(
         """
-        update signalbox.incidents set state = 'acked', acked = $2, acked_by = $3, muted_by = null,
+        update signalbox.incidents set state = \(IncidentState.acked.sql), acked = $2, acked_by = $3, muted_by = null,
           change_number = change_number + 1
-        where number = $1 and state in ('open', 'muted') returning change_number
+        where number = $1 and state in (\(IncidentState.open.sql), \(IncidentState.muted.sql)) returning change_number
         """, [.int8(incident), .time(us: nowNs / 1000), .text(actor)])
       guard let change = rows.int(0, 0) else {
         // Twice is not an error: the first one stands.
-        if try state(of: incident) == "acked" { return }
+        if try state(of: incident) == .acked { return }
         throw .unknownIncident(incident)
       }
-      try note(incident, "acked", actor: actor, nowNs)
+      try note(incident, .acked, actor: actor, nowNs)
       try audit(actor: actor, action: "incidents.ack", subject: "incident \(incident)")
       try cancelEscalations(incident, nowNs)
-      try tellWhoWasTold(incident, change: change, event: "acknowledge", nowNs)
+      try tellWhoWasTold(incident, change: change, event: .acknowledge, nowNs)
       try wakePaging()
     }
   }
@@ -32,7 +33,7 @@ extension Store {
     try inTransaction { () throws(StoreError) in
       try lockIncidents()
       guard let state = try state(of: incident) else { throw .unknownIncident(incident) }
-      if state == "resolved" { return }
+      if state == .resolved { return }
       try settleResolved(incident, by: actor, nowNs)
       try audit(actor: actor, action: "incidents.resolve", subject: "incident \(incident)")
       try wakePaging()
@@ -43,22 +44,23 @@ extension Store {
   package func addNote(incident: Int64, actor: String, text: String, nowNs: Int64) throws(StoreError) {
     try inTransaction { () throws(StoreError) in
       guard try state(of: incident) != nil else { throw .unknownIncident(incident) }
-      try note(incident, "note", actor: actor, detail: text, nowNs)
+      try note(incident, .note, actor: actor, detail: text, nowNs)
     }
   }
 
-  private func state(of incident: Int64) throws(StoreError) -> String? {
+  private func state(of incident: Int64) throws(StoreError) -> IncidentState? {
     try ask("select state from signalbox.incidents where number = $1", [.int8(incident)]).text(0, 0)
+      .flatMap(IncidentState.init)
   }
 
   /// One line of an incident's timeline.
   func note(
-    _ incident: Int64, _ kind: String, actor: String = "", detail: String = "", _ nowNs: Int64
+    _ incident: Int64, _ kind: TimelineKind, actor: String = "", detail: String = "", _ nowNs: Int64
   ) throws(StoreError) {
     try run(
       "insert into signalbox.incident_timeline (incident, time, kind, actor, detail) values ($1, $2, $3, $4, $5)",
       [
-        .int8(incident), .time(us: nowNs / 1000), .text(kind), .text(actor),
+        .int8(incident), .time(us: nowNs / 1000), .text(kind.rawValue), .text(actor),
         .text(PlainText.cut(detail, scalarsMax: IncidentLimits.detailCharactersMax)),
       ])
   }
@@ -74,7 +76,7 @@ extension Store {
       insert into signalbox.outbox (incident, change_number, receiver, event, step, is_digest, message_id, detail, due,
         next_try, created)
       select $1, $2, receiver, event, step, is_digest, \(messageID), $7, due, due, $8 from (
-        select *, case step when 0 then 'trigger' else 'escalate' end as event
+        select *, case step when 0 then \(Delivery.Event.trigger.sql) else \(Delivery.Event.escalate.sql) end as event
         from unnest($3::text[], $4::int2[], $5::bool[], $6::timestamptz[]) as d (receiver, step, is_digest, due)) planned
       on conflict (message_id) do nothing
       """,
@@ -102,8 +104,8 @@ extension Store {
   func cancel(_ incident: Int64, _ nowNs: Int64) throws(StoreError) {
     try run(
       """
-      update signalbox.outbox set state = 'cancelled', settled = $2
-      where incident = $1 and state = 'waiting' and event in ('trigger', 'escalate')
+      update signalbox.outbox set state = \(DeliveryState.cancelled.sql), settled = $2
+      where incident = $1 and state = \(DeliveryState.waiting.sql) and event in \(Delivery.Event.pagesSQL)
       """, [.int8(incident), .time(us: nowNs / 1000)])
   }
 
@@ -112,43 +114,45 @@ extension Store {
   func cancelEscalations(_ incident: Int64, _ nowNs: Int64) throws(StoreError) {
     try run(
       """
-      update signalbox.outbox set state = 'cancelled', settled = $2
-      where incident = $1 and state = 'waiting' and (event = 'escalate' or (event = 'trigger' and due > $2 and not is_digest))
+      update signalbox.outbox set state = \(DeliveryState.cancelled.sql), settled = $2
+      where incident = $1 and state = \(DeliveryState.waiting.sql) and (event = \(Delivery.Event.escalate.sql)
+        or (event = \(Delivery.Event.trigger.sql) and due > $2 and not is_digest))
       """, [.int8(incident), .time(us: nowNs / 1000)])
   }
 
   /// One row for each receiver that has heard of the incident, may have, or is about to: an attempt without an answer may have
   /// been heard.
-  func tellWhoWasTold(_ incident: Int64, change: Int64, event: String, _ nowNs: Int64) throws(StoreError) {
+  func tellWhoWasTold(_ incident: Int64, change: Int64, event: Delivery.Event, _ nowNs: Int64) throws(StoreError) {
     let messageID = Self.messageID(incident: "$1", change: "$2", event: "$3", receiver: "receiver", step: "0")
     try run(
       """
       insert into signalbox.outbox (incident, change_number, receiver, event, message_id, due, next_try, created)
       select $1, $2, receiver, $3, \(messageID), $4, $4, $4 from (
         select distinct receiver from signalbox.outbox
-        where incident = $1 and event in ('trigger', 'escalate') and not is_digest
-          and (state in ('waiting', 'delivered') or (state = 'cancelled' and attempts > 0)
-            or (state = 'refused' and attempts > 1))
+        where incident = $1 and event in \(Delivery.Event.pagesSQL) and not is_digest
+          and (state in (\(DeliveryState.waiting.sql), \(DeliveryState.delivered.sql)) or (state = \(DeliveryState.cancelled.sql) and attempts > 0)
+            or (state = \(DeliveryState.refused.sql) and attempts > 1))
       ) told
       on conflict (message_id) do nothing
-      """, [.int8(incident), .int4(Int32(clamping: change)), .text(event), .time(us: nowNs / 1000)])
+      """, [.int8(incident), .int4(Int32(clamping: change)), .text(event.rawValue), .time(us: nowNs / 1000)])
   }
 
   /// Ends an incident, and the one that it is part of where it was the last.
   func settleResolved(_ incident: Int64, by actor: String, _ nowNs: Int64) throws(StoreError) {
     let rows = try ask(
       """
-      update signalbox.incidents set state = 'resolved', resolved = $2, resolved_by = $3, quiet_since = null,
+      update signalbox.incidents set state = \(IncidentState.resolved.sql), resolved = $2, resolved_by = $3, quiet_since = null,
         change_number = change_number + 1
-      where number = $1 and state <> 'resolved' returning change_number, part_of
+      where number = $1 and state <> \(IncidentState.resolved.sql) returning change_number, part_of
       """, [.int8(incident), .time(us: nowNs / 1000), .text(actor)])
     guard let change = rows.int(0, 0) else { return }
-    try note(incident, "resolved", actor: actor, nowNs)
+    try note(incident, .resolved, actor: actor, nowNs)
     try cancelEscalations(incident, nowNs)
-    try tellWhoWasTold(incident, change: change, event: "resolve", nowNs)
+    try tellWhoWasTold(incident, change: change, event: .resolve, nowNs)
     guard let whole = rows.int(0, 1) else { return }
     let open = try ask(
-      "select exists (select from signalbox.incidents where part_of = $1 and state <> 'resolved')", [.int8(whole)])
+      "select exists (select from signalbox.incidents where part_of = $1 and state <> \(IncidentState.resolved.sql))",
+      [.int8(whole)])
     if open.bool(0, 0) == false { try settleResolved(whole, by: "rule", nowNs) }
   }
 
@@ -158,16 +162,16 @@ extension Store {
   static func spreadIdentity(_ rule: String) -> String { rule + spreadMark }
 
   /// Makes one incident of the same rule on half of the live hosts; its members stay visible, muted by it.
-  func gatherSpread(of rule: String, _ plan: PagingPlan, _ nowNs: Int64) throws(StoreError) {
+  func gatherSpread(of rule: String, _ policy: PagingPolicy, _ nowNs: Int64) throws(StoreError) {
     let found = try ask(
       """
       select count(distinct i.host), min(i.severity) filter (where not i.is_observed), min(i.opened), max(i.title),
         (select count(*) from signalbox.epochs e join signalbox.hosts h on h.number = e.host
          where h.state <> 'revoked' and e.last_seen > $2::timestamptz - interval '5 minutes'),
-        exists (select from signalbox.incidents where identity = $3 and state <> 'resolved'),
+        exists (select from signalbox.incidents where identity = $3 and state <> \(IncidentState.resolved.sql)),
         (array_agg(distinct i.host_name))[1:\(IncidentLimits.spreadNamesMax)]::text, bool_and(i.is_observed)
       from signalbox.incidents i
-      where i.rule = $1 and i.host is not null and i.state <> 'resolved'
+      where i.rule = $1 and i.host is not null and i.state <> \(IncidentState.resolved.sql)
         and i.detected > $2::timestamptz - interval '\(IncidentLimits.spreadNs / 1_000_000_000) s'
       """, [.text(rule), .time(us: nowNs / 1000), .text(Self.spreadIdentity(rule))])
     guard let hosts = found.int(0, 0), let live = found.int(0, 4), found.bool(0, 5) == false,
@@ -189,8 +193,8 @@ extension Store {
         .texts(["hosts: \(names)" + (hosts > Int64(IncidentLimits.spreadNamesMax) ? ", …" : "")]),
       ])
     guard let whole = made.int(0, 0) else { return }
-    try note(whole, "opened", detail: summary, nowNs)
-    try schedule(whole, change: 1, plan.deliveries(severity, nowNs), nowNs)
+    try note(whole, .opened, detail: summary, nowNs)
+    try schedule(whole, change: 1, policy.deliveries(severity, nowNs), nowNs)
     try muteMembers(of: whole, rule, nowNs)
   }
 
@@ -200,16 +204,16 @@ extension Store {
       """
       with members as (
         update signalbox.incidents set part_of = $2, change_number = change_number + 1,
-          muted_by = case when state = 'open' then $4 else muted_by end,
-          state = case when state = 'open' then 'muted' else state end
-        where rule = $1 and host is not null and state <> 'resolved' and part_of is null
+          muted_by = case when state = \(IncidentState.open.sql) then $4 else muted_by end,
+          state = case when state = \(IncidentState.open.sql) then \(IncidentState.muted.sql) else state end
+        where rule = $1 and host is not null and state <> \(IncidentState.resolved.sql) and part_of is null
         returning number
       ), silenced as (
-        update signalbox.outbox o set state = 'cancelled', settled = $3 from members m
-        where o.incident = m.number and o.state = 'waiting' and o.event in ('trigger', 'escalate')
+        update signalbox.outbox o set state = \(DeliveryState.cancelled.sql), settled = $3 from members m
+        where o.incident = m.number and o.state = \(DeliveryState.waiting.sql) and o.event in \(Delivery.Event.pagesSQL)
       )
       insert into signalbox.incident_timeline (incident, time, kind, detail)
-      select number, $3, 'muted', $4 from members
+      select number, $3, \(TimelineKind.muted.sql), $4 from members
       """, [.text(rule), .int8(whole), .time(us: nowNs / 1000), reason])
   }
 }

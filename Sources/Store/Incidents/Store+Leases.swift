@@ -1,4 +1,13 @@
+internal import Incidents
 internal import Postgres
+
+/// The right to do what only one collector may do. A holder that was stopped for too long finds its fence outdated.
+package struct Lease: Sendable, Equatable {
+  package let name: String
+  package let holder: String
+  /// Grows with each new holder.
+  package let fence: Int64
+}
 
 extension Store {
   /// Takes a lease that is free or over, or makes one's own longer. Times are the database's, so that clocks need not agree.

@@ -1,27 +1,6 @@
 internal import FleetModel
+package import Incidents
 internal import Postgres
-
-/// A message that went out, or is on its way, from a collector's memory while the database was away.
-package struct LocalPage: Sendable, Equatable {
-  /// Of the incident that it is about.
-  package var dedupKey: String
-  package var receiver: String
-  /// That of its row, once there is one.
-  package var messageID: String
-  /// Messages that went out as one list share it.
-  package var bundle: String?
-  /// nil while the receiver has not answered.
-  package var answer: String?
-  /// When it was taken, or begun; ns since 1970.
-  package var atNs: Int64
-
-  package init(dedupKey: String, receiver: String, messageID: String, atNs: Int64) {
-    self.dedupKey = dedupKey
-    self.receiver = receiver
-    self.messageID = messageID
-    self.atNs = atNs
-  }
-}
 
 extension Store {
   /// Notes what was told while the database was away: a taken message's row is delivered, one on its way is not begun a second time
@@ -49,19 +28,24 @@ extension Store {
       try run(
         """
         update signalbox.outbox o set attempts = attempts + 1, holder = coalesce(holder, 'memory'),
-          next_try = greatest(next_try, p.at + interval '\(IncidentLimits.localAnswerSeconds) s')
-        from unnest($1::text[], $2::timestamptz[]) as p (id, at)
-        where o.message_id = p.id and o.state = 'waiting'
-        """, [.texts(begun.map(\.messageID)), .times(us: begun.map { $0.atNs / 1000 })])
+          next_try = greatest(next_try, p.at + interval '\(IncidentLimits.localAnswerSeconds) s'),
+          bundle = coalesce(nullif(p.bundle, ''), o.bundle)
+        from unnest($1::text[], $2::timestamptz[], $3::text[]) as p (id, at, bundle)
+        where o.message_id = p.id and o.state = \(DeliveryState.waiting.sql)
+        """,
+        [
+          .texts(begun.map(\.messageID)), .times(us: begun.map { $0.atNs / 1000 }),
+          .texts(begun.map { $0.bundle ?? "" }),
+        ])
     }
     let taken = pages.filter { $0.answer != nil }
     if taken.isEmpty { return }
     let rows = try ask(
       """
-      update signalbox.outbox o set state = 'delivered', settled = p.at, last_answer = p.answer, attempts = attempts + 1,
+      update signalbox.outbox o set state = \(DeliveryState.delivered.sql), settled = p.at, last_answer = p.answer, attempts = attempts + 1,
         bundle = coalesce(nullif(p.bundle, ''), o.bundle)
       from unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[]) as p (id, at, answer, bundle)
-      where o.message_id = p.id and o.state in ('waiting', 'cancelled', 'superseded') returning o.number, o.event
+      where o.message_id = p.id and o.state in (\(DeliveryState.waiting.sql), \(DeliveryState.cancelled.sql), \(DeliveryState.superseded.sql)) returning o.number, o.event
       """,
       [
         .texts(taken.map(\.messageID)), .times(us: taken.map { $0.atNs / 1000 }),
@@ -80,13 +64,13 @@ extension Store {
       """
       with tried as (
         update signalbox.outbox set attempts = greatest(attempts, 1)
-        where message_id = any($1) and state = 'cancelled' and event in ('trigger', 'escalate') returning incident)
+        where message_id = any($1) and state = \(DeliveryState.cancelled.sql) and event in \(Delivery.Event.pagesSQL) returning incident)
       select distinct i.number, i.change_number from tried join signalbox.incidents i on i.number = tried.incident
-      where i.state = 'resolved'
+      where i.state = \(IncidentState.resolved.sql)
       """, [.texts(pages.map(\.messageID))])
     for row in 0..<rows.count {
       guard let incident = rows.int(row, 0), let change = rows.int(row, 1) else { continue }
-      try tellWhoWasTold(incident, change: change, event: "resolve", nowNs)
+      try tellWhoWasTold(incident, change: change, event: .resolve, nowNs)
     }
   }
 }

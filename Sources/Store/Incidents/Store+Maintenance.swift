@@ -1,4 +1,5 @@
 internal import FleetModel
+package import Incidents
 internal import Postgres
 
 /// A silence that the configuration declares, under its name there.

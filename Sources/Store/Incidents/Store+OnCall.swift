@@ -1,25 +1,5 @@
+package import Incidents
 internal import Postgres
-
-/// Somebody takes a turn that is not theirs.
-package struct OnCallOverride: Sendable, Equatable {
-  package var schedule: String
-  package var receiver: String
-  package var startsNs: Int64
-  package var endsNs: Int64
-  package var author: String
-  package var reason: String
-
-  package init(
-    schedule: String, receiver: String, startsNs: Int64, endsNs: Int64, author: String, reason: String = ""
-  ) {
-    self.schedule = schedule
-    self.receiver = receiver
-    self.startsNs = startsNs
-    self.endsNs = endsNs
-    self.author = author
-    self.reason = reason
-  }
-}
 
 extension Store {
   /// - Returns: its number. Steps that are planned already keep their receiver.
@@ -39,8 +19,31 @@ extension Store {
         ])
       try audit(
         actor: override.author, action: "oncall.override", subject: override.schedule, detail: override.receiver)
+      try wakePaging()
       return rows.int(0, 0) ?? 0
     }
+  }
+
+  /// Gives the turn back to its owner, now or before it begins.
+  /// - Throws: `.unknownOverride`, also for one that is over.
+  package func endOverride(_ number: Int64, actor: String, nowNs: Int64) throws(StoreError) {
+    try inTransaction { () throws(StoreError) in
+      let rows = try ask(
+        """
+        update signalbox.on_call_overrides set ends = greatest($2, starts + interval '1 microsecond'), ended_by = $3
+        where number = $1 and ends > $2 and ended_by is null returning schedule
+        """, [.int8(number), .time(us: nowNs / 1000), .text(actor)])
+      guard let schedule = rows.text(0, 0) else { throw .unknownOverride(number) }
+      try audit(actor: actor, action: "oncall.end", subject: schedule, detail: "override \(number)")
+      try wakePaging()
+    }
+  }
+
+  /// Changes with every override that is made or ended.
+  package func overridesVersion() throws(StoreError) -> String {
+    try ask(
+      "select coalesce(max(number), 0) || '/' || count(*) filter (where ended_by is not null) from signalbox.on_call_overrides"
+    ).text(0, 0) ?? ""
   }
 
   private func requireKnown(_ name: String, among query: String) throws(StoreError) {
@@ -54,7 +57,8 @@ extension Store {
     let rows = try ask(
       """
       select schedule, receiver, starts, ends, author, reason from signalbox.on_call_overrides
-      where ends > $1 and starts < $1::timestamptz + interval '2 days' order by number desc limit 1000
+      where ends > $1 and ended_by is null and starts < $1::timestamptz + interval '2 days'
+      order by number desc limit 1000
       """, [.time(us: nowNs / 1000)])
     return (0..<rows.count).map { row in
       OnCallOverride(

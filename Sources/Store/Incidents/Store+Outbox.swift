@@ -1,4 +1,5 @@
 internal import FleetModel
+package import Incidents
 internal import Postgres
 
 extension Store {
@@ -22,7 +23,7 @@ extension Store {
       try run(
         """
         update signalbox.outbox set next_try = $2, holder = null
-        where state = 'waiting' and holder is not null and fence < $1 and next_try > $2
+        where state = \(DeliveryState.waiting.sql) and holder is not null and fence < $1 and next_try > $2
         """, [.int8(lease.fence), .time(us: nowNs / 1000)])
     }
   }
@@ -31,7 +32,8 @@ extension Store {
     if numbers.isEmpty { return [] }
     let rows = try ask(
       """
-      select number, rule, title, severity, state, host_name, entity, dedup_key, opened, resolved, acked_by, summary
+      select number, rule, title, severity, state, host_name, entity, dedup_key, opened, resolved, acked_by, summary,
+        runbook
       from signalbox.incidents where number = any($1)
       order by severity, number limit \(IncidentLimits.bundleNamesMax)
       """, [.int8s(numbers)])
@@ -41,7 +43,7 @@ extension Store {
         severity: Severity(rawValue: UInt8(clamping: rows.int(row, 3) ?? 3)) ?? .p3, dedupKey: rows.text(row, 7) ?? "",
         openedNs: rows.timeNs(row, 8) ?? 0)
       record.title = rows.text(row, 2) ?? ""
-      record.state = rows.text(row, 4) ?? ""
+      record.state = rows.text(row, 4).flatMap(IncidentState.init) ?? .open
       record.hostName = rows.text(row, 5) ?? ""
       record.entity = rows.text(row, 6) ?? ""
       record.resolvedNs = rows.timeNs(row, 9)
@@ -49,6 +51,8 @@ extension Store {
       record.summary = rows.text(row, 11) ?? ""
       record.steps = try texts(of: record.number, "steps")
       record.evidence = try texts(of: record.number, "evidence")
+      record.causes = try texts(of: record.number, "causes")
+      record.runbook = rows.text(row, 12) ?? ""
       return record
     }
   }
@@ -63,32 +67,42 @@ extension Store {
   /// That a receiver took a message is a fact, whoever holds the lease by now: noting it keeps the next holder from saying it again.
   /// - Throws: `.leaseLost`: the new holder sends it again under the same id.
   package func settle(
-    _ delivery: Delivery, _ outcome: DeliveryOutcome, _ lease: Lease, plan: PagingPlan, nowNs: Int64
+    _ delivery: Delivery, _ outcome: DeliveryOutcome, _ lease: Lease, policy: PagingPolicy, nowNs: Int64
   ) throws(StoreError) {
     try inTransaction { () throws(StoreError) in
       if case .delivered = outcome {} else { try requireLease(lease) }
       try lockIncidents(of: "number = any($1)", .int8s(delivery.rows))
       switch outcome {
       case .delivered(let answer):
-        if try settle(delivery, "delivered", answer, nowNs) {
+        if try settle(delivery, .delivered, answer, nowNs) {
           try noteDelivered(delivery.rows, delivery.event, delivery.receiver, nowNs)
         }
       case .refused(let answer):
         try release(delivery)
-        if try settle(delivery, "refused", answer, nowNs) {
-          try noteOnEach(delivery.rows, "page refused", "\(delivery.receiver): \(answer)", nowNs)
-          try tellFallback(delivery, plan, nowNs)
+        if try settle(delivery, .refused, answer, nowNs) {
+          try noteOnEach(delivery.rows, .pageRefused, "\(delivery.receiver): \(answer)", nowNs)
+          try pageFallback(delivery, outcome, policy, nowNs)
         }
       case .retry(let atNs, let answer):
-        try release(delivery)
-        try run(
-          """
-          update signalbox.outbox set next_try = $2, last_answer = $3, holder = null
-          where number = any($1) and state = 'waiting'
-          """, [.int8s(delivery.rows), .time(us: atNs / 1000), .text(Self.shortened(answer))])
-        if delivery.attempts == 3 { try tellFallback(delivery, plan, nowNs) }
+        try tryAgain(delivery, reached: [], atNs: atNs, answer)
+        try pageFallback(delivery, outcome, policy, nowNs)
+      case .partial(let reached, let atNs, let answer):
+        try tryAgain(delivery, reached: reached, atNs: atNs, answer)
       }
+      if delivery.event == .test { try settleWhole(of: delivery.rows, nowNs) }
     }
+  }
+
+  private func tryAgain(
+    _ delivery: Delivery, reached: [String], atNs: Int64, _ answer: String
+  ) throws(StoreError) {
+    try release(delivery)
+    try run(
+      """
+      update signalbox.outbox set next_try = $2, last_answer = $3, holder = null, reached = reached || $4
+      where number = any($1) and state = \(DeliveryState.waiting.sql)
+      """,
+      [.int8s(delivery.rows), .time(us: atNs / 1000), .text(Self.shortened(answer)), .texts(reached)])
   }
 
   /// Whoever is told because of a row, and whoever ends its incident meanwhile, must see each other's rows.
@@ -104,19 +118,19 @@ extension Store {
   /// What was cancelled while it was under way holds up nothing any more.
   private func release(_ delivery: Delivery) throws(StoreError) {
     try run(
-      "update signalbox.outbox set holder = null where number = any($1) and state = 'cancelled'",
+      "update signalbox.outbox set holder = null where number = any($1) and state = \(DeliveryState.cancelled.sql)",
       [.int8s(delivery.rows)])
   }
 
   /// - Returns: whether it was still waiting for that.
   private func settle(
-    _ delivery: Delivery, _ state: String, _ answer: String, _ nowNs: Int64
+    _ delivery: Delivery, _ state: DeliveryState, _ answer: String, _ nowNs: Int64
   ) throws(StoreError) -> Bool {
     try ask(
       """
       update signalbox.outbox set state = $2, last_answer = $3, settled = $4 where number = any($1)
-        and (state = 'waiting' or (state = 'cancelled' and $2 = 'delivered'))
-      """, [.int8s(delivery.rows), .text(state), .text(Self.shortened(answer)), .time(us: nowNs / 1000)]
+        and (state = \(DeliveryState.waiting.sql) or (state = \(DeliveryState.cancelled.sql) and $2 = \(DeliveryState.delivered.sql)))
+      """, [.int8s(delivery.rows), .text(state.rawValue), .text(Self.shortened(answer)), .time(us: nowNs / 1000)]
     ).affected > 0
   }
 
@@ -129,25 +143,31 @@ extension Store {
       """
       update signalbox.incidents i set first_paged = o.settled,
         event_to_page_ms = greatest(0, (extract(epoch from o.settled - i.opened) * 1000)::bigint)
-      from signalbox.outbox o where o.number = any($1) and i.number = o.incident and o.event in ('trigger', 'escalate')
+      from signalbox.outbox o where o.number = any($1) and i.number = o.incident and o.event in \(Delivery.Event.pagesSQL)
         and i.first_paged is null
       """, [.int8s(rows)])
-    try noteOnEach(rows, event == .escalate ? "escalated" : event == .trigger ? "paged" : "told", detail, nowNs)
+    try noteOnEach(rows, event == .escalate ? .escalated : event == .trigger ? .paged : .told, detail, nowNs)
   }
 
-  private func noteOnEach(_ rows: [Int64], _ kind: String, _ detail: String, _ nowNs: Int64) throws(StoreError) {
+  private func noteOnEach(_ rows: [Int64], _ kind: TimelineKind, _ detail: String, _ nowNs: Int64) throws(StoreError) {
     try run(
       """
       insert into signalbox.incident_timeline (incident, time, kind, detail)
       select distinct incident, $2::timestamptz, $3, $4 from signalbox.outbox
       where number = any($1) and incident is not null
       """,
-      [.int8s(rows), .time(us: nowNs / 1000), .text(kind), .text(Self.shortened(detail))])
+      [.int8s(rows), .time(us: nowNs / 1000), .text(kind.rawValue), .text(Self.shortened(detail))])
   }
 
-  /// The fallback hears what the receiver should have heard, and what it was told since: an end or an answer may be known already.
-  private func tellFallback(_ delivery: Delivery, _ plan: PagingPlan, _ nowNs: Int64) throws(StoreError) {
-    guard let fallback = plan.fallback, fallback != delivery.receiver, delivery.event != .test else { return }
+  /// The fallback is sent what the receiver should have been sent, and what that was sent since: an end or an acknowledgement may be
+  /// delivered already.
+  private func pageFallback(
+    _ delivery: Delivery, _ outcome: DeliveryOutcome, _ policy: PagingPolicy, _ nowNs: Int64
+  ) throws(StoreError) {
+    guard
+      let fallback = policy.fallback(
+        for: delivery.receiver, delivery.event, after: outcome, attempts: delivery.attempts)
+    else { return }
     let messageID = Self.messageID(
       incident: "o.incident", change: "o.change_number", event: "o.event", receiver: "$2", step: "o.step")
     try run(
@@ -155,34 +175,13 @@ extension Store {
       insert into signalbox.outbox (incident, change_number, receiver, event, step, message_id, detail, due, next_try, created)
       select o.incident, o.change_number, $2, o.event, o.step, \(messageID), 'in place of ' || o.receiver, $3, $3, $3
       from signalbox.outbox o
-      where o.incident in (select incident from signalbox.outbox where number = any($1) and event in ('trigger', 'escalate'))
-        and (o.number = any($1) or (o.receiver = $4 and o.event in ('acknowledge', 'resolve')
+      where o.incident in (select incident from signalbox.outbox where number = any($1) and event in \(Delivery.Event.pagesSQL))
+        and (o.number = any($1) or (o.receiver = $4 and o.event in \(Delivery.Event.newsSQL)
           and o.change_number > (select min(change_number) from signalbox.outbox n where n.number = any($1) and n.incident = o.incident)))
-        and o.event in ('trigger', 'escalate', 'acknowledge', 'resolve')
+        and (o.event in \(Delivery.Event.pagesSQL) or o.event in \(Delivery.Event.newsSQL))
         and not exists (select from signalbox.outbox f where f.incident = o.incident and f.receiver = $2
           and f.change_number = o.change_number and f.event = o.event and f.step = o.step)
       on conflict (message_id) do nothing
       """, [.int8s(delivery.rows), .text(fallback), .time(us: nowNs / 1000), .text(delivery.receiver)])
-  }
-
-  /// Asks for a message that belongs to no incident: a test, or the watchdog's.
-  /// - Returns: the row's number, for `deliveryState`.
-  @discardableResult
-  package func enqueue(
-    _ event: Delivery.Event, to receiver: String, detail: String, nowNs: Int64
-  ) throws(StoreError) -> Int64 {
-    let rows = try ask(
-      """
-      insert into signalbox.outbox (receiver, event, message_id, detail, due, next_try, created)
-      values ($1, $2, \(Self.randomMessageID), $3, $4, $4, $4) returning number
-      """, [.text(receiver), .text(event.rawValue), .text(detail), .time(us: nowNs / 1000)])
-    try wakePaging()
-    return rows.int(0, 0) ?? 0
-  }
-
-  /// How a message fares: its state, attempts and the receiver's last answer.
-  package func deliveryState(_ row: Int64) throws(StoreError) -> (state: String, attempts: Int64, answer: String)? {
-    let rows = try ask("select state, attempts, last_answer from signalbox.outbox where number = $1", [.int8(row)])
-    return rows.text(0, 0).map { ($0, rows.int(0, 1) ?? 0, rows.text(0, 2) ?? "") }
   }
 }

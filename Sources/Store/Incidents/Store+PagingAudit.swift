@@ -1,4 +1,5 @@
 internal import FleetModel
+package import Incidents
 internal import Postgres
 
 /// What the second look at incidents and their messages found.
@@ -17,7 +18,7 @@ package struct PagingAudit: Sendable, Equatable {
 
 extension Store {
   /// Looks at every incident that is not over, so that nothing is forgotten, whatever happened before.
-  package func auditPaging(_ lease: Lease, plan: PagingPlan, nowNs: Int64) throws(StoreError) -> PagingAudit {
+  package func auditPaging(_ lease: Lease, policy: PagingPolicy, nowNs: Int64) throws(StoreError) -> PagingAudit {
     try inTransaction { () throws(StoreError) in
       try requireLease(lease)
       try lockIncidents()
@@ -25,12 +26,12 @@ extension Store {
       audit.quietResolved = try resolveQuiet(nowNs)
       try advanceWindows(nowNs)
       try muteSilenced(nowNs)
-      audit.unmuted = try unmute(plan, nowNs)
-      audit.forgotten = try scheduleForgotten(plan, nowNs)
+      audit.unmuted = try unmute(policy, nowNs)
+      audit.forgotten = try scheduleForgotten(policy, nowNs)
       audit.overdue = Int(
         try ask(
           """
-          select count(*) from signalbox.outbox where state = 'waiting' and due < $1::timestamptz - interval '1 minute'
+          select count(*) from signalbox.outbox where state = \(DeliveryState.waiting.sql) and due < $1::timestamptz - interval '1 minute'
           """, [.time(us: nowNs / 1000)]
         ).int(0, 0) ?? 0)
       // Waiting for its answer, or long said: kept for a while, then nobody asks any more.
@@ -43,7 +44,7 @@ extension Store {
 
   private func resolveQuiet(_ nowNs: Int64) throws(StoreError) -> Int {
     let rows = try ask(
-      "select number from signalbox.incidents where state <> 'resolved' and quiet_since <= $1 order by number",
+      "select number from signalbox.incidents where state <> \(IncidentState.resolved.sql) and quiet_since <= $1 order by number",
       [.time(us: (nowNs - IncidentLimits.quietNs) / 1000)])
     for row in 0..<rows.count { try settleResolved(rows.int(row, 0) ?? 0, by: "rule", nowNs) }
     return rows.count
@@ -54,48 +55,48 @@ extension Store {
     try run(
       """
       with muted as (
-        update signalbox.incidents i set state = 'muted', change_number = i.change_number + 1,
+        update signalbox.incidents i set state = \(IncidentState.muted.sql), change_number = i.change_number + 1,
           muted_by = 'silence #' || s.number || ' by ' || s.author || ': ' || s.reason
         from signalbox.silences s
-        where i.state = 'open' and s.starts <= $1 and s.ends > $1
+        where i.state = \(IncidentState.open.sql) and s.starts <= $1 and s.ends > $1
           and signalbox.matches(s.rule, i.rule) and signalbox.matches(s.host, i.host_name)
           and signalbox.matches(s.entity, i.entity) and (s.severity is null or s.severity = i.severity)
         returning i.number, i.muted_by
       ), unsaid as (
-        update signalbox.outbox o set state = 'cancelled', settled = $1 from muted m
-        where o.incident = m.number and o.state = 'waiting' and o.event in ('trigger', 'escalate')
+        update signalbox.outbox o set state = \(DeliveryState.cancelled.sql), settled = $1 from muted m
+        where o.incident = m.number and o.state = \(DeliveryState.waiting.sql) and o.event in \(Delivery.Event.pagesSQL)
       )
       insert into signalbox.incident_timeline (incident, time, kind, detail)
-      select distinct on (number) number, $1::timestamptz, 'muted', muted_by from muted
+      select distinct on (number) number, $1::timestamptz, \(TimelineKind.muted.sql), muted_by from muted
       """, [.time(us: nowNs / 1000)])
   }
 
-  private func unmute(_ plan: PagingPlan, _ nowNs: Int64) throws(StoreError) -> Int {
+  private func unmute(_ policy: PagingPolicy, _ nowNs: Int64) throws(StoreError) -> Int {
     let reason = Self.muteReasonSQL(
       rule: "i.rule", host: "i.host", hostName: "i.host_name", entity: "i.entity", severity: "i.severity", now: "$1")
     let rows = try ask(
       """
-      update signalbox.incidents i set state = 'open', muted_by = null, change_number = change_number + 1
-      where i.state = 'muted' and \(reason) is null
+      update signalbox.incidents i set state = \(IncidentState.open.sql), muted_by = null, change_number = change_number + 1
+      where i.state = \(IncidentState.muted.sql) and \(reason) is null
       returning i.number, i.change_number, i.severity, i.is_observed
       """, [.time(us: nowNs / 1000)])
     for row in 0..<rows.count {
       guard let number = rows.int(row, 0), let change = rows.int(row, 1),
         let severity = Severity(rawValue: UInt8(clamping: rows.int(row, 2) ?? 3))
       else { continue }
-      try note(number, "unmuted", nowNs)
+      try note(number, .unmuted, nowNs)
       if rows.bool(row, 3) == false {
-        try schedule(number, change: change, plan.deliveries(severity, nowNs), nowNs)
+        try schedule(number, change: change, policy.deliveries(severity, nowNs), nowNs)
       }
     }
     return rows.count
   }
 
-  private func scheduleForgotten(_ plan: PagingPlan, _ nowNs: Int64) throws(StoreError) -> Int {
+  private func scheduleForgotten(_ policy: PagingPolicy, _ nowNs: Int64) throws(StoreError) -> Int {
     let rows = try ask(
       """
       select i.number, i.change_number, i.severity from signalbox.incidents i
-      where i.state = 'open' and not i.is_observed
+      where i.state = \(IncidentState.open.sql) and not i.is_observed
         and not exists (select from signalbox.outbox o where o.incident = i.number)
       """)
     var count = 0
@@ -103,7 +104,7 @@ extension Store {
       guard let number = rows.int(row, 0), let change = rows.int(row, 1),
         let severity = Severity(rawValue: UInt8(clamping: rows.int(row, 2) ?? 3))
       else { continue }
-      let deliveries = plan.deliveries(severity, nowNs)
+      let deliveries = policy.deliveries(severity, nowNs)
       try schedule(number, change: change, deliveries, nowNs)
       if !deliveries.isEmpty { count += 1 }
     }

@@ -1,4 +1,5 @@
 package import FleetModel
+internal import Incidents
 internal import Postgres
 
 extension Store {
@@ -81,7 +82,7 @@ extension Store {
       """
       select \(Self.endedColumns)
       from signalbox.incident_timeline t join signalbox.incidents i on i.number = t.incident
-      where t.number > $1 and t.kind = 'resolved' and \(Self.isEndedByHand)
+      where t.number > $1 and t.kind = \(TimelineKind.resolved.sql) and \(Self.isEndedByHand)
       order by t.number
       """, [.int8(cursor)])
     return (rows.endedIncidents, newest)
@@ -111,7 +112,7 @@ extension Store {
     let rows = try ask(
       """
       select rule, host, entity from signalbox.incidents
-      where state <> 'resolved' and identity <> rule || '\(Self.spreadMark)'
+      where state <> \(IncidentState.resolved.sql) and identity <> rule || '\(Self.spreadMark)'
       """, [])
     return (0..<rows.count).map { row in
       (rows.text(row, 0) ?? "", rows.int(row, 1).map { Int32(clamping: $0) }, rows.text(row, 2) ?? "")

@@ -1,38 +1,6 @@
-package import FleetModel
+internal import FleetModel
+package import Incidents
 internal import Postgres
-
-/// What must not page for a while. Patterns as `StarPattern`; nil matches everything.
-package struct Silence: Sendable, Equatable {
-  package var rule: String?
-  package var host: String?
-  package var entity: String?
-  package var severity: Severity?
-  package var author: String
-  package var reason: String
-  package var startsNs: Int64
-  package var endsNs: Int64
-  /// It comes back; start and end are then those of a window.
-  package var repetition: Repetition?
-
-  package init(author: String, reason: String, startsNs: Int64, endsNs: Int64) {
-    self.author = author
-    self.reason = reason
-    self.startsNs = startsNs
-    self.endsNs = endsNs
-  }
-}
-
-extension Silence {
-  /// As `signalbox.matches` in the database.
-  package static func matches(_ pattern: String?, _ word: String) -> Bool {
-    pattern.map { StarPattern.matches(word, $0) } ?? true
-  }
-
-  package func matches(_ change: IncidentChange, nowNs: Int64) -> Bool {
-    startsNs <= nowNs && nowNs < endsNs && Self.matches(rule, change.rule) && Self.matches(host, change.hostName)
-      && Self.matches(entity, change.entity) && (severity == nil || severity == change.severity)
-  }
-}
 
 extension Store {
   /// - Returns: its number. Incidents that it matches are muted at once, and stay visible. One that comes back begins with the window

@@ -1,19 +1,6 @@
-package import FleetModel
+internal import FleetModel
+internal import Incidents
 internal import Postgres
-
-/// When a silence comes back.
-package struct Repetition: Sendable, Equatable {
-  package var cron: CronExpression
-  /// As the database knows it, such as `Europe/Berlin`.
-  package var zone: String
-  package var lengthNs: Int64
-
-  package init(cron: CronExpression, zone: String, lengthNs: Int64) {
-    self.cron = cron
-    self.zone = zone
-    self.lengthNs = lengthNs
-  }
-}
 
 extension Store {
   /// The window that is in force at a time, or else the next one.

@@ -17,4 +17,15 @@ enum FollowingTables {
       from signalbox.hosts h left join signalbox.epochs e on e.host = h.number;
 
     """
+
+  /// Text in encodings that are not read was counted as binary, of which nothing is missed.
+  static let wideText = """
+    alter table signalbox.epochs add column utf16_files bigint;
+
+    create or replace view public.host_following as
+      select h.name as host, e.matched_files, e.followed_files, e.waiting_files, e.unreadable_files, e.outside_files,
+        e.binary_files, e.missing_roots, e.unwatched_directories, e.cut_directories, e.utf16_files
+      from signalbox.hosts h left join signalbox.epochs e on e.host = h.number;
+
+    """
 }

@@ -139,6 +139,24 @@ enum IncidentTables {
 
     """
 
+  static let lists = """
+    -- The list in which the receiver learned of the incident, where this row is about that list: its bundle.
+    alter table signalbox.outbox add column list text,
+      -- The test of a policy or of a schedule that this is a part of.
+      add column test_of bigint references signalbox.outbox on delete cascade,
+      -- Addresses of a mail that have taken it already.
+      add column reached text[] not null default '{}';
+    create index outbox_bundle on signalbox.outbox (bundle) where bundle is not null;
+    create index outbox_test_of on signalbox.outbox (test_of) where test_of is not null;
+
+    alter table signalbox.incidents add column causes text[] not null default '{}',
+      -- Address of the rule's own page; '' for none.
+      add column runbook text not null default '';
+
+    alter table signalbox.on_call_overrides add column ended_by text;
+
+    """
+
   /// What people's SQL may read.
   static let views = ["incidents", "incident_timeline", "deliveries", "silences"]
 }

@@ -32,5 +32,9 @@ struct Migration {
     Migration(number: 13, name: "history of followed files, and what is not followed") { _ in FollowingTables.sql },
     Migration(number: 14, name: "meters of quotas") { _ in QuotaTables.meters },
     Migration(number: 15, name: "patterns with a star anywhere") { _ in RepetitionTables.patterns },
+    Migration(number: 16, name: "files in encodings that are not read") { _ in FollowingTables.wideText },
+    Migration(number: 17, name: "news of lists, causes, parts of tests and of mails, overrides that end") { _ in
+      IncidentTables.lists
+    },
   ]
 }

@@ -57,7 +57,12 @@ package enum FleetQueries {
 
   /// Columns: host, host_id, state, last_seen, created, agent_version, os_name, cpu_count, memory_total_bytes, gpu_count,
   /// gpu_model, certificate_expires, labels (JSON).
-  package static func hosts(named name: String? = nil) -> ReadQuery {
+  package static func hosts(named name: String? = nil) -> ReadQuery { hosts(named: name, "true") }
+
+  /// The one host of the fleet that has a name now; hosts that had it and were revoked are left out.
+  package static func activeHost(named name: String) -> ReadQuery { hosts(named: name, "h.state <> 'revoked'") }
+
+  private static func hosts(named name: String?, _ condition: String) -> ReadQuery {
     ReadQuery(
       """
       select h.name as host, h.host_id::text as host_id, \(state) as state, e.last_seen, h.created, h.agent_version,
@@ -71,7 +76,7 @@ package enum FleetQueries {
         select host, max(expires) as expires from signalbox.certificates
         where revoked is null and retired is null group by host
       ) c on c.host = h.number
-      where h.removed is null and ($1::text is null or h.name = $1 or h.host_id::text = $1)
+      where h.removed is null and ($1::text is null or h.name = $1 or h.host_id::text = $1) and \(condition)
       order by h.name
       """, [name])
   }
@@ -79,6 +84,13 @@ package enum FleetQueries {
   /// Join tokens, the newest first. Columns: id, host, state (`open`, `used`, `expired`, `withdrawn`), joined, uses_max, expires,
   /// created, created_by, labels (JSON).
   package static func invitations(all: Bool) -> ReadQuery {
+    invitations("$1 = 'all' or state = 'open'", all ? "all" : "open")
+  }
+
+  /// The one with an id.
+  package static func invitations(id: String) -> ReadQuery { invitations("id = $1", id) }
+
+  private static func invitations(_ condition: String, _ value: String) -> ReadQuery {
     ReadQuery(
       """
       select * from (
@@ -89,9 +101,9 @@ package enum FleetQueries {
         from signalbox.join_tokens t
         cross join lateral (select count(*) as joined from signalbox.join_redemptions j where j.token = t.id) r
       ) i
-      where $1 = 'all' or state = 'open'
+      where \(condition)
       order by created desc, id limit 1000
-      """, [all ? "all" : "open"])
+      """, [value])
   }
 
   /// The followed files of a host, the busiest first. Columns: file, committed_offset, finished, updated, generation.

@@ -1,4 +1,5 @@
 internal import FleetModel
+package import Incidents
 
 /// Questions about incidents, silences and who is on call.
 package enum IncidentQueries {
@@ -13,10 +14,10 @@ package enum IncidentQueries {
     ReadQuery(
       """
       select \(columns) from signalbox.incidents i
-      where case when $1::text is null then i.state <> 'resolved' when $1 = 'all' then true else i.state = $1 end
+      where case when $1::text is null then i.state <> \(IncidentState.resolved.sql) when $1 = 'all' then true else i.state = $1 end
         and ($2::text is null or i.host_name = $2) and signalbox.matches($3::text, i.rule)
         and ($4::timestamptz is null or i.opened >= $4::timestamptz)
-      order by i.state = 'resolved', i.severity, i.number desc limit $5::bigint
+      order by i.state = \(IncidentState.resolved.sql), i.severity, i.number desc limit $5::bigint
       """, [state, host, rule, sinceNs.map { Timestamp.text($0) }, String(limit)])
   }
 
@@ -65,7 +66,7 @@ package enum IncidentQueries {
   }
 
   private static let silenceColumns = """
-    s.number as id, case when s.ends <= now() then 'ended' when s.starts > now() then 'ahead' else 'active' end as state,
+    s.number as id, case when s.ends <= now() then \(SilenceState.ended.sql) when s.starts > now() then \(SilenceState.ahead.sql) else \(SilenceState.active.sql) end as state,
       s.cron || ' ' || s.zone as repeats, s.rule, s.host, s.entity, 'P' || s.severity as severity, s.author, s.reason,
       s.starts, s.ends, s.ended_by, s.configured_as as name
     """
@@ -104,9 +105,23 @@ package enum IncidentQueries {
   package static func override(_ number: Int64) -> ReadQuery {
     ReadQuery(
       """
-      select o.number as id, o.schedule, o.receiver, o.starts, o.ends, o.author, o.reason
-      from signalbox.on_call_overrides o where o.number = $1::bigint
+      select \(overrideColumns) from signalbox.on_call_overrides o where o.number = $1::bigint
       """, [String(number)])
+  }
+
+  private static let overrideColumns = """
+    o.number as id, case when o.ends <= now() or o.ended_by is not null then \(SilenceState.ended.sql)
+      when o.starts > now() then \(SilenceState.ahead.sql) else \(SilenceState.active.sql) end as state,
+      o.schedule, o.receiver, o.starts, o.ends, o.author, o.reason, o.ended_by
+    """
+
+  /// Overrides that are ahead or in force; with `includingEnded` all. The newest one that holds counts.
+  package static func overrides(includingEnded: Bool) -> ReadQuery {
+    ReadQuery(
+      """
+      select \(overrideColumns) from signalbox.on_call_overrides o
+      where $1::boolean or (o.ends > now() and o.ended_by is null) order by o.number desc
+      """, [String(includingEnded)])
   }
 
   /// Columns: schedule, receiver, since, until, updated.

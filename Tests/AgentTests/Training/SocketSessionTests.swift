@@ -52,6 +52,13 @@ import Testing
     #expect(records.runs.last?.timeNs == 6)
   }
 
+  @Test("a metric of a negative episode is of none")
+  func noEpisode() {
+    let (records, replies) = tell(
+      "{\"event\": \"metric\", \"run\": \"r\", \"episode\": -3, \"metrics\": {\"loss\": 1}}\n")
+    #expect(replies.isEmpty && records.steps.map(\.episode) == [-1] && records.episodes.isEmpty)
+  }
+
   @Test(
     "a line that is not understood is answered with what is wrong with it",
     arguments: [
@@ -64,6 +71,7 @@ import Testing
       ("{\"event\": \"metric\", \"run\": \"r\", \"metrics\": {\"a\": \"b\"}}", "\\\"metrics\\\" has the wrong type"),
       ("{\"event\": \"episode\", \"run\": \"r\"}", "\\\"episode\\\" is missing"),
       ("{\"event\": \"episode\", \"run\": \"r\", \"episode\": 1.5}", "\\\"episode\\\" has the wrong type"),
+      ("{\"event\": \"episode\", \"run\": \"r\", \"episode\": -1}", "\\\"episode\\\" must be 0 or more"),
       ("{\"event\": \"stop\", \"run\": \"r\"}", "\\\"stop\\\"; it must be run_started"),
       ("{\"event\": \"run_ended\", \"run\": \"r\", \"state\": \"x\"}", "\\\"state\\\" has the wrong type"),
       ("{\"event\": \"run_started\", \"run\": \"r\", \"detail\": 1}", "\\\"detail\\\" has the wrong type"),

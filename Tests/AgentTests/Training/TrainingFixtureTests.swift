@@ -204,6 +204,29 @@ extension TrainingFixtureTests {
     for (name, format) in expected { #expect(try ReaderHarness(fixture: name).identity.format == format, "\(name)") }
   }
 
+  private static let fixtureNames = [
+    "seed-format/training_log.csv", "sb3-cartpole-ppo/0.monitor.csv", "sb3-cartpole-ppo/progress.csv",
+    "sb3-cartpole-ppo/progress.json", "rllib-cartpole-ppo/progress.csv", "rllib-cartpole-ppo/result.json",
+  ]
+
+  /// As spreadsheets and Python's `utf-8-sig` write it.
+  @Test("a byte order mark changes nothing of what is read", arguments: fixtureNames)
+  func byteOrderMark(_ name: String) throws {
+    let plain = try ReaderHarness(fixture: name, lines: 40)
+    var marked = plain
+    marked.file = [0xef, 0xbb, 0xbf] + plain.file
+    #expect(marked.identity.format == plain.identity.format)
+    let whole = [marked, plain].map { Stored([$0.pass(isFinished: true)]).fingerprint }
+    #expect(whole[0] == whole[1])
+    let half = marked.file.count / 2
+    let resumed = [marked.resumed(at: half), plain.resumed(at: half - 3)].map { Stored($0).fingerprint }
+    #expect(resumed[0] == resumed[1])
+    // The name decides while the first line is not whole, also of a file that is nothing but the mark.
+    let mark = detect("/a/progress.json", "\u{feff}")
+    #expect(mark == .resultJSON && detect("/a/result.json", "\u{feff}{\"config\": {") == .resultJSON)
+    #expect(detect("/a/x.csv", "\u{feff}\"episode\",\"step\",\"reward\"\r\n") == .trainingLogCSV)
+  }
+
   @Test("what a file holds decides, its name only while it holds no line")
   func contents() {
     #expect(detect("/a/other.csv", "step,episode,reward\n") == .trainingLogCSV)

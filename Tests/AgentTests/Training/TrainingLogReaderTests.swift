@@ -50,6 +50,19 @@ import Testing
     #expect(deltas[1].episodes[0].steps == 0)
   }
 
+  /// Evaluation and warm-up are written so; the writer says that the step is of no episode.
+  @Test("rows with a negative episode are steps of none, and end the one before", arguments: ["-1", "-7"])
+  func noEpisode(_ number: String) {
+    let rows = "1,1,0,1,1,0,1,100,0\n\(number),2,0,1,1,0,1,110,0\n\(number),3,0,1,1,0,1,90,0\n2,1,0,1,1,0,1,100,0\n"
+    let file = harness(Self.header + rows)
+    let whole = Stored([file.pass(isFinished: true)])
+    #expect(whole.steps.map(\.episode) == [1, -1, -1, 2] && whole.malformed.isEmpty)
+    #expect(whole.episodes.mapValues(\.state) == [1: .completed, 2: .completed])
+    for cut in 0...file.file.count {
+      #expect(Stored(file.resumed(at: cut, isFinished: true)).fingerprint == whole.fingerprint, "\(cut)")
+    }
+  }
+
   @Test("a finished file ends its last episode and its run")
   func finished() {
     let delta = harness(Self.header + "1,1,0,1,1,0,1,100,0\n").pass(isFinished: true)

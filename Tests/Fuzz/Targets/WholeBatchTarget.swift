@@ -1,6 +1,7 @@
 internal import Collector
 internal import Files
 package import FleetModel
+internal import Incidents
 @testable internal import Paging
 internal import RuleFiles
 internal import Rules

@@ -5815,7 +5815,7 @@ const ProtobufCMessageDescriptor signalbox__v1__episode_summary__descriptor =
   (ProtobufCMessageInit) signalbox__v1__episode_summary__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor signalbox__v1__agent_health__field_descriptors[18] =
+static const ProtobufCFieldDescriptor signalbox__v1__agent_health__field_descriptors[19] =
 {
   {
     "spool_bytes",
@@ -6033,6 +6033,18 @@ static const ProtobufCFieldDescriptor signalbox__v1__agent_health__field_descrip
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "utf16_files",
+    19,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Signalbox__V1__AgentHealth, utf16_files),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned signalbox__v1__agent_health__field_indices_by_name[] = {
   3,   /* field[3] = backlog_bytes */
@@ -6052,12 +6064,13 @@ static const unsigned signalbox__v1__agent_health__field_indices_by_name[] = {
   2,   /* field[2] = spool_records */
   12,   /* field[12] = unreadable_files */
   16,   /* field[16] = unwatched_directories */
+  18,   /* field[18] = utf16_files */
   11,   /* field[11] = waiting_files */
 };
 static const ProtobufCIntRange signalbox__v1__agent_health__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 18 }
+  { 0, 19 }
 };
 const ProtobufCMessageDescriptor signalbox__v1__agent_health__descriptor =
 {
@@ -6067,7 +6080,7 @@ const ProtobufCMessageDescriptor signalbox__v1__agent_health__descriptor =
   "Signalbox__V1__AgentHealth",
   "signalbox.v1",
   sizeof(Signalbox__V1__AgentHealth),
-  18,
+  19,
   signalbox__v1__agent_health__field_descriptors,
   signalbox__v1__agent_health__field_indices_by_name,
   1,  signalbox__v1__agent_health__number_ranges,

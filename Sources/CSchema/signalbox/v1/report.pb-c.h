@@ -1207,10 +1207,14 @@ struct  Signalbox__V1__AgentHealth
    * deeper, or with more names, than is looked at
    */
   uint64_t cut_directories;
+  /*
+   * text in UTF-16 or UTF-32, which is not read
+   */
+  uint64_t utf16_files;
 };
 #define SIGNALBOX__V1__AGENT_HEALTH__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&signalbox__v1__agent_health__descriptor) \
-    , 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    , 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 
 /* Signalbox__V1__AgentFrame methods */

@@ -1,12 +1,13 @@
 package import FleetModel
-package import Store
+package import Incidents
 
 extension PagingConfiguration {
-  /// The policies as the store needs them.
-  package var plan: PagingPlan {
-    PagingPlan(fallback: fallback, messagesPerMinute: messagesPerMinute) { severity, nowNs in
-      deliveries(severity, nowNs: nowNs)
-    }
+  /// What decides who is paged, and in how many messages.
+  package var policy: PagingPolicy {
+    PagingPolicy(
+      fallback: fallback, messagesPerMinute: messagesPerMinute,
+      readByPeople: Set(receivers.filter { $0.value.isReadByPeople }.keys)
+    ) { severity, nowNs in deliveries(severity, nowNs: nowNs) }
   }
 
   /// All steps of an incident that begins at a time. A schedule is asked for the moment at which its step is due.

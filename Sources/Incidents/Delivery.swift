@@ -1,21 +1,12 @@
 package import FleetModel
 
-/// The right to do what only one collector may do. A holder that was stopped for too long finds its fence outdated.
-package struct Lease: Sendable, Equatable {
-  package let name: String
-  package let holder: String
-  /// Grows with each new holder.
-  package let fence: Int64
-}
-
 /// What is known of an incident when something is said about it.
 package struct IncidentRecord: Sendable, Equatable {
   package var number: Int64
   package var rule: String
   package var title = ""
   package var severity: Severity
-  /// `open`, `acked`, `resolved` or `muted`.
-  package var state = "open"
+  package var state = IncidentState.open
   package var hostName = ""
   package var entity = ""
   package var dedupKey: String
@@ -24,6 +15,9 @@ package struct IncidentRecord: Sendable, Equatable {
   package var ackedBy: String?
   package var summary = ""
   package var steps: [String] = []
+  package var causes: [String] = []
+  /// Address of the rule's own page; "" for none.
+  package var runbook = ""
   package var evidence: [String] = []
 
   package init(number: Int64, rule: String, severity: Severity, dedupKey: String, openedNs: Int64) {
@@ -39,6 +33,17 @@ package struct IncidentRecord: Sendable, Equatable {
 package struct Delivery: Sendable, Equatable {
   package enum Event: String, Sendable {
     case trigger, acknowledge, escalate, resolve, test, watchdog
+
+    /// It asks somebody to act.
+    package var isPage: Bool { self == .trigger || self == .escalate }
+    /// It is about no incident.
+    package var isRoutine: Bool { self == .test || self == .watchdog }
+
+    /// What one message with several deliveries is: a page where one of them is.
+    package static func ofList(_ events: Set<Event>) -> Event {
+      if events.contains(where: \.isPage) { return .trigger }
+      return events.contains(.resolve) ? .resolve : .acknowledge
+    }
   }
 
   /// Rows of the outbox that it settles.
@@ -54,8 +59,12 @@ package struct Delivery: Sendable, Equatable {
   package var incidents: [IncidentRecord]
   /// Also those that the list leaves out.
   package var incidentCount: Int
-  /// A message with a list, also where the list has one entry.
+  /// A message with a list, also where only one entry is left of it.
   package var isList: Bool
+  /// News of incidents that were named in this list before.
+  package var list: ListNews?
+  /// Addresses of a mail that have taken it already.
+  package var reached: [String] = []
 
   package init(
     rows: [Int64], receiver: String, event: Event, messageID: String, attempts: Int, detail: String,
@@ -73,11 +82,29 @@ package struct Delivery: Sendable, Equatable {
   }
 }
 
+/// How the incidents of a list stand that a receiver was sent before.
+package struct ListNews: Sendable, Equatable {
+  /// The message id of that list.
+  package var id: String
+  /// Incidents of the list that are not resolved.
+  package var open: Int
+  /// Those of them that nobody has acknowledged.
+  package var unacknowledged: Int
+
+  package init(id: String, open: Int, unacknowledged: Int) {
+    self.id = id
+    self.open = open
+    self.unacknowledged = unacknowledged
+  }
+}
+
 /// What a receiver's answer means.
 package enum DeliveryOutcome: Sendable, Equatable {
   case delivered(answer: String)
   /// Another attempt, not before a time, ns since 1970.
   case retry(atNs: Int64, answer: String)
+  /// Some addresses of a mail have taken it; another attempt to the others, not before a time.
+  case partial(reached: [String], atNs: Int64, answer: String)
   /// The receiver will never take it.
   case refused(answer: String)
 
@@ -86,6 +113,7 @@ package enum DeliveryOutcome: Sendable, Equatable {
     switch self {
     case .delivered: .delivered(answer: "")
     case .retry(let atNs, _): .retry(atNs: atNs, answer: "")
+    case .partial(let reached, let atNs, _): .partial(reached: reached, atNs: atNs, answer: "")
     case .refused: .refused(answer: "")
     }
   }

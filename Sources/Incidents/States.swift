@@ -1,0 +1,51 @@
+/// Where an incident stands. The raw values are the database's and those of every output.
+package enum IncidentState: String, Sendable, CaseIterable {
+  case open
+  /// A person has acknowledged it: it escalates no further.
+  case acked
+  case resolved
+  /// It goes on, and pages nobody: silenced, or the consequence of another incident.
+  case muted
+}
+
+/// Where one delivery of the outbox stands. The raw values are the database's and those of every output.
+package enum DeliveryState: String, Sendable, CaseIterable {
+  /// Not confirmed by its receiver yet, whether or not an attempt was made.
+  case waiting
+  case delivered
+  /// It was not needed any more before it was confirmed. An attempt that got no answer may have been received.
+  case cancelled
+  /// Something newer about its incident was delivered first.
+  case superseded
+  /// The receiver answered that it will never take it.
+  case refused
+
+  /// Whether the receiver has the message, as far as anybody can know.
+  ///
+  /// - Parameter attempts: that were begun. An attempt without an answer may have been received; a refusal is an answer, so of a refused
+  ///   delivery only an earlier attempt may.
+  package func mayHaveBeenReceived(attempts: Int) -> Bool {
+    switch self {
+    case .delivered: true
+    case .waiting, .cancelled: attempts > 0
+    case .refused: attempts > 1
+    case .superseded: false
+    }
+  }
+}
+
+/// Whether a silence mutes now. The raw values are those of every output.
+package enum SilenceState: String, Sendable, CaseIterable {
+  /// Its window has not begun.
+  case ahead
+  case active
+  case ended
+}
+
+/// What happened to an incident, as its timeline has it. The raw values are the database's and those of every output.
+package enum TimelineKind: String, Sendable, CaseIterable {
+  case opened, reopened, flapping, muted, unmuted, acked, resolved, note, paged, escalated
+  /// An acknowledgement or an end was delivered.
+  case told
+  case pageRefused = "page refused"
+}
