@@ -78,7 +78,7 @@ enum FleetStatus {
     return before - answer.rows.count
   }
 
-  /// Every fleet-wide answer says who did not answer.
+  /// Every fleet-wide answer names the hosts that are silent.
   private static func silentHosts(_ answer: Answer) -> [String] {
     guard let host = answer.columns.firstIndex(where: { $0.name == "host" }),
       let state = answer.columns.firstIndex(where: { $0.name == "state" })

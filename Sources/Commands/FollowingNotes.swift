@@ -1,8 +1,8 @@
 internal import Store
 
-/// What agents found and do not read, as notes below an answer: that nothing was lost is not to be said of what was not looked at.
+/// What agents found and do not read, as notes below an answer: "nothing was lost" must not include what was not looked at.
 enum FollowingNotes {
-  /// Hosts that are named; of more it is said how many there are.
+  /// Hosts that are named; more are counted.
   private static let hostsMax = 5
 
   private static let words: [(column: String, one: String, many: String)] = [
@@ -36,7 +36,7 @@ enum FollowingNotes {
       + (more > 0 ? ["and \(more) further hosts; signalbox query 'select * from host_following' shows them"] : [])
   }
 
-  /// In place of "nothing was lost".
+  /// Instead of "nothing was lost".
   static func nothingLost(_ notes: [String]) -> String {
     notes.isEmpty ? "nothing was lost" : "nothing of what is followed was lost; " + notes.joined(separator: "; ")
   }

@@ -43,7 +43,7 @@ extension CommandFailure {
 extension CommandFailure {
   /// - Parameter advice: what makes the command's question smaller.
   init(stopped error: PostgresError, advice: String = "the command's --help lists what narrows it") {
-    // The server has two reasons, and its words tell them apart where they are English.
+    // The server has two reasons, and its message tells them apart where it is English.
     let isByHand = error.message.contains("user request")
     self.init(
       .failed,
@@ -166,10 +166,10 @@ struct OutputOptions: ParsableArguments {
 
 /// How wide a line may be.
 enum TerminalWidth {
-  /// Where there is no terminal, or it does not say: what every terminal has, and a mail or a ticket takes.
+  /// Where there is no terminal, or it does not answer: what every terminal has, and a mail or a ticket takes.
   static let usual = 80
 
-  /// $COLUMNS as POSIX has it, else what the terminal says.
+  /// $COLUMNS as POSIX has it, else the terminal's answer.
   static var columns: Int {
     if let text = Process.environment("COLUMNS"), let count = Int(text), (20...10_000).contains(count) { return count }
     return StandardStream.output.columns ?? usual

@@ -4,7 +4,7 @@ internal import FleetModel
 
 /// The operator's command: `signalbox NOUN VERB`.
 ///
-/// Each command says its own name: from its type's name ArgumentParser derives it in 4 ms at every start.
+/// Each command sets its own name: from its type's name ArgumentParser derives it in 4 ms at every start.
 struct Root: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "signalbox", abstract: "Looks at a fleet of training machines.",
@@ -61,7 +61,7 @@ package enum Signalbox {
     return CommandFailure.Code.usage.rawValue
   }
 
-  /// Sentences repeat what was typed and what servers and files say: nothing of it may reach the terminal's controls, and no
+  /// Sentences repeat what was typed and what servers and files hold: nothing of it may reach the terminal's controls, and no
   /// password its scrollback.
   private static func say(_ text: String) {
     let lines = PlainText.withoutPasswords(text).split(separator: "\n", omittingEmptySubsequences: false)

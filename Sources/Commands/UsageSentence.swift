@@ -1,7 +1,7 @@
 internal import ArgumentParser
 internal import FleetModel
 
-/// What to say about a command line that ArgumentParser refuses, where its own words do not say what is valid.
+/// The message for a command line that ArgumentParser refuses, where its own does not name what is valid.
 enum UsageSentence {
   /// - Parameters:
   ///   - message: ArgumentParser's.
@@ -50,7 +50,7 @@ enum UsageSentence {
     (command.configuration.commandName.map { [$0] } ?? []) + command.configuration.aliases
   }
 
-  /// Of "The value 'x' is invalid for '--since <since>'", `--since`; nil where the message says what is valid.
+  /// Of "The value 'x' is invalid for '--since <since>'", `--since`; nil where the message names what is valid.
   private static func invalidOption(_ message: String) -> String? {
     let marker = "' is invalid for '"
     guard message.hasPrefix("The value '"), message.hasSuffix("'"), let place = message.firstRange(of: marker) else {

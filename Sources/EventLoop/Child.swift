@@ -45,7 +45,7 @@ package final class Child {
       pid: pid, input: input.writing, output: output.reading, errors: errors.reading,
       handle: Descriptor(adopting: raw, path: path), loop)
     child.onExit = onExit
-    // Held by the loop until the child has ended: somebody must reap it.
+    // Held by the loop until the child has ended: it must be reaped.
     child.watch = try loop.watch(raw, .read) { _ in child.ended() }
     return child
   }

@@ -1,7 +1,7 @@
 internal import CLinux
 internal import Files
 
-/// What a descriptor is ready for. Errors and hang-ups count as both: the next call on it tells.
+/// What a descriptor is ready for. Errors and hang-ups count as both: the next call on it shows which.
 package struct Readiness: OptionSet, Sendable {
   package let rawValue: UInt32
   package init(rawValue: UInt32) { self.rawValue = rawValue }
@@ -23,7 +23,7 @@ package protocol WakeEndObserver: AnyObject {
 /// One epoll set on one thread, level-triggered.
 ///
 /// Not Sendable: it and all it holds stay on the thread that made it; others reach it through `Mailbox` and `LoopHandle`.
-/// Descriptors are found by slot and generation, so an event that is still queued for a closed one reaches nobody.
+/// Descriptors are found by slot and generation, so an event that is still queued for a closed one is dropped.
 package final class EventLoop {
   private struct Slot {
     var generation: UInt32 = 0

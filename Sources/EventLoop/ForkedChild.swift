@@ -1,7 +1,7 @@
 internal import CLinux
 package import Files
 
-/// A copy of this process that finds out one thing, says it on its standard output, and ends. It may hang: its maker kills it.
+/// A copy of this process that answers one question on its standard output and ends. It may hang: its maker kills it.
 ///
 /// Why a copy: starting a program anew costs a hundred times as much. Only in a process of one thread.
 package final class ForkedChild {
@@ -43,7 +43,7 @@ package final class ForkedChild {
   package func reap() -> Child.Exit? { Child.Exit(code: sbx_reap(pid)) }
 }
 
-/// A program whose end is waited for. Blocks: for forked copies only, which somebody kills when they take too long.
+/// A program whose end is waited for. Blocks: for forked copies only, which are killed when they take too long.
 package enum BlockingProgram {
   package struct Result: Sendable {
     /// Standard output and error, in the order of writing.

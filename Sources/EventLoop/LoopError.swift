@@ -15,7 +15,7 @@ package struct LoopError: Error, Sendable, Equatable, CustomStringConvertible {
 
   static func last(_ operation: String) -> LoopError { LoopError(operation, code: sbx_errno()) }
 
-  /// ECONNREFUSED: somebody is there who does not listen.
+  /// ECONNREFUSED: the machine is there, and nothing listens.
   var isRefused: Bool { code == 111 /* ECONNREFUSED */ }
 
   package var description: String {

@@ -30,7 +30,7 @@ struct Wake: ~Copyable, Sendable {
 
 /// A bounded queue between threads: many senders, one receiver, one wake for all that lies in it.
 ///
-/// A full or closed box refuses, and says so; it never blocks a sender and never drops silently.
+/// A full or closed box refuses, and returns that; it never blocks a sender and never drops silently.
 package final class Mailbox<Message: Sendable>: Sendable {
   private struct State {
     var messages: [Message] = []
@@ -91,7 +91,7 @@ package final class Mailbox<Message: Sendable>: Sendable {
   package var refused: UInt64 { state.withLock { $0.refused } }
 
   var descriptor: Int32 { wake.descriptor }
-  /// Readable while there is a message: for a thread that waits for other things as well.
+  /// Readable while there is a message: for a thread that waits for other descriptors as well.
   package var readableDescriptor: Int32 { wake.descriptor }
 }
 

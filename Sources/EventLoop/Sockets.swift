@@ -53,7 +53,7 @@ package enum Socket {
     return Descriptor(adopting: raw, path: address.description)
   }
 
-  /// Throws where somebody listens there already: `listen` shares a port, and so would not notice another program.
+  /// Throws where the port is in use already: `listen` shares a port, and so would not notice another program.
   package static func requireFree(_ address: SocketAddress) throws(LoopError) {
     if address.port == 0 { return }
     let raw = unsafe sbx_tcp_listen(address.host, address.port, 1, 0)
@@ -68,7 +68,7 @@ package enum Socket {
     return StreamSocket(Descriptor(adopting: raw, path: address.description), address: address)
   }
 
-  /// Whether a machine is there: one that accepts or refuses a connection is, one that says nothing is not known to be.
+  /// Whether a machine is there: one that accepts or refuses a connection is, one that does not answer is not known to be.
   ///
   /// Blocks for up to `timeoutMs`.
   package static func answers(_ address: SocketAddress, timeoutMs: Int32) -> Bool {
@@ -112,7 +112,7 @@ package enum Socket {
   /// The pending error of a connect, errno; 0 for none.
   package static func failure(of socket: borrowing Descriptor) -> Int32 { sbx_socket_error(socket.raw) }
 
-  /// Says that nothing more is sent; the other direction stays open.
+  /// Ends our sending; the other direction stays open.
   package static func shutdownWriting(_ socket: borrowing Descriptor) { _ = sbx_shutdown_writing(socket.raw) }
 
   /// The path must not exist yet.

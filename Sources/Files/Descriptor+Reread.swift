@@ -6,7 +6,7 @@ extension Descriptor {
   ///
   /// Why: files of /proc are read again every second through the descriptor that is kept open.
   /// - Parameter start: 0…buffer.count; what is before it stays as it is.
-  /// - Parameter offset: place in the file; nil reads on at the descriptor's own position (devices such as /dev/kmsg).
+  /// - Parameter offset: position in the file; nil reads on at the descriptor's own position (devices such as /dev/kmsg).
   /// - Returns: how many bytes came, 0 at the end of the file or where there is no room; nil where nothing is there yet.
   package borrowing func reread(
     into buffer: inout [UInt8], from start: Int, at offset: UInt64?
@@ -36,7 +36,7 @@ extension Descriptor {
 }
 
 extension FileError {
-  /// The process that a /proc file told of is gone.
+  /// The process that a /proc file describes is gone.
   package var isGone: Bool { code == ESRCH || isNotFound }
   /// The device overwrote records before they were read (/dev/kmsg).
   package var isOverrun: Bool { code == EPIPE }

@@ -7,7 +7,7 @@ internal import Glibc
 @safe package final class DirectoryStream {
   package struct Entry: Sendable, Equatable {
     package var name: String
-    /// nil where the file system does not say it with the name.
+    /// nil where the file system does not report it with the name.
     package var kind: FileStatus.Kind?
   }
 

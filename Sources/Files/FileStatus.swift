@@ -1,7 +1,7 @@
 internal import CLinux
 internal import Glibc
 
-/// What statx(2) tells of a file.
+/// What statx(2) reports of a file.
 package struct FileStatus: Sendable, Equatable {
   package enum Kind: Sendable, Equatable { case file, directory, link, socket, other }
 
@@ -9,7 +9,7 @@ package struct FileStatus: Sendable, Equatable {
   package var inode: UInt64
   package var sizeBytes: UInt64
   package var modifiedNs: Int64
-  /// 0 where the file system does not tell.
+  /// 0 where the file system does not report it.
   package var birthNs: Int64
   /// Permission bits.
   package var mode: UInt32
@@ -28,7 +28,7 @@ package struct FileStatus: Sendable, Equatable {
   }
 
   /// Whether there is something at `path`.
-  /// - Throws: where that cannot be told, as below a directory that may not be entered.
+  /// - Throws: where that cannot be found out, as below a directory that may not be entered.
   package static func exists(_ path: String) throws(FileError) -> Bool {
     do throws(FileError) {
       _ = try of(path: path)

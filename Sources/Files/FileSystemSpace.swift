@@ -10,7 +10,7 @@ package enum FileSystemSpace {
     var raw = statvfs()
     // `raw` and the string's bytes live for the call.
     if unsafe statvfs(path, &raw) != 0 { throw .last("look at", path) }
-    // A file system in user space may say any number.
+    // A file system in user space may report any number.
     let (bytes, isTooMuch) = UInt64(raw.f_bavail).multipliedReportingOverflow(by: UInt64(raw.f_frsize))
     return isTooMuch ? .max : bytes
   }

@@ -1,7 +1,7 @@
 internal import CLinux
 internal import Glibc
 
-/// What statvfs(3) tells of a mounted file system.
+/// What statvfs(3) reports of a mounted file system.
 package struct FileSystemUsage: Sendable, Equatable {
   package var totalBytes: UInt64 = 0
   package var freeBytes: UInt64 = 0

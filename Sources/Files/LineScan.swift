@@ -60,7 +60,7 @@ extension Array where Element == UInt8 {
 
 extension Descriptor {
   /// Reads at most `count` bytes at `offset` to the start of `buffer`, which grows to `count` where it is shorter and is never
-  /// given up: for whoever reads again and again.
+  /// given up: for repeated reading.
   /// - Returns: how many; 0 at the end of the file.
   package borrowing func fill(_ buffer: inout [UInt8], count: Int, at offset: UInt64) throws(FileError) -> Int {
     if buffer.count < count { buffer.append(contentsOf: repeatElement(0, count: count - buffer.count)) }

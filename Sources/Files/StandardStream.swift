@@ -21,7 +21,7 @@ package enum StandardStream: Int32, Sendable {
 
   package var isTerminal: Bool { isatty(rawValue) == 1 }
 
-  /// Columns of the terminal, 1…; nil where this is none, or it does not say. Source: man ioctl_tty(2).
+  /// Columns of the terminal, 1…; nil where this is none, or it does not answer. Source: man ioctl_tty(2).
   package var columns: Int? {
     var size = winsize()
     // The kernel writes one `winsize`.

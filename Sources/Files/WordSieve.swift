@@ -3,7 +3,7 @@ internal import CLinux
 /// Finds where in a text one of many words may stand, without looking at most of its bytes.
 ///
 /// Of each word a few groups of four bytes stand in a table of 65 536 bits. The text is looked at only every `stride` bytes; each
-/// word has so many groups in a row that one of them lies on such a place wherever the word stands. What is found is a hint, for
+/// word has so many groups in a row that one of them lies on such a position wherever the word stands. What is found is a hint, for
 /// an exact look at the few words with such a group; what is not found is not there. Case of ASCII letters makes no difference.
 ///
 /// Source: the idea is that of S. Wu, U. Manber, "A fast algorithm for multi-pattern searching", 1994, with steps of equal length.
@@ -23,7 +23,7 @@ package struct WordSieve: Sendable {
     var next: Int
   }
 
-  /// Distance of the places that are looked at, 1…8: words of eleven bytes and more make it the longest.
+  /// Distance of the positions that are looked at, 1…8: words of eleven bytes and more make it the longest.
   package let stride: Int
   private let words: [[UInt8]]
   private var bits = [UInt64](repeating: 0, count: bitCount / 64)
@@ -48,10 +48,10 @@ package struct WordSieve: Sendable {
     }
   }
 
-  /// The words that stand at a place that `find` gave.
+  /// The words that stand at a position that `find` gave.
   /// - Parameters:
   ///   - range: what they must lie in.
-  ///   - found: called with the place of each among the words.
+  ///   - found: called with the index of each among the words.
   package func look(at place: Int, in text: Span<UInt8>, _ range: Range<Int>, _ found: (Int) -> Void) {
     guard place >= range.lowerBound, place + 4 <= range.upperBound else { return }
     let four = Self.four(text, place)
@@ -80,7 +80,7 @@ package struct WordSieve: Sendable {
     if places.count < room { places.append(contentsOf: repeatElement(0, count: room - places.count)) }
     let found = unsafe places.withUnsafeMutableBufferPointer { out in
       unsafe bits.withUnsafeBufferPointer { table in
-        // `out` has `room` places, `table` has all bits that 16 bits of hash name.
+        // `out` has room for `room` positions, `table` has all bits that 16 bits of hash name.
         unsafe text.withUnsafeBufferPointer {
           unsafe sbx_sieve($0.baseAddress, $0.count, stride, table.baseAddress, out.baseAddress, room)
         }

@@ -27,7 +27,7 @@ package struct Batch: Sendable, Equatable {
   }
 }
 
-/// Records of one lane with their place in it.
+/// Records of one lane with their sequences in it.
 package struct SpooledRecords: Sendable, Equatable {
   package var lane: Lane
   package var firstSequence: UInt64
@@ -73,7 +73,7 @@ package struct FileDelta: Sendable, Equatable {
   package var file: FileIdentity
   package var from: UInt64
   package var to: UInt64
-  /// `ContentHash` of the (at most) 64 bytes before `to`: tells later whether the file is still the same before the offset.
+  /// `ContentHash` of the (at most) 64 bytes before `to`: shows later whether the file is still the same before the offset.
   package var tailHash: UInt64 = 0
   /// Nothing will follow: rotated away or deleted, and read to its end.
   package var isFinished = false
@@ -97,7 +97,7 @@ package struct FileIdentity: Sendable, Equatable {
   package var path: String
   package var device: UInt64 = 0
   package var inode: UInt64 = 0
-  /// ns since 1970; 0 where the file system does not tell.
+  /// ns since 1970; 0 where the file system does not report it.
   package var birthNs: Int64 = 0
   /// `ContentHash` of the first `headLength` bytes.
   package var headHash: UInt64 = 0
@@ -214,7 +214,7 @@ package struct Hello: Sendable, Equatable {
   package var wallNs: Int64 = 0
   package var monotonicNs: Int64 = 0
   package var redactionVersion = ""
-  /// HOST:PORT of the collectors that this agent would connect to; empty where it does not say.
+  /// HOST:PORT of the collectors that this agent would connect to; empty where it does not report them.
   package var knownCollectors: [String] = []
   /// Marks may follow the Welcome in parts; an agent that does not take them needs all of them in it.
   package var takesMarks = false
@@ -248,7 +248,7 @@ package struct Welcome: Sendable, Equatable {
   package var marksFollow = false
   package var settings = Settings()
   package var hostID = HostID(high: 0, low: 0)
-  /// HOST:PORT of the fleet's collectors, in place of those that the agent knows; empty: it keeps its own.
+  /// HOST:PORT of the fleet's collectors, which replace those that the agent knows; empty: it keeps its own.
   package var collectors: [String] = []
 
   package init() {}

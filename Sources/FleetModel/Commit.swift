@@ -110,7 +110,7 @@ package struct KnownHost: Sendable, Equatable {
   package var labels: [String: String]
   /// Of its newest stream.
   package var epoch: UInt64
-  /// When any collector last heard of it, ns since 1970; 0 = never.
+  /// When any collector last received a report of it, ns since 1970; 0 = never.
   package var lastSeenNs: Int64
 
   package init(id: HostID, number: Int32, name: String) {
@@ -123,7 +123,7 @@ package struct KnownHost: Sendable, Equatable {
   }
 }
 
-/// An incident that a person has ended. Whether its cause has gone only the next facts say.
+/// An incident that a person has ended. Whether its cause has gone only the next facts show.
 package struct EndedIncident: Sendable, Hashable {
   package var number: Int64
   package var rule: String

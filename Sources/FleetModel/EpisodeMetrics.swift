@@ -2,7 +2,7 @@
 ///
 /// A trade is a longest run of steps with the same position other than zero. It closes at the first step with another
 /// position (or at the episode's last step, once the episode has ended) and is won if the portfolio value there is higher
-/// than at the trade's first step. NaN stands for "not defined": nothing to divide by, or the writer does not tell.
+/// than at the trade's first step. NaN stands for "not defined": nothing to divide by, or the writer does not report it.
 package struct EpisodeMetrics: Sendable, Equatable {
   /// The length that the writer reports; else the steps seen.
   package var steps: Int64

@@ -47,7 +47,7 @@ extension EpisodeSummary {
     }
     timeNs = max(timeNs, next.timeNs)
     startedNs = Self.earlier(startedNs, next.startedNs)
-    // Steps after an end open the episode again: what told the end may have been wrong.
+    // Steps after an end open the episode again: the reported end may have been wrong.
     if next.state != .running || next.steps > 0 { state = next.state }
     guard next.steps > 0 else { return }
     if steps == 0 { firstStep = next.firstStep }

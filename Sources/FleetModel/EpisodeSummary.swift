@@ -11,7 +11,7 @@ package struct EpisodeSummary: Sendable, Equatable {
   package var state: EpisodeState = .running
   /// Earliest step, ns since 1970; 0 = unknown.
   package var startedNs: Int64 = 0
-  /// 0 = says only how the episode ended.
+  /// 0 = reports only how the episode ended.
   package var steps: UInt64 = 0
   package var firstStep: Int64 = 0
   package var lastStep: Int64 = 0

@@ -42,7 +42,7 @@ package struct AgentHealth: Sendable, Equatable {
   package var refusedPathsTotal: UInt64 = 0
   /// Of the last whole pass over the patterns: regular files that a pattern matches.
   package var matchedFiles: UInt64 = 0
-  /// Beyond the places there are; those that changed last come first.
+  /// Beyond the files that can be followed at once; those that changed last come first.
   package var waitingFiles: UInt64 = 0
   /// Files and directories that the agent may not read, or whose names are not UTF-8.
   package var unreadableFiles: UInt64 = 0

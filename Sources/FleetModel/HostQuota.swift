@@ -1,4 +1,4 @@
-/// What one host may make the fleet keep: the one place for how much of what.
+/// What one host may make the fleet keep: all limits by kind.
 ///
 /// A host that is broken or taken over must not fill the disk of all, nor use up the numbers of runs and files. Lines of
 /// logs have no quota: they wait in their files, by flow control. Each limit is several times what an honest host has,

@@ -1,4 +1,4 @@
-/// How urgent a rule's finding is; decides who is told, and when.
+/// How urgent a rule's finding is; decides who is paged, and when.
 package enum Severity: UInt8, Sendable, CaseIterable, Comparable {
   /// Page at once, at any hour.
   case p0
@@ -62,7 +62,7 @@ package struct IncidentChange: Sendable, Equatable {
   package var rule: String
   package var title = ""
   package var severity: Severity
-  /// The rule only observes: its incidents are shown and page nobody.
+  /// The rule only observes: its incidents are shown and never paged.
   package var isObserved = false
   /// nil where the whole fleet is meant.
   package var hostNumber: Int32?

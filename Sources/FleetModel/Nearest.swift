@@ -7,7 +7,7 @@ package enum Nearest {
     return ranked.flatMap { $0.edits <= limit ? $0.name : nil }
   }
 
-  /// Levenshtein distance, where two neighbours that changed places are one edit: the commonest slip of all.
+  /// Levenshtein distance, where two swapped neighbours are one edit: the commonest slip of all.
   private static func distance(_ left: [Character], _ right: [Character]) -> Int {
     var beforePrevious: [Int] = []
     var previous = Array(0...right.count)

@@ -13,7 +13,7 @@ package enum PathPatternGrammar {
         }
         guard byte == UInt8(ascii: "[") else { continue }
         if let sign = rest.first, sign == UInt8(ascii: "!") || sign == UInt8(ascii: "^") { rest.removeFirst() }
-        // A bracket at the first place is one of the set's.
+        // A bracket that comes first is one of the set's.
         guard let end = rest.dropFirst().firstIndex(of: UInt8(ascii: "]")) else {
           return "a '[' has no ']': [abc] is one character of a set, [[] is the sign itself"
         }

@@ -1,4 +1,4 @@
-/// Text from outside, made fit for people: one place for what a terminal, a phone, a shell or a log may get to see of it.
+/// Text from outside, made fit for people: the one filter for what a terminal, a phone, a shell or a log may get to see of it.
 ///
 /// Everything here works on Unicode scalars. A Swift `Character` holds any number of combining marks, so a comparison or a cut by
 /// characters lets `<` with a mark pass as no `<`, and a thousand marks as one character.
@@ -131,7 +131,7 @@ package enum PlainText {
 
   // MARK: Secrets
 
-  /// A sentence that may repeat user input, with `***` in the place of passwords: those of URLs (`//user:…@`) and of
+  /// A sentence that may repeat user input, with `***` instead of passwords: those of URLs (`//user:…@`) and of
   /// `password=…`.
   package static func withoutPasswords(_ text: String) -> String {
     var scalars = Array(text.unicodeScalars)

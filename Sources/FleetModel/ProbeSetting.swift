@@ -17,7 +17,7 @@ package enum ProbeKind: UInt8, Sendable, CaseIterable {
   package var word: String { "\(self)" }
 }
 
-/// One thing that a host asks again and again, as a profile says. Times are whole milliseconds on the wire.
+/// One check that a host repeats, as a profile sets it. Times are whole milliseconds on the wire.
 package struct ProbeSetting: Sendable, Equatable {
   /// nil for a kind of a newer collector: it is not asked.
   package var kind: ProbeKind?

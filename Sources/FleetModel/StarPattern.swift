@@ -40,7 +40,7 @@ package enum StarPattern {
     wanted.allSatisfy { label, pattern in labels[label].map { matches($0, pattern) } ?? false }
   }
 
-  /// Whether a host that fits one of two patterns may fit the other as well: where no star says otherwise, their beginnings and ends
+  /// Whether a host that fits one of two patterns may fit the other as well: outside of stars, their beginnings and ends
   /// agree.
   package static func mayMeet(_ one: String, _ other: String) -> Bool {
     if !one.utf8.contains(star) { return matches(one, other) }

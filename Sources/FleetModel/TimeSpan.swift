@@ -6,7 +6,7 @@ package enum TimeSpan {
     ("h", 3_600_000_000_000), ("d", 86_400_000_000_000), ("w", 604_800_000_000_000),
   ]
 
-  /// A hundred years: a time of this century and such a span add up within 64 bits, whoever writes it.
+  /// A hundred years: a time of this century and such a span add up within 64 bits.
   package static let longestNs: Int64 = 36_525 * 86_400_000_000_000
 
   /// - Parameter text: one or more of a whole number and a unit, without spaces.
@@ -32,7 +32,7 @@ package enum TimeSpan {
   /// As `text`, in whole seconds from one second on: how long ago something was.
   package static func age(_ ns: Int64) -> String { text(ns < 1_000_000_000 ? ns : ns - ns % 1_000_000_000) }
 
-  /// The two largest units that say something: `1h30m`, `45s`, `3d4h`; `0s` for nothing.
+  /// The two largest units that are not zero: `1h30m`, `45s`, `3d4h`; `0s` for nothing.
   package static func text(_ ns: Int64) -> String {
     var rest = max(0, ns)
     var parts: [String] = []

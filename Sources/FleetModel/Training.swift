@@ -1,4 +1,4 @@
-/// A run as its files or the program itself tell of it.
+/// A run as its files or the program itself report it.
 package struct RunUpdate: Sendable, Equatable {
   package var timeNs: Int64 = 0
   /// unique on its host.
@@ -29,7 +29,7 @@ package struct TrainingStep: Sendable, Equatable {
   package var price: Double = .nan
   package var portfolioValue: Double = .nan
   package var position: Double = .nan
-  /// what else the writer tells.
+  /// what else the writer reports.
   package var metrics: [Metric] = []
 
   package init() {}

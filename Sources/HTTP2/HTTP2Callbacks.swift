@@ -99,7 +99,7 @@ func withFields(_ fields: [HeaderField], _ body: (UnsafePointer<nghttp2_nv>?, In
 }
 
 extension HTTP2Session {
-  /// Tells the library to end the session.
+  /// Makes the library end the session.
   private var stop: Int32 { NGHTTP2_ERR_CALLBACK_FAILURE.rawValue }
 
   func frameBegan(type: UInt8) -> Int32 {

@@ -104,7 +104,7 @@ internal import CNGHTTP2
     if unsafe nghttp2_session_get_outbound_queue_size(raw) > limits.outboundFrames { throw fail(.outboundFlood) }
   }
 
-  /// Ends the session: the peer is told with a GOAWAY, which `output` still hands out.
+  /// Ends the session: the peer is notified by a GOAWAY, which `output` still hands out.
   private func fail(_ error: HTTP2Error) -> HTTP2Error {
     failure = error
     let code: UInt32 = if case .library = error { 1 } else { 0xb /* ENHANCE_YOUR_CALM */ }
@@ -178,7 +178,7 @@ internal import CNGHTTP2
   package func send(
     _ stream: Int32, prefix: InlineArray<5, UInt8>? = nil, _ bytes: borrowing Span<UInt8>, limitBytes: Int = .max
   ) -> Bool {
-    // A stream that is gone or has been finished takes none; its owner hears of that otherwise.
+    // A stream that is gone or has been finished takes none; its owner is notified otherwise.
     guard let index = streams.index(forKey: stream), streams.values[index].isOpen else { return true }
     let count = bytes.count + (prefix == nil ? 0 : 5)
     if streams.values[index].queuedBytes > limitBytes - bytes.count { return false }
@@ -242,7 +242,7 @@ internal import CNGHTTP2
     streams[stream] = empty
   }
 
-  /// A stream that the library has opened, closed, or told of.
+  /// A stream that the library has opened, closed, or reported.
   func opened(_ stream: Int32) { streams[stream] = HTTP2Stream() }
 
   func closed(_ stream: Int32) {
@@ -275,6 +275,6 @@ internal import CNGHTTP2
     unsafe withFields(fields) { pointer, count in unsafe nghttp2_submit_trailer(raw, stream, pointer, count) }
   }
 
-  /// After our end: tells a peer that is still sending to stop, without calling that an error (RFC 9113, 8.1).
+  /// After our end: asks a peer that is still sending to stop, without calling that an error (RFC 9113, 8.1).
   func stopPeer(_ stream: Int32) { _ = unsafe nghttp2_submit_rst_stream(raw, 0, stream, 0) }
 }

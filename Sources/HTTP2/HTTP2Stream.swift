@@ -7,7 +7,7 @@ struct HTTP2Stream {
   var trailers: [HeaderField]?
   var hasSentEnd = false
   var hasReceivedEnd = false
-  /// The data callback said "nothing yet" and must be resumed.
+  /// The data callback returned "nothing yet" and must be resumed.
   var isDeferred = false
   /// Since when queued bytes have not moved.
   var blockedSinceNs: Int64?

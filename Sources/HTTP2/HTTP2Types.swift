@@ -18,7 +18,7 @@ package enum HTTP2Event: Sendable, Equatable {
   /// A request's or a response's head.
   case headers(stream: Int32, fields: [HeaderField], endStream: Bool)
   case trailers(stream: Int32, fields: [HeaderField])
-  /// `range` lies in the bytes given to `receive`. Whoever takes them calls `consumed` in time: that is the back-pressure.
+  /// `range` lies in the bytes given to `receive`. Their consumer calls `consumed` in time: that is the backpressure.
   case data(stream: Int32, range: Range<Int>)
   /// The peer sends nothing more on this stream. Comes after its last data or trailers.
   case end(stream: Int32)

@@ -46,6 +46,9 @@ package struct Delivery: Sendable, Equatable {
     }
   }
 
+  /// The answer of a delivery that needs no request.
+  package static let nothingToSend = "nothing to send: others of its list go on"
+
   /// Rows of the outbox that it settles.
   package var rows: [Int64]
   package var receiver: String

@@ -7,6 +7,8 @@ package struct LocalPage: Sendable, Equatable {
   package var messageID: String
   /// Messages that went out as one list share it.
   package var bundle: String?
+  /// Addresses of a mail that have taken it, while others are tried again.
+  package var reached: [String] = []
   /// nil while the receiver has not answered.
   package var answer: String?
   /// When it was taken, or begun; ns since 1970.

@@ -110,7 +110,7 @@ extension NVMLLibrary {
     }
   }
 
-  /// More on one GPU than this are not listed; NVML then says how many there are.
+  /// More on one GPU than this are not listed; NVML then reports how many there are.
   private static var processesMax: Int { 128 }
 
   private func readProcesses(_ device: sbx_nvml_device, _ reading: inout NVMLReading) {

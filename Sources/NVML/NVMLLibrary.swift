@@ -1,7 +1,7 @@
 internal import CNVML
 package import FleetModel
 
-/// What one GPU says of itself.
+/// What one GPU reports of itself.
 package struct NVMLReading: Sendable, Equatable {
   /// Without a time. What the driver does not support is NaN, or 0 where the field is a whole number.
   package var sample = GPUSample()
@@ -49,7 +49,7 @@ package struct NVMLProcess: Sendable, Equatable {
     unsafe sbx_nvml_close(&functions)
   }
 
-  /// "" where it is not told.
+  /// "" where it is not reported.
   package func driverVersion() -> String {
     var text = [CChar](repeating: 0, count: 96)
     guard let ask = unsafe functions.driver_version, unsafe ask(&text, UInt32(text.count)) == 0 else { return "" }

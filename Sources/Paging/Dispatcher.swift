@@ -102,7 +102,10 @@ package final class Dispatcher {
       let outcome = RetryRule.outcome(
         result, receiver: sent.receiver, attempts: sent.delivery.attempts, nowNs: nowNs, chance: chance(),
         isReached: !sent.delivery.reached.isEmpty)
-      closed[sent.delivery.receiver] = RetryRule.closedUntilNs(result, sent.receiver, nowNs: nowNs)
+      if let untilNs = RetryRule.closedUntilNs(result, sent.receiver, nowNs: nowNs) {
+        // An answer to a message that was sent before does not end the pause.
+        closed[sent.delivery.receiver] = max(untilNs, closed[sent.delivery.receiver] ?? untilNs)
+      }
       unsettled.append((sent, outcome))
     }
   }
@@ -175,6 +178,9 @@ package final class Dispatcher {
 
   private func settleAll(_ store: Store, _ nowNs: Int64, _ report: inout Report) throws(StoreError) {
     while let (sent, outcome) = unsettled.first {
+      if case .delivered = outcome, sent.delivery.event == .test, sent.receiver.keepsAlerts {
+        try store.enqueue(.resolve, to: sent.delivery.receiver, detail: "test", nowNs: nowNs)
+      }
       do throws(StoreError) {
         try settle(sent, outcome, store, nowNs)
       } catch .leaseLost {
@@ -187,9 +193,6 @@ package final class Dispatcher {
       switch outcome {
       case .delivered:
         report.delivered += 1
-        if sent.delivery.event == .test, sent.receiver.keepsAlerts {
-          try store.enqueue(.resolve, to: sent.delivery.receiver, detail: "test", nowNs: nowNs)
-        }
       case .refused(let answer): report.refused.append("\(sent.delivery.receiver): \(answer)")
       case .retry(_, let answer), .partial(_, _, let answer):
         report.retried.append("\(sent.delivery.receiver): \(answer)")
@@ -260,12 +263,8 @@ package final class Dispatcher {
       }, nowNs: nowNs)
   }
 
-  /// An override whose receiver is gone from the configuration would page nobody: the turn stays with its owner.
   private func takeOverrides(_ store: Store, _ nowNs: Int64) throws(StoreError) {
-    let overrides = try store.overridesInForce(nowNs: nowNs).filter { configuration.receivers[$0.receiver] != nil }
-    for name in configuration.schedules.keys {
-      configuration.schedules[name]?.overrides = overrides.filter { $0.schedule == name }
-    }
+    configuration.take(try store.overridesInForce(nowNs: nowNs))
     try store.publishReceivers(configuration.receivers.keys.sorted())
   }
 
@@ -291,7 +290,7 @@ package final class Dispatcher {
       }
       let sent = InFlight(delivery: delivery, receiver: receiver, lease: lease)
       guard let request = Message(delivery, nowNs: nowNs, console: configuration.console).request(to: receiver) else {
-        unsettled.append((sent, .delivered(answer: Message.nothingToSend)))
+        unsettled.append((sent, .delivered(answer: Delivery.nothingToSend)))
         continue
       }
       do throws(OutboundError) {

@@ -72,7 +72,7 @@ extension LocalPager {
     for at in places {
       let isSent = inFlight[nextTag - 1]?.delivery.messageID == delivery.messageID
       held[at.held].pages?[at.page].state =
-        isSent ? .inFlight(sinceNs: nowNs) : .delivered(answer: Message.nothingToSend, atNs: nowNs)
+        isSent ? .inFlight(sinceNs: nowNs) : .delivered(answer: Delivery.nothingToSend, atNs: nowNs)
       held[at.held].pages?[at.page].attempts += 1
       held[at.held].pages?[at.page].bundle = bundle
     }
@@ -120,7 +120,9 @@ extension LocalPager {
       let outcome = RetryRule.outcome(
         result, receiver: sent.receiver, attempts: sent.delivery.attempts, nowNs: nowNs, chance: chance(),
         isReached: !sent.delivery.reached.isEmpty)
-      closed[sent.delivery.receiver] = RetryRule.closedUntilNs(result, sent.receiver, nowNs: nowNs)
+      if let untilNs = RetryRule.closedUntilNs(result, sent.receiver, nowNs: nowNs) {
+        closed[sent.delivery.receiver] = max(untilNs, closed[sent.delivery.receiver] ?? untilNs)
+      }
       if case .delivered = outcome, policy.counts(sent.delivery) {
         let isPageList = sent.delivery.isList && sent.delivery.event.isPage
         delivered[sent.delivery.receiver, default: []].append((nowNs, isPageList))

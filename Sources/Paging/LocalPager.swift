@@ -89,8 +89,20 @@ package final class LocalPager {
     var delivery: Delivery
   }
 
-  package var configuration: PagingConfiguration { didSet { policy = configuration.policy } }
+  package var configuration: PagingConfiguration {
+    didSet {
+      configuration.take(overrides)
+      policy = configuration.policy
+    }
+  }
   private(set) var policy: PagingPolicy
+  /// Turns that somebody takes over, as the database last had them.
+  package var overrides: [OnCallOverride] = [] {
+    didSet {
+      configuration.take(overrides)
+      policy = configuration.policy
+    }
+  }
   /// What must not page, as the database last said.
   package var silences: [Silence] = []
   let transfers: Transfers
@@ -195,6 +207,7 @@ package final class LocalPager {
       var told = LocalPage(
         dedupKey: subject(held).dedupKey, receiver: page.receiver, messageID: page.messageID, atNs: held.takenWallNs)
       told.bundle = page.bundle
+      told.reached = page.reached
       switch page.state {
       case .delivered(let answer, let atNs): (told.answer, told.atNs) = (answer, atNs)
       case .inFlight(let sinceNs): told.atNs = sinceNs

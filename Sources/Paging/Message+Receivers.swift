@@ -158,7 +158,7 @@ extension Message {
     let lines = first.evidence.flatMap { PlainText.lines($0).split(separator: "\n", omittingEmptySubsequences: false) }
     for (index, line) in lines.enumerated() {
       let left = lines.count - index
-      let rest = "\n  … \(left) more: signalbox incidents show \(first.number)"
+      let rest = "\n  … \(left) more" + (first.number > 0 ? ": signalbox incidents show \(first.number)" : " lines")
       guard text.utf16.count + line.utf16.count + 3 + rest.utf16.count <= limit else {
         if text.utf16.count + rest.utf16.count > limit { return "" }
         let room = limit - text.utf16.count - rest.utf16.count - 3
@@ -174,7 +174,8 @@ extension Message {
 
   /// Source: RFC 5322, RFC 2047, RFC 2045; one thread an incident by stable Message-ID and References.
   func mail(_ receiver: EmailReceiver) -> MailRequest {
-    let thread = "<incident-\(first.map { String($0.number) } ?? delivery.messageID)@signalbox>"
+    // By the key, which an incident has also before it has a number; a list has a thread of its own.
+    let thread = "<\(delivery.isList ? delivery.list?.id ?? delivery.messageID : "incident-" + threadName)@signalbox>"
     let head = [
       "From: \(Self.headerText(receiver.from))", "To: \(Self.headerText(receiver.to.joined(separator: ", ")))",
       "Subject: \(Self.encodedWord(headline))", "Date: \(Self.mailDate(nowNs))",
@@ -191,6 +192,8 @@ extension Message {
     request.requiresTLS = receiver.requiresTLS
     return request
   }
+
+  private var threadName: String { String(ContentHash.of(Array(dedupKey.utf8).span), radix: 16) }
 
   private static func headerText(_ text: String) -> String { PlainText.line(text) }
 }

@@ -18,9 +18,6 @@ package struct Message: Sendable {
     self.console = console
   }
 
-  /// What a delivery is noted with that needs no request.
-  package static let nothingToSend = "nothing to send: others of its list go on"
-
   /// - Returns: nil where the receiver has nothing to do: PagerDuty keeps one alert for a list, which goes on until all of the list has
   ///   ended.
   package func request(to receiver: Receiver) -> OutboundRequest? {

@@ -7,7 +7,7 @@ extension Connection {
     HostFiles.randomBytes(24).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
   }
 
-  /// What the server keeps of a password (SCRAM-SHA-256). Sent in its place, the password itself stands in no log of statements.
+  /// What the server keeps of a password (SCRAM-SHA-256). Sent instead, the password itself stands in no log of statements.
   package func passwordVerifier(_ password: String, user: String) throws(PostgresError) -> String {
     let handle = unsafe self.handle
     // Allocated by libpq; copied and freed here.

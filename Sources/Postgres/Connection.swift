@@ -1,7 +1,7 @@
 internal import CLibPQ
 internal import Glibc
 
-/// How long things may take on one connection, in ms; 0 = no limit.
+/// Time limits of one connection, in ms; 0 = no limit.
 package struct ConnectionOptions: Sendable {
   /// Shown in pg_stat_activity and in the server's log.
   package var applicationName = "signalbox"
@@ -130,7 +130,7 @@ package struct ConnectionOptions: Sendable {
     return try answer(sql)
   }
 
-  /// As `query`, for what is said again and again: the server parses and plans each text once. That is much of what a small commit costs
+  /// As `query`, for repeated statements: the server parses and plans each text once. That is much of what a small commit costs
   /// it (docs/benchmarks.md, (e)).
   ///
   /// Behind a pooler that hands out another backend for each transaction a statement may be unknown: that one error is `isRetryable`, and
@@ -275,7 +275,7 @@ package struct ConnectionOptions: Sendable {
       }
       if let last = unsafe last { unsafe PQclear(last) }
       unsafe last = result
-      // A COPY that nobody feeds would never end the answer.
+      // A COPY that gets no data would never end the answer.
       if status == PGRES_COPY_IN || status == PGRES_COPY_OUT { break }
     }
     if let failure {

@@ -118,7 +118,7 @@ package enum TextCheck {
     return (try? UTF8Span(validating: text)) != nil
   }
 
-  /// The text with U+FFFD in place of NULs and of bytes that are no UTF-8.
+  /// The text with U+FFFD instead of NULs and of bytes that are no UTF-8.
   package static func repaired(_ text: Span<UInt8>) -> [UInt8] {
     let string = unsafe text.withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) }
     var repaired: [UInt8] = []

@@ -67,7 +67,7 @@ package struct DatabaseURL: Sendable, Equatable, CustomStringConvertible {
   /// A URL that libpq understands, password included: for 0600 files and environment variables only.
   package var text: String { render(password: settings["password"]) }
 
-  /// The URL with `***` in the password's place.
+  /// The URL with `***` instead of the password.
   package var description: String { render(password: settings["password"].map { _ in "***" }) }
 
   private func render(password: String?) -> String {

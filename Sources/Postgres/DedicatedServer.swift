@@ -2,9 +2,9 @@ internal import Files
 
 /// A PostgreSQL server with a system user of its own, in the foreground: what a unit beside the collector's runs.
 ///
-/// Why: whoever takes the server over (a superuser's `COPY … FROM PROGRAM`, a fault in PostgreSQL) acts as its user, and the
-/// collector's user reads the fleet's issuing key. Here the server has another user; the kernel tells it who connects
-/// (`peer`: the collector's user, root, its own), and `requirepeer` in the URL tells the collector who answers.
+/// Why: an attacker who takes the server over (a superuser's `COPY … FROM PROGRAM`, a fault in PostgreSQL) acts as its user, and the
+/// collector's user reads the fleet's issuing key. Here the server has another user; the kernel reports to it who connects
+/// (`peer`: the collector's user, root, its own), and `requirepeer` in the URL checks for the collector who answers.
 package struct DedicatedServer {
   /// Where the cluster is: `postgres/data` below it, as in a collector's state directory, from which it can be moved here.
   private let stateDirectory: String
@@ -19,7 +19,7 @@ package struct DedicatedServer {
   /// - Parameters:
   ///   - socketDirectory: of this user's own; made with mode 0750 where it is missing.
   ///   - collectorUsers: names of system users.
-  /// - Throws: one sentence that says what to do; nothing has been changed then.
+  /// - Throws: one sentence with the remedy; nothing has been changed then.
   package init(stateDirectory: String, socketDirectory: String, collectorUsers: [String]) throws(PostgresError) {
     guard !SystemUser.isRoot, let user = SystemUser.effective else {
       throw Self.refusal(
@@ -76,7 +76,7 @@ package struct DedicatedServer {
   }
 
   /// The first start of a cluster that is new, or moved here from a collector: it runs privately for a moment, which makes or
-  /// finds the database, before anybody can connect.
+  /// finds the database, before any client can connect.
   private func makeDatabase() throws(PostgresError) {
     try PrivateServer(stateDirectory: stateDirectory).stop()
   }

@@ -2,7 +2,7 @@
 ///
 /// Never holds a password: libpq's messages name host, user and database only, and parameters are not repeated.
 package struct PostgresError: Error, Sendable, Equatable, CustomStringConvertible {
-  /// Five characters, PostgreSQL manual appendix A; "" where the server said nothing.
+  /// Five characters, PostgreSQL manual appendix A; "" where the server did not answer.
   package let sqlState: String
   /// The primary message, one line.
   package let message: String

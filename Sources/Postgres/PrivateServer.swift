@@ -4,7 +4,7 @@ internal import Files
 ///
 /// It outlives a killed collector and is adopted by the next one: its data directory names it. Started by root it runs as
 /// an unprivileged system user, because PostgreSQL refuses to run as root. Everyone who can enter the socket's directory
-/// (its owner and root) is trusted; nobody else can.
+/// (its owner and root) is trusted; no one else can.
 package final class PrivateServer {
   package struct Options: Sendable {
     /// false only for tests.
@@ -29,7 +29,7 @@ package final class PrivateServer {
   private static let socketDirectoryLengthMax = 107 - 14
 
   /// Makes the cluster if it is missing, starts it if it does not run, and makes its database.
-  /// - Throws: one sentence that says what to do; PostgreSQL's own words are in `<state-dir>/postgres/start.log` and `server.log`.
+  /// - Throws: one sentence with the remedy; PostgreSQL's own messages are in `<state-dir>/postgres/start.log` and `server.log`.
   package init(stateDirectory: String, options: Options = Options()) throws(PostgresError) {
     programs = try ServerPrograms.find(stateDirectory: stateDirectory)
     user = SystemUser.isRoot ? try Self.unprivilegedUser(stateDirectory) : nil
@@ -136,7 +136,7 @@ package final class PrivateServer {
     return directory
   }
 
-  /// Somebody else's socket directory, under /tmp for example, would let them pose as the database.
+  /// Another user's socket directory, under /tmp for example, would let them pose as the database.
   static func requireOwner(of directory: String, _ own: Set<UInt32>) throws(FileError) {
     let status = try FileStatus.of(path: directory, followingLinks: false)
     guard status.kind == .directory, own.contains(status.uid) else {

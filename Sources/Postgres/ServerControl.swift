@@ -44,7 +44,7 @@ struct ServerControl {
   }
 
   /// Written at every start: a team's fleet on one machine beside other programs.
-  /// - Parameter access: settings that say who may connect.
+  /// - Parameter access: settings of who may connect.
   func configure(
     socketDirectory: String, _ options: PrivateServer.Options, access: [String] = ["unix_socket_permissions = 0700"]
   ) throws(PostgresError) {

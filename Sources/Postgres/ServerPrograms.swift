@@ -7,7 +7,7 @@ package struct ServerPrograms: Sendable, Equatable {
   /// Looks on PATH, then below the distribution's library folder (Debian keeps them off PATH): those of the cluster's version, or the
   /// newest. A newer PostgreSQL that was installed beside the one in use cannot open its cluster.
   /// - Parameter version: major version that made the cluster; nil where there is none yet.
-  /// - Throws: a sentence that says what to install.
+  /// - Throws: a sentence with what to install.
   package static func find(
     libraryFolder: String = "/usr/lib/postgresql", path: String? = nil, version: Int? = nil
   ) throws(PostgresError) -> ServerPrograms {

@@ -10,7 +10,7 @@ package struct FlowCredit: Sendable, Equatable {
 
   /// Bytes whose window has not been given back.
   package var heldBytes: Int { held }
-  /// Bytes of delivered messages, prefixes included, that nobody has consumed.
+  /// Bytes of delivered messages, prefixes included, that are not consumed.
   package var unconsumedBytes: Int { unconsumed }
 
   package mutating func received(_ bytes: Int) { held += bytes }

@@ -1,6 +1,6 @@
 internal import CSQLite
 
-/// What SQLite says where it does not answer.
+/// Why SQLite does not answer.
 package enum SQLiteError: Error, Sendable, Equatable, CustomStringConvertible {
   /// The library is not on this host.
   case noLibrary(reason: String)
@@ -27,7 +27,7 @@ package enum SQLiteError: Error, Sendable, Equatable, CustomStringConvertible {
 
   /// - Parameters:
   ///   - path: absolute.
-  ///   - isImmutable: nobody writes it and what its write-ahead log holds is of no interest: the only way into a database in WAL mode
+  ///   - isImmutable: no one writes it and what its write-ahead log holds is of no interest: the only way into a database in WAL mode
   ///     whose writers are gone, without the right to write beside it.
   ///   - libraries: names for dlopen(3), the first that opens is taken.
   package init(

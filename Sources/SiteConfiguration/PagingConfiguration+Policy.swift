@@ -20,6 +20,13 @@ extension PagingConfiguration {
     }
   }
 
+  /// Turns that somebody takes over. An override whose receiver is not in the configuration would page nobody: the turn stays with its
+  /// owner.
+  package mutating func take(_ overrides: [OnCallOverride]) {
+    let known = overrides.filter { receivers[$0.receiver] != nil }
+    for name in schedules.keys { schedules[name]?.overrides = known.filter { $0.schedule == name } }
+  }
+
   /// - Parameter name: a receiver or a schedule.
   package func receiver(of name: String, atNs: Int64) -> String { schedules[name]?.shift(atNs: atNs).receiver ?? name }
 

@@ -2,7 +2,7 @@ package import FleetModel
 internal import Postgres
 
 extension Store {
-  /// Makes the stream that said `hello` the host's only one: nothing of an older stream can be committed any more, on any
+  /// Makes the stream that sent `hello` the host's only one: nothing of an older stream can be committed any more, on any
   /// collector.
   /// - Parameter receivedNs: when the collector read the hello, ns since 1970.
   ///

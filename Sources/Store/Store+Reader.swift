@@ -3,7 +3,7 @@ package import Postgres
 extension Store {
   /// A connection for people's own SQL, logged in as a role that can only read.
   ///
-  /// It is a login of its own, never `SET ROLE`: whoever has taken a role can give it back, also inside a statement.
+  /// It is a login of its own, never `SET ROLE`: who has taken a role can give it back, also inside a statement.
   /// - Parameters:
   ///   - url: of the database's owner, who knows the login; or of the login itself.
   ///   - timeoutMs: for each statement, on the server; the client gives up a little later.

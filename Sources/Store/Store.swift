@@ -53,7 +53,7 @@ package final class Store {
     return options
   }
 
-  /// How a thread's connection is set that commits for many hosts: whoever waits for a lock keeps all of them waiting, so
+  /// How a thread's connection is set that commits for many hosts: one that waits for a lock keeps all of them waiting, so
   /// that the hosts that need it are set aside instead.
   package static var commitOptions: ConnectionOptions {
     var options = writerOptions
@@ -68,7 +68,7 @@ package final class Store {
     "tcp_user_timeout": "10000",
   ]
 
-  /// Of several servers the one that writes; a single one that only reads is refused as such. Left to the URL where it says otherwise.
+  /// Of several servers the one that writes; a single one that only reads is refused as such. Left to the URL where it sets this.
   private static func forWriting(_ url: DatabaseURL) -> DatabaseURL {
     url["target_session_attrs"] == nil ? url.with(["target_session_attrs": "read-write"]) : url
   }
@@ -159,11 +159,11 @@ enum Limits {
   static let spareCertificatesMax = 16
   /// Certificates of one host that the audit log lists in a day; a healthy host needs one in three weeks.
   static let auditedCertificatesPerDay: Int64 = 20
-  /// An agent process that comes back so soon after another one was welcomed may have said Hello before that one.
+  /// An agent process that comes back so soon after another one was welcomed may have sent Hello before that one.
   static let contestMinimumUs: Int64 = 1_000_000
   /// A contest that goes on is one entry of the audit log in this time.
   static let contestAuditUs: Int64 = 3_600_000_000
-  /// Addresses that an agent says it knows: as many as a join token holds, and one that it is connected through.
+  /// Addresses that an agent reports to know: as many as a join token holds, and one that it is connected through.
   static let knownCollectorsMax = 9
   /// A host name of 253 bytes, brackets and a port.
   static let collectorAddressBytesMax = 264

@@ -9,13 +9,13 @@ package enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
   case notMigrated
   /// The database's schema is of an older Signalbox: the collector's next start brings it up.
   case olderSchema(found: Int32, known: Int32)
-  /// The database cannot be used as it is; the text says why and what to do.
+  /// The database cannot be used as it is; the text has the reason and the remedy.
   case unfitDatabase(String)
-  /// People's SQL has no login of its own; the text says what to do.
+  /// People's SQL has no login of its own; the text has the remedy.
   case noReader(String)
   /// PostgreSQL older than 15, by `server_version_num`.
   case oldServer(version: Int)
-  /// The database user lacks a right; the text says which and how to grant it.
+  /// The database user lacks a right; the text names it and how to grant it.
   case notPermitted(String)
   case unknownHost
   case revokedHost
@@ -24,7 +24,7 @@ package enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
   case badHostName(String)
   /// A host of this name is in the fleet.
   case hostNameInUse(String)
-  /// A label that is none; the text says what is wrong with it.
+  /// A label that is none; the text names the fault.
   case badLabel(String)
   /// No invitation that can still be used has this id.
   case unknownInvitation(String)
@@ -52,7 +52,7 @@ package enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
     if case .database(let error) = self { error.needsNewConnection } else { false }
   }
 
-  /// The sentence, with what to do about it where the database's words tell.
+  /// The sentence, with what to do about it where the database's message shows that.
   package var withAdvice: String {
     if case .database(let error) = self { error.withAdvice } else { description }
   }
@@ -67,7 +67,7 @@ package enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
     if case .database(let error) = self { error.sqlState == "55P03" } else { false }
   }
 
-  /// Somebody ended the statement, or it took longer than its connection allows.
+  /// The statement was cancelled from outside, or took longer than its connection allows.
   var isCancelled: Bool {
     if case .database(let error) = self { error.sqlState == "57014" } else { false }
   }

@@ -5,7 +5,7 @@ package import FleetModel
 package struct Certificate: Sendable, Equatable {
   /// A certificate of this fleet has about 600 bytes; a public server's with many names a few thousand.
   package static let bytesMax = 16 << 10
-  /// The scheme and place of an agent's URI name, before its uuid.
+  /// The scheme and path of an agent's URI name, before its uuid.
   package static let agentURIPrefix = "signalbox://agent/"
 
   package let der: [UInt8]

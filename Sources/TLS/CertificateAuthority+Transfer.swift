@@ -2,7 +2,7 @@ internal import Files
 
 /// The authority as one text, for a backup and for a second collector.
 extension CertificateAuthority {
-  /// All files of `ca/` one after the other, PEM. Whoever has it can sign for the fleet: to be kept in files of mode 0600 alone.
+  /// All files of `ca/` one after the other, PEM. Its holder can sign for the fleet: to be kept in files of mode 0600 alone.
   ///
   /// - Parameter includingRootKey: false leaves out the key that only a renewal of the issuing CA needs.
   package static func export(

@@ -96,7 +96,7 @@ package struct CertificateAuthority: Sendable {
     return CertificateAuthority(root: root, issuing: issuing, issuingKey: key)
   }
 
-  /// Gives the issuing CA another two years with the same key, so that what it signed stays valid. Needs `ca/root.key` back in its place.
+  /// Gives the issuing CA another two years with the same key, so that what it signed stays valid. Needs `ca/root.key` to be back.
   package static func renewIssuing(
     directory stateDirectory: String, nowNs: Int64
   ) throws(IdentityError) -> CertificateAuthority {
@@ -121,7 +121,7 @@ package struct CertificateAuthority: Sendable {
     nowNs >= issuing.notAfterNs - (issuing.notAfterNs - issuing.notBeforeNs) / 3
   }
 
-  /// From here on the end is an incident and in every answer: whoever keeps the root's key offline needs time to fetch it.
+  /// From here on the end is an incident and in every answer: a root's key that is kept offline takes time to fetch.
   package static let endsSoonNs: Int64 = 60 * 86_400_000_000_000
 
   /// One sentence while the issuing CA's end is near or past; nil otherwise.
@@ -133,7 +133,7 @@ package struct CertificateAuthority: Sendable {
       : "the fleet's issuing authority has ended: no host can join or renew"
   }
 
-  /// Whether the root's key is in its place, and not offline.
+  /// Whether the root's key is there, and not offline.
   package static func hasRootKey(directory stateDirectory: String) -> Bool {
     exists(directory(below: stateDirectory) + "/root.key")
   }

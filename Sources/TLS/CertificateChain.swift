@@ -133,7 +133,7 @@ package enum PinnedChain {
 package enum AgentChain {
   /// Verifies that this fleet's authority signed the certificate for an agent, whether or not it is still valid.
   ///
-  /// The chain is judged at the nearest moment of the certificate's own life, so that an expired certificate can still be told from a forged one
+  /// The chain is judged at the nearest moment of the certificate's own life, so that an expired certificate differs from a forged one
   /// and be let in to renew. Time, revocation and the allow-list are the caller's next question.
   ///
   /// - Parameter derChain: as presented, the leaf first, each DER.

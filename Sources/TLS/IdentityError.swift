@@ -4,7 +4,7 @@ package import Files
 /// What is wrong with a key, a certificate, a token, or the files that hold them.
 package struct IdentityError: Error, Sendable, Equatable, CustomStringConvertible {
   package enum Code: Sendable, Equatable {
-    /// Not what its format says.
+    /// Not in its format.
     case malformed
     /// Ends too early: an incomplete copy.
     case truncated
@@ -75,7 +75,7 @@ package enum IdentityRefusal: String, Sendable, Equatable, CaseIterable {
   /// Not valid yet by the collector's clock: one of the two clocks is wrong.
   case clock
 
-  /// The TLS alert that says it in a handshake. Source: RFC 8446 section 6.2.
+  /// The TLS alert that reports it in a handshake. Source: RFC 8446 section 6.2.
   package var alert: UInt8 {
     switch self {
     case .unknown: 46  // certificate_unknown
@@ -85,13 +85,13 @@ package enum IdentityRefusal: String, Sendable, Equatable, CaseIterable {
     }
   }
 
-  /// - Parameter alert: a TLS alert's number; nil where it says nothing of an identity.
+  /// - Parameter alert: a TLS alert's number; nil where it is not about an identity.
   package init?(alert: UInt8) {
     guard let found = Self.allCases.first(where: { $0.alert == alert }) else { return nil }
     self = found
   }
 
-  /// The gRPC status message that says it after the handshake.
+  /// The gRPC status message that reports it after the handshake.
   package var statusMessage: String { "identity: \(rawValue)" }
 
   package init?(statusMessage: String) {

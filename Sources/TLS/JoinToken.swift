@@ -43,7 +43,7 @@ package struct CollectorAddress: Sendable, Hashable, CustomStringConvertible {
 /// The one string with which a host joins a fleet: `sbj1.<id>.<secret>.<pin[+pin]>.<addresses>`.
 ///
 /// All parts are base64url without padding. The last one holds the addresses' length (2 bytes), the addresses joined by commas, and the CRC-32
-/// of all that stands before, so that an incomplete paste and a mistyped character are told apart from a token that is merely unknown.
+/// of all that stands before, so that an incomplete paste and a mistyped character are distinguished from a token that is merely unknown.
 package struct JoinToken: Sendable, Equatable, CustomStringConvertible {
   package static let prefix = "sbj1"
   package static let idBytes = 9
@@ -107,7 +107,7 @@ package struct JoinToken: Sendable, Equatable, CustomStringConvertible {
   /// Without the secret.
   package var description: String { "\(Self.prefix).\(id).…" }
 
-  /// What a token says, for the operator who holds one: nothing is consumed or sent, and the secret is not shown.
+  /// What a token holds, for the operator who holds one: nothing is consumed or sent, and the secret is not shown.
   package func describe() -> String {
     let pinLines = pins.map { "authority key SHA-256: " + $0.map(Hex.text).joined() }
     return (["token: \(id)"] + addresses.map { "collector: \($0)" } + pinLines).joined(separator: "\n")

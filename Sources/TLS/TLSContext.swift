@@ -13,7 +13,7 @@ package struct TLSCredentials: Sendable {
   }
 }
 
-/// Whom a side believes. The system's authorities are never asked.
+/// Whom a side trusts. The system's authorities are never asked.
 package enum TLSTrust: Sendable {
   /// Certificates of the authorities, PEM.
   case authorities(pem: [UInt8])
@@ -21,7 +21,7 @@ package enum TLSTrust: Sendable {
   case pins([[UInt8]])
 }
 
-/// What the server's certificate must say.
+/// What the server's certificate must name.
 package enum TLSServerName: Sendable {
   /// A DNS name or an IP address.
   case host(String)
@@ -171,7 +171,7 @@ package enum TLSServerName: Sendable {
     return code == X509_V_OK ? 1 : 0
   }
 
-  /// Believes those certificates of the server's own chain whose key is pinned, and no others.
+  /// Trusts those certificates of the server's own chain whose key is pinned, and no others.
   private func trustPinned(_ store: OpaquePointer) -> Bool {
     let sent = unsafe X509_STORE_CTX_get0_untrusted(store)
     guard let trusted = unsafe sbx_certificates_new() else { return false }

@@ -74,7 +74,7 @@ package enum TLSError: Error, Sendable, Equatable, CustomStringConvertible {
   }
 }
 
-/// What is wrong with a peer's certificate, as far as somebody can do something about it.
+/// What is wrong with a peer's certificate, as far as there is a remedy.
 package enum CertificateProblem: Sendable, Equatable {
   /// None of the authorities that are trusted has signed it: another fleet.
   case otherAuthority
@@ -112,7 +112,7 @@ enum ErrorQueue {
   /// Before each call whose result is asked with SSL_get_error: another connection's leftover would be taken for ours.
   static func clear() { ERR_clear_error() }
 
-  /// What the oldest error says, and the queue emptied.
+  /// The oldest error's text; the queue is emptied.
   static func take(_ doing: String) -> TLSError {
     let text = describe()
     return .configuration(text.isEmpty ? doing : "\(doing): \(text)")

@@ -19,7 +19,7 @@ package struct TLSPeer: Sendable, Equatable {
   package let isExpired: Bool
 }
 
-/// What the fleet says of a certificate that its authority has signed. Each refusal has an alert of its own.
+/// The fleet's decision on a certificate that its authority has signed. Each refusal has an alert of its own.
 package enum TLSAdmission: Sendable, Equatable {
   case accepted
   /// certificate_unknown

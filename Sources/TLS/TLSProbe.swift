@@ -1,7 +1,7 @@
 internal import COpenSSL
 internal import Glibc
 
-/// TLS as a probe speaks it: with whatever server, believing nobody, because only what the server shows is of interest and no secret
+/// TLS as a probe speaks it: with any server, without verifying it, because only what the server shows is of interest and no secret
 /// is ever sent. Blocks with its descriptor.
 ///
 /// Source: man SSL_connect(3), SSL_get1_peer_certificate(3). Versions are those of OpenSSL's own configuration.

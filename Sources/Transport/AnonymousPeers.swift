@@ -2,7 +2,7 @@ internal import EventLoop
 
 /// The connections of one server that have shown no certificate, by address.
 ///
-/// Anybody may open them, so their number is what bounds their memory. One address gets a share; where all places are
+/// Any peer may open them, so their number is what bounds their memory. One address gets a share; where all slots are
 /// taken, the address that holds the most gives one up for another that holds less.
 struct AnonymousPeers {
   enum Verdict: Equatable {

@@ -133,7 +133,7 @@ final class Connection: WakeEndObserver {
       case .failed(let error): return close(role == .client && !hasPeerSettings ? .tls(error) : reason(of: error))
       case .closed, nil: return close(.peerClosed)
       }
-      // Level-triggered epoll tells of more in the socket; only what OpenSSL holds must be read now.
+      // Level-triggered epoll reports more in the socket; only what OpenSSL holds must be read now.
       if tls?.hasPending != true { return }
     }
   }
@@ -264,7 +264,7 @@ final class Connection: WakeEndObserver {
 
   // MARK: Ending
 
-  /// Tells the peer why, by an alert or a GOAWAY, and waits a moment so that it can read that: closing a socket with
+  /// Sends the peer the reason, by an alert or a GOAWAY, and waits a moment so that it can read that: closing a socket with
   /// unread bytes would destroy it.
   func refuse(_ reason: DisconnectReason) {
     guard phase != .closed, phase != .lingering else { return }

@@ -37,7 +37,7 @@ package final class HealthService {
     }
   }
 
-  /// Tells watchers too. "" is the server as a whole.
+  /// Notifies watchers too. "" is the server as a whole.
   package func set(_ service: String, _ status: Status) {
     guard statuses.updateValue(status, forKey: service) != status else { return }
     for (_, watcher) in watchers where watcher.service == service { watcher.call.send(Self.response(status)) }

@@ -70,7 +70,7 @@ package final class RPCServer {
     self.limits = limits
   }
 
-  /// - Parameter path: "/package.Service/Method". A path that nobody registered is answered with UNIMPLEMENTED.
+  /// - Parameter path: "/package.Service/Method". An unregistered path is answered with UNIMPLEMENTED.
   /// - Parameter messageBytes: largest request message; `RPCServerLimits.messageBytes` where nil.
   package func register(_ path: String, access: Access, messageBytes: Int? = nil, _ handler: @escaping Handler) {
     methods[path] = Method(access: access, messageBytes: messageBytes ?? limits.messageBytes, handler: handler)
@@ -122,7 +122,7 @@ package final class RPCServer {
     return chosen.count
   }
 
-  /// Stops listening and ends each connection in two steps of GOAWAY once its calls are done; calls are told by `onDrain`.
+  /// Stops listening and ends each connection in two steps of GOAWAY once its calls are done; calls are notified by `onDrain`.
   /// After `graceNs` the rest is ended with UNAVAILABLE. Calls `completion` when nothing is left.
   package func drain(graceNs: Int64, _ completion: @escaping () -> Void) {
     drained = completion

@@ -1,7 +1,7 @@
 internal import HTTP2
 internal import RPC
 
-/// What a request's header fields say.
+/// What a request's header fields hold.
 struct RequestHead {
   private(set) var path = ""
   private(set) var metadata: [HeaderField] = []

@@ -2,7 +2,7 @@ internal import EventLoop
 package import HTTP2
 package import RPC
 
-/// One call on a server. After it has ended every method does nothing; `isOpen` tells.
+/// One call on a server. After it has ended every method does nothing; `isOpen` shows it.
 package final class ServerCall {
   /// Unique in its server; survives the call, so that a late answer finds nothing instead of another call.
   package let id: UInt64
@@ -155,7 +155,7 @@ package final class ServerCall {
     onEnd?()
   }
 
-  /// Ends the call from our side and tells the handler.
+  /// Ends the call from our side and notifies the handler.
   func end(_ status: RPCStatus) {
     guard state == .open else { return }
     let report = onClosed

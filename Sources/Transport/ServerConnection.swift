@@ -87,7 +87,7 @@ final class ServerConnection: ConnectionDelegate {
       server.gaveUp(self)
     }
     if connection.phase == .lingering && server.lingering < server.limits.lingering {
-      // Its calls are over, its certificate's place is free; only the socket stays a moment.
+      // Its calls are over, its certificate's slot is free; only the socket stays a moment.
       lingeringSinceNs = loop.nowNs
       server.lingering += 1
       server.unlist(self)
@@ -157,7 +157,7 @@ final class ServerConnection: ConnectionDelegate {
 
   func scheduleFlush() { connection.scheduleFlush() }
 
-  /// Ends all calls, which the handlers are told.
+  /// Ends all calls and notifies their handlers.
   func endCalls(_ status: RPCStatus) {
     for (_, call) in calls { call.end(status) }
     connection.terminate(errorCode: 0, .local)
@@ -165,7 +165,7 @@ final class ServerConnection: ConnectionDelegate {
 
   // MARK: Leaving
 
-  /// First step: the peer is asked to open no more streams; the ping's answer shows that it has heard it.
+  /// First step: the peer is asked to open no more streams; the ping's answer shows that it has received it.
   func drain() {
     guard isSecured else { return connection.close(.local) }
     guard drainStep == .no, let session else { return }
@@ -185,7 +185,7 @@ final class ServerConnection: ConnectionDelegate {
     scheduleFlush()
   }
 
-  /// Ends the connection at once; the peer is told in a GOAWAY.
+  /// Ends the connection at once; the peer is notified by a GOAWAY.
   func sendAway(_ text: String) {
     guard !isGone else { return }
     drainStep = .final

@@ -13,7 +13,7 @@ package enum DisconnectReason: Error, Sendable, Equatable, CustomStringConvertib
   case peerClosed
   /// The name could not be resolved, or nothing listens.
   case connect(LoopError)
-  /// `.tls(.refused(alert))`: the peer told why it does not take our certificate.
+  /// `.tls(.refused(alert))`: the peer sent the reason for which it refuses our certificate.
   case tls(TLSError)
   case timeout(Timer)
   case protocolFailure(HTTP2Error)
@@ -53,7 +53,7 @@ package struct RPCServerLimits: Sendable {
   package var connections = 20_000
   /// Connections that have shown no certificate, of each loop: about 100 kB each with what they may send.
   package var anonymousConnections = 64
-  /// The same, of one address (`SocketAddress.group`), so that one machine cannot take all the places.
+  /// The same, of one address (`SocketAddress.group`), so that one machine cannot take all of them.
   package var anonymousPerAddress = 16
   /// The newest wins; the oldest is sent away. 0: no limit.
   package var connectionsPerCertificate = 2

@@ -65,6 +65,7 @@ extension EndToEndTests {
       Change(
         ["oncall", "override", "primary", "--to", "ann", "--for", "2h"], "ann takes the turn of 'primary' until",
         ["receiver": "ann"], hasValue: true),
+      Change(["oncall", "end", "1"], "override 1 is ended", ["state": "ended"]),
       Change(["incidents", "resolve", "1"], "incident 1 is resolved by ann", ["state": "resolved"], by: "ann"),
       Change(
         ["hosts", "invite", "two", "--label", "role=eval"], "invited 'two': the token is good once, until ",
@@ -149,6 +150,9 @@ extension EndToEndTests {
       try connection.execute("insert into signalbox.receivers (name, kind) values ('ann', '')")
       try connection.execute(
         "insert into signalbox.on_call (schedule, receiver, since, until, updated) values ('primary', 'ann', now(), now() + interval '1 h', now())"
+      )
+      try connection.execute(
+        "insert into signalbox.on_call_overrides (schedule, receiver, starts, ends, author) values ('primary', 'ann', now(), now() + interval '1 h', 'ann')"
       )
       try HostFiles.makeDirectory(directory, mode: 0o755)
       _ = try CertificateAuthority.create(directory: directory + "/old", nowNs: now)

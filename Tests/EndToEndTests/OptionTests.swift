@@ -55,6 +55,7 @@ extension EndToEndTests {
       (["incidents", "show", "1"], []),
       (["silences", "list"], [["--all"]]),
       (["oncall", "now"], []),
+      (["oncall", "overrides"], [["--all"]]),
       (["query", "select 1"], [["--timeout", "20"]]),
       (
         ["rules", "replay", Outputs.root.appending(path: "deploy/rules").path, "--since", "1h"],
@@ -92,7 +93,7 @@ extension EndToEndTests {
       "rules runbooks", "config check",
     ]
     /// Their output is a text of its own.
-    private static let withoutFormat: Set<String> = ["demo", "rules schema", "help"]
+    private static let withoutFormat: Set<String> = ["demo", "rules schema", "config schema", "help"]
 
     /// What the program itself says that it takes, so that a new option cannot be left out above.
     @Test func noOptionIsLeftOut() throws {

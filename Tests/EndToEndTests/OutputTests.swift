@@ -29,6 +29,7 @@ extension EndToEndTests {
       ["logs", "--host", "trainer-1", "--level", "info"], ["gaps"], ["gaps", "--host", "trainer-1"],
       ["incidents", "list"],
       ["incidents", "list", "--state", "all"], ["incidents", "show", "1"], ["silences", "list"], ["oncall", "now"],
+      ["oncall", "overrides"],
       ["query", "select * from hosts"], ["query", "select 1 as \"\u{1b}[31m,\", 'x' as \"=a\""],
       ["rules", "list", "deploy/rules"], ["rules", "metrics"], ["rules", "check", "deploy/rules"],
       ["rules", "coverage", "deploy/rules"],
@@ -192,6 +193,10 @@ enum FilledDatabase {
     try connection.execute(
       "insert into signalbox.on_call (schedule, receiver, since, until, updated) values ('primary', 'duty', now(), now() + interval '1 h', now())"
     )
+    try connection.execute("insert into signalbox.receivers (name, kind) values ('duty', '')")
+    _ = try store.addOverride(
+      OnCallOverride(
+        schedule: "primary", receiver: "duty", startsNs: nowNs, endsNs: nowNs + 3_600_000_000_000, author: "ann"))
   }
 
   private static func join(_ store: Store, _ name: String, _ id: UInt64, _ nowNs: Int64) throws -> HostID {

@@ -21,6 +21,7 @@ import Testing
       IncidentQueries.silence(1), IncidentQueries.rules(),
       IncidentQueries.matched(by: Silence(author: "a", reason: "r", startsNs: 0, endsNs: 1)),
       IncidentQueries.override(1), IncidentQueries.onCall(),
+      IncidentQueries.overrides(includingEnded: true), IncidentQueries.overrides(includingEnded: false),
       TrainingQueries.definitions(view: "episodes"),
     ]
     for host in choices("a") {

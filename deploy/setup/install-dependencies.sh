@@ -14,18 +14,19 @@ for package in "${wanted[@]}"; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
 done
 
+run=()
+if [ "$(id -u)" -ne 0 ]; then run=(sudo); fi
+
 if [ ${#missing[@]} -gt 0 ]; then
   command -v apt-get >/dev/null || {
     echo "signalbox: this system has no apt-get; install the equivalents of: ${missing[*]}" >&2
     exit 1
   }
-  run=()
   if [ "$(id -u)" -ne 0 ]; then
     command -v sudo >/dev/null || {
       echo "signalbox: run as root, or ask root for: apt-get install ${missing[*]}" >&2
       exit 1
     }
-    run=(sudo)
   fi
   echo "signalbox: installing ${missing[*]}"
   "${run[@]}" apt-get update -qq
@@ -44,4 +45,20 @@ if [ "$purpose" = test ]; then
     python3 -m venv "$venv"
     "$venv/bin/pip" install --quiet --disable-pip-version-check grpcio protobuf jsonschema
   fi
+
+  # An Alertmanager to send pages to: unpacked, so that the distribution's service is neither installed nor started. Its template has one
+  # place only.
+  tools=.build/alertmanager
+  templates=usr/share/prometheus/alertmanager
+  unpack() (
+    mkdir -p "$tools" && cd "$tools" && apt-get download -qq prometheus-alertmanager && dpkg -x prometheus-alertmanager_*.deb . &&
+      rm -f prometheus-alertmanager_*.deb
+  )
+  if command -v apt-get >/dev/null; then
+    [ -x "$tools/usr/bin/prometheus-alertmanager" ] || unpack >/dev/null 2>&1 ||
+      { "${run[@]}" apt-get update -qq && unpack >/dev/null 2>&1; } || true
+    [ -e "/$templates" ] || { "${run[@]}" mkdir -p "/$templates" && "${run[@]}" cp -r "$tools/$templates/." "/$templates/"; } || true
+  fi
+  [ -x "$tools/usr/bin/prometheus-alertmanager" ] ||
+    echo "signalbox: no Alertmanager was found: what it is sent is not tested" >&2
 fi

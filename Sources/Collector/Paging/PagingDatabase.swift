@@ -215,7 +215,8 @@ final class PagingDatabase: Sendable {
       noteRefusals(of: dispatcher, store)
       if Clock.monotonicNs() >= silencesDueNs {
         let silences = try store.silencesInForce(nowNs: Clock.wallNs())
-        if thread.front.post(.silences(silences)) { silencesDueNs = Clock.monotonicNs() + 15_000_000_000 }
+        let overrides = try store.overridesInForce(nowNs: Clock.wallNs())
+        if thread.front.post(.silences(silences, overrides)) { silencesDueNs = Clock.monotonicNs() + 15_000_000_000 }
       }
     }
 

@@ -22,7 +22,7 @@ package final class PagingThread: Sendable {
     case stop
     /// From the database's thread.
     case confirmed(through: UInt64)
-    case silences([Silence])
+    case silences([Silence], [OnCallOverride])
     case databaseAnswers
   }
 
@@ -137,7 +137,7 @@ package final class PagingThread: Sendable {
       case .confirmed(let number):
         pager.confirm(through: number)
         confirmed = max(confirmed, number)
-      case .silences(let silences): pager.silences = silences
+      case .silences(let silences, let overrides): (pager.silences, pager.overrides) = (silences, overrides)
       case .databaseAnswers: lastAnswerNs = Clock.monotonicNs()
       case .stop: isGoingOn = false
       }

@@ -1,7 +1,7 @@
 internal import EventLoop
 internal import Files
 
-/// One program of the demo: its lines, its end, and what it said last.
+/// One program of the demo: its lines, its end, and its last line.
 final class DemoChild {
   let name: String
   private var child: Child?

@@ -5,7 +5,7 @@ internal import Postgres
 internal import Store
 internal import TLS
 
-/// The demo as it goes: each step starts when the one before it has said that it is ready.
+/// The demo as it goes: each step starts when the one before it has reported ready.
 final class DemoRun {
   private(set) var problem: String?
   private let loop: EventLoop
@@ -17,7 +17,7 @@ final class DemoRun {
   private var reader: FleetReader?
   private var isStopping = false
   private var shown = ""
-  /// That the first report is waited for has been said.
+  /// The wait for the first report has been printed.
   private var isWaiting = false
 
   init(loop: EventLoop, directory: String, programs: DemoPrograms, once: Bool, steps: Int) throws {

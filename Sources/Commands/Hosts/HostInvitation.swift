@@ -115,7 +115,7 @@ extension HostsCommand {
 enum HostInvitation {
   /// - Parameters:
   ///   - endNs: until when it is good, ns since 1970.
-  ///   - fill: sets what the invitation says beyond name and end.
+  ///   - fill: sets what the invitation holds beyond name and end.
   static func make(
     database: DatabaseURL, endNs: Int64, addresses: [TLS.CollectorAddress], name: String, actor: String = Actor.name,
     fill: (inout Invitation) throws -> Void = { _ in }

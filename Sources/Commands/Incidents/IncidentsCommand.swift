@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Files
+internal import Incidents
 internal import Store
 
 struct IncidentsCommand: ParsableCommand {
@@ -28,7 +29,7 @@ struct IncidentsCommand: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
-      if let state, !["open", "acked", "muted", "resolved", "all"].contains(state) {
+      if let state, state != "all", IncidentState(rawValue: state) == nil {
         throw ValidationError("--state takes open, acked, muted, resolved or all, not '\(state)'.")
       }
       if !(1...100_000).contains(limit) { throw ValidationError("--limit takes 1 to 100000, not \(limit).") }

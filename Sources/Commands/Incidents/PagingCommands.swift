@@ -68,7 +68,7 @@ struct OnCallCommand: ParsableCommand {
       try options.change { store throws(StoreError) in
         try store.endOverride(number, actor: options.actor, nowNs: Clock.wallNs())
       }
-      try options.print("override \(number) has ended", IncidentQueries.override(number))
+      try options.print("override \(number) is ended: the turn is its owner's again", IncidentQueries.override(number))
     }
   }
 
@@ -144,7 +144,7 @@ struct PagingCommand: ParsableCommand {
       state == .waiting ? "not delivered yet" : state.rawValue
     }
 
-    /// - Returns: nothing where nobody has begun to deliver it in time.
+    /// - Returns: nothing where no collector has begun to deliver it in time.
     private static func wait(
       for row: Int64, _ store: Store, untilNs: Int64
     ) throws(StoreError) -> [DeliveryReport] {

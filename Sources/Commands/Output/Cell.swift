@@ -20,7 +20,7 @@ package struct Answer: Sendable {
     /// Heading in a table; nil leaves the column to scripts.
     package var title: String?
     package var unit: Unit
-    /// Left out of JSON and CSV: a short form of what another column tells in full.
+    /// Left out of JSON and CSV: a short form of what another column has in full.
     package var isForPeopleOnly: Bool
     /// Where a table is too wide, columns of the highest rank are left out first, of one rank the last.
     package var rank: Int

@@ -64,7 +64,7 @@ package struct Renderer {
     return "[" + lines.map { String(decoding: $0, as: UTF8.self) }.joined(separator: ",") + "]"
   }
 
-  /// Of each column that scripts get: its place, and its key with quotes and colon. Once an answer, not once a row.
+  /// Of each column that scripts get: its index, and its key with quotes and colon. Once an answer, not once a row.
   private func keys(_ columns: [Answer.Column]) -> [(place: Int, bytes: [UInt8])] {
     columns.indices.filter { !columns[$0].isForPeopleOnly }
       .map { ($0, Array((Escaping.json(columns[$0].name) + ":").utf8)) }

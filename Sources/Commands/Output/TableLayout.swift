@@ -19,7 +19,7 @@ struct TableLayout: Equatable {
     fileprivate var least: Int { isText ? min(natural, kept) : natural }
   }
 
-  /// Places of the columns that are shown, in their order.
+  /// Indexes of the columns that are shown, in their order.
   private(set) var places: [Int]
   /// Of each of them.
   private(set) var widths: [Int]
@@ -54,7 +54,7 @@ struct TableLayout: Equatable {
   private static func total(_ widths: [Int]) -> Int { widths.reduce(0, +) + gap * max(0, widths.count - 1) }
 
   /// At most `width` columns of a terminal. `…` stands for what was cut: the end of a sentence, and the middle of a name, because paths and
-  /// runs of one place differ in their ends.
+  /// runs of one directory differ in their ends.
   static func cut(_ text: String, to width: Int) -> String {
     guard PlainText.columns(text) > width else { return text }
     let room = max(0, width - 1)
@@ -77,7 +77,7 @@ struct TableLayout: Equatable {
   }
 
   /// Text in lines of at most `width` columns, broken at blanks where there are some. The blanks that it begins with, by which tracebacks
-  /// and configurations say what belongs to what, stand before each line, as long as they leave half of it.
+  /// and configurations show what belongs to what, stand before each line, as long as they leave half of it.
   static func wrapped(_ text: String, to width: Int) -> [String] {
     let indent = String(text.prefix { $0 == " " }.prefix(width / 2))
     let body = String(text.drop { $0 == " " })

@@ -22,7 +22,7 @@ package struct ReplayedIncident: Sendable, Equatable {
   package var flaps = 0
   var mutes: [Wildcard]
 
-  /// Whether somebody would have been told when it opened.
+  /// Whether it would have paged when it opened.
   package var pages: Bool { !isObserved && mutedBy.isEmpty }
 }
 
@@ -36,7 +36,7 @@ package struct ReplayLedger {
   /// Those beyond `incidentsMax`.
   package private(set) var omitted = 0
   private var newest: [String: Int] = [:]
-  /// Places of those of a host that may mute others or be muted.
+  /// Indexes of those of a host that may mute others or be muted.
   private var current: [Int32: [Int]] = [:]
 
   package init() {}

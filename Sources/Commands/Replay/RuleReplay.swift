@@ -4,10 +4,10 @@ package import Store
 
 /// Runs rules over the past, through the engine that judges the present.
 ///
-/// Facts come in the order of time and are told to the engine second by second, as if each had arrived in the second that
-/// it is of; once a second of that time the engine is told that time has passed.
+/// Facts come in the order of time and are given to the engine second by second, as if each had arrived in the second that
+/// it is of; once a second of that time the engine is given the passed time.
 package final class RuleReplay {
-  /// Facts held before the engine is told of them, however many a second has.
+  /// Facts held before the engine gets them, however many a second has.
   private static let heldMax = 20_000
   private static let secondNs: Int64 = 1_000_000_000
 
@@ -15,7 +15,7 @@ package final class RuleReplay {
   package struct Past: Sendable {
     package var ledger: ReplayLedger
     package var facts: Int
-    /// That told something.
+    /// That reported something.
     package var hosts: Int
   }
 
@@ -98,7 +98,7 @@ package final class RuleReplay {
   }
 }
 
-/// What a host tells in one second.
+/// What a host reports in one second.
 private struct HeldFacts {
   private var records = Records()
   private var files: [FileDelta] = []

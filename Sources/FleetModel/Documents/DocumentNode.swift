@@ -1,6 +1,6 @@
 /// A document that people write (configuration, rules, cases) as a neutral tree: what is decoded, whatever it was written in.
 package struct DocumentNode: Sendable, Equatable {
-  /// What a node holds.
+  /// The content of a node.
   package indirect enum Value: Sendable, Equatable {
     /// A single value as it was written, without quotes; nothing at all is an empty one.
     case scalar(String)

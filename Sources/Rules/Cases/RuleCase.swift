@@ -45,7 +45,7 @@ package struct RuleCase: Sendable {
   }
 }
 
-/// One thing that a case's host reports.
+/// One report of a case's host.
 struct CaseInput: Sendable {
   enum Kind: Sendable {
     case series(RuleMetric, entity: String, values: [Double])
@@ -78,7 +78,7 @@ struct CaseInput: Sendable {
 }
 
 extension RuleCase {
-  /// Reads the cases of one file, and reports every mistake of it.
+  /// Reads the cases of one file; every mistake of it is reported.
   package static func read(_ tree: DocumentNode, file: String) -> (cases: [RuleCase], mistakes: [DocumentMistake]) {
     var reader = RuleReader(file: file)
     let cases = reader.list(tree, "a file of cases").map { reader.readCase($0) }

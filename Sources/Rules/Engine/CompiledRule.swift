@@ -6,7 +6,7 @@ struct CompiledNode {
   enum Measure: UInt8 { case value, rate, ratio, forecast, against }
 
   var operation: Operation
-  /// Places in `CompiledRule.children`.
+  /// Indexes in `CompiledRule.children`.
   var children = 0..<0
   /// Of what it is true or false; that of the rule's scope for groups.
   var kind = EntityKind.host
@@ -14,7 +14,7 @@ struct CompiledNode {
   var measure = Measure.value
   var baseline = Baseline.median
   var phase = Staleness.Phase.any
-  /// Places in the values of one report.
+  /// Indexes in the values of one report.
   var value = 0
   var second = 0
   var comparison = Comparison.notFinite
@@ -76,7 +76,7 @@ final class CompiledRule {
   let occurrences: [(node: Int, occurrence: Occurrence)]
   /// Lines of which those of an occurrence are a share.
   let wholes: [(node: Int, query: LineQuery)]
-  /// Places of the rules that it asks about, by condition.
+  /// Indexes of the rules that it asks about, by condition.
   private(set) var others: [Int: Int] = [:]
   private let otherNames: [(node: Int, rule: String)]
   let root: Int
@@ -95,12 +95,12 @@ final class CompiledRule {
   let watchesSilence: Bool
   /// Asks whether hosts are silent.
   let watchesHost: Bool
-  /// Asks for nothing but samples' numbers: a backlog of them says all that it asks.
+  /// Asks for nothing but samples' numbers: a backlog of them answers all that it asks.
   private let isOfSamples: Bool
   /// Asks for nothing that is true because something is not there: the history of a file alone can answer it.
   private let isOfFacts: Bool
 
-  /// - Parameter values: gives a metric its place among the values of a report.
+  /// - Parameter values: gives a metric its index among the values of a report.
   init(_ rule: Rule, place: Int, values: (RuleMetric) -> Int) {
     self.rule = rule
     self.place = place
@@ -154,7 +154,7 @@ final class CompiledRule {
     }
   }
 
-  /// - Parameter places: of all rules, by their ids.
+  /// - Parameter places: indexes of all rules, by their ids.
   func resolve(_ places: [String: Int]) {
     for (node, rule) in otherNames { others[node] = places[rule] }
   }
@@ -187,7 +187,7 @@ extension Comparison {
   fileprivate var isStateless: Bool { if case .changed = self { false } else { true } }
 }
 
-/// A rule that reads one kind of report, with what can be said of it by a look at the values alone.
+/// A rule that reads one kind of report, with what can be decided from the values alone.
 struct FamilyReader {
   let rule: CompiledRule
   let place: Int

@@ -1,8 +1,8 @@
 internal import FleetModel
 
-/// Finds a host's things by name once there are too many to look through: 1 000 mounts would be compared a million times a sample.
+/// Finds a host's entities by name once there are too many to look through: 1 000 mounts would be compared a million times a sample.
 struct EntityIndex: Equatable {
-  /// Up to so many things are looked through, without an index: most hosts have fewer.
+  /// Up to so many entities are looked through, without an index: most hosts have fewer.
   static let searchedMax = 32
 
   private struct Name: Hashable {
@@ -12,7 +12,7 @@ struct EntityIndex: Equatable {
 
   /// nil until it is first asked for.
   private var places: [Name: Int]?
-  /// Places of things that were forgotten; nil until one is first asked for.
+  /// Indexes of entities that were forgotten; nil until one is first asked for.
   private var free: [Int]?
 
   mutating func place(of kind: EntityKind, _ name: String, _ entities: [Entity]) -> Int? {
@@ -23,7 +23,7 @@ struct EntityIndex: Equatable {
     return places?[Name(kind: kind, name: ByteName(name))]
   }
 
-  /// Place 0 is the host itself; other places of its kind are free.
+  /// Index 0 is the host itself; other indexes of its kind are free.
   mutating func takeFree(_ entities: [Entity]) -> Int? {
     if free == nil { free = entities.indices.dropFirst().filter { entities[$0].kind == .host } }
     return free?.popLast()
@@ -33,6 +33,6 @@ struct EntityIndex: Equatable {
     if entity.kind != .host { places?[Name(kind: entity.kind, name: ByteName(entity.name))] = place }
   }
 
-  /// Bytes on the heap, without the names, which the things hold.
+  /// Bytes on the heap, without the names, which the entities hold.
   var bytes: Int { (places?.capacity ?? 0) * (MemoryLayout<Name>.stride + 8) + (free?.capacity ?? 0) * 8 }
 }

@@ -1,6 +1,6 @@
 internal import FleetModel
 
-/// A thing that a host's facts tell of.
+/// An entity that a host's facts are about.
 struct Entity: Equatable {
   var name: String
   /// Of the latest fact about it, the host's clock.
@@ -8,7 +8,7 @@ struct Entity: Equatable {
   var kind: EntityKind
   var marks: EntityMarks = []
 
-  /// A run that said so itself, a process that was seen to end.
+  /// A run that reported it, a process that was seen to end.
   var hasEnded: Bool { marks.contains(.ended) }
 
   mutating func set(_ mark: EntityMarks, _ isSet: Bool) {
@@ -24,9 +24,9 @@ struct EntityMarks: OptionSet {
   static let failed = EntityMarks(rawValue: 2)
   /// Has made a step since it began.
   static let progressed = EntityMarks(rawValue: 4)
-  /// Said itself that it runs.
+  /// Reported itself as running.
   static let declared = EntityMarks(rawValue: 8)
-  /// Has told finite rewards: one that is not a number then is one.
+  /// Has reported finite rewards: one that is not a number then is one.
   static let rewarded = EntityMarks(rawValue: 16)
 }
 
@@ -85,13 +85,13 @@ enum HostRole: UInt8 {
   case history
 }
 
-/// All that the engine keeps of a host. It is never copied: whoever looks at it holds it.
+/// All that the engine keeps of a host. It is never copied: a reader borrows it.
 struct HostState: ~Copyable {
   let id: HostID
   let role: HostRole
   var name: String
   var labels: [String: String]
-  /// Place 0 is the host itself; places of forgotten things are taken again.
+  /// Index 0 is the host itself; indexes of forgotten entities are reused.
   private(set) var index = EntityIndex()
   var entities: [Entity]
   var slots = SlotTable()
@@ -134,7 +134,7 @@ struct HostState: ~Copyable {
     rule >> 6 < excluded.count && excluded[rule >> 6] >> UInt64(rule & 63) & 1 == 1
   }
 
-  /// The place of a thing; nil once the host has more than `RuleLimits.entitiesMax`.
+  /// The index of an entity; nil once the host has more than `RuleLimits.entitiesMax`.
   mutating func entity(_ kind: EntityKind, _ name: String) -> Int? {
     if let known = known(kind, name) { return known }
     let entity = Entity(name: name, markNs: 0, kind: kind)
@@ -149,7 +149,7 @@ struct HostState: ~Copyable {
     return entities.count - 1
   }
 
-  /// The place of a thing that was met before.
+  /// The index of an entity that is known.
   mutating func known(_ kind: EntityKind, _ name: String) -> Int? {
     if entities.count <= EntityIndex.searchedMax {
       return entities.indices.dropFirst().first { entities[$0].kind == kind && entities[$0].name.hasBytes(of: name) }
@@ -157,7 +157,7 @@ struct HostState: ~Copyable {
     return index.place(of: kind, name, entities)
   }
 
-  /// Forgets things and all that is remembered of them.
+  /// Forgets entities and all that is remembered of them.
   mutating func forget(_ places: Set<Int>) {
     if places.isEmpty { return }
     for place in places { entities[place] = Entity(name: "", markNs: 0, kind: .host) }
@@ -187,15 +187,15 @@ struct HostState: ~Copyable {
 
 /// Bounds of the engine, each with its reason.
 package enum RuleLimits {
-  /// Things of one host: a host that invents names costs a bounded amount of memory.
+  /// Entities of one host: a host that invents names costs a bounded amount of memory.
   package static let entitiesMax = 1024
   /// Bytes of a log line kept as evidence.
   package static let evidenceBytesMax = 2000
-  /// A host is live while it has reported within this time; else what it last said proves nothing.
+  /// A host is live while it has reported within this time; else its last report proves nothing.
   package static let liveNs: Int64 = 60_000_000_000
   /// A run is live while it made a step within this time.
   static let liveRunNs: Int64 = 900_000_000_000
-  /// A sample older than this says nothing about now.
+  /// A sample older than this proves nothing about now.
   static let freshNs: Int64 = 300_000_000_000
   /// A clock that goes back by less was slewed or read out of order; by more it was set.
   static let clockStepNs: Int64 = 1_000_000_000
@@ -212,11 +212,11 @@ package enum RuleLimits {
   static let timeNsMax: Int64 = 1 << 62
   /// A gap between two samples that a hold survives, unless half of the hold is longer.
   static let gapNs: Int64 = 120_000_000_000
-  /// A thing that its live host no longer tells of is forgotten…
+  /// An entity that its live host no longer reports is forgotten…
   static let forgetNs: Int64 = 1_800_000_000_000
   /// …but later if it has an open incident.
   static let forgetOpenNs: Int64 = 86_400_000_000_000
-  /// Samples before a median, a mean or a best value says something.
+  /// Samples before a median, a mean or a best value is used.
   static let medianSamples: Int64 = 30
   /// Intervals before the usual one is guessed: from the longest of them until there are as many as of a median.
   static let intervalSamples: Int64 = 5

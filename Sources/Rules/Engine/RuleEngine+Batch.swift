@@ -109,7 +109,7 @@ extension RuleEngine {
     return taken
   }
 
-  /// GPUs of one batch were sampled at one time: what each says is held against the others.
+  /// GPUs of one batch were sampled at one time: each one's values are compared with the others'.
   private func notePeers(_ samples: [GPUSample]) {
     let readers = readers[Int(MetricFamily.gpu.rawValue)]
     var peers = [Double](repeating: .nan, count: samples.count > 1 ? readers.count : 0)
@@ -121,7 +121,7 @@ extension RuleEngine {
     peerValues = peers
   }
 
-  /// NaN where fewer than two tell it.
+  /// NaN where fewer than two report it.
   private static func largest(_ samples: Span<GPUSample>, _ read: (borrowing GPUSample) -> Double) -> Double {
     var count = 0
     var best = Double.nan
@@ -230,7 +230,7 @@ extension RuleEngine {
 
 extension Batch {
   /// The host's clock when it made the batch: its own word, else the newest sample where that is newer than what is known; nil where
-  /// nothing says it.
+  /// nothing reports it.
   fileprivate func clockNs(after markNs: Int64) -> Int64? {
     if (1...RuleLimits.timeNsMax).contains(wallNs) { return wallNs }
     let newest = spooled.flatMap(\.records.hosts).map(\.timeNs).max() ?? 0
@@ -239,13 +239,13 @@ extension Batch {
 }
 
 /// Which entities of one kind a part of a batch has reported. Rules about something else than such an entity are judged once after all of
-/// them: once for each would look at each thing for each thing.
+/// them: once for each would look at each entity for each entity.
 struct SampledThings {
   private var seen: Set<Int> = []
   private var last = 0
   private var timeNs: Int64 = 0
 
-  /// A second sample of a thing begins another time.
+  /// A second sample of an entity begins another time.
   mutating func note(_ entity: Int, _ timeNs: Int64, _ engine: RuleEngine, _ host: inout HostState) {
     if !seen.insert(entity).inserted {
       judge(engine, &host)

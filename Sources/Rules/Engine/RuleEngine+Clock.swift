@@ -1,11 +1,11 @@
 internal import FleetModel
 
-/// What is new is decided by sequence and offset. Times only say when; a host whose clock was ahead and is set back goes on at its new
+/// What is new is decided by sequence and offset. Times only date it; a host whose clock was ahead and is set back goes on at its new
 /// time, with all that is remembered of it.
 extension RuleEngine {
-  /// A sample of a thing, in the order of its lane.
+  /// A sample of an entity, in the order of its lane.
   ///
-  /// - Returns: the thing's place; nil where it is not to be judged: the host has too many things, the time cannot be one, or it is the
+  /// - Returns: the entity's index; nil where it is not to be judged: the host has too many entities, the time cannot be one, or it is the
   ///   sample that was judged last.
   func sampled(_ kind: EntityKind, _ name: String, _ timeNs: Int64, _ host: inout HostState) -> Int? {
     guard let entity = kind == .host ? 0 : host.entity(kind, name) else {
@@ -20,8 +20,8 @@ extension RuleEngine {
     return entity
   }
 
-  /// The times of a thing go back with its clock: what has held for five minutes has still held for five minutes. Those of the host take
-  /// along every thing that is ahead of it.
+  /// The times of an entity go back with its clock: what has held for five minutes has still held for five minutes. Those of the host take
+  /// along every entity that is ahead of it.
   private func setClockBack(of entity: Int, to timeNs: Int64, _ host: inout HostState) {
     let byNs = host.entities[entity].markNs - timeNs
     let isAhead = host.entities.indices.map { place in

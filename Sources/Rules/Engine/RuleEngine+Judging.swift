@@ -1,6 +1,6 @@
 internal import FleetModel
 
-/// What is judged: a thing of a host at a time.
+/// What is judged: an entity of a host at a time.
 struct Judgement {
   let entity: Int
   let timeNs: Int64
@@ -32,7 +32,7 @@ extension RuleEngine {
 
   /// A report's values are at hand: runs every rule that reads one of them.
   ///
-  /// - Parameter isOneOfMany: more such things follow: rules about something else wait for all of them (`SampledThings`).
+  /// - Parameter isOneOfMany: more such entities follow: rules about something else wait for all of them (`SampledThings`).
   func process(
     _ family: MetricFamily, _ host: inout HostState, _ entity: Int, _ timeNs: Int64, isOneOfMany: Bool = false
   ) {
@@ -117,7 +117,7 @@ extension RuleEngine {
     }
   }
 
-  /// Takes a rule for open, whoever found it.
+  /// Treats a rule as open, also where another collector found it.
   func open(_ rule: CompiledRule, _ host: inout HostState, _ entity: Int, _ timeNs: Int64) {
     host.slots.set(SlotTable.key(rule.place, Self.openNode, entity), timeNs, 0)
     host.slots.set(SlotTable.key(rule.place, rule.root, entity, Self.openedSub), arrivedNs, 0)
@@ -148,7 +148,7 @@ extension RuleEngine {
     }
   }
 
-  /// Forgets what happened to an incident's thing; what happened elsewhere on the host may be another incident's.
+  /// Forgets what happened to an incident's entity; what happened elsewhere on the host may be another incident's.
   ///
   /// - Parameter isLast: nothing else of the rule is open on the host.
   func forgetOccurrences(
@@ -167,7 +167,7 @@ extension RuleEngine {
     _ rule: CompiledRule, _ host: inout HostState, _ entity: Int, _ timeNs: Int64, _ reason: Transition.Reason
   ) {
     let key = SlotTable.key(rule.place, Self.openNode, entity)
-    // A line may be newer than the last sample: an end is never told as older than its beginning.
+    // A line may be newer than the last sample: an end is never reported as older than its beginning.
     let beganNs = host.slots[key]?.a ?? timeNs
     host.slots[key] = nil
     host.slots[SlotTable.key(rule.place, rule.root, entity, Self.openedSub)] = nil
@@ -197,7 +197,7 @@ extension RuleEngine {
       guard let value = evidenceValue(rule, place, host, entity) else { continue }
       let node = rule.nodes[place]
       if node.measure == .forecast {
-        // The value alone would say that nothing is wrong.
+        // The value alone would show nothing wrong.
         guard let inNs = forecasts[place] else { continue }
         holding.append(.forecast(metric: name, value: value, inNs: inNs))
       } else if node.isOfValue, node.comparison.holds(value) == false {
@@ -276,7 +276,7 @@ extension RuleEngine {
     return true
   }
 
-  /// Whether a run made steps, or a process was there, when the host was last heard of.
+  /// Whether a run made steps, or a process was there, at the host's last report.
   func isLive(_ kind: EntityKind, _ withinNs: Int64, _ host: borrowing HostState, _ timeNs: Int64) -> Bool {
     let mark = host.entities[0].markNs
     let last = mark > 0 ? min(mark, timeNs) : timeNs
@@ -308,7 +308,7 @@ extension RuleEngine {
     }
   }
 
-  /// Keeps what a condition says of a thing until the rest of its rule is asked.
+  /// Keeps a condition's truth for an entity until the rest of its rule is evaluated.
   private func remember(_ rule: CompiledRule, _ place: Int, _ host: inout HostState, _ entity: Int, _ timeNs: Int64) {
     let node = rule.nodes[place]
     guard passes(rule, place, host, entity) else { return }
@@ -318,7 +318,7 @@ extension RuleEngine {
     let raw = measured(rule, place, &host, entity, timeNs)
     let held = hold(raw, place, node.holdNs, rule, &host, at)
     let isActive = host.slots.isActive(rule.place)
-    // A plain no is what a thing without a note means; what never said anything need not be noted where no not asks.
+    // An entity without a slot means a plain no; what was never true or false needs no slot where no `not` asks.
     if raw == .no, held == .no {
       if isActive { host.slots[key] = nil }
     } else if raw != .unknown || node.isNegated || (isActive && host.slots[key] != nil) {
@@ -339,7 +339,7 @@ extension RuleEngine {
     }
   }
 
-  /// What a condition said last: of the thing itself, of its host, or of any such thing on the host.
+  /// A condition's last truth: of the entity itself, of its host, or of any such entity on the host.
   private func remembered(
     _ place: Int, _ rule: CompiledRule, _ host: borrowing HostState, _ at: Judgement
   ) -> Truth {

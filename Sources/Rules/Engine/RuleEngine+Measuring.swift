@@ -7,11 +7,11 @@ extension RuleEngine {
     return filter.matches(host.entities[entity].name)
   }
 
-  /// What a comparison says of the report at hand.
+  /// A comparison's truth for the report at hand.
   func measured(
     _ rule: CompiledRule, _ place: Int, _ host: inout HostState, _ entity: Int, _ timeNs: Int64
   ) -> Truth {
-    // Of a thing that is not meant it is not true, which is known.
+    // For an entity that is not meant it is false, not unknown.
     guard passes(rule, place, host, entity) else { return .no }
     if rule.nodes[place].isOfValue { return Truth(rule.nodes[place].comparison.holds(values[rule.nodes[place].value])) }
     return measured(rule, place, rule.nodes[place], &host, entity, timeNs)
@@ -49,7 +49,7 @@ extension RuleEngine {
     return node.isCounted ? counted(raw, rule, place, node, &host, entity, timeNs) : raw
   }
 
-  /// At least `wanted` of the last `of` samples; those that say nothing are not among them.
+  /// At least `wanted` of the last `of` samples; those that decide nothing are not among them.
   private func share(
     _ raw: Truth, _ rule: CompiledRule, _ place: Int, _ node: CompiledNode, _ host: inout HostState, _ entity: Int,
     _ timeNs: Int64
@@ -151,7 +151,7 @@ extension RuleEngine {
     var anchors = places.map { host.slots.slots[$0] }
     if node.isCounter, let last = anchors.last, value < last.number { anchors = [] }
     while anchors.count > 1, timeNs - anchors[1].a >= node.windowNs { anchors.removeFirst() }
-    // A value from before a long silence tells nothing of the window.
+    // A value from before a long silence proves nothing about the window.
     if let first = anchors.first, timeNs - first.a > 3 * node.windowNs { anchors = [] }
     let mustKeep = anchors.last.map { timeNs - $0.a >= spacingNs } ?? true
     if mustKeep || anchors.count != places.count {

@@ -149,7 +149,7 @@ extension RuleEngine {
 
   private static func mark(of path: String) -> UInt64 { ContentHash.of(Array(path.utf8).span) }
 
-  /// A traceback after which its program logs on was handled: it says nothing of another process's end.
+  /// A traceback after which its program logs on was handled: it proves nothing about another process's end.
   private func takeBack(_ lines: borrowing LogLines, _ path: String, _ host: inout HostState, _ entity: Int) {
     for (rule, node) in goingOn where host.slots.isActive(rule.place) {
       let compiled = rule.nodes[node]
@@ -210,7 +210,7 @@ extension RuleEngine {
     }
   }
 
-  /// The place of a thing, with the time of the newest fact about it.
+  /// The index of an entity, with the time of the newest fact about it.
   func thing(_ kind: EntityKind, _ name: String, _ host: inout HostState, _ timeNs: Int64) -> Int? {
     guard let entity = host.entity(kind, name) else {
       untrackedEntities += 1

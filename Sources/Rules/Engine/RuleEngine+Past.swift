@@ -1,6 +1,6 @@
 /// A number held against its own past.
 extension RuleEngine {
-  /// - Returns: what the comparison is asked of; nil where the past says nothing yet. The value then belongs to the past.
+  /// - Returns: what the comparison is asked of; nil where there is too little past yet. The value then belongs to the past.
   func against(
     _ value: Double, _ rule: CompiledRule, _ place: Int, _ node: CompiledNode, _ host: inout HostState, _ entity: Int,
     _ timeNs: Int64
@@ -23,7 +23,7 @@ extension RuleEngine {
     }
   }
 
-  /// A share of nothing, or of less, says nothing.
+  /// A share of zero, or of less, decides nothing.
   private static func share(_ value: Double, _ whole: Double?) -> Double? {
     whole.flatMap { $0 > 0 ? value / $0 : nil }
   }

@@ -1,8 +1,8 @@
 internal import FleetModel
 
-/// What is told of runs and episodes, and what follows from it.
+/// What is reported of runs and episodes, and what follows from it.
 extension RuleEngine {
-  /// - Parameter isLate: from a backlog: what has come since may say otherwise, so that only its being said counts.
+  /// - Parameter isLate: from a backlog: a newer report may contradict it, so that only its having been reported counts.
   func observe(_ update: RunUpdate, _ host: inout HostState, isLate: Bool) {
     let before = host.known(.run, update.run).map { host.entities[$0].markNs } ?? 0
     guard let entity = thing(.run, update.run, &host, update.timeNs) else { return }
@@ -22,7 +22,7 @@ extension RuleEngine {
     let isAgain = host.runs[place].startedNs > 0 && !marks.contains(.progressed) && !marks.contains(.ended)
     // The same word once more.
     if host.runs[place].startedNs == update.timeNs { return }
-    // Told again of a run that goes on, as after a restart of the agent.
+    // Reported again of a run that goes on, as after a restart of the agent.
     if host.runs[place].startedNs > 0, !isAgain, !marks.contains(.ended) {
       if update.source == Self.declaredSource { host.entities[entity].set(.declared, true) }
       return
@@ -44,7 +44,7 @@ extension RuleEngine {
     if isRestart { happened(.restarted, to: entity, &host, update.timeNs, update.detail) }
   }
 
-  /// The agent's word for programs that tell of themselves.
+  /// The agent's word for programs that report by themselves.
   private static let declaredSource = "socket"
 
   /// Another run of the same kind failed a short time ago, or ended without a step.
@@ -58,7 +58,7 @@ extension RuleEngine {
         continue
       }
       if thing.marks.contains(.failed) { found = true }
-      // It said that it runs, made no step, and a training process has ended since: this one was it.
+      // It was reported as running, made no step, and a training process has ended since: this one was it.
       guard !thing.hasEnded, !thing.marks.contains(.progressed),
         let run = host.runs.first(where: { $0.entity == other }), run.startedNs > 0, run.startedNs < host.processEndNs
       else { continue }
@@ -99,7 +99,7 @@ extension RuleEngine {
     }
   }
 
-  /// `"episodes": 100` of what a program says of itself; 0 where it says no such thing.
+  /// `"episodes": 100` of what a program reports of itself; 0 where it reports none.
   static func announcedEpisodes(_ detail: String) -> Int32 {
     let bytes = Array(detail.utf8)
     let key = Array("\"episodes\":".utf8)

@@ -1,7 +1,7 @@
 package import FleetModel
 
 extension RuleEngine {
-  /// Lets time pass: silence, the end of occurrences, things that are gone, rules of the whole fleet.
+  /// Lets time pass: silence, the end of occurrences, entities that are gone, rules of the whole fleet.
   ///
   /// Call it about once a second. A host on which nothing is under way is looked at every ten seconds.
   /// - Parameter nowNs: the collector's clock, never less than before.
@@ -65,7 +65,7 @@ extension RuleEngine {
     for rule in timedRules where !host.isExcluded(rule.place) {
       let isActive = host.slots.isActive(rule.place)
       isBusy = isBusy || isActive
-      // What a silent host last said proves nothing: only rules about silence itself go on.
+      // The last report of a silent host proves nothing: only rules about silence itself go on.
       guard rule.watchesHost ? runsFleetRules : isLive else { continue }
       if rule.watchesSilence {
         for entity in host.places(of: rule.scope) { judge(rule, &host, entity, timeNs) }
@@ -81,7 +81,7 @@ extension RuleEngine {
     host.wakeNs = nowNs + (isBusy ? 1_000_000_000 : 10_000_000_000)
   }
 
-  /// What a rule's incidents can be about, of the things that it remembers something of.
+  /// What a rule's incidents can be about, of the entities that it has state of.
   private func things(of rule: CompiledRule, _ host: borrowing HostState) -> [Int] {
     if rule.scope == .host { return [0] }
     var found: [Int] = []
@@ -113,7 +113,7 @@ extension RuleEngine {
     }
   }
 
-  /// Things that a live host has not told of for long.
+  /// Entities that a live host has not reported for long.
   private func forgetGone(_ host: inout HostState, _ timeNs: Int64) {
     var gone: Set<Int> = []
     for entity in host.entities.indices.dropFirst() {

@@ -38,28 +38,28 @@ package final class RuleEngine {
 
   /// Of the report at hand.
   var values: [Double] = []
-  /// The largest of each value among the GPUs of the batch at hand, where more than one tells it; else NaN.
+  /// The largest of each value among the GPUs of the batch at hand, where more than one reports it; else NaN.
   var peerValues: [Double] = []
   /// Values of a GPU that are held against those of the others.
   var peerPlaces: [Int] = []
-  /// The thing at hand has not been told of before.
+  /// The entity at hand has not been reported before.
   var isFirstSample = false
-  /// While the samples of many things of one kind are read: rules about something else than such a thing, to be judged once after them.
+  /// While the samples of many entities of one kind are read: rules about another kind of entity, to be judged once after them.
   var deferred: [Int] = []
   /// When a forecast of the rule at hand comes true, by condition: ns from now.
   var forecasts: [Int: Int64] = [:]
-  /// What is said if the fact at hand opens something.
+  /// The evidence if the fact at hand opens something.
   var occasion: Evidence?
   var transitions: [Transition] = []
   var arrivedNs: Int64 = 0
 
   /// Fleet rules and the silence of hosts are judged by one collector only: by that which holds the lease.
   package var runsFleetRules = true
-  /// Things beyond `RuleLimits.entitiesMax` of a host.
+  /// Entities beyond `RuleLimits.entitiesMax` of a host.
   package internal(set) var untrackedEntities: UInt64 = 0
   /// Findings of history beyond `RuleLimits.historyFindingsMax` of a host.
   package internal(set) var historyFindingsOmitted: UInt64 = 0
-  /// Things that rules looked at: what a batch costs, without a clock.
+  /// Entities that rules looked at: what a batch costs, without a clock.
   package internal(set) var looks: UInt64 = 0
   package private(set) var set = RuleSet()
 
@@ -94,7 +94,7 @@ package final class RuleEngine {
     return true
   }
 
-  /// Hosts of which a rule says that they are silent.
+  /// Hosts that a rule has found silent.
   package var silentHosts: Set<HostID> {
     let places = rules.filter(\.watchesHost).map(\.place)
     return Set(
@@ -103,7 +103,7 @@ package final class RuleEngine {
       }.map { $0.state.id })
   }
 
-  /// The collector itself did not listen for so long: nobody's silence. Hosts whose silence is told of already stay silent.
+  /// The collector itself received nothing for so long: no host was silent. Hosts whose silence is reported already stay silent.
   package func excuse(_ host: HostID, silentNs: Int64, nowNs: Int64) {
     guard let cell = hosts[host], cell.state.arrivedNs > 0 else { return }
     let isToldOf = cell.state.slots.slots.contains { slot in
@@ -125,7 +125,7 @@ package final class RuleEngine {
 
   /// The host's state, made on first sight. Labels may change at any time.
   ///
-  /// - Parameter lastSeenNs: the collector's clock at its last report anywhere; a host that this collector has only heard of.
+  /// - Parameter lastSeenNs: the collector's clock at its last report to any collector.
   package func know(_ host: HostID, name: String, labels: [String: String], lastSeenNs: Int64) {
     let cell = cell(of: host, name: name, labels: labels)
     cell.state.arrivedNs = max(cell.state.arrivedNs, min(lastSeenNs, RuleLimits.timeNsMax))

@@ -144,7 +144,7 @@ extension RuleEngine {
     return times.contains(slot.a) && (!hasTwoTimes || times.contains(slot.b))
   }
 
-  /// Takes new rules. Those whose definition is the same keep their state, whatever their texts say now; what was open
+  /// Takes new rules. Those whose definition is the same keep their state, whatever their texts are now; what was open
   /// under another definition is cleared.
   package func reload(_ set: RuleSet, nowNs: Int64) -> [Transition] {
     arrivedNs = nowNs
@@ -167,7 +167,7 @@ extension RuleEngine {
       }
     }
     host.slots = SlotTable(kept)
-    // Their rules' places are the old ones.
+    // Their rules' indexes are the old ones.
     host.backlog = nil
     host.history = nil
     host.wakeNs = 0
@@ -289,7 +289,7 @@ private struct StateReader {
     return value
   }
 
-  /// - Parameter limit: the greatest that is believed.
+  /// - Parameter limit: the greatest that is accepted.
   mutating func count(_ limit: Int) throws(RuleStateError) -> Int {
     let value = try unsigned()
     guard value <= UInt64(limit) else { throw .malformed }

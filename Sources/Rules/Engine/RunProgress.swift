@@ -3,7 +3,7 @@ internal import FleetModel
 /// What is remembered of a run between its steps.
 struct RunProgress: Equatable {
   var entity: Int
-  /// When it was told to begin, or made its first step; 0 = not known.
+  /// When its start was reported, or it made its first step; 0 = not known.
   var startedNs: Int64 = 0
   var windowStartNs: Int64 = 0
   var windowSteps: Int64 = 0
@@ -11,7 +11,7 @@ struct RunProgress: Equatable {
   var sharesHeld = Double.nan
   var actions = ActionVotes()
   var numbers = EpisodeNumbers()
-  /// Episodes that the program said it would make; 0 = it did not say.
+  /// Episodes that the program announced; 0 = none announced.
   var announced: Int32 = 0
   /// The one under way; none where there is none.
   var episodes: [EpisodeSummary] = []

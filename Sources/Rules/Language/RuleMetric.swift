@@ -18,7 +18,7 @@ package enum MetricUnit: String, Sendable, CaseIterable {
   }
 }
 
-/// What a condition looks at: kinds of things of which a host has one or several.
+/// What a condition looks at: kinds of entities of which a host has one or several.
 package enum EntityKind: UInt8, Sendable, CaseIterable {
   case host = 0
   case run, gpu, disk, file, interface, process, probe, device
@@ -91,7 +91,7 @@ enum ProgressMetric: Sendable {
   case actionShare
 }
 
-/// What the agent tells of itself, with what the collector adds.
+/// What the agent reports of itself, with what the collector adds.
 struct AgentReport {
   var health: AgentHealth
   /// The agent's clock less the collector's when the batch came in; NaN = unknown.

@@ -1,7 +1,7 @@
 internal import FleetModel
 
 extension RuleReader {
-  /// nil where it is not right; the mistakes say why.
+  /// nil where it is not right; the mistakes give the reason.
   mutating func condition(_ node: DocumentNode) -> Condition? {
     guard case .map(let entries) = node.value else {
       mistake(
@@ -75,7 +75,7 @@ extension RuleReader {
   private mutating func metricCondition(_ value: DocumentNode, _ fields: DocumentFields)
     -> Condition?
   {
-    // Read first: a mistake in it is told beside any other one.
+    // Read first: a mistake in it is reported beside any other one.
     let holding = holding(fields)
     var measurement = Measurement(
       metric: MetricCatalogue.all[0], kind: .value, of: wildcard(fields, "of"),

@@ -1,6 +1,6 @@
 internal import FleetModel
 
-/// Conditions on what happens, and how long and how often things must hold.
+/// Conditions on what happens, and how long and how often they must hold.
 extension RuleReader {
   mutating func occurrence(_ occurrence: Occurrence, _ fields: DocumentFields) -> Condition {
     var counting = Counting()

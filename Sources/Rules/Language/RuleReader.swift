@@ -6,7 +6,7 @@ package struct RuleSet: Sendable {
 
   package init() {}
 
-  /// Most rules a collector takes: their places are 12 bits wide in its state.
+  /// Most rules a collector takes: their indexes are 12 bits wide in its state.
   package static let rulesMax = 4000
 
   /// Reads documents that belong together: lists of one may be named in another, ids are unique over all.
@@ -199,7 +199,7 @@ struct RuleReader: DocumentReading {
     }
   }
 
-  /// nil where it is not right; the mistakes say why.
+  /// nil where it is not right; the mistakes give the reason.
   mutating func rule(_ node: DocumentNode) -> Rule? {
     let before = mistakes.count
     let fields = fields(node, RuleKeys.rule)
@@ -257,7 +257,7 @@ struct RuleReader: DocumentReading {
     }
   }
 
-  /// Places of conditions are 8 bits wide in the state.
+  /// Indexes of conditions are 8 bits wide in the state.
   private static let conditionsMax = 60
   private static let clearNs: Int64 = 300_000_000_000
 

@@ -73,7 +73,7 @@ struct LineMatcher {
 }
 
 /// How the lines of some files are looked at: a sieve over all text of a delta, then an exact look at the conditions whose text it
-/// found. Where it finds too much or cannot be made, one pass over the bytes of each line takes its place.
+/// found. Where it finds too much or cannot be made, one pass over the bytes of each line replaces it.
 final class LinePlan {
   let conditions: [LineCondition]
   private let scanner: LiteralScanner
@@ -115,7 +115,7 @@ final class LinePlan {
   ///
   /// - Parameters:
   ///   - wanted: offsets of the file at which lines to be looked at begin.
-  ///   - met: called for each line that meets a condition: its place, its bytes in `lines.text`, and the places of the conditions.
+  ///   - met: called for each line that meets a condition: its index, its bytes in `lines.text`, and the indexes of the conditions.
   func look(
     _ lines: borrowing LogLines, in wanted: Range<UInt64>,
     _ met: (_ line: Int, _ range: Range<Int>, _ conditions: [Int]) -> Void

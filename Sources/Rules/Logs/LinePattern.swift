@@ -2,7 +2,7 @@
 ///
 /// Why not Swift's `Regex`: it backtracks, and each log line of the fleet pays for it (`signalbox-bench rules` prints ns a line
 /// beside it). This one is Glushkov's automaton, one bit a position: the cost is bytes of the line times at most
-/// `positionsMax` bit steps whatever the line says, with no allocation a line.
+/// `positionsMax` bit steps whatever the line holds, with no allocation a line.
 ///
 /// The subset: literals, `.`, `[a-z]`, `[^…]`, `\d \w \s \D \W \S`, escapes, `( )`, `(?: )`, `|`, `* + ?` and `{n,m}` (also lazy,
 /// which is the same where only "does it match" is asked), `^` and `$` at line ends, `(?i)` in front. No captures, no
@@ -25,7 +25,7 @@ package struct LinePattern: Sendable {
   private let first: [UInt64]
   private let last: [UInt64]
 
-  /// - Throws: one sentence that says what is wrong with the pattern.
+  /// - Throws: one sentence about what is wrong with the pattern.
   package init(_ text: String) throws(LinePatternError) {
     self.text = text
     var parser = LinePatternParser(text)

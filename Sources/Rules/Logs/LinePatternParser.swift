@@ -1,4 +1,4 @@
-/// What a pattern says.
+/// What a pattern means.
 indirect enum PatternTree: Sendable {
   case empty
   case symbols(SymbolSet)
@@ -14,7 +14,7 @@ enum ASCII {
   static func isDigit(_ byte: UInt8) -> Bool { byte &- 48 < 10 }
 }
 
-/// Reads the subset that `LinePattern` tells of.
+/// Reads the subset that `LinePattern` describes.
 struct LinePatternParser {
   /// Groups inside groups.
   private static let depthMax = 50

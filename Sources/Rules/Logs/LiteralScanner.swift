@@ -16,8 +16,8 @@ struct LiteralScanner: Sendable {
   /// States that 16 bits count.
   static let statesMax = 60_000
 
-  /// - Parameter texts: lower case, none empty; their places are what `scan` reports. Those beyond `statesMax` bytes in total
-  ///   are not taken: `count` says how many were.
+  /// - Parameter texts: lower case, none empty; their indexes are what `scan` reports. Those beyond `statesMax` bytes in total
+  ///   are not taken: `count` is how many were.
   init(_ texts: [[UInt8]]) {
     for text in texts { for byte in text where classes[Int(byte)] == 0 { assignClass(byte) } }
     // Upper case stands for lower.
@@ -71,7 +71,7 @@ struct LiteralScanner: Sendable {
 
   var isEmpty: Bool { next.count <= classCount }
 
-  /// - Parameter found: called with the place of each text at each of its ends; the same may come several times.
+  /// - Parameter found: called with the index of each text at each of its ends; the same may come several times.
   @inline(__always)
   func scan(_ bytes: Span<UInt8>, _ range: Range<Int>, _ found: (UInt16) -> Void) {
     var state = 0

@@ -1,6 +1,6 @@
 internal import FleetModel
 
-/// A rule as a page for whoever is paged by it.
+/// A rule as a page for the person who is paged by it.
 package enum Runbook {
   /// - Parameters:
   ///   - set: in which the rule stands: who mutes it, what it asks about.
@@ -65,7 +65,7 @@ package enum Runbook {
     return each + " Only on hosts with \(labels)."
   }
 
-  /// Steps name the host and the thing; a page does not know them.
+  /// Steps name the host and the entity; a page does not know them.
   private static func filled(_ step: String) -> String {
     step.replacing("{{host}}", with: "HOST").replacing("{{entity}}", with: "THING")
   }

@@ -1,6 +1,6 @@
 package import FleetModel
 
-/// How far things are committed, as the database says and as a group moves it on.
+/// The committed marks, as the database has them and as a group advances them.
 package struct Marks: Sendable {
   package struct LaneKey: Hashable, Sendable {
     package let host: Int32
@@ -59,7 +59,7 @@ package struct GroupPlan {
   package private(set) var spooled: [Part] = []
   package private(set) var files: [Part] = []
   package private(set) var movedLanes: Set<Marks.LaneKey> = []
-  /// In the order in which they were first moved; the last delta of each file tells its tail hash.
+  /// In the order in which they were first moved; the last delta of each file has its tail hash.
   package private(set) var movedFiles: [Marks.FileOfHost: (batch: Int, index: Int)] = [:]
   /// Streams with a batch that does not fit: what follows in them must not be acked before it.
   private var broken: Set<Int32> = []
@@ -136,7 +136,7 @@ package struct GroupPlan {
     if delta.to < place.offset { return true }
     guard delta.to >= delta.from else { return false }
     if delta.to == place.offset {
-      // An empty delta brings nothing but the end of the file, the file itself, or how its run stands; the last is the same told twice.
+      // An empty delta brings nothing but the end of the file, the file itself, or how its run stands; the last may come twice.
       let isEnd = delta.isFinished && !place.isFinished
       let tellsState = !place.isFinished && delta.steps.isEmpty && !(delta.runs.isEmpty && delta.episodes.isEmpty)
       guard delta.from == delta.to, isEnd || known == nil || tellsState else { return true }

@@ -64,7 +64,7 @@ extension GPUSample {
 }
 
 extension Store {
-  /// Notes when hosts were last heard of, and their newest samples; an older sample that comes late changes nothing.
+  /// Notes when hosts last reported, and their newest samples; an older sample that comes late changes nothing.
   func storeSeen(_ seen: ArraySlice<StagedBatch>) throws(PostgresError) {
     let latest = seen.map { rows.latest[$0.hostNumber] }
     let gpus = latest.map { $0?.newestGPUs }

@@ -96,7 +96,7 @@ struct Suspect {
   var lastUs: Int64
 }
 
-/// When rows arrived, and which times of their own are believed.
+/// When rows arrived, and which times of their own are accepted.
 struct Arrival {
   let host: Int32
   let receivedUs: Int64
@@ -117,7 +117,7 @@ struct Arrival {
 }
 
 extension RowBuffers {
-  /// The time under which a row is stored; one that is not believed is noted.
+  /// The time under which a row is stored; one that is not accepted is noted.
   mutating func time(_ timeUs: Int64, _ table: String, _ arrival: Arrival) -> Int64 {
     if arrival.isBelieved(timeUs) { return timeUs }
     note(timeUs, table, arrival)

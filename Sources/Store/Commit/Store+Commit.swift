@@ -95,7 +95,7 @@ extension Store {
     return outcomes
   }
 
-  /// The oldest time of samples and lines that is believed.
+  /// The oldest time of samples and lines that is accepted.
   func arrival(of staged: StagedBatch) -> Arrival {
     Arrival(host: staged.hostNumber, receivedNs: staged.receivedNs, oldestUs: oldestUs)
   }

@@ -29,7 +29,7 @@ extension Store {
     }
   }
 
-  /// A letter for each, and a loss where something of the host's is gone. A loss of a log line names the file and its place there.
+  /// A letter for each, and a loss where something of the host's is gone. A loss of a log line names the file and its offset.
   func storeRefusals(receivedUs: Int64) throws(PostgresError) {
     if refusals.isEmpty { return }
     try storeLetters(refusals, receivedUs)

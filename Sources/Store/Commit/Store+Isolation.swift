@@ -1,7 +1,7 @@
 internal import FleetModel
 internal import Postgres
 
-/// What the database refused of one host and table, for whoever counts and logs it; it lies in `dead_letters`.
+/// What the database refused of one host and table, to be counted and logged; it lies in `dead_letters`.
 package struct SetAside: Sendable, Equatable {
   /// 0 where it belongs to no host.
   package var hostNumber: Int32
@@ -11,7 +11,7 @@ package struct SetAside: Sendable, Equatable {
   package var sqlState: String
   /// The database's own sentence about the first of them.
   package var reason: String
-  /// How many things.
+  /// How many of them.
   package var count = 1
   /// How many rows of batches among them; an incident or a rule state is none.
   package var rows = 0
@@ -104,7 +104,7 @@ extension Store {
     if elements.isEmpty { return }
     guard care.isIsolating else { return try body(elements[...]) }
     for (element, error) in try isolate(elements[...], body) {
-      // What belongs to a run without a number is counted as beyond the quota: a letter for each batch would tell no more.
+      // What belongs to a run without a number is counted as beyond the quota: a letter for each batch would add nothing.
       if error.isOutOfNumbers { continue }
       refusals.append(
         Refusal(

@@ -135,7 +135,7 @@ extension Store {
     }
   }
 
-  /// Moves the marks to where the plan ends, and notes when each host was last heard of.
+  /// Moves the marks to where the plan ends, and notes when each host last reported.
   func moveMarks(
     _ group: [StagedBatch], _ plan: GroupPlan, _ files: [Marks.FileOfHost: Int32]
   ) throws(PostgresError) {

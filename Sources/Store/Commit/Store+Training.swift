@@ -2,7 +2,7 @@ internal import FleetModel
 internal import Postgres
 
 extension Store {
-  /// Gives every run that the plan mentions its number; new ones get a row, as far as their host's quota goes, and told
+  /// Gives every run that the plan mentions its number; new ones get a row, as far as their host's quota goes, and reported
   /// states are stored.
   func runNumbers(of group: [StagedBatch], _ plan: GroupPlan) throws(PostgresError) -> [RunKey: Int32] {
     var mentions = RunMentions()
@@ -150,7 +150,7 @@ extension Store {
   }
 }
 
-/// Which runs a group mentions, and what it tells of them.
+/// Which runs a group mentions, and what it reports of them.
 struct RunMentions {
   struct Mention {
     /// When the collector read it.

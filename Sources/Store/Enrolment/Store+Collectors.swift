@@ -32,7 +32,7 @@ extension Store {
 
   /// Makes a collector's addresses known, so that invitations and agents can name them; repeated as a sign of life.
   ///
-  /// They take the place of what the same collector announced before; what a collector has not repeated for a week goes.
+  /// They replace what the same collector announced before; what a collector has not repeated for a week goes.
   /// - Parameter collector: an id that stays with the collector's state directory.
   package func announceCollector(
     _ collector: CollectorID, addresses: [String], names: [String], caPin: String, version: String
@@ -70,7 +70,7 @@ extension Store {
   /// The names under which hosts may look for a collector, newest announcement first: what was announced within the life of a
   /// join token, and what a host of the fleet still names in its Hello. A host that does not name any may know each of them.
   ///
-  /// Only what a collector announced is among them, whatever a host says.
+  /// Only what a collector announced is among them, whatever a host reports.
   package func serverNames() throws(StoreError) -> [String] {
     let rows = try ask(
       """

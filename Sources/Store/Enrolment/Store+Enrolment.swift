@@ -2,10 +2,10 @@ package import FleetModel
 internal import Postgres
 
 extension Store {
-  /// Channel on which every change of the allow-list is told, with the host's id.
+  /// Channel on which every change of the allow-list is published, with the host's id.
   package static let hostsChannel = "signalbox_hosts"
 
-  /// Puts a certificate on the allow-list and tells every collector.
+  /// Puts a certificate on the allow-list and notifies every collector.
   /// - Parameter fingerprint: SHA-256 of its DER, 32 bytes.
   /// - Parameter reason: for the audit log, such as "renewal".
   /// - Throws: `.unknownHost`, `.revokedHost`.
@@ -104,7 +104,7 @@ extension Store {
     }
   }
 
-  /// Takes a host out of the fleet: its certificates are refused, its stream is fenced, and every collector is told.
+  /// Takes a host out of the fleet: its certificates are refused, its stream is fenced, and every collector is notified.
   /// - Throws: `.unknownHost` where no active host has that name.
   @discardableResult
   package func revoke(hostName: String, actor: String) throws(StoreError) -> HostID {

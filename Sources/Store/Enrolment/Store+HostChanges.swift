@@ -1,6 +1,6 @@
 internal import Postgres
 
-/// What notifications of the allow-list's changes say.
+/// What notifications of the allow-list's changes hold.
 package struct HostChanges: Sendable, Equatable {
   package var isAny: Bool
   /// Labels that the configuration gives by name are to be applied again.
@@ -8,7 +8,7 @@ package struct HostChanges: Sendable, Equatable {
 }
 
 extension Store {
-  /// From now on this connection hears of every change of the allow-list.
+  /// From now on this connection is notified of every change of the allow-list.
   package func listenForHostChanges() throws(StoreError) {
     try asking { () throws(PostgresError) in try connection.listen(Self.hostsChannel) }
   }

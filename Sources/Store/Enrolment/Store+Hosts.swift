@@ -12,7 +12,7 @@ package struct HostLabels: Sendable, Equatable {
     self.labels = labels
   }
 
-  /// - Returns: what all entries that fit give to a host; a later entry's value takes the place of an earlier one's.
+  /// - Returns: what all entries that fit give to a host; a later entry's value replaces an earlier one's.
   package static func labels(of name: String, _ all: [HostLabels]) -> [String: String] {
     all.reduce(into: [:]) { labels, entry in
       if StarPattern.matches(name, entry.pattern) { labels.merge(entry.labels) { $1 } }

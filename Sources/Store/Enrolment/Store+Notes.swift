@@ -2,7 +2,7 @@ package import FleetModel
 internal import Postgres
 
 extension Store {
-  /// Stores what the collector itself has to say of a host: a suspected clone, a refused report.
+  /// Stores what the collector itself has found out about a host: a suspected clone, a refused report.
   package func note(_ events: [Event], losses: [Loss] = [], hostNumber: Int32, receivedNs: Int64) throws(StoreError) {
     let arrival = Arrival(host: hostNumber, receivedNs: receivedNs, oldestUs: oldestUs)
     rows.removeAll()

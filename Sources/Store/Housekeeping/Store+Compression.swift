@@ -37,7 +37,7 @@ extension Store {
           report.chunksRecompressed += 1
         }
       } catch {
-        // One chunk that somebody holds must not keep the others.
+        // One chunk that is locked must not hold up the others.
         if error.isConnectionLost { throw error }
         report.problems.append(
           "compression of \(candidate.chunk)"

@@ -11,7 +11,7 @@ package struct HousekeepingReport: Sendable, Equatable {
   package var chunksIndexed = 0
   package var hoursAggregated = 0
   package var rowsPruned = 0
-  /// What has used up its numbers, as a sentence for whoever operates the fleet; nil where nothing has.
+  /// What has used up its numbers, as a sentence for the operator; nil where nothing has.
   package var outOfNumbers: String?
   /// Steps that failed; the others were done all the same.
   package var problems: [String] = []
@@ -83,7 +83,7 @@ extension Store {
     }
   }
 
-  /// Sets how long things are kept; the next pass drops what is over it.
+  /// Sets the retention; the next pass drops what is over it.
   package func setRetention(_ retention: Retention) throws(StoreError) {
     let keep: [(String, Int64?)] = [
       ("log_error", retention.errorLogsNs), ("log_warn", retention.warnLogsNs), ("log_info", retention.infoLogsNs),
@@ -188,7 +188,7 @@ extension Store {
 
   // MARK: Notes
 
-  /// What nobody asks for any more. The ledger of a spool goes when its host has long had another one.
+  /// Rows that are no longer read. The ledger of a spool goes when its host has long had another one.
   private func prune(_ nowUs: Int64) throws(StoreError) -> Int {
     let statements = [
       """

@@ -101,9 +101,10 @@ extension Store {
         bool_or(bundle is not null and not is_digest and event in \(Delivery.Event.pagesSQL)) from signalbox.outbox
       where state = \(DeliveryState.delivered.sql) and settled > $1::timestamptz - interval '1 minute'
         and (event in \(Delivery.Event.pagesSQL) or bundle is not null
-          or receiver = any($2) and event in \(Delivery.Event.newsSQL))
+          or receiver = any($2) and event in \(Delivery.Event.newsSQL)) and last_answer <> $3
       group by receiver
-      """, [.time(us: nowNs / 1000), .texts(policy.readByPeople.sorted())])
+      """,
+      [.time(us: nowNs / 1000), .texts(policy.readByPeople.sorted()), .text(Delivery.nothingToSend)])
     var loads = loads
     for row in 0..<rows.count {
       guard let receiver = rows.text(row, 0) else { continue }

@@ -29,13 +29,13 @@ extension Store {
         """
         update signalbox.outbox o set attempts = attempts + 1, holder = coalesce(holder, 'memory'),
           next_try = greatest(next_try, p.at + interval '\(IncidentLimits.localAnswerSeconds) s'),
-          bundle = coalesce(nullif(p.bundle, ''), o.bundle)
-        from unnest($1::text[], $2::timestamptz[], $3::text[]) as p (id, at, bundle)
+          bundle = coalesce(nullif(p.bundle, ''), o.bundle), reached = string_to_array(p.reached, ' ')
+        from unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[]) as p (id, at, bundle, reached)
         where o.message_id = p.id and o.state = \(DeliveryState.waiting.sql)
         """,
         [
           .texts(begun.map(\.messageID)), .times(us: begun.map { $0.atNs / 1000 }),
-          .texts(begun.map { $0.bundle ?? "" }),
+          .texts(begun.map { $0.bundle ?? "" }), .texts(begun.map { $0.reached.joined(separator: " ") }),
         ])
     }
     let taken = pages.filter { $0.answer != nil }

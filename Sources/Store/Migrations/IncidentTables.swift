@@ -1,4 +1,4 @@
-/// Incidents, what was said about them to whom, and what must not be said.
+/// Incidents, what was sent about them to whom, and what must not page.
 enum IncidentTables {
   static let sql = """
     create table signalbox.incidents (

@@ -1,4 +1,4 @@
-/// Silences that come back, and who takes somebody's turn.
+/// Silences that come back, and turns that another receiver takes.
 enum RepetitionTables {
   static let sql = """
     -- A silence that comes back: its starts and ends are those of the window in force or ahead.

@@ -39,7 +39,7 @@ enum RunTotalTables {
 /// The figures of one stored episode as SQL, by the definitions of `EpisodeMetrics`.
 ///
 /// PostgreSQL refuses a product or quotient that overflows or underflows, and with it the whole statement: one episode
-/// with a portfolio of 1e300 would take the list of all from everybody. So each is bounded before it is formed, and is
+/// with a portfolio of 1e300 would make the whole list fail. So each is bounded before it is formed, and is
 /// NULL where it cannot be.
 enum EpisodeFigures {
   /// To follow a `from` in which `e` is `signalbox.episodes`; `f` then has `steps`, `total_reward`, `return_mean`,

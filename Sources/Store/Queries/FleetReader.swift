@@ -27,7 +27,7 @@ package final class FleetReader {
     try Store.commitsWithoutStandby(connection)
   }
 
-  /// Why the database's tables are not those that these questions know; nil where they are, or where it does not say.
+  /// Why the database's tables are not those that these questions know; nil where they are, or where it does not answer.
   package var schemaProblem: StoreError? { (try? Store.schemaProblem(connection)) ?? nil }
 
   /// The whole answer at once.

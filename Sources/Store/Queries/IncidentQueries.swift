@@ -56,7 +56,7 @@ package enum IncidentQueries {
       """, [String(number)])
   }
 
-  /// What was said or will be said about an incident.
+  /// What was or will be sent about an incident.
   package static func deliveries(_ number: Int64) -> ReadQuery {
     ReadQuery(
       """

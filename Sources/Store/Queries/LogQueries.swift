@@ -43,7 +43,7 @@ package struct LogScope: Sendable, Equatable {
   package var isEmpty: Bool { hosts?.isEmpty == true || files?.isEmpty == true }
 }
 
-/// A place in the order of lines: time, host, file, offset.
+/// A position in the order of lines: time, host, file, offset.
 struct LogPosition: Equatable {
   var time: String
   var host: String

@@ -3,7 +3,7 @@ internal import FleetModel
 /// One question to the database: a statement with its parameters as text. Nothing that people typed is ever part of the statement.
 package struct ReadQuery: Sendable, Equatable {
   package var sql: String
-  /// `$1`, `$2`, …; nil is null. Each place in the statement casts its parameter.
+  /// `$1`, `$2`, …; nil is null. Each use in the statement casts its parameter.
   package var parameters: [String?]
 
   package init(_ sql: String, _ parameters: [String?] = []) {

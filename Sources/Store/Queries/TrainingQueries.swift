@@ -2,7 +2,7 @@ internal import FleetModel
 
 /// Questions about runs and their episodes.
 package enum TrainingQueries {
-  /// What of an episode is told in a list.
+  /// What a list shows of an episode.
   private static let episodeColumns = """
     e.host, e.run, e.episode, e.status, e.steps, e.total_reward, e.pnl, e.win_rate_ratio, e.max_drawdown_ratio,
     e.sharpe_ratio, e.sortino_ratio, e.calmar_ratio, e.trades_closed, e.started, e.updated

@@ -1,4 +1,4 @@
-/// What the login for people's SQL is and may do. Its rights are the wall; the settings are for whoever means no harm.
+/// What the login for people's SQL is and may do. Its rights are the wall; the settings are for people who mean no harm.
 enum ReaderRole {
   /// The usual name; where another database of the server has taken it, that of `ownName` is used.
   static let name = "signalbox_reader"

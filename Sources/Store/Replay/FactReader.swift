@@ -38,7 +38,7 @@ package final class FactReader {
     return (0..<rows.count).compactMap { rows.knownHost($0) }
   }
 
-  /// Hands on everything of `[sinceNs, untilNs)`, the oldest first. Facts of the same time come as an agent tells them: what
+  /// Hands on everything of `[sinceNs, untilNs)`, the oldest first. Facts of the same time come as an agent reports them: what
   /// began, samples, what happened, what ended.
   ///
   /// Of a run that was under way before, the word that it runs stands at `sinceNs`, and likewise of an episode.

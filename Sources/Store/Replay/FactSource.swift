@@ -68,7 +68,7 @@ struct FactSource: Sendable {
 
   // MARK: what is kept as one row that changes
 
-  /// A run that no word was said of is known by its steps alone.
+  /// A run without any report of its state is known by its steps alone.
   private static let runsBegun = FactSource(
     sql: """
       select greatest(r.started, $4::timestamptz), r.run, r.host, 1::int2, r.framework, r.source, r.detail

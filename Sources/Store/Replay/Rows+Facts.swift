@@ -1,7 +1,7 @@
 internal import FleetModel
 internal import Postgres
 
-/// Rows of the tables of samples as the agent told them: `SampleRows` the other way. NULL is what was not available.
+/// Rows of the tables of samples as the agent reported them: `SampleRows` the other way. NULL is what was not available.
 extension Rows {
   func hostSample(_ row: Int) -> HostSample {
     var sample = HostSample()

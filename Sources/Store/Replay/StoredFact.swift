@@ -1,6 +1,6 @@
 package import FleetModel
 
-/// One thing that the database holds of a host's past, as the agent told it.
+/// One fact that the database holds of a host's past, as the agent reported it.
 package struct StoredFact: Sendable, Equatable {
   package enum Kind: Sendable, Equatable {
     case host(HostSample)

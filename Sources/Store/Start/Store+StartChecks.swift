@@ -124,7 +124,7 @@ extension Store {
   }
 }
 
-/// What the backends that two sessions saw say about a pooler between them and the server.
+/// What the backends that two sessions saw prove about a pooler between them and the server.
 package enum PoolerVerdict {
   /// - Parameters:
   ///   - own: process numbers of the backends that answered the first session.
