@@ -15,7 +15,7 @@ help:
 	@echo "make paging-chaos KILLS=n  n kills and stops of collector, PostgreSQL and receiver while pages go out"
 	@echo "make endurance              database away, disks full, 10 GB of backlog, 100 000 files; an hour"
 	@echo "make fuzz SECONDS_EACH=n      every fuzz target for n seconds"
-	@echo "make docs                   runbooks, coverage table and schema, from the rules"
+	@echo "make docs                   runbooks, coverage table and schemas, from the rules and the tables of keys"
 	@echo "make lint | format | proto | clean"
 
 setup:
@@ -41,10 +41,11 @@ format:
 proto: setup
 	protoc-c --proto_path=proto --c_out=Sources/CSchema $(PROTOS)
 
-# What is made from deploy/rules; a test fails where a page is not current.
+# What is made from deploy/rules and the tables of keys; a test fails where a page or a schema is not current.
 docs:
 	swift build --product signalbox
 	.build/debug/signalbox rules schema > deploy/rules/rules.schema.json
+	.build/debug/signalbox config schema > deploy/signalbox.schema.json
 	.build/debug/signalbox rules runbooks deploy/rules --into docs/runbooks
 	.build/debug/signalbox rules coverage deploy/rules --page > docs/rule-coverage.md
 

@@ -66,19 +66,21 @@ let package = Package(
     library("Outbound", ["CCurl"]),
     // Programs
     library("Store", ["Postgres", "FleetModel", "Incidents"]),
-    library("Paging", ["FleetModel", "Incidents", "Files", "TLS", "Store", "Outbound"]),
+    library("SiteConfiguration", ["FleetModel", "Incidents", "Files", "EventLoop", "Store", "Rules", "RuleFiles"]),
+    library("Paging", ["FleetModel", "Incidents", "Files", "TLS", "Store", "Outbound", "SiteConfiguration"]),
     library("Agent", ["FleetModel", "Schema", "Files", "EventLoop", "NVML", "SQLite", "TLS", "RPC", "Transport"]),
     library(
       "Collector",
       [
         "FleetModel", "Incidents", "Schema", "Files", "EventLoop", "TLS", "RPC", "Transport", "Store", "Postgres",
-        "Paging", "Outbound", "Rules", "RuleFiles", logging,
+        "Paging", "Outbound", "Rules", "RuleFiles", "SiteConfiguration", logging,
       ]),
     library("Simulation", ["FleetModel", "Schema", "Files", "Store", "Agent", "Collector"]),
     library(
       "Commands",
       [
         "FleetModel", "Incidents", "Files", "EventLoop", "TLS", "Postgres", "Store", "Rules", "RuleFiles",
+        "SiteConfiguration",
         argumentParser,
       ]),
     program("signalbox-agent", ["Agent"]),
@@ -103,7 +105,7 @@ let package = Package(
       name: "FuzzTargets",
       dependencies: [
         "FleetModel", "Schema", "Files", "HTTP2", "RPC", "TLS", "Agent", "Rules", "RuleFiles", "Store", "Paging",
-        "Collector", "Incidents",
+        "Collector", "Incidents", "SiteConfiguration",
       ],
       path: "Tests/Fuzz/Targets",
       swiftSettings: strict),
@@ -127,22 +129,25 @@ let package = Package(
       "Paging",
       [
         "Paging", "Outbound", "Store", "Postgres", "FleetModel", "Incidents", "Files", "TLS", "EventLoop", "Collector",
-        logging,
+        "SiteConfiguration", logging,
       ]),
     tests("Agent", ["Agent", "FleetModel", "Schema", "Files", "EventLoop", "TLS", "Postgres", "signalbox-agent"]),
     tests(
       "Collector",
       [
         "Collector", "Paging", "Store", "Postgres", "FleetModel", "Incidents", "Schema", "Files", "TLS", "EventLoop",
-        "Rules", "RuleFiles", logging,
+        "Rules", "RuleFiles", "SiteConfiguration", logging,
       ]),
+    tests(
+      "SiteConfiguration",
+      ["SiteConfiguration", "Incidents", "Store", "Rules", "RuleFiles", "FleetModel", "Files"]),
     tests("Commands", ["Commands", "Store", "Postgres", "FleetModel", "Incidents"]),
     tests("Simulation", ["Simulation", "FleetModel"]),
     tests(
       "EndToEnd",
       [
-        "FleetModel", "Incidents", "Files", "TLS", "Postgres", "Store", "Paging", "Collector", "signalbox",
-        "signalbox-agent", "signalbox-collector",
+        "FleetModel", "Incidents", "Files", "TLS", "Postgres", "Store", "Paging", "Collector", "SiteConfiguration",
+        "signalbox", "signalbox-agent", "signalbox-collector",
       ]),
   ],
   swiftLanguageModes: [.v6]

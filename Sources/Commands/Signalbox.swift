@@ -16,7 +16,7 @@ struct Root: ParsableCommand {
     subcommands: [
       FleetCommand.self, HostsCommand.self, RunsCommand.self, EpisodesCommand.self, LogsCommand.self, GapsCommand.self,
       IncidentsCommand.self, SilencesCommand.self, OnCallCommand.self, PagingCommand.self, QueryCommand.self,
-      RulesCommand.self, CACommand.self, DemoCommand.self,
+      RulesCommand.self, ConfigCommand.self, CACommand.self, DemoCommand.self,
     ])
 }
 

@@ -35,6 +35,12 @@ package struct CronExpression: Sendable, Equatable {
     isEitherDay = fields[2] != "*" && fields[4] != "*"
   }
 
+  /// Whether any calendar has such a day: there is no 31 February.
+  package var canCome: Bool {
+    let lengths = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+    return isEitherDay || months.contains { month in days.contains { $0 <= lengths[month - 1] } }
+  }
+
   private static let monthNames = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
   private static let dayNames = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
 

@@ -30,6 +30,11 @@ package enum StarPattern {
     return (place..<pattern.count).allSatisfy { pattern[$0] == star }
   }
 
+  /// Whether some host's name fits: names hold letters, digits, '.', '_' and '-'.
+  package static func canMatchHost(_ pattern: String) -> Bool {
+    !pattern.isEmpty && pattern.utf8.allSatisfy { $0 == star || ProbeSetting.isNameByte($0) }
+  }
+
   /// Whether a host has all labels that are wanted, each of them by its pattern.
   package static func match(_ wanted: [String: String], _ labels: [String: String]) -> Bool {
     wanted.allSatisfy { label, pattern in labels[label].map { matches($0, pattern) } ?? false }

@@ -2,6 +2,7 @@ internal import Files
 internal import FleetModel
 package import Outbound
 internal import Incidents
+package import SiteConfiguration
 package import Store
 
 /// Delivers what lies in the outbox, as long as it holds the lease.

@@ -1,6 +1,7 @@
 internal import FleetModel
 internal import Outbound
 package import Incidents
+internal import SiteConfiguration
 
 extension LocalPager {
   /// Sends what is due, as much of it as the policy sends now.

@@ -1,6 +1,7 @@
 package import FleetModel
 package import Outbound
 package import Incidents
+package import SiteConfiguration
 
 /// Pages from memory what the database has not confirmed in time, because it is away, slow or stopped.
 ///

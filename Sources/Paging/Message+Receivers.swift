@@ -1,6 +1,7 @@
 internal import FleetModel
 internal import Incidents
 internal import Outbound
+internal import SiteConfiguration
 
 extension Message {
   // MARK: PagerDuty

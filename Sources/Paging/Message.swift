@@ -1,6 +1,7 @@
 internal import FleetModel
 package import Outbound
 package import Incidents
+package import SiteConfiguration
 internal import TLS
 
 /// Turns a delivery into what its receiver understands. Pure.

@@ -1,6 +1,7 @@
 internal import FleetModel
 package import Outbound
 package import Incidents
+package import SiteConfiguration
 
 /// What a receiver's answer means, and when to try again. Pure: time and chance are parameters.
 package enum RetryRule {

@@ -44,16 +44,22 @@ package enum RuleDirectory {
   /// Reads rules from files, directories (their `*.yaml`, not those of directories below) and patterns of file names, such
   /// as `rules/*.yaml`.
   ///
+  /// - Parameter others: ids of rules that run beside these, which these may name.
   /// - Returns: the rules that are right, and every mistake of every file.
-  package static func rules(_ paths: [String]) -> (set: RuleSet, mistakes: [DocumentMistake]) {
+  package static func rules(
+    _ paths: [String], beside others: [String] = []
+  ) -> (set: RuleSet, mistakes: [DocumentMistake]) {
     var mistakes: [DocumentMistake] = []
     var documents: [(file: String, tree: DocumentNode)] = []
     for file in files(paths, &mistakes) {
       if let tree = tree(file, &mistakes) { documents.append((file, tree)) }
     }
-    let read = RuleSet.read(documents)
+    let read = RuleSet.read(documents, beside: others)
     return (read.set, mistakes + read.mistakes)
   }
+
+  /// Ids of the rules that come with Signalbox; none where they are nowhere.
+  package static func shippedIDs() -> [String] { shipped().map { rules([$0]).set.rules.map(\.id) } ?? [] }
 
   /// Reads the cases of a directory of rules: `tests/*.yaml` below it, or `*.yaml` of a directory named `tests`.
   package static func cases(_ directory: String) -> (cases: [RuleCase], mistakes: [DocumentMistake]) {

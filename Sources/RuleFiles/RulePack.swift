@@ -13,7 +13,8 @@ package struct RulePack: Sendable {
     let (set, wrongRules) = RuleDirectory.rules([directory])
     let (cases, wrongCases) = RuleDirectory.cases(directory)
     let (catalogue, wrongRows) = RuleDirectory.catalogue(directory)
-    if let first = (wrongRules + wrongCases + wrongRows).first { throw first }
+    let unknown = RuleCase.unknownRules(cases, in: set)
+    if let first = (wrongRules + wrongCases + wrongRows + unknown).first { throw first }
     func shown(_ file: String) -> String {
       guard let name, file.hasPrefix(directory) else { return file }
       return name + file.dropFirst(directory.count)

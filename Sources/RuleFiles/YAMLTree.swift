@@ -32,7 +32,9 @@ package enum YAMLTree {
     guard left > 0 else { return nil }
     let (line, column) = (node.mark?.line ?? 0, node.mark?.column ?? 0)
     switch node {
-    case .scalar(let scalar): return DocumentNode(.scalar(scalar.string), line: line, column: column)
+    case .scalar(let scalar):
+      let isQuoted = ![.any, .plain].contains(scalar.style)
+      return DocumentNode(.scalar(scalar.string), line: line, column: column, isQuoted: isQuoted)
     case .sequence(let items):
       var list: [DocumentNode] = []
       for item in items {
@@ -44,7 +46,9 @@ package enum YAMLTree {
       var entries: [DocumentNode.Entry] = []
       for (key, value) in pairs {
         guard let value = convert(value, &left) else { return nil }
-        entries.append(DocumentNode.Entry(key: key.scalar?.string ?? "", line: key.mark?.line ?? line, value: value))
+        entries.append(
+          DocumentNode.Entry(
+            key: key.scalar?.string ?? "", line: key.mark?.line ?? line, column: key.mark?.column ?? 0, value: value))
       }
       return DocumentNode(.map(entries), line: line, column: column)
     case .alias: return DocumentNode(.scalar(""), line: line, column: column)
@@ -55,7 +59,7 @@ package enum YAMLTree {
     switch error {
     case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
       .composer(_, let problem, let mark, _):
-      DocumentMistake(file: file, line: mark.line, message: "is no YAML: \(problem)")
+      DocumentMistake(file: file, line: mark.line, column: mark.column, message: "is no YAML: \(problem)")
     case .duplicatedKeysInMapping(let duplicates, let context):
       DocumentMistake(
         file: file, line: context.mark.line,

@@ -5,6 +5,7 @@ import Paging
 import Postgres
 import RuleFiles
 import Rules
+import SiteConfiguration
 import Testing
 
 @testable import Collector

@@ -3,6 +3,7 @@ import FleetModel
 import Logging
 import Postgres
 import Synchronization
+import SiteConfiguration
 import Testing
 
 @testable import Collector

@@ -55,7 +55,7 @@ extension EndToEndTests {
       try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
       defer { try? FileManager.default.removeItem(atPath: directory) }
       let cases: [(text: String, part: String)] = [
-        ("retention: [1,\n", ":2: is no YAML"), ("retentoin: {}\n", "did you mean 'retention'"),
+        ("retention: [1,\n", ":2:1: is no YAML"), ("retentoin: {}\n", "did you mean 'retention'"),
         ("just words\n", ":1:"),
       ]
       for (index, entry) in cases.enumerated() {

@@ -90,10 +90,10 @@ extension EndToEndTests {
     /// They ask no database, or are tested where there is what they need.
     private static let others: Set<String> = [
       "paging test", "ca status", "rules list", "rules metrics", "rules check", "rules test", "rules coverage",
-      "rules runbooks",
+      "rules runbooks", "config check",
     ]
     /// Their output is a text of its own.
-    private static let withoutFormat: Set<String> = ["demo", "rules schema", "help"]
+    private static let withoutFormat: Set<String> = ["demo", "rules schema", "config schema", "help"]
 
     /// What the program itself says that it takes, so that a new option cannot be left out above.
     @Test func noOptionIsLeftOut() throws {

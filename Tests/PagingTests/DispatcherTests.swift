@@ -3,6 +3,7 @@ import Incidents
 import Outbound
 import Paging
 import Postgres
+import SiteConfiguration
 import Store
 import TLS
 import TestSupport

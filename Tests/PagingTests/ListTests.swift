@@ -6,6 +6,7 @@ import Paging
 import Postgres
 import Store
 import TestSupport
+import SiteConfiguration
 import Testing
 
 /// What is sent of many incidents at once, from rows and from memory, with a real receiver; time is a number.

@@ -3,6 +3,7 @@ import FleetModel
 import Incidents
 import Foundation
 import Paging
+import SiteConfiguration
 import Store
 import Testing
 

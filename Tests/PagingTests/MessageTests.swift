@@ -3,6 +3,7 @@ import Incidents
 import Foundation
 import Outbound
 @testable import Paging
+import SiteConfiguration
 import Store
 import Testing
 

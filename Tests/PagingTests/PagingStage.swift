@@ -7,6 +7,7 @@ import Foundation
 import Logging
 import Paging
 import Postgres
+import SiteConfiguration
 import Store
 import TestSupport
 import Testing

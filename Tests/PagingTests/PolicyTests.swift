@@ -2,6 +2,7 @@ import FleetModel
 import Incidents
 import Outbound
 import Paging
+import SiteConfiguration
 import Store
 import Testing
 

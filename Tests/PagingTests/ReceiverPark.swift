@@ -1,5 +1,6 @@
 import Foundation
 import Paging
+import SiteConfiguration
 import TestSupport
 
 /// One receiver of each kind, all real programs: what a PagerDuty keeps is counted from what it was sent; Slack and a webhook are one HTTP

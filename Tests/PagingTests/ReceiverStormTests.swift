@@ -6,6 +6,7 @@ import Paging
 import Postgres
 import Store
 import TestSupport
+import SiteConfiguration
 import Testing
 
 /// Thirty incidents at once, acknowledged and ended, to one receiver of each kind, with the database and without it.

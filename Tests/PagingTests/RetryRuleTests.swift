@@ -2,6 +2,7 @@ import Incidents
 import Outbound
 import Paging
 import Store
+import SiteConfiguration
 import Testing
 
 @Suite struct RetryRuleTests {

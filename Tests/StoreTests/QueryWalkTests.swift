@@ -1,4 +1,5 @@
 import FleetModel
+import Incidents
 import Store
 import TestSupport
 import Testing
@@ -17,7 +18,9 @@ import Testing
       FleetQueries.quotas(host: "a"), FleetQueries.processes(host: "a"), IncidentQueries.one(1),
       IncidentQueries.texts(1), IncidentQueries.timeline(1), IncidentQueries.deliveries(1),
       IncidentQueries.silences(includingEnded: true), IncidentQueries.silences(includingEnded: false),
-      IncidentQueries.silence(1), IncidentQueries.override(1), IncidentQueries.onCall(),
+      IncidentQueries.silence(1), IncidentQueries.rules(),
+      IncidentQueries.matched(by: Silence(author: "a", reason: "r", startsNs: 0, endsNs: 1)),
+      IncidentQueries.override(1), IncidentQueries.onCall(),
       IncidentQueries.overrides(includingEnded: true), IncidentQueries.overrides(includingEnded: false),
       TrainingQueries.definitions(view: "episodes"),
     ]

@@ -41,9 +41,9 @@ command -v swift >/dev/null || {
 
 if [ "$purpose" = test ]; then
   venv=${SIGNALBOX_VENV:-.build/venv}
-  if ! "$venv/bin/python" -c 'import grpc, google.protobuf' 2>/dev/null; then
+  if ! "$venv/bin/python" -c 'import grpc, google.protobuf, jsonschema' 2>/dev/null; then
     python3 -m venv "$venv"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check grpcio protobuf
+    "$venv/bin/pip" install --quiet --disable-pip-version-check grpcio protobuf jsonschema
   fi
 
   # An Alertmanager to send pages to: unpacked, so that the distribution's service is neither installed nor started. Its template has one

@@ -1,5 +1,6 @@
 internal import FleetModel
 internal import Paging
+internal import SiteConfiguration
 internal import Store
 internal import Synchronization
 
@@ -7,18 +8,21 @@ internal import Synchronization
 final class SettingsBook: Sendable {
   private struct State {
     var configuration: Configuration
+    var ruleIDs: [String]
     var revision: UInt32
   }
 
   private let state: Mutex<State>
 
-  init(_ configuration: Configuration) {
-    state = Mutex(State(configuration: configuration, revision: 1))
+  /// - Parameter ruleIDs: of the rules that run with it.
+  init(_ configuration: Configuration, ruleIDs: [String] = []) {
+    state = Mutex(State(configuration: configuration, ruleIDs: ruleIDs, revision: 1))
   }
 
-  func replace(_ configuration: Configuration) {
+  func replace(_ configuration: Configuration, ruleIDs: [String]) {
     state.withLock {
       $0.configuration = configuration
+      $0.ruleIDs = ruleIDs
       $0.revision += 1
     }
   }
@@ -45,6 +49,8 @@ final class SettingsBook: Sendable {
 
   /// nil where no file was read.
   var maintenance: [ConfiguredSilence]? { state.withLock { $0.configuration.maintenance } }
+
+  var ruleIDs: [String] { state.withLock { $0.ruleIDs } }
 
   /// - Parameter labels: of the host, its name among them.
   func settings(of labels: [String: String]) -> Settings {

@@ -172,6 +172,7 @@ final class HousekeepingThread: Sendable {
       }
       if hasMaintenance {
         try thread.settings.applyMaintenance(store, thread.logger)
+        try thread.settings.publishRules(store)
         hasMaintenance = false
         hasNames = true
       }

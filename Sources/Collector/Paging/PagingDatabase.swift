@@ -5,6 +5,7 @@ internal import Incidents
 internal import Logging
 internal import Paging
 internal import Postgres
+internal import SiteConfiguration
 internal import Store
 internal import Synchronization
 

@@ -3,8 +3,9 @@ internal import Files
 package import FleetModel
 internal import Incidents
 package import Logging
-package import Paging
+internal import Paging
 package import Postgres
+package import SiteConfiguration
 internal import Store
 internal import Synchronization
 
@@ -167,7 +168,7 @@ package final class PagingThread: Sendable {
       if away == nil, let problem {
         let wall = Clock.wallNs()
         var change = IncidentChange(
-          .opened, rule: "SIGNALBOX-DATABASE", severity: .p1, hostName: hostName, entity: "database",
+          .opened, rule: OwnRule.database, severity: .p1, hostName: hostName, entity: "database",
           eventNs: wall - PagingThread.awayNs, detectedNs: wall)
         change.title = problem.title
         change.summary = problem.summary

@@ -15,7 +15,7 @@ struct AuthorityWatch: Sendable {
   }
 
   /// No file's rule, and not ended as one whose rule is gone.
-  static let rule = "SIGNALBOX-AUTHORITY"
+  static let rule = OwnRule.authority
   static let repeatNs: Int64 = 86_400_000_000_000
 
   private var state = State.unknown

@@ -3,16 +3,18 @@ internal import FleetModel
 internal import Logging
 internal import RuleFiles
 internal import Rules
+internal import SiteConfiguration
 
 /// What is read at the start and on SIGHUP; a mistake is the user's to mend.
 extension CollectorProgram {
-  static func configuration(_ options: CollectorOptions) throws -> Configuration {
+  static func configuration(_ options: CollectorOptions, _ logger: Logger) throws -> Configuration {
     guard let path = options.configurationPath else { return Configuration() }
     do {
       return try ConfigurationReader.read(String(decoding: HostFiles.read(path), as: UTF8.self), file: path)
     } catch let error as FileError {
       throw CollectorFailure(.usage, "\(error); name a readable file with --config")
-    } catch let error as DocumentMistake {
+    } catch let error as ConfigurationMistakes {
+      log(error.all, "a mistake in the configuration", .error, logger)
       throw CollectorFailure(.usage, "\(error)")
     }
   }
@@ -24,27 +26,21 @@ extension CollectorProgram {
   static func rules(
     _ configuration: Configuration, before: RuleSet, _ metrics: CollectorMetrics, _ logger: Logger
   ) -> RuleSet {
-    var paths = configuration.rules ?? []
-    if configuration.rules == nil {
-      guard let shipped = RuleDirectory.shipped() else {
-        logger.warning(
-          "the rules that come with Signalbox are nowhere; name a directory in SIGNALBOX_RULES or with rules: in the configuration",
-          metadata: ["looked_in": "\(RuleDirectory.shippedPlaces.joined(separator: " "))"])
-        metrics.rulesRefused.set(0)
-        return RuleSet()
-      }
-      paths = [shipped]
+    guard let paths = configuration.rulePaths else {
+      logger.warning(
+        "the rules that come with Signalbox are nowhere; name a directory in SIGNALBOX_RULES or with rules: in the configuration",
+        metadata: ["looked_in": "\(RuleDirectory.shippedPlaces.joined(separator: " "))"])
+      metrics.rulesRefused.set(0)
+      return RuleSet()
     }
-    var (set, mistakes) = RuleDirectory.rules(paths)
+    var (set, found) = RuleDirectory.rules(paths)
+    let mistakes = found.filter { $0.weight == .error }
     let kept = set.keep(from: before, whereMistaken: mistakes)
     if kept > 0 { logger.warning("rules of files with mistakes stay as they were", metadata: ["rules": "\(kept)"]) }
-    for mistake in mistakes.prefix(mistakesLoggedMax) {
-      logger.error("a rule is left out", metadata: ["mistake": "\(mistake)"])
-    }
-    if mistakes.count > mistakesLoggedMax {
-      logger.error(
-        "more mistakes in the rules; signalbox rules check lists all", metadata: ["mistakes": "\(mistakes.count)"])
-    }
+    log(mistakes, "a rule is left out", .error, logger)
+    log(found.filter { $0.weight != .error }, "a name in a rule leads nowhere", .warning, logger)
+    log(
+      configuration.unknownRules(among: set.rules.map(\.id) + OwnRule.all), "maintenance of no rule", .warning, logger)
     metrics.rulesRefused.set(Int64(mistakes.count))
     logger.info(
       "rules read",
@@ -52,6 +48,18 @@ extension CollectorProgram {
         "from": "\(paths.joined(separator: " "))", "rules": "\(set.rules.count)", "mistakes": "\(mistakes.count)",
       ])
     return set
+  }
+
+  private static func log(
+    _ mistakes: [DocumentMistake], _ what: Logger.Message, _ level: Logger.Level, _ logger: Logger
+  ) {
+    for mistake in mistakes.prefix(mistakesLoggedMax) {
+      logger.log(level: level, what, metadata: ["mistake": "\(mistake)"])
+    }
+    if mistakes.count > mistakesLoggedMax {
+      logger.log(
+        level: level, "more mistakes; signalbox config check prints all", metadata: ["mistakes": "\(mistakes.count)"])
+    }
   }
 
   /// A file of another kind has a mistake a line: a log of a thousand says no more than one of twenty.

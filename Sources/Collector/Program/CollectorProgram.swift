@@ -68,9 +68,9 @@ package final class CollectorProgram {
     // Blocked before the first thread starts, so that all threads leave them to this loop.
     signals = try SignalSource([.hangup, .interrupt, .terminate])
     loop = try EventLoop()
-    let configuration = try Self.configuration(options)
-    settings = SettingsBook(configuration)
+    let configuration = try Self.configuration(options, logger)
     currentRules = Self.rules(configuration, before: RuleSet(), metrics, logger)
+    settings = SettingsBook(configuration, ruleIDs: currentRules.rules.map(\.id))
     metrics.configurationLoaded.set(Clock.wallNs() / 1_000_000_000)
   }
 
@@ -203,6 +203,7 @@ package final class CollectorProgram {
       metrics.databaseUp.set(1)
       // Before anything can be paged.
       try settings.applyMaintenance(store, logger)
+      try settings.publishRules(store)
       store.close()
     } catch {
       if case .database(let answer) = error, answer.isConnectionLost {
@@ -350,11 +351,11 @@ package final class CollectorProgram {
 
   private func reload() {
     do {
-      let configuration = try Self.configuration(options)
+      let configuration = try Self.configuration(options, logger)
       // What may fail comes before anything is replaced.
       try identity?.reload(nowNs: Clock.wallNs())
       let set = Self.rules(configuration, before: currentRules, metrics, logger)
-      settings.replace(configuration)
+      settings.replace(configuration, ruleIDs: set.rules.map(\.id))
       rules?.mailbox.post(.rules(set))
       currentRules = set
       housekeeping?.reload()

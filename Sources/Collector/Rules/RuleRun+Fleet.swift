@@ -33,12 +33,9 @@ extension RuleRun {
     if hosts[known.id]?.session == nil { hosts[known.id]?.known = known }
   }
 
-  /// What the collector finds about itself: no rule of a file, and ended by whoever opened it.
-  private static let ownPrefix = "SIGNALBOX-"
-
   /// Incidents whose rule is no longer there: nobody else would end them.
   func endOrphans(_ open: [RulesThread.OpenIncident], _ nowNs: Int64) {
-    let orphans = open.filter { rules[$0.rule] == nil && !$0.rule.hasPrefix(Self.ownPrefix) }
+    let orphans = open.filter { rules[$0.rule] == nil && !$0.rule.hasPrefix(OwnRule.prefix) }
     if orphans.isEmpty { return }
     lastRecord += 1
     let changes = orphans.map { orphan in

@@ -14,6 +14,7 @@ struct SilencesCommand: ParsableCommand {
       abstract: "Mutes what matches until an end, or in a window that comes back; prints the silence's number.",
       discussion: """
         Muted incidents stay visible; what still holds when a silence ends is paged then. A * in a pattern stands for any text.
+        Says on standard error which open incidents and rules it matches now: none may be meant, for what is still to come.
         A maintenance window, two hours from 02:00 each Sunday by Berlin's clocks:
           signalbox silences add --host 'trainer-*' --cron '0 2 * * 0' --zone Europe/Berlin --for 2h --reason updates
         """)
@@ -44,10 +45,11 @@ struct SilencesCommand: ParsableCommand {
         silence.severity = known
       }
       silence.repetition = try repetition(length)
+      let matched = try SilenceMatches(silence, options.database.reader())
       let number = try options.change { store throws(StoreError) in try store.addSilence(silence, nowNs: now) }
       try options.print(
-        "silence \(number) is added; signalbox silences end \(number) ends it", value: String(number),
-        IncidentQueries.silence(number))
+        "silence \(number) is added; \(matched.sentence); signalbox silences end \(number) ends it",
+        value: String(number), IncidentQueries.silence(number))
     }
 
     private func repetition(_ lengthNs: Int64) throws -> Repetition? {

@@ -57,12 +57,7 @@ extension RulesCommand {
       guard let paths = files.isEmpty ? RuleDirectory.shipped().map({ [$0] }) : files else {
         throw CommandFailure(.usage, "say which rules: those that come with Signalbox are not installed here")
       }
-      let (set, mistakes) = RuleDirectory.rules(paths)
-      if let first = mistakes.first {
-        let more = mistakes.count > 1 ? " (and \(mistakes.count - 1) more; signalbox rules check tells all)" : ""
-        throw CommandFailure(.failed, Escaping.visible(first.description) + more)
-      }
-      return set
+      return try RuleSource.rules(paths)
     }
 
     private func replay(_ set: RuleSet, _ reader: FactReader, _ untilNs: Int64) throws -> RuleReplay.Past {

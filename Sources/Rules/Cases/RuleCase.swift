@@ -82,138 +82,125 @@ extension RuleCase {
   package static func read(_ tree: DocumentNode, file: String) -> (cases: [RuleCase], mistakes: [DocumentMistake]) {
     var reader = RuleReader(file: file)
     let cases = reader.list(tree, "a file of cases").map { reader.readCase($0) }
-    return (cases, reader.mistakes)
+    return (cases, reader.mistakes.inOrderOfLines)
+  }
+
+  /// Cases of rules that there are not: nothing can open, so that what must not open would pass for good.
+  package static func unknownRules(_ cases: [RuleCase], in set: RuleSet) -> [DocumentMistake] {
+    let ids = set.rules.map(\.id)
+    return cases.flatMap { test in
+      ([test.rule].filter { !$0.isEmpty } + test.expected.map(\.rule)).filter { !ids.contains($0) }.prefix(1).map {
+        name in
+        let hint = Nearest.name(to: name, among: ids).map { "; did you mean '\($0)'?" } ?? ""
+        return DocumentMistake(
+          file: test.file, line: test.line, message: "the case '\(test.name)' names '\(name)', which is no rule\(hint)")
+      }
+    }
   }
 }
 
 extension RuleReader {
-  private static let caseKeys = KeyTable(
-    "a case", required: ["name", "given", "expect"],
-    [
-      RuleKey("name", .text, ""), RuleKey("rule", .text, ""), RuleKey("given", .anything, ""),
-      RuleKey("lasts", .duration, ""), RuleKey("expect", .anything, ""), RuleKey("labels", .labels, ""),
-      RuleKey("others", .count, ""),
-    ])
-  private static let expectKeys = KeyTable(
-    "an expected incident",
-    [
-      RuleKey("rule", .text, ""), RuleKey("opened", .duration, ""), RuleKey("cleared", .duration, ""),
-      RuleKey("entity", .text, ""),
-    ])
-  private static let inputKeys = KeyTable(
-    "an entry of given",
-    [
-      "series", "values", "entity", "log", "lines", "level", "redacted", "event", "subject", "message", "reason", "run",
-      "state", "declared", "episodes", "episode", "steps", "probe", "silent", "at", "every", "times",
-    ].map { RuleKey($0, .anything, "") })
-
   fileprivate mutating func readCase(_ node: DocumentNode) -> RuleCase {
-    let fields = fields(node, Self.caseKeys)
+    let fields = fields(node, CaseKeys.test)
     var found = RuleCase()
     found.file = file
     found.line = node.line
-    if let value = fields["name"] { found.name = text(value, "name") }
-    if let value = fields["rule"] { found.rule = text(value, "rule") }
-    if let value = fields["given"] { found.given = list(value, "given").compactMap { input($0) } }
-    if let value = fields["labels"] { found.labels = labels(value) }
-    if let value = fields["others"] { found.others = min(count(value, "others"), 1000) }
-    found.lastsNs = fields["lasts"].map { duration($0, "lasts") } ?? 0
-    found.lastsNs = max(found.lastsNs, found.given.map(\.endNs).max() ?? 0)
-    if let value = fields["expect"] {
-      found.expected = list(value, "expect").map { expectation($0, found.rule) }
-    }
+    found.name = text(fields, "name") ?? ""
+    found.rule = text(fields, "rule") ?? ""
+    found.given = (list(fields, "given") ?? []).compactMap { input($0) }
+    if let value = fields["labels"] { found.labels = labels(value, "labels") }
+    found.others = count(fields, "others") ?? 0
+    found.lastsNs = max(duration(fields, "lasts") ?? 0, found.given.map(\.endNs).max() ?? 0)
+    found.expected = (list(fields, "expect") ?? []).map { expectation($0, found.rule) }
     return found
   }
 
   private mutating func expectation(_ node: DocumentNode, _ rule: String) -> RuleCase.Expectation {
-    let fields = fields(node, Self.expectKeys)
+    let fields = fields(node, CaseKeys.expectation)
     var expected = RuleCase.Expectation()
     expected.line = node.line
-    expected.rule = fields["rule"].map { text($0, "rule") } ?? rule
-    expected.entity = fields["entity"].map { text($0, "entity") }
-    expected.openedNs = fields["opened"].map { moment($0, "opened") }
-    expected.clearedNs = fields["cleared"].map { moment($0, "cleared") }
+    expected.rule = text(fields, "rule") ?? rule
+    expected.entity = text(fields, "entity")
+    expected.openedNs = duration(fields, "opened")
+    expected.clearedNs = duration(fields, "cleared")
+    if expected.rule.isEmpty { mistake(node, "an expected incident needs a rule, here or in its case") }
     return expected
   }
 
-  /// A time since the case's beginning; `0s` is one, too.
-  private mutating func moment(_ node: DocumentNode, _ what: String) -> Int64 {
-    if case .scalar(let word) = node.value, word == "0s" || word == "0" { return 0 }
-    return duration(node, what)
-  }
-
   private mutating func input(_ node: DocumentNode) -> CaseInput? {
-    let fields = fields(node, Self.inputKeys)
-    let atNs = fields["at"].map { moment($0, "at") } ?? 0
-    let everyNs = fields["every"].map { duration($0, "every") } ?? 10_000_000_000
-    guard let kind = inputKind(node, fields) else { return nil }
-    var times = 1
-    if let value = fields["times"] { times = min(count(value, "times"), 10_000) }
-    return CaseInput(kind: kind, atNs: atNs, everyNs: everyNs, times: times)
+    guard case .map(let entries) = node.value else {
+      mistake(node, "an entry of given must be keys with values, such as { series: cpu.busy_percent, values: 95 x 70 }")
+      return nil
+    }
+    // An episode names its run.
+    let kind = CaseKeys.inputs.first { table in entries.contains { $0.key == table.names[0] } }
+    guard let table = kind else {
+      let subjects = CaseKeys.inputs.map { $0.names[0] }
+      let hint = entries.lazy.compactMap { Nearest.name(to: $0.key, among: subjects) }.first
+      let otherwise = "it begins with one of \(subjects.joined(separator: ", "))"
+      mistake(node, "this entry of given has no subject; \(hint.map { "did you mean '\($0)'?" } ?? otherwise)")
+      return nil
+    }
+    let fields = fields(node, table)
+    guard let kind = inputKind(table.names[0], fields) else { return nil }
+    return CaseInput(
+      kind: kind, atNs: duration(fields, "at") ?? 0, everyNs: duration(fields, "every") ?? 10_000_000_000,
+      times: fields.table["times"] == nil ? 1 : count(fields, "times") ?? 1)
   }
 
-  private mutating func inputKind(_ node: DocumentNode, _ fields: [String: DocumentNode]) -> CaseInput.Kind? {
-    let entity = fields["entity"].map { text($0, "entity") } ?? ""
-    if let value = fields["series"] {
-      guard let metric = metric(value) else { return nil }
-      let isGiven = metric.writer != nil || metric.name == MetricCatalogue.skewName
-      guard isGiven || metric.name.hasPrefix(MetricCatalogue.namedPrefix) else {
-        mistake(value.line, "\(metric.name) is computed by the engine; give the numbers it is computed of")
-        return nil
-      }
-      return .series(metric, entity: entity, values: fields["values"].map { values($0) } ?? [])
-    }
-    if let value = fields["log"] {
-      let levels: [(String, Level)] = [("debug", .debug), ("info", .info), ("warn", .warn), ("error", .error)]
-      var lines = fields["lines"].map { texts($0, "lines") } ?? []
-      if let times = fields["times"] {
-        lines = Array(repeating: lines, count: min(count(times, "times"), 10_000)).flatMap { $0 }
-      }
+  private mutating func inputKind(_ subject: String, _ fields: DocumentFields) -> CaseInput.Kind? {
+    let name = text(fields, subject) ?? ""
+    switch subject {
+    case "series": return series(fields)
+    case "log":
+      let levels: [String: Level] = ["debug": .debug, "info": .info, "warn": .warn, "error": .error]
+      let lines = fields["lines"].map { textOrTexts($0, "lines") } ?? []
       return .lines(
-        path: text(value, "log"), level: fields["level"].flatMap { word($0, "level", levels) } ?? .info, lines,
-        isRedacted: fields["redacted"].map { flag($0, "redacted") } ?? false)
-    }
-    if let value = fields["event"] {
-      let kinds = RuleKeys.eventWords.enumerated().map { ($0.element, $0.offset) }
-      guard let place = word(value, "event", kinds) else { return nil }
+        path: name, level: word(fields, "level").flatMap { levels[$0] } ?? .info,
+        Array(repeating: lines, count: count(fields, "times") ?? 1).flatMap { $0 },
+        isRedacted: flag(fields, "redacted") ?? false)
+    case "event":
+      guard let place = RuleKeys.eventWords.firstIndex(of: name) else { return nil }
       return .event(
-        EventKind(rawValue: UInt8(place)), subject: fields["subject"].map { text($0, "subject") } ?? "",
-        message: fields["message"].map { text($0, "message") } ?? "", lossReason: .truncated)
-    }
-    if let value = fields["run"], fields["episode"] == nil {
-      let states: [(String, RunState)] = [
-        ("unknown", .unknown), ("running", .running), ("completed", .completed), ("failed", .failed),
+        EventKind(rawValue: UInt8(place)), subject: text(fields, "subject") ?? "",
+        message: text(fields, "message") ?? "", lossReason: .truncated)
+    case "episode":
+      let states: [String: EpisodeState] = [
+        "running": .running, "completed": .completed, "force_closed": .forceClosed,
       ]
-      let isDeclared = fields["declared"].map { flag($0, "declared") } ?? false
-      let announced = fields["episodes"].map { count($0, "episodes") } ?? 0
-      return fields["state"].flatMap { word($0, "state", states) }.map {
-        .run(text(value, "run"), $0, isDeclared: isDeclared, announced: announced)
+      return word(fields, "state").flatMap { states[$0] }.map {
+        .episode(
+          run: text(fields, "run") ?? "run", $0, number: integer(fields, "episode") ?? 0,
+          steps: count(fields, "steps") ?? 0)
       }
-    }
-    if let value = fields["episode"] {
-      let states: [(String, EpisodeState)] = [
-        ("running", .running), ("completed", .completed), ("force_closed", .forceClosed),
+    case "run":
+      let states: [String: RunState] = [
+        "unknown": .unknown, "running": .running, "completed": .completed, "failed": .failed,
       ]
-      let run = fields["run"].map { text($0, "run") } ?? "run"
-      let number = text(value, "episode")
-      if Int64(number) == nil { mistake(value.line, "episode must be a number, not '\(number)'") }
-      let steps = fields["steps"].map { count($0, "steps") } ?? 0
-      return fields["state"].flatMap { word($0, "state", states) }.map {
-        .episode(run: run, $0, number: Int64(number) ?? 0, steps: steps)
+      return word(fields, "state").flatMap { states[$0] }.map {
+        .run(name, $0, isDeclared: flag(fields, "declared") ?? false, announced: count(fields, "episodes") ?? 0)
       }
+    case "probe":
+      let states: [String: ProbeState] = ["ok": .ok, "failed": .failed, "timed_out": .timedOut]
+      return word(fields, "state").flatMap { states[$0] }.map { .probe(name, $0) }
+    default: return .silence(duration(fields, "silent") ?? 0)
     }
-    if let value = fields["probe"] {
-      let states: [(String, ProbeState)] = [("ok", .ok), ("failed", .failed), ("timed_out", .timedOut)]
-      return fields["state"].flatMap { word($0, "state", states) }.map { .probe(text(value, "probe"), $0) }
+  }
+
+  private mutating func series(_ fields: DocumentFields) -> CaseInput.Kind? {
+    let values = fields["values"].map { self.values($0) } ?? []
+    guard let value = fields["series"], let metric = metric(value) else { return nil }
+    let isGiven = metric.writer != nil || metric.name == MetricCatalogue.skewName
+    guard isGiven || metric.name.hasPrefix(MetricCatalogue.namedPrefix) else {
+      mistake(value, "\(metric.name) is computed by the engine; give the numbers it is computed of")
+      return nil
     }
-    if let value = fields["silent"] { return .silence(duration(value, "silent")) }
-    mistake(node.line, "an entry of given begins with series, log, event, run, episode, probe or silent")
-    return nil
+    return .series(metric, entity: text(fields, "entity") ?? "", values: values)
   }
 
   /// `95 x 70`, `80..95 x 60` (a straight line), `nan`, or a list of such.
   private mutating func values(_ node: DocumentNode) -> [Double] {
-    if case .list(let items) = node.value { return items.flatMap { values($0) } }
+    if node.list != nil { return list(node, "values").flatMap { values($0) } }
     let text = text(node, "values")
     let parts = text.split(separator: " ").filter { $0 != "x" }
     let times = parts.count > 1 ? Int(parts[1]) : 1
@@ -221,7 +208,7 @@ extension RuleReader {
     guard let times, (1...100_000).contains(times), let first = ends.first, let low = first, let last = ends.last,
       let high = last
     else {
-      mistake(node.line, "'\(text)' is no series; write a number, 95 x 70, or 80..95 x 60")
+      mistake(node, "'\(text)' is no series; write a number, 95 x 70, or 80..95 x 60")
       return []
     }
     return (0..<times).map { times > 1 ? low + (high - low) * Double($0) / Double(times - 1) : low }

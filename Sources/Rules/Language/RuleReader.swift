@@ -11,27 +11,31 @@ package struct RuleSet: Sendable {
 
   /// Reads documents that belong together: lists of one may be named in another, ids are unique over all.
   ///
-  /// - Parameter documents: a tree a file.
-  /// - Returns: the rules that are right, and every mistake of all files, in the order of their lines.
-  package static func read(_ documents: [(file: String, tree: DocumentNode)]) -> (
+  /// - Parameters:
+  ///   - documents: a tree a file.
+  ///   - others: ids of rules that run beside these, which these may name.
+  /// - Returns: the rules that are right, and every mistake of all files, in the order of their lines. A rule with a warning is among
+  ///   the rules: a name in it leads nowhere, and it watches all the same.
+  package static func read(_ documents: [(file: String, tree: DocumentNode)], beside others: [String] = []) -> (
     set: RuleSet, mistakes: [DocumentMistake]
   ) {
     var set = RuleSet()
     var mistakes: [DocumentMistake] = []
     var lists: [String: [Int]] = [:]
-    var words: [(word: String, file: String, line: Int)] = []
+    var words: [(word: String, entry: DocumentNode.Entry, file: String)] = []
     var named: Set<String> = []
+    // Also of rules that are left out: what names one of them has no mistake of its own.
+    var ids = Set(others)
     for (file, tree) in documents {
       var reader = RuleReader(file: file)
       for (name, numbers) in reader.lists(tree) { lists[name] = numbers }
-      words += reader.tableLines.map { ($0.word, file, $0.line) }
+      words += reader.tableLines.map { ($0.word, $0.entry, file) }
       mistakes += reader.mistakes
     }
     for (file, tree) in documents {
       var reader = RuleReader(file: file)
       reader.lists = lists
-      let rules = reader.rules(tree)
-      for rule in rules {
+      for rule in reader.rules(tree) {
         if let other = set.rules.first(where: { $0.id == rule.id }) {
           reader.mistake(rule.line, "the id \(rule.id) is already that of the rule in \(other.file):\(other.line)")
         } else if set.rules.count == rulesMax {
@@ -40,20 +44,30 @@ package struct RuleSet: Sendable {
           set.rules.append(rule)
         }
       }
-      mistakes += reader.mistakes.sorted { $0.line < $1.line }
+      mistakes += reader.mistakes
       named.formUnion(reader.namedLists)
+      ids.formUnion(reader.ids)
     }
-    for (word, file, line) in words where !named.contains(word) {
+    for (word, entry, file) in words where !named.contains(word) {
       let hint = Nearest.name(to: word, among: Array(named)).map { "; did you mean '\($0)'?" } ?? ""
-      mistakes.append(DocumentMistake(file: file, line: line, message: "no rule names the list '$\(word)'\(hint)"))
+      mistakes.append(
+        DocumentMistake(
+          file: file, line: entry.line, column: entry.column, message: "no rule names the list '$\(word)'\(hint)"))
     }
-    // A rule that asks for one which is left out can never be true: it is left out, too, and so on.
+    mistakes += set.unknownMutes(among: ids)
+    mistakes += set.removeUnresolved(beside: others)
+    return (set, mistakes.inOrderOfLines)
+  }
+
+  /// A rule that asks for one which is left out can never be true: it is left out, too, and so on.
+  private mutating func removeUnresolved(beside others: [String]) -> [DocumentMistake] {
+    var mistakes: [DocumentMistake] = []
     while true {
-      let unknown = set.unknownReferences()
-      if unknown.isEmpty { return (set, mistakes) }
+      let unknown = unknownReferences(beside: others)
+      if unknown.isEmpty { return mistakes }
       mistakes += unknown
       let places = Set(unknown.map { Place(file: $0.file, line: $0.line) })
-      set.rules.removeAll { places.contains(Place(file: $0.file, line: $0.line)) }
+      rules.removeAll { places.contains(Place(file: $0.file, line: $0.line)) }
     }
   }
 
@@ -75,9 +89,21 @@ package struct RuleSet: Sendable {
     let line: Int
   }
 
+  /// What a rule mutes and no rule is called: its incidents would page, against what the rule's writer meant.
+  private func unknownMutes(among ids: Set<String>) -> [DocumentMistake] {
+    rules.flatMap { rule in
+      rule.mutes.filter { pattern in !ids.contains { StarPattern.matches($0, pattern) } }.map { pattern in
+        let hint = Nearest.name(to: pattern, among: ids.sorted()).map { "; did you mean '\($0)'?" } ?? ""
+        return DocumentMistake(
+          file: rule.file, line: rule.line, message: "rule \(rule.id) mutes '\(pattern)', which matches no rule\(hint)",
+          weight: .warning)
+      }
+    }
+  }
+
   /// `open` and `hosts` that name no rule.
-  private func unknownReferences() -> [DocumentMistake] {
-    let ids = rules.map(\.id)
+  private func unknownReferences(beside others: [String]) -> [DocumentMistake] {
+    let ids = rules.map(\.id) + others
     return rules.flatMap { rule in
       rule.when.namedRules.filter { !ids.contains($0) }.map { name in
         let hint = Nearest.name(to: name, among: ids).map { "; did you mean '\($0)'?" } ?? ""
@@ -99,16 +125,16 @@ extension Condition {
   }
 }
 
-/// Decodes one file. Every mistake is noted and reading goes on, so that all are reported at once.
-struct RuleReader {
+/// Decodes one file.
+struct RuleReader: DocumentReading {
   let file: String
   var mistakes: [DocumentMistake] = []
   var lists: [String: [Int]] = [:]
-  /// Words of tables, each with a line where it stands, and the lists that rules name: a word that none names is a slip.
-  var tableLines: [(word: String, line: Int)] = []
+  /// Words of tables, each with a line of its, and the lists that rules name: a word that none names is a slip.
+  var tableLines: [(word: String, entry: DocumentNode.Entry)] = []
   var namedLists: Set<String> = []
-  /// Among the keys read last: what seems to be missing then is likely to be the one that was mistyped.
-  var hadUnknownKey = false
+  /// Of all rules of the file, those with mistakes among them.
+  var ids: Set<String> = []
 
   init(file: String) { self.file = file }
 
@@ -124,26 +150,29 @@ struct RuleReader {
       return []
     }
     guard case .map(let named) = lists.value.value else {
-      mistake(lists.line, "lists must be names with lists of numbers, such as xid_fatal: [48, 79]")
+      mistake(lists, in: tree, "lists must be names with lists of numbers, such as xid_fatal: [48, 79]")
       return []
     }
     return named.flatMap { entry -> [(name: String, numbers: [Int])] in
-      guard case .map(let lines) = entry.value.value else { return [(entry.key, numbers(entry.value, entry.key))] }
-      return table(entry.key, lines)
+      let value = entry.value.below("lists", key: entry.key)
+      guard case .map(let lines) = value.value else { return [(entry.key, numbers(value, entry.key))] }
+      return table(entry.key, lines, value)
     }
   }
 
   /// A number or a range of them, with its word, a line: one list for each word.
-  private mutating func table(_ name: String, _ lines: [DocumentNode.Entry]) -> [(name: String, numbers: [Int])] {
+  private mutating func table(
+    _ name: String, _ lines: [DocumentNode.Entry], _ owner: DocumentNode
+  ) -> [(name: String, numbers: [Int])] {
     var lists: [(name: String, numbers: [Int])] = []
     var seen: Set<Int> = []
     for line in lines {
-      let word = name + "." + text(line.value, "the word of \(line.key)")
-      let codes = numbers(DocumentNode(.scalar(line.key), line: line.line), name)
+      let word = name + "." + text(line.value.below(owner.path, key: line.key), "the word of \(line.key)")
+      let codes = numbers(DocumentNode(.scalar(line.key), line: line.line, column: line.column), name)
       if let twice = codes.first(where: { !seen.insert($0).inserted }) {
-        mistake(line.line, "\(twice) stands twice in the table \(name)")
+        mistake(line, in: owner, "\(twice) stands twice in the table \(name)")
       }
-      tableLines.append((word, line.line))
+      tableLines.append((word, line))
       if let place = lists.firstIndex(where: { $0.name == word }) {
         lists[place].numbers += codes
       } else {
@@ -156,16 +185,16 @@ struct RuleReader {
   mutating func rules(_ tree: DocumentNode) -> [Rule] {
     switch tree.value {
     case .scalar(let text) where text.isEmpty: return []
-    case .list(let items): return items.compactMap { rule($0) }
+    case .list: return list(tree, "a rule file").compactMap { rule($0) }
     case .map(let entries) where entries.contains { $0.key == "id" || $0.key == "when" }:
-      mistake(tree.line, "a rule file is a list: begin the rule with '- '")
+      mistake(tree, "a rule file is a list: begin the rule with '- '")
       return []
     case .map:
       let fields = fields(tree, RuleKeys.ruleFile)
       guard let rules = fields["rules"] else { return [] }
       return list(rules, "rules").compactMap { rule($0) }
     case .scalar:
-      mistake(tree.line, "a rule file is a list of rules, each beginning with '- id:'")
+      mistake(tree, "a rule file is a list of rules, each beginning with '- id:'")
       return []
     }
   }
@@ -178,37 +207,33 @@ struct RuleReader {
     rule.file = file
     rule.line = node.line
     if let value = fields["id"] { rule.id = identifier(value) }
-    if let value = fields["title"] { rule.title = text(value, "title") }
-    if let value = fields["severity"] {
-      rule.severity = word(value, "severity", Severity.allCases.map { ($0.word, $0) }) ?? .p3
+    ids.insert(rule.id)
+    rule.severity = word(fields, "severity").flatMap(Severity.init(word:)) ?? .p3
+    rule.observe = flag(fields, "observe") ?? false
+    if let word = word(fields, "scope") { rule.scope = EntityKind.allCases.first { $0.word == word } ?? .host }
+    if let value = fields["match"] {
+      rule.match = labels(value, "match")
+      for (label, pattern) in named(value, "match") where label == "host" {
+        checkHostPattern(pattern, pattern.scalar ?? "")
+      }
     }
-    if let value = fields["observe"] { rule.observe = flag(value, "observe") }
-    if let value = fields["scope"] {
-      rule.scope = word(value, "scope", EntityKind.allCases.map { ($0.word, $0) }) ?? .host
-    }
-    if let value = fields["match"] { rule.match = labels(value) }
     if let value = fields["when"], let when = condition(value) { rule.when = when }
     if let value = fields["until"] { rule.until = condition(value) }
-    rule.clearAfterNs =
-      fields["clear_after"].map { duration($0, "clear_after") } ?? max(rule.when.longestHoldNs, Self.clearNs)
-    if let value = fields["causes"] { rule.causes = texts(value, "causes") }
-    if let value = fields["steps"] { rule.steps = texts(value, "steps") }
+    rule.clearAfterNs = duration(fields, "clear_after") ?? max(rule.when.longestHoldNs, Self.clearNs)
     if let value = fields["evidence"] { rule.evidence = evidence(value) }
-    if let value = fields["needs"] { rule.needs = text(value, "needs") }
-    if let value = fields["runbook"] { rule.runbook = text(value, "runbook") }
     if let value = fields["mutes"] { rule.mutes = texts(value, "mutes") }
-    if let value = fields["source"] { rule.source = text(value, "source") }
-    if rule.when.asksForHosts != (rule.scope == .fleet), mistakes.count == before {
+    texts(fields, &rule)
+    if rule.when.asksForHosts != (rule.scope == .fleet), !mistakes[before...].contains(where: { $0.weight == .error }) {
       mistake(
-        node.line,
+        node,
         rule.scope == .fleet
           ? "rule \(rule.id) has scope fleet, which needs a condition such as { hosts: AGT-01, above: 50% } alone"
           : "rule \(rule.id) asks for hosts, which needs scope: fleet")
     }
     if rule.when.leafCount > Self.conditionsMax {
-      mistake(node.line, "rule \(rule.id) has more than \(Self.conditionsMax) conditions; make several rules of it")
+      mistake(node, "rule \(rule.id) has more than \(Self.conditionsMax) conditions; make several rules of it")
     }
-    guard mistakes.count == before else { return nil }
+    guard !mistakes[before...].contains(where: { $0.weight == .error }) else { return nil }
     rule.definitionHash = hash(fields, rule)
     for key in ["when", "until", "clear_after"] {
       guard let value = fields[key] else { continue }
@@ -217,12 +242,27 @@ struct RuleReader {
     return rule
   }
 
+  /// What people read.
+  private mutating func texts(_ fields: DocumentFields, _ rule: inout Rule) {
+    rule.title = text(fields, "title") ?? ""
+    rule.needs = text(fields, "needs") ?? ""
+    rule.runbook = text(fields, "runbook") ?? ""
+    rule.source = text(fields, "source") ?? ""
+    if let value = fields["causes"] { rule.causes = texts(value, "causes") }
+    if let value = fields["steps"] { rule.steps = texts(value, "steps") }
+    if let title = fields["title"] { checkPlaceholders(title) }
+    for key in ["causes", "steps"] {
+      guard let value = fields[key], value.list != nil else { continue }
+      for item in list(value, key) { checkPlaceholders(item, fills: key == "steps") }
+    }
+  }
+
   /// Indexes of conditions are 8 bits wide in the state.
   private static let conditionsMax = 60
   private static let clearNs: Int64 = 300_000_000_000
 
   /// What decides when the rule fires; texts for people do not.
-  private func hash(_ fields: [String: DocumentNode], _ rule: Rule) -> UInt64 {
+  private func hash(_ fields: DocumentFields, _ rule: Rule) -> UInt64 {
     var text = rule.id
     for key in ["scope", "match", "when", "until", "clear_after"] { text += "\n" + (fields[key]?.canonical ?? "") }
     // A list that is only named is part of the definition, too.
@@ -235,38 +275,27 @@ struct RuleReader {
     let id = text(node, "id")
     let isRight = id.utf8.allSatisfy { $0 == UInt8(ascii: "-") || ASCII.isDigit($0) || (65...90).contains($0) }
     if !isRight || id.isEmpty || id.utf8.count > 40 {
-      mistake(node.line, "'\(id)' is no id: write at most 40 capitals, digits and dashes, such as RES-01")
+      mistake(node, "'\(id)' is no id: write at most 40 capitals, digits and dashes, such as RES-01")
     }
     return id
   }
 
   private mutating func evidence(_ node: DocumentNode) -> [EvidenceRequest] {
-    let words: [(String, EvidenceRequest)] = [
-      ("top_processes", .topProcesses), ("kernel_messages", .kernelMessages), ("gpu_state", .gpuState),
-      ("recent_steps", .recentSteps),
-    ]
+    let words: [(String, EvidenceRequest)] = zip(
+      RuleKeys.evidenceWords, [.topProcesses, .kernelMessages, .gpuState, .recentSteps] as [EvidenceRequest]
+    ).map { ($0, $1) }
     return list(node, "evidence").compactMap { item in
       guard case .map = item.value else { return word(item, "evidence", words) }
-      let fields = fields(item, Self.evidenceKeys)
+      let fields = fields(item, RuleKeys.evidence)
       if let log = fields["log"] {
-        let inner = self.fields(log, Self.logEvidenceKeys)
-        return .log(
-          file: inner["file"].map { text($0, "file") } ?? "*", lines: inner["lines"].map { count($0, "lines") } ?? 20)
+        if let over = fields["over"] { mistake(over, "over belongs to metric; log has lines") }
+        let inner = self.fields(log, RuleKeys.logEvidence)
+        return .log(file: fileWildcard(inner, "file")?.text ?? "*", lines: count(inner, "lines") ?? 20)
       }
-      guard let value = fields["metric"] else { return nil }
-      return .metric(
-        name: metric(value)?.name ?? "", overNs: fields["over"].map { duration($0, "over") } ?? 3_600_000_000_000)
+      guard let value = fields["metric"], let metric = metric(value) else { return nil }
+      return .metric(name: metric.name, overNs: duration(fields, "over") ?? 3_600_000_000_000)
     }
   }
-
-  private static let evidenceKeys = KeyTable(
-    "evidence",
-    [
-      RuleKey("log", .map(logEvidenceKeys), "The last lines of the files that fit."),
-      RuleKey("metric", .metric, "The last values."), RuleKey("over", .duration, "Of this time; 1h if not given."),
-    ])
-  private static let logEvidenceKeys = KeyTable(
-    "log", [RuleKey("file", .text, "Pattern of the file."), RuleKey("lines", .count, "How many; 20 if not given.")])
 }
 
 extension Condition {

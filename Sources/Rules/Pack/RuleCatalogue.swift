@@ -16,13 +16,13 @@ package struct RuleCatalogue: Sendable {
     var reader = RuleReader(file: file)
     var found = RuleCatalogue()
     let fields = reader.fields(tree, keys)
-    for entry in fields["rows"]?.entries ?? [] { found.rows.append((entry.key, reader.text(entry.value, entry.key))) }
-    for entry in fields["seeds"]?.entries ?? [] {
-      let names = reader.texts(entry.value, entry.key)
+    for (row, value) in reader.named(fields, "rows") { found.rows.append((row, reader.text(value, row))) }
+    for (seed, value) in reader.named(fields, "seeds") {
+      let names = reader.textOrTexts(value, seed)
       for name in names where found.rows(fitting: name).isEmpty {
-        reader.mistake(entry.line, "\(entry.key) asks for \(name), which is no row")
+        reader.mistake(value, "\(seed) asks for \(name), which is no row")
       }
-      found.seeds.append((entry.key, names))
+      found.seeds.append((seed, names))
     }
     return (found, reader.mistakes)
   }
@@ -30,8 +30,8 @@ package struct RuleCatalogue: Sendable {
   private static let keys = KeyTable(
     "a catalogue", required: ["rows", "seeds"],
     [
-      RuleKey("rows", .labels, "Id and symptom of each row."),
-      RuleKey("seeds", .anything, "Rows that each operations document asks for."),
+      DocumentKey("rows", .labels, "Id and symptom of each row."),
+      DocumentKey("seeds", .named(.textOrList), "Rows that each operations document asks for."),
     ])
 
   /// Rows that a name or a pattern means.

@@ -1,5 +1,5 @@
 internal import FleetModel
-internal import Incidents
+package import Incidents
 
 /// Questions about incidents, silences and who is on call.
 package enum IncidentQueries {
@@ -81,6 +81,25 @@ package enum IncidentQueries {
   package static func silence(_ number: Int64) -> ReadQuery {
     ReadQuery(
       "select \(silenceColumns) from signalbox.silences s where s.number = $1::bigint", [String(number)])
+  }
+
+  /// Rules that collectors run; no row where none has published its own. Columns: rule.
+  package static func rules() -> ReadQuery {
+    ReadQuery(
+      """
+      select r.rule from signalbox.fleet_settings s cross join lateral unnest(string_to_array(s.value, e'\\n')) as r (rule)
+      where s.key = $1 and r.rule <> '' order by r.rule
+      """, [Store.rulesSetting])
+  }
+
+  /// How many incidents that are not over a silence of these patterns matches. Columns: incidents.
+  package static func matched(by silence: Silence) -> ReadQuery {
+    ReadQuery(
+      """
+      select count(*) as incidents from signalbox.incidents i
+      where i.state <> 'resolved' and signalbox.matches($1::text, i.rule) and signalbox.matches($2::text, i.host_name)
+        and signalbox.matches($3::text, i.entity) and ($4::int2 is null or i.severity = $4::int2)
+      """, [silence.rule, silence.host, silence.entity, silence.severity.map { String($0.rawValue) }])
   }
 
   package static func override(_ number: Int64) -> ReadQuery {

@@ -3,6 +3,7 @@ import Files
 import Foundation
 import Paging
 import Postgres
+import SiteConfiguration
 import Store
 import TestSupport
 

@@ -6,6 +6,7 @@ internal import Incidents
 internal import RuleFiles
 internal import Rules
 internal import Schema
+import SiteConfiguration
 @testable internal import Store
 
 /// Whole batches with numbers of any size, the way that they take through a collector: decoding, the session, the shipped rules and their

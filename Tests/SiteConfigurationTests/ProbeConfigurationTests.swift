@@ -1,5 +1,5 @@
-import Collector
 import FleetModel
+import SiteConfiguration
 import Testing
 
 @Suite struct ProbeConfigurationTests {
@@ -77,42 +77,42 @@ import Testing
             probes: [{ name: more, tcp: { address: "127.0.0.1:1" } }]
         """, file: "x")
     }
-    let error = #expect(throws: DocumentMistake.self) { try read("{ host: a }") }
-    #expect(error?.description == "x:2: the profiles give host a 65 probes; a host asks at most 64")
-    #expect(throws: DocumentMistake.self) { try read("{}") }
-    #expect(throws: DocumentMistake.self) { try read("{ host: \"gpu-*\" }") }
+    let error = #expect(throws: ConfigurationMistakes.self) { try read("{ host: a }") }
+    #expect(error?.all.map(sentence) == ["x:2: the profiles give host a 65 probes; a host asks at most 64"])
+    #expect(throws: ConfigurationMistakes.self) { try read("{}") }
+    #expect(throws: ConfigurationMistakes.self) { try read("{ host: \"gpu-*\" }") }
   }
 
   @Test(arguments: [
     ("{ name: a, htp: {} }", "unknown key 'htp' in a probe; did you mean 'http'?"),
     (
       "{ name: a }",
-      "a probe needs what it asks; valid are http, tcp, redis, postgres, file, json, certificate, backup, queue, container, unit, command"
+      "a probe needs one of http, tcp, redis, postgres, file, json, certificate, backup, queue, container, unit, command"
     ),
-    ("{ tcp: { address: 'h:1' } }", "a probe needs a name, such as name: tcp-1"),
+    ("{ tcp: { address: 'h:1' } }", "a probe has no 'name'; write such as name: dashboard"),
     (
       "{ name: a, tcp: { address: 'h:1' }, redis: { address: 'h:1' } }",
-      "a probe asks one thing, not both tcp and redis; write two probes"
+      "a probe takes one of tcp and redis; remove the other"
     ),
     (
       "{ name: 'a b', tcp: { address: 'h:1' } }",
       "'a b' is no name of a probe; write 1 to 128 letters, digits, '.', '_' and '-'"
     ),
     (
-      "{ name: a, tcp: { address: 'h:1' }, every: 1ms }", "'1ms' is no every; write 1s to 1d, such as 30s"
+      "{ name: a, tcp: { address: 'h:1' }, every: 1ms }", "'1ms' is no time for every; write 1s to 1d, such as 30s"
     ),
     (
-      "{ name: a, tcp: { address: 'h:1' }, timeout: 1h }", "'1h' is no timeout; write 100ms to 5m, such as 5s"
+      "{ name: a, tcp: { address: 'h:1' }, timeout: 1h }", "'1h' is no time for timeout; write 100ms to 5m, such as 5s"
     ),
     (
       "{ name: a, tcp: { address: 'h:1' }, every: 2s, timeout: 3s }",
-      "the timeout of tcp/a is longer than the time between two questions"
+      "the timeout of tcp/a is longer than the time between two questions; write a shorter one"
     ),
     ("{ name: a, tcp: { adress: 'h:1' } }", "unknown key 'adress' in tcp; did you mean 'address'?"),
-    ("{ name: a, tcp: {} }", "tcp needs address"),
-    ("{ name: a, tcp: 3 }", "tcp must be keys with values, such as key: value"),
+    ("{ name: a, tcp: {} }", "tcp has no 'address'; write such as address: 127.0.0.1:6379"),
+    ("{ name: a, tcp: 3 }", "tcp must be keys with values, such as address: …"),
     ("{ name: a, redis: { address: 6379 } }", "'6379' is no address; write HOST:PORT, such as 127.0.0.1:6379"),
-    ("{ name: a, http: {} }", "http needs a url, such as url: http://127.0.0.1:8000/"),
+    ("{ name: a, http: {} }", "http has no 'url'; write such as url: http://127.0.0.1:8000/"),
     (
       "{ name: a, http: { url: 'ftp://h/' } }",
       "'ftp://h/' is no URL; write one such as http://127.0.0.1:8501/_stcore/health"
@@ -129,11 +129,11 @@ import Testing
       "{ name: a, http: { url: 'http://u:p@h/' } }", "a url must not hold a user or a password: every host would get it"
     ),
     (
-      "{ name: a, http: { url: 'http://h/', expect: ok } }", "'ok' is no status of HTTP; write 100 to 599, such as 200"
+      "{ name: a, http: { url: 'http://h/', expect: ok } }", "expect must be a whole number from 100 to 599, not 'ok'"
     ),
     (
       "{ name: a, postgres: { address: 'h:1', service: s } }",
-      "postgres needs one of address, such as 127.0.0.1:5432, socket, and service, a section of the host's pg_service.conf"
+      "postgres takes one of address and service; remove the other"
     ),
     (
       "{ name: a, postgres: { service: 'a b' } }",
@@ -144,7 +144,7 @@ import Testing
       "{ name: a, json: { path: /srv/models } }",
       "json needs a path that ends in .json, such as /srv/models/**/*.json"
     ),
-    ("{ name: a, certificate: {} }", "certificate needs either a path or an address, such as 127.0.0.1:443"),
+    ("{ name: a, certificate: {} }", "certificate needs one of path, address"),
     (
       "{ name: a, container: { name: 'a/../b' } }",
       "'a/../b' is no container; letters, digits, '.', '_' and '-' may stand in a name"
@@ -154,17 +154,18 @@ import Testing
       "{ name: a, command: [check] }",
       "command needs an absolute path and what the program gets, such as [/usr/local/bin/check, --fast]"
     ),
-    ("{ name: a, command: /bin/true }", "command must be a list: lines that start with -"),
+    ("{ name: a, command: /bin/true }", "command must be a list: [a, b], or lines that start with '- '"),
   ])
   func mistakesAreToldWithLineAndRemedy(_ probe: String, _ message: String) {
-    let error = #expect(throws: DocumentMistake.self) { try probes("- " + probe) }
-    #expect(error?.description == "x:4: " + message)
+    let found = sentences("profiles:\n  - match: {}\n    probes:\n      - " + probe + "\n")
+    #expect(found.contains("x:4: " + message), "\(found)")
   }
 
   @Test func theSameNameTwiceIsAMistake() {
-    let error = #expect(throws: DocumentMistake.self) {
+    let error = #expect(throws: ConfigurationMistakes.self) {
       try probes("- { name: a, tcp: { address: 'h:1' } }\n- { name: a, tcp: { address: 'h:2' } }")
     }
-    #expect(error?.description == "x:5: the probe tcp/a stands twice in the same list; give each a name of its own")
+    #expect(
+      error?.all.map(sentence) == ["x:5: the probe tcp/a stands twice in the same list; give each a name of its own"])
   }
 }

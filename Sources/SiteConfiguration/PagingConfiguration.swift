@@ -75,7 +75,7 @@ package enum Receiver: Sendable, Equatable {
   case alertmanager(url: String)
 
   /// What it is sent stays open there until its end is sent.
-  var keepsAlerts: Bool {
+  package var keepsAlerts: Bool {
     switch self {
     case .pagerDuty, .alertmanager: true
     case .webhook, .slack, .email, .alertmanagerWebhook: false
@@ -83,7 +83,7 @@ package enum Receiver: Sendable, Equatable {
   }
 
   /// A chat or a mailbox; the others are programs, which keep one alert for each incident.
-  var isReadByPeople: Bool {
+  package var isReadByPeople: Bool {
     switch self {
     case .slack, .email: true
     case .webhook, .pagerDuty, .alertmanagerWebhook, .alertmanager: false

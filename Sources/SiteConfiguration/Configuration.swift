@@ -1,5 +1,5 @@
 package import FleetModel
-package import Paging
+internal import Incidents
 package import Store
 
 /// What `signalbox.yaml` says. Every key is optional; an unknown one is an error.
@@ -30,12 +30,14 @@ package struct Configuration: Sendable, Equatable {
   package var rules: [String]?
   /// What a host may make the fleet keep, where that is another limit than the shipped one.
   package var quotas: [HostQuota.Kind: RateLimit] = [:]
-  /// nil where nobody is to be told.
+  /// nil where nobody is paged.
   package var paging: PagingConfiguration?
   /// Silences; nil where no file was read, so that those of another collector's stay.
   package var maintenance: [ConfiguredSilence]?
   /// Labels of hosts by their names, in the file's order; nil where no file was read.
   package var hostLabels: [HostLabels]?
+  /// Rules that `maintenance` names.
+  package var silencedRules: [NamedRule] = []
 
   package init() {}
 

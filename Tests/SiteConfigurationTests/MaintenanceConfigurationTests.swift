@@ -1,6 +1,6 @@
-import Collector
 import FleetModel
 import Incidents
+import SiteConfiguration
 import Store
 import Testing
 
@@ -43,28 +43,28 @@ import Testing
 
   @Test(arguments: [
     ("maintenence: []", "x:1: unknown key 'maintenence' in the file; did you mean 'maintenance'?"),
-    ("maintenance: {}", "x:1: maintenance must be a list: lines that start with -"),
+    ("maintenance: {}", "x:1: maintenance must be a list: [a, b], or lines that start with '- '"),
     ("maintenance:\n- reson: x", "x:2: unknown key 'reson' in an entry of maintenance; did you mean 'reason'?"),
-    ("maintenance:\n- reason: x", "x:2: an entry of maintenance needs a name, such as name: sunday-updates"),
+    ("maintenance:\n- reason: x", "x:2: an entry of maintenance has no 'name'; write such as name: sunday-updates"),
     (
       "maintenance:\n- name: a b",
       "x:2: 'a b' is no name of maintenance; write 1 to 64 letters, digits, '.', '_' and '-'"
     ),
-    ("maintenance:\n- name: a", "x:2: 'a' needs a reason, for whoever wonders why nothing was paged"),
+    ("maintenance:\n- name: a", "x:2: an entry of maintenance has no 'reason'; write such as reason: updates"),
     (
       "maintenance:\n- name: a\n  reason: x",
-      "x:2: 'a' needs what it silences, such as match: { host: \"trainer-*\" }"
+      "x:2: an entry of maintenance has no 'match'; write such as match: { host: \"trainer-*\" }"
     ),
     ("\(head)\n  match: {}", "x:4: match needs one of rule, host, entity and severity"),
     ("\(head)\n  match: { hots: b }", "x:4: unknown key 'hots' in match; did you mean 'host'?"),
-    ("\(head)\n  match: { severity: P9 }", "x:4: 'P9' is no severity; write P0, P1, P2 or P3"),
-    ("\(host)", "x:2: 'a' needs either cron and for, or from and until"),
-    ("\(host)\n  cron: 0 2 * * 0", "x:5: 'a' has cron and needs for, such as for: 2h"),
+    ("\(head)\n  match: { severity: P9 }", "x:4: unknown severity 'P9'; did you mean 'P0'?"),
+    ("\(host)", "x:2: an entry of maintenance needs one of cron, from"),
+    ("\(host)\n  cron: 0 2 * * 0", "x:2: an entry of maintenance with cron has no 'for'; write such as for: 2h"),
     (
       "\(host)\n  cron: 0 2 * * 0\n  until: 2026-12-01",
-      "x:6: 'a' has cron, which says when it begins: write for instead of from and until"
+      "x:6: cron says when maintenance begins: write for instead of until"
     ),
-    ("\(host)\n  cron: 0 2 * * 0\n  for: 2x", "x:6: '2x' is no length of maintenance; write 1m to 366d, such as 2h"),
+    ("\(host)\n  cron: 0 2 * * 0\n  for: 2x", "x:6: '2x' is no time for for; write 1m to 366d, such as 2h"),
     (
       "\(host)\n  cron: 0 25 * * 0\n  for: 2h",
       "x:5: '25' is no hour: write 0 to 23, a range such as 1-5, or */n"
@@ -75,22 +75,21 @@ import Testing
     ),
     (
       "\(host)\n  for: 2h\n  from: 2026-12-01",
-      "x:5: 'a' has no cron, which zone and for go with; write from and until"
+      "x:5: for goes with cron, which is missing here: write from and until"
     ),
     (
       "\(host)\n  from: soon\n  until: 2026-12-01",
       "x:5: 'soon' is no time for from; write one such as 2026-12-01T08:00Z"
     ),
-    ("\(host)\n  from: 2026-12-02\n  until: 2026-12-01", "x:6: 'a' ends before it begins"),
-    ("\(host)\n  from: 2026-12-02\n  until: 2028-12-01", "x:6: 'a' is longer than 366d"),
+    ("\(host)\n  from: 2026-12-02\n  until: 2026-12-01", "x:6: maintenance ends before it begins; write a later time"),
+    ("\(host)\n  from: 2026-12-02\n  until: 2028-12-01", "x:6: maintenance is longer than 366d; write an earlier time"),
     (
       "\(host)\n  from: 2026-12-01\n  until: 2026-12-02\n- { name: a, match: { rule: B }, reason: y, cron: 0 2 * * 0, for: 1h }",
       "x:7: maintenance has 'a' twice; give each entry a name of its own"
     ),
   ])
   func mistakesAreToldWithLineAndRemedy(_ yaml: String, _ message: String) {
-    let error = #expect(throws: DocumentMistake.self) { try ConfigurationReader.read(yaml, file: "x") }
-    #expect(error?.description == message)
+    #expect(sentences(yaml).contains(message), "\(sentences(yaml))")
   }
 
   static let head = "maintenance:\n- name: a\n  reason: x"
