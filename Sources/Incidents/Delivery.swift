@@ -13,6 +13,8 @@ package struct IncidentRecord: Sendable, Equatable {
   package var openedNs: Int64
   package var resolvedNs: Int64?
   package var ackedBy: String?
+  /// The person who has ended it; nil where the rule did.
+  package var resolvedBy: String?
   package var summary = ""
   package var steps: [String] = []
   package var causes: [String] = []

@@ -9,15 +9,20 @@ package struct PlannedDelivery: Sendable, Equatable {
   package var step: Int16
   /// Goes out with others of its kind in one message.
   package var isDigest: Bool
+  /// Due later than the incident begins: somebody else did not react.
+  package var isEscalation: Bool
 
-  package init(receiver: String, dueNs: Int64, step: Int16 = 0, isDigest: Bool = false) {
+  package init(
+    receiver: String, dueNs: Int64, step: Int16 = 0, isDigest: Bool = false, isEscalation: Bool? = nil
+  ) {
     self.receiver = receiver
     self.dueNs = dueNs
     self.step = step
     self.isDigest = isDigest
+    self.isEscalation = isEscalation ?? (step > 0)
   }
 
-  package var event: Delivery.Event { step == 0 ? .trigger : .escalate }
+  package var event: Delivery.Event { isEscalation ? .escalate : .trigger }
 }
 
 /// Who is paged, when, in how many messages, and what happens where a receiver does not take one.

@@ -277,6 +277,22 @@ package final class Dispatcher {
     overridesVersion = version
   }
 
+  /// What becomes of a delivery to a name that the configuration does not have.
+  private func refusal(of delivery: Delivery, _ nowNs: Int64) -> DeliveryOutcome {
+    if delivery.receiver.hasPrefix("policy:") {
+      return .refused(answer: "the configuration has no policy for \(delivery.receiver.dropFirst(7)): nobody is paged")
+    }
+    let known = (configuration.receivers.keys.sorted() + configuration.schedules.keys.sorted()).joined(separator: ", ")
+    let answer = "no such receiver in the collector's configuration; there are: \(known)"
+    // An end or an acknowledgement waits for a receiver that was renamed or left out by mistake: without it the alert stays open there.
+    let isNews = !delivery.event.isPage && !delivery.event.isRoutine && !delivery.incidents.isEmpty
+    guard isNews, delivery.attempts < Self.missingReceiverAttempts else { return .refused(answer: answer) }
+    return .retry(atNs: nowNs + 60_000_000_000, answer: answer)
+  }
+
+  /// A day.
+  private static let missingReceiverAttempts = 1440
+
   private func claim(_ store: Store, _ lease: Lease, _ nowNs: Int64, _ monotonicNs: Int64) throws(StoreError) {
     var loads: [String: ReceiverLoad] = [:]
     for (receiver, untilNs) in closed { loads[receiver, default: ReceiverLoad()].closedUntilNs = untilNs }
@@ -315,11 +331,8 @@ package final class Dispatcher {
         targets = [configuration.receiver(of: delivery.receiver, atNs: nowNs)]
       }
     }
-    let known = (configuration.receivers.keys.sorted() + configuration.schedules.keys.sorted()).joined(separator: ", ")
     if targets.isEmpty {
-      let refusal = DeliveryOutcome.refused(
-        answer: "no such receiver in the collector's configuration; there are: \(known)")
-      try store.settle(delivery, refusal, lease, policy: configuration.policy, nowNs: nowNs)
+      try store.settle(delivery, refusal(of: delivery, nowNs), lease, policy: configuration.policy, nowNs: nowNs)
     } else {
       try store.split(delivery, among: targets, lease, nowNs: nowNs)
     }

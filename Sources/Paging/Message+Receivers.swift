@@ -129,23 +129,31 @@ extension Message {
   var places: [String] {
     guard !delivery.isList, let first else {
       let more = delivery.incidentCount - delivery.incidents.count
-      return delivery.incidents.map(line) + (more > 0 ? ["… and \(more) more: signalbox incidents list"] : [])
+      let lines = delivery.incidents.map { ($0.number > 0 ? "#\($0.number) " : "") + line($0) }
+      let hint =
+        delivery.event.isPage
+        ? ["", "See each with: signalbox incidents show N; answer with: signalbox incidents ack N"] : []
+      return lines + (more > 0 ? ["… and \(more) more: signalbox incidents list"] : [])
+        + (delivery.incidents.contains { $0.number > 0 } ? hint : [])
     }
     // Paged from a collector's memory: it has no number yet.
     let name = first.number > 0 ? "incident \(first.number)" : "not numbered yet: the database does not answer"
-    return ["Since \(Timestamp.text(first.openedNs, digits: 0)), \(name)"] + [link(first)].compactMap { $0 }
-      + ["Runbook: \(runbook(first))"]
+    let end = delivery.event == .resolve ? first.resolvedNs.map { Timestamp.text($0, digits: 0) } : nil
+    let by = first.resolvedBy.map { " by \(PlainText.line($0))" } ?? ""
+    return ["Since \(Timestamp.text(first.openedNs, digits: 0)), \(name)"] + (end.map { ["Ended \($0)\(by)"] } ?? [])
+      + [link(first)].compactMap { $0 } + (runbook(first).isEmpty ? [] : ["Runbook: \(runbook(first))"])
   }
 
   /// What to do, in order, what usually is behind it, and how to answer.
   var instructions: [String] {
-    guard !delivery.isList, let first else { return [] }
+    // Nothing is left to be done about what has ended.
+    guard !delivery.isList, delivery.event != .resolve, let first else { return [] }
     var lines: [String] = []
     if !first.steps.isEmpty {
       lines += ["", "Steps:"] + first.steps.enumerated().map { "  \($0.offset + 1). \($0.element)" }
     }
     if !first.causes.isEmpty { lines += ["", "Often: " + first.causes.joined(separator: ", ")] }
-    if first.number > 0, delivery.event != .resolve {
+    if first.number > 0 {
       lines += ["", "Answer with: signalbox incidents ack \(first.number)"]
     }
     return lines

@@ -99,12 +99,8 @@ package struct Message: Sendable {
     return shown
   }
 
-  /// Where it stands what to do: the rule's own page, the console's, or the name of the file that comes with Signalbox.
-  func runbook(_ incident: IncidentRecord) -> String {
-    if !incident.runbook.isEmpty { return PlainText.line(incident.runbook) }
-    let file = "runbooks/\(PlainText.line(incident.rule)).md"
-    return console.map { "\($0)/\(file)" } ?? "docs/\(file)"
-  }
+  /// Where it stands what to do: an address, or the name of the file that comes with Signalbox; "" for a rule without one.
+  func runbook(_ incident: IncidentRecord) -> String { PlainText.line(incident.runbook) }
 
   /// A runbook that may also be the name of a file.
   static func address(_ runbook: String) -> String? {
@@ -141,6 +137,12 @@ package struct Message: Sendable {
       ("event", .text(delivery.event.rawValue)), ("dedup_key", .text(dedupKey)), ("message", .text(headline)),
       ("attempt", .number(Int64(delivery.attempts))), ("detail", .text(delivery.detail)),
     ]
+    if let list = delivery.list {
+      fields += [
+        ("list", .text("signalbox|digest|\(list.id)")), ("still_open", .number(Int64(list.open))),
+        ("unacknowledged", .number(Int64(list.unacknowledged))),
+      ]
+    }
     if delivery.isList {
       fields.append(("count", .number(Int64(delivery.incidentCount))))
       fields.append(("incidents", .list(delivery.incidents.map { .object(self.fields($0)) })))

@@ -54,7 +54,11 @@ package enum RuleDirectory {
     for file in files(paths, &mistakes) {
       if let tree = tree(file, &mistakes) { documents.append((file, tree)) }
     }
-    let read = RuleSet.read(documents, beside: others)
+    var read = RuleSet.read(documents, beside: others)
+    // The rules that come with Signalbox have a page each.
+    if let shipped = shipped() {
+      read.set.describe(where: { $0.file.hasPrefix(shipped + "/") }) { "docs/runbooks/\($0.id).md" }
+    }
     return (read.set, mistakes + read.mistakes)
   }
 

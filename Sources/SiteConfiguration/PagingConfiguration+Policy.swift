@@ -16,7 +16,7 @@ extension PagingConfiguration {
       let dueNs = step.isDigest ? nextDigestNs(after: nowNs) : nowNs + step.afterNs
       return PlannedDelivery(
         receiver: receiver(of: step.to, atNs: dueNs), dueNs: dueNs, step: Int16(clamping: index),
-        isDigest: step.isDigest)
+        isDigest: step.isDigest, isEscalation: index > 0 && (step.afterNs > 0 || step.isDigest))
     }
   }
 

@@ -273,4 +273,34 @@ import Testing
       try store.endOverride(number, actor: "bob", nowNs: Self.nowNs + 4)
     }
   }
+
+  /// Renamed by mistake: the alert stayed open at the receiver for good.
+  @Test func anEndWaitsForAReceiverThatIsNotThere() throws {
+    let configuration = configuration()
+    let dispatcher = try Dispatcher(configuration, holder: "a") { 0 }
+    try store.apply([change(.opened)], policy: configuration.policy, nowNs: Self.nowNs)
+    try work(dispatcher) { try count("state = 'delivered'") == 1 }
+    var renamed = configuration
+    renamed.receivers["duty"] = nil
+    dispatcher.replace(renamed)
+    let later = Self.nowNs + Self.minuteNs
+    try store.apply([change(.cleared, at: later)], policy: renamed.policy, nowNs: later)
+    try work(dispatcher, nowNs: later) { try count("event = 'resolve' and attempts > 0") == 1 }
+    #expect(try count("event = 'resolve' and state = 'waiting' and last_answer like 'no such receiver%'") == 1)
+    dispatcher.replace(configuration)
+    try work(dispatcher, nowNs: later + 2 * Self.minuteNs) {
+      try count("event = 'resolve' and state = 'delivered'") == 1
+    }
+    #expect(receiver.requests().last?.body["event"] as? String == "resolve")
+  }
+
+  @Test func aSecondReceiverOfTheFirstMomentIsNoEscalation() throws {
+    var configuration = configuration()
+    configuration.policies = [.p0: [.init(to: "duty"), .init(to: "lead"), .init(to: "duty", afterNs: Self.minuteNs)]]
+    let dispatcher = try Dispatcher(configuration, holder: "a") { 0 }
+    try store.apply([change(.opened)], policy: configuration.policy, nowNs: Self.nowNs)
+    try work(dispatcher) { try count("state = 'delivered'") == 2 }
+    #expect(receiver.requests().map { $0.body["event"] as? String } == ["trigger", "trigger"])
+    #expect(try count("event = 'escalate'") == 1)
+  }
 }

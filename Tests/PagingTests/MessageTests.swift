@@ -91,6 +91,7 @@ import Testing
     var delivery = Self.delivery(.trigger, hostile: false)
     delivery.incidents[0].evidence = (0..<3000).map { "line \($0) of the log, as long as they are" }
     delivery.incidents[0].causes = ["power", "cooling"]
+    delivery.incidents[0].runbook = "https://signalbox.example.org/runbooks/GPU-07.md"
     let receivers: [Receiver] = [.slack(url: "http://x"), .pagerDuty(url: "http://x", routingKey: "k")]
     for receiver in receivers {
       let text = Self.texts(try Self.body(delivery, receiver)).joined(separator: "\n")
@@ -102,7 +103,7 @@ import Testing
     }
     let message = Message(delivery, nowNs: 0)
     let short = message.text(limit: 600)
-    #expect(short.utf16.count <= 600 && short.contains("ack 42") && short.contains("docs/runbooks/GPU-07.md"))
+    #expect(short.utf16.count <= 600 && short.contains("ack 42") && short.contains("Runbook: https://"))
     #expect(
       try #require(short.range(of: "Steps:")).lowerBound < (try #require(short.range(of: "Evidence:")).lowerBound))
   }
@@ -129,6 +130,30 @@ import Testing
     // An Alertmanager ends no alert because of an acknowledgement.
     let body = try Self.body(acked, .alertmanagerWebhook(url: "http://x"))
     #expect(body["status"] as? String == "firing")
+  }
+
+  @Test func aListNamesTheNumbersAndHowToAnswer() {
+    let text = Message(Self.delivery(.trigger, hostile: false, isList: true), nowNs: 0).text(limit: 100_000)
+    #expect(text.contains("#42 [P0] GPU-07") && text.contains("answer with: signalbox incidents ack N"))
+  }
+
+  @Test func anEndSaysWhenAndByWhomAndAsksForNothing() {
+    var delivery = Self.delivery(.resolve, hostile: false)
+    delivery.incidents[0].state = .resolved
+    delivery.incidents[0].resolvedNs = 1_790_000_060_000_000_000
+    delivery.incidents[0].resolvedBy = "bob"
+    let text = Message(delivery, nowNs: 0).text(limit: 100_000)
+    #expect(text.contains("Ended 2026-09-21T14:14:20Z by bob"))
+    #expect(!text.contains("Steps:") && !text.contains("Answer with"))
+  }
+
+  /// To a program a part of a list that has ended must not look like the end of all.
+  @Test func aWebhookIsSentHowItsListStands() throws {
+    var delivery = Self.delivery(.resolve, hostile: false, isList: true)
+    delivery.list = ListNews(id: "msg_a", open: 19, unacknowledged: 7)
+    let body = try Self.body(delivery, .webhook(url: "http://x", secrets: []))
+    #expect(body["still_open"] as? Int == 19 && body["unacknowledged"] as? Int == 7)
+    #expect(body["list"] as? String == body["dedup_key"] as? String)
   }
 
   @Test func anAlertmanagerKnowsAnIncidentWithAndWithoutItsNumber() throws {

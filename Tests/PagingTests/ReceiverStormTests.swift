@@ -35,6 +35,7 @@ import Testing
       )
       change.summary = "gpu 3 of trainer-\(number) is wrong"
       change.steps = ["drain the host"]
+      change.runbook = "https://signalbox.example.org/runbooks/RES-01.md"
       change.evidence = (0..<400).map { "line \($0) of a log" }
       return change
     }

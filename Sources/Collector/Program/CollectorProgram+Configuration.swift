@@ -31,10 +31,17 @@ extension CollectorProgram {
         "the rules that come with Signalbox are nowhere; name a directory in SIGNALBOX_RULES or with rules: in the configuration",
         metadata: ["looked_in": "\(RuleDirectory.shippedPlaces.joined(separator: " "))"])
       metrics.rulesRefused.set(0)
-      return RuleSet()
+      return before
     }
     var (set, found) = RuleDirectory.rules(paths)
     let mistakes = found.filter { $0.weight == .error }
+    // A directory that is gone says nothing about its rules: to drop them would end their incidents.
+    if !before.rules.isEmpty, let missing = mistakes.first(where: { $0.line == 0 && paths.contains($0.file) }) {
+      metrics.rulesRefused.set(Int64(mistakes.count))
+      logger.error(
+        "no rule is changed: what the configuration names as rules cannot be read", metadata: ["mistake": "\(missing)"])
+      return before
+    }
     let kept = set.keep(from: before, whereMistaken: mistakes)
     if kept > 0 { logger.warning("rules of files with mistakes stay as they were", metadata: ["rules": "\(kept)"]) }
     log(mistakes, "a rule is left out", .error, logger)

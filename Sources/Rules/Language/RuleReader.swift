@@ -6,6 +6,13 @@ package struct RuleSet: Sendable {
 
   package init() {}
 
+  /// Gives a page to each rule that names none.
+  package mutating func describe(where isMeant: (Rule) -> Bool, _ page: (Rule) -> String) {
+    for index in rules.indices where rules[index].runbook.isEmpty && isMeant(rules[index]) {
+      rules[index].runbook = page(rules[index])
+    }
+  }
+
   /// Most rules a collector takes: their indexes are 12 bits wide in its state.
   package static let rulesMax = 4000
 

@@ -124,7 +124,10 @@ extension Store {
       update signalbox.outbox o set state = \(DeliveryState.superseded.sql), settled = $1
       where o.state = \(DeliveryState.waiting.sql) and o.next_try <= $1 and exists (
         select from signalbox.outbox d where d.incident = o.incident and d.receiver = o.receiver
-          and (d.state = \(DeliveryState.delivered.sql) or d.state = \(DeliveryState.waiting.sql) and d.attempts > 0)
+          and (d.state = \(DeliveryState.delivered.sql) or d.state = \(DeliveryState.waiting.sql) and d.attempts > 0
+            -- Who has not been sent the acknowledgement needs none any more once the end waits.
+            or o.event = \(Delivery.Event.acknowledge.sql) and o.attempts = 0 and d.event = \(Delivery.Event.resolve.sql)
+              and d.state = \(DeliveryState.waiting.sql))
           and d.change_number > o.change_number)
       """, [.time(us: nowNs / 1000)])
   }

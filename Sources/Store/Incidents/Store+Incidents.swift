@@ -76,15 +76,15 @@ extension Store {
       insert into signalbox.outbox (incident, change_number, receiver, event, step, is_digest, message_id, detail, due,
         next_try, created)
       select $1, $2, receiver, event, step, is_digest, \(messageID), $7, due, due, $8 from (
-        select *, case step when 0 then \(Delivery.Event.trigger.sql) else \(Delivery.Event.escalate.sql) end as event
-        from unnest($3::text[], $4::int2[], $5::bool[], $6::timestamptz[]) as d (receiver, step, is_digest, due)) planned
+        select * from unnest($3::text[], $4::int2[], $5::bool[], $6::timestamptz[], $9::text[])
+          as d (receiver, step, is_digest, due, event)) planned
       on conflict (message_id) do nothing
       """,
       [
         .int8(incident), .int4(Int32(clamping: change)), .texts(deliveries.map(\.receiver)),
         .int2s(deliveries.map(\.step)), .bools(deliveries.map(\.isDigest)),
         .times(us: deliveries.map { $0.dueNs / 1000 }),
-        .text(detail), .time(us: nowNs / 1000),
+        .text(detail), .time(us: nowNs / 1000), .texts(deliveries.map(\.event.rawValue)),
       ])
   }
 

@@ -45,16 +45,23 @@ extension Store {
       update signalbox.outbox o set state = \(DeliveryState.delivered.sql), settled = p.at, last_answer = p.answer, attempts = attempts + 1,
         bundle = coalesce(nullif(p.bundle, ''), o.bundle)
       from unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[]) as p (id, at, answer, bundle)
-      where o.message_id = p.id and o.state in (\(DeliveryState.waiting.sql), \(DeliveryState.cancelled.sql), \(DeliveryState.superseded.sql)) returning o.number, o.event
+      where o.message_id = p.id and o.state in (\(DeliveryState.waiting.sql), \(DeliveryState.cancelled.sql), \(DeliveryState.superseded.sql)) returning o.number, o.event,
+        o.receiver, o.settled
       """,
       [
         .texts(taken.map(\.messageID)), .times(us: taken.map { $0.atNs / 1000 }),
         .texts(taken.map { Self.shortened($0.answer ?? "") }), .texts(taken.map { $0.bundle ?? "" }),
       ])
-    let settled = (0..<rows.count).map { (number: rows.int($0, 0) ?? 0, event: rows.text($0, 1) ?? "") }
-    for (word, rows) in Dictionary(grouping: settled, by: \.event) {
-      guard let event = Delivery.Event(rawValue: word) else { continue }
-      try noteDelivered(rows.map(\.number), event, "from memory, while the database was away", nowNs)
+    // By receiver and moment: the timeline says when each of them was paged, not when the database was back.
+    let settled = (0..<rows.count).map {
+      (
+        number: rows.int($0, 0) ?? 0, event: rows.text($0, 1) ?? "", receiver: rows.text($0, 2) ?? "",
+        atNs: rows.timeNs($0, 3) ?? nowNs
+      )
+    }
+    for one in settled {
+      guard let event = Delivery.Event(rawValue: one.event) else { continue }
+      try noteDelivered([one.number], event, "\(one.receiver), from memory while the database was away", one.atNs)
     }
   }
 

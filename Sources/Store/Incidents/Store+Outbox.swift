@@ -33,7 +33,7 @@ extension Store {
     let rows = try ask(
       """
       select number, rule, title, severity, state, host_name, entity, dedup_key, opened, resolved, acked_by, summary,
-        runbook
+        runbook, nullif(resolved_by, '\(Ending.rule)')
       from signalbox.incidents where number = any($1)
       order by severity, number limit \(IncidentLimits.bundleNamesMax)
       """, [.int8s(numbers)])
@@ -53,6 +53,7 @@ extension Store {
       record.evidence = try texts(of: record.number, "evidence")
       record.causes = try texts(of: record.number, "causes")
       record.runbook = rows.text(row, 12) ?? ""
+      record.resolvedBy = rows.text(row, 13)
       return record
     }
   }
@@ -74,7 +75,7 @@ extension Store {
       try lockIncidents(of: "number = any($1)", .int8s(delivery.rows))
       switch outcome {
       case .delivered(let answer):
-        if try settle(delivery, .delivered, answer, nowNs) {
+        if try settle(delivery, .delivered, answer, nowNs), answer != Delivery.nothingToSend {
           try noteDelivered(delivery.rows, delivery.event, delivery.receiver, nowNs)
         }
       case .refused(let answer):
