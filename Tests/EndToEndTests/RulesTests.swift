@@ -188,6 +188,25 @@ extension EndToEndTests {
       }
     }
 
+    /// It ended every incident of these rules, and receivers were sent RESOLVED.
+    @Test func aDirectoryOfRulesThatIsGoneChangesNothing() throws {
+      let (fleet, receiver) = try Self.fleet("gone", rules: Self.boom)
+      defer {
+        fleet.tearDown()
+        receiver.stop()
+      }
+      try fleet.write("a.log", Array("BOOM\n".utf8))
+      try fleet.eventually("the incident") { try fleet.json("incidents", "list").count == 1 }
+      try FileManager.default.moveItem(atPath: fleet.directory + "/rules", toPath: fleet.directory + "/rules.away")
+      fleet.signalCollector(SIGHUP)
+      try fleet.eventually("the reload is refused") {
+        fleet.collector?.errors.contains("no rule is changed") == true
+      }
+      try fleet.write("b.log", Array("BOOM\n".utf8))
+      try fleet.eventually("the rules still run") { try fleet.json("incidents", "list").count == 2 }
+      #expect(try fleet.value("select count(*) from incidents where state = 'resolved'") == 0)
+    }
+
     /// Against a mistake in one rule the others stand, at the start and at a reload.
     @Test func aBadRuleIsLeftOutAndTheOthersRun() throws {
       let bad = "- { id: SITE-09, title: Bad, severity: P1, when: { logg: { text: FOO } } }\n"
