@@ -98,6 +98,15 @@ import Testing
     }
   }
 
+  /// A target that `Tests/run.sh` does not name is never run by it.
+  @Test func everyTestTargetIsRun() throws {
+    let tests = Self.root.appendingPathComponent("Tests")
+    let script = try String(contentsOf: tests.appendingPathComponent("run.sh"), encoding: .utf8)
+    let targets = try FileManager.default.contentsOfDirectory(atPath: tests.path).filter { $0.hasSuffix("Tests") }
+    #expect(targets.count > 15)
+    for target in targets { #expect(script.contains(target), "Tests/run.sh does not run \(target)") }
+  }
+
   @Test func noSourceFileIsLongerThanSixHundredLines() throws {
     for target in try Self.targets() {
       for file in try Self.swiftFiles(of: target) {
