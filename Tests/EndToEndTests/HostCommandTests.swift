@@ -130,7 +130,10 @@ extension EndToEndTests {
     /// Without a reload and without a restart; and back where the new name fits no entry.
     @Test func labelsByNameFollowARenamedHostAtOnce() throws {
       let fleet = try TestFleet("renamed")
-      defer { fleet.tearDown() }
+      defer {
+        fleet.tearDown()
+        self.fleet.tearDown()
+      }
       let configuration = fleet.directory + "/signalbox.yaml"
       let yaml = "hosts:\n  \"gpu-*\": { labels: { role: trainer } }\n"
       try HostFiles.replace(configuration, with: Array(yaml.utf8))
