@@ -153,7 +153,7 @@ extension EndToEndTests.PoisonedRows {
     try HostFiles.replace(configuration, with: Array("quotas: { files: { burst: 0 } }\n".utf8))
     fleet.signalCollector(SIGHUP)
     try fleet.eventually("the refusal of a wrong one") {
-      fleet.collector?.errors.contains("'0' is no quotas.files.burst") == true
+      fleet.collector?.errors.contains("quotas.files.burst: burst must be a whole number") == true
     }
   }
 }
