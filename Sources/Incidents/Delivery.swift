@@ -1,6 +1,6 @@
 package import FleetModel
 
-/// What is known of an incident when something is said about it.
+/// What a message about an incident is made of.
 package struct IncidentRecord: Sendable, Equatable {
   package var number: Int64
   package var rule: String
@@ -93,7 +93,7 @@ package struct ListNews: Sendable, Equatable {
   package var id: String
   /// Incidents of the list that are not resolved.
   package var open: Int
-  /// Those of them that nobody has acknowledged.
+  /// Those of them that are not acknowledged.
   package var unacknowledged: Int
 
   package init(id: String, open: Int, unacknowledged: Int) {
@@ -113,7 +113,7 @@ package enum DeliveryOutcome: Sendable, Equatable {
   /// The receiver will never take it.
   case refused(answer: String)
 
-  /// The same without what the receiver said.
+  /// The same without the receiver's text.
   package var withoutWords: DeliveryOutcome {
     switch self {
     case .delivered: .delivered(answer: "")

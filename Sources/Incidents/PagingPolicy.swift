@@ -1,6 +1,6 @@
 package import FleetModel
 
-/// One step of an incident's policy: who is to be paged, and when, if nobody reacts before.
+/// One step of an incident's policy: who is paged, and when, unless the incident is acknowledged before.
 package struct PlannedDelivery: Sendable, Equatable {
   package var receiver: String
   /// ns since 1970.
@@ -52,7 +52,7 @@ package struct PagingPolicy: Sendable {
     self.readByPeople = readByPeople
   }
 
-  /// Incidents are kept and shown, nobody is paged.
+  /// Incidents are kept and shown, and not paged.
   package static let none = PagingPolicy { _, _ in [] }
 }
 
@@ -139,7 +139,7 @@ extension PagingPolicy {
   /// What is sent to a receiver now, of what is due for it.
   ///
   /// At most `IncidentLimits.inFlightMax` messages are without an answer. Above `messagesPerMinute`, what waits becomes one message with a
-  /// list, at the latest `IncidentLimits.bundleNs` after the last message: a limit delays nobody's page for long, and hides nothing.
+  /// list, at the latest `IncidentLimits.bundleNs` after the last message: a limit delays no page for long, and hides none.
   /// Once a list of pages went out, more of them follow in lists. One delivery alone is never a list, and a list that got no answer is
   /// sent again as it was.
   /// - Parameter due: in the order in which they are to go out.
@@ -213,7 +213,7 @@ extension PagingPolicy {
 // MARK: Fallback
 
 extension PagingPolicy {
-  /// Who is paged in place of a receiver after an attempt; nil where nobody is.
+  /// Who is paged in place of a receiver after an attempt; nil for none.
   /// - Parameter attempts: of this delivery, this one included.
   package func fallback(
     for receiver: String, _ event: Delivery.Event, after outcome: DeliveryOutcome, attempts: Int

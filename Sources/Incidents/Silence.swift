@@ -23,7 +23,7 @@ package struct Silence: Sendable, Equatable {
 
 extension Silence {
   /// As `signalbox.matches` in the database.
-  package static func matches(_ pattern: String?, _ word: String) -> Bool {
+  private static func matches(_ pattern: String?, _ word: String) -> Bool {
     pattern.map { StarPattern.matches(word, $0) } ?? true
   }
 

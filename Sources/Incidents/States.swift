@@ -4,7 +4,7 @@ package enum IncidentState: String, Sendable, CaseIterable {
   /// A person has acknowledged it: it escalates no further.
   case acked
   case resolved
-  /// It goes on, and pages nobody: silenced, or the consequence of another incident.
+  /// It goes on and is not paged: silenced, or the consequence of another incident.
   case muted
 }
 

@@ -29,7 +29,7 @@ package final class Dispatcher {
   private enum Times {
     static let leaseSeconds = 10
     static let renewNs: Int64 = 3_000_000_000
-    /// Nothing new is said in the last moments of a lease.
+    /// Nothing new is sent in the last moments of a lease.
     static let marginNs: Int64 = 500_000_000
     /// How often somebody who does not hold the lease asks for it.
     static let askNs: Int64 = 1_000_000_000
@@ -55,8 +55,7 @@ package final class Dispatcher {
   private var inFlight: [Int: InFlight] = [:]
   /// Answered, but not noted yet: the database was away.
   private var unsettled: [(InFlight, DeliveryOutcome)] = []
-  /// Receivers that asked to be sent nothing for a while, and until when, ns since 1970.
-  private var closed: [String: Int64] = [:]
+  private var pauses = ReceiverPauses()
   private var overridesVersion = ""
   private var nextTag = 1
   private var leaseDueNs = Int64.min
@@ -102,10 +101,7 @@ package final class Dispatcher {
       let outcome = RetryRule.outcome(
         result, receiver: sent.receiver, attempts: sent.delivery.attempts, nowNs: nowNs, chance: chance(),
         isReached: !sent.delivery.reached.isEmpty)
-      if let untilNs = RetryRule.closedUntilNs(result, sent.receiver, nowNs: nowNs) {
-        // An answer to a message that was sent before does not end the pause.
-        closed[sent.delivery.receiver] = max(untilNs, closed[sent.delivery.receiver] ?? untilNs)
-      }
+      pauses.note(result, of: sent.receiver, named: sent.delivery.receiver, nowNs: nowNs)
       unsettled.append((sent, outcome))
     }
   }
@@ -250,7 +246,7 @@ package final class Dispatcher {
     if let heartbeat = configuration.heartbeat, monotonicNs >= heartbeatDueNs {
       heartbeatDueNs = monotonicNs + heartbeat.everyNs
       let request = HTTPRequest(method: "GET", url: heartbeat.url)
-      // Whoever waits for it alarms; there is nobody here to tell.
+      // Its absence raises the alarm at the other end; a failure here is no message of its own.
       try? transfers.begin(.http(request), tag: Self.heartbeatTag, deadlineMs: Times.answerMs)
     }
   }
@@ -295,7 +291,7 @@ package final class Dispatcher {
 
   private func claim(_ store: Store, _ lease: Lease, _ nowNs: Int64, _ monotonicNs: Int64) throws(StoreError) {
     var loads: [String: ReceiverLoad] = [:]
-    for (receiver, untilNs) in closed { loads[receiver, default: ReceiverLoad()].closedUntilNs = untilNs }
+    for (receiver, untilNs) in pauses.untilNs { loads[receiver, default: ReceiverLoad()].closedUntilNs = untilNs }
     for sent in Array(inFlight.values) + unsettled.map(\.0) {
       loads[sent.delivery.receiver, default: ReceiverLoad()].unanswered += 1
     }

@@ -40,7 +40,7 @@ extension LocalPager {
     load.delivered = lately.count
     load.lastNs = lately.last?.atNs ?? .min
     load.isStorm = lately.contains(where: \.isPageList)
-    load.closedUntilNs = closed[name] ?? .min
+    load.closedUntilNs = pauses.untilNs[name] ?? .min
     return load
   }
 
@@ -60,6 +60,7 @@ extension LocalPager {
       isList: bundle != nil)
     if bundle != nil { delivery.list = page.list.map(news) }
     delivery.reached = page.reached
+    var state = Page.State.delivered(answer: Delivery.nothingToSend, atNs: nowNs)
     if let request = Message(delivery, nowNs: nowNs, console: configuration.console).request(to: receiver) {
       do throws(OutboundError) {
         try transfers.begin(request, tag: nextTag, deadlineMs: Times.answerMs)
@@ -68,11 +69,10 @@ extension LocalPager {
       }
       inFlight[nextTag] = InFlight(pages: pages, receiver: receiver, delivery: delivery)
       nextTag += 1
+      state = .inFlight(sinceNs: nowNs)
     }
     for at in places {
-      let isSent = inFlight[nextTag - 1]?.delivery.messageID == delivery.messageID
-      held[at.held].pages?[at.page].state =
-        isSent ? .inFlight(sinceNs: nowNs) : .delivered(answer: Delivery.nothingToSend, atNs: nowNs)
+      held[at.held].pages?[at.page].state = state
       held[at.held].pages?[at.page].attempts += 1
       held[at.held].pages?[at.page].bundle = bundle
     }
@@ -120,9 +120,7 @@ extension LocalPager {
       let outcome = RetryRule.outcome(
         result, receiver: sent.receiver, attempts: sent.delivery.attempts, nowNs: nowNs, chance: chance(),
         isReached: !sent.delivery.reached.isEmpty)
-      if let untilNs = RetryRule.closedUntilNs(result, sent.receiver, nowNs: nowNs) {
-        closed[sent.delivery.receiver] = max(untilNs, closed[sent.delivery.receiver] ?? untilNs)
-      }
+      pauses.note(result, of: sent.receiver, named: sent.delivery.receiver, nowNs: nowNs)
       if case .delivered = outcome, policy.counts(sent.delivery) {
         let isPageList = sent.delivery.isList && sent.delivery.event.isPage
         delivered[sent.delivery.receiver, default: []].append((nowNs, isPageList))

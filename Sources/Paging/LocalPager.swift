@@ -29,7 +29,7 @@ package final class LocalPager {
       case waiting(nextNs: Int64)
       case inFlight(sinceNs: Int64)
       case delivered(answer: String, atNs: Int64)
-      /// Not said again; an attempt without an answer may have been heard.
+      /// Not sent again; an attempt without an answer may have been received.
       case cancelled
       case over
     }
@@ -99,12 +99,9 @@ package final class LocalPager {
   private(set) var policy: PagingPolicy
   /// Turns that somebody takes over, as the database last had them.
   package var overrides: [OnCallOverride] = [] {
-    didSet {
-      configuration.take(overrides)
-      policy = configuration.policy
-    }
+    didSet { configuration.take(overrides) }
   }
-  /// What must not page, as the database last said.
+  /// What must not page, as last read from the database.
   package var silences: [Silence] = []
   let transfers: Transfers
   let chance: () -> Double
@@ -116,8 +113,7 @@ package final class LocalPager {
   var nextTag = 1
   /// What each receiver took within the last minute and what counts against its limit, ns since 1970.
   var delivered: [String: [(atNs: Int64, isPageList: Bool)]] = [:]
-  /// Receivers that asked to be sent nothing for a while, and until when, ns since 1970.
-  var closed: [String: Int64] = [:]
+  var pauses = ReceiverPauses()
   /// How many incidents each list of pages named.
   var lists: [String: Int] = [:]
   var reports: [LocalPage] = []
@@ -147,7 +143,7 @@ package final class LocalPager {
     return (first, count)
   }
 
-  /// What an earlier process of this collector had told.
+  /// What an earlier process of this collector had sent.
   package func remember(_ pages: [LocalPage]) {
     for page in pages {
       remembered[page.messageID] = page
@@ -192,7 +188,7 @@ package final class LocalPager {
   package var isSending: Bool { !inFlight.isEmpty }
   package var unconfirmed: Int { held.reduce(0) { $0 + ($1.isConfirmed ? 0 : 1) } }
 
-  /// What was told, and is being told, about changes that the database does not have yet.
+  /// What was sent, and is being sent, about changes that the database does not have yet.
   package var told: [LocalPage] {
     let told = held.flatMap(pagesTold)
     if remembered.isEmpty { return told }
@@ -200,7 +196,7 @@ package final class LocalPager {
     return told + remembered.values.filter { !known.contains($0.messageID) }.sorted { $0.messageID < $1.messageID }
   }
 
-  /// Changes that nobody was to be told of yet, and that the database does not have.
+  /// Changes without a decision on paging that the database does not have.
   package var unplanned: [IncidentChange] { held.filter { $0.pages == nil && !$0.isConfirmed }.map(\.change) }
 
   func pagesTold(_ held: Held) -> [LocalPage] {
@@ -231,13 +227,17 @@ package final class LocalPager {
   /// - Returns: what became due for paging from memory just now.
   package func plan(nowNs: Int64, monotonicNs: Int64) -> [IncidentChange] {
     var news: [IncidentChange] = []
-    let muting = muting
+    // Made for the first that needs it: most rounds plan nothing.
+    var muting: Muting?
     for index in held.indices {
       let one = held[index]
       guard one.pages == nil, !one.isConfirmed, monotonicNs - one.takenNs >= Self.patienceNs else { continue }
       news.append(one.change)
       switch one.change.kind {
-      case .opened: held[index].pages = isMuted(one, muting, nowNs) ? [] : beginning(one)
+      case .opened:
+        let known = muting ?? self.muting
+        muting = known
+        held[index].pages = isMuted(one, known, nowNs) ? [] : beginning(one)
       case .cleared: held[index].pages = []
       }
     }
@@ -245,11 +245,10 @@ package final class LocalPager {
   }
 
   private var muting: Muting {
-    var muting = Muting(silences: silences.map { (nil, $0) })
+    var muting = Muting(silences: silences)
     for one in held where one.change.kind == .opened && !one.change.isObserved && !one.change.mutes.isEmpty {
       guard let host = one.change.hostNumber else { continue }
-      muting.add(
-        MuteCause(number: 0, rule: one.change.rule, mutes: one.change.mutes, endedNs: one.clearedNs), on: host)
+      muting.add(MuteCause(rule: one.change.rule, mutes: one.change.mutes, endedNs: one.clearedNs), on: host)
     }
     return muting
   }
@@ -274,10 +273,10 @@ package final class LocalPager {
     let change = held.change
     if change.isObserved { return true }
     let earlier = (beginnings[change.identity] ?? []).filter { $0 < held.number }
-    return earlier.count >= Limits.returnsMax || muting.reason(for: MuteSubject(change), nowNs: nowNs) != nil
+    return earlier.count >= Limits.returnsMax || muting.mutes(MuteSubject(change), nowNs: nowNs)
   }
 
-  /// Ends: what was not said yet is not said any more, and whoever was told hears of the end.
+  /// Ends: what was not sent yet is not sent any more, and each receiver that has the page is sent the end.
   func clear(_ nowNs: Int64) {
     for index in held.indices where held[index].change.kind == .cleared && held[index].pages != nil {
       guard !held[index].isCleared, let opened = beginning(of: held[index]) else { continue }

@@ -41,7 +41,7 @@ extension Message {
   }
 
   /// An Alertmanager forgets what is not repeated, ns: an incident lives until it is resolved, a week at the most; of a watchdog the absence
-  /// is to be noticed; a digest and a test ask nobody to wait for their end.
+  /// is to be noticed; a test ends by itself.
   private var lifeNs: Int64 {
     let hourNs: Int64 = 3_600_000_000_000
     return switch delivery.event {

@@ -30,7 +30,7 @@ package struct Configuration: Sendable, Equatable {
   package var rules: [String]?
   /// What a host may make the fleet keep, where that is another limit than the shipped one.
   package var quotas: [HostQuota.Kind: RateLimit] = [:]
-  /// nil where nobody is paged.
+  /// nil where paging is off.
   package var paging: PagingConfiguration?
   /// Silences; nil where no file was read, so that those of another collector's stay.
   package var maintenance: [ConfiguredSilence]?

@@ -20,7 +20,7 @@ extension PagingConfiguration {
     }
   }
 
-  /// Turns that somebody takes over. An override whose receiver is not in the configuration would page nobody: the turn stays with its
+  /// Turns that somebody takes over. An override whose receiver is not in the configuration would page no one: the turn stays with its
   /// owner.
   package mutating func take(_ overrides: [OnCallOverride]) {
     let known = overrides.filter { receivers[$0.receiver] != nil }

@@ -1,9 +1,9 @@
 package import FleetModel
 
-/// Who is told of incidents: the `paging:` section of `signalbox.yaml`, checked.
+/// Who is paged of incidents: the `paging:` section of `signalbox.yaml`, checked.
 package struct PagingConfiguration: Sendable, Equatable {
   package var receivers: [String: Receiver] = [:]
-  /// A severity that is missing tells nobody; its incidents are shown all the same.
+  /// A severity that is missing pages no one; its incidents are shown all the same.
   package var policies: [Severity: [Step]] = [:]
   package var schedules: [String: Schedule] = [:]
   /// Told as well where a receiver refuses or has failed three times.

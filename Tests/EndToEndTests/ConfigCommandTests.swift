@@ -101,7 +101,7 @@ extension EndToEndTests {
           "signalbox", ["silences", "add", "--for", "2h", "--reason", "x"] + words,
           environment: ["SIGNALBOX_DATABASE_URL": database.url.text])
       }
-      // No collector has said yet which rules it runs: none can be refused.
+      // No collector has published its rules yet: none can be refused.
       let early = try add("--rule", "RES-1")
       #expect(
         early.code == 0

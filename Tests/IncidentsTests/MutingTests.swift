@@ -6,43 +6,38 @@ import Testing
   private static let nowNs: Int64 = 1_000_000_000_000_000
   private static let secondNs: Int64 = 1_000_000_000
 
-  private static func subject(_ rule: String, host: Int32? = 1, entity: String = "gpu 3") -> MuteSubject {
-    MuteSubject(rule: rule, host: host, hostName: "trainer-1", entity: entity, severity: .p1)
+  private static func subject(_ rule: String, host: Int32? = 1) -> MuteSubject {
+    MuteSubject(
+      IncidentChange(
+        .opened, rule: rule, severity: .p1, hostNumber: host, hostName: "trainer-1", entity: "gpu 3", eventNs: nowNs,
+        detectedNs: nowNs))
   }
 
-  private static func silence(_ rule: String?, seconds: Int64 = 60) -> Silence {
+  @Test func aSilenceMutesWhatItMatchesWhileItHolds() {
     var silence = Silence(
-      author: "ann", reason: "work", startsNs: nowNs - secondNs, endsNs: nowNs + seconds * secondNs)
-    silence.rule = rule
-    return silence
-  }
-
-  @Test func aSilenceMutesWhatItMatchesWhileItHoldsAndTheLongestIsNamed() {
-    let muting = Muting(silences: [
-      (1, Self.silence("GPU-*")), (2, Self.silence(nil, seconds: 90)), (3, Self.silence("RES")),
-    ])
-    let longest = MuteReason.silence(number: 2, author: "ann", reason: "work")
-    #expect(muting.reason(for: Self.subject("GPU-07"), nowNs: Self.nowNs) == longest)
-    #expect(muting.reason(for: Self.subject("GPU-07"), nowNs: Self.nowNs + 90 * Self.secondNs) == nil)
-    #expect(longest.text == "silence #2 by ann: work")
+      author: "ann", reason: "work", startsNs: Self.nowNs - Self.secondNs, endsNs: Self.nowNs + 60 * Self.secondNs)
+    silence.rule = "GPU-*"
+    let muting = Muting(silences: [silence])
+    #expect(muting.mutes(Self.subject("GPU-07"), nowNs: Self.nowNs))
+    #expect(!muting.mutes(Self.subject("RES-01"), nowNs: Self.nowNs))
+    #expect(!muting.mutes(Self.subject("GPU-07"), nowNs: Self.nowNs + 60 * Self.secondNs))
+    #expect(!muting.mutes(Self.subject("GPU-07"), nowNs: Self.nowNs - 2 * Self.secondNs))
   }
 
   @Test func whatFollowsFromAnIncidentOnItsHostIsMutedUntilAMinuteAfterItsEnd() {
-    let cause = MuteCause(number: 7, rule: "HOST-DOWN", mutes: ["*"])
-    var muting = Muting(causes: [1: [cause]])
-    let reason = MuteReason.sameHost(number: 7, rule: "HOST-DOWN")
-    #expect(muting.reason(for: Self.subject("GPU-07"), nowNs: Self.nowNs) == reason)
-    #expect(muting.reason(for: Self.subject("GPU-07", host: 2), nowNs: Self.nowNs) == nil)
+    func muting(endedNs: Int64?) -> Muting {
+      var muting = Muting(silences: [])
+      muting.add(MuteCause(rule: "HOST-DOWN", mutes: ["*"], endedNs: endedNs), on: 1)
+      return muting
+    }
+    let open = muting(endedNs: nil)
+    #expect(open.mutes(Self.subject("GPU-07"), nowNs: Self.nowNs))
+    #expect(!open.mutes(Self.subject("GPU-07", host: 2), nowNs: Self.nowNs))
+    #expect(!open.mutes(Self.subject("GPU-07", host: nil), nowNs: Self.nowNs))
     // None follows from its own rule.
-    #expect(muting.reason(for: Self.subject("HOST-DOWN"), nowNs: Self.nowNs) == nil)
-    muting.setEnd(Self.nowNs, of: 7, on: 1)
-    #expect(muting.reason(for: Self.subject("GPU-07"), nowNs: Self.nowNs + 59 * Self.secondNs) == reason)
-    #expect(muting.reason(for: Self.subject("GPU-07"), nowNs: Self.nowNs + 60 * Self.secondNs) == nil)
-  }
-
-  @Test func theSameOnManyHostsMutesItsMembersAndNotTheFleets() {
-    let muting = Muting(spread: ["RES-01": 9])
-    #expect(muting.reason(for: Self.subject("RES-01"), nowNs: Self.nowNs) == .manyHosts(number: 9))
-    #expect(muting.reason(for: Self.subject("RES-01", host: nil), nowNs: Self.nowNs) == nil)
+    #expect(!open.mutes(Self.subject("HOST-DOWN"), nowNs: Self.nowNs))
+    let ended = muting(endedNs: Self.nowNs)
+    #expect(ended.mutes(Self.subject("GPU-07"), nowNs: Self.nowNs + 59 * Self.secondNs))
+    #expect(!ended.mutes(Self.subject("GPU-07"), nowNs: Self.nowNs + 60 * Self.secondNs))
   }
 }

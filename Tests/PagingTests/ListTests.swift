@@ -44,19 +44,7 @@ import Testing
     receiver.requests().filter { $0.path.hasSuffix(path) }
   }
 
-  /// Alerts that are open at a PagerDuty: an alert is known by its key, and what is said of a key without one is dropped.
-  private var openAlerts: Set<String> {
-    var open: Set<String> = []
-    for request in requests() {
-      guard let key = request.body["dedup_key"] as? String else { continue }
-      switch request.body["event_action"] as? String {
-      case "trigger": open.insert(key)
-      case "resolve": open.remove(key)
-      default: break
-      }
-    }
-    return open
-  }
+  private var openAlerts: Set<String> { receiver.openAlerts("duty") }
 
   // MARK: From memory
 

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 /// A real HTTP server of its own process. The path decides the answer: `/200`, `/500`, `/hang`, `/once-500` (then 200), `/slow-400`….
 final class TestReceiver {
@@ -9,7 +10,7 @@ final class TestReceiver {
     var raw: String
   }
 
-  private let process = Process()
+  private let child: TestChild
   private let log: String
   let port: Int
 
@@ -49,20 +50,11 @@ final class TestReceiver {
   init() throws {
     log = "/tmp/signalbox-receiver-\(UUID().uuidString).log"
     _ = FileManager.default.createFile(atPath: log, contents: nil)
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = ["python3", "-c", Self.script, log]
-    let pipe = Pipe()
-    process.standardOutput = pipe
-    try process.run()
-    let line = String(decoding: pipe.fileHandleForReading.availableData, as: UTF8.self)
-    port = Int(line.trimmingCharacters(in: .whitespacesAndNewlines)) ?? 0
+    child = try TestChild(["python3", "-c", Self.script, log], readsLine: true)
+    port = Int(child.firstLine) ?? 0
   }
 
-  deinit {
-    // The child inherits a blocked SIGTERM.
-    _ = kill(process.processIdentifier, SIGKILL)
-    try? FileManager.default.removeItem(atPath: log)
-  }
+  deinit { try? FileManager.default.removeItem(atPath: log) }
 
   func url(_ path: String) -> String { "http://127.0.0.1:\(port)/\(path)" }
 
@@ -75,5 +67,19 @@ final class TestReceiver {
       let body = (try? JSONSerialization.jsonObject(with: Data(raw.utf8))) as? [String: Any] ?? [:]
       return Request(path: object["path"] as? String ?? "", headers: headers, body: body, raw: raw)
     }
+  }
+
+  /// Keys of the alerts that are open at a PagerDuty below a path: an alert is known by its key, and an end without one is dropped.
+  func openAlerts(_ path: String) -> Set<String> {
+    var open: Set<String> = []
+    for request in requests() where request.path.hasSuffix(path) {
+      guard let key = request.body["dedup_key"] as? String else { continue }
+      switch request.body["event_action"] as? String {
+      case "trigger": open.insert(key)
+      case "resolve": open.remove(key)
+      default: break
+      }
+    }
+    return open
   }
 }

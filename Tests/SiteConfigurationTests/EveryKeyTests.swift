@@ -107,7 +107,7 @@ import Testing
     #expect(error?.description.hasSuffix("(and 7 more; signalbox config check prints all)") == true)
   }
 
-  /// What is wrong with a secret is said without it.
+  /// A mistake in a secret is reported without the secret.
   @Test func noMistakeRepeatsASecret() {
     let yaml =
       "paging: { receivers: { a: { slack: { url: 'hunter2' } }, b: { webhook: { url: 'hunter2', secret: [hunter2] } } } }"

@@ -4,7 +4,7 @@ internal import Incidents
 internal import Paging
 internal import Store
 
-/// Changes that are paged from memory, and what was told about them, kept over a restart of the collector while the database is away.
+/// Changes that are paged from memory, and what was sent about them, kept over a restart of the collector while the database is away.
 ///
 /// One file of records, each with its length and checksum; a torn end is cut. It is empty whenever the database has everything.
 final class ChangeJournal {

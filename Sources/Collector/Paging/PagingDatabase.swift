@@ -15,7 +15,7 @@ final class PagingDatabase: Sendable {
   enum Message: Sendable {
     /// With what the rules want to be kept once they are written down.
     case changes([Taken], RuleRecord?)
-    /// Told from memory about changes that are written down; everything up to the number is not told from memory any more.
+    /// Sent from memory about changes that are committed; nothing up to the number is sent from memory any more.
     case reports([LocalPage], through: UInt64)
     case configuration(PagingConfiguration?)
     case stop
@@ -35,7 +35,7 @@ final class PagingDatabase: Sendable {
   private static let groupsMax = 10
   /// Half of what the other thread waits before it pages from memory.
   private static let patienceNs = LocalPager.patienceNs / 2
-  /// For its word on what it told.
+  /// For its report of what it sent.
   private static let hearingNs: Int64 = 2_000_000_000
   /// Findings at once for which evidence is looked up.
   private static let lookedUpMax = 20
@@ -94,16 +94,16 @@ final class PagingDatabase: Sendable {
     private var taken = 0
     private var written = 0
     private var records: [(through: Int, record: RuleRecord)] = []
-    /// The newest record that is written, until the rules have heard of it.
+    /// The newest record that is written, until it is reported to the rules.
     private var answer: RuleRecord?
     /// Keys of the incidents of whose rows the other thread has not spoken yet.
     private var lately: Set<String> = []
-    /// Some of them waited so long that it may have told about them, or is doing so.
+    /// Some of them waited so long that it may have sent pages about them, or is doing so.
     private var isTold = false
     private var reports: [LocalPage] = []
-    /// It tells nobody about these any more.
+    /// It sends nothing about these any more.
     private var heard: UInt64 = 0
-    /// Written down, and not said to the front yet.
+    /// Committed, and not confirmed to the other thread yet.
     private var confirmed: UInt64 = 0
     private var said: UInt64 = 0
     private var isListening = false
@@ -234,8 +234,8 @@ final class PagingDatabase: Sendable {
       reports = []
     }
 
-    /// A commit may have taken so long that something was told meanwhile. Before the rows are delivered, whoever told says that it
-    /// does not do so any more, and what it told is noted.
+    /// A commit may have taken so long that pages were sent meanwhile. Before the rows are delivered, the other thread confirms that it
+    /// sends no more of them, and what it sent is noted.
     private func hear(_ store: Store) throws(StoreError) {
       if isTold {
         let until = Clock.monotonicNs() + PagingDatabase.hearingNs
@@ -251,7 +251,7 @@ final class PagingDatabase: Sendable {
       lately = []
     }
 
-    /// What rules want with their findings. In a storm nobody reads it, and the first page must not wait for the last.
+    /// What rules want with their findings. In a storm it is left out: the first page must not wait for the last.
     private func lookUp(_ store: Store) throws(StoreError) {
       let isStorm = waiting.count > PagingDatabase.lookedUpMax
       for index in waiting.indices.prefix(PagingDatabase.changesMax) where !waiting[index].change.wanted.isEmpty {

@@ -29,7 +29,7 @@ package final class PagingThread: Sendable {
   /// Messages that may wait; a sender whose message is refused keeps it and sends it again.
   static let boxLimit = 4096
   private static let waitMs = 200
-  /// At the end, for the answers of receivers that are being told.
+  /// At the end, for the answers of receivers to what is under way.
   private static let answersNs: Int64 = 3_000_000_000
   /// So long without the database, or with a writer that it refuses, is an incident of its own.
   private static let awayNs: Int64 = 30_000_000_000
@@ -85,7 +85,7 @@ package final class PagingThread: Sendable {
     var isGoingOn = true
     /// Taken, but the database's mailbox was full.
     private var unsent: [PagingDatabase.Message] = []
-    /// What the database has, as its thread last said.
+    /// What the database has, as its thread last confirmed.
     private var confirmed: UInt64 = 0
     private var answered: UInt64 = 0
     private var lastAnswerNs = Clock.monotonicNs()
@@ -217,14 +217,14 @@ package final class PagingThread: Sendable {
       }
     }
 
-    /// Before anything is said, and before the database's thread writes rows: what is on its way.
+    /// Before anything is sent, and before the database's thread writes rows: what is on its way.
     private func publish() {
       let told = pager.told
       database.told.withLock { shared in if shared != told { shared = told } }
     }
 
     func finish(_ rows: LoopThread) {
-      // What a receiver takes just now is not to be said again at the next start.
+      // What a receiver takes just now is not to be sent again at the next start.
       let until = Clock.monotonicNs() + PagingThread.answersNs
       while pager.isSending, Clock.monotonicNs() < until {
         keep([], pager.wait(maximumMs: PagingThread.waitMs, descriptors: [], nowNs: Clock.wallNs))

@@ -3,16 +3,16 @@ package import Incidents
 internal import Postgres
 
 extension Store {
-  /// Channel on which every new row of the outbox is told.
+  /// Channel on which every new row of the outbox is notified.
   package static let pagingChannel = "signalbox_paging"
 
-  /// Turns what the rules found into incidents, and into the rows of what has to be told, in the same transaction.
+  /// Turns what the rules found into incidents, and into the outbox's rows, in the same transaction.
   ///
   /// Idempotent: a change that is known, or older than what is known of its incident, does nothing. Several collectors may
   /// apply changes at once: a lock puts them in order.
   /// - Parameters:
-  ///   - policy: from the configuration; `.none` where nobody is to be told.
-  ///   - told: what went out about them already, while the database was away.
+  ///   - policy: from the configuration; `.none` where nothing is paged.
+  ///   - told: pages that went out about them already, while the database was away.
   ///   - nowNs: ns since 1970. The steps of escalation count from when a change was noticed.
   @discardableResult
   package func apply(
@@ -103,7 +103,7 @@ extension Store {
         counted.reopened += known.isQuiet ? 1 : 0
         return false
       }
-      // Receivers know it by its own key where they were told already.
+      // Receivers know it by its own key where they have a page already.
       if isNewer, !isTold, !known.isEndedByHand, known.isObserved == change.isObserved,
         eventUs.subtractingClamped(known.lastEventUs) <= IncidentLimits.reopenNs / 1000
       {
@@ -186,7 +186,7 @@ extension Store {
     min(nowNs, max(change.detectedNs, nowNs - IncidentLimits.lateMaxNs))
   }
 
-  /// Why nobody should be told of a change; nil where somebody should.
+  /// Why a change is not paged; nil where it is.
   private func muteReason(_ change: IncidentChange, _ nowNs: Int64) throws(StoreError) -> String? {
     try ask(
       "select \(Self.muteReasonSQL(rule: "$1", host: "$2", hostName: "$3", entity: "$4", severity: "$5", now: "$6"))",

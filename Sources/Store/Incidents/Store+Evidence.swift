@@ -20,7 +20,7 @@ enum EvidenceLimits {
 extension Store {
   /// What the fleet's tables say of the moment of a finding, one line each.
   ///
-  /// What cannot be read in time is left out, and that is said: a page does not wait for it.
+  /// What cannot be read in time is left out, with a line that says so: a page does not wait for it.
   /// - Parameters:
   ///   - entity: what the finding is about, as incidents name it.
   ///   - atNs: its time, the host's clock.

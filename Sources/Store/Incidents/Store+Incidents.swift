@@ -3,7 +3,7 @@ internal import Incidents
 internal import Postgres
 
 extension Store {
-  /// Somebody takes care: no further escalation, and whoever was told hears who it is.
+  /// Acknowledges: no further escalation, and each receiver that has the page is sent who it is.
   /// - Throws: `.unknownIncident`, also for one that is resolved.
   package func acknowledge(incident: Int64, actor: String, nowNs: Int64) throws(StoreError) {
     try inTransaction { () throws(StoreError) in
@@ -91,7 +91,7 @@ extension Store {
   /// An expression: an id that no other message has or had.
   static let randomMessageID = "'msg_' || replace(gen_random_uuid()::text, '-', '')"
 
-  /// An expression: the id of one message about an incident. It follows from what is said to whom, so that a page that went out while the
+  /// An expression: the id of one message about an incident. It follows from content and receiver, so that a page that went out while the
   /// database was away has the id that its row will have: `PageID` computes the same.
   static func messageID(incident: String, change: String, event: String, receiver: String, step: String) -> String {
     """
@@ -100,7 +100,7 @@ extension Store {
     """
   }
 
-  /// Nothing that has not been said yet will be.
+  /// What has not been sent yet is not sent any more.
   func cancel(_ incident: Int64, _ nowNs: Int64) throws(StoreError) {
     try run(
       """
@@ -120,8 +120,8 @@ extension Store {
       """, [.int8(incident), .time(us: nowNs / 1000)])
   }
 
-  /// One row for each receiver that has heard of the incident, may have, or is about to: an attempt without an answer may have
-  /// been heard.
+  /// One row for each receiver that has the page, may have it, or is about to: an attempt without an answer may have been
+  /// received.
   func tellWhoWasTold(_ incident: Int64, change: Int64, event: Delivery.Event, _ nowNs: Int64) throws(StoreError) {
     let messageID = Self.messageID(incident: "$1", change: "$2", event: "$3", receiver: "receiver", step: "0")
     try run(

@@ -3,7 +3,7 @@ package import Incidents
 internal import Postgres
 
 extension Store {
-  /// Notes what was told while the database was away: a taken message's row is delivered, one on its way is not begun a second time
+  /// Notes what was sent while the database was away: a taken message's row is delivered, one on its way is not begun a second time
   /// before its answer is known. Needs no lease: these are facts.
   package func reconcile(_ pages: [LocalPage], nowNs: Int64) throws(StoreError) {
     guard let first = pages.first else { return }
@@ -65,7 +65,7 @@ extension Store {
     }
   }
 
-  /// Pages of incidents that ended before anybody here knew of these pages: whoever was told, or may have been, hears of the end.
+  /// Pages of incidents that ended before anybody here knew of these pages: each receiver that has one, or may have, is sent the end.
   private func tellEndsOf(_ pages: [LocalPage], _ nowNs: Int64) throws(StoreError) {
     let rows = try ask(
       """

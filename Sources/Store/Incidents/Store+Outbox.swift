@@ -63,7 +63,7 @@ extension Store {
     return (0..<rows.count).compactMap { rows.text($0, 0) }
   }
 
-  /// Notes how a message was answered. After three failures, and at a refusal, the fallback route is told as well.
+  /// Notes how a message was answered. After three failures, and at a refusal, the fallback is paged as well.
   ///
   /// That a receiver took a message is a fact, whoever holds the lease by now: noting it keeps the next holder from saying it again.
   /// - Throws: `.leaseLost`: the new holder sends it again under the same id.
@@ -106,7 +106,7 @@ extension Store {
       [.int8s(delivery.rows), .time(us: atNs / 1000), .text(Self.shortened(answer)), .texts(reached)])
   }
 
-  /// Whoever is told because of a row, and whoever ends its incident meanwhile, must see each other's rows.
+  /// A settlement that adds rows and an end of the incident meanwhile must see each other's rows.
   /// - Parameter rows: a condition on the outbox.
   func lockIncidents(of rows: String, _ parameter: Parameter) throws(StoreError) {
     _ = try ask(

@@ -8,7 +8,7 @@ package struct PagingAudit: Sendable, Equatable {
   package var unmuted = 0
   /// Flapping incidents that have been quiet long enough.
   package var quietResolved = 0
-  /// Open incidents of which nobody was to be told, although the policy says so; their rows are there now.
+  /// Open incidents without a delivery, although the policy has steps for them; their rows are there now.
   package var forgotten = 0
   /// Messages that are due for a minute or more and not delivered.
   package var overdue = 0
@@ -34,7 +34,7 @@ extension Store {
           select count(*) from signalbox.outbox where state = \(DeliveryState.waiting.sql) and due < $1::timestamptz - interval '1 minute'
           """, [.time(us: nowNs / 1000)]
         ).int(0, 0) ?? 0)
-      // Waiting for its answer, or long said: kept for a while, then nobody asks any more.
+      // Kept for a day for whoever asked for the test.
       try run(
         "delete from signalbox.outbox where incident is null and settled < $1::timestamptz - interval '1 day'",
         [.time(us: nowNs / 1000)])
