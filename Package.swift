@@ -75,7 +75,9 @@ let package = Package(
         "FleetModel", "Incidents", "Schema", "Files", "EventLoop", "TLS", "RPC", "Transport", "Store", "Postgres",
         "Paging", "Outbound", "Rules", "RuleFiles", "SiteConfiguration", logging,
       ]),
-    library("Simulation", ["FleetModel", "Schema", "Files", "Store", "Agent", "Collector"]),
+    library(
+      "Simulation",
+      ["FleetModel", "Schema", "Files", "Store", "Agent", "Collector", "Incidents", "Paging", "SiteConfiguration"]),
     library(
       "Commands",
       [

@@ -63,16 +63,22 @@ package struct DueDelivery<ID: Sendable & Equatable>: Sendable, Equatable {
   package var id: ID
   package var event: Delivery.Event
   package var isDigest: Bool
+  /// It was sent before, without an answer: the receiver may have it.
+  package var isBegun: Bool
   /// The list with which it was sent before, without an answer.
   package var bundle: String?
   /// The list in which the receiver learned of the incident, where this is about that list. nil: the receiver knows the incident by
   /// itself, or not at all.
   package var list: String?
 
-  package init(id: ID, event: Delivery.Event, isDigest: Bool = false, bundle: String? = nil, list: String? = nil) {
+  package init(
+    id: ID, event: Delivery.Event, isDigest: Bool = false, isBegun: Bool = false, bundle: String? = nil,
+    list: String? = nil
+  ) {
     self.id = id
     self.event = event
     self.isDigest = isDigest
+    self.isBegun = isBegun
     self.bundle = bundle
     self.list = list
   }
@@ -84,6 +90,8 @@ package struct ReceiverLoad: Sendable, Equatable {
   package var unanswered = 0
   /// Messages that count against the limit and were delivered within the last minute.
   package var delivered = 0
+  /// Messages that count against it, were begun and are not delivered: each is sent again by itself.
+  package var begun = 0
   /// When the last of them was delivered, ns since 1970.
   package var lastNs = Int64.min
   /// A list of pages was among them.
@@ -106,7 +114,7 @@ package enum Outgoing<ID: Sendable & Equatable>: Sendable, Equatable {
 extension PagingPolicy {
   /// How a delivery goes out; the order is that in which they go.
   private enum Kind: CaseIterable {
-    /// A list that was sent before, without an answer.
+    /// What was sent before, without an answer: again as it was, under its id. In another message it would be another alert.
     case again
     /// A test, or the watchdog.
     case unlimited
@@ -120,7 +128,7 @@ extension PagingPolicy {
 
     init(_ due: DueDelivery<some Sendable>) {
       self =
-        if due.bundle != nil {
+        if due.bundle != nil || due.isBegun {
           .again
         } else if due.event.isRoutine {
           .unlimited
@@ -140,7 +148,7 @@ extension PagingPolicy {
   ///
   /// At most `IncidentLimits.inFlightMax` messages are without an answer. Above `messagesPerMinute`, what waits becomes one message with a
   /// list, at the latest `IncidentLimits.bundleNs` after the last message: a limit delays no page for long, and hides none.
-  /// Once a list of pages went out, more of them follow in lists. One delivery alone is never a list, and a list that got no answer is
+  /// Once a list of pages went out, more of them follow in lists. One delivery alone is never a list, and what got no answer is
   /// sent again as it was.
   /// - Parameter due: in the order in which they are to go out.
   package func messages<ID>(
@@ -157,6 +165,7 @@ extension PagingPolicy {
         for bundle in due.compactMap(\.bundle).distinct where turn.takes(limited: false) {
           messages.append(.again(bundle: bundle))
         }
+        for one in due where one.bundle == nil && turn.takes(limited: false) { messages.append(.single(one.id)) }
       case .news where !readByPeople.contains(receiver), .unlimited:
         for one in due where turn.takes(limited: false) { messages.append(.single(one.id)) }
       case .page, .news:
@@ -186,7 +195,7 @@ extension PagingPolicy {
 
     init(_ load: ReceiverLoad, _ messagesPerMinute: Int, _ nowNs: Int64) {
       slots = IncidentLimits.inFlightMax - load.unanswered
-      left = load.isStorm ? 0 : messagesPerMinute - load.delivered - load.unanswered
+      left = load.isStorm ? 0 : messagesPerMinute - load.delivered - max(load.unanswered, load.begun)
       mayBundle = load.unanswered == 0 && nowNs.subtractingClamped(load.lastNs) >= IncidentLimits.bundleNs
     }
 

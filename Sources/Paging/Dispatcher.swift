@@ -38,6 +38,8 @@ package final class Dispatcher {
     static let answerMs = 10_000
     /// Due times are looked at so often without any notification.
     static let claimNs: Int64 = 500_000_000
+    /// After so long without the database, whoever sent pages from memory has this long to report them.
+    static let reportNs: Int64 = 5_000_000_000
   }
 
   private struct InFlight {
@@ -65,6 +67,9 @@ package final class Dispatcher {
   private var claimDueNs = Int64.min
   private var watchdogDueNs = Int64.min
   private var heartbeatDueNs = Int64.min
+  /// When the database last answered a whole turn, CLOCK_MONOTONIC.
+  private var turnedNs = Clock.monotonicNs()
+  private var reportsUntilNs = Int64.min
   private static let heartbeatTag = 0
   private var refusedRoutine: [String: String] = [:]
   /// Rows of the outbox whose answers the database refuses. Each comes up again once its claim is over; one that does not, because it
@@ -113,6 +118,11 @@ package final class Dispatcher {
   package func turn(_ store: Store, nowNs: Int64, monotonicNs: Int64, isWoken: Bool) throws(StoreError) -> Report {
     var report = Report()
     refusedAnswers = refusedAnswers.filter { $0.value.untilNs > monotonicNs }
+    if monotonicNs - turnedNs > Times.reportNs {
+      try store.extendClaims(from: nowNs - (monotonicNs - turnedNs), to: nowNs + Times.reportNs)
+      reportsUntilNs = monotonicNs + Times.reportNs
+    }
+    turnedNs = monotonicNs
     do throws(StoreError) {
       try settleAll(store, nowNs, &report)
       try keepLease(store, nowNs, monotonicNs, &report)
@@ -164,7 +174,7 @@ package final class Dispatcher {
       return
     }
     if lease?.fence != taken.fence {
-      try store.adoptDeliveries(taken, nowNs: nowNs)
+      try store.adoptDeliveries(taken, atNs: nowNs + (reportsUntilNs > monotonicNs ? reportsUntilNs - monotonicNs : 0))
       report.becameHolder = true
       auditDueNs = .min
       claimDueNs = .min

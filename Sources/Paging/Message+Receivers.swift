@@ -11,13 +11,13 @@ extension Message {
   /// cut.
   /// - Returns: nil for news of a list of which some go on unanswered: the alert of the list stays as it is.
   func pagerDuty(_ routingKey: String) -> JSON? {
-    guard let action = pagerDutyAction else { return nil }
+    guard let action = alertAction else { return nil }
     var fields: [(String, JSON)] = [
-      ("routing_key", .text(routingKey)), ("event_action", .text(action)), ("dedup_key", .text(dedupKey)),
+      ("routing_key", .text(routingKey)), ("event_action", .text(action.rawValue)), ("dedup_key", .text(dedupKey)),
       ("client", .text("Signalbox")),
     ]
     if let console { fields.append(("client_url", .text(console))) }
-    if action == "trigger" {
+    if action == .trigger {
       let severity = ["critical", "error", "warning", "info"][Int(first?.severity.rawValue ?? 3)]
       fields.append(
         (
@@ -42,14 +42,18 @@ extension Message {
     return .object(fields)
   }
 
-  private var pagerDutyAction: String? {
+  /// What becomes of the alert that a receiver keeps under `dedupKey`. The raw values are PagerDuty's.
+  package enum AlertAction: String, Sendable { case trigger, acknowledge, resolve }
+
+  /// nil for news of a list of which some go on unanswered.
+  package var alertAction: AlertAction? {
     if let list = delivery.list {
-      return list.open == 0 ? "resolve" : list.unacknowledged == 0 ? "acknowledge" : nil
+      return list.open == 0 ? .resolve : list.unacknowledged == 0 ? .acknowledge : nil
     }
     return switch delivery.event {
-    case .resolve: "resolve"
-    case .acknowledge: "acknowledge"
-    default: "trigger"
+    case .resolve: .resolve
+    case .acknowledge: .acknowledge
+    default: .trigger
     }
   }
 

@@ -81,8 +81,13 @@ package struct Message: Sendable {
     return "[\(incident.severity.word)] \(incident.rule)\(place.isEmpty ? "" : " \(place)"): \(what)"
   }
 
-  var dedupKey: String {
-    if delivery.isList { return "signalbox|digest|\(delivery.list?.id ?? delivery.messageID)" }
+  /// What a receiver that keeps alerts knows this one by.
+  package var dedupKey: String {
+    if delivery.isList {
+      let list = delivery.list?.id ?? delivery.messageID
+      // The key of an alert that was paged from memory, of an incident whose rows have another key.
+      return PageID.isOne(list) ? "signalbox|digest|\(list)" : list
+    }
     // The end of a test bears the test's key.
     let event = delivery.event == .resolve ? Delivery.Event.test : delivery.event
     return first?.dedupKey ?? "signalbox|\(event.rawValue)|\(delivery.receiver)"

@@ -12,6 +12,10 @@ package enum PageID {
     dedupKey: String, change: Int, event: Delivery.Event, receiver: String, step: Int16
   ) -> String {
     let text = "\(dedupKey)|\(change)|\(event.rawValue)|\(receiver)|\(step)"
-    return "msg_" + Hex.text(Array(Digest.sha256(Array(text.utf8)).prefix(16)))
+    return prefix + Hex.text(Array(Digest.sha256(Array(text.utf8)).prefix(16)))
   }
+
+  private static let prefix = "msg_"
+
+  package static func isOne(_ text: String) -> Bool { text.hasPrefix(prefix) }
 }

@@ -23,6 +23,8 @@ package final class Store {
   var rows = RowBuffers()
   /// How the group under way is sent.
   var care = CommitCare.none
+  /// Under which new rows of the outbox are reserved, while `apply` writes them.
+  var reservation: String?
   /// What the transaction under way could not store.
   var refusals: [Refusal] = []
   /// What the transactions before it could not.

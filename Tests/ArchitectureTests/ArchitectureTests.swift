@@ -29,7 +29,10 @@ import Testing
       "RuleFiles", "Logging", "Synchronization", "Paging", "Outbound", "Incidents",
       "SiteConfiguration",
     ],
-    "Simulation": ["FleetModel", "Files", "Glibc", "Schema", "Store", "Agent", "Collector"],
+    "Simulation": [
+      "FleetModel", "Files", "Glibc", "Schema", "Store", "Agent", "Collector", "Incidents", "Paging",
+      "SiteConfiguration",
+    ],
     "Commands": [
       "FleetModel", "Incidents", "Files", "EventLoop", "TLS", "Postgres", "Store", "Rules", "RuleFiles",
       "SiteConfiguration",

@@ -48,18 +48,21 @@ import Testing
 
   // MARK: From memory
 
-  private func take(_ pager: LocalPager, _ changes: [IncidentChange]) {
-    _ = pager.take(changes, nowNs: changes[0].detectedNs, monotonicNs: 0)
+  private func take(_ pager: MemoryPager, _ changes: [IncidentChange]) {
+    pager.turn([.changes(changes)], at: .init(wallNs: changes[0].detectedNs, monotonicNs: 0))
   }
+
+  private func taken(_ pager: MemoryPager) -> Int { pager.handover.everythingReported.count { $0.answer != nil } }
 
   /// One round at an instant; the patience of what was taken is over.
-  private func round(_ pager: LocalPager, at ns: Int64, waitMs: Int = 50) {
-    _ = pager.plan(nowNs: ns, monotonicNs: LocalPager.patienceNs)
-    pager.begin(nowNs: ns)
-    _ = pager.wait(maximumMs: waitMs, descriptors: []) { ns }
+  private func round(_ pager: MemoryPager, at ns: Int64, waitMs: Int = 50) {
+    let now = Handover.Moment(wallNs: ns, monotonicNs: Handover.patienceNs)
+    pager.turn(at: now)
+    pager.wait(maximumMs: waitMs, descriptors: []) { ns }
+    pager.turn(at: now)
   }
 
-  private func work(_ pager: LocalPager, at ns: Int64, until isDone: () -> Bool) {
+  private func work(_ pager: MemoryPager, at ns: Int64, until isDone: () -> Bool) {
     for _ in 0..<400 {
       round(pager, at: ns)
       if isDone() { return }
@@ -69,11 +72,11 @@ import Testing
 
   @Test func endsFromMemoryCountAgainstWhatIsInFlight() throws {
     var configuration = configuration(webhook("200/duty"), perMinute: 1000)
-    let pager = try LocalPager(configuration) { 0 }
+    let pager = try MemoryPager(Handover(configuration)) { 0 }
     take(pager, changes(.opened, entities(20)))
-    work(pager, at: Self.nowNs) { pager.told.count { $0.answer != nil } == 20 }
+    work(pager, at: Self.nowNs) { taken(pager) == 20 }
     configuration.receivers["duty"] = webhook("hang/duty")
-    pager.configuration = configuration
+    pager.turn([.configured(configuration)], at: .init(wallNs: Self.nowNs, monotonicNs: Handover.patienceNs))
     take(pager, changes(.cleared, entities(20), at: Self.nowNs + Self.secondNs))
     work(pager, at: Self.nowNs + 2 * Self.secondNs) { receiver.requests().count { $0.path == "/hang/duty" } >= 8 }
     for _ in 0..<5 { round(pager, at: Self.nowNs + 2 * Self.secondNs) }
@@ -82,28 +85,28 @@ import Testing
 
   @Test func aListFromMemoryWithoutAnAnswerIsSentAgainAsThatList() throws {
     var configuration = configuration(webhook("200/duty"), perMinute: 5)
-    let pager = try LocalPager(configuration) { 0 }
+    let pager = try MemoryPager(Handover(configuration)) { 0 }
     take(pager, changes(.opened, entities(3)))
-    work(pager, at: Self.nowNs) { pager.told.count { $0.answer != nil } == 3 }
+    work(pager, at: Self.nowNs) { taken(pager) == 3 }
     configuration.receivers["duty"] = webhook("once-500/duty")
-    pager.configuration = configuration
+    pager.turn([.configured(configuration)], at: .init(wallNs: Self.nowNs, monotonicNs: Handover.patienceNs))
     let later = Self.nowNs + Self.secondNs
     take(pager, changes(.opened, entities(3, "disk"), at: later))
-    work(pager, at: later) { requests("once-500/duty").count == 1 && !pager.isSending }
+    work(pager, at: later) { requests("once-500/duty").count == 1 && !pager.handover.isSending }
     // By then each of them alone would be within the limit.
-    work(pager, at: later + 70 * Self.secondNs) { pager.told.count { $0.answer != nil } == 6 }
+    work(pager, at: later + 70 * Self.secondNs) { taken(pager) == 6 }
     #expect(Set(requests("once-500/duty").compactMap { $0.headers["webhook-id"] }).count == 1)
     #expect(requests("once-500/duty").map { $0.body["count"] as? Int } == [3, 3])
   }
 
   @Test func oneIncidentFromMemoryIsNeverAList() throws {
-    let pager = try LocalPager(configuration(webhook("200/duty"), perMinute: 1)) { 0 }
+    let pager = try MemoryPager(Handover(configuration(webhook("200/duty"), perMinute: 1))) { 0 }
     take(pager, changes(.opened, ["gpu 0"]))
-    work(pager, at: Self.nowNs) { pager.told.count { $0.answer != nil } == 1 }
+    work(pager, at: Self.nowNs) { taken(pager) == 1 }
     let later = Self.nowNs + 30 * Self.secondNs
     let second = changes(.opened, ["gpu 1"], at: later)
     take(pager, second)
-    work(pager, at: later) { pager.told.count { $0.answer != nil } == 2 }
+    work(pager, at: later) { taken(pager) == 2 }
     let request = try #require(requests().last)
     #expect(request.body["incidents"] == nil && request.body["entity"] as? String == "gpu 1")
     let id = PageID.of(dedupKey: second[0].dedupKey, change: 1, event: .trigger, receiver: "duty", step: 0)
@@ -111,9 +114,9 @@ import Testing
   }
 
   @Test func aListFromMemoryIsOneAlertThatEndsWithTheLastOfIt() throws {
-    let pager = try LocalPager(configuration(pagerDuty(), perMinute: 2)) { 0 }
+    let pager = try MemoryPager(Handover(configuration(pagerDuty(), perMinute: 2))) { 0 }
     take(pager, changes(.opened, entities(8)))
-    work(pager, at: Self.nowNs) { pager.told.count { $0.answer != nil } == 8 }
+    work(pager, at: Self.nowNs) { taken(pager) == 8 }
     #expect(openAlerts.count == 1)
     let later = Self.nowNs + 90 * Self.secondNs
     take(pager, changes(.cleared, entities(7), at: later))

@@ -120,22 +120,22 @@ import Testing
   }
 
   @Test func fromMemory() throws {
-    let pager = try LocalPager(configuration) { 0 }
+    let pager = try MemoryPager(Handover(configuration)) { 0 }
     func round(at ns: Int64) {
-      _ = pager.plan(nowNs: ns, monotonicNs: LocalPager.patienceNs)
-      pager.begin(nowNs: ns)
-      _ = pager.wait(maximumMs: 100, descriptors: []) { ns }
+      pager.turn(at: .init(wallNs: ns, monotonicNs: Handover.patienceNs))
+      pager.wait(maximumMs: 100, descriptors: []) { ns }
+      pager.turn(at: .init(wallNs: ns, monotonicNs: Handover.patienceNs))
     }
     func work(at ns: Int64) {
       var idle = 0
       for _ in 0..<400 where idle < 6 {
-        let before = pager.told.count { $0.answer != nil }
+        let before = pager.handover.everythingReported.count { $0.answer != nil }
         round(at: ns)
-        idle = pager.isSending || pager.told.count { $0.answer != nil } != before ? 0 : idle + 1
+        idle = pager.handover.isSending || pager.handover.everythingReported.count { $0.answer != nil } != before ? 0 : idle + 1
       }
     }
     func take(_ kind: IncidentChange.Kind, _ numbers: Range<Int>, at ns: Int64) {
-      _ = pager.take(changes(kind, numbers, at: ns), nowNs: ns, monotonicNs: 0)
+      pager.turn([.changes(changes(kind, numbers, at: ns))], at: .init(wallNs: ns, monotonicNs: 0))
       work(at: ns)
     }
     take(.opened, 100..<101, at: startNs)

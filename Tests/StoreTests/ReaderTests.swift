@@ -237,7 +237,7 @@ import Testing
     #expect(try fixture.store.commit([stream.staged(batch)]) == [.committed])
     let change = IncidentChange(
       .opened, rule: "T-01", severity: .p3, entity: "e", eventNs: StoreFixture.nowNs, detectedNs: StoreFixture.nowNs)
-    #expect(try fixture.store.apply([change], policy: .none, told: [], nowNs: StoreFixture.nowNs).opened == 1)
+    #expect(try fixture.store.apply([change], policy: .none, nowNs: StoreFixture.nowNs).opened == 1)
     // It was there all the time.
     #expect(
       try fixture.value(

@@ -7,42 +7,31 @@ internal import Paging
 internal import Postgres
 internal import SiteConfiguration
 internal import Store
-internal import Synchronization
 
 /// The database's side of paging: writes changes down, and delivers what lies in the outbox where `paging:` is configured and this
 /// collector holds the lease. It may wait for the database as long as it takes.
 final class PagingDatabase: Sendable {
   enum Message: Sendable {
-    /// With what the rules want to be kept once they are written down.
-    case changes([Taken], RuleRecord?)
-    /// Sent from memory about changes that are committed; nothing up to the number is sent from memory any more.
-    case reports([LocalPage], through: UInt64)
+    case changes([NumberedChange])
+    /// What the rules want to be kept once the changes before it are written.
+    case record(RuleRecord)
+    case release(Release)
+    /// The changes that an earlier process had kept have numbers up to this one: they come first.
+    case restored(through: UInt64)
     case configuration(PagingConfiguration?)
-    case stop
-  }
-
-  struct Taken: Sendable {
-    let number: UInt64
-    var change: IncidentChange
-    /// CLOCK_MONOTONIC, when the other thread began to wait for it.
-    let takenNs: Int64
+    /// With everything that was sent from memory about changes that are not confirmed.
+    case stop([LocalPage])
   }
 
   private static let waitMs = 200
-  /// Changes of one transaction: the first page of a storm must not wait for its last incident.
-  private static let changesMax = 100
   /// Groups before the next look at what is to be sent, where the database was away: an end may be among them.
   private static let groupsMax = 10
-  /// Half of what the other thread waits before it pages from memory.
-  private static let patienceNs = LocalPager.patienceNs / 2
-  /// For its report of what it sent.
-  private static let hearingNs: Int64 = 2_000_000_000
+  /// Changes that have waited so long may be paged from memory by the time they are committed.
+  private static let patienceNs = Handover.patienceNs / 2
   /// Findings at once for which evidence is looked up.
   private static let lookedUpMax = 20
 
   let mailbox: Mailbox<Message>
-  /// What the other thread tells from memory just now.
-  let told = Mutex<[LocalPage]>([])
   private let front: Mailbox<PagingThread.Message>
   private let database: DatabaseURL
   private let holder: String
@@ -89,23 +78,19 @@ final class PagingDatabase: Sendable {
     var isGoingOn = true
     private var waits = RepeatedWarning()
     private var dispatcher: Dispatcher?
-    private var waiting: [Taken] = []
+    private var queue: WriteQueue
     /// Changes ever taken and ever written: a record is complete when its last one is written.
     private var taken = 0
     private var written = 0
     private var records: [(through: Int, record: RuleRecord)] = []
     /// The newest record that is written, until it is reported to the rules.
     private var answer: RuleRecord?
-    /// Keys of the incidents of whose rows the other thread has not spoken yet.
-    private var lately: Set<String> = []
-    /// Some of them waited so long that it may have sent pages about them, or is doing so.
-    private var isTold = false
-    private var reports: [LocalPage] = []
-    /// It sends nothing about these any more.
-    private var heard: UInt64 = 0
-    /// Committed, and not confirmed to the other thread yet.
-    private var confirmed: UInt64 = 0
-    private var said: UInt64 = 0
+    /// What the other thread has been sent of the queue's watermarks.
+    private var passedCommitted: UInt64 = 0
+    private var passedReconciled: UInt64 = 0
+    /// Of an earlier process of this place: its reservations are freed once its changes are reconciled. nil: they are.
+    private var restored: UInt64?
+    private var lastPages: [LocalPage] = []
     private var isListening = false
     private var descriptor: Int32?
     private var workedAtNs = Clock.monotonicNs()
@@ -118,6 +103,7 @@ final class PagingDatabase: Sendable {
       connection = StoreConnection(
         thread.database, options: PagingDatabase.options, health: health.watch("paging-database"))
       outbox = health.watch("outbox")
+      queue = WriteQueue(holder: thread.holder)
       configure(thread.configuration)
     }
 
@@ -151,31 +137,37 @@ final class PagingDatabase: Sendable {
         }
         Process.sleep(ns: 200_000_000)
       }
-      sayConfirmed()
+      passWatermarks()
     }
 
-    private func sayConfirmed() {
-      if confirmed > said, thread.front.post(.confirmed(through: confirmed)) { said = confirmed }
+    private func passWatermarks() {
+      if queue.committed > passedCommitted, thread.front.post(.committed(through: queue.committed)) {
+        passedCommitted = queue.committed
+      }
+      if queue.reconciled > passedReconciled, thread.front.post(.reconciled(release: queue.reconciled)) {
+        passedReconciled = queue.reconciled
+      }
     }
 
     private func receive(_ messages: [Message]) {
       for message in messages {
         switch message {
-        case .changes(let changes, let record):
-          waiting += changes
+        case .changes(let changes):
+          queue.add(changes)
           taken += changes.count
-          if let record { records.append((taken, record)) }
-        case .reports(let pages, let number):
-          reports += pages
-          heard = max(heard, number)
+        case .record(let record): records.append((taken, record))
+        case .release(let release): queue.add(release)
+        case .restored(let number): restored = number
         case .configuration(let configuration): configure(configuration)
-        case .stop: isGoingOn = false
+        case .stop(let pages):
+          lastPages = pages
+          isGoingOn = false
         }
       }
     }
 
     private func wait() -> [Message] {
-      let waitMs = waiting.isEmpty && reports.isEmpty ? PagingDatabase.waitMs : 0
+      let waitMs = queue.isIdle ? PagingDatabase.waitMs : 0
       guard let dispatcher else { return thread.mailbox.wait(maximumMs: Int32(waitMs)) }
       dispatcher.wait(
         maximumMs: waitMs, descriptors: [thread.mailbox.readableDescriptor] + (descriptor.map { [$0] } ?? []),
@@ -189,7 +181,7 @@ final class PagingDatabase: Sendable {
       if now >= answerDueNs, thread.front.post(.databaseAnswers) { answerDueNs = now + 1_000_000_000 }
     }
 
-    private var isLate: Bool { Clock.monotonicNs() - workedAtNs > LocalPager.patienceNs }
+    private var isLate: Bool { Clock.monotonicNs() - workedAtNs > Handover.patienceNs }
 
     private func work(_ store: Store) throws(StoreError) {
       if !isListening || descriptor != store.notificationDescriptor {
@@ -198,17 +190,15 @@ final class PagingDatabase: Sendable {
         descriptor = store.notificationDescriptor
       }
       var isWoken = try store.hasPageNotifications()
-      try noteReports(store)
       // In a storm the first page must not wait; what came while the database was away is written before anything is sent. It may
       // have been away for as long as the first of these commits took.
       var groups = 0
-      while !waiting.isEmpty, groups < (isLate ? PagingDatabase.groupsMax : 1) {
+      while let group = queue.nextGroup(), groups < (isLate ? PagingDatabase.groupsMax : 1) {
         groups += 1
-        try apply(store)
+        try apply(group, store)
         receive(thread.mailbox.take())
-        isWoken = true
       }
-      try hear(store)
+      if try reconcile(store) { isWoken = true }
       try keepStates(store)
       guard let dispatcher else { return }
       tell(try dispatcher.turn(store, nowNs: Clock.wallNs(), monotonicNs: Clock.monotonicNs(), isWoken: isWoken))
@@ -216,7 +206,8 @@ final class PagingDatabase: Sendable {
       if Clock.monotonicNs() >= silencesDueNs {
         let silences = try store.silencesInForce(nowNs: Clock.wallNs())
         let overrides = try store.overridesInForce(nowNs: Clock.wallNs())
-        if thread.front.post(.silences(silences, overrides)) { silencesDueNs = Clock.monotonicNs() + 15_000_000_000 }
+        let knowledge = Handover.Knowledge(silences: silences, overrides: overrides)
+        if thread.front.post(.known(knowledge)) { silencesDueNs = Clock.monotonicNs() + 15_000_000_000 }
       }
     }
 
@@ -229,39 +220,34 @@ final class PagingDatabase: Sendable {
       }
     }
 
-    private func noteReports(_ store: Store) throws(StoreError) {
-      try store.reconcile(reports, nowNs: Clock.wallNs())
-      reports = []
-    }
-
-    /// A commit may have taken so long that pages were sent meanwhile. Before the rows are delivered, the other thread confirms that it
-    /// sends no more of them, and what it sent is noted.
-    private func hear(_ store: Store) throws(StoreError) {
-      if isTold {
-        let until = Clock.monotonicNs() + PagingDatabase.hearingNs
-        while isGoingOn, heard < confirmed, Clock.monotonicNs() < until {
-          sayConfirmed()
-          receive(thread.mailbox.wait(maximumMs: 20))
-        }
-        try noteReports(store)
-        try store.reconcile(
-          thread.told.withLock { $0 }.filter { lately.contains($0.dedupKey) }, nowNs: Clock.wallNs())
-        isTold = false
+    /// Notes what was sent from memory and frees the rows that nothing more is sent of from there.
+    /// - Returns: whether rows may be claimed by now that could not before.
+    private func reconcile(_ store: Store) throws(StoreError) -> Bool {
+      guard let next = queue.nextReconciliation else { return false }
+      try store.reconcile(next.pages, freeing: next.freeing, holding: next.holding, nowNs: Clock.wallNs())
+      queue.wrote(next)
+      thread.metrics.note(store.takeSetAside(), thread.logger)
+      if let number = restored, queue.released >= number {
+        try store.freeReservations(ofPlace: thread.holder, nowNs: Clock.wallNs())
+        restored = nil
       }
-      lately = []
+      passWatermarks()
+      return true
     }
 
     /// What rules want with their findings. In a storm it is left out: the first page must not wait for the last.
-    private func lookUp(_ store: Store) throws(StoreError) {
-      let isStorm = waiting.count > PagingDatabase.lookedUpMax
-      for index in waiting.indices.prefix(PagingDatabase.changesMax) where !waiting[index].change.wanted.isEmpty {
-        let change = waiting[index].change
+    private func lookUp(_ changes: [NumberedChange], _ store: Store) throws(StoreError) -> [NumberedChange] {
+      let isStorm = queue.count > PagingDatabase.lookedUpMax
+      var changes = changes
+      for index in changes.indices where !changes[index].change.wanted.isEmpty {
+        let change = changes[index].change
         if !isStorm, change.kind == .opened, let host = change.hostNumber {
-          waiting[index].change.evidence += try store.evidence(
+          changes[index].change.evidence += try store.evidence(
             change.wanted, hostNumber: host, entity: change.entity, atNs: change.eventNs)
         }
-        waiting[index].change.wanted = []
+        changes[index].change.wanted = []
       }
+      return changes
     }
 
     /// After the changes: a state says that its findings are known.
@@ -279,42 +265,34 @@ final class PagingDatabase: Sendable {
       if let record = answer, record.reply.post(.recorded(record.number)) { answer = nil }
     }
 
-    private func apply(_ store: Store) throws(StoreError) {
-      try lookUp(store)
-      let group = waiting.prefix(PagingDatabase.changesMax)
+    private func apply(_ group: WriteQueue.Group, _ store: Store) throws(StoreError) {
+      let changes = try lookUp(group.changes, store)
+      queue.replace(changes)
+      let now = Clock.monotonicNs()
+      let reservation = Reservation(
+        name: group.reservation,
+        mayBePaged: Set(changes.filter { now - $0.takenNs > PagingDatabase.patienceNs }.map(\.change.dedupKey)))
       do throws(StoreError) {
-        try write(group.map(\.change), store)
+        let done = try store.apply(
+          changes.map(\.change), policy: policy, reservation: reservation, nowNs: Clock.wallNs())
+        thread.metrics.incidentsOpened.add(UInt64(done.opened))
       } catch {
         guard error.isRefusal else { throw error }
         // One that the database will never take must not keep the others from being paged.
-        try writeOneByOne(group.map(\.change), store)
+        try writeOneByOne(changes.map(\.change), reservation, store)
       }
-      confirmed = group.last?.number ?? confirmed
-      written += group.count
-      lately.formUnion(group.map(\.change.dedupKey))
-      let now = Clock.monotonicNs()
-      isTold = isTold || group.contains { now - $0.takenNs > PagingDatabase.patienceNs }
-      waiting.removeFirst(group.count)
-      sayConfirmed()
+      written += changes.count
+      queue.wroteGroup()
+      passWatermarks()
     }
 
     private var policy: PagingPolicy { dispatcher?.configuration.policy ?? .none }
 
-    private func told(of changes: [IncidentChange]) -> [LocalPage] {
-      let keys = Set(changes.map(\.dedupKey))
-      let hasEnds = changes.contains { $0.kind == .cleared }
-      // An end bears the key of its beginning, which may be in an earlier group.
-      return thread.told.withLock { $0 }.filter { hasEnds || keys.contains($0.dedupKey) }
-    }
-
-    private func write(_ changes: [IncidentChange], _ store: Store) throws(StoreError) {
-      let done = try store.apply(changes, policy: policy, told: told(of: changes), nowNs: Clock.wallNs())
-      thread.metrics.incidentsOpened.add(UInt64(done.opened))
-    }
-
-    private func writeOneByOne(_ changes: [IncidentChange], _ store: Store) throws(StoreError) {
+    private func writeOneByOne(
+      _ changes: [IncidentChange], _ reservation: Reservation, _ store: Store
+    ) throws(StoreError) {
       let (done, setAside) = try store.applyOneByOne(
-        changes, policy: policy, told: told(of: changes), nowNs: Clock.wallNs())
+        changes, policy: policy, reservation: reservation, nowNs: Clock.wallNs())
       thread.metrics.incidentsOpened.add(UInt64(done.opened))
       thread.metrics.changesRefused.add(UInt64(setAside))
       thread.metrics.note(store.takeSetAside(), thread.logger)
@@ -336,8 +314,10 @@ final class PagingDatabase: Sendable {
 
     func finish() {
       _ = try? connection.use { (store: Store) throws(StoreError) in
-        while !waiting.isEmpty { try apply(store) }
+        while let group = queue.nextGroup() { try apply(group, store) }
         try keepStates(store)
+        try store.reconcile(lastPages, freeing: queue.allReservations, nowNs: Clock.wallNs())
+        thread.front.post(.reconciled(release: .max))
         try dispatcher?.end(store)
       }
       connection.close()

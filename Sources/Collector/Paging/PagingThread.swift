@@ -7,7 +7,6 @@ internal import Paging
 package import Postgres
 package import SiteConfiguration
 internal import Store
-internal import Synchronization
 
 /// Takes what the rules find, hands it to the database's thread, and pages from memory what the database does not confirm in time.
 ///
@@ -21,8 +20,9 @@ package final class PagingThread: Sendable {
     case configuration(PagingConfiguration?)
     case stop
     /// From the database's thread.
-    case confirmed(through: UInt64)
-    case silences([Silence], [OnCallOverride])
+    case committed(through: UInt64)
+    case reconciled(release: UInt64)
+    case known(Handover.Knowledge)
     case databaseAnswers
   }
 
@@ -64,7 +64,7 @@ package final class PagingThread: Sendable {
         run.finish(rows)
       } else {
         logger.critical("paging does not start: libcurl is not there")
-        pages.mailbox.post(.stop)
+        pages.mailbox.post(.stop([]))
         rows.join()
       }
     }
@@ -80,14 +80,11 @@ package final class PagingThread: Sendable {
   private final class Run {
     let thread: PagingThread
     let database: PagingDatabase
-    let pager: LocalPager
+    let pager: MemoryPager
     let journal: ChangeJournal
     var isGoingOn = true
-    /// Taken, but the database's mailbox was full.
+    /// For the database's thread, oldest first; its mailbox may be full.
     private var unsent: [PagingDatabase.Message] = []
-    /// What the database has, as its thread last confirmed.
-    private var confirmed: UInt64 = 0
-    private var answered: UInt64 = 0
     private var lastAnswerNs = Clock.monotonicNs()
     private var away: IncidentChange?
     /// proc(5): /proc/sys/kernel/hostname.
@@ -97,34 +94,27 @@ package final class PagingThread: Sendable {
     init(_ thread: PagingThread, _ database: PagingDatabase) throws {
       self.thread = thread
       self.database = database
-      pager = try LocalPager(thread.configuration ?? PagingConfiguration()) { Double.random(in: 0...1) }
-      let (journal, changes, told) = ChangeJournal.open(thread.place)
+      let (journal, changes, pages) = ChangeJournal.open(thread.place)
       self.journal = journal
-      pager.remember(told)
+      pager = try MemoryPager(
+        Handover(
+          thread.configuration ?? PagingConfiguration(), pages: pages, isKept: !changes.isEmpty || !pages.isEmpty)
+      ) { Double.random(in: 0...1) }
       if !changes.isEmpty {
         thread.logger.warning("changes were held for the database", metadata: ["count": "\(changes.count)"])
       }
-      take(changes, nil)
-      publish()
+      turn(changes.isEmpty ? [] : [.restored(changes)])
+      unsent.append(.restored(through: pager.handover.taken))
     }
 
     func turn() {
-      let taken = pager.wait(
+      pager.wait(
         maximumMs: PagingThread.waitMs, descriptors: [thread.mailbox.readableDescriptor], nowNs: Clock.wallNs)
       for message in thread.mailbox.take() { receive(message) }
       noteAbsence()
-      keep(pager.plan(nowNs: Clock.wallNs(), monotonicNs: Clock.monotonicNs()), taken)
-      publish()
-      pager.begin(nowNs: Clock.wallNs())
-      publish()
-      let reports = pager.takeReports()
-      if !reports.isEmpty || confirmed > answered {
-        unsent.append(.reports(reports, through: confirmed))
-        answered = confirmed
-      }
-      while let first = unsent.first, database.mailbox.post(first) { unsent.removeFirst() }
-      if pager.count == 0, unsent.isEmpty { journal.clear() }
-      thread.metrics.pagesHeld.set(Int64(pager.unconfirmed))
+      turn([])
+      pass()
+      thread.metrics.pagesHeld.set(Int64(pager.handover.unconfirmed))
     }
 
     private func receive(_ message: Message) {
@@ -132,33 +122,43 @@ package final class PagingThread: Sendable {
       case .changes(let changes): take(changes, nil)
       case .record(let record): take(record.changes, record)
       case .configuration(let configuration):
-        pager.configuration = configuration ?? PagingConfiguration()
+        turn([.configured(configuration ?? PagingConfiguration())])
         unsent.append(.configuration(configuration))
-      case .confirmed(let number):
-        pager.confirm(through: number)
-        confirmed = max(confirmed, number)
-      case .silences(let silences, let overrides): (pager.silences, pager.overrides) = (silences, overrides)
+      case .committed(let number): turn([.committed(through: number)])
+      case .reconciled(let release): turn([.reconciled(release: release)])
+      case .known(let knowledge): turn([.known(knowledge)])
       case .databaseAnswers: lastAnswerNs = Clock.monotonicNs()
       case .stop: isGoingOn = false
       }
     }
 
-    /// Everything goes to the database; what is beyond the limit is not paged from memory.
     private func take(_ changes: [IncidentChange], _ record: RuleRecord?) {
-      if changes.isEmpty && record == nil { return }
-      let changes = changes.map(\.storable)
-      let now = Clock.monotonicNs()
-      let (first, count) = pager.take(changes, nowNs: Clock.wallNs(), monotonicNs: now)
-      let taken = changes.enumerated().map { index, change in
-        PagingDatabase.Taken(number: first + UInt64(min(index + 1, count)) - 1, change: change, takenNs: now)
-      }
-      unsent.append(.changes(taken, record))
-      if count < changes.count {
-        thread.metrics.changesRefused.add(UInt64(changes.count - count))
+      if !changes.isEmpty { turn([.changes(changes.map(\.storable))]) }
+      // After its changes, in the same order for the database.
+      if let record { unsent.append(.record(record)) }
+    }
+
+    private func turn(_ events: [Handover.Event]) {
+      pager.turn(
+        events, at: Handover.Moment(wallNs: Clock.wallNs(), monotonicNs: Clock.monotonicNs()), carryOut)
+    }
+
+    private func carryOut(_ action: Handover.Action) {
+      switch action {
+      case .write(let changes): unsent.append(.changes(changes))
+      case .refused(let count):
+        thread.metrics.changesRefused.add(UInt64(count))
         thread.logger.error(
-          "too many changes wait for the database; these are not paged from memory",
-          metadata: ["count": "\(changes.count - count)"])
+          "too many changes wait for the database; these are not paged from memory", metadata: ["count": "\(count)"])
+      case .keep(let changes, let pages): keep(changes, pages)
+      case .release(let release): unsent.append(.release(release))
+      case .clearKept: journal.clear()
+      case .send: break
       }
+    }
+
+    private func pass() {
+      while let first = unsent.first, database.mailbox.post(first) { unsent.removeFirst() }
     }
 
     /// Paged through the same path: by then the database will not confirm it.
@@ -207,38 +207,35 @@ package final class PagingThread: Sendable {
       )
     }
 
-    private func keep(_ changes: [IncidentChange], _ told: [LocalPage]) {
+    private func keep(_ changes: [IncidentChange], _ pages: [LocalPage]) {
       if !changes.isEmpty {
         thread.logger.warning("the database is late; paging from memory", metadata: ["changes": "\(changes.count)"])
       }
-      thread.metrics.pagesFromMemory.add(UInt64(told.count))
-      if !journal.keep(changes, told) {
+      thread.metrics.pagesFromMemory.add(UInt64(pages.count { $0.answer != nil }))
+      if !journal.keep(changes, pages) {
         thread.logger.error("held changes cannot be written to the state directory")
       }
     }
 
-    /// Before anything is sent, and before the database's thread writes rows: what is on its way.
-    private func publish() {
-      let told = pager.told
-      database.told.withLock { shared in if shared != told { shared = told } }
-    }
-
     func finish(_ rows: LoopThread) {
       // What a receiver takes just now is not to be sent again at the next start.
+      turn([.stopping])
       let until = Clock.monotonicNs() + PagingThread.answersNs
-      while pager.isSending, Clock.monotonicNs() < until {
-        keep([], pager.wait(maximumMs: PagingThread.waitMs, descriptors: [], nowNs: Clock.wallNs))
+      while pager.handover.isSending, Clock.monotonicNs() < until {
+        pager.wait(maximumMs: PagingThread.waitMs, descriptors: [], nowNs: Clock.wallNs)
+        turn([])
       }
-      publish()
-      unsent.append(.reports(pager.takeReports(), through: confirmed))
-      while let first = unsent.first, database.mailbox.post(first) { unsent.removeFirst() }
-      database.mailbox.post(.stop)
+      unsent.append(.stop(pager.handover.everythingReported))
+      // Its mailbox is full where it waits for the database.
+      while !unsent.isEmpty {
+        pass()
+        if !unsent.isEmpty { Process.sleep(ns: 10_000_000) }
+      }
       rows.join()
       for message in thread.mailbox.take() { receive(message) }
       // What the database has not taken is there at the next start.
-      let rest = pager.unplanned
+      let rest = pager.handover.undecided
       if !rest.isEmpty { _ = journal.keep(rest, []) }
-      if pager.count == 0 { journal.clear() }
     }
   }
 }

@@ -12,13 +12,14 @@ extension Store {
   /// apply changes at once: a lock puts them in order.
   /// - Parameters:
   ///   - policy: from the configuration; `.none` where nothing is paged.
-  ///   - told: pages that went out about them already, while the database was away.
+  ///   - reservation: keeps the new rows of the outbox from being claimed until `reconcile` frees them; nil where memory sends nothing.
   ///   - nowNs: ns since 1970. The steps of escalation count from when a change was noticed.
   @discardableResult
   package func apply(
-    _ changes: [IncidentChange], policy: PagingPolicy, told: [LocalPage] = [], nowNs: Int64
+    _ changes: [IncidentChange], policy: PagingPolicy, reservation: Reservation? = nil, nowNs: Int64
   ) throws(StoreError) -> AppliedChanges {
-    let toldKeys = Set(told.map(\.dedupKey))
+    self.reservation = reservation?.name
+    defer { self.reservation = nil }
     var done = AppliedChanges()
     var start = 0
     while start < changes.count {
@@ -31,14 +32,13 @@ extension Store {
         for change in changes[start..<end] {
           switch change.kind {
           case .opened:
-            let isTold = toldKeys.contains(change.dedupKey)
-            if try open(change, policy, isTold: isTold, nowNs, &counted) { rules.insert(change.rule) }
+            let mayBePaged = reservation?.mayBePaged.contains(change.dedupKey) ?? false
+            if try open(change, policy, mayBePaged: mayBePaged, nowNs, &counted) { rules.insert(change.rule) }
           case .cleared: try clear(change, nowNs, &counted)
           }
         }
         for rule in rules.sorted() { try gatherSpread(of: rule, policy, nowNs) }
-        try noteLocal(told, nowNs)
-        try wakePaging()
+        if reservation == nil { try wakePaging() }
         return counted
       }
       start = end
@@ -81,7 +81,7 @@ extension Store {
 
   /// - Returns: whether an incident came to be.
   private func open(
-    _ change: IncidentChange, _ policy: PagingPolicy, isTold: Bool, _ nowNs: Int64, _ counted: inout AppliedChanges
+    _ change: IncidentChange, _ policy: PagingPolicy, mayBePaged: Bool, _ nowNs: Int64, _ counted: inout AppliedChanges
   ) throws(StoreError) -> Bool {
     let eventUs = change.eventNs / 1000
     if let known = try known(change) {
@@ -103,8 +103,8 @@ extension Store {
         counted.reopened += known.isQuiet ? 1 : 0
         return false
       }
-      // Receivers know it by its own key where they have a page already.
-      if isNewer, !isTold, !known.isEndedByHand, known.isObserved == change.isObserved,
+      // Receivers know it by its own key where they have a page from memory.
+      if isNewer, !mayBePaged, !known.isEndedByHand, known.isObserved == change.isObserved,
         eventUs.subtractingClamped(known.lastEventUs) <= IncidentLimits.reopenNs / 1000
       {
         try reopen(change, known, policy, nowNs)
@@ -146,8 +146,7 @@ extension Store {
     if reason == nil, !change.isObserved {
       try schedule(
         known.number, change: rows.int(0, 0) ?? 1, policy.deliveries(change.severity, Self.noticed(change, nowNs)),
-        nowNs,
-        detail: isFlapping ? "flapping" : "")
+        nowNs, detail: isFlapping ? "flapping" : "", key: change.dedupKey)
     }
   }
 

@@ -54,6 +54,11 @@ extension Store {
         from signalbox.outbox o join signalbox.outbox t on t.incident = o.incident and t.receiver = o.receiver
           and t.event in \(Delivery.Event.pagesSQL) and not t.is_digest and t.attempts > 0
           and t.change_number <= o.change_number
+          -- What came before an earlier end has ended with it.
+          and not exists (select from signalbox.outbox e where e.incident = o.incident and e.receiver = o.receiver
+            and e.event = \(Delivery.Event.resolve.sql) and e.state <> \(DeliveryState.superseded.sql)
+            and e.change_number < o.change_number
+            and e.change_number > t.change_number)
         where o.event in \(Delivery.Event.newsSQL) and o.list is null and o.bundle is null and \(Self.isDueSQL("$1"))
         group by o.number
       ), others as (
@@ -73,8 +78,8 @@ extension Store {
   private func dueDeliveries(_ nowNs: Int64) throws(StoreError) -> [String: [DueDelivery<Int64>]] {
     let rows = try ask(
       """
-      select receiver, event, is_digest, bundle, list, array_to_string(array_agg(number order by number), ' ')
-      from signalbox.outbox o where \(Self.isDueSQL("$1")) group by receiver, event, is_digest, bundle, list
+      select receiver, event, is_digest, bundle, list, array_to_string(array_agg(number order by number), ' '), attempts > 0
+      from signalbox.outbox o where \(Self.isDueSQL("$1")) group by receiver, event, is_digest, bundle, list, attempts > 0
       """, [.time(us: nowNs / 1000)])
     var due: [String: [DueDelivery<Int64>]] = [:]
     for row in 0..<rows.count {
@@ -84,8 +89,8 @@ extension Store {
       let numbers = (rows.text(row, 5) ?? "").split(separator: " ").compactMap { Int64($0) }
       due[receiver, default: []] += numbers.map { number in
         DueDelivery(
-          id: number, event: event, isDigest: rows.bool(row, 2) == true, bundle: rows.text(row, 3),
-          list: rows.text(row, 4))
+          id: number, event: event, isDigest: rows.bool(row, 2) == true, isBegun: rows.bool(row, 6) == true,
+          bundle: rows.text(row, 3), list: rows.text(row, 4))
       }
     }
     return due.mapValues { $0.sorted { $0.id < $1.id } }
@@ -105,7 +110,19 @@ extension Store {
       group by receiver
       """,
       [.time(us: nowNs / 1000), .texts(policy.readByPeople.sorted()), .text(Delivery.nothingToSend)])
+    let begun = try ask(
+      """
+      select receiver, count(distinct coalesce(bundle, message_id)) from signalbox.outbox
+      where state = \(DeliveryState.waiting.sql) and attempts > 0
+        and (event in \(Delivery.Event.pagesSQL) or bundle is not null
+          or receiver = any($1) and event in \(Delivery.Event.newsSQL))
+      group by receiver
+      """, [.texts(policy.readByPeople.sorted())])
     var loads = loads
+    for row in 0..<begun.count {
+      guard let receiver = begun.text(row, 0) else { continue }
+      loads[receiver, default: ReceiverLoad()].begun = Int(begun.int(row, 1) ?? 0)
+    }
     for row in 0..<rows.count {
       guard let receiver = rows.text(row, 0) else { continue }
       var load = loads[receiver] ?? ReceiverLoad()
@@ -179,6 +196,10 @@ extension Store {
       select count(distinct i.number), count(distinct i.number) filter (where i.state <> \(IncidentState.acked.sql))
       from signalbox.outbox t join signalbox.incidents i on i.number = t.incident
       where t.bundle = $1 and i.state <> \(IncidentState.resolved.sql)
+        -- An incident that has ended and come back since is another alert.
+        and not exists (select from signalbox.outbox e where e.incident = t.incident and e.receiver = t.receiver
+          and e.event = \(Delivery.Event.resolve.sql) and e.state <> \(DeliveryState.superseded.sql)
+          and e.change_number > t.change_number)
       """, [.text(list)])
     return ListNews(id: list, open: Int(rows.int(0, 0) ?? 0), unacknowledged: Int(rows.int(0, 1) ?? 0))
   }

@@ -66,16 +66,20 @@ extension Store {
   }
 
   /// Writes the rows of all steps.
+  /// - Parameter key: of what is paged, where the incident has come back and has an older one: what pages from memory knows this one.
   func schedule(
-    _ incident: Int64, change: Int64, _ deliveries: [PlannedDelivery], _ nowNs: Int64, detail: String = ""
+    _ incident: Int64, change: Int64, _ deliveries: [PlannedDelivery], _ nowNs: Int64, detail: String = "",
+    key: String? = nil
   ) throws(StoreError) {
     if deliveries.isEmpty { return }
-    let messageID = Self.messageID(incident: "$1", change: "$2", event: "event", receiver: "receiver", step: "step")
+    let messageID = Self.messageID(
+      key: "coalesce($11, \(Self.dedupKey(of: "$1")))", change: "case when $11::text is null then $2 else 1 end",
+      event: "event", receiver: "receiver", step: "step")
     try run(
       """
       insert into signalbox.outbox (incident, change_number, receiver, event, step, is_digest, message_id, detail, due,
-        next_try, created)
-      select $1, $2, receiver, event, step, is_digest, \(messageID), $7, due, due, $8 from (
+        next_try, created, holder)
+      select $1, $2, receiver, event, step, is_digest, \(messageID), $7, due, \(reservedUntil("due", now: "$8")), $8, $10 from (
         select * from unnest($3::text[], $4::int2[], $5::bool[], $6::timestamptz[], $9::text[])
           as d (receiver, step, is_digest, due, event)) planned
       on conflict (message_id) do nothing
@@ -85,6 +89,7 @@ extension Store {
         .int2s(deliveries.map(\.step)), .bools(deliveries.map(\.isDigest)),
         .times(us: deliveries.map { $0.dueNs / 1000 }),
         .text(detail), .time(us: nowNs / 1000), .texts(deliveries.map(\.event.rawValue)),
+        reservation.map(Parameter.text) ?? .null, key.map(Parameter.text) ?? .null,
       ])
   }
 
@@ -94,9 +99,17 @@ extension Store {
   /// An expression: the id of one message about an incident. It follows from content and receiver, so that a page that went out while the
   /// database was away has the id that its row will have: `PageID` computes the same.
   static func messageID(incident: String, change: String, event: String, receiver: String, step: String) -> String {
+    messageID(key: dedupKey(of: incident), change: change, event: event, receiver: receiver, step: step)
+  }
+
+  private static func dedupKey(of incident: String) -> String {
+    "(select dedup_key from signalbox.incidents where number = \(incident))"
+  }
+
+  private static func messageID(key: String, change: String, event: String, receiver: String, step: String) -> String {
     """
-    'msg_' || encode(substring(sha256(convert_to((select dedup_key from signalbox.incidents where number = \(incident)) || '|' ||
-      \(change)::text || '|' || \(event)::text || '|' || \(receiver)::text || '|' || \(step)::text, 'UTF8')) from 1 for 16), 'hex')
+    'msg_' || encode(substring(sha256(convert_to(\(key) || '|' ||
+      (\(change))::text || '|' || \(event)::text || '|' || \(receiver)::text || '|' || \(step)::text, 'UTF8')) from 1 for 16), 'hex')
     """
   }
 
@@ -126,15 +139,26 @@ extension Store {
     let messageID = Self.messageID(incident: "$1", change: "$2", event: "$3", receiver: "receiver", step: "0")
     try run(
       """
-      insert into signalbox.outbox (incident, change_number, receiver, event, message_id, due, next_try, created)
-      select $1, $2, receiver, $3, \(messageID), $4, $4, $4 from (
+      insert into signalbox.outbox (incident, change_number, receiver, event, message_id, due, next_try, created, holder)
+      select $1, $2, receiver, $3, \(messageID), $4, \(reservedUntil("$4", now: "$4")), $4, $5 from (
         select distinct receiver from signalbox.outbox
         where incident = $1 and event in \(Delivery.Event.pagesSQL) and not is_digest
           and (state in (\(DeliveryState.waiting.sql), \(DeliveryState.delivered.sql)) or (state = \(DeliveryState.cancelled.sql) and attempts > 0)
             or (state = \(DeliveryState.refused.sql) and attempts > 1))
       ) told
       on conflict (message_id) do nothing
-      """, [.int8(incident), .int4(Int32(clamping: change)), .text(event.rawValue), .time(us: nowNs / 1000)])
+      """,
+      [
+        .int8(incident), .int4(Int32(clamping: change)), .text(event.rawValue), .time(us: nowNs / 1000),
+        reservation.map(Parameter.text) ?? .null,
+      ])
+  }
+
+  /// An expression: when a new row may be claimed. Where nobody frees it, its collector has ended.
+  private func reservedUntil(_ due: String, now: String) -> String {
+    reservation == nil
+      ? "\(due)::timestamptz"
+      : "greatest(\(due)::timestamptz, \(now)::timestamptz + interval '\(IncidentLimits.localAnswerSeconds) s')"
   }
 
   /// Ends an incident, and the one that it is part of where it was the last.

@@ -3,54 +3,251 @@ package import Incidents
 internal import Postgres
 
 extension Store {
-  /// Notes what was sent while the database was away: a taken message's row is delivered, one on its way is not begun a second time
-  /// before its answer is known. Needs no lease: these are facts.
-  package func reconcile(_ pages: [LocalPage], nowNs: Int64) throws(StoreError) {
-    guard let first = pages.first else { return }
+  /// Notes what was sent from memory, and frees the rows that nothing more is sent of from there.
+  ///
+  /// A message that was taken has a row that is delivered; one that is on its way is not begun a second time before its answer is known;
+  /// one that the rows do not have, such as of a silence that memory did not know, or to the fallback, gets a row: without it nobody would
+  /// end the receiver's alert. Needs no lease: these are facts.
+  /// - Parameters:
+  ///   - freeing: names of reservations.
+  ///   - holding: a reservation that is not freed yet: an end of these pages may be under way from memory.
+  package func reconcile(
+    _ pages: [LocalPage], freeing: [String] = [], holding: String? = nil, nowNs: Int64
+  ) throws(StoreError) {
+    if pages.isEmpty && freeing.isEmpty { return }
+    reservation = holding
+    defer { reservation = nil }
     do throws(StoreError) {
-      try inTransaction { () throws(StoreError) in try noteLocal(pages, nowNs) }
+      try inTransaction { () throws(StoreError) in
+        if !pages.isEmpty {
+          try lockIncidents()
+          // Ends last: only after their pages are noted it is known who is to be sent one.
+          let (begun, ends) = (pages.filter { $0.event != .resolve }, pages.filter { $0.event == .resolve })
+          for page in try missing(begun) { try add(page, nowNs) }
+          try addAlerts(begun, nowNs)
+          try note(begun, nowNs)
+          try sendEnds(of: begun, nowNs)
+          for page in try missing(ends) { try addEnd(page, nowNs) }
+          try note(ends, nowNs)
+          try endAlerts(of: pages, nowNs)
+        }
+        try free("holder = any($1)", .texts(freeing))
+      }
     } catch {
       guard error.isRefusal else { throw error }
       if pages.count > 1 {
-        for page in pages { try reconcile([page], nowNs: nowNs) }
-      } else {
-        try setAside("\(first)", of: "signalbox.outbox", hostNumber: nil, because: error, nowNs: nowNs)
+        for page in pages { try reconcile([page], holding: holding, nowNs: nowNs) }
+      } else if let page = pages.first {
+        try setAside("\(page)", of: "signalbox.outbox", hostNumber: nil, because: error, nowNs: nowNs)
       }
+      try reconcile([], freeing: freeing, nowNs: nowNs)
     }
   }
 
-  func noteLocal(_ pages: [LocalPage], _ nowNs: Int64) throws(StoreError) {
-    if pages.isEmpty { return }
-    try lockIncidents(of: "message_id = any($1)", .texts(pages.map(\.messageID)))
-    try tellEndsOf(pages, nowNs)
-    let begun = pages.filter { $0.answer == nil }
-    if !begun.isEmpty {
-      try run(
-        """
-        update signalbox.outbox o set attempts = attempts + 1, holder = coalesce(holder, 'memory'),
-          next_try = greatest(next_try, p.at + interval '\(IncidentLimits.localAnswerSeconds) s'),
-          bundle = coalesce(nullif(p.bundle, ''), o.bundle), reached = string_to_array(p.reached, ' ')
-        from unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[]) as p (id, at, bundle, reached)
-        where o.message_id = p.id and o.state = \(DeliveryState.waiting.sql)
-        """,
-        [
-          .texts(begun.map(\.messageID)), .times(us: begun.map { $0.atNs / 1000 }),
-          .texts(begun.map { $0.bundle ?? "" }), .texts(begun.map { $0.reached.joined(separator: " ") }),
-        ])
+  /// Frees what earlier processes of a collector had reserved.
+  /// - Parameter holder: `place/process`.
+  package func freeReservations(ofPlace holder: String, nowNs: Int64) throws(StoreError) {
+    let place = holder.split(separator: "/").first.map(String.init) ?? holder
+    try inTransaction { () throws(StoreError) in
+      try free(
+        "starts_with(holder, $1) and not starts_with(holder, $2)", .text(Reservation.names(ofPlace: place)),
+        .text(Reservation.names(ofPlace: holder)))
     }
-    let taken = pages.filter { $0.answer != nil }
-    if taken.isEmpty { return }
+  }
+
+  /// What was claimed or reserved until a time at which no collector could reach the database is kept for a moment more: whoever sent it
+  /// reports first.
+  package func extendClaims(from sinceNs: Int64, to untilNs: Int64) throws(StoreError) {
+    try run(
+      """
+      update signalbox.outbox set next_try = $2
+      where state = \(DeliveryState.waiting.sql) and next_try between $1 and $2 and holder is not null
+      """, [.time(us: sinceNs / 1000), .time(us: untilNs / 1000)])
+  }
+
+  private func free(_ condition: String, _ parameters: Parameter...) throws(StoreError) {
+    let freed = try ask(
+      """
+      update signalbox.outbox set holder = null, next_try = case when attempts = 0 then due else next_try end
+      where state in (\(DeliveryState.waiting.sql), \(DeliveryState.cancelled.sql)) and \(condition)
+      """, parameters
+    ).affected
+    if freed > 0 { try wakePaging() }
+  }
+
+  // MARK: Rows
+
+  private func missing(_ pages: [LocalPage]) throws(StoreError) -> [LocalPage] {
+    if pages.isEmpty { return [] }
     let rows = try ask(
       """
-      update signalbox.outbox o set state = \(DeliveryState.delivered.sql), settled = p.at, last_answer = p.answer, attempts = attempts + 1,
-        bundle = coalesce(nullif(p.bundle, ''), o.bundle)
-      from unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[]) as p (id, at, answer, bundle)
-      where o.message_id = p.id and o.state in (\(DeliveryState.waiting.sql), \(DeliveryState.cancelled.sql), \(DeliveryState.superseded.sql)) returning o.number, o.event,
-        o.receiver, o.settled
+      select id from unnest($1::text[]) as p (id)
+      where not exists (select from signalbox.outbox o where o.message_id = p.id)
+      """, [.texts(pages.map(\.messageID))])
+    let missing = Set((0..<rows.count).compactMap { rows.text($0, 0) })
+    return pages.filter { missing.contains($0.messageID) }
+  }
+
+  private func add(_ page: LocalPage, _ nowNs: Int64) throws(StoreError) {
+    let found = try ask(
+      """
+      select number, dedup_key = $1, state = \(IncidentState.open.sql), change_number from signalbox.incidents
+      where dedup_key = $1 or identity = $2 order by dedup_key = $1 desc, number desc limit 1
+      """, [.text(page.dedupKey), .text(page.identity)])
+    // What the database has set aside has no incident.
+    guard let incident = found.int(0, 0) else { return }
+    let isOwn = found.bool(0, 1) == true
+    // Without an answer it is only sent again where the incident is to be paged.
+    let state: DeliveryState = page.answer != nil || isOwn && found.bool(0, 2) == true ? .waiting : .cancelled
+    try insert(page, incident, change: isOwn ? 1 : found.int(0, 3) ?? 1, state, nowNs)
+  }
+
+  /// Another collector has sent the row's message, by itself or in a list: the receiver has two alerts, and each needs its end.
+  private func addAlerts(_ pages: [LocalPage], _ nowNs: Int64) throws(StoreError) {
+    if pages.isEmpty { return }
+    try run(
+      """
+      insert into signalbox.outbox (incident, change_number, receiver, event, step, message_id, bundle, detail, due, next_try,
+        created, state, attempts, settled)
+      select o.incident, o.change_number, o.receiver, o.event, o.step, o.message_id || '/' || p.alert, p.alert, 'from memory',
+        p.at, p.at, $5, case when p.taken then \(DeliveryState.delivered.sql) else \(DeliveryState.cancelled.sql) end, 1, p.at
+      from unnest($1::text[], $2::text[], $3::timestamptz[], $4::bool[]) as p (id, alert, at, taken)
+        join signalbox.outbox o on o.message_id = p.id join signalbox.incidents i on i.number = o.incident
+      where o.attempts > 0 and coalesce(o.bundle, i.dedup_key) <> p.alert on conflict (message_id) do nothing
       """,
       [
-        .texts(taken.map(\.messageID)), .times(us: taken.map { $0.atNs / 1000 }),
-        .texts(taken.map { Self.shortened($0.answer ?? "") }), .texts(taken.map { $0.bundle ?? "" }),
+        .texts(pages.map(\.messageID)), .texts(pages.map { $0.bundle ?? $0.dedupKey }),
+        .times(us: pages.map { $0.atNs / 1000 }), .bools(pages.map { $0.answer != nil }), .time(us: nowNs / 1000),
+      ])
+  }
+
+  /// The database's own row of the end has another id where the incident changed before it ended, such as by a silence.
+  private func addEnd(_ page: LocalPage, _ nowNs: Int64) throws(StoreError) {
+    guard page.answer != nil else { return }
+    // Of an incident that has come back the alert has a key of its own: its page says which opening it ended.
+    let found = try ask(
+      """
+      select number, change, is_own, current, exists (select from signalbox.outbox s where s.incident = f.number
+        and s.receiver = $2 and s.bundle is null and s.event in \(Delivery.Event.pagesSQL) and s.attempts > 0)
+      from (
+        select number, 1 as change, true as is_own, change_number as current from signalbox.incidents where dedup_key = $1
+        union all
+        select o.incident, o.change_number, false, i.change_number
+        from signalbox.outbox o join signalbox.incidents i on i.number = o.incident
+        where o.receiver = $2 and o.bundle = $1 and o.event in \(Delivery.Event.pagesSQL)) f
+      order by is_own desc, number limit 1
+      """, [.text(page.dedupKey), .text(page.receiver)])
+    guard let incident = found.int(0, 0), let change = found.int(0, 1) else { return }
+    let list = page.list ?? (found.bool(0, 2) == true ? nil : page.dedupKey)
+    if list == nil || found.bool(0, 4) == false {
+      try run(
+        """
+        update signalbox.outbox set message_id = $3, list = $4 where number = (
+          select number from signalbox.outbox where incident = $1 and receiver = $2 and change_number > $5
+            and event = \(Delivery.Event.resolve.sql) order by change_number, number limit 1)
+          and state = \(DeliveryState.waiting.sql) and attempts = 0 and list is null
+        """,
+        [
+          .int8(incident), .text(page.receiver), .text(page.messageID), list.map(Parameter.text) ?? .null,
+          .int4(Int32(clamping: change)),
+        ])
+    } else {
+      try insert(page, incident, change: found.int(0, 3) ?? 2, .waiting, nowNs)
+    }
+  }
+
+  private func insert(
+    _ page: LocalPage, _ incident: Int64, change: Int64, _ state: DeliveryState, _ nowNs: Int64
+  ) throws(StoreError) {
+    try run(
+      """
+      insert into signalbox.outbox (incident, change_number, receiver, event, step, message_id, list, detail, due, next_try,
+        created, state)
+      values ($1, $2, $3, $4, $5, $6, $7, 'from memory', $8, $8, $9, $10) on conflict (message_id) do nothing
+      """,
+      [
+        .int8(incident), .int4(Int32(clamping: change)), .text(page.receiver), .text(page.event.rawValue),
+        .int2(page.step), .text(page.messageID),
+        page.list.map(Parameter.text) ?? .null, .time(us: page.atNs / 1000), .time(us: nowNs / 1000),
+        .text(state.rawValue),
+      ])
+  }
+
+  // MARK: Facts
+
+  private func note(_ pages: [LocalPage], _ nowNs: Int64) throws(StoreError) {
+    if pages.isEmpty { return }
+    try lockIncidents(of: "message_id = any($1)", .texts(pages.map(\.messageID)))
+    try noteBegun(pages.filter { $0.answer == nil && !$0.isOver })
+    try noteOver(pages.filter { $0.answer == nil && $0.isOver }, nowNs)
+    try noteTaken(pages.filter { $0.answer != nil }, nowNs)
+    try run(
+      """
+      update signalbox.outbox o set list = p.list from unnest($1::text[], $2::text[]) as p (id, list)
+      where o.message_id = p.id and p.list <> ''
+      """, [.texts(pages.map(\.messageID)), .texts(pages.map { $0.list ?? "" })])
+    // The alert at the receiver has the key that memory knew: of an incident that has come back the rows have another one.
+    try run(
+      """
+      update signalbox.outbox o set bundle = p.key from unnest($1::text[], $2::text[]) as p (id, key), signalbox.incidents i
+      where o.message_id = p.id and o.bundle is null and i.number = o.incident and i.dedup_key <> p.key
+        and o.event in \(Delivery.Event.pagesSQL)
+      """, [.texts(pages.map(\.messageID)), .texts(pages.map(\.dedupKey))])
+  }
+
+  private func noteBegun(_ pages: [LocalPage]) throws(StoreError) {
+    if pages.isEmpty { return }
+    try run(
+      """
+      update signalbox.outbox o set attempts = o.attempts + p.attempts, holder = $6,
+        next_try = greatest(o.next_try, p.at + interval '\(IncidentLimits.localAnswerSeconds) s'),
+        bundle = coalesce(nullif(p.bundle, ''), o.bundle), reached = string_to_array(p.reached, ' ')
+      from unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[], $5::int4[]) as p (id, at, bundle, reached, attempts)
+      where o.message_id = p.id and o.state in (\(DeliveryState.waiting.sql), \(DeliveryState.cancelled.sql))
+      """,
+      [
+        .texts(pages.map(\.messageID)), .times(us: pages.map { $0.atNs / 1000 }),
+        .texts(pages.map { $0.bundle ?? "" }), .texts(pages.map { $0.reached.joined(separator: " ") }),
+        .int4s(pages.map { Int32(clamping: $0.attempts) }), .text(Reservation.begun),
+      ])
+  }
+
+  /// Over before it was taken: an attempt without an answer may have been received all the same.
+  private func noteOver(_ pages: [LocalPage], _ nowNs: Int64) throws(StoreError) {
+    if pages.isEmpty { return }
+    try run(
+      """
+      update signalbox.outbox o set state = \(DeliveryState.cancelled.sql), settled = $4, attempts = o.attempts + p.attempts, holder = null,
+        bundle = coalesce(nullif(p.bundle, ''), o.bundle)
+      from unnest($1::text[], $2::text[], $3::int4[]) as p (id, bundle, attempts)
+      where o.message_id = p.id and o.state in (\(DeliveryState.waiting.sql), \(DeliveryState.cancelled.sql))
+      """,
+      [
+        .texts(pages.map(\.messageID)), .texts(pages.map { $0.bundle ?? "" }), .int4s(pages.map { Int32(clamping: $0.attempts) }),
+        .time(us: nowNs / 1000),
+      ])
+  }
+
+  private func noteTaken(_ pages: [LocalPage], _ nowNs: Int64) throws(StoreError) {
+    if pages.isEmpty { return }
+    // Taken once more: its end may have been sent in between.
+    try run(
+      """
+      update signalbox.outbox o set settled = p.at from unnest($1::text[], $2::timestamptz[]) as p (id, at)
+      where o.message_id = p.id and o.state = \(DeliveryState.delivered.sql) and o.settled < p.at
+      """, [.texts(pages.map(\.messageID)), .times(us: pages.map { $0.atNs / 1000 })])
+    let rows = try ask(
+      """
+      update signalbox.outbox o set state = \(DeliveryState.delivered.sql), settled = p.at, last_answer = p.answer,
+        attempts = greatest(1, o.attempts + p.attempts), holder = null, bundle = coalesce(nullif(p.bundle, ''), o.bundle)
+      from unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[], $5::int4[]) as p (id, at, answer, bundle, attempts)
+      where o.message_id = p.id and o.state in (\(DeliveryState.waiting.sql), \(DeliveryState.cancelled.sql), \(DeliveryState.superseded.sql))
+      returning o.number, o.event, o.receiver, o.settled
+      """,
+      [
+        .texts(pages.map(\.messageID)), .times(us: pages.map { $0.atNs / 1000 }),
+        .texts(pages.map { Self.shortened($0.answer ?? "") }), .texts(pages.map { $0.bundle ?? "" }),
+        .int4s(pages.map { Int32(clamping: $0.attempts) }),
       ])
     // By receiver and moment: the timeline says when each of them was paged, not when the database was back.
     let settled = (0..<rows.count).map {
@@ -65,19 +262,47 @@ extension Store {
     }
   }
 
-  /// Pages of incidents that ended before anybody here knew of these pages: each receiver that has one, or may have, is sent the end.
-  private func tellEndsOf(_ pages: [LocalPage], _ nowNs: Int64) throws(StoreError) {
+  /// Incidents that ended before anybody here knew of these pages: each receiver that has one, or may have, is sent the end.
+  private func sendEnds(of pages: [LocalPage], _ nowNs: Int64) throws(StoreError) {
     let rows = try ask(
       """
-      with tried as (
-        update signalbox.outbox set attempts = greatest(attempts, 1)
-        where message_id = any($1) and state = \(DeliveryState.cancelled.sql) and event in \(Delivery.Event.pagesSQL) returning incident)
-      select distinct i.number, i.change_number from tried join signalbox.incidents i on i.number = tried.incident
-      where i.state = \(IncidentState.resolved.sql)
+      select distinct i.number, i.change_number from signalbox.outbox o join signalbox.incidents i on i.number = o.incident
+      where o.message_id = any($1) and o.event in \(Delivery.Event.pagesSQL) and i.state = \(IncidentState.resolved.sql)
       """, [.texts(pages.map(\.messageID))])
     for row in 0..<rows.count {
       guard let incident = rows.int(row, 0), let change = rows.int(row, 1) else { continue }
       try tellWhoWasTold(incident, change: change, event: .resolve, nowNs)
     }
+  }
+
+  /// The end was sent before a page of its incident was taken, or before it was known under which key: it is sent for that page.
+  private func endAlerts(of pages: [LocalPage], _ nowNs: Int64) throws(StoreError) {
+    if pages.isEmpty { return }
+    let messageID = Self.messageID(
+      incident: "o.incident", change: "e.change_number", event: "\(Delivery.Event.resolve.sql)",
+      receiver: "o.receiver || '|' || o.message_id", step: "0")
+    let ends = """
+      s.incident = o.incident and s.receiver = o.receiver and s.event = \(Delivery.Event.resolve.sql)
+        and s.state <> \(DeliveryState.superseded.sql)
+      """
+    try run(
+      """
+      insert into signalbox.outbox (incident, change_number, receiver, event, message_id, list, due, next_try, created)
+      select o.incident, e.change_number, o.receiver, \(Delivery.Event.resolve.sql), \(messageID),
+        coalesce(o.bundle, i.dedup_key), $2, $2, $2
+      from (select distinct incident, receiver from signalbox.outbox where message_id = any($1)) n
+        join signalbox.outbox o on o.incident = n.incident and o.receiver = n.receiver
+          and o.event in \(Delivery.Event.pagesSQL) and o.attempts > 0
+        join signalbox.incidents i on i.number = o.incident
+        join lateral (select s.change_number, s.list, s.attempts from signalbox.outbox s
+          where \(ends) and s.change_number > o.change_number order by s.change_number, s.number limit 1) e on true
+      where (e.list is not null or e.attempts > 0) and (
+        not exists (select from signalbox.outbox s where \(ends) and s.change_number = e.change_number
+          and s.list is not distinct from o.bundle)
+        or o.state = \(DeliveryState.delivered.sql) and exists (select from signalbox.outbox s where \(ends) and s.change_number = e.change_number
+          and s.list is not distinct from o.bundle and s.state = \(DeliveryState.delivered.sql) and s.settled < o.settled))
+      on conflict (message_id) do nothing
+      """,
+      [.texts(pages.map(\.messageID)), .time(us: nowNs / 1000)])
   }
 }

@@ -16,15 +16,15 @@ extension Store {
   /// Readable when a notification may have come.
   package var notificationDescriptor: Int32 { connection.pollDescriptor }
 
-  /// What a former holder had begun is tried again at once: whether it was answered is unknown, the message id is the same.
-  package func adoptDeliveries(_ lease: Lease, nowNs: Int64) throws(StoreError) {
+  /// What a former holder had begun is tried again: whether it was answered is unknown, the message id is the same.
+  package func adoptDeliveries(_ lease: Lease, atNs: Int64) throws(StoreError) {
     try inTransaction { () throws(StoreError) in
       try requireLease(lease)
       try run(
         """
         update signalbox.outbox set next_try = $2, holder = null
         where state = \(DeliveryState.waiting.sql) and holder is not null and fence < $1 and next_try > $2
-        """, [.int8(lease.fence), .time(us: nowNs / 1000)])
+        """, [.int8(lease.fence), .time(us: atNs / 1000)])
     }
   }
 

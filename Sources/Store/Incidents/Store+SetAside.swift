@@ -30,19 +30,19 @@ extension Store {
   /// opens and pages; one that it refuses even so is set aside.
   /// - Returns: what was done, and how many changes were set aside.
   package func applyOneByOne(
-    _ changes: [IncidentChange], policy: PagingPolicy, told: [LocalPage] = [], nowNs: Int64
+    _ changes: [IncidentChange], policy: PagingPolicy, reservation: Reservation? = nil, nowNs: Int64
   ) throws(StoreError) -> (done: AppliedChanges, setAside: Int) {
     var done = AppliedChanges()
     var count = 0
     for change in changes {
       do throws(StoreError) {
-        done.add(try apply([change], policy: policy, told: told, nowNs: nowNs))
+        done.add(try apply([change], policy: policy, reservation: reservation, nowNs: nowNs))
       } catch {
         guard error.isRefusal else { throw error }
         try setAside(
           "\(change)", of: "signalbox.incidents", hostNumber: change.hostNumber, because: error, nowNs: nowNs)
         do throws(StoreError) {
-          done.add(try apply([change.plain(because: error)], policy: policy, told: told, nowNs: nowNs))
+          done.add(try apply([change.plain(because: error)], policy: policy, reservation: reservation, nowNs: nowNs))
         } catch {
           guard error.isRefusal else { throw error }
           count += 1

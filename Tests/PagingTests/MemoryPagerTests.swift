@@ -8,7 +8,7 @@ import Store
 import Testing
 
 /// Paging from memory alone, with a real receiver.
-@Suite(.timeLimit(.minutes(10))) struct LocalPagerTests {
+@Suite(.timeLimit(.minutes(10))) struct MemoryPagerTests {
   /// It stands in for the duty and the lead: the end must not overtake the second message.
   @Test func theFallbackHearsOfTheEndWhenNothingIsUnderWayToIt() throws {
     let receiver = try TestReceiver()
@@ -20,28 +20,30 @@ import Testing
     ]
     configuration.policies = [.p0: [.init(to: "duty"), .init(to: "lead", afterNs: 2_500_000_000)]]
     configuration.fallback = "safety"
-    let pager = try LocalPager(configuration) { 0 }
+    let pager = try MemoryPager(Handover(configuration)) { 0 }
     func heard(_ name: String) -> [String] {
       receiver.requests().filter { $0.path.hasSuffix(name) }.compactMap { $0.body["event"] as? String }
     }
     func take(_ kind: IncidentChange.Kind) {
-      _ = pager.take([PagingStage.change(kind, "gpu 3")], nowNs: Clock.wallNs(), monotonicNs: Clock.monotonicNs())
+      pager.turn(
+        [.changes([PagingStage.change(kind, "gpu 3")])],
+        at: .init(wallNs: Clock.wallNs(), monotonicNs: Clock.monotonicNs()))
     }
     func work(until isDone: () -> Bool) {
       let deadline = Date(timeIntervalSinceNow: 15)
       while !isDone(), Date() < deadline {
         // Its patience is over at once.
-        _ = pager.plan(nowNs: Clock.wallNs(), monotonicNs: Clock.monotonicNs() + LocalPager.patienceNs)
-        pager.begin(nowNs: Clock.wallNs())
-        _ = pager.wait(maximumMs: 20, descriptors: []) { Clock.wallNs() }
+        pager.turn(
+          at: .init(wallNs: Clock.wallNs(), monotonicNs: Clock.monotonicNs() + Handover.patienceNs))
+        pager.wait(maximumMs: 20, descriptors: []) { Clock.wallNs() }
       }
     }
     take(.opened)
     work { heard("safety") == ["trigger", "escalate"] }
     take(.cleared)
     work { heard("safety").contains("resolve") }
-    #expect(pager.told.count { $0.receiver == "safety" && $0.answer != nil } == 2)
-    work { !pager.isSending }
+    work { !pager.handover.isSending }
+    #expect(pager.handover.everythingReported.count { $0.receiver == "safety" && $0.answer != nil } == 3)
     #expect(heard("safety") == ["trigger", "escalate", "resolve"])
   }
 }

@@ -1,0 +1,111 @@
+internal import FleetModel
+internal import Incidents
+internal import SiteConfiguration
+
+extension Handover {
+  /// Takes over what has waited too long for the database.
+  /// - Returns: what is paged from memory from now on.
+  mutating func plan(_ now: Moment) -> [IncidentChange] {
+    var news: [IncidentChange] = []
+    // Made for the first that needs it: most turns plan nothing.
+    var muting: Muting?
+    for index in held.indices {
+      let one = held[index]
+      guard case .pending(let sinceNs) = one.phase, one.number > committed,
+        now.monotonicNs - sinceNs >= Self.patienceNs
+      else { continue }
+      news.append(one.change)
+      switch one.change.kind {
+      case .opened:
+        let known = muting ?? self.muting
+        muting = known
+        held[index].phase = .memory(isMuted(one, known, now.wallNs) ? [] : pages(of: one))
+      case .cleared: held[index].phase = .memory([])
+      }
+    }
+    return news
+  }
+
+  private var muting: Muting {
+    var muting = Muting(silences: knowledge.silences)
+    for one in held where one.change.kind == .opened && !one.change.isObserved && !one.change.mutes.isEmpty {
+      guard let host = one.change.hostNumber else { continue }
+      muting.add(MuteCause(rule: one.change.rule, mutes: one.change.mutes, endedNs: one.endedNs), on: host)
+    }
+    return muting
+  }
+
+  private func pages(of held: Held) -> [Page] {
+    policy.deliveries(held.change.severity, held.takenNs).filter { !$0.isDigest }.map { planned in
+      let id = PageID.of(
+        dedupKey: held.change.dedupKey, change: 1, event: planned.event, receiver: planned.receiver, step: planned.step)
+      var page = Page(
+        receiver: planned.receiver, event: planned.event, step: planned.step, messageID: id,
+        state: .waiting(nextNs: planned.dueNs))
+      recall(&page)
+      return page
+    }
+  }
+
+  /// What an earlier process of this collector sent is not sent again; an attempt without an answer may have been received.
+  func recall(_ page: inout Page) {
+    guard let earlier = remembered[page.messageID] else { return }
+    page.bundle = earlier.bundle
+    page.attempts = max(1, earlier.attempts)
+    if let answer = earlier.answer { page.state = .delivered(answer: answer, atNs: earlier.atNs) }
+  }
+
+  /// Nobody is paged: observed, muted, or it has come back too often.
+  private func isMuted(_ held: Held, _ muting: Muting, _ nowNs: Int64) -> Bool {
+    let change = held.change
+    if change.isObserved { return true }
+    let earlier = (beginnings[change.identity] ?? []).filter { $0 < held.number }
+    return earlier.count >= Limits.returnsMax || muting.mutes(MuteSubject(change), nowNs: nowNs)
+  }
+
+  /// Ends: what was not sent yet is not sent any more, and each receiver that has the page is sent the end.
+  mutating func planEnds(_ nowNs: Int64) {
+    for index in held.indices where held[index].change.kind == .cleared && held[index].isOwned {
+      // Of what the database has, its rows send the end: they may send the page once more.
+      guard held[index].endedNs == nil, let opened = beginning(of: held[index]), held[opened].isOwned else { continue }
+      let endedNs = held[index].takenNs
+      held[opened].endedNs = endedNs
+      var pages = held[opened].pages
+      for number in pages.indices where pages[number].attempts == 0 || pages[number].event == .escalate {
+        if case .waiting = pages[number].state { pages[number].state = .cancelled }
+      }
+      held[opened].pages = pages
+      // An end comes after everything else; whom the fallback stands in for may be any of them.
+      var busy = Set(pages.filter(\.isUnsettled).map(\.receiver))
+      if !busy.isEmpty, let fallback = configuration.fallback { busy.insert(fallback) }
+      held[index].endedNs = busy.isEmpty ? endedNs : nil
+      let receivers = Dictionary(
+        grouping: pages.filter { $0.mayHaveBeenReceived && !busy.contains($0.receiver) }, by: \.receiver)
+      for (receiver, pages) in receivers.sorted(by: { $0.key < $1.key }) {
+        let isSingle = pages.contains { $0.bundle == nil }
+        if isSingle { planEnd(index, to: receiver, list: nil, key: receiver, nowNs) }
+        for (place, list) in Set(pages.compactMap(\.bundle)).sorted().enumerated() where holdsAll(of: list) {
+          let key = isSingle || place > 0 ? receiver + "|" + list : receiver
+          planEnd(index, to: receiver, list: list, key: key, nowNs)
+        }
+      }
+    }
+  }
+
+  /// Of a list that is not all here any more only the database knows how it stands: the row of its end is sent from there.
+  private func holdsAll(of list: String) -> Bool {
+    held.count { $0.isOwned && $0.change.kind == .opened && $0.pages.contains { $0.bundle == list } }
+      >= lists[list] ?? .max
+  }
+
+  /// - Parameter key: what stands for the receiver in the message's id, as `Store.routeNews` has it.
+  private mutating func planEnd(_ index: Int, to receiver: String, list: String?, key: String, _ nowNs: Int64) {
+    let id = PageID.of(
+      dedupKey: held[index].subject.dedupKey, change: 2, event: .resolve, receiver: key, step: 0)
+    guard !held[index].pages.contains(where: { $0.messageID == id }) else { return }
+    var end = Page(receiver: receiver, event: .resolve, step: 0, messageID: id, state: .waiting(nextNs: nowNs))
+    end.list = list
+    recall(&end)
+    held[index].pages.append(end)
+  }
+}
