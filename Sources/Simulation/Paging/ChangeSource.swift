@@ -24,8 +24,13 @@ final class ChangeSource {
   /// Collectors that the changes of each condition were posted to.
   private var collectorsOf: [Substring: Set<Int>] = [:]
 
+  private var posts: [String: Int] = [:]
+
+  /// To another collector, or again to the same after it was killed.
   /// - Parameter dedupKey: `rule|host|entity|start`.
-  func postedTo(_ dedupKey: String) -> Int { collectorsOf[Self.condition(dedupKey)]?.count ?? 0 }
+  func isPostedAgain(_ dedupKey: String) -> Bool {
+    (collectorsOf[Self.condition(dedupKey)]?.count ?? 0) > 1 || (posts[dedupKey] ?? 0) > 1
+  }
 
   private static func condition(_ dedupKey: String) -> Substring {
     dedupKey[..<(dedupKey.lastIndex(of: "|") ?? dedupKey.endIndex)]
@@ -89,6 +94,7 @@ final class ChangeSource {
   private func send(_ change: IncidentChange, _ host: Int) {
     let number = collectorOf[host]
     sent[number].append(host)
+    posts[change.dedupKey, default: 0] += 1
     collectorsOf[Self.condition(change.dedupKey), default: []].insert(number)
     world.collectors[number].post([change])
   }

@@ -35,9 +35,10 @@ struct PagingTruth {
     guard let answeredNs = earlier.answeredNs, world.isAlive(earlier.sender) else { return true }
     let collector = world.collectors[earlier.sender.collector]
     if earlier.sender == later.sender { return false }
-    // A host that moved to another collector while the database was away: neither can know what the other sent from memory.
+    // A finding that is posted again after a kill, to the same collector or to another one, while the database is away: none of them can
+    // know what was sent before.
     if earlier.sender.isMemory || later.sender.isMemory,
-      later.delivery.incidents.contains(where: { world.source.postedTo($0.dedupKey) > 1 })
+      later.delivery.incidents.contains(where: { world.source.isPostedAgain($0.dedupKey) })
     {
       return true
     }
@@ -55,6 +56,8 @@ struct PagingTruth {
     if earlier.sender.isMemory, collector.lastAnswerNs < answeredNs, later.begunNs - collector.lastAnswerNs > 19 * .second {
       return true
     }
+    // A process that was killed had reserved the rows, and the one after it has not reported yet.
+    if earlier.sender.isMemory, collector.process > 1, later.begunNs - collector.startedNs < 25 * .second { return true }
     // A process that starts while the database is away does not know for how long it was.
     if later.begunNs - world.databaseBackNs < 5 * .second, world.collectors[later.sender.collector].startedNs > answeredNs {
       return true
@@ -112,9 +115,8 @@ struct PagingTruth {
 
   private func isTaken(_ opening: ChangeSource.Opening, by name: String, event: Delivery.Event?) -> Bool {
     let names = [name, world.configuration.fallback].compactMap { $0 }
-    return names.allSatisfy { name in
-      world.outbox.rows.contains { $0.receiver == name && $0.state == .refused && $0.event.isPage }
-    }
+    let keys = [opening.change.dedupKey, world.outbox.incidents.last { $0.identity == opening.change.identity }?.dedupKey]
+    return names.allSatisfy { name in keys.contains { receiver(name)?.refused.contains($0 ?? "") ?? false } }
       || names.compactMap(receiver).contains { receiver in
         receiver.taken.contains {
           $0.delivery.event.isPage && (event == nil || $0.delivery.isList || $0.delivery.event == event)

@@ -254,7 +254,9 @@ final class PagingWorld {
         closedNs = wallNs + random.within(1...40) * .second
         outcome = .retry(atNs: closedNs ?? 0, answer: "429")
       // An end that is refused leaves its alert open for ever: that is the receiver's own.
-      case 3 where delivery.event.isPage: (takeNs, outcome) = (nil, .refused(answer: "400"))
+      case 3 where delivery.event.isPage:
+        (takeNs, outcome) = (nil, .refused(answer: "400"))
+        receiver.refuse(delivery)
       case 3: (takeNs, outcome) = (nil, again())
       case 4: (takeNs, answerNs, outcome) = (nil, 10 * .second, again())
       case 5:

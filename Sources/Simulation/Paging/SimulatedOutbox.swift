@@ -243,7 +243,10 @@ final class SimulatedOutbox {
     let own = incidents.last { $0.dedupKey == page.dedupKey }
     guard let incident = own ?? incidents.last(where: { $0.identity == page.identity }) else { return }
     let state: DeliveryState = page.answer != nil || own?.state == .open ? .waiting : .cancelled
-    append(page, incident.number, change: own == nil ? incident.change : 1, state)
+    // Of an incident that has come back: the opening that the page is about, or the newest.
+    let paged = rows.filter { $0.incident == incident.number && $0.event.isPage }
+    let opening = paged.first { $0.bundle == page.dedupKey }?.change ?? paged.map(\.change).max() ?? 1
+    append(page, incident.number, change: own == nil ? opening : 1, state)
   }
 
   /// Another collector has sent the row's message by itself or in a list: the receiver has two alerts.
@@ -318,6 +321,14 @@ final class SimulatedOutbox {
   private func note(_ page: LocalPage, _ nowNs: Int64) {
     guard let row = rows.firstIndex(where: { $0.messageID == page.messageID }) else { return }
     let isLive = rows[row].state == .waiting || rows[row].state == .cancelled
+    // Of what another has begun meanwhile under another key there is a row of its own.
+    if rows[row].attempts == 0, page.event.isPage {
+      let isOwn = incidents[Int(rows[row].incident) - 1].dedupKey == page.dedupKey
+      rows[row].bundle = page.bundle ?? (isOwn ? nil : page.dedupKey)
+    } else if page.event == .resolve {
+      rows[row].bundle = page.bundle ?? rows[row].bundle
+      rows[row].list = page.list ?? rows[row].list
+    }
     if let answer = page.answer {
       // Taken once more: its end may have been sent in between.
       if rows[row].state == .delivered { rows[row].settledNs = max(rows[row].settledNs ?? 0, page.atNs) }
@@ -339,12 +350,6 @@ final class SimulatedOutbox {
       rows[row].holder = Reservation.begun
       rows[row].nextNs = max(rows[row].nextNs, page.atNs + Self.reservedNs)
       rows[row].reached = page.reached
-    }
-    rows[row].bundle = page.bundle ?? rows[row].bundle
-    rows[row].list = page.list ?? rows[row].list
-    // The alert at the receiver has the key that memory knew.
-    if rows[row].bundle == nil, page.event.isPage, incidents[Int(rows[row].incident) - 1].dedupKey != page.dedupKey {
-      rows[row].bundle = page.dedupKey
     }
   }
 

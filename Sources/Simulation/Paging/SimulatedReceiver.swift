@@ -28,6 +28,8 @@ final class SimulatedReceiver {
   let name: String
   let kind: Kind
   private(set) var taken: [Take] = []
+  /// Keys of incidents of whose pages it refused one.
+  private(set) var refused: Set<String> = []
   /// Alerts that are open, by key: keys of the incidents that their messages named.
   private(set) var open: [String: Set<String>] = [:]
 
@@ -52,6 +54,8 @@ final class SimulatedReceiver {
     }
     return taken.count - 1
   }
+
+  func refuse(_ delivery: Delivery) { refused.formUnion(delivery.incidents.map(\.dedupKey)) }
 
   func answered(_ take: Int, _ nowNs: Int64) { taken[take].answeredNs = nowNs }
 }

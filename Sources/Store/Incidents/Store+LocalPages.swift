@@ -91,7 +91,11 @@ extension Store {
   private func add(_ page: LocalPage, _ nowNs: Int64) throws(StoreError) {
     let found = try ask(
       """
-      select number, dedup_key = $1, state = \(IncidentState.open.sql), change_number from signalbox.incidents
+      select number, dedup_key = $1, state = \(IncidentState.open.sql), case when dedup_key = $1 then 1 else
+        -- Of an incident that has come back: the opening that the page is about, or the newest.
+        (select change_number from signalbox.outbox where incident = i.number and event in \(Delivery.Event.pagesSQL)
+         order by bundle is not distinct from $1 desc, change_number desc limit 1) end
+      from signalbox.incidents i
       where dedup_key = $1 or identity = $2 order by dedup_key = $1 desc, number desc limit 1
       """, [.text(page.dedupKey), .text(page.identity)])
     // What the database has set aside has no incident.
@@ -99,7 +103,7 @@ extension Store {
     let isOwn = found.bool(0, 1) == true
     // Without an answer it is only sent again where the incident is to be paged.
     let state: DeliveryState = page.answer != nil || isOwn && found.bool(0, 2) == true ? .waiting : .cancelled
-    try insert(page, incident, change: isOwn ? 1 : found.int(0, 3) ?? 1, state, nowNs)
+    try insert(page, incident, change: found.int(0, 3) ?? 1, state, nowNs)
   }
 
   /// Another collector has sent the row's message, by itself or in a list: the receiver has two alerts, and each needs its end.
@@ -178,37 +182,40 @@ extension Store {
   private func note(_ pages: [LocalPage], _ nowNs: Int64) throws(StoreError) {
     if pages.isEmpty { return }
     try lockIncidents(of: "message_id = any($1)", .texts(pages.map(\.messageID)))
+    // The alert at the receiver has the key that memory knew: of an incident that has come back the rows have another one. Of what
+    // another has begun meanwhile under another key there is a row of its own.
+    try run(
+      """
+      update signalbox.outbox o set bundle = coalesce(nullif(p.bundle, ''), nullif(p.key, i.dedup_key))
+      from unnest($1::text[], $2::text[], $3::text[]) as p (id, key, bundle), signalbox.incidents i
+      where o.message_id = p.id and o.attempts = 0 and i.number = o.incident and o.event in \(Delivery.Event.pagesSQL)
+      """,
+      [.texts(pages.map(\.messageID)), .texts(pages.map(\.dedupKey)), .texts(pages.map { $0.bundle ?? "" })])
+    try run(
+      """
+      update signalbox.outbox o set list = coalesce(nullif(p.list, ''), o.list), bundle = coalesce(nullif(p.bundle, ''), o.bundle)
+      from unnest($1::text[], $2::text[], $3::text[]) as p (id, list, bundle)
+      where o.message_id = p.id and o.event = \(Delivery.Event.resolve.sql)
+      """,
+      [.texts(pages.map(\.messageID)), .texts(pages.map { $0.list ?? "" }), .texts(pages.map { $0.bundle ?? "" })])
     try noteBegun(pages.filter { $0.answer == nil && !$0.isOver })
     try noteOver(pages.filter { $0.answer == nil && $0.isOver }, nowNs)
     try noteTaken(pages.filter { $0.answer != nil }, nowNs)
-    try run(
-      """
-      update signalbox.outbox o set list = p.list from unnest($1::text[], $2::text[]) as p (id, list)
-      where o.message_id = p.id and p.list <> ''
-      """, [.texts(pages.map(\.messageID)), .texts(pages.map { $0.list ?? "" })])
-    // The alert at the receiver has the key that memory knew: of an incident that has come back the rows have another one.
-    try run(
-      """
-      update signalbox.outbox o set bundle = p.key from unnest($1::text[], $2::text[]) as p (id, key), signalbox.incidents i
-      where o.message_id = p.id and o.bundle is null and i.number = o.incident and i.dedup_key <> p.key
-        and o.event in \(Delivery.Event.pagesSQL)
-      """, [.texts(pages.map(\.messageID)), .texts(pages.map(\.dedupKey))])
   }
 
   private func noteBegun(_ pages: [LocalPage]) throws(StoreError) {
     if pages.isEmpty { return }
     try run(
       """
-      update signalbox.outbox o set attempts = o.attempts + p.attempts, holder = $6,
+      update signalbox.outbox o set attempts = o.attempts + p.attempts, holder = $5,
         next_try = greatest(o.next_try, p.at + interval '\(IncidentLimits.localAnswerSeconds) s'),
-        bundle = coalesce(nullif(p.bundle, ''), o.bundle), reached = string_to_array(p.reached, ' ')
-      from unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[], $5::int4[]) as p (id, at, bundle, reached, attempts)
+        reached = string_to_array(p.reached, ' ')
+      from unnest($1::text[], $2::timestamptz[], $3::text[], $4::int4[]) as p (id, at, reached, attempts)
       where o.message_id = p.id and o.state in (\(DeliveryState.waiting.sql), \(DeliveryState.cancelled.sql))
       """,
       [
         .texts(pages.map(\.messageID)), .times(us: pages.map { $0.atNs / 1000 }),
-        .texts(pages.map { $0.bundle ?? "" }), .texts(pages.map { $0.reached.joined(separator: " ") }),
-        .int4s(pages.map { Int32(clamping: $0.attempts) }), .text(Reservation.begun),
+        .texts(pages.map { $0.reached.joined(separator: " ") }), .int4s(pages.map { Int32(clamping: $0.attempts) }), .text(Reservation.begun),
       ])
   }
 
@@ -217,14 +224,12 @@ extension Store {
     if pages.isEmpty { return }
     try run(
       """
-      update signalbox.outbox o set state = \(DeliveryState.cancelled.sql), settled = $4, attempts = o.attempts + p.attempts, holder = null,
-        bundle = coalesce(nullif(p.bundle, ''), o.bundle)
-      from unnest($1::text[], $2::text[], $3::int4[]) as p (id, bundle, attempts)
+      update signalbox.outbox o set state = \(DeliveryState.cancelled.sql), settled = $3, attempts = o.attempts + p.attempts, holder = null
+      from unnest($1::text[], $2::int4[]) as p (id, attempts)
       where o.message_id = p.id and o.state in (\(DeliveryState.waiting.sql), \(DeliveryState.cancelled.sql))
       """,
       [
-        .texts(pages.map(\.messageID)), .texts(pages.map { $0.bundle ?? "" }), .int4s(pages.map { Int32(clamping: $0.attempts) }),
-        .time(us: nowNs / 1000),
+        .texts(pages.map(\.messageID)), .int4s(pages.map { Int32(clamping: $0.attempts) }), .time(us: nowNs / 1000),
       ])
   }
 
@@ -239,14 +244,14 @@ extension Store {
     let rows = try ask(
       """
       update signalbox.outbox o set state = \(DeliveryState.delivered.sql), settled = p.at, last_answer = p.answer,
-        attempts = greatest(1, o.attempts + p.attempts), holder = null, bundle = coalesce(nullif(p.bundle, ''), o.bundle)
-      from unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[], $5::int4[]) as p (id, at, answer, bundle, attempts)
+        attempts = greatest(1, o.attempts + p.attempts), holder = null
+      from unnest($1::text[], $2::timestamptz[], $3::text[], $4::int4[]) as p (id, at, answer, attempts)
       where o.message_id = p.id and o.state in (\(DeliveryState.waiting.sql), \(DeliveryState.cancelled.sql), \(DeliveryState.superseded.sql))
       returning o.number, o.event, o.receiver, o.settled
       """,
       [
         .texts(pages.map(\.messageID)), .times(us: pages.map { $0.atNs / 1000 }),
-        .texts(pages.map { Self.shortened($0.answer ?? "") }), .texts(pages.map { $0.bundle ?? "" }),
+        .texts(pages.map { Self.shortened($0.answer ?? "") }),
         .int4s(pages.map { Int32(clamping: $0.attempts) }),
       ])
     // By receiver and moment: the timeline says when each of them was paged, not when the database was back.
