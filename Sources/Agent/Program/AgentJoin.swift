@@ -128,7 +128,7 @@ final class AgentJoin {
   }
 
   private func ask(_ client: RPCClient) {
-    let call = client.call("/signalbox.v1.Enrolment/Join", timeoutNs: Self.timeoutNs)
+    let call = client.call(FleetProtocol.Call.join.path, timeoutNs: Self.timeoutNs)
     call.onMessage = { [unowned self] bytes in
       let reply = try? Wire.decodeCertificateReply(bytes)
       accept(reply)

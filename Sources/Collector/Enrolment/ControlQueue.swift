@@ -1,4 +1,5 @@
 internal import FleetModel
+internal import Schema
 
 /// What bounds the work of the control thread.
 struct ControlLimits: Sendable {
@@ -134,7 +135,7 @@ struct RefusedControl {
   /// The gRPC status message: what to do.
   var sentence: String {
     switch reason {
-    case .replaced: FencedStream.statusMessage
+    case .replaced: FleetProtocol.fencedMessage
     case .tooOften: "too many requests from here; try again in a few seconds"
     case .busy: "many hosts join at once; try again in a few seconds"
     }

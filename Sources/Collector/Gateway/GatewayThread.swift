@@ -40,6 +40,7 @@ final class Gateway {
     var limits = RPCServerLimits()
     // A host reports on one stream and renews on another.
     limits.callsPerConnection = 4
+    limits.anonymousMessageBytes = FleetProtocol.enrolmentRequestBytes
     server = RPCServer(loop: loop, tls: try Self.context(identity, environment.allowList), limits: limits)
     counted = server.counters
     registerMethods()
@@ -89,17 +90,17 @@ final class Gateway {
 
   private func registerMethods() {
     server.register(
-      "/signalbox.v1.Collector/Report", access: .certificate, messageBytes: Schema.Limits.frameBytes
+      FleetProtocol.Call.report.path, access: .certificate, messageBytes: FleetProtocol.frameBytes
     ) { [unowned self] call in open(call) }
-    let requestBytes = Schema.Limits.enrolmentRequestBytes
-    server.registerUnary("/signalbox.v1.Enrolment/Join", access: .anyone, messageBytes: requestBytes) {
+    let requestBytes = FleetProtocol.enrolmentRequestBytes
+    server.registerUnary(FleetProtocol.Call.join.path, access: .anyone, messageBytes: requestBytes) {
       [unowned self] call, bytes in
       enrol(call) { () throws(SchemaError) in
         .join(try Wire.decodeJoinRequest(bytes), address: call.peer.address.group, call: reply(to: call))
       }
     }
     server.registerUnary(
-      "/signalbox.v1.Enrolment/Renew", access: .certificateOrExpired, messageBytes: requestBytes
+      FleetProtocol.Call.renew.path, access: .certificateOrExpired, messageBytes: requestBytes
     ) { [unowned self] call, bytes in
       guard let certificate = call.peer.certificate,
         let host = environment.allowList.entry(certificate.fingerprint)?.host
@@ -111,7 +112,7 @@ final class Gateway {
       }
     }
     let health = HealthService(overall: .serving)
-    for service in ["signalbox.v1.Collector", "signalbox.v1.Enrolment"] { health.set(service, .serving) }
+    for service in FleetProtocol.Service.allCases { health.set(service.rawValue, .serving) }
     health.register(on: server)
   }
 
