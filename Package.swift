@@ -92,7 +92,7 @@ let package = Package(
       "signalbox-bench",
       [
         "FleetModel", "Schema", "Files", "EventLoop", "TLS", "RPC", "Transport", "Postgres", "Store", "Agent", "Rules",
-        "RuleFiles",
+        "RuleFiles", "TestSupport",
       ],
       path: "Benchmarks/signalbox-bench"),
     // Tests

@@ -124,11 +124,12 @@ import Testing
     let statement = try Regex(
       ##""\s*(?i:select .+ from |insert into |update [\w.]+ set |delete from |(create|alter|drop) (table|view|index|role|database) |with \w+ as \()"##
     )
-    for target in try Self.targets() where target != "Store" && target != "Postgres" {
+    let directories = try Self.targets().filter { $0 != "Store" && $0 != "Postgres" }.map { "Sources/\($0)" }
+    for directory in directories + ["Benchmarks"] {
       // What probes ask of other programs' databases is no statement on this one.
-      for file in try Self.swiftFiles(of: target) where file.lastPathComponent != "ForeignQueries.swift" {
+      for file in Self.swiftFiles(below: directory) where file.lastPathComponent != "ForeignQueries.swift" {
         let text = try String(contentsOf: file, encoding: .utf8)
-        if text.contains(statement) { Issue.record("\(target)/\(file.lastPathComponent) holds an SQL statement") }
+        if text.contains(statement) { Issue.record("\(directory): \(file.lastPathComponent) holds an SQL statement") }
       }
     }
   }
