@@ -32,7 +32,7 @@ final class AgentJoin {
     do {
       let token = try JoinToken(parsing: options.token.isEmpty ? JoinTokenSource.read(options.source) : options.token)
       if options.isOnlyShown {
-        AgentMain.say(token.describe(), .output)
+        AgentMain.write(token.describe(), .output)
         return 0
       }
       if let name = try joinedAlready(token, options.stateDirectory) {

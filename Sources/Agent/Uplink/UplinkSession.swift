@@ -7,7 +7,7 @@ package enum UplinkError: Error, Sendable, Equatable, CustomStringConvertible {
   case frameBeforeWelcome
   /// An ack for a batch that was never sent.
   case unknownAck(number: UInt64)
-  /// Somebody else used this spool's numbers (a cloned host): a new spool was made; connect again.
+  /// Another agent used this spool's numbers (a cloned host): a new spool was made; connect again.
   case spoolReplaced
   /// A part of the marks after the last one.
   case unexpectedMarks
