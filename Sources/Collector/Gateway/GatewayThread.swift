@@ -62,7 +62,7 @@ final class Gateway {
   func run() throws(LoopError) { try withExtendedLifetime(self) { () throws(LoopError) in try loop.run() } }
 
   /// The body of a gateway's thread.
-  /// - Parameter started: told the listening address, or why there is none.
+  /// - Parameter started: receives the listening address, or why there is none.
   static func runThread(
     _ environment: GatewayEnvironment, identity: ServerIdentity, address: SocketAddress,
     started: Mailbox<Result<SocketAddress, CollectorFailure>>
@@ -77,7 +77,7 @@ final class Gateway {
     }
   }
 
-  /// Anybody can fail a handshake: only what an operator can do something about is logged, and not each time.
+  /// Any peer can fail a handshake: only what an operator can do something about is logged, and not each time.
   private func handshakeFailed(_ address: SocketAddress, _ error: TLSError) {
     guard let sentence = HandshakeAdvice.sentence(error),
       var metadata = refusals.metadata(sentence, nowNs: Clock.monotonicNs())

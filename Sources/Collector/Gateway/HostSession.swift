@@ -241,7 +241,7 @@ package struct HostSession: Sendable {
     state == .fencing ? close(isRefusal ? .refused(reason) : .unavailable(reason)) : nil
   }
 
-  /// A newer stream of the host said Hello before this one's turn.
+  /// A newer stream of the host sent Hello before this one's turn.
   package mutating func fenceReplaced() -> Action? { state == .fencing ? close(.fenced) : nil }
 
   /// What became of staged batches, oldest first and without holes.
