@@ -249,12 +249,12 @@ import Testing
 
   @Test(
     "a run whose file the next one writes over has ended, also where that must be sent twice", arguments: [false, true])
-  func writtenOver(isToldTwice: Bool) throws {
+  func writtenOver(isReportedTwice: Bool) throws {
     let harness = try FollowingHarness(["*.csv"])
     try harness.append("training_log.csv", "episode,step,reward\n1,1,0.5\n1,2,0.5\n")
     harness.run(seconds: 5)
     try harness.overwrite("training_log.csv", "episode,step,reward\n7,1,0.25\n")
-    if isToldTwice {
+    if isReportedTwice {
       harness.look()
       harness.take(1)
       harness.reconnect(committing: 0)
