@@ -109,7 +109,7 @@ extension Followers {
   }
 
   /// What is not seen is not taken for deleted: its mark is kept, so that nothing is read twice when it is seen again.
-  /// - Returns: false where its absence is not as `absence` has it, or too many are hidden.
+  /// - Returns: false where the file is not absent in the way of `absence`, or too many are hidden.
   private func hide(_ file: FollowedFile, _ mark: FileMark, where absence: FileAbsence, nowNs: Int64) -> Bool {
     guard parked.hiddenCount < limits.hidden, parked.markCount < limits.parked,
       fileSystem.absence(of: mark.file.path, mark.file) == absence
