@@ -25,12 +25,12 @@ import Testing
     #expect(server.mails.map(\.to) == [["ok1@test", "ok2@test"]])
   }
 
-  @Test func anAddressThatIsToBeTriedAgainIsReported() throws {
+  @Test func anAddressThatIsToBeTriedAgainIsTold() throws {
     let answer = try answer(try TestMailServer(), to: ["later@test", "ok@test"])
     #expect(answer.recipients.map(\.code) == [450, 250])
   }
 
-  @Test func noAddressLeftIsAnAnswerOfEach() throws {
+  @Test func nobodyLeftIsAnAnswerOfEachAddress() throws {
     let server = try TestMailServer()
     let answer = try answer(server, to: ["no1@test", "no2@test"])
     #expect(answer.code == 550)

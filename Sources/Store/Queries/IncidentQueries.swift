@@ -41,9 +41,9 @@ package enum IncidentQueries {
       """
       select u.kind, u.text from signalbox.incidents i
       cross join lateral (
-        select 'evidence' as kind, e.text, e.ordinal from unnest(i.evidence) with ordinality as e (text, ordinal)
-        union all select 'step', s.text, s.ordinal from unnest(i.steps) with ordinality as s (text, ordinal)
-      ) u where i.number = $1::bigint order by u.kind, u.ordinal
+        select 'evidence' as kind, e.text, e.place from unnest(i.evidence) with ordinality as e (text, place)
+        union all select 'step', s.text, s.place from unnest(i.steps) with ordinality as s (text, place)
+      ) u where i.number = $1::bigint order by u.kind, u.place
       """, [String(number)])
   }
 
