@@ -94,7 +94,7 @@ let package = Package(
       "signalbox-bench",
       [
         "FleetModel", "Schema", "Files", "EventLoop", "TLS", "RPC", "Transport", "Postgres", "Store", "Agent", "Rules",
-        "RuleFiles",
+        "RuleFiles", "TestSupport",
       ],
       path: "Benchmarks/signalbox-bench"),
     // Tests

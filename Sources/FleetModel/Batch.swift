@@ -204,7 +204,8 @@ package enum Level: UInt8, Sendable, CaseIterable {
 
 /// First frame of a stream.
 package struct Hello: Sendable, Equatable {
-  package var protocolVersion: UInt32 = 1
+  /// `FleetProtocol.version` of the agent; 0: not set.
+  package var protocolVersion: UInt32 = 0
   package var agentVersion = ""
   package var bootID = BootID(high: 0, low: 0)
   package var spoolID = SpoolID(high: 0, low: 0)

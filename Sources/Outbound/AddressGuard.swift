@@ -37,7 +37,7 @@ func openGuardedSocket(
   let refused: curl_socket_t = -1
   guard let address = unsafe address else { return refused }
   let family = unsafe address.pointee.family
-  // The union behind `addr` is as long as `addrlen` says; only the address's own bytes are read.
+  // The union behind `addr` is as long as `addrlen`; only the address's own bytes are read.
   let bytes: [UInt8]
   if family == AF_INET {
     let start = unsafe UnsafeMutableRawPointer(address).advanced(by: sockaddrOffset)

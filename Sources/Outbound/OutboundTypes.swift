@@ -1,4 +1,4 @@
-/// One HTTP request to somebody else's server.
+/// One HTTP request to a server outside the fleet.
 package struct HTTPRequest: Sendable, Equatable {
   package var method: String
   package var url: String

@@ -1,10 +1,10 @@
 internal import CCurl
 internal import Glibc
 
-/// Requests under way, side by side on one thread: a receiver that hangs holds up nobody else.
+/// Requests under way, side by side on one thread: a receiver that hangs holds up no other one.
 ///
-/// Confined to its thread. Every transfer has a deadline, of which only the time counts in which somebody works here: a process that
-/// was stopped, or that waited for something else, takes the answers that have come meanwhile. Redirects are not followed; proxies of the environment are not
+/// Confined to its thread. Every transfer has a deadline, of which only the time counts in which this thread runs: a process that
+/// was stopped, or that waited elsewhere, takes the answers that have come meanwhile. Redirects are not followed; proxies of the environment are not
 /// used, because the guard against forbidden addresses would then see only the proxy.
 @safe package final class Transfers {
   private let multi: UnsafeMutableRawPointer
@@ -34,8 +34,8 @@ internal import Glibc
   /// - Parameters:
   ///   - tag: comes back with the answer.
   ///   - deadlineMs: for all of it, the name's look-up included.
-  ///   - notAfterNs: CLOCK_MONOTONIC; nothing is said to the receiver later than this, also where this process was stopped
-  ///     in the middle: somebody else may have taken over by then.
+  ///   - notAfterNs: CLOCK_MONOTONIC; nothing is sent to the receiver later than this, also where this process was stopped
+  ///     in the middle: another collector may have taken over by then.
   package func begin(
     _ request: OutboundRequest, tag: Int, deadlineMs: Int, notAfterNs: Int64 = .max
   ) throws(OutboundError) {
@@ -268,7 +268,7 @@ private func monotonicNs() -> Int64 {
   return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
 }
 
-/// libcurl's CURLOPT_PREREQFUNCTION: connected, nothing said yet.
+/// libcurl's CURLOPT_PREREQFUNCTION: connected, nothing sent yet.
 private func mayBegin(
   _ owner: UnsafeMutableRawPointer?, _: UnsafeMutablePointer<CChar>?, _: UnsafeMutablePointer<CChar>?, _: Int32,
   _: Int32

@@ -1,9 +1,12 @@
 /// What gRPC writes into header fields: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
 package enum RPCHeaders {
+  /// Of requests and responses: the messages are protobuf, which is what no suffix means.
+  package static let contentType = "application/grpc"
+
   /// application/grpc, application/grpc+proto, application/grpc;charset=…
   package static func isGRPC(contentType: String?) -> Bool {
-    guard let rest = contentType?.lowercased(), rest.hasPrefix("application/grpc") else { return false }
-    let next = rest.utf8.dropFirst("application/grpc".utf8.count).first
+    guard let rest = contentType?.lowercased(), rest.hasPrefix(Self.contentType) else { return false }
+    let next = rest.utf8.dropFirst(Self.contentType.utf8.count).first
     return next == nil || next == UInt8(ascii: "+") || next == UInt8(ascii: ";")
   }
 

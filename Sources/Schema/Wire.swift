@@ -3,8 +3,8 @@ package import FleetModel
 /// The protocol's messages as bytes: the only place where `proto/` meets the model.
 ///
 /// Every function is free of state and may run on any thread. Decoding never traps and never reads or allocates beyond
-/// `Limits`, whatever the bytes are. Encoding makes only what decoding accepts, as long as the counts in `Limits` are
-/// kept: texts longer than their limit are cut at a character, a NUL in them becomes "?".
+/// `FleetProtocol` and `Limits`, whatever the bytes are. Encoding makes only what decoding accepts, as long as the counts
+/// in `FleetProtocol` are kept: texts longer than their limit are cut at a character, a NUL in them becomes "?".
 package enum Wire {
   /// - Parameter bytes: one gRPC message body, protobuf `signalbox.v1.AgentFrame`.
   /// - Throws: `.unknownFrame` for a frame of a newer version, which may be skipped; else the stream cannot go on.

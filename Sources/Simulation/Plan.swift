@@ -21,7 +21,7 @@ struct Plan {
   /// The patterns find rotated files too.
   var followsRotated: Bool
   var stampGranularityNs: Int64
-  /// Of each change of a file, that no notification tells of it.
+  /// The probability that a file's change is not reported by a notification.
   var silentRatio: Double
   var hasClockJumps: Bool
   var diskFailureRatio: Double

@@ -1,7 +1,7 @@
 internal import Agent
 internal import FleetModel
 
-/// The log directory of one host: names, inodes, and who is told of changes.
+/// The log directory of one host: names, inodes, and who is notified of changes.
 final class SimulatedFiles {
   final class Node {
     let inode: UInt64
@@ -31,7 +31,7 @@ final class SimulatedFiles {
   private var random: SeededRandom
   /// A kernel stamps changes with the time of its last tick.
   private let stampGranularityNs: Int64
-  /// Of each change, that nobody is told of it.
+  /// The probability that a change is not reported.
   private let silentRatio: Double
   /// Of the running agent.
   weak var view: FollowedView?
@@ -58,7 +58,7 @@ final class SimulatedFiles {
     unlink(path)
     nodes[path] = node
     all.append(node)
-    tellStructure()
+    reportStructure()
     return node
   }
 
@@ -86,12 +86,12 @@ final class SimulatedFiles {
     guard let node = nodes.removeValue(forKey: path) else { return }
     unlink(newPath)
     nodes[newPath] = node
-    tellStructure()
+    reportStructure()
   }
 
   func remove(_ path: String) {
     unlink(path)
-    tellStructure()
+    reportStructure()
   }
 
   private func unlink(_ path: String) {
@@ -109,7 +109,7 @@ final class SimulatedFiles {
   }
 
   /// Lines that began after the copy was made, in a part of the file that no agent which still runs has looked at: nothing
-  /// is left from which anybody could learn of them.
+  /// is left that holds them.
   private func unseenLines(of node: Node, beyond copiedBytes: Int) -> Int {
     let seenBytes = node.seen.flatMap { $0.view == view?.number ? $0.bytes : nil } ?? 0
     let known = min(max(copiedBytes, seenBytes), node.data.count)
@@ -146,7 +146,7 @@ final class SimulatedFiles {
     view = nil
   }
 
-  private func tellStructure() {
+  private func reportStructure() {
     if !random.chance(silentRatio) { view?.structureChanged() }
   }
 
@@ -155,7 +155,7 @@ final class SimulatedFiles {
     if !nodes.contains(where: { $0.value === node && pattern.matches($0.key) }) { node.isFreed = true }
   }
 
-  /// Everything that a name leads to was read, as far as `backlogBytes` tells.
+  /// Everything that a name leads to was read, as far as `backlogBytes` shows.
   func isRead(by followers: Followers?) -> Bool { followers.map { $0.backlogBytes == 0 } ?? true }
 
   /// What an agent that starts now follows.

@@ -34,16 +34,16 @@ final class SimulatedStore {
 
   /// Keys under which an inode's content was ever reported.
   func keys(inode: UInt64, birthNs: Int64, of host: HostID) -> [FileKey] {
-    marks.files.keys.filter { place in
-      guard place.host == number(host), let file = identities[place.key]?.file else { return false }
+    marks.files.keys.filter { key in
+      guard key.host == number(host), let file = identities[key.key]?.file else { return false }
       return file.inode == inode && file.birthNs == birthNs
     }.map(\.key)
   }
 
   /// Where the last of the keys ended; nil while one of them is still followed.
   func endOffset(_ keys: [FileKey], of host: HostID) -> UInt64? {
-    let places = keys.compactMap { marks.files[Marks.FileOfHost(host: number(host), key: $0)] }
-    return places.allSatisfy(\.isFinished) ? places.map(\.offset).max() : nil
+    let positions = keys.compactMap { marks.files[Marks.FileOfHost(host: number(host), key: $0)] }
+    return positions.allSatisfy(\.isFinished) ? positions.map(\.offset).max() : nil
   }
 
   private func number(_ host: HostID) -> Int32 { Int32(truncatingIfNeeded: host.low) }
@@ -70,8 +70,8 @@ final class SimulatedStore {
   private func page(_ host: Int32, after: Int64) -> FileMarkPage {
     let open = marks.files.filter { $0.key.host == host && !$0.value.isFinished }.sorted { $0.key.key < $1.key.key }
     let rest = open.dropFirst(Int(after))
-    let files = rest.prefix(Self.pageFiles).compactMap { key, place in
-      identities[key.key].map { FileMark(file: $0.file, offset: place.offset, tailHash: $0.tailHash) }
+    let files = rest.prefix(Self.pageFiles).compactMap { key, position in
+      identities[key.key].map { FileMark(file: $0.file, offset: position.offset, tailHash: $0.tailHash) }
     }
     return FileMarkPage(files: files, moreAfter: rest.count > Self.pageFiles ? after + Int64(Self.pageFiles) : nil)
   }
@@ -80,7 +80,7 @@ final class SimulatedStore {
   func commit(_ batches: [StagedBatch]) -> [CommitOutcome] {
     commits += 1
     let before = marks
-    // Handed over: the plan changes it in place.
+    // Handed over: the plan changes it in position.
     marks = Marks()
     let plan = GroupPlan(batches, marks: before)
     marks = plan.marks

@@ -98,7 +98,7 @@ final class SimulatedWriter {
     }
   }
 
-  /// A program that is told to reopen goes on writing to the old file until it does.
+  /// A program that is signalled to reopen goes on writing to the old file until it does.
   private func reopen() {
     let open = { [self] in
       guard pendingRest.bytes.isEmpty else { return }
@@ -122,7 +122,7 @@ final class SimulatedWriter {
     let copiedBytes = node.data.count
     let truncate = { [self] in
       isTruncationDue = false
-      // The rest of a line in a file without its start would be a line that nobody wrote.
+      // The rest of a line in a file without its start would be a line that no writer wrote.
       flush()
       world.note { "\(self.path) is truncated at \(self.node.data.count)" }
       agent.files.truncate(node, copiedBytes: copiedBytes, nowNs: world.wallNs)

@@ -27,7 +27,7 @@ struct Truth {
     samples[id] = Sample(host: host, spool: spool, lane: lane, sequence: sequence)
   }
 
-  /// An agent ends whose disk refused everything after `sequence`: nobody can know of those any more.
+  /// An agent ends whose disk refused everything after `sequence`: nothing holds those any more.
   mutating func forgotten(_ spool: SpoolID, _ lane: Lane, after sequence: UInt64) {
     for (id, sample) in samples where sample.spool == spool && sample.lane == lane && sample.sequence > sequence {
       samples[id]?.isForgotten = true
@@ -69,11 +69,11 @@ struct Truth {
     var unexplained: UInt64 = 0
     var first = ""
     for (id, sample) in samples.sorted(by: { $0.key < $1.key }) where store.samples[id] == nil && !sample.isForgotten {
-      let isTold = store.losses.contains { entry in
+      let isReported = store.losses.contains { entry in
         entry.spool == sample.spool && entry.loss.subject == subject(sample.lane)
           && entry.loss.from <= sample.sequence && sample.sequence < entry.loss.to
       }
-      if isTold { continue }
+      if isReported { continue }
       unexplained += 1
       if first.isEmpty { first = "sample \(id) (spool \(sample.spool.low % 1000), \(sample.lane) \(sample.sequence))" }
     }
@@ -99,19 +99,19 @@ struct Truth {
   {
     let stored = text.whole
     for entry in destroyed {
-      // A generation that nobody was there to see comes and goes untold.
+      // A generation that no agent saw comes and goes unreported.
       guard entry.lines.contains(where: { stored[$0] == nil }), entry.lines.contains(where: { stored[$0] != nil })
       else { continue }
       let keys = store.keys(inode: entry.inode, birthNs: entry.birthNs, of: host)
       let known = entry.known(endOffset: store.endOffset(keys, of: host))
       guard !keys.isEmpty, let line = known.first(where: { stored[$0] == nil }) else { continue }
-      let isTold = store.losses.contains { loss in loss.file.map(keys.contains) ?? false }
-      if !isTold { return "vanished without a loss: \(line.text)" }
+      let isReported = store.losses.contains { loss in loss.file.map(keys.contains) ?? false }
+      if !isReported { return "vanished without a loss: \(line.text)" }
     }
     return nil
   }
 
-  /// Where nothing took a record, none may be told as lost: neither a killed process nor a broken connection does, and a power
+  /// Where nothing took a record, none may be reported as lost: neither a killed process nor a broken connection does, and a power
   /// cut damages, but fills nothing.
   func groundless(in store: SimulatedStore, hadPowerCut: Bool) -> String? {
     let entry = store.losses.first { $0.spool != nil && !(hadPowerCut && $0.loss.reason == .spoolDamaged) }
@@ -163,7 +163,7 @@ struct StoredText {
 
   private mutating func add(_ line: [UInt8]) { whole[LineText(line), default: 0] += 1 }
 
-  /// - Parameter isWritten: whether somebody wrote this line.
+  /// - Parameter isWritten: whether a simulated writer wrote this line.
   func fault(_ isWritten: (LineText) -> Bool) -> String? {
     let wrong = whole.filter { $0.value > 1 || !isWritten($0.key) }
     guard let first = wrong.min(by: { $0.key.bytes.lexicographicallyPrecedes($1.key.bytes) }) else { return nil }

@@ -109,7 +109,7 @@ package final class RPCClient {
     let call = ClientCall(client: self, path: path)
     var fields = [
       HeaderField(":method", "POST"), HeaderField(":scheme", "https"), HeaderField(":path", path),
-      HeaderField(":authority", target.description), HeaderField("content-type", "application/grpc"),
+      HeaderField(":authority", target.description), HeaderField("content-type", RPCHeaders.contentType),
       HeaderField("te", "trailers"),
     ]
     if let timeoutNs { fields.append(HeaderField("grpc-timeout", RPCHeaders.timeout(ns: timeoutNs))) }

@@ -207,7 +207,7 @@ package final class ServerCall {
 
   private var responseHead: [HeaderField] {
     [
-      HeaderField(":status", "200"), HeaderField("content-type", "application/grpc"),
+      HeaderField(":status", "200"), HeaderField("content-type", RPCHeaders.contentType),
       HeaderField("grpc-accept-encoding", "identity"),
     ]
   }

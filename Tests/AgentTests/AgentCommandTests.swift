@@ -38,7 +38,7 @@ import Testing
   }
 
   @Test(arguments: [["--from", "yesterday"], ["--from", "0s"], ["--exclude", "cache/*.tmp"], ["--exclude", ""]])
-  func mistakesOfFollowingAreToldInASentence(_ words: [String]) {
+  func mistakesOfFollowingAreReportedInASentence(_ words: [String]) {
     #expect(throws: UsageError.self) { try AgentCommand.parse(["run", "--state-dir", "/a"] + words) }
   }
 
@@ -62,7 +62,7 @@ import Testing
     #expect(try AgentCommand.parse(["pipe", "--state-dir", "/x", "train", "--limit", "2"]) == .pipe(options))
   }
 
-  @Test func aTokenComesFromWhereNobodyElseReadsIt() throws {
+  @Test func aTokenComesFromWhereNoOtherUserReadsIt() throws {
     var options = JoinOptions()
     options.stateDirectory = "/x"
     #expect(try AgentCommand.parse(["join", "--state-dir", "/x"], hasToken: true) == .join(options))

@@ -9,7 +9,7 @@ final class ModelCollector {
   struct File {
     var mark: FileMark
     var isFinished = false
-    /// Told with its last delta.
+    /// Reported with its last delta.
     var losses: [Loss] = []
   }
 
@@ -37,7 +37,7 @@ final class ModelCollector {
 
   func commit(_ delta: FileDelta) {
     let file = files[delta.file.key]
-    // Told again word for word: known as a repetition.
+    // Sent again byte for byte: known as a repetition.
     if file?.isFinished == true, delta.isFinished, delta.losses == file?.losses, delta.to == file?.mark.offset {
       return
     }
@@ -284,7 +284,7 @@ final class FollowingHarness {
   var linesWritten: Int { written }
   var numbers: [Int] { collector.texts.compactMap { Int($0.dropFirst(5).prefix(7)) } }
 
-  /// Every line once, but for `lost` of them, which must be told as losses.
+  /// Every line once, but for `lost` of them, which must be reported as losses.
   func expectEachLineOnce(losing lost: Range<Int> = 0..<0, sourceLocation: SourceLocation = #_sourceLocation) {
     let expected = (1..<written + 1).filter { !lost.contains($0) }
     let got = numbers.sorted()
@@ -298,8 +298,8 @@ final class FollowingHarness {
     }
     #expect(collector.violations.isEmpty, sourceLocation: sourceLocation)
     let bytes = lost.reduce(0) { $0 + Self.line($1).utf8.count }
-    let told = collector.losses.reduce(0) { $0 + Int($1.to - $1.from) }
-    #expect(told >= bytes, "losses told \(told) bytes, lost \(bytes)", sourceLocation: sourceLocation)
+    let reported = collector.losses.reduce(0) { $0 + Int($1.to - $1.from) }
+    #expect(reported >= bytes, "losses reported \(reported) bytes, lost \(bytes)", sourceLocation: sourceLocation)
   }
 }
 

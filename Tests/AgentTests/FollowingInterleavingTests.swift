@@ -132,12 +132,12 @@ import Testing
     let twice = Dictionary(grouping: numbers, by: { $0 }).filter { $1.count > 1 }.keys.sorted()
     let missing = Set(1...harness.linesWritten).subtracting(numbers).sorted()
     let lineBytes = FollowingHarness.line(1).utf8.count
-    let told = harness.collector.losses.reduce(0) { $0 + Int($1.to - $1.from) }
+    let reported = harness.collector.losses.reduce(0) { $0 + Int($1.to - $1.from) }
     let story = "seed \(seed):\n\(rotating.history.joined(separator: "\n"))"
     #expect(harness.collector.violations.isEmpty, "\(story)")
     #expect(twice.isEmpty, "\(story)")
-    #expect(!missing.isEmpty || told == 0, "\(harness.collector.losses) for nothing; \(story)")
+    #expect(!missing.isEmpty || reported == 0, "\(harness.collector.losses) for nothing; \(story)")
     #expect(
-      told >= missing.count * lineBytes, "\(missing.count) lines from \(missing.first ?? 0) are missing; \(story)")
+      reported >= missing.count * lineBytes, "\(missing.count) lines from \(missing.first ?? 0) are missing; \(story)")
   }
 }

@@ -191,7 +191,7 @@ import Testing
 
   // MARK: Owners
 
-  @Test func nobodyGetsLessBecauseAnotherWantsMore() {
+  @Test func noOwnerGetsLessBecauseAnotherWantsMore() {
     let shares = FollowedCandidates.shares
     #expect(shares([1: 70_000, 2: 3], 8192) == [1: 8189, 2: 3])
     #expect(shares([1: 10, 2: 10, 3: 100], 60) == [1: 10, 2: 10, 3: 40])

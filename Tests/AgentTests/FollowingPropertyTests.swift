@@ -70,7 +70,7 @@ import Testing
     }
   }
 
-  @Test(arguments: 0..<60) func eachLineOnceOrToldAsLost(_ seed: Int) throws {
+  @Test(arguments: 0..<60) func eachLineOnceOrReportedAsLost(_ seed: Int) throws {
     let life = try Life(seed: UInt64(seed))
     for _ in 0..<40 { try life.step() }
     life.harness.reconnect(committing: 1)
@@ -83,10 +83,11 @@ import Testing
     if life.isLossless {
       #expect(missing.isEmpty, "seed \(seed): missing \(missing.sorted().prefix(5))")
     } else {
-      let told = harness.collector.losses.reduce(0) { $0 + Int($1.to - $1.from) }
+      let reported = harness.collector.losses.reduce(0) { $0 + Int($1.to - $1.from) }
       let lost = missing.reduce(0) { $0 + FollowingHarness.line($1).utf8.count }
       #expect(
-        lost <= told || harness.collector.losses.contains { $0.isEstimate }, "seed \(seed): lost \(lost), told \(told)")
+        lost <= reported || harness.collector.losses.contains { $0.isEstimate },
+        "seed \(seed): lost \(lost), reported \(reported)")
     }
   }
 
@@ -112,7 +113,7 @@ import Testing
     #expect(harness.numbers.filter { $0 > 50_000 }.count == 9)
   }
 
-  @Test func renamedFilesBeyondTheDescriptorLimitAreToldAsLost() throws {
+  @Test func renamedFilesBeyondTheDescriptorLimitAreReportedAsLost() throws {
     var limits = FollowingLimits()
     limits.openFiles = 4
     let harness = try FollowingHarness(["*.log"], limits: limits)

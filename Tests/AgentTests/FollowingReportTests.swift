@@ -5,7 +5,7 @@ import Testing
 
 /// What is passed over is said when it begins, when it is much more, and when it is over: not at every look.
 @Suite struct FollowingReportTests {
-  @Test func changesAreSaidOnce() {
+  @Test func changesAreLoggedOnce() {
     var report = FollowingReport()
     var figures = FollowingFigures()
     #expect(report.lines(figures, places: 8192).isEmpty)

@@ -48,7 +48,7 @@ import Testing
     #expect(harness.followers.followedCount == 1)
   }
 
-  @Test func restoredDatabaseThatAsksForAFileThatIsGoneIsToldHowMuch() throws {
+  @Test func restoredDatabaseThatAsksForAFileThatIsGoneGetsTheLoss() throws {
     let harness = try FollowingHarness(["*.log"])
     try harness.write("app.log", 50)
     harness.run(seconds: 1)
@@ -258,7 +258,8 @@ import Testing
     harness.expectEachLineOnce()
   }
 
-  @Test(arguments: ["*.log", "app.log*"]) func whatWasSeenButCameAfterTheCopyIsToldAsLost(_ pattern: String) throws {
+  @Test(arguments: ["*.log", "app.log*"]) func whatWasSeenButCameAfterTheCopyIsReportedAsLost(_ pattern: String) throws
+  {
     let harness = try FollowingHarness([pattern])
     try harness.write("app.log", 50)
     harness.run(seconds: 1)

@@ -34,17 +34,17 @@ import Testing
 
   @Test(
     "what was told under one name keeps it, also where a rotation came before the first look", arguments: [true, false])
-  func rotatedName(isTold: Bool) throws {
+  func rotatedName(isReported: Bool) throws {
     let harness = try FollowingHarness(["app*"])
-    if isTold { try harness.write("app.log", 3) } else { try harness.append("app.log", "line 0000001 of") }
+    if isReported { try harness.write("app.log", 3) } else { try harness.append("app.log", "line 0000001 of") }
     harness.run(seconds: 1)
     try harness.rename("app.log", "app.log.1")
-    if !isTold { try harness.append("app.log.1", " a file\n") }
+    if !isReported { try harness.append("app.log.1", " a file\n") }
     harness.run(seconds: 10)
     try harness.restartAgent()
     harness.run(seconds: 4)
     #expect(harness.collector.paths == ["app.log"])
-    #expect(harness.numbers.count == (isTold ? 3 : 1))
+    #expect(harness.numbers.count == (isReported ? 3 : 1))
     #expect(harness.collector.violations.isEmpty)
   }
 
@@ -249,12 +249,12 @@ import Testing
 
   @Test(
     "a run whose file the next one writes over has ended, also where that must be sent twice", arguments: [false, true])
-  func writtenOver(isToldTwice: Bool) throws {
+  func writtenOver(isReportedTwice: Bool) throws {
     let harness = try FollowingHarness(["*.csv"])
     try harness.append("training_log.csv", "episode,step,reward\n1,1,0.5\n1,2,0.5\n")
     harness.run(seconds: 5)
     try harness.overwrite("training_log.csv", "episode,step,reward\n7,1,0.25\n")
-    if isToldTwice {
+    if isReportedTwice {
       harness.look()
       harness.take(1)
       harness.reconnect(committing: 0)

@@ -223,7 +223,7 @@ import Testing
     #expect(last.id != old)
   }
 
-  @Test func aRestoredDatabaseThatKnowsLessIsToldWhatIsMissing() {
+  @Test func aRestoredDatabaseThatKnowsLessGetsTheLoss() {
     let spool = Self.start(MemoryDisk())
     for index in 0..<100 { spool.append(Self.payload(index), lane: .live, nowNs: 0) }
     #expect(Self.resume(spool))

@@ -1,4 +1,5 @@
 import FleetModel
+import Schema
 import TestSupport
 import Testing
 
@@ -69,6 +70,7 @@ final class EndlessSource: DeltaSource {
       return
     }
     #expect(hello.spoolID == session.spool.id && hello.wallNs == 7)
+    #expect(hello.protocolVersion == FleetProtocol.version)
     #expect(session.nextFrame(time: Self.time(0)) == nil)
     #expect(throws: UplinkError.frameBeforeWelcome) {
       _ = try session.received(.ack(number: 1), time: Self.time(0))

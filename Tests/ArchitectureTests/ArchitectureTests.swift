@@ -52,10 +52,25 @@ import Testing
   static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent()
 
-  static func swiftFiles(of target: String) throws -> [URL] {
-    let directory = root.appendingPathComponent("Sources/\(target)")
-    let all = FileManager.default.enumerator(at: directory, includingPropertiesForKeys: nil)
+  static func swiftFiles(of target: String) throws -> [URL] { swiftFiles(below: "Sources/\(target)") }
+
+  static func swiftFiles(below directory: String) -> [URL] {
+    let all = FileManager.default.enumerator(
+      at: root.appendingPathComponent(directory), includingPropertiesForKeys: nil)
     return (all?.allObjects as? [URL] ?? []).filter { $0.pathExtension == "swift" }
+  }
+
+  /// Everything that is built and is no test.
+  static func programFiles() throws -> [URL] {
+    swiftFiles(below: "Sources") + swiftFiles(below: "Benchmarks")
+  }
+
+  /// The file's lines without comments; "//" in a string ends a line as well.
+  static func code(of file: URL) throws -> [Substring] {
+    let text = try String(contentsOf: file, encoding: .utf8)
+    return text.split(separator: "\n", omittingEmptySubsequences: false).map {
+      $0.prefix(upTo: $0.range(of: "//")?.lowerBound ?? $0.endIndex)
+    }
   }
 
   static func targets() throws -> [String] {
@@ -77,9 +92,7 @@ import Testing
   @Test func onlyTheWrapperRingUsesUnsafeCode() throws {
     for target in try Self.targets() where !Self.wrappers.contains(target) {
       for file in try Self.swiftFiles(of: target) {
-        let text = try String(contentsOf: file, encoding: .utf8)
-        for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
-          let code = line.prefix(upTo: line.range(of: "//")?.lowerBound ?? line.endIndex)
+        for (number, code) in try Self.code(of: file).enumerated() {
           if code.contains(/\bunsafe\b|Unsafe\w*Pointer|OpaquePointer|Unmanaged/) {
             Issue.record("\(target)/\(file.lastPathComponent):\(number + 1) uses unsafe code")
           }
@@ -88,15 +101,38 @@ import Testing
     }
   }
 
+  /// Both sides take version and paths from one page, so that they cannot differ.
+  @Test(
+    arguments: [
+      (#""[^"]*(signalbox\.v\d|/(Collector|Enrolment)/)[^"]*""#, "Schema/Protocol.swift"),
+      (#""fenced by a newer"#, "Schema/Protocol.swift"), (#""application/grpc"#, "RPC/RPCHeaders.swift"),
+      (#"protocolVersion\b[^"\n]*= *[1-9]"#, nil),
+      // An agent's frames: the simulation and the benchmarks send what the agent does.
+      (#"Wire\.encode\((\w+, spooled:|(AgentFrame)?\.(hello|batch)\()"#, "Agent/Uplink/OutgoingFrame+Encoding.swift"),
+    ] as [(String, String?)])
+  func whatBothSidesAgreeOnStandsOnce(literal: String, page: String?) throws {
+    let pattern = try Regex(literal)
+    var isOnPage = page == nil
+    for file in try Self.programFiles() {
+      for (number, code) in try Self.code(of: file).enumerated() where code.contains(pattern) {
+        let isPage = page.map { file.path.hasSuffix("Sources/\($0)") } ?? false
+        isOnPage = isOnPage || isPage
+        if !isPage { Issue.record("\(file.lastPathComponent):\(number + 1) writes it anew: \(code)") }
+      }
+    }
+    #expect(isOnPage, "\(page ?? "") does not hold it")
+  }
+
   @Test func onlyTheStoreHoldsSQL() throws {
     let statement = try Regex(
       ##""\s*(?i:select .+ from |insert into |update [\w.]+ set |delete from |(create|alter|drop) (table|view|index|role|database) |with \w+ as \()"##
     )
-    for target in try Self.targets() where target != "Store" && target != "Postgres" {
+    let directories = try Self.targets().filter { $0 != "Store" && $0 != "Postgres" }.map { "Sources/\($0)" }
+    for directory in directories + ["Benchmarks"] {
       // What probes ask of other programs' databases is no statement on this one.
-      for file in try Self.swiftFiles(of: target) where file.lastPathComponent != "ForeignQueries.swift" {
+      for file in Self.swiftFiles(below: directory) where file.lastPathComponent != "ForeignQueries.swift" {
         let text = try String(contentsOf: file, encoding: .utf8)
-        if text.contains(statement) { Issue.record("\(target)/\(file.lastPathComponent) holds an SQL statement") }
+        if text.contains(statement) { Issue.record("\(directory): \(file.lastPathComponent) holds an SQL statement") }
       }
     }
   }

@@ -165,7 +165,7 @@ import Testing
     }
   }
 
-  @Test func hostWhoseLateRowsNeedALockKeepsNobodyElseWaiting() {
+  @Test func hostWhoseLateRowsNeedALockKeepsNoOtherWaiting() {
     var database = LockedDatabase(locked: [3, 7])
     let isLate = { (staged: StagedBatch) in
       staged.batch.spooled[0].records.hosts[0].timeNs < staged.receivedNs - Self.dayNs

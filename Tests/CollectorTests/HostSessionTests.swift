@@ -1,5 +1,6 @@
 import FleetModel
 import Postgres
+import Schema
 import Store
 import Testing
 
@@ -10,6 +11,7 @@ import Testing
 
   static func hello() -> AgentFrame {
     var hello = Hello()
+    hello.protocolVersion = FleetProtocol.version
     hello.spoolID = SpoolID(high: 2, low: 2)
     return .hello(hello)
   }
@@ -119,6 +121,11 @@ import Testing
       let result17 = session.received(Self.batch(1), bytes: 1, nowNs: 0)
       #expect(result17 == nil)
     }
+    var newer = Hello()
+    newer.protocolVersion = FleetProtocol.version + 1
+    var session = HostSession(host: Self.host)
+    let refused = session.received(.hello(newer), bytes: 1, nowNs: 0)
+    #expect(Self.end(refused) == .invalid("protocol version 2 is not known here"))
     var early = HostSession(host: Self.host)
     let result18 = early.received(Self.batch(1), bytes: 1, nowNs: 0)
     #expect(Self.end(result18) == .invalid("a Batch before Welcome"))
@@ -182,6 +189,7 @@ import Testing
   @Test func marksOfManyFilesFollowTheWelcomePageByPage() throws {
     var session = HostSession(host: Self.host)
     var hello = Hello()
+    hello.protocolVersion = FleetProtocol.version
     hello.takesMarks = true
     _ = session.received(.hello(hello), bytes: 10, nowNs: 0)
     let first = session.fenceReceived(Self.fenceOfManyFiles(), settings: Settings(), nowNs: 0)

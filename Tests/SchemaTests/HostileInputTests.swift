@@ -66,8 +66,8 @@ import Testing
 
   @Test("a frame longer than the limit is refused before it is looked at")
   func tooLong() {
-    let bytes = [UInt8](repeating: 0xff, count: Limits.frameBytes + 1)
-    let error = SchemaError.tooLarge(limitBytes: Limits.frameBytes)
+    let bytes = [UInt8](repeating: 0xff, count: FleetProtocol.frameBytes + 1)
+    let error = SchemaError.tooLarge(limitBytes: FleetProtocol.frameBytes)
     #expect(throws: error) { try Wire.decodeAgentFrame(bytes.span) }
     #expect(throws: error) { try Wire.decodeCollectorFrame(bytes.span) }
   }
@@ -80,7 +80,7 @@ import Testing
     batch.files = [delta]
     let bytes = encoded { Wire.encode(AgentFrame.batch(batch), into: &$0) }
     guard case .batch(let decoded) = try Wire.decodeAgentFrame(bytes.span) else { throw SchemaError.unknownFrame }
-    #expect(decoded.files.map(\.file.headLength) == [Limits.fileHeadBytes])
+    #expect(decoded.files.map(\.file.headLength) == [FleetProtocol.fileHeadBytes])
   }
 
   @Test("an empty frame and a frame of a newer kind say so")

@@ -66,7 +66,7 @@ import Testing
 
   @Test("a delta of the largest number of lines comes back, and one more is refused")
   func manyLines() throws {
-    for count in [Limits.linesPerDelta, Limits.linesPerDelta + 1] {
+    for count in [FleetProtocol.linesPerDelta, FleetProtocol.linesPerDelta + 1] {
       var delta = FileDelta(file: FileIdentity(key: FileKey(high: 1, low: 2), path: "/a"), from: 0, to: 1 << 20)
       delta.lines.text = [UInt8](repeating: 65, count: count)
       delta.lines.lengths = [UInt32](repeating: 1, count: count)
@@ -77,11 +77,12 @@ import Testing
       var batch = Batch()
       batch.files = [delta]
       let bytes = encoded { Wire.encode(.batch(batch), into: &$0) }
-      if count == Limits.linesPerDelta {
+      if count == FleetProtocol.linesPerDelta {
         #expect(try Wire.decodeAgentFrame(bytes.span) == .batch(batch))
       } else {
-        #expect(throws: SchemaError.tooMany(field: "LogLines.length_bytes", count: count, limit: Limits.linesPerDelta))
-        {
+        #expect(
+          throws: SchemaError.tooMany(field: "LogLines.length_bytes", count: count, limit: FleetProtocol.linesPerDelta)
+        ) {
           try Wire.decodeAgentFrame(bytes.span)
         }
       }

@@ -70,18 +70,18 @@ import Testing
   func encoderKeepsLimits() throws {
     var records = Records()
     var event = Event()
-    event.subject = "x" + String(repeating: "é", count: Limits.textBytes)
+    event.subject = "x" + String(repeating: "é", count: FleetProtocol.textBytes)
     event.message = "a\0b"
     records.events = [event]
     let decoded = try Wire.decodeRecords(encoded { Wire.encode(records, into: &$0) }.span).events[0]
-    #expect(decoded.subject == "x" + String(repeating: "é", count: Limits.textBytes / 2 - 1))
+    #expect(decoded.subject == "x" + String(repeating: "é", count: FleetProtocol.textBytes / 2 - 1))
     #expect(decoded.message == "a?b")
   }
 
   @Test("a text from outside that is too long is refused")
   func tooLong() {
     // Records { events { subject: 4 097 bytes } }
-    let subject = [0x22, 0x81, 0x20] + [UInt8](repeating: 0x61, count: Limits.textBytes + 1)
+    let subject = [0x22, 0x81, 0x20] + [UInt8](repeating: 0x61, count: FleetProtocol.textBytes + 1)
     let bytes = [0x3a, 0x84, 0x20] + subject
     #expect(throws: SchemaError.tooLong(field: "Event.subject", count: 4097, limitBytes: 4096)) {
       try Wire.decodeRecords(bytes.span)

@@ -40,15 +40,15 @@ import Testing
     }
   }
 
-  @Test func revocationIsToldToEveryListener() throws {
+  @Test func everyListenerIsNotifiedOfARevocation() throws {
     let fixture = try StoreFixture()
     let host = try fixture.host()
     let listener = try fixture.database.connect()
     try listener.listen(Store.hostsChannel)
     try fixture.store.revoke(hostName: "trainer-1", actor: "op")
-    let told = try listener.awaitNotifications(timeoutMs: 5_000)
-    #expect(told.map(\.channel) == [Store.hostsChannel])
-    #expect(told.map(\.payload) == [host.description])
+    let reported = try listener.awaitNotifications(timeoutMs: 5_000)
+    #expect(reported.map(\.channel) == [Store.hostsChannel])
+    #expect(reported.map(\.payload) == [host.description])
   }
 
   @Test func auditLogOnlyGrows() throws {

@@ -81,7 +81,7 @@ import Testing
   @Test func oldWordOnARunDoesNotUndoItsEnd() throws {
     let fixture = try StoreFixture()
     let stream = try fixture.stream()
-    func told(_ state: RunState, _ seconds: Int64, _ sequence: UInt64) -> StagedBatch {
+    func reported(_ state: RunState, _ seconds: Int64, _ sequence: UInt64) -> StagedBatch {
       var staged = stream.samples(sequence...sequence)
       var update = RunUpdate()
       update.run = "run-a"
@@ -91,9 +91,9 @@ import Testing
       staged.batch.spooled[0].records.runs = [update]
       return staged
     }
-    _ = try fixture.store.commit([told(.running, 10, 1)])
-    _ = try fixture.store.commit([told(.completed, 50, 2)])
-    _ = try fixture.store.commit([told(.running, 20, 3)])
+    _ = try fixture.store.commit([reported(.running, 10, 1)])
+    _ = try fixture.store.commit([reported(.completed, 50, 2)])
+    _ = try fixture.store.commit([reported(.running, 20, 3)])
     #expect(
       try fixture.value("select state || ' ' || framework || ' ' || (ended - started) from runs")
         == "completed sb3 00:00:40")
@@ -125,34 +125,34 @@ import Testing
     #expect(rows.double(0, 7) == 21)
   }
 
-  @Test func whatARunToldOfItselfStaysWhenItEnds() throws {
+  @Test func whatARunReportedOfItselfStaysWhenItEnds() throws {
     let fixture = try StoreFixture()
     let stream = try fixture.stream()
-    func told(_ sequence: UInt64, _ details: [(RunState, String)]) throws {
+    func reported(_ sequence: UInt64, _ details: [(RunState, String)]) throws {
       var staged = stream.samples(sequence...sequence)
-      staged.batch.spooled[0].records.runs = details.enumerated().map { index, told in
+      staged.batch.spooled[0].records.runs = details.enumerated().map { index, report in
         var update = RunUpdate()
         update.run = "run-a"
-        update.state = told.0
+        update.state = report.0
         update.timeNs = StoreFixture.nowNs + Int64(sequence) * 1000 + Int64(index)
-        update.detail = told.1
+        update.detail = report.1
         return update
       }
       #expect(try fixture.store.commit([staged]) == [.committed])
     }
     func detail(_ path: String) throws -> String? { try fixture.value("select detail::jsonb \(path) from runs") }
-    try told(1, [(.running, "{\"pid\": 7, \"detail\": {\"lr\": 0.5, \"seed\": 1}}")])
-    try told(2, [(.completed, "{}")])
+    try reported(1, [(.running, "{\"pid\": 7, \"detail\": {\"lr\": 0.5, \"seed\": 1}}")])
+    try reported(2, [(.completed, "{}")])
     #expect(try detail("#>> '{detail,lr}'") == "0.5")
-    try told(3, [(.running, ""), (.failed, "{\"pid\": 7, \"detail\": {\"reason\": \"nan\", \"seed\": 2}}")])
+    try reported(3, [(.running, ""), (.failed, "{\"pid\": 7, \"detail\": {\"reason\": \"nan\", \"seed\": 2}}")])
     #expect(try detail("#>> '{detail,lr}'") == "0.5")
     #expect(try detail("#>> '{detail,reason}'") == "nan")
     #expect(try detail("#>> '{detail,seed}'") == "2")
     // What is no JSON changes nothing, and what is endless neither.
-    try told(
+    try reported(
       4,
       [(.running, "no json"), (.running, "[1]"), (.running, "{\"x\": \"\(String(repeating: "y", count: 65_000))\"}")])
-    try told(5, [(.running, "{\"z\": \"\(String(repeating: "y", count: 65_000))\"}")])
+    try reported(5, [(.running, "{\"z\": \"\(String(repeating: "y", count: 65_000))\"}")])
     #expect(try detail("->> 'z'") == nil)
     #expect(try detail("#>> '{detail,lr}'") == "0.5")
     #expect(try fixture.value("select octet_length(detail) <= 65536 from runs") == "t")

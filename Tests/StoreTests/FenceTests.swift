@@ -47,7 +47,7 @@ import Testing
     #expect(try fixture.value("select disconnected is null from hosts") == "t")
   }
 
-  @Test func aHostThatOnlyConnectsWasNotHeardOf() throws {
+  @Test func aHostThatOnlyConnectsWasNotSeen() throws {
     let fixture = try StoreFixture()
     let stream = try fixture.stream()
     #expect(try fixture.value("select last_seen is null and connected is not null from hosts") == "t")

@@ -2,7 +2,7 @@ import Store
 import Testing
 
 @Suite struct HostNamingTests {
-  @Test func namesPatternsAndLabelsAreToldApart() {
+  @Test func namesPatternsAndLabelsAreDistinguished() {
     #expect(HostNaming.isPattern("gpu-*") && !HostNaming.isPattern("gpu") && !HostNaming.isPattern("*-*"))
     #expect(!HostNaming.isPattern("a *") && !HostNaming.isName("a*"))
     #expect(HostNaming.problem(ofLabel: "role", "trainer") == nil)

@@ -1,7 +1,9 @@
 import FleetModel
-import Store
+import Postgres
 import TestSupport
 import Testing
+
+@testable import Store
 
 /// What `fleet status` shows of a host is its newest sample, whatever the order in which samples come.
 @Suite(.timeLimit(.minutes(10))) struct LatestSampleTests {
@@ -64,7 +66,11 @@ import Testing
       Issue.record("\(row)")
       return
     }
-    #expect(text.contains(#""model":"H\"100\u001b""#) && text.contains(#""utilization_percent":null"#), "\(text)")
+    let absent = """
+      {"index":1,"model":"H\\"100\\u001b","state":"absent","utilization_percent":null,"memory_used_bytes":0,\
+      "memory_total_bytes":0,"temperature_celsius":null,"power_watts":null}
+      """
+    #expect(text.contains(absent) && text.contains(#""state":"present","utilization_percent":30,"#), "\(text)")
     // A host sample without GPUs 10 s later keeps them; one 40 s later does not.
     #expect(try fixture.store.commit([stream.staged(batch(2, secondsAgo: 40, cpu: 2))]) == [.committed])
     row = try shown(fixture)
@@ -72,5 +78,43 @@ import Testing
     #expect(try fixture.store.commit([stream.staged(batch(3, secondsAgo: 10, cpu: 3))]) == [.committed])
     row = try shown(fixture)
     #expect(row["gpu_summary"] == .null && row["gpus"] == .json("[]"))
+  }
+
+  @Test func figuresNoOneExpectsOfADriverAreShown() throws {
+    let fixture = try StoreFixture()
+    let stream = try fixture.stream()
+    let group = [stream.staged(batch(1, secondsAgo: 1, cpu: 1, gpus: [1e30, -3.7, .infinity, 99.9]))]
+    #expect(try fixture.store.commit(group) == [.committed])
+    guard case .text(let words)? = try shown(fixture)["gpu_summary"] else { return #expect(Bool(false)) }
+    #expect(words.hasPrefix("1.0") && words.hasSuffix("e+30% -3% ? 99%"), "\(words)")
+  }
+
+  @Test func whatAnOlderCollectorKeptAsTextIsThereAfterTheMigration() throws {
+    let fixture = try StoreFixture()
+    let stream = try fixture.stream()
+    #expect(try fixture.store.commit([stream.staged(batch(1, secondsAgo: 2, cpu: 1, gpus: [50]))]) == [.committed])
+    let connection = fixture.store.connection
+    try connection.execute(
+      #"""
+      alter table signalbox.epochs drop column latest_gpu_readings;
+      drop type signalbox.gpu_reading;
+      update signalbox.epochs set latest_gpu_summary = '91% stuck', latest_gpus =
+        '[{"index":0,"model":"H\"100","state":"present","utilization_percent":91.5,"memory_used_bytes":64424509440,\#
+      "memory_total_bytes":85899345920,"temperature_celsius":66.0,"power_watts":null},\#
+      {"index":1,"model":"","state":"stuck","utilization_percent":null,"memory_used_bytes":0,\#
+      "memory_total_bytes":0,"temperature_celsius":null,"power_watts":null}]'
+      """#)
+    try connection.execute(IdentityTables.gpuReadings)
+    let row = try shown(fixture)
+    #expect(row["gpu_summary"] == .text("91% stuck"))
+    #expect(
+      row["gpus"]
+        == .json(
+          #"""
+          [{"index":0,"model":"H\"100","state":"present","utilization_percent":91.5,"memory_used_bytes":64424509440,\#
+          "memory_total_bytes":85899345920,"temperature_celsius":66,"power_watts":null},\#
+          {"index":1,"model":"","state":"stuck","utilization_percent":null,"memory_used_bytes":0,\#
+          "memory_total_bytes":0,"temperature_celsius":null,"power_watts":null}]
+          """#))
   }
 }

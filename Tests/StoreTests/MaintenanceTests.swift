@@ -100,7 +100,7 @@ import Testing
     #expect(try fixture.value("select ended_by is null and ends > starts from signalbox.silences") == "t")
   }
 
-  @Test func whatTheDatabaseRefusesIsToldAndTheOthersHold() throws {
+  @Test func whatTheDatabaseRefusesIsReportedAndTheOthersHold() throws {
     let fixture = try StoreFixture()
     let wanted = [
       try Self.weekly("mars", zone: "Mars/Base"), try Self.weekly("never", "0 2 31 2 *"), Self.once("a", rule: "A"),

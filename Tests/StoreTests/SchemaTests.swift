@@ -48,7 +48,7 @@ import Testing
     }
   }
 
-  @Test func userWithoutRightsIsToldWhatToGrant() throws {
+  @Test func errorOfAUserWithoutRightsNamesWhatToGrant() throws {
     let database = try TestDatabase()
     let admin = try database.connectToServer()
     let role = "plain_" + database.databaseName

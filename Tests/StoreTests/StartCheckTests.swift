@@ -47,7 +47,7 @@ import Testing
   }
 
   @Test(arguments: ["create table signalbox.parts (a int)", "create table signalbox.schema_steps (a int)"])
-  func schemaOfSomebodyElse(_ table: String) throws {
+  func schemaOfAnotherProgram(_ table: String) throws {
     let database = try TestDatabase()
     try database.connect().execute("create schema signalbox; \(table)")
     let sentence = refusal(database.url)

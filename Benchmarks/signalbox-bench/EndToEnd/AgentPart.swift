@@ -1,5 +1,5 @@
 internal import Files
-internal import Postgres
+internal import Store
 
 /// (c) What an agent costs its host: connected, a sample a second, 20 followed files.
 enum AgentPart {
@@ -49,11 +49,11 @@ enum AgentPart {
   }
 
   private static func requireFiles(_ bench: Bench) throws {
-    let connection = try bench.connection()
-    defer { connection.close() }
-    let found = try connection.query(
-      "select count(*) from signalbox.followed_files where path like $1 and committed_offset > 0",
-      [.text(bench.directory + "/logs/%")])
-    if found.int(0, 0) != Int64(files) { throw BenchFailure("the agent does not follow its \(files) files") }
+    let reader = try FleetReader(bench.database)
+    defer { reader.close() }
+    let followed = try reader.committedOffsets(of: "agent").filter { path, offset in
+      path.hasPrefix(bench.directory + "/logs/") && offset > 0
+    }
+    if followed.count != files { throw BenchFailure("the agent does not follow its \(files) files") }
   }
 }

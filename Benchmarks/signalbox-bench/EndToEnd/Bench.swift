@@ -2,6 +2,7 @@ internal import EventLoop
 internal import Files
 internal import FleetModel
 internal import Postgres
+internal import Store
 internal import TLS
 internal import Transport
 
@@ -159,17 +160,36 @@ final class Bench {
     return times
   }
 
+  /// Removes all rows of these tables, and has written what waits for the disk.
+  func empty(_ tables: [String]) throws {
+    try psql(tables.map { "truncate signalbox.\($0);" } + ["checkpoint;"])
+  }
+
   /// Writes the tables' rows to files, empties the tables, and has psql put the same rows back.
   /// - Returns: ms of `\copy … from … binary`, all tables together, and what the database spent on it.
   func copyAgain(_ tables: [String]) throws -> (ms: Double, databaseNs: Int64) {
     try psql(
       tables.map { "\\copy (select * from signalbox.\($0)) to '\(directory)/\($0).copy' with (format binary)" })
-    try psql(tables.map { "truncate signalbox.\($0);" } + ["checkpoint;"])
+    try empty(tables)
     let before = try databaseCPUNs()
     let times = try psql(
       tables.map { "\\copy signalbox.\($0) from '\(directory)/\($0).copy' with (format binary)" })
     let spent = try databaseCPUNs() - before
     for table in tables { _ = try HostFiles.remove("\(directory)/\(table).copy") }
     return (times.reduce(0, +), spent)
+  }
+}
+
+extension FleetReader {
+  /// Committed bytes of each file that a host follows, by path.
+  func committedOffsets(of host: String) throws -> [String: Int64] {
+    let table = try read(FleetQueries.files(host: host))
+    guard let path = table.columns.firstIndex(of: "file"), let offset = table.columns.firstIndex(of: "committed_offset")
+    else { return [:] }
+    var offsets: [String: Int64] = [:]
+    for row in table.rows {
+      if case .text(let path) = row[path], case .integer(let bytes) = row[offset] { offsets[path] = bytes }
+    }
+    return offsets
   }
 }

@@ -3,6 +3,7 @@ internal import Files
 internal import FleetModel
 internal import Postgres
 internal import TLS
+internal import TestSupport
 internal import Transport
 
 /// Simulated agents of one bench: real certificates, real connections, all on the bench's loop.
@@ -21,7 +22,7 @@ final class Fleet {
     let roots = Array(authority.trustPEM.utf8)
     let publicKey = try key.publicKey
     var fingerprints: [String] = []
-    var expires: [Int64?] = []
+    var expires: [Int64] = []
     for number in 0..<count {
       let host = HostID(high: UInt64.random(in: 1...UInt64.max), low: UInt64(number))
       let issued = try authority.agentCertificate(publicKey: publicKey, hostID: host, nowNs: Clock.wallNs())
@@ -38,25 +39,11 @@ final class Fleet {
     try register(name, fingerprints, expires)
   }
 
-  private func register(_ name: String, _ fingerprints: [String], _ expires: [Int64?]) throws {
+  private func register(_ name: String, _ fingerprints: [String], _ expires: [Int64]) throws {
     let connection = try bench.connection()
     defer { connection.close() }
-    _ = try connection.query(
-      """
-      with made as (
-        insert into signalbox.hosts (host_id, name)
-        select id, $5 || '-' || row_number() over () from unnest($1::uuid[]) as u (id) returning number, host_id
-      ), fenced as (insert into signalbox.epochs (host) select number from made)
-      insert into signalbox.certificates (fingerprint, host, issued, expires)
-      select decode(u.print, 'hex'), m.number, now(), u.expires
-      from unnest($1::uuid[], $2::text[], $3::timestamptz[]) as u (id, print, expires) join made m on m.host_id = u.id
-      where $4
-      """,
-      [
-        .uuids(agents.map { ($0.host.high, $0.host.low) }), .texts(fingerprints), .times(us: expires), .bool(true),
-        .text(name),
-      ])
-    try connection.execute("notify signalbox_hosts")
+    try FilledTables.register(
+      agents.map(\.host), named: name, fingerprints: fingerprints, expiresUs: expires, on: connection)
   }
 
   /// Connects the first `count` agents that are not connected yet, and waits until each has its Welcome.

@@ -3,6 +3,7 @@ internal import FleetModel
 internal import Glibc
 internal import Postgres
 internal import Store
+internal import TestSupport
 
 /// (h) How the cost of what operators ask grows with hosts, runs and lines. Each question as the command line asks it, over
 /// a connection that is open already; ms, the median of some rounds, the worst of them where it tells more.
@@ -17,14 +18,16 @@ enum GrowthPart {
     var hosts: [String: [Int: Double]] = [:]
     for count in fleets {
       try withDatabase(bench, "bench_hosts_\(count)") { store, reader in
-        try fillFleet(store, hosts: count)
+        try FilledTables.trainingFleet(hosts: count, on: store.connection)
+        try store.recomputeRunTotals()
+        try store.connection.execute("analyze")
         for (name, ask) in fleetQuestions { hosts[name, default: [:]][count] = try median { try ask(reader) } }
       }
     }
     var lines: [String: [Int: Double]] = [:]
     for count in lineCounts {
       try withDatabase(bench, "bench_lines_\(count)") { store, reader in
-        try fillLines(store, lines: count)
+        try FilledTables.lines(count, nowUs: Clock.wallNs() / 1000, on: store.connection)
         for (name, ask) in lineQuestions { lines[name, default: [:]][count] = try median { try ask(reader) } }
       }
     }
@@ -37,15 +40,15 @@ enum GrowthPart {
   ) throws {
     let admin = try bench.connection()
     defer { admin.close() }
-    try admin.execute("create database \(name)")
-    defer { try? admin.execute("drop database \(name) with (force)") }
-    var options = Store.writerOptions
-    (options.statementTimeoutMs, options.answerTimeoutMs) = (0, 0)
-    let store = try Store.open(bench.database.with(["dbname": name]), migrating: true, options: options)
-    defer { store.close() }
-    let reader = try FleetReader(bench.database.with(["dbname": name]), timeoutMs: 300_000)
-    defer { reader.close() }
-    try body(store, reader)
+    try admin.withDatabase(named: name) {
+      var options = Store.writerOptions
+      (options.statementTimeoutMs, options.answerTimeoutMs) = (0, 0)
+      let store = try Store.open(bench.database.with(["dbname": name]), migrating: true, options: options)
+      defer { store.close() }
+      let reader = try FleetReader(bench.database.with(["dbname": name]), timeoutMs: 300_000)
+      defer { reader.close() }
+      try body(store, reader)
+    }
   }
 
   private static func median(_ ask: () throws -> Void) throws -> Double {
@@ -82,7 +85,7 @@ enum GrowthPart {
     ),
     (
       "episodes_aggregate_sql",
-      { _ = try $0.read(ReadQuery("select host, count(*), avg(total_reward) from public.episodes group by host")) }
+      { _ = try $0.read(ReadQuery(FilledTables.operatorsAggregate)) }
     ),
     ("gaps", { _ = try $0.read(FleetQueries.gaps(host: nil, sinceNs: nil)) }),
     (
@@ -93,63 +96,7 @@ enum GrowthPart {
     ),
   ]
 
-  /// Three runs a host, one of them under way, with twenty episodes each.
-  private static func fillFleet(_ store: Store, hosts: Int) throws {
-    try store.connection.execute(
-      """
-      insert into signalbox.hosts (host_id, name)
-        select gen_random_uuid(), 'node-' || lpad(i::text, 5, '0') from generate_series(1, \(hosts)) i;
-      insert into signalbox.epochs (host, epoch, last_seen) select number, 1, now() from signalbox.hosts;
-      insert into signalbox.runs (host, run, state, started, updated)
-        select h.number, 'run-' || n, case when n = 3 then 1 when h.number % 50 = 0 then 3 else 2 end, now() - interval '1 day',
-          now() - (3 - n) * interval '1 hour' - h.number * interval '1 ms'
-        from signalbox.hosts h, generate_series(1, 3) n;
-      insert into signalbox.episodes
-        select r.number, n, r.updated - (20 - n) * interval '1 minute', case when r.state = 1 and n = 20 then 0 else 1 end,
-          r.started, 1000, 1, 1000, 1000, n, -1, 1, 1000, 1000, 100, 101, 110, 90, 0.1, 999, 0.01, 0.1, 0.05, 10, 5, 0, 100, 0, 100,
-          0, null
-        from signalbox.runs r, generate_series(1, 20) n;
-      """)
-    try store.recomputeRunTotals()
-    try store.connection.execute("analyze")
-  }
-
   // MARK: Lines
-
-  /// The hosts `node-00001` (half of all lines), `node-00002` (the other half), `quiet` (100 lines of old) and `mute` (none).
-  private static func fillLines(_ store: Store, lines: Int) throws {
-    let nowUs = Clock.wallNs() / 1000
-    for daysAgo in [0, 1] as [Int64] {
-      try store.connection.execute(
-        "select signalbox.ensure_partition('log_info', now() - \(daysAgo) * interval '1 day')")
-    }
-    try store.connection.execute(
-      """
-      insert into signalbox.hosts (host_id, name)
-        select gen_random_uuid(), n from unnest(array['node-00001', 'node-00002', 'quiet', 'mute']) n;
-      insert into signalbox.followed_files (host, key, path, first_seen, updated, device, inode, birth_ns, head_hash, head_length, generation, format)
-        select h.number, gen_random_uuid(), '/srv/train/' || h.name || '.log', now(), now(), 0, 0, 0, 0, 0, 0, 0 from signalbox.hosts h
-          where h.name <> 'mute';
-      """)
-    // The last 20 hours, oldest first, as they come in.
-    let stepUs = 20 * 3_600_000_000 / Int64(lines)
-    try store.connection.execute(
-      """
-      insert into signalbox.log_info (time, received, host, file_offset, file, level, flags, message)
-        select t, t, h.number, i * 100, f.number, 2, 0,
-          '12:00:00,123 - trainer.ppo - INFO - episode ' || i || ' finished after 972 steps, reward -12.5137, portfolio 9990.42'
-            || case when i % (\(lines) / 3) = 7 then ' rare-' || i || '-word' else '' end
-        from (
-          select i, case when i % (\(lines) / 100) = 0 then 'quiet' when i % 2 = 0 then 'node-00001' else 'node-00002' end as name,
-            to_timestamp((\(nowUs) - (\(lines) - i) * \(stepUs)) / 1e6) as t
-          from generate_series(1::bigint, \(lines)) i
-        ) x join signalbox.hosts h on h.name = x.name join signalbox.followed_files f on f.host = h.number;
-      insert into signalbox.log_counts (time, host, file, level, lines, bytes)
-        select date_trunc('hour', time), host, file, level, count(*), 0 from signalbox.log_info group by 1, 2, 3, 4;
-      """)
-    try store.connection.execute("vacuum analyze signalbox.log_info")
-    try store.connection.execute("analyze")
-  }
 
   private static func newest(_ change: @escaping @Sendable (inout LogFilter) -> Void)
     -> @Sendable (FleetReader) throws -> Void

@@ -1,5 +1,6 @@
 internal import Files
 internal import Postgres
+internal import TestSupport
 
 /// (a) Committed rows a second, end to end, against `\copy … binary` of the same rows into the same tables.
 enum IngestPart {
@@ -22,7 +23,7 @@ enum IngestPart {
     var databaseNs: (ours: Int64, copy: Int64) = (0, 0)
     let rows = Double(agents * batches * (samples + lines))
     for _ in 0..<rounds {
-      try bench.psql(tables.map { "truncate signalbox.\($0);" } + ["checkpoint;"])
+      try bench.empty(tables)
       let before = try bench.collectorFigures.cpuNs()
       let databaseBefore = try bench.databaseCPUNs()
       ingest.append(rows / (try round(bench, fleet, batches: batches)))
@@ -67,8 +68,7 @@ enum IngestPart {
   private static func requireRows(_ bench: Bench, _ expected: Int64) throws {
     let connection = try bench.connection()
     defer { connection.close() }
-    let sum = tables.map { "(select count(*) from signalbox.\($0))" }.joined(separator: " + ")
-    let found = try connection.query("select \(sum)").int(0, 0) ?? 0
+    let found = try connection.rowCount(of: tables)
     if found != expected { throw BenchFailure("\(found) rows instead of \(expected)") }
   }
 }

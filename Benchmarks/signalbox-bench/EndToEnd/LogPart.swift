@@ -1,6 +1,8 @@
 internal import EventLoop
 internal import Files
 internal import Postgres
+internal import Store
+internal import TestSupport
 
 /// (b) A real agent follows a real file: bytes a second from the file to committed rows, and what each side spends.
 enum LogPart {
@@ -54,9 +56,11 @@ enum LogPart {
     let (bytes, lines) = try write(file)
     (figures.bytes, figures.lines) = (Double(bytes), Double(lines))
     let state = try RealAgent.join(bench, name)
-    try bench.psql(tables.map { "truncate signalbox.\($0);" } + ["checkpoint;"])
+    try bench.empty(tables)
     let connection = try bench.connection()
     defer { connection.close() }
+    let reader = try FleetReader(bench.database)
+    defer { reader.close() }
     let collector = bench.collectorFigures
     let collectorBefore = try collector.cpuNs()
     let databaseBefore = try bench.databaseCPUNs()
@@ -67,19 +71,15 @@ enum LogPart {
     let done = try bench.wait(seconds: 180) {
       if Clock.monotonicNs() - askedNs < 100_000_000 { return false }
       askedNs = Clock.monotonicNs()
-      let rows = try connection.query(
-        "select coalesce(max(committed_offset), 0) from signalbox.followed_files where path = $1", [.text(file)])
-      return rows.int(0, 0) == Int64(bytes)
+      return try reader.committedOffsets(of: name)[file] == Int64(bytes)
     }
     figures.seconds = Double(Clock.monotonicNs() - startNs) / 1e9
     guard done else { throw BenchFailure("the file was not committed; see \(bench.directory)/agent.log") }
     figures.agentNs = try agent.figures.cpuNs()
     figures.collectorNs = try collector.cpuNs() - collectorBefore
     figures.databaseNs = try bench.databaseCPUNs() - databaseBefore
-    let stored = try connection.query(
-      "select (select count(*) from signalbox.log_info) + (select count(*) from signalbox.log_warn)"
-    ).int(0, 0)
-    guard stored == Int64(lines) else { throw BenchFailure("\(stored ?? 0) rows of \(lines) lines") }
+    let stored = try connection.rowCount(of: tables)
+    guard stored == Int64(lines) else { throw BenchFailure("\(stored) rows of \(lines) lines") }
     figures.memory =
       Figures.text(Double(try agent.figures.residentKiB()) / 1024) + " / "
       + Figures.text(Double(try agent.figures.privateDirtyKiB()) / 1024)

@@ -1,3 +1,4 @@
+internal import Agent
 internal import EventLoop
 internal import Files
 internal import FleetModel
@@ -68,11 +69,12 @@ final class SimulatedAgent {
   }
 
   private func greet(_ client: RPCClient) {
-    let call = client.call("/signalbox.v1.Collector/Report")
+    let call = client.call(FleetProtocol.Call.report.path)
     self.call = call
     call.onMessage = { [unowned self] in received($0) }
     call.onStatus = { [unowned self] status, _ in if self.client != nil { problem = "\(status)" } }
     var hello = Hello()
+    hello.protocolVersion = FleetProtocol.version
     hello.agentVersion = "bench"
     hello.bootID = BootID(high: host.high, low: 3)
     hello.spoolID = spool
@@ -82,7 +84,7 @@ final class SimulatedAgent {
     hello.wallNs = Clock.wallNs()
     hello.monotonicNs = Clock.bootNs()
     var bytes: [UInt8] = []
-    Wire.encode(.hello(hello), into: &bytes)
+    OutgoingFrame.hello(hello).encode(into: &bytes)
     call.send(bytes)
   }
 
@@ -193,14 +195,14 @@ final class SimulatedAgent {
 
   private func encode(_ records: [Records], _ lines: [[UInt8]], nowUs: Int64) -> [UInt8] {
     number += 1
-    var batch = Batch()
-    batch.number = number
-    batch.wallNs = nowUs * 1000
-    batch.monotonicNs = Clock.bootNs()
+    var batch = OutgoingBatch(
+      number: number, time: HostTime(wallNs: nowUs * 1000, monotonicNs: Clock.bootNs()))
     for record in records {
       sequence += 1
+      var encoded: [UInt8] = []
+      Wire.encode(record, into: &encoded)
       batch.spooled.append(
-        SpooledRecords(lane: .live, firstSequence: sequence, lastSequence: sequence, records: record))
+        SpooledItem(lane: .live, firstSequence: sequence, lastSequence: sequence, content: .encoded(encoded)))
     }
     if !lines.isEmpty {
       let identity = FileIdentity(key: file, path: isFileKnown ? "" : "/var/log/training/worker-0.log")
@@ -220,7 +222,7 @@ final class SimulatedAgent {
       batch.files = [delta]
     }
     var bytes: [UInt8] = []
-    Wire.encode(.batch(batch), into: &bytes)
+    OutgoingFrame.batch(batch).encode(into: &bytes)
     return bytes
   }
 

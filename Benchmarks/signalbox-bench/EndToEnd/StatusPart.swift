@@ -2,6 +2,7 @@ internal import Files
 internal import FleetModel
 internal import Postgres
 internal import Store
+internal import TestSupport
 
 /// (f) `signalbox fleet status` over 10 000 hosts.
 enum FleetPart {
@@ -10,48 +11,30 @@ enum FleetPart {
   private static let rounds = 7
 
   static func run(_ bench: Bench) throws {
-    let url = bench.database.with(["dbname": "bench_fleet"])
     let admin = try bench.connection()
-    try admin.execute("create database bench_fleet")
-    admin.close()
+    defer { admin.close() }
+    try admin.withDatabase(named: "bench_fleet") {
+      try measure(bench, bench.database.with(["dbname": "bench_fleet"]))
+    }
+  }
+
+  private static func measure(_ bench: Bench, _ url: DatabaseURL) throws {
     let store = try Store.open(url, migrating: true)
     let connection = try bench.connection(url)
     defer { connection.close() }
-    for statement in filling { try connection.execute(statement) }
+    try FilledTables.liveFleet(hosts: hosts, on: connection)
     try report(store)
     store.close()
     let command = "\(bench.binaries)/signalbox fleet status --format json --database '\(url.text)' >/dev/null"
     for _ in 0..<2 { try bench.run(command) }
     var whole: [Double] = []
     for _ in 0..<rounds { whole.append(Double(try bench.run(command).wallNs) / 1e6) }
-    var server: [Double] = []
-    for _ in 0..<rounds {
-      let plan = try connection.queryText("explain (analyze, timing off) " + FleetQueries.status().sql)
-      let lines = (0..<plan.count).compactMap { plan.text($0, 0) }
-      server.append(
-        lines.filter { $0.hasPrefix("Execution Time") || $0.hasPrefix("Planning Time") }
-          .compactMap { $0.split(separator: " ").dropLast().last.flatMap { Double($0) } }.reduce(0, +))
-    }
+    let server = try (0..<rounds).map { _ in try connection.serverMs(of: FleetQueries.status().sql) }
     bench.add("(f) server ms of it, planning and execution", Figures.text(server.median))
     bench.add(
       "fleet_status_ms_10000_hosts", whole.median, "(f) ms of `signalbox fleet status --format json`, \(hosts) hosts",
       target: "≤ 100")
   }
-
-  /// A live run on every third host.
-  private static let filling = [
-    """
-    insert into signalbox.hosts (host_id, name, gpu_count)
-    select gen_random_uuid(), 'node-' || lpad(i::text, 5, '0'), case when i % 5 = 0 then 4 else 0 end
-    from generate_series(1, \(hosts)) i
-    """,
-    "insert into signalbox.epochs (host, epoch, last_seen) select number, 1, now() from signalbox.hosts",
-    """
-    insert into signalbox.runs (host, run, state, started, updated)
-    select number, '/runs/' || number, 1, now(), now() from signalbox.hosts where number % 3 = 0
-    """,
-    "analyze",
-  ]
 
   /// Samples of ten ticks, 4 GPUs on every fifth host, stored as the collector stores them: rows and indexes are as bloated
   /// as they are in a fleet that reports.

@@ -8,7 +8,7 @@ package struct AgentIdentity: Sendable {
   /// As the collector chose it.
   package let hostName: String
   package let collectors: [CollectorAddress]
-  /// The join token that it came from; nil where the directory does not say.
+  /// The join token that it came from; nil where the directory does not hold it.
   package let tokenID: String?
   package let key: PrivateKey
   package let certificate: Certificate

@@ -93,7 +93,7 @@ package struct RenewalStateMachine: Sendable, Equatable {
 
   /// The attempt under way failed.
   ///
-  /// - Parameter refusal: why the collector refused, nil where it was not reached or did not say.
+  /// - Parameter refusal: why the collector refused, nil where it was not reached or gave no reason.
   /// - Parameter random: 0..<1.
   package mutating func failed(nowNs: Int64, refusal: IdentityRefusal?, random: Double) {
     failures += 1
@@ -117,7 +117,7 @@ package struct RenewalStateMachine: Sendable, Equatable {
   private var pauseFirstNs: Int64 { max(1_000_000, min(Self.pauseFirstNs, lifeNs / 100)) }
   private var pauseMaxNs: Int64 { max(1_000_000, min(Self.pauseMaxNs, lifeNs / 10)) }
 
-  /// At least 1 ns, whatever a certificate says.
+  /// At least 1 ns, whatever a certificate holds.
   private static func life(_ notBeforeNs: Int64, _ notAfterNs: Int64) -> Int64 {
     let (difference, overflow) = notAfterNs.subtractingReportingOverflow(notBeforeNs)
     return overflow ? (notAfterNs > notBeforeNs ? .max / 2 : 1) : min(max(1, difference), .max / 2)

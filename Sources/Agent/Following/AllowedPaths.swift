@@ -38,7 +38,7 @@ package struct AllowedPaths: Sendable, Equatable {
     guard path.hasPrefix("/") else { return nil }
     switch TrustedRoot.resolve(path) {
     case .resolved(let real): return real
-    case .missing(let place): return evenIfMissing ? place : nil
+    case .missing(let expected): return evenIfMissing ? expected : nil
     case .untrusted(let link):
       untrustedLinks.append(link)
       return nil
@@ -103,7 +103,7 @@ extension GlobPattern {
       text: text, components: Self.names(of: real).map { .literal($0) } + Array(components.dropFirst(fixed)))
   }
 
-  /// Which components may come next after `names`; the last element, behind all components, says that the names are a match.
+  /// Which components may come next after `names`; the last element, behind all components, states whether the names are a match.
   ///
   /// Cost: components times names, whatever the pattern.
   func reached(by names: some Sequence<[UInt8]>) -> [Bool] {

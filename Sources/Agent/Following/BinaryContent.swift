@@ -1,4 +1,4 @@
-/// Tells files that hold no text that is read, by their first bytes: they are never lines.
+/// Recognises files that hold no text that is read, by their first bytes: they are never lines.
 enum BinaryContent {
   enum Kind {
     case text
@@ -9,7 +9,7 @@ enum BinaryContent {
 
   /// What is looked at of a file.
   static let headBytes = 8192
-  /// Below this the share says little.
+  /// Below this the share means little.
   private static let sampleBytesMin = 512
   /// A longer run of NULs is a hole, as copytruncate or a power loss leave it, and says nothing of what stands around it.
   private static let holeBytesMin = 32

@@ -6,7 +6,7 @@ final class FollowedFile {
     case following
     /// It repeats another that is followed: not read as long as that one is there.
     case copy(of: FileKey)
-    /// Its bytes are gone: what is left is to say so, once all before is committed.
+    /// Its bytes are gone: what is left is to report so, once all before is committed.
     case lost(Loss)
     /// The last delta has been handed out; its commit ends this file.
     case finishing
@@ -24,14 +24,14 @@ final class FollowedFile {
   var identity: FileIdentity
   var phase = Phase.following
   var handle: FileHandle?
-  /// The loss that its last delta told of: to be told again where that delta did not arrive.
-  var toldLoss: Loss?
+  /// The loss that its last delta reported: to be reported again where that delta did not arrive.
+  var reportedLoss: Loss?
   /// A name under which the patterns find it now; nil: renamed away or deleted.
   var path: String?
   /// Next byte to read, and the hash of what lies before it.
   var offset: UInt64 = 0
   var tailHash = ContentHash().value
-  /// What the collector has, as far as it told.
+  /// What the collector has acknowledged.
   var committed: UInt64 = 0
   var size: UInt64 = 0
   var modifiedNs: Int64 = 0
@@ -63,7 +63,7 @@ final class FollowedFile {
   var detachedNs: Int64 = 0
   var usedNs: Int64 = 0
   var reader: (any FormatReader)?
-  /// Of a generation that was written over: says what follows from its end, also where that must be reported again.
+  /// Of a generation that was written over: reports what follows from its end, also where that must be reported again.
   var ending: (any FormatReader)?
   /// Its format is known: from its mark, or from its first line.
   var isFormatKnown = false
@@ -71,9 +71,9 @@ final class FollowedFile {
   var predecessor: FileKey?
   /// What lies before was sent under another key.
   var skipped: (to: UInt64, tailHash: UInt64) = (0, ContentHash().value)
-  /// The collector is to be told that nothing comes from before `skipped`: a restart would read it again.
-  var tellsSkip = false
-  var isSkipTold = false
+  /// The collector needs a delta that skips everything before `skipped`: a restart would read it again.
+  var reportsSkip = false
+  var isSkipReported = false
   /// The next line is longer than a usual chunk; so much must be read at once to see its end, or that it is too long. 0: it is not.
   var longLineBytes = 0
   var isQueued = false
@@ -87,9 +87,9 @@ final class FollowedFile {
   var readNs: Int64 = 0
   /// Who wrote to it has closed it since it last grew.
   var isClosed = false
-  /// That its run has ended was told, and no row has come since.
-  var isEndTold = false
-  /// What was told of it is all the collector's: it has a mark, or an ack came.
+  /// The end of its run was reported, and no row has come since.
+  var isEndReported = false
+  /// The collector has everything that was reported of it: it has a mark, or an ack came.
   var isKnownCentrally = false
 
   init(_ identity: FileIdentity, nowNs: Int64) {
@@ -108,7 +108,7 @@ final class FollowedFile {
     }
   }
   /// Something of it was handed out, or sent by an earlier agent.
-  var isTold: Bool { isKnownCentrally || isSkipTold || offset > skipped.to }
+  var isReported: Bool { isKnownCentrally || isSkipReported || offset > skipped.to }
   var node: Node { Node(device: identity.device, inode: identity.inode) }
   var unread: UInt64 { phase == .following && size > offset && size != holeEnd ? size - offset : 0 }
   var tailLength: Int { Int(min(Self.tailBytes, offset)) }
@@ -163,8 +163,8 @@ final class FollowedFile {
     changed = nil
     holeEnd = 0
     heldRecord = (0, 0)
-    isEndTold = false
-    if phase == .finishing { phase = toldLoss.map(Phase.lost) ?? .following }
+    isEndReported = false
+    if phase == .finishing { phase = reportedLoss.map(Phase.lost) ?? .following }
     if case .lost(var loss) = phase {
       loss.from = offset
       loss.to = max(loss.to, offset)

@@ -20,7 +20,7 @@ package protocol FollowedFileSystem: AnyObject {
   func neighbours(of path: String) -> [FoundFile]
   /// Opens for reading; the same file may be open several times.
   func open(_ path: String) -> FileHandle?
-  /// - Returns: nil where the file system can no longer tell.
+  /// - Returns: nil where the file system no longer reports one.
   func status(of handle: FileHandle) -> FollowedStatus?
   /// Puts at most `count` bytes, read at `offset`, to the start of `buffer` and grows it where it is shorter; what lies behind
   /// them in `buffer` is left as it was.
@@ -29,7 +29,7 @@ package protocol FollowedFileSystem: AnyObject {
   /// Where the next bytes of a sparse file begin, at or behind `offset`; nil where nothing but a hole follows.
   func nextData(_ handle: FileHandle, from offset: UInt64) -> UInt64?
   func close(_ handle: FileHandle)
-  /// What happened since the last call. It may tell too much, and may miss things: the followers look at everything
+  /// What happened since the last call. It may report too much, and may miss changes: the followers look at everything
   /// every few seconds all the same.
   func takeChanges() -> FollowedChanges
   /// How often a path was asked for that this host does not allow.
@@ -81,7 +81,7 @@ package struct FollowedStatus: Sendable, Equatable {
   package var sizeBytes: UInt64
   /// ns since 1970.
   package var modifiedNs: Int64
-  /// ns since 1970; 0 where the file system does not tell.
+  /// ns since 1970; 0 where the file system does not report it.
   package var birthNs: Int64
   /// 0: deleted, only open descriptors hold it.
   package var links: UInt32

@@ -33,7 +33,7 @@ extension Followers {
     return true
   }
 
-  /// What came after the copy was made, and was seen before the truncation: copytruncate loses it. Told under a key of its
+  /// What came after the copy was made, and was seen before the truncation: copytruncate loses it. Reported under a key of its
   /// own, because the copy goes on under the original's.
   private func loseRest(of original: FileIdentity, from copied: UInt64, to seen: UInt64, nowNs: Int64) {
     var identity = original
@@ -98,7 +98,7 @@ extension Followers {
     }
     skip(copy, to: status.sizeBytes, tailHash: bufferHash(0..<count))
     copy.phase = .following
-    copy.tellsSkip = true
+    copy.reportsSkip = true
     enqueue(copy)
   }
 
@@ -166,7 +166,7 @@ extension Followers {
 
   /// Whether the new file repeats one that is followed; then it is left alone for now.
   func deferCopy(_ file: FollowedFile, nowNs: Int64) -> Bool {
-    // An empty file beside one whose copy it may become: its first bytes tell, or its original's truncation does.
+    // An empty file beside one whose copy it may become: its first bytes decide, or its original's truncation does.
     guard file.offset == 0, let path = file.path, let original = original(of: path, file),
       file.size == 0 || isRepetition(file, of: original)
     else { return false }
@@ -187,7 +187,7 @@ extension Followers {
       let now = fileSystem.status(of: other), now.sizeBytes >= original.offset, isHeadSame(original, other)
     else { return false }
     original.size = max(original.size, now.sizeBytes)
-    // From here on its generation must be told from the next, even if nobody has read of it yet.
+    // From here on its generation must be distinguishable from the next, even if nothing of it was read yet.
     if original.offset < FollowedFile.tailBytes { refreshHead(original) }
     let common = min(copy.size, now.sizeBytes)
     let count = min(UInt64(FollowedFile.headBytes), common)

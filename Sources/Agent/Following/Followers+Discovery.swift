@@ -31,10 +31,10 @@ extension Followers {
     return true
   }
 
-  /// A file is known by the name under which its first bytes were told: a program that writes to a temporary name and renames
-  /// then, means the second one. A rotation before that is no such thing: its lines were written under the old name.
+  /// A file is known by the name under which its first bytes were reported: a program that writes to a temporary name and renames
+  /// then, means the second one. A rotation before that is no renaming of this kind: its lines were written under the old name.
   private func rename(_ file: FollowedFile) {
-    guard !file.isTold, file.phase == .following, !nameNow(file).hasBytes(of: file.identity.path) else { return }
+    guard !file.isReported, file.phase == .following, !nameNow(file).hasBytes(of: file.identity.path) else { return }
     file.identity.path = nameNow(file)
     file.isFormatKnown = false
     file.reader = nil
@@ -56,7 +56,7 @@ extension Followers {
       return
     }
     let hasChanged = status.sizeBytes != file.size || status.modifiedNs != file.modifiedNs
-    // A generation that nobody has read yet may be gone before its turn comes: it is missed now or never.
+    // A generation of which nothing was read yet may be gone before its turn comes: its loss is found now or never.
     if hasChanged, !mayHaveMoreColumns(file, size: status.sizeBytes), isReplaced(file, status, nowNs: nowNs) {
       _ = replaced(file, file.look(nowNs: nowNs), nowNs: nowNs)
       return
@@ -173,7 +173,7 @@ extension Followers {
 
   // MARK: Descriptors
 
-  /// Opens by name where the file is not open; somebody else's file under that name is not taken for it.
+  /// Opens by name where the file is not open; another file under that name is not taken for it.
   func open(_ file: FollowedFile, nowNs: Int64) -> Bool {
     if file.handle != nil { return true }
     guard let path = file.path else { return false }
@@ -199,7 +199,7 @@ extension Followers {
     guard let victim = openFiles.filter({ $0 !== file }).min(by: { $0.detachedNs < $1.detachedNs })
     else { return }
     close(victim)
-    // One that has told its end needs nothing more.
+    // One whose end was reported needs nothing more.
     guard victim.phase == .following else { return }
     lose(victim, to: victim.size, .descriptorLimit, isEstimate: false, nowNs: nowNs)
   }

@@ -38,7 +38,7 @@ extension Followers {
     let end = (buffer[..<count].lastIndex(of: UInt8(ascii: "\n")) ?? count - 1) + 1
     let offset = file.size - UInt64(count - end)
     skip(file, to: offset, tailHash: bufferHash(max(0, end - Int(FollowedFile.tailBytes))..<end))
-    file.tellsSkip = true
+    file.reportsSkip = true
     var loss = Loss()
     loss.timeNs = nowNs
     loss.subject = file.identity.path

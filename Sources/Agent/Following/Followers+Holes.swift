@@ -25,7 +25,7 @@ extension Followers {
     let count = Int(min(FollowedFile.tailBytes, end))
     guard fileSystem.read(handle, at: end - UInt64(count), count: count, into: &buffer) == count else { return nil }
     var delta = FileDelta(file: file.identity, from: file.offset, to: end)
-    if file.offset == file.skipped.to, !file.isKnownCentrally, !file.isSkipTold { delta.from = 0 }
+    if file.offset == file.skipped.to, !file.isKnownCentrally, !file.isSkipReported { delta.from = 0 }
     file.offset = end
     file.tailHash = bufferHash(0..<count)
     delta.tailHash = file.tailHash

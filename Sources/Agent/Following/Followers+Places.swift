@@ -13,12 +13,12 @@ extension Followers {
 
   private func worth(_ file: FollowedFile, nowNs: Int64) -> Worth {
     // What was sent under another key is known by nothing but this.
-    let isKept = file.isTold ? file.committed == file.offset : file.skipped.to == 0
+    let isKept = file.isReported ? file.committed == file.offset : file.skipped.to == 0
     guard file.phase == .following, file.path != nil, isKept, file.leftOut == nil else { return .busy }
-    let isRead = file.unread == 0 && (file.isTold || file.size == 0 || file.holeEnd > 0)
+    let isRead = file.unread == 0 && (file.isReported || file.size == 0 || file.holeEnd > 0)
     let isStill = nowNs - max(file.grownNs, file.usedNs) >= limits.parkIdleNs
     // The end of a run is reported once its file has not changed for long.
-    let isOver = file.identity.format == .log || file.isEndTold
+    let isOver = file.identity.format == .log || file.isEndReported
     return isRead && isStill && isOver ? .idle : .movable
   }
 
@@ -63,7 +63,7 @@ extension Followers {
   /// - Returns: false where no more marks can be kept.
   private func park(_ file: FollowedFile, for item: FoundFile, nowNs: Int64) -> Bool {
     guard byKey[file.key] === file, let path = file.path else { return false }
-    if file.isTold {
+    if file.isReported {
       let isFresh = nowNs &- item.status.modifiedNs < limits.freshNs
       let reserve = isFresh ? 0 : limits.parked / limits.placesReserve
       guard parked.markCount < limits.parked - reserve else { return false }
@@ -117,7 +117,7 @@ extension Followers {
 
   /// A followed file that is now excluded: where the collector has a mark of it, the mark is finished.
   func exclude(_ file: FollowedFile) {
-    guard file.isTold else {
+    guard file.isReported else {
       close(file)
       return remove(file)
     }

@@ -24,7 +24,7 @@ extension Followers {
     if status.sizeBytes < file.offset || !isHeadSame(file, handle) {
       return changed(file, handle, before, nowNs: nowNs)
     }
-    if file.tellsSkip, !file.isSkipTold, !file.isKnownCentrally, file.offset == file.skipped.to {
+    if file.reportsSkip, !file.isSkipReported, !file.isKnownCentrally, file.offset == file.skipped.to {
       return skipDelta(file)
     }
     if status.sizeBytes == file.offset, status.modifiedNs == file.checkedModifiedNs {
@@ -54,7 +54,7 @@ extension Followers {
   /// Near a file's start there is no tail to know it by, but what its head was when it was found.
   func isHeadSame(_ file: FollowedFile, _ handle: FileHandle) -> Bool {
     guard file.offset < FollowedFile.tailBytes, file.identity.headLength > 0 else { return true }
-    // Its head is not what a mark says, after more columns came; what was read of it is all in the tail.
+    // Its head is not the one in a mark, after more columns came; what was read of it is all in the tail.
     if file.identity.format == .progressCSV, file.offset > 0 { return true }
     let count = Int(file.identity.headLength)
     guard let got = fileSystem.read(handle, at: 0, count: count, into: &buffer) else { return true }
@@ -63,7 +63,7 @@ extension Followers {
 
   /// Nothing but how far the file was sent under another key.
   private func skipDelta(_ file: FollowedFile) -> FileDelta {
-    file.isSkipTold = true
+    file.isSkipReported = true
     refreshHead(file)
     var delta = FileDelta(file: file.identity, from: 0, to: file.skipped.to)
     if let leftOut = file.leftOut { delta.losses = [leftOut] }
@@ -108,7 +108,7 @@ extension Followers {
       hold(file, untilNs: recordNs > nowNs ? recordNs : file.grownNs + limits.partialIdleNs)
       return nil
     }
-    if file.offset == file.skipped.to, !file.isKnownCentrally, !file.isSkipTold { delta.from = 0 }
+    if file.offset == file.skipped.to, !file.isKnownCentrally, !file.isSkipReported { delta.from = 0 }
     let end = bytes.lowerBound + taken
     file.offset += UInt64(taken)
     file.tailHash = bufferHash(end - file.tailLength..<end)
@@ -119,7 +119,7 @@ extension Followers {
       buffer = []
     }
     file.readNs = nowNs
-    file.isEndTold = false
+    file.isEndReported = false
     if file.unread > 0 {
       enqueue(file)
     } else if file.path == nil || file.identity.format != .log {
@@ -188,7 +188,7 @@ extension Followers {
     head.removeLast(head.count - min(headCount, head.count))
     if !file.isFormatKnown {
       guard isIdle || head.count >= limit || head.contains(UInt8(ascii: "\n")) else { return false }
-      let isLookedAt = !file.isTold && readers.mayBeBinary(file.identity.path)
+      let isLookedAt = !file.isReported && readers.mayBeBinary(file.identity.path)
       file.content = isLookedAt ? BinaryContent.kind(head.span, path: file.identity.path) : .text
       if file.content != .text { return false }
       file.identity.format = readers.format(path: file.identity.path, head: head.span)
@@ -278,7 +278,7 @@ extension Followers {
   func drained(_ file: FollowedFile, nowNs: Int64) -> FileDelta? {
     guard file.path == nil else { return endDelta(file, nowNs: nowNs) }
     guard file.isKnownCentrally || file.offset > file.skipped.to else {
-      // It never had anything to tell.
+      // It never had anything to report.
       if nowNs - file.detachedNs >= limits.deletedIdleNs { forget(file) }
       return nil
     }
@@ -299,8 +299,8 @@ extension Followers {
 
   /// The range that is gone, after everything before it is committed.
   func lossDelta(_ file: FollowedFile, _ loss: Loss) -> FileDelta? {
-    // What lies before may have been sent under another key: then this is the first that the collector hears of it.
-    let isFirst = !file.isKnownCentrally && !file.isSkipTold && file.offset == file.skipped.to
+    // What lies before may have been sent under another key: then this is the first that the collector receives of it.
+    let isFirst = !file.isKnownCentrally && !file.isSkipReported && file.offset == file.skipped.to
     guard isFirst || file.committed == file.offset else { return nil }
     var delta = FileDelta(file: file.identity, from: isFirst ? 0 : file.offset, to: max(file.offset, loss.to))
     delta.isFinished = true
@@ -308,7 +308,7 @@ extension Followers {
     // A training file that is written over belongs to another run: this one gets no more rows.
     if file.identity.format != .log, var ending = file.ending { ending.finish(nowNs: loss.timeNs, into: &delta) }
     file.offset = delta.to
-    file.toldLoss = loss
+    file.reportedLoss = loss
     file.phase = .finishing
     return delta
   }
@@ -325,7 +325,7 @@ extension Followers {
     enqueue(file)
   }
 
-  /// The disk does not give the bytes. Tried again at the next looks; where it is gone for good, that is said.
+  /// The disk does not give the bytes. Tried again at the next looks; where it is gone for good, that is reported.
   private func readFailed(_ file: FollowedFile, nowNs: Int64) -> FileDelta? {
     hold(file, untilNs: nowNs + limits.scanEveryNs)
     guard file.path == nil, nowNs - file.detachedNs >= limits.renamedIdleNs else { return nil }

@@ -4,12 +4,12 @@ extension Followers {
   func goOn(from marks: [FileMark], nowNs: Int64) {
     clearQueues()
     // Where they stand: a second copy of a hundred thousand marks would not fit beside the first.
-    var places: [FileKey: Int] = [:]
-    places.reserveCapacity(marks.count)
-    for (place, mark) in marks.enumerated() { places[mark.file.key] = place }
-    parked.resume { key in places[key].map { marks[$0] } }
-    for file in files { rewind(file, places[file.key].map { marks[$0] }, nowNs: nowNs) }
-    places = [:]
+    var indexes: [FileKey: Int] = [:]
+    indexes.reserveCapacity(marks.count)
+    for (index, mark) in marks.enumerated() { indexes[mark.file.key] = index }
+    parked.resume { key in indexes[key].map { marks[$0] } }
+    for file in files { rewind(file, indexes[file.key].map { marks[$0] }, nowNs: nowNs) }
+    indexes = [:]
     for file in files { adoptAgain(file, nowNs: nowNs) }
     let parkedKeys = parked.keys
     for mark in marks where byKey[mark.file.key] == nil && !parkedKeys.contains(mark.file.key) {
@@ -53,27 +53,28 @@ extension Followers {
       file.rewind(to: mark.offset, tailHash: mark.tailHash)
       file.isKnownCentrally = true
       file.leftOut = nil
-    } else if file.phase == .finishing, file.isKnownCentrally || file.toldLoss == nil {
+    } else if file.phase == .finishing, file.isKnownCentrally || file.reportedLoss == nil {
       // The collector keeps no marks of finished files: the last delta did arrive. Where it was the only one, it may also be
-      // that none did; told again word for word, it is known as a repetition.
-      if file.isKnownCentrally, file.toldLoss == nil { finished(file) } else { forget(file) }
+      // that none did; sent again byte for byte, it is recognised as a repetition.
+      if file.isKnownCentrally, file.reportedLoss == nil { finished(file) } else { forget(file) }
     } else {
       file.rewind(to: file.skipped.to, tailHash: file.skipped.tailHash)
       file.committed = 0
       file.isKnownCentrally = false
-      file.isSkipTold = false
+      file.isSkipReported = false
     }
   }
 
   /// A truncated file whose content was under way: what did not arrive may still be in its copy.
   private func adoptAgain(_ file: FollowedFile, nowNs: Int64) {
-    guard case .lost(let loss) = file.phase, loss.reason == .truncated, file.isKnownCentrally || file.toldLoss == nil
+    guard case .lost(let loss) = file.phase, loss.reason == .truncated,
+      file.isKnownCentrally || file.reportedLoss == nil
     else { return }
     file.size = loss.to
-    if adopt(file, nowNs: nowNs) { file.toldLoss = nil }
+    if adopt(file, nowNs: nowNs) { file.reportedLoss = nil }
   }
 
-  /// Finds the file of a mark: under its name, under another, or a copy of it. Head and tail must be the same, or nothing of it is believed.
+  /// Finds the file of a mark: under its name, under another, or a copy of it. Head and tail must be the same, or the mark is not accepted.
   private func attach(_ mark: FileMark, nowNs: Int64) {
     let node = FollowedFile.Node(device: mark.file.device, inode: mark.file.inode)
     let old = FollowedFile(mark.file, nowNs: nowNs)
@@ -108,7 +109,7 @@ extension Followers {
   }
 
   /// What is not seen is not taken for deleted: its mark is kept, so that nothing is read twice when it is seen again.
-  /// - Returns: false where it is not as `absence` says, or too many are hidden.
+  /// - Returns: false where the file is not absent in the way of `absence`, or too many are hidden.
   private func hide(_ file: FollowedFile, _ mark: FileMark, where absence: FileAbsence, nowNs: Int64) -> Bool {
     guard parked.hiddenCount < limits.hidden, parked.markCount < limits.parked,
       fileSystem.absence(of: mark.file.path, mark.file) == absence
@@ -138,8 +139,8 @@ extension Followers {
     }
   }
 
-  /// Where `file` was truncated between the agent's start and its welcome, what was seen of it before is the mark's to tell; unless its
-  /// head says that it had been written anew by then.
+  /// Where `file` was truncated between the agent's start and its welcome, the mark decides what was seen of it before; unless its
+  /// head shows that it had been written anew by then.
   private func takeSeen(of file: FollowedFile, _ handle: FileHandle, to old: FollowedFile, nowNs: Int64) {
     let (seen, mark) = (file.identity, old.identity)
     if seen.headLength == mark.headLength, seen.headHash != mark.headHash { return }

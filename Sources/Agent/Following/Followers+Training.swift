@@ -5,7 +5,7 @@ extension Followers {
   // MARK: Written anew with more columns
 
   /// The bytes before the offset are no longer there. A progress file that got more columns goes on, under the same key, behind
-  /// the rows that were told; anything else is a new generation.
+  /// the rows that were reported; anything else is a new generation.
   /// - Parameter before: what the look before this one saw.
   func changed(_ file: FollowedFile, _ handle: FileHandle, _ before: FileLook, nowNs: Int64) -> FileDelta? {
     // Later looks see the size of what it was replaced by.
@@ -24,7 +24,7 @@ extension Followers {
   }
 
   func mayHaveMoreColumns(_ file: FollowedFile, size: UInt64) -> Bool {
-    file.identity.format == .progressCSV && file.isTold && file.offset > 0 && size >= file.offset
+    file.identity.format == .progressCSV && file.isReported && file.offset > 0 && size >= file.offset
       && size <= RewrittenProgress.fileBytesMax
   }
 
@@ -51,7 +51,7 @@ extension Followers {
     return nil
   }
 
-  /// Nothing but the new place of what was told before.
+  /// Nothing but the new offset of what was reported before.
   private func rewrittenDelta(_ file: FollowedFile, _ handle: FileHandle, to end: UInt64) -> FileDelta? {
     let count = Int(min(FollowedFile.tailBytes, end))
     guard fileSystem.read(handle, at: end - UInt64(count), count: count, into: &buffer) == count else { return nil }
@@ -75,17 +75,17 @@ extension Followers {
   /// The end of a training file's run, as far as it can be seen: its program has closed it, and wrote no more, or has not written for very
   /// long. Rows that come all the same open the run again.
   func endDelta(_ file: FollowedFile, nowNs: Int64) -> FileDelta? {
-    guard file.identity.format != .log, file.isFormatKnown, file.isTold, !file.isEndTold else { return nil }
+    guard file.identity.format != .log, file.isFormatKnown, file.isReported, !file.isEndReported else { return nil }
     let dueNs = file.grownNs + (file.isClosed ? limits.closedIdleNs : limits.abandonedIdleNs)
     guard nowNs >= dueNs, file.committed == file.offset, prepareReader(file, isIdle: true) else {
       hold(file, untilNs: max(dueNs, nowNs + limits.scanEveryNs))
       return nil
     }
-    file.isEndTold = true
+    file.isEndReported = true
     var delta = FileDelta(file: file.identity, from: file.offset, to: file.offset)
     delta.tailHash = file.tailHash
     delta.lines.firstOffset = delta.to
-    // Not the time of telling: told again after a restart, the run has not ended again.
+    // Not the time of the report: reported again after a restart, the run has not ended again.
     file.reader?.finish(nowNs: max(file.modifiedNs, file.readNs), into: &delta)
     return delta.runs.isEmpty && delta.episodes.isEmpty ? nil : delta
   }

@@ -26,7 +26,7 @@ package final class Followers: DeltaSource {
   var retired: [RetiredFile] = []
   /// Known, and without a place.
   var parked = ParkedFiles()
-  /// Those with something to read, or to say; one delta each in turn.
+  /// Those with something to read, or to report; one delta each in turn.
   private(set) var ready: [FollowedFile] = []
   /// Those that were written to a moment ago and have little unread: they do not wait for a turn of thousands that have a backlog.
   private var urgent: [FollowedFile] = []
@@ -54,7 +54,7 @@ package final class Followers: DeltaSource {
   var lastNames = 0
   /// One whole pass has been made since the start: until then a file cannot be distinguished from another's copy, or from a mark's.
   var hasListed = false
-  /// What a Welcome said before that.
+  /// Marks of a Welcome that came before that.
   private var pendingMarks: [FileMark]?
   /// The last long listing of neighbours: many files of one directory ask for it at once.
   var neighbourList: (directory: String, files: [FoundFile], untilNs: Int64)?
@@ -65,7 +65,7 @@ package final class Followers: DeltaSource {
   /// The last turn ended before every file in the queue was looked at.
   private var hasMoreLooks = false
   private(set) var lastNowNs = Int64.min
-  /// Losses told so far.
+  /// Losses reported so far.
   package internal(set) var lossesTotal: UInt64 = 0
 
   /// - Parameter makeKey: random keys, never the same twice.
@@ -163,7 +163,7 @@ package final class Followers: DeltaSource {
     skip(file, to: offset, tailHash: tailHash)
     file.committed = 0
     file.isKnownCentrally = false
-    file.isSkipTold = false
+    file.isSkipReported = false
     byKey[file.key] = file
     enqueue(file)
   }
@@ -335,9 +335,9 @@ package final class Followers: DeltaSource {
     byKey[file.key] = file
   }
 
-  /// Nothing more will be said of it.
+  /// Nothing more will be reported of it.
   func forget(_ file: FollowedFile) {
-    let sentBytes = file.toldLoss?.from ?? file.offset
+    let sentBytes = file.reportedLoss?.from ?? file.offset
     if file.phase == .finishing, sentBytes > 0 {
       if retired.count >= limits.retired { retired.removeFirst() }
       retired.append(

@@ -22,7 +22,7 @@ package struct FollowingFigures: Sendable, Equatable {
     health.waitingFiles = waiting
     health.binaryFiles = binary
     health.utf16Files = wideText.count
-    // One figure: neither can be opened, and the agent's log tells them apart.
+    // One figure: neither can be opened, and the agent's log distinguishes them.
     health.unreadableFiles = unreadable.count + misnamed.count
     health.outsideFiles = outside.count
     health.missingRoots = missingRoots.count

@@ -19,7 +19,7 @@ package struct FollowingLimits: Sendable {
   package var deletedIdleNs: Int64 = 10_000_000_000
   /// A training file's run has ended when who wrote to it has closed it, and nothing came for so long; some programs open it for each row.
   package var closedIdleNs: Int64 = 60_000_000_000
-  /// The same where nobody was seen to close it: the agent started later, or the file system does not tell. Slow environments
+  /// The same where no close was observed: the agent started later, or the file system does not report one. Slow environments
   /// write a block of rows in minutes.
   package var abandonedIdleNs: Int64 = 7_200_000_000_000
   /// A file that gets more columns is written anew within so long.

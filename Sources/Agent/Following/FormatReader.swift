@@ -24,7 +24,7 @@ package protocol FormatReader {
   var expectsMore: Bool { get }
   /// The longest line that it reads whole, in bytes.
   var lineBytesMax: Int { get }
-  /// The file is finished and everything in it was read: says what follows from that.
+  /// The file is finished and everything in it was read: reports what follows from that.
   mutating func finish(nowNs: Int64, into delta: inout FileDelta)
 }
 
@@ -45,7 +45,7 @@ package struct ReaderContext: Sendable {
   package var head: [UInt8]
   /// The bytes before `offset`, at most 64 KiB, ending at it.
   package var preceding: [UInt8]
-  /// Newlines before `offset`, for formats that number their rows by place (`TrainingFormats.countsLines`); nil = not counted.
+  /// Newlines before `offset`, for formats that number their rows by index (`TrainingFormats.countsLines`); nil = not counted.
   package var linesBefore: UInt64?
   /// The last bytes, at most 64 KiB, of the file that this one follows in a rotation; a record may go on from there.
   package var predecessorTail: [UInt8]

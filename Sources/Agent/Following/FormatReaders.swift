@@ -1,6 +1,6 @@
 package import FleetModel
 
-/// Seconds that local time is ahead of UTC at a given time (ns since 1970): for log lines that do not tell their zone.
+/// Seconds that local time is ahead of UTC at a given time (ns since 1970): for log lines without a zone.
 package typealias ZoneOffset = (_ wallNs: Int64) -> Int
 
 /// Which reader a file gets: one of the training formats' where the file is of such a format, else the log reader.

@@ -75,7 +75,7 @@ struct JSONFields: FieldWalk {
     range.count <= 32 ? DecimalNumber.parse(bytes, range) ?? .nan : .nan
   }
 
-  /// Seconds, ms, µs or ns since 1970, told apart by their size; nil before 2001 or past 2286.
+  /// Seconds, ms, µs or ns since 1970, distinguished by their size; nil before 2001 or past 2286.
   static func timeUs(_ number: Double) -> Int64? {
     for (limit, scale) in [(1e10, 1e6), (1e13, 1e3), (1e16, 1), (1e19, 1e-3)] where number < limit {
       return number >= limit / 10 ? Int64(number * scale) : nil

@@ -2,7 +2,7 @@ internal import FleetModel
 
 /// Reads one JSON text token by token, without allocating and without a tree.
 ///
-/// Used for JSON-line logs, RLlib's `result.json` and what programs tell on the socket. It is lenient where Python is:
+/// Used for JSON-line logs, RLlib's `result.json` and what programs send on the socket. It is lenient where Python is:
 /// `NaN`, `Infinity` and `-Infinity` are numbers, control characters may stand in strings. Everything else that RFC 8259
 /// does not allow ends the text as failed; no input traps.
 package struct JSONScanner {

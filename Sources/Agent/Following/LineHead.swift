@@ -1,6 +1,6 @@
 internal import FleetModel
 
-/// What the start of a line says: when it was written and how grave it is.
+/// What the start of a line holds: when it was written and how grave it is.
 struct LineHead: Equatable {
   /// µs since 1970; nil where the line has no time.
   var timeUs: Int64?

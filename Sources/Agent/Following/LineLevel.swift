@@ -4,7 +4,7 @@ internal import FleetModel
 enum LineLevel {
   /// Bytes in which the level may stand.
   private static let bytesMax = 128
-  /// Words that may stand before it: logger, process, thread, place in the source.
+  /// Words that may stand before it: logger, process, thread, position in the source.
   private static let wordsMax = 9
 
   /// - Parameters:
@@ -173,9 +173,9 @@ private struct LevelWord {
     self.nameEnd = nameEnd
     before = start > line.lowerBound ? bytes[start - 1] : 0
     after = end < line.upperBound ? bytes[end] : 0
-    // A number behind a colon is a place in a file.
-    let isPlace = classes == ByteClass.digit && before == UInt8(ascii: ":")
-    isPlain = !isPlace && Self.isPlain(bytes, word, nameEnd, classes, line.upperBound)
+    // A number behind a colon is a position in a file.
+    let isPosition = classes == ByteClass.digit && before == UInt8(ascii: ":")
+    isPlain = !isPosition && Self.isPlain(bytes, word, nameEnd, classes, line.upperBound)
   }
 
   private static func joins(_ byte: UInt8) -> Bool {

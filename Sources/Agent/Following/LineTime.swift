@@ -342,7 +342,7 @@ struct LineTimeReader {
   }
 }
 
-/// Decimal digits at fixed places; what is no digit is remembered instead of being tested for each time.
+/// Decimal digits at fixed positions; what is no digit is remembered instead of being tested for each time.
 struct FixedDigits {
   private(set) var isBad = false
 

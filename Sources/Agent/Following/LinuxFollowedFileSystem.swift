@@ -1,7 +1,7 @@
 internal import Files
 package import FleetModel
 
-/// The followers' view of this host: files below the allowed directories, told of changes by inotify(7).
+/// The followers' view of this host: files below the allowed directories, with changes as inotify(7) reports them.
 ///
 /// A path is allowed where what is opened is, links resolved, what `AllowedPaths` allows; that is checked on the open descriptor, so
 /// that no link exchanged meanwhile leads out. Directories are listed only where they themselves are allowed.
@@ -31,7 +31,7 @@ package final class LinuxFollowedFileSystem: FollowedFileSystem {
 
   /// - Parameters:
   ///   - allowed: what may be read; what does not exist (yet) allows nothing.
-  ///   - isWatching: whether changes shall be told of; a single look needs no watches.
+  ///   - isWatching: whether changes are reported; a single look needs no watches.
   package init(allowed: AllowedPaths, isWatching: Bool = true) {
     self.allowed = allowed
     inotify = isWatching ? try? Inotify() : nil
@@ -42,7 +42,7 @@ package final class LinuxFollowedFileSystem: FollowedFileSystem {
     self.init(allowed: AllowedPaths(roots: allowed), isWatching: isWatching)
   }
 
-  /// For epoll(7): readable when `takeChanges` has something to tell; nil where the kernel gives no inotify.
+  /// For epoll(7): readable when `takeChanges` has something to return; nil where the kernel gives no inotify.
   package var notificationDescriptor: Int32? { inotify?.raw }
 
   // MARK: Listing

@@ -124,7 +124,7 @@ struct OpenRow {
   }
 }
 
-/// Lines that say how far a program has come: indented by many, and no part of the record above them even where both are read at once,
+/// Lines that show how far a program has come: indented by many, and no part of the record above them even where both are read at once,
 /// as in a backlog. Megatron's ` iteration 10/ 129 |`, tqdm's `  3%|▍  | 3/10 [`, Keras's ` 10/100 [==>…]`.
 enum ProgressLine {
   private static let bytesMax = 64

@@ -26,7 +26,7 @@ struct ParkedFiles {
     var hiddenUntilNs: Int64?
   }
 
-  /// The entries lie side by side, and the tables lead to their places in it: tables of entries, half empty and doubled when they
+  /// The entries lie side by side, and the tables hold their indexes in it: tables of entries, half empty and doubled when they
   /// grow, would take three times the memory.
   private var slots: ContiguousArray<Entry?> = []
   private var freeSlots: [UInt32] = []

@@ -1,6 +1,6 @@
 internal import Files
 
-/// The one place through which every text goes before it leaves the host: log lines, events, what programs tell on the socket.
+/// The one place through which every text goes before it leaves the host: log lines, events, what programs send on the socket.
 ///
 /// Secrets are known by the name before them (`*_TOKEN=`, `password:`, `Authorization:`, the user part of a URL), by the command or
 /// sentence that they stand in (`-pPASSWORD`, `machine … login … password …`) and by their shape (JWT, PEM, AKIA…, ghp_…, high entropy

@@ -26,8 +26,8 @@ enum SecretCommand {
     }
     let isPrompt = isPrompt(text, before: at)
     guard isPrompt || text.holds("AUTH", at: at) && isStart(text, at) else { return nil }
-    guard let first = place(text, start) else { return nil }
-    if let second = argument(text, behind: first.end + (first.isQuoted ? 1 : 0)), let last = place(text, second),
+    guard let first = extent(text, start) else { return nil }
+    if let second = argument(text, behind: first.end + (first.isQuoted ? 1 : 0)), let last = extent(text, second),
       isEnd(text, behind: last)
     {
       return value(text, second, isSure: isPrompt)
@@ -46,23 +46,23 @@ enum SecretCommand {
 
   /// A value: sure of itself where nothing follows it, or where it is no word.
   private static func value(_ text: Span<UInt8>, _ start: Int, isSure: Bool) -> Secret? {
-    guard let place = place(text, start) else { return nil }
-    let range = place.start..<place.end
-    let traits = ValueTraits(text, range.prefix(commandBytesMax), place)
-    if traits.isPlaceholder || traits.isReference(text) || text[place.start] == UInt8(ascii: "-") { return nil }
+    guard let extent = extent(text, start) else { return nil }
+    let range = extent.start..<extent.end
+    let traits = ValueTraits(text, range.prefix(commandBytesMax), extent)
+    if traits.isPlaceholder || traits.isReference(text) || text[extent.start] == UInt8(ascii: "-") { return nil }
     let isCode = traits.count >= 6 && (traits.isMixed || traits.hasSign)
-    return isSure || isCode || isEnd(text, behind: place) ? Secret(range: range, kind: .password) : nil
+    return isSure || isCode || isEnd(text, behind: extent) ? Secret(range: range, kind: .password) : nil
   }
 
-  private static func place(_ text: Span<UInt8>, _ start: Int) -> SecretValue.Place? {
+  private static func extent(_ text: Span<UInt8>, _ start: Int) -> SecretValue.Extent? {
     guard start < text.count else { return nil }
     return SecretValue.quoted(text, start, isSpaced: false)
       ?? SecretValue.bare(text, start, isSpaced: true, isTight: false)
   }
 
-  private static func isEnd(_ text: Span<UInt8>, behind place: SecretValue.Place) -> Bool {
-    var at = place.end
-    if place.isQuoted, at < text.count { at += 1 }
+  private static func isEnd(_ text: Span<UInt8>, behind extent: SecretValue.Extent) -> Bool {
+    var at = extent.end
+    if extent.isQuoted, at < text.count { at += 1 }
     while at < text.count, text[at] == UInt8(ascii: " ") || text[at] == UInt8(ascii: "\r") { at += 1 }
     return at >= text.count || text[at] == UInt8(ascii: "\n")
   }
@@ -122,8 +122,8 @@ enum SecretCommand {
     }
     var start = sign + 3
     while start < text.count, text[start] == UInt8(ascii: " ") { start += 1 }
-    guard let place = place(text, start) else { return nil }
-    return secret(text, place.start, place.end)
+    guard let extent = extent(text, start) else { return nil }
+    return secret(text, extent.start, extent.end)
   }
 
   private static func secret(_ text: Span<UInt8>, _ first: Int, _ last: Int) -> Secret? {

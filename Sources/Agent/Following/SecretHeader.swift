@@ -16,10 +16,10 @@ enum SecretHeader {
   private static let lists = ["digest", "aws4-hmac-sha256", "oauth", "hawk", "mac", "signature", "sharedkey", "ntlm"]
 
   /// `Authorization: Basic dXNlcjpwdw==`: the scheme stays.
-  static func authorization(_ text: Span<UInt8>, _ place: SecretValue.Place) -> Secret? {
-    var start = place.start
+  static func authorization(_ text: Span<UInt8>, _ extent: SecretValue.Extent) -> Secret? {
+    var start = extent.start
     // `Authorization: 'Bearer …'` is a quoted place; a bare one ends at a blank, which here stands within the value.
-    let limit = place.isQuoted ? place.end : lineEnd(text, start)
+    let limit = extent.isQuoted ? extent.end : lineEnd(text, start)
     var scheme = start
     while scheme < limit, scheme - start < schemeBytesMax, ByteClass.isName(text[scheme]) { scheme += 1 }
     let hasScheme = scheme > start && scheme < limit && text[scheme] == UInt8(ascii: " ")
@@ -42,8 +42,8 @@ enum SecretHeader {
     }
     let range = start..<scheme
     // A function or a variable of a program's line.
-    if !place.isQuoted, ValueTraits(text, place.start..<place.end, place).isReference(text) { return nil }
-    let whole = place.isQuoted ? place.start..<place.end : place.start..<max(place.end, range.upperBound)
+    if !extent.isQuoted, ValueTraits(text, extent.start..<extent.end, extent).isReference(text) { return nil }
+    let whole = extent.isQuoted ? extent.start..<extent.end : extent.start..<max(extent.end, range.upperBound)
     return whole.count >= 6 && hasCode(text, whole) ? Secret(range: whole, kind: .authorization) : nil
   }
 
@@ -63,12 +63,12 @@ enum SecretHeader {
   }
 
   /// All of them, with their names: which one is the session's is not known.
-  static func cookie(_ text: Span<UInt8>, _ place: SecretValue.Place) -> Secret? {
-    let equals = (place.start..<min(text.count, place.start + nameBytesMax)).first { text[$0] == UInt8(ascii: "=") }
-    guard let equals, equals > place.start, !place.isQuoted || equals < place.end,
-      (place.start..<equals).allSatisfy({ ByteClass.isName(text[$0]) || text[$0] == UInt8(ascii: ".") })
+  static func cookie(_ text: Span<UInt8>, _ extent: SecretValue.Extent) -> Secret? {
+    let equals = (extent.start..<min(text.count, extent.start + nameBytesMax)).first { text[$0] == UInt8(ascii: "=") }
+    guard let equals, equals > extent.start, !extent.isQuoted || equals < extent.end,
+      (extent.start..<equals).allSatisfy({ ByteClass.isName(text[$0]) || text[$0] == UInt8(ascii: ".") })
     else { return nil }
-    let range = place.start..<(place.isQuoted ? place.end : lineEnd(text, place.start))
+    let range = extent.start..<(extent.isQuoted ? extent.end : lineEnd(text, extent.start))
     return range.count >= 6 ? Secret(range: range, kind: .cookie) : nil
   }
 

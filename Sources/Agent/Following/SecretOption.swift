@@ -43,10 +43,10 @@ enum SecretOption {
     // Another option follows: this one has no value.
     if start < text.count, text[start] == UInt8(ascii: "-") { return nil }
     guard
-      let place = SecretValue.quoted(text, start, isSpaced: false)
+      let extent = SecretValue.quoted(text, start, isSpaced: false)
         ?? SecretValue.bare(text, start, isSpaced: false, isTight: false)
     else { return nil }
-    return SecretValue.named(text, name, place, separator: separator)
+    return SecretValue.named(text, name, extent, separator: separator)
   }
 
   private static func short(_ text: Span<UInt8>, _ at: Int) -> Secret? {
@@ -105,10 +105,10 @@ enum SecretOption {
 
   private static func password(_ text: Span<UInt8>, _ start: Int) -> Secret? {
     guard start < text.count, text[start] != UInt8(ascii: "-"),
-      let place = SecretValue.quoted(text, start, isSpaced: false)
+      let extent = SecretValue.quoted(text, start, isSpaced: false)
         ?? SecretValue.bare(text, start, isSpaced: false, isTight: false)
     else { return nil }
-    let range = place.start..<place.end
+    let range = extent.start..<extent.end
     return range.isEmpty || Placeholders.isOne(text, range, isProse: false)
       ? nil : Secret(range: range, kind: .password)
   }
@@ -116,15 +116,15 @@ enum SecretOption {
   /// What follows the colon (curl) or the percent sign (smbclient).
   private static func userAndPassword(_ text: Span<UInt8>, _ start: Int) -> Secret? {
     guard start < text.count,
-      let place = SecretValue.quoted(text, start, isSpaced: false)
+      let extent = SecretValue.quoted(text, start, isSpaced: false)
         ?? SecretValue.bare(text, start, isSpaced: false, isTight: false)
     else { return nil }
-    let range = place.start..<place.end
+    let range = extent.start..<extent.end
     let sign =
       range.first { text[$0] == UInt8(ascii: ":") || text[$0] == UInt8(ascii: "%") }
       ?? (follows(text, start, ["lftp "]) ? range.first { text[$0] == UInt8(ascii: ",") } : nil)
-    guard let sign, sign + 1 < place.end, !text.holds("//", at: sign + 1) else { return nil }
-    let value = sign + 1..<place.end
+    guard let sign, sign + 1 < extent.end, !text.holds("//", at: sign + 1) else { return nil }
+    let value = sign + 1..<extent.end
     // `--user 1000:1000` are numbers of a user and a group.
     if range.allSatisfy({ $0 == sign || text[$0] &- 48 <= 9 }) { return nil }
     return Placeholders.isOne(text, value, isProse: false) ? nil : Secret(range: value, kind: .password)

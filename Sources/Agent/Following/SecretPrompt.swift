@@ -26,8 +26,8 @@ enum SecretPrompt {
       if end - start > wordBytesMax { return nil }
     }
     guard end == text.count, end - start >= wordBytesMin, isPrompt(text, before: separator) else { return nil }
-    let place = SecretValue.Place(start: start, end: end, isQuoted: false, isProse: true, isTight: false)
-    let traits = ValueTraits(text, start..<end, place)
+    let extent = SecretValue.Extent(start: start, end: end, isQuoted: false, isProse: true, isTight: false)
+    let traits = ValueTraits(text, start..<end, extent)
     return traits.isPlaceholder || traits.isPath || traits.isInflected(text)
       ? nil : Secret(range: start..<end, kind: .password)
   }
@@ -46,8 +46,8 @@ enum SecretPrompt {
   // MARK: Pairs
 
   /// `login: joe / pass: …`: a user's name and this are a pair, and no sentence goes on behind it.
-  @inline(never) static func isPair(_ text: Span<UInt8>, _ name: SecretName, _ place: SecretValue.Place) -> Bool {
-    guard place.end - place.start >= 4, place.end == text.count || isBreak(text[place.end]) else { return false }
+  @inline(never) static func isPair(_ text: Span<UInt8>, _ name: SecretName, _ extent: SecretValue.Extent) -> Bool {
+    guard extent.end - extent.start >= 4, extent.end == text.count || isBreak(text[extent.end]) else { return false }
     var at = name.start
     while at > 0, ByteClass.isName(text[at - 1]) { at -= 1 }
     let limit = max(0, at - userBytesMax)

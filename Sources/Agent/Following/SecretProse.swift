@@ -10,11 +10,11 @@ enum SecretProse {
     guard end < text.count else { return nil }
     if text[end] != UInt8(ascii: " ") { return markup(text, end) }
     let start = end + 1
-    if let place = SecretValue.quoted(text, start, isSpaced: false) { return quoted(text, place) }
-    guard let place = SecretValue.bare(text, start, isSpaced: true, isTight: false) else { return nil }
-    let range = place.start..<place.end
-    let traits = ValueTraits(text, range.prefix(256), place)
-    if let told = told(text, place.start) { return told }
+    if let extent = SecretValue.quoted(text, start, isSpaced: false) { return quoted(text, extent) }
+    guard let extent = SecretValue.bare(text, start, isSpaced: true, isTight: false) else { return nil }
+    let range = extent.start..<extent.end
+    let traits = ValueTraits(text, range.prefix(256), extent)
+    if let stated = stated(text, extent.start) { return stated }
     if traits.isPlaceholder || traits.isPath { return nil }
     if isMachine(text, before: at - 3) { return Secret(range: range, kind: .password) }
     let isSure = traits.isMixed && traits.count >= 8 && (traits.hasSign || isInterspersed(text, range))
@@ -41,8 +41,8 @@ enum SecretProse {
     while at < text.count, at - behind < 4,
       isSign(text[at]) || text[at] == UInt8(ascii: ":") || text[at] == UInt8(ascii: "=")
     { at += 1 }
-    guard at > behind, let place = SecretValue.quoted(text, at - 1, isSpaced: false) else { return nil }
-    return quoted(text, place)
+    guard at > behind, let extent = SecretValue.quoted(text, at - 1, isSpaced: false) else { return nil }
+    return quoted(text, extent)
   }
 
   /// Both cases, and a digit before a letter: no word with a number at its end.
@@ -62,13 +62,13 @@ enum SecretProse {
   /// `IDENTIFIED BY '…'`.
   static func identified(_ text: Span<UInt8>, at: Int) -> Secret? {
     guard at >= 11, holds("identified by ", text, at - 11),
-      let place = SecretValue.quoted(text, at + 3, isSpaced: false)
+      let extent = SecretValue.quoted(text, at + 3, isSpaced: false)
     else { return nil }
-    return quoted(text, place)
+    return quoted(text, extent)
   }
 
-  private static func quoted(_ text: Span<UInt8>, _ place: SecretValue.Place) -> Secret? {
-    let range = place.start..<place.end
+  private static func quoted(_ text: Span<UInt8>, _ extent: SecretValue.Extent) -> Secret? {
+    let range = extent.start..<extent.end
     let isOne = range.count >= 3 && !range.contains { text[$0] == UInt8(ascii: " ") }
     return isOne && !Placeholders.isOne(text, range, isProse: false) ? Secret(range: range, kind: .password) : nil
   }
@@ -82,7 +82,7 @@ enum SecretProse {
   }
 
   /// `password is …`, `password was set to …`.
-  private static func told(_ text: Span<UInt8>, _ start: Int) -> Secret? {
+  private static func stated(_ text: Span<UInt8>, _ start: Int) -> Secret? {
     var at = start
     var words = 0
     while let next = ["is ", "was ", "set ", "reset ", "changed ", "now ", "to ", "ist ", "lautet ", "are "].first(
@@ -93,11 +93,11 @@ enum SecretProse {
     }
     guard words > 0 else { return nil }
     guard
-      let place = SecretValue.quoted(text, at, isSpaced: false)
+      let extent = SecretValue.quoted(text, at, isSpaced: false)
         ?? SecretValue.bare(text, at, isSpaced: true, isTight: false)
     else { return nil }
-    let range = place.start..<place.end
-    let traits = ValueTraits(text, range.prefix(256), place)
+    let range = extent.start..<extent.end
+    let traits = ValueTraits(text, range.prefix(256), extent)
     let isSure = traits.count >= 6 && (traits.isMixed || traits.hasSign) && !traits.isPlaceholder
     return isSure ? Secret(range: range, kind: .password) : nil
   }

@@ -9,7 +9,7 @@ enum SecretValue {
   private static let blanksMax = 4
 
   /// Where a value lies, and what is around it.
-  struct Place {
+  struct Extent {
     var start: Int
     var end: Int
     /// Between quotes.
@@ -27,8 +27,8 @@ enum SecretValue {
   ///   - length: bytes of the separator.
   static func secret(_ text: Span<UInt8>, separator: Int, length: Int = 1) -> Secret? {
     if let found = telegram(text, separator) { return found }
-    if let name = SecretName.read(text, before: separator), let place = place(text, separator, length),
-      let found = named(text, name, place, separator: separator)
+    if let name = SecretName.read(text, before: separator), let extent = extent(text, separator, length),
+      let found = named(text, name, extent, separator: separator)
     {
       return found
     }
@@ -61,8 +61,8 @@ enum SecretValue {
     }
     var end = start
     while end < text.count, end - start < endBytesMax, !SecretEnd.isURLEnd(text, end) { end += 1 }
-    let place = Place(start: start, end: end, isQuoted: isQuoted, isProse: false, isTight: false)
-    return start < end ? named(text, name, place, separator: at) : nil
+    let extent = Extent(start: start, end: end, isQuoted: isQuoted, isProse: false, isTight: false)
+    return start < end ? named(text, name, extent, separator: at) : nil
   }
 
   /// Behind the separator, the rest of a longer one (`=>` of Ruby and PHP, `==`) and blanks.
@@ -75,7 +75,7 @@ enum SecretValue {
   }
 
   /// Where the value behind the separator lies; nil where there is none.
-  private static func place(_ text: Span<UInt8>, _ separator: Int, _ length: Int) -> Place? {
+  private static func extent(_ text: Span<UInt8>, _ separator: Int, _ length: Int) -> Extent? {
     let start = start(text, separator, length)
     let isSpaced = start > separator + length
     return quoted(text, start, isSpaced: isSpaced)
@@ -83,7 +83,7 @@ enum SecretValue {
   }
 
   /// A value between quotes, which may be escaped, once or several times, as in JSON within JSON.
-  static func quoted(_ text: Span<UInt8>, _ start: Int, isSpaced: Bool) -> Place? {
+  static func quoted(_ text: Span<UInt8>, _ start: Int, isSpaced: Bool) -> Extent? {
     var open = start
     // b'…', u"…", r'…', f"…".
     if open + 1 < text.count, text[open + 1] == UInt8(ascii: "'") || text[open + 1] == UInt8(ascii: "\""),
@@ -101,12 +101,12 @@ enum SecretValue {
     guard quote == UInt8(ascii: "\"") || quote == UInt8(ascii: "'") || quote == UInt8(ascii: "`") else { return nil }
     let first = open + 1
     let end = SecretEnd.ofQuoted(text, first, quote: quote, level: level)
-    return first < text.count ? Place(start: first, end: end, isQuoted: true, isProse: false, isTight: false) : nil
+    return first < text.count ? Extent(start: first, end: end, isQuoted: true, isProse: false, isTight: false) : nil
   }
 
-  static func bare(_ text: Span<UInt8>, _ start: Int, isSpaced: Bool, isTight: Bool) -> Place? {
+  static func bare(_ text: Span<UInt8>, _ start: Int, isSpaced: Bool, isTight: Bool) -> Extent? {
     let end = SecretEnd.ofBare(text, start)
-    return start < end ? Place(start: start, end: end, isQuoted: false, isProse: isSpaced, isTight: isTight) : nil
+    return start < end ? Extent(start: start, end: end, isQuoted: false, isProse: isSpaced, isTight: isTight) : nil
   }
 
   /// `123456789:AA…`, a bot's token of Telegram.
@@ -123,9 +123,9 @@ enum SecretValue {
 
   // MARK: Decisions
 
-  static func named(_ text: Span<UInt8>, _ name: SecretName, _ place: Place, separator: Int) -> Secret? {
-    guard var found = judged(text, name, place, separator: separator) else { return nil }
-    if found.range.upperBound - place.start >= endBytesMax {
+  static func named(_ text: Span<UInt8>, _ name: SecretName, _ extent: Extent, separator: Int) -> Secret? {
+    guard var found = judged(text, name, extent, separator: separator) else { return nil }
+    if found.range.upperBound - extent.start >= endBytesMax {
       var end = found.range.upperBound
       while end < text.count, text[end] > UInt8(ascii: " "), text[end] != UInt8(ascii: "\""),
         text[end] != UInt8(ascii: "'")
@@ -135,35 +135,35 @@ enum SecretValue {
     return found
   }
 
-  private static func judged(_ text: Span<UInt8>, _ name: SecretName, _ place: Place, separator: Int) -> Secret? {
+  private static func judged(_ text: Span<UInt8>, _ name: SecretName, _ extent: Extent, separator: Int) -> Secret? {
     switch name.kind {
-    case .authorization: return SecretHeader.authorization(text, place)
-    case .cookie: return SecretHeader.cookie(text, place)
+    case .authorization: return SecretHeader.authorization(text, extent)
+    case .cookie: return SecretHeader.cookie(text, extent)
     default: break
     }
-    let traits = ValueTraits(text, place.start..<min(place.end, place.start + judgedBytesMax), place)
+    let traits = ValueTraits(text, extent.start..<min(extent.end, extent.start + judgedBytesMax), extent)
     if traits.isPlaceholder || traits.isReference(text) { return nil }
-    let range = place.start..<place.end
+    let range = extent.start..<extent.end
     if name.kind == .password || name.kind == .weak, !traits.isPath, !traits.isInflected(text),
-      SecretPrompt.isPair(text, name, place)
+      SecretPrompt.isPair(text, name, extent)
     {
       return Secret(range: range, kind: .password)
     }
     switch name.kind {
     case .password:
-      return isPassword(text, name, place, traits, separator)
-        ? Secret(range: phrase(text, place), kind: .password) : nil
+      return isPassword(text, name, extent, traits, separator)
+        ? Secret(range: phrase(text, extent), kind: .password) : nil
     case .weak:
       let isChosen =
-        traits.count >= 4 && !traits.isNumber && !traits.isPath && !(place.isProse && text[place.start] &- 48 <= 9)
-        && (traits.isMixed || traits.hasSign || place.isQuoted || !place.isProse)
-      let isSure = isChosen && isPassword(text, name, place, traits, separator)
+        traits.count >= 4 && !traits.isNumber && !traits.isPath && !(extent.isProse && text[extent.start] &- 48 <= 9)
+        && (traits.isMixed || traits.hasSign || extent.isQuoted || !extent.isProse)
+      let isSure = isChosen && isPassword(text, name, extent, traits, separator)
       return isSure
-        && !(place.isTight && !traits.isMixed && !traits.hasSign && !SecretOption.isSource(text, name.start))
+        && !(extent.isTight && !traits.isMixed && !traits.hasSign && !SecretOption.isSource(text, name.start))
         ? Secret(range: range, kind: .password) : nil
     case .key:
       let isSure =
-        name.isUpper && !place.isProse
+        name.isUpper && !extent.isProse
         ? traits.count >= 4 && !traits.isNumber
         : traits.count >= 8 && (traits.isMixed || traits.count >= 20 && !traits.isSentence && !traits.isSnake(text))
           || traits.isHash
@@ -175,7 +175,7 @@ enum SecretValue {
       return isCode && !traits.isPath ? Secret(range: range, kind: .key) : nil
     case .token:
       let isSure =
-        name.isUpper && !place.isProse
+        name.isUpper && !extent.isProse
         ? traits.count >= 6 && !traits.isNumber
         : traits.count >= 8 && traits.isMixed || traits.count >= 20 && SecretRandom.changesCase(text, range)
       return isSure && !traits.isPath ? Secret(range: range, kind: .token) : nil
@@ -184,26 +184,26 @@ enum SecretValue {
   }
 
   private static func isPassword(
-    _ text: Span<UInt8>, _ name: SecretName, _ place: Place, _ traits: ValueTraits, _ separator: Int
+    _ text: Span<UInt8>, _ name: SecretName, _ extent: Extent, _ traits: ValueTraits, _ separator: Int
   ) -> Bool {
     if traits.isPath, !name.isUpper || traits.slashes > 1 { return false }
-    if place.isTight {
+    if extent.isTight {
       // A package's architecture (passwd:amd64), a file's line, a module's hook: `pam_unix(passwd:chauthtok)`.
       if traits.isArchitecture || isFile(text, name) { return false }
       let isProgram = text.holds("passwd", at: name.start) && !traits.isMixed && !traits.hasSign
       return !isProgram
     }
-    guard place.isProse else { return true }
+    guard extent.isProse else { return true }
     // "password: wrong" is a sentence.
     if traits.isMixed || traits.hasSign { return true }
     if traits.isNumber { return traits.count >= 4 }
-    return isWord(text, name, place, traits) || SecretPhrase.end(text, place.start) != nil
+    return isWord(text, name, extent, traits) || SecretPhrase.end(text, extent.start) != nil
   }
 
   /// A plain word, at the end of the line: more likely a password than not where the line is `name: value` and no more, as in YAML.
-  private static func isWord(_ text: Span<UInt8>, _ name: SecretName, _ place: Place, _ traits: ValueTraits) -> Bool {
-    let range = place.start..<place.end
-    guard isLast(text, place), !traits.isInflected(text), !traits.isSnake(text), range.allSatisfy({ text[$0] < 0x80 })
+  private static func isWord(_ text: Span<UInt8>, _ name: SecretName, _ extent: Extent, _ traits: ValueTraits) -> Bool {
+    let range = extent.start..<extent.end
+    guard isLast(text, extent), !traits.isInflected(text), !traits.isSnake(text), range.allSatisfy({ text[$0] < 0x80 })
     else { return false }
     let isLine = (0..<name.start).allSatisfy { text[$0] == UInt8(ascii: " ") || text[$0] == UInt8(ascii: "-") }
     let isEnglish = SecretProse.holds("password", text, name.start) || SecretProse.holds("secret", text, name.start)
@@ -217,15 +217,15 @@ enum SecretValue {
     return at > 0 && text[at - 1] == UInt8(ascii: "/")
   }
 
-  private static func isLast(_ text: Span<UInt8>, _ place: Place) -> Bool {
-    var at = place.end
+  private static func isLast(_ text: Span<UInt8>, _ extent: Extent) -> Bool {
+    var at = extent.end
     while at < text.count, text[at] <= UInt8(ascii: " ") { at += 1 }
     return at == text.count
   }
 
   /// A passphrase of several words goes as a whole.
-  private static func phrase(_ text: Span<UInt8>, _ place: Place) -> Range<Int> {
-    guard place.isProse, let end = SecretPhrase.end(text, place.start) else { return place.start..<place.end }
-    return place.start..<end
+  private static func phrase(_ text: Span<UInt8>, _ extent: Extent) -> Range<Int> {
+    guard extent.isProse, let end = SecretPhrase.end(text, extent.start) else { return extent.start..<extent.end }
+    return extent.start..<end
   }
 }

@@ -7,7 +7,7 @@ internal import Files
 enum TrustedRoot: Equatable {
   /// An absolute path without links.
   case resolved(String)
-  /// Not there; where it would be, as far as that can be said before it is.
+  /// Not there; where it would be, as far as that is known before it is.
   case missing(String?)
   case untrusted(link: String)
 

@@ -18,9 +18,9 @@ struct ValueTraits {
   let isHash: Bool
   let isArchitecture: Bool
 
-  init(_ text: Span<UInt8>, _ range: Range<Int>, _ place: SecretValue.Place) {
+  init(_ text: Span<UInt8>, _ range: Range<Int>, _ extent: SecretValue.Extent) {
     self.range = range
-    isQuoted = place.isQuoted
+    isQuoted = extent.isQuoted
     count = range.count
     after = range.upperBound < text.count ? text[range.upperBound] : 0
     first = range.isEmpty ? 0 : text[range.lowerBound]
@@ -54,7 +54,7 @@ struct ValueTraits {
     isHash = ["$1$", "$2", "$5$", "$6$", "$y$", "$argon2", "SCRAM-SHA-256$", "pbkdf2"].contains {
       text.holds($0, at: range.lowerBound) && range.count >= 20
     }
-    isPlaceholder = !isHash && Placeholders.isOne(text, range, isProse: place.isProse)
+    isPlaceholder = !isHash && Placeholders.isOne(text, range, isProse: extent.isProse)
     isArchitecture = Placeholders.isArchitecture(text, range)
   }
 

@@ -1,6 +1,6 @@
 internal import FleetModel
 
-/// The GPUs that this host has had since the agent started: one that is no longer told of is absent, not forgotten.
+/// The GPUs that this host has had since the agent started: one that is no longer reported is absent, not forgotten.
 struct GPUInventory {
   private var known: [GPUSample] = []
 
@@ -34,7 +34,7 @@ struct GPUInventory {
     }
   }
 
-  /// The library says that none is there.
+  /// The library reports that none is there.
   func absent(timeNs: Int64) -> [GPUSample] { known.map { without($0, .absent, timeNs) } }
 
   /// Only the identity is left: no value is better than a wrong one.
@@ -48,14 +48,14 @@ struct GPUInventory {
     return sample
   }
 
-  /// A lost GPU tells its index and nothing else.
+  /// A lost GPU reports its index and nothing else.
   private func lost(_ gpu: GPUSample) -> GPUSample {
     without(known.first { $0.index == gpu.index } ?? gpu, .absent, 0)
   }
 
   private mutating func remember(_ gpu: GPUSample) {
-    if let place = known.firstIndex(where: { isSame($0, gpu) }) {
-      known[place] = gpu
+    if let index = known.firstIndex(where: { isSame($0, gpu) }) {
+      known[index] = gpu
     } else if known.count < Self.gpusMax {
       known.append(gpu)
     }

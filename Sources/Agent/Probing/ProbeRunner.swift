@@ -121,7 +121,7 @@ package final class ProbeProcesses<Supervisor: ProbeSupervising> {
       let errors = try loop.watch(child.errors.raw, .read) { [unowned self] _ in discardErrors(generation) }
       running[generation] = Running(child: child, output: output, errors: errors)
     } catch {
-      // Told as an end, after this wake: the supervisor has not sent its question yet.
+      // Reported as an end, after this wake: the supervisor has not sent its question yet.
       loop.after(0) { [unowned self] in ended(generation) }
     }
   }

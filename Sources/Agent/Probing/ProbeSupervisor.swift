@@ -131,7 +131,7 @@ package struct ProbeSupervisor: ProbeSupervising, Sendable {
     var actions: [ProbeAction] = []
     for lane in lanes.indices {
       giveUp(lane, nowNs, wallNs, &actions)
-      tellSilent(lane, nowNs, wallNs)
+      reportSilence(lane, nowNs, wallNs)
       ask(lane, nowNs, &actions)
     }
     return actions
@@ -175,7 +175,7 @@ package struct ProbeSupervisor: ProbeSupervising, Sendable {
     guard let asked, let index = states.firstIndex(where: { $0.task.name == asked.task }) else { return }
     states[index].silentSinceNs = states[index].silentSinceNs ?? asked.atNs
     states[index].dueNs = nowNs + states[index].task.everyNs
-    tell(states[index], .failed, "the probe process ended without an answer", nowNs, wallNs)
+    report(states[index], .failed, "the probe process ended without an answer", nowNs, wallNs)
   }
 }
 
@@ -215,7 +215,7 @@ extension ProbeSupervisor {
     states[index].heldBy = lanes[lane].generation
     states[index].dueNs = nowNs + states[index].task.everyNs
     replace(lane, &actions)
-    tell(states[index], .timedOut, "no answer", nowNs, wallNs)
+    report(states[index], .timedOut, "no answer", nowNs, wallNs)
   }
 
   private mutating func replace(_ lane: Int, _ actions: inout [ProbeAction]) {
@@ -228,17 +228,17 @@ extension ProbeSupervisor {
     replaced += 1
   }
 
-  /// A question that cannot be asked, because a process still hangs in it, is told at each of its times.
-  private mutating func tellSilent(_ lane: Int, _ nowNs: Int64, _ wallNs: Int64) {
+  /// A question that cannot be asked, because a process still hangs in it, is reported at each of its times.
+  private mutating func reportSilence(_ lane: Int, _ nowNs: Int64, _ wallNs: Int64) {
     for index in states.indices
     where states[index].task.lane == lane && states[index].heldBy != nil && states[index].dueNs <= nowNs {
       states[index].dueNs = nowNs + states[index].task.everyNs
-      tell(states[index], .timedOut, "no answer", nowNs, wallNs)
+      report(states[index], .timedOut, "no answer", nowNs, wallNs)
     }
   }
 
   /// No answer, as samples of what should have answered and as the probe's result.
-  private mutating func tell(
+  private mutating func report(
     _ state: State, _ result: ProbeState, _ detail: String, _ nowNs: Int64, _ wallNs: Int64
   ) {
     let silentNs = nowNs - (state.silentSinceNs ?? nowNs)
@@ -254,10 +254,10 @@ extension ProbeSupervisor {
       }
     case .fileAge: break
     }
-    tellResult(state.task.name, result, detail, silentNs, .nan, wallNs)
+    reportResult(state.task.name, result, detail, silentNs, .nan, wallNs)
   }
 
-  private mutating func tellResult(
+  private mutating func reportResult(
     _ name: String, _ state: ProbeState, _ detail: String, _ durationNs: Int64, _ value: Double, _ wallNs: Int64
   ) {
     var result = ProbeResult()
@@ -281,18 +281,18 @@ extension ProbeSupervisor {
       gpuDriverVersion = answer.driverVersion
       gpuMemoryBytes = Dictionary(answer.memory.map { ($0.pid, $0.bytes) }, uniquingKeysWith: &+)
       records.gpus += inventory.samples(answer.gpus, timeNs: wallNs)
-      // Samples say it all; only the end of a silence is an answer of its own.
-      if wasSilent { tellResult(name, .ok, "", durationNs, Double(answer.gpus.count), wallNs) }
+      // Samples hold all of it; only the end of a silence is an answer of its own.
+      if wasSilent { reportResult(name, .ok, "", durationNs, Double(answer.gpus.count), wallNs) }
     case .usage(let usage):
       if let mount = states[index].task.mount { records.disks.append(DiskSample(mount, usage, wallNs)) }
-      if wasSilent { tellResult(name, .ok, "", durationNs, Double(usage.usedPercent), wallNs) }
-    case .age(let seconds): tellResult(name, .ok, "", durationNs, seconds, wallNs)
+      if wasSilent { reportResult(name, .ok, "", durationNs, Double(usage.usedPercent), wallNs) }
+    case .age(let seconds): reportResult(name, .ok, "", durationNs, seconds, wallNs)
     case .failed(let reason):
       if case .gpus = states[index].task.question {
         gpuMemoryBytes = [:]
         records.gpus += inventory.absent(timeNs: wallNs)
       }
-      tellResult(name, .failed, reason, durationNs, .nan, wallNs)
+      reportResult(name, .failed, reason, durationNs, .nan, wallNs)
     }
   }
 }

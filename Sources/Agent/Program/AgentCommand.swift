@@ -21,7 +21,7 @@ package struct JoinOptions: Equatable, Sendable {
   package var token = ""
   package var source = JoinTokenSource.environment
   package var stateDirectory = ""
-  /// Shows what the token says without using it.
+  /// Shows what the token holds without using it.
   package var isOnlyShown = false
 
   package init() {}

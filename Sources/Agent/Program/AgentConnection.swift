@@ -75,25 +75,11 @@ final class AgentConnection {
   private func send(on call: ClientCall) {
     while call.queuedBytes < Self.queuedBytesMax, let frame = session.nextFrame(time: now) {
       buffer.removeAll(keepingCapacity: true)
-      encode(frame)
+      frame.encode(into: &buffer)
       call.send(buffer.span)
     }
     // One long line must not keep its size for ever.
     if buffer.capacity > 2 << 20 { buffer = [] }
-  }
-
-  private func encode(_ frame: OutgoingFrame) {
-    switch frame {
-    case .hello(let hello): Wire.encode(AgentFrame.hello(hello), into: &buffer)
-    case .batch(let outgoing):
-      var batch = Batch()
-      batch.number = outgoing.number
-      batch.wallNs = outgoing.time.wallNs
-      batch.monotonicNs = outgoing.time.monotonicNs
-      batch.files = outgoing.files
-      batch.health = outgoing.health
-      Wire.encode(batch, spooled: outgoing.spooled.map(\.encodedRecords), into: &buffer)
-    }
   }
 
   private func scheduleWake() {
@@ -182,7 +168,7 @@ final class AgentConnection {
 
   private func ready(_ client: RPCClient) {
     follow(renewal.connected(nowNs: Clock.wallNs()))
-    let call = client.call("/signalbox.v1.Collector/Report")
+    let call = client.call(FleetProtocol.Call.report.path)
     self.call = call
     call.onMessage = { [unowned self] bytes in received(bytes) }
     call.onWritable = { [unowned self] in pump() }
@@ -199,7 +185,7 @@ final class AgentConnection {
       call = nil
       return
     }
-    if status.code == .aborted, status.message == FencedStream.statusMessage {
+    if status.code == .aborted, status.message == FleetProtocol.fencedMessage {
       close()
       session.fenced(nowNs: now.monotonicNs)
       let sentence =
@@ -302,7 +288,7 @@ final class AgentConnection {
       let key = try directory.prepareKey()
       var request: [UInt8] = []
       Wire.encode(RenewRequest(signingRequest: try SigningRequest.make(key: key)), into: &request)
-      let call = client.call("/signalbox.v1.Enrolment/Renew", timeoutNs: Self.renewTimeoutNs)
+      let call = client.call(FleetProtocol.Call.renew.path, timeoutNs: Self.renewTimeoutNs)
       isRenewing = true
       var reply: CertificateReply?
       call.onMessage = { bytes in reply = try? Wire.decodeCertificateReply(bytes) }
@@ -361,21 +347,5 @@ final class AgentConnection {
     }
     close()
     completion()
-  }
-}
-
-extension SpooledItem {
-  /// As the wire wants it: a gap becomes records that hold its losses.
-  var encodedRecords: EncodedRecords {
-    switch content {
-    case .encoded(let bytes):
-      return EncodedRecords(lane: lane, firstSequence: firstSequence, lastSequence: lastSequence, bytes: bytes)
-    case .gap(let losses):
-      var records = Records()
-      records.losses = losses
-      var bytes: [UInt8] = []
-      Wire.encode(records, into: &bytes)
-      return EncodedRecords(lane: lane, firstSequence: firstSequence, lastSequence: lastSequence, bytes: bytes)
-    }
   }
 }

@@ -32,7 +32,7 @@ final class AgentJoin {
     do {
       let token = try JoinToken(parsing: options.token.isEmpty ? JoinTokenSource.read(options.source) : options.token)
       if options.isOnlyShown {
-        AgentMain.say(token.describe(), .output)
+        AgentMain.write(token.describe(), .output)
         return 0
       }
       if let name = try joinedAlready(token, options.stateDirectory) {
@@ -128,7 +128,7 @@ final class AgentJoin {
   }
 
   private func ask(_ client: RPCClient) {
-    let call = client.call("/signalbox.v1.Enrolment/Join", timeoutNs: Self.timeoutNs)
+    let call = client.call(FleetProtocol.Call.join.path, timeoutNs: Self.timeoutNs)
     call.onMessage = { [unowned self] bytes in
       let reply = try? Wire.decodeCertificateReply(bytes)
       accept(reply)

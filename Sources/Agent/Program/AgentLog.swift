@@ -1,7 +1,7 @@
 internal import Files
 internal import FleetModel
 
-/// What the agent says of itself: one JSON object a line on standard error, for journald.
+/// What the agent reports of itself: one JSON object a line on standard error, for journald.
 enum AgentLog {
   static func info(_ message: String, _ fields: [(String, String)] = []) { write("info", message, fields) }
   static func warning(_ message: String, _ fields: [(String, String)] = []) { write("warning", message, fields) }
@@ -12,7 +12,7 @@ enum AgentLog {
     for (name, value) in fields {
       line += ",\(JSONText.quoted(name)):\(JSONText.quoted(PlainText.withoutPasswords(value)))"
     }
-    // Nobody can be told that the log itself cannot be written.
+    // That the log itself cannot be written can be reported nowhere.
     try? StandardStream.error.write(line + "}\n")
   }
 }

@@ -27,8 +27,8 @@ package enum AgentMain {
         return 0
       case .pipe(let options): return StreamPipe.run(options)
       case .redact(let path): return redact(path)
-      case .help: say(AgentCommand.usage, .output)
-      case .version: say(version, .output)
+      case .help: write(AgentCommand.usage, .output)
+      case .version: write(version, .output)
       }
       return 0
     } catch {
@@ -60,9 +60,9 @@ package enum AgentMain {
 
   /// One sentence on standard error.
   static func fail(_ code: Int32, _ sentence: String) -> Int32 {
-    say("signalbox-agent: " + PlainText.visible(PlainText.withoutPasswords(sentence)), .error)
+    write("signalbox-agent: " + PlainText.visible(PlainText.withoutPasswords(sentence)), .error)
     return code
   }
 
-  static func say(_ line: String, _ stream: StandardStream) { try? stream.write(line + "\n") }
+  static func write(_ line: String, _ stream: StandardStream) { try? stream.write(line + "\n") }
 }

@@ -205,7 +205,7 @@ final class AgentProgram {
     loop.after(nextSampleNs - now) { [unowned self] in sampleWhenDue() }
   }
 
-  /// What inotify does not tell: held-back last lines, rescans.
+  /// What inotify does not report: held-back last lines, rescans.
   private func followWhenDue() {
     guard !isStopping else { return }
     followingTimer.fired()
@@ -244,7 +244,7 @@ final class AgentProgram {
     append(records)
   }
 
-  /// At once: somebody may be paged for it.
+  /// At once: a person may be paged for it.
   private func takeChecks() {
     var records = checks.takeRecords()
     for index in records.probes.indices {
@@ -306,7 +306,7 @@ final class AgentProgram {
     ProcessMemory.releaseCode()
   }
 
-  // MARK: What others say
+  // MARK: What other processes report
 
   private func apply(_ settings: Settings) {
     follow(settings)

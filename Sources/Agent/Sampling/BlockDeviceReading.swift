@@ -93,12 +93,12 @@ struct BlockDeviceReading {
     return devices.count - 1
   }
 
-  /// The next disk samples tell of what happens from now on.
+  /// The next disk samples cover what happens from now on.
   mutating func markReported() {
     for index in devices.indices { devices[index].reported = devices[index].now }
   }
 
-  /// Says which devices count in the host's sums.
+  /// Decides which devices count in the host's sums.
   mutating func classify(_ isWhole: (String) -> Bool) {
     for index in devices.indices { devices[index].isWhole = isWhole(devices[index].name) }
     hasNewDevices = false

@@ -1,7 +1,7 @@
 internal import Files
 package import FleetModel
 
-/// What a host tells of itself once, in `Hello`.
+/// What a host reports of itself once, in `Hello`.
 package struct HostIdentity: Sendable, Equatable {
   package var facts = HostFacts()
   /// /proc/sys/kernel/random/boot_id: another one after each boot; random(4).

@@ -91,12 +91,12 @@ struct InterfaceReading {
     return interfaces.count - 1
   }
 
-  /// The next network samples tell of what happens from now on.
+  /// The next network samples cover what happens from now on.
   mutating func markReported() {
     for index in interfaces.indices { interfaces[index].reported = interfaces[index].now }
   }
 
-  /// Says which interfaces are cards; where none is (a container), those that are not plainly virtual.
+  /// Decides which interfaces are cards; where none is (a container), those that are not plainly virtual.
   mutating func classify(_ isPhysical: (String) -> Bool) {
     for index in interfaces.indices { interfaces[index].isPhysical = isPhysical(interfaces[index].name) }
     if !interfaces.contains(where: { $0.isPhysical }) {

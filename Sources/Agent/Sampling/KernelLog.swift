@@ -39,7 +39,7 @@ struct KernelFinding: Equatable {
   var message: String
 }
 
-/// Recognises the messages that tell of trouble.
+/// Recognises the messages that report trouble.
 ///
 /// Sources: mm/oom_kill.c, block/blk-core.c, kernel/hung_task.c, drivers/nvme/host/pci.c, fs/ext4, fs/xfs, NVIDIA's Xid
 /// catalogue and the forms that its drivers wrote over the years (with and without `PCI:`, with and without a process).
@@ -112,9 +112,9 @@ enum KernelMessages {
   static func finding(_ bytes: Span<UInt8>, _ text: Range<Int>) -> KernelFinding? {
     if let xid = xidFinding(bytes, text) { return xid }
     for pattern in patterns {
-      guard let place = ProcText.find(pattern.words, bytes, in: text) else { continue }
-      let behind = place + pattern.words.count
-      let subject = subject(pattern.subject, bytes, text, place, behind)
+      guard let position = ProcText.find(pattern.words, bytes, in: text) else { continue }
+      let behind = position + pattern.words.count
+      let subject = subject(pattern.subject, bytes, text, position, behind)
       return KernelFinding(
         kind: pattern.kind, level: pattern.level, subject: subject, message: ProcText.string(bytes, text))
     }
@@ -122,13 +122,13 @@ enum KernelMessages {
   }
 
   private static func subject(
-    _ subject: Subject, _ bytes: Span<UInt8>, _ text: Range<Int>, _ place: Int, _ behind: Int
+    _ subject: Subject, _ bytes: Span<UInt8>, _ text: Range<Int>, _ position: Int, _ behind: Int
   ) -> String {
     switch subject {
     case .none: return ""
     case .wordAfter: return ProcText.string(bytes, word(bytes, behind..<text.upperBound))
-    case .wordBefore: return ProcText.string(bytes, wordBefore(bytes, text, place))
-    case .task: return task(ProcText.string(bytes, wordBefore(bytes, text, place)))
+    case .wordBefore: return ProcText.string(bytes, wordBefore(bytes, text, position))
+    case .task: return task(ProcText.string(bytes, wordBefore(bytes, text, position)))
     case .lineStart: return ProcText.string(bytes, word(bytes, text, endsAtBracket: false))
     case .killed: return killed(bytes, behind..<text.upperBound)
     }
@@ -161,8 +161,8 @@ enum KernelMessages {
     return range.lowerBound..<end
   }
 
-  private static func wordBefore(_ bytes: Span<UInt8>, _ text: Range<Int>, _ place: Int) -> Range<Int> {
-    var end = place
+  private static func wordBefore(_ bytes: Span<UInt8>, _ text: Range<Int>, _ position: Int) -> Range<Int> {
+    var end = position
     while end > text.lowerBound, bytes[end - 1] == 0x20 || bytes[end - 1] == UInt8(ascii: ":") { end -= 1 }
     var start = end
     while start > text.lowerBound, bytes[start - 1] > 0x20 { start -= 1 }
@@ -182,16 +182,16 @@ enum KernelMessages {
   /// `NVRM: Xid (PCI:0000:05:00): 79, pid=…`, the same without `PCI:`, and lines of a lost GPU that name no Xid, which are 79.
   /// The message begins `Xid CODE on DEVICE:`, so that one pattern fits all forms.
   private static func xidFinding(_ bytes: Span<UInt8>, _ text: Range<Int>) -> KernelFinding? {
-    if let place = ProcText.find(xidBracket, bytes, in: text) {
-      var start = place + xidBracket.count
+    if let position = ProcText.find(xidBracket, bytes, in: text) {
+      var start = position + xidBracket.count
       if ProcText.matches(pci, bytes, at: start) { start += pci.count }
       guard start <= text.upperBound,
         let close = ProcText.find([UInt8(ascii: ")")], bytes, in: start..<text.upperBound)
       else { return nil }
       return xidFinding(bytes, text, device: ProcText.string(bytes, start..<close), codeAt: close + 1)
     }
-    if let place = ProcText.find(xid, bytes, in: text) {
-      return xidFinding(bytes, text, device: "", codeAt: place + xid.count)
+    if let position = ProcText.find(xid, bytes, in: text) {
+      return xidFinding(bytes, text, device: "", codeAt: position + xid.count)
     }
     guard ProcText.find(offBus, bytes, in: text) != nil else { return nil }
     return xidFinding(bytes, text, device: address(bytes, text), code: 79)
@@ -209,10 +209,10 @@ enum KernelMessages {
   private static func xidFinding(
     _ bytes: Span<UInt8>, _ text: Range<Int>, device: String, code: UInt64
   ) -> KernelFinding {
-    let place = device.isEmpty ? "an unknown GPU" : device
+    let name = device.isEmpty ? "an unknown GPU" : device
     return KernelFinding(
       kind: .xid, level: .error, subject: device,
-      message: "Xid \(code) on \(place): \(ProcText.string(bytes, text))")
+      message: "Xid \(code) on \(name): \(ProcText.string(bytes, text))")
   }
 
   /// The first word that looks like `0000:05:00`.

@@ -1,21 +1,21 @@
 internal import Files
 internal import FleetModel
 
-/// Reads /dev/kmsg and turns what tells of trouble into events, a bounded number of them.
+/// Reads /dev/kmsg and turns records that report trouble into events, a bounded number of them.
 struct KernelLogReader: ~Copyable {
   private let path: String
   private var device: Descriptor?
   private var bytes = [UInt8](repeating: 0, count: 8 << 10)
   private var budget = EventBudget()
-  /// The last record read: what a restarted agent has already told.
+  /// The last record read: what a restarted agent has already reported.
   private(set) var sequence: UInt64?
   /// Records that the kernel overwrote before they were read, since the start.
   private(set) var overruns: UInt64 = 0
 
-  /// Older records than this at the first opening have been told by nobody, but are no longer news.
+  /// Older records than this at the first opening were never reported, but are no longer news.
   static let lookBackNs: Int64 = 300_000_000_000
 
-  /// - Parameter after: the last record that was told in this boot; nil where none was.
+  /// - Parameter after: the last record that was reported in this boot; nil where none was.
   init(path: String, after: UInt64?) {
     self.path = path
     sequence = after
@@ -28,7 +28,7 @@ struct KernelLogReader: ~Copyable {
     if device == nil { device = try? Descriptor.open(path, .read) }
     for _ in 0..<SamplingLimits.kernelRecordsPerSample {
       guard let got = next(), got > 0 else { break }
-      tell(count: got, wallNs, monotonicNs, &events)
+      appendEvents(count: got, wallNs, monotonicNs, &events)
     }
     budget.settle(wallNs: wallNs, into: &events)
   }
@@ -52,7 +52,7 @@ struct KernelLogReader: ~Copyable {
     do { return try device?.reread(into: &bytes, from: 0, at: nil) } catch { return nil }
   }
 
-  private mutating func tell(count: Int, _ wallNs: Int64, _ monotonicNs: Int64, _ events: inout [Event]) {
+  private mutating func appendEvents(count: Int, _ wallNs: Int64, _ monotonicNs: Int64, _ events: inout [Event]) {
     // Read in place through a second reference, which ends here: nothing is copied.
     let bytes = bytes
     var last = sequence
@@ -78,7 +78,7 @@ struct KernelLogReader: ~Copyable {
   }
 }
 
-/// Lets a burst of events through, then one every few seconds; what is held back is counted and told.
+/// Lets a burst of events through, then one every few seconds; what is held back is counted and reported.
 struct EventBudget {
   static let burst = 30
   static let refillNs: Int64 = 2_000_000_000

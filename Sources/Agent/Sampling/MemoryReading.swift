@@ -70,7 +70,7 @@ struct MemoryReading: Equatable {
 
   func fill(_ sample: inout HostSample) {
     sample.memoryTotalBytes = total
-    // Where the kernel does not tell, what it could give back at once.
+    // Where the kernel does not report it, what it could give back at once.
     sample.memoryAvailableBytes = min(total, available ?? free + buffers + cached)
     sample.memoryCachedBytes = cached
     sample.memoryDirtyBytes = dirty

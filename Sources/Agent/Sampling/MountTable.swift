@@ -6,7 +6,7 @@ package struct Mount: Sendable, Equatable {
   package var fileSystem = ""
   package var major: UInt32 = 0
   package var minor: UInt32 = 0
-  /// Of the super block, not of this mount: a hardened unit sees every mount read-only, and only the super block tells of a fault.
+  /// Of the super block, not of this mount: a hardened unit sees every mount read-only, and only the super block shows a fault.
   package var isReadOnly = false
   package var kind = Kind.local
 
@@ -26,16 +26,16 @@ enum MountTable {
   /// Real file systems, one entry for each, at the shortest of its mount points; at most `SamplingLimits.mountsMax`.
   static func read(_ text: Span<UInt8>) -> (mounts: [Mount], leftOut: Int) {
     var mounts: [Mount] = []
-    var places: [String: Int] = [:]
+    var indexes: [String: Int] = [:]
     var leftOut = 0
     var cursor = ProcCursor()
     repeat {
       guard let mount = line(text, &cursor) else { continue }
       let key = identity(mount)
-      if let place = places[key] {
-        if mount.mountPoint.utf8.count < mounts[place].mountPoint.utf8.count { mounts[place] = mount }
+      if let index = indexes[key] {
+        if mount.mountPoint.utf8.count < mounts[index].mountPoint.utf8.count { mounts[index] = mount }
       } else if mounts.count < SamplingLimits.mountsMax {
-        places[key] = mounts.count
+        indexes[key] = mounts.count
         mounts.append(mount)
       } else {
         leftOut += 1

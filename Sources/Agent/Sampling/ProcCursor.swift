@@ -1,4 +1,4 @@
-/// A place in a text of the kernel, moved by the parsers of /proc and /sys.
+/// A position in a text of the kernel, moved by the parsers of /proc and /sys.
 ///
 /// Why: reading a line of /proc/stat this way costs 40 ns, by `split` and `UInt64()` 1600 ns, and allocates nothing.
 /// Every method stays inside the text, whatever the text is: a short or damaged file yields nil, never a trap.
@@ -89,9 +89,9 @@ struct ProcCursor {
 
 /// Comparing and copying pieces of a kernel text.
 enum ProcText {
-  static func matches(_ word: [UInt8], _ text: Span<UInt8>, at place: Int) -> Bool {
-    guard place >= 0, text.count - place >= word.count else { return false }
-    for index in 0..<word.count where text[place + index] != word[index] { return false }
+  static func matches(_ word: [UInt8], _ text: Span<UInt8>, at position: Int) -> Bool {
+    guard position >= 0, text.count - position >= word.count else { return false }
+    for index in 0..<word.count where text[position + index] != word[index] { return false }
     return true
   }
 
@@ -102,9 +102,9 @@ enum ProcText {
   /// Where `word` first stands inside `range`.
   static func find(_ word: [UInt8], _ text: Span<UInt8>, in range: Range<Int>) -> Int? {
     guard let first = word.first, range.count >= word.count else { return nil }
-    for place in range.lowerBound...(range.upperBound - word.count)
-    where text[place] == first && matches(word, text, at: place) {
-      return place
+    for position in range.lowerBound...(range.upperBound - word.count)
+    where text[position] == first && matches(word, text, at: position) {
+      return position
     }
     return nil
   }

@@ -109,6 +109,6 @@ struct UserNames {
     }
   }
 
-  /// The number where nobody has it, as in a container.
+  /// The number where no user has it, as in a container.
   func name(_ id: UInt32) -> String { names[id] ?? "\(id)" }
 }

@@ -1,7 +1,7 @@
 internal import Files
 internal import FleetModel
 
-/// The host's training processes: finds them, follows them and tells of their end.
+/// The host's training processes: finds them, follows them and reports their end.
 ///
 /// Command lines are looked at and never leave the host: people put secrets into them.
 struct ProcessTable {
@@ -45,7 +45,7 @@ struct ProcessTable {
     for index in followed.indices where !followed[index].update(seconds: seconds, pageSizeBytes, buffer) {
       ended.append(index)
     }
-    for index in ended.reversed() { tellEnd(followed.remove(at: index), wallNs, &records) }
+    for index in ended.reversed() { reportEnd(followed.remove(at: index), wallNs, &records) }
     discover(bootSeconds, buffer)
     for process in followed {
       var sample = process.sample
@@ -55,7 +55,7 @@ struct ProcessTable {
     }
   }
 
-  private func tellEnd(_ process: FollowedProcess, _ wallNs: Int64, _ records: inout Records) {
+  private func reportEnd(_ process: FollowedProcess, _ wallNs: Int64, _ records: inout Records) {
     var sample = process.sample
     sample.timeNs = wallNs
     sample.hasExited = true

@@ -28,7 +28,7 @@ extension Sampler {
 
   private static var madeOfOthers: [String] { ["loop", "ram", "zram", "dm-", "md", "sr", "fd", "bcache", "drbd"] }
 
-  /// sysfs-class-net: up, down, unknown (drivers that do not tell, while they work)….
+  /// sysfs-class-net: up, down, unknown (drivers that do not report it, while they work)….
   private func isUp(_ path: String) -> Bool {
     guard let bytes = try? HostFiles.read(path + "/operstate", limitBytes: 64) else { return true }
     let state = ProcText.line(bytes)

@@ -8,7 +8,7 @@ package struct SamplerSettings: Sendable, Equatable {
   /// Mounts, disks, interfaces and sensors are looked for again.
   package var discoverEvery = 60
   package var readsKernelLog = true
-  /// The last kernel record that this host has told of in this boot: `Sampler.kernelSequence`, kept over restarts.
+  /// The last kernel record that this host has reported in this boot: `Sampler.kernelSequence`, kept over restarts.
   package var kernelLogAfter: UInt64?
   package var processes = ProcessPatterns()
 

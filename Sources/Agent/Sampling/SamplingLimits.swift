@@ -1,4 +1,4 @@
-/// What one host may cost, whatever its /proc says.
+/// What one host may cost, whatever its /proc holds.
 enum SamplingLimits {
   /// One kernel file: /proc/stat of a machine with 512 CPUs and many interrupts has 150 KiB.
   static let fileBytesMax = 512 << 10

@@ -35,7 +35,7 @@ enum SmallReadings {
 }
 
 /// One file of /proc/pressure: the share of the last ten seconds in which some, or all, tasks waited;
-/// Documentation/accounting/psi.rst. NaN where the kernel does not tell.
+/// Documentation/accounting/psi.rst. NaN where the kernel does not report it.
 struct PressureReading: Equatable {
   var somePercent = Float.nan
   var fullPercent = Float.nan

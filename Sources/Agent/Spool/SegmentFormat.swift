@@ -107,7 +107,7 @@ enum SegmentRecord {
 
   static let headerBytes = 20
 
-  struct Place: Equatable {
+  struct Location: Equatable {
     var kind: Kind
     var sequence: UInt64
     /// Of the payload, in the buffer given.
@@ -130,8 +130,8 @@ enum SegmentRecord {
   }
 
   enum Parsed: Equatable {
-    case record(Place)
-    /// So many bytes in all are needed to tell.
+    case record(Location)
+    /// So many bytes in all are needed to decide.
     case needs(Int)
     case bad
   }
@@ -154,7 +154,7 @@ enum SegmentRecord {
     checksum.update(bytes.span, from: start + 4, to: end)
     guard checksum.value == bytes.littleEndian(at: start, as: UInt32.self) else { return .bad }
     let sequence = bytes.littleEndian(at: start + 8, as: UInt64.self)
-    return .record(Place(kind: kind, sequence: sequence, payload: start + headerBytes..<end))
+    return .record(Location(kind: kind, sequence: sequence, payload: start + headerBytes..<end))
   }
 }
 

@@ -29,9 +29,9 @@ struct SegmentReader {
   mutating func next(_ disk: any SpoolDisk, endOffset: UInt64, limits: SpoolLimits) -> Step {
     while true {
       switch SegmentRecord.parse(buffer, at: position, seed: seed, payloadMax: limits.recordBytesMax) {
-      case .record(let place):
-        position = place.payload.upperBound
-        return .record(place.kind, sequence: place.sequence, payload: Array(buffer[place.payload]))
+      case .record(let location):
+        position = location.payload.upperBound
+        return .record(location.kind, sequence: location.sequence, payload: Array(buffer[location.payload]))
       case .bad: return .bad
       case .needs(let count):
         let isAtEnd = position == buffer.count

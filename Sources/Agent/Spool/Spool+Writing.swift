@@ -43,14 +43,14 @@ extension Spool {
   }
 
   private func write(_ index: Int, _ sequence: UInt64, _ payload: [UInt8], nowNs: Int64) throws(FileError) {
-    let place = lanes[index].segments.count - 1
-    let seed = lanes[index].segments[place].header.recordSeed
+    let newest = lanes[index].segments.count - 1
+    let seed = lanes[index].segments[newest].header.recordSeed
     var bytes: [UInt8] = []
     SegmentRecord.append(.data, sequence: sequence, payload: payload, seed: seed, to: &bytes)
-    try disk.append(bytes, to: lanes[index].segments[place].name)
+    try disk.append(bytes, to: lanes[index].segments[newest].name)
     grow(bytes.count)
-    lanes[index].segments[place].bytes += UInt64(bytes.count)
-    lanes[index].segments[place].last = sequence
+    lanes[index].segments[newest].bytes += UInt64(bytes.count)
+    lanes[index].segments[newest].last = sequence
     lanes[index].writtenThrough = sequence
     if lanes[index].unsyncedSinceNs == nil { lanes[index].unsyncedSinceNs = nowNs }
     if sequence >= lanes[index].reserved { sync(index, nowNs: nowNs) }
@@ -76,8 +76,8 @@ extension Spool {
   }
 
   private func reserve(_ index: Int) throws(FileError) {
-    let place = lanes[index].segments.count - 1
-    let segment = lanes[index].segments[place]
+    let newest = lanes[index].segments.count - 1
+    let segment = lanes[index].segments[newest]
     let used = lanes[index].next - lanes[index].reservedAt
     lanes[index].reserveStep = min(limits.reserveMax, max(limits.reserveMin, used * 2))
     lanes[index].reservedAt = lanes[index].next
@@ -87,15 +87,15 @@ extension Spool {
       .reservation, sequence: lanes[index].reserved, payload: [], seed: segment.header.recordSeed, to: &bytes)
     try disk.append(bytes, to: segment.name)
     grow(bytes.count)
-    lanes[index].segments[place].bytes += UInt64(bytes.count)
+    lanes[index].segments[newest].bytes += UInt64(bytes.count)
   }
 
   private func rewindToSynced(_ index: Int) {
-    guard let place = lanes[index].segments.indices.last else { return }
+    guard let newest = lanes[index].segments.indices.last else { return }
     let from = max(lanes[index].syncedThrough + 1, lanes[index].recent.first)
     guard from <= lanes[index].writtenThrough else { return }
     lanes[index].writtenThrough = from - 1
-    lanes[index].segments[place].last = min(lanes[index].segments[place].last, from - 1)
+    lanes[index].segments[newest].last = min(lanes[index].segments[newest].last, from - 1)
   }
 
   /// Nothing more goes into the newest segment: after a failed write it may end in half a record.

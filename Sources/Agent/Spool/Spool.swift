@@ -139,7 +139,7 @@ package final class Spool {
 
   package func hasUnsent(_ lane: Lane) -> Bool { lanes[Int(lane.rawValue)].hasUnsent }
 
-  /// About how many bytes wait to be sent; no more than a segment is told.
+  /// About how many bytes wait to be sent; no more than a segment is reported.
   package func unsentBytes(_ lane: Lane) -> Int {
     let lane = lanes[Int(lane.rawValue)]
     guard lane.hasUnsent else { return 0 }
@@ -156,12 +156,12 @@ package final class Spool {
     lanes.reduce(0) { sum, lane in sum + lane.segments.reduce(0) { $0 + Self.unacked($1, lane) } }
   }
 
-  /// With everything that is lost or may be and was not yet told.
+  /// With everything that is lost or may be and was not yet reported.
   private static func unackedAtMost(_ lane: SpoolLane) -> UInt64 {
     var sum = lane.next - 1 - lane.writtenThrough
     for segment in lane.segments { sum += unacked(segment, lane) }
     for loss in lane.losses { sum += loss.to - min(loss.to, max(loss.from, lane.acked + 1)) }
-    // Numbers jumped over are no records: a start's jump bounds what is told.
+    // Numbers jumped over are no records: a start's jump bounds what is reported.
     return sum + min(jump.lowerBound, lane.missingThrough - min(lane.missingThrough, lane.acked))
   }
 

@@ -20,7 +20,7 @@ struct Segment {
 /// a start, or records that were dropped or damaged.
 struct SpoolLane {
   let lane: Lane
-  /// Oldest first. The newest stays even when acked: it tells the next start where numbers stand.
+  /// Oldest first. The newest stays even when acked: the next start learns from it where the numbers stand.
   var segments: [Segment] = []
   /// The newest segment takes records.
   var isOpen = false

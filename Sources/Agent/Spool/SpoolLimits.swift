@@ -18,7 +18,7 @@ package struct SpoolLimits: Sendable {
   package var syncNs: Int64 = 5_000_000_000
   /// A disk that failed is tried again after so long.
   package var retryNs: Int64 = 1_000_000_000
-  /// Sequences promised ahead: how far the numbers may be used before the next sync says so. A power cut reports at
+  /// Sequences promised ahead: how far the numbers may be used before the next sync records it. A power cut reports at
   /// most this many as possibly lost.
   package var reserveMin: UInt64 = 64
   package var reserveMax: UInt64 = 4096

@@ -6,7 +6,7 @@ struct FoundLane {
   var segments: [Segment] = []
   /// Last sequence known to have been used; 0 where there is none.
   var last: UInt64 = 0
-  /// Numbers up to here may have been sent by earlier starts; what the collector has beyond is somebody else's.
+  /// Numbers up to here may have been sent by earlier starts; what the collector has beyond is another agent's.
   var knownThrough: UInt64 = 0
   /// What may be missing behind `last`.
   var loss: LossRange?
@@ -21,7 +21,7 @@ struct SpoolScan {
   private(set) var lanes: [FoundLane] = Lane.allCases.map { FoundLane(lane: $0) }
   /// Segments whose header cannot be read, or of another spool.
   private(set) var unusable: [SegmentName] = []
-  /// The largest sequence that a segment's name tells, readable or not.
+  /// The largest sequence in a segment's name, readable or not.
   private(set) var highestName: UInt64 = 0
   private let disk: any SpoolDisk
   private let limits: SpoolLimits
@@ -70,7 +70,7 @@ struct SpoolScan {
     var found = FoundLane(lane: lane)
     found.segments = segments
     for index in segments.indices.dropLast() {
-      // The next header tells how far this one goes; that it does is checked when it is sent.
+      // The next header holds how far this one goes; that it does is checked when it is sent.
       found.segments[index].last = max(segments[index].first - 1, segments[index + 1].header.previousLast)
     }
     if let newest = segments.last { scanNewest(newest, boot: boot, into: &found) }
@@ -122,11 +122,11 @@ struct SpoolScan {
     if isSameBoot, isTorn(rest, seed: seed) { highest = segment.last }
     var position = 0
     while position + SegmentRecord.headerBytes <= rest.count {
-      if case .record(let place) = SegmentRecord.parse(
+      if case .record(let found) = SegmentRecord.parse(
         rest, at: position, seed: seed, payloadMax: limits.recordBytesMax)
       {
-        highest = max(highest, place.sequence)
-        position = place.payload.upperBound
+        highest = max(highest, found.sequence)
+        position = found.payload.upperBound
       } else {
         position += 1
       }
@@ -145,7 +145,7 @@ struct SpoolScan {
     return true
   }
 
-  /// A segment without a readable header: its name tells where it stood, its size how much it can have held.
+  /// A segment without a readable header: its name holds its position, its size how much it can have held.
   private func noteUnusable(_ lane: Lane, into found: inout FoundLane) {
     for name in unusable where name.lane == lane {
       if let oldest = found.segments.first, name.first < oldest.first {

@@ -20,7 +20,7 @@ package struct FollowedStreams: Sendable, Equatable {
 
   package var patterns: [String] { [inbox + "/*.log", journal + "/*.log"] }
 
-  /// Names that can be a file's, and tell nothing but themselves.
+  /// Names that can be a file's, without a separator or a character that is not printed.
   package static func isName(_ name: String) -> Bool {
     !name.isEmpty && name.utf8.count <= 200 && name.utf8.first != UInt8(ascii: ".")
       && name.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f && $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: ":") }
@@ -78,7 +78,7 @@ package struct FollowedStreams: Sendable, Equatable {
 package final class NamedDeltaSource: DeltaSource {
   private let source: any DeltaSource
   private let streams: FollowedStreams
-  /// The collector has told what it has.
+  /// The collector's marks have come.
   package private(set) var isResumed = false
 
   package init(_ source: any DeltaSource, _ streams: FollowedStreams) {

@@ -12,7 +12,7 @@ extension Followers {
     return status.sizeBytes == file.offset && file.committed == file.offset
   }
 
-  /// There is more to be said, or heard, of the file that has this name now.
+  /// There is more to be reported, or received, of the file that has this name now.
   func isFollowing(_ path: String) -> Bool {
     guard let handle = fileSystem.open(path) else { return true }
     defer { fileSystem.close(handle) }

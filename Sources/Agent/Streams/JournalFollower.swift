@@ -6,7 +6,7 @@ internal import RPC
 /// Follows the journal of one unit, or all of it: a `journalctl` beside the agent prints entries, which are kept in segments until
 /// the collector has them.
 ///
-/// The cursor is in the segments' last line, so what was printed and what is known are one thing: nothing is lost or doubled
+/// The cursor is in the segments' last line, so what was printed and what is known cannot differ: nothing is lost or doubled
 /// over a kill -9. The journal is its own buffer: where the segments are full, `journalctl` waits.
 /// - Source: journalctl(1).
 final class JournalFollower {
@@ -154,7 +154,7 @@ final class JournalFollower {
     }
   }
 
-  /// Gathers whole lines; one that is too long to be kept becomes a line that says so.
+  /// Gathers whole lines; one that is too long to be kept becomes a line that states so.
   private func take(_ part: Span<UInt8>) {
     for index in 0..<part.count {
       let byte = part[index]

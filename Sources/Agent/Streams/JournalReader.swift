@@ -45,10 +45,10 @@ struct JournalReader: FormatReader {
     var flags = entry.flags
     var level = entry.level
     let message = entry.message.span
-    // What a service prints has the priority "info", whatever it says itself.
+    // What a service prints has the priority "info", whatever level it writes itself.
     if entry.priority == nil || entry.priority == 6 {
-      let said = heads.parse(message, 0..<message.count, nowNs: nowNs).level
-      if said != .unknown { level = said }
+      let stated = heads.parse(message, 0..<message.count, nowNs: nowNs).level
+      if stated != .unknown { level = stated }
     }
     var text: [UInt8] = []
     if namesUnits, !entry.source.isEmpty { text = entry.source + Array(": ".utf8) }

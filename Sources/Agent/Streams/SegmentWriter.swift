@@ -2,7 +2,7 @@ package import Files
 
 /// Writes a stream into segments of a directory: bytes in order, cut between lines, never more than a limit on the disk.
 ///
-/// A segment is locked (flock(2)) while it is written, so that nobody takes an unfinished one away, and has its final name
+/// A segment is locked (flock(2)) while it is written, so that no process takes an unfinished one away, and has its final name
 /// only once it is locked. Each write is one system call: what was given before a kill -9 is there after it.
 package final class SegmentWriter {
   /// Without a newline a segment may become longer by so much before it is cut anyway.

@@ -4,7 +4,7 @@ internal import FleetModel
 /// `program 2>&1 | signalbox-agent pipe NAME`: passes a stream on unchanged, and keeps it where the agent follows it.
 ///
 /// It needs no agent: what is written while none runs is read when one does. It never ends before the stream does, so
-/// the program that prints is never stopped by it; what cannot be kept is counted and said in the stream's own segments.
+/// the program that prints is never stopped by it; what cannot be kept is counted and recorded in the stream's own segments.
 struct StreamPipe {
   private static let readBytes = 64 << 10
 
@@ -21,11 +21,11 @@ struct StreamPipe {
     }
     if !isDirectory(options.inbox) {
       // The program that prints goes on: this is the end of a pipe.
-      AgentMain.say(
+      AgentMain.write(
         "signalbox-agent: there is no directory \(options.inbox): the stream is only passed on, and no agent reports it. "
           + "Make it, or name the one that the agent follows: --inbox DIR or --state-dir DIR.", .error)
     }
-    // Later pipes have larger serials; those of one microsecond are told apart by the process.
+    // Later pipes have larger serials; those of one microsecond differ by the process.
     let serial = UInt64(max(0, Clock.wallNs() / 1000)) * 1000 + UInt64(Process.id % 1000)
     var pipe = StreamPipe(
       writer: SegmentWriter(
@@ -44,7 +44,7 @@ struct StreamPipe {
     while true {
       let got: Int?
       do throws(FileError) { got = try input.reread(into: &bytes, from: 0, at: nil) } catch { break }
-      // Somebody else made it non-blocking.
+      // Another program made it non-blocking.
       guard let got else {
         Process.sleep(ns: 10_000_000)
         continue

@@ -10,7 +10,7 @@ extension FileDelta {
     }
   }
 
-  /// Says that an episode has ended, also where its steps lie before this range.
+  /// Reports that an episode has ended, also where its steps lie before this range.
   mutating func completeEpisode(_ episode: Int64, run: String, nowNs: Int64) {
     if let index = episodeIndex(run: run, episode: episode) {
       episodes[index].state = .completed

@@ -20,10 +20,10 @@ extension TrainingStep {
     }
   }
 
-  /// When the writer says that it logged this; nil where it does not.
+  /// When the writer logged this, by its own clock; nil where the row does not hold it.
   var writtenNs: Int64? { metrics.first { $0.name == "timestamp" }.flatMap { WrittenTime.ns(seconds: $0.value) } }
 
-  /// The writer says that the run has ended.
+  /// The writer states that the run has ended.
   var isDone: Bool { metrics.contains { $0.name == "done" && $0.value == 1 } }
 
   /// What is read out of the figures; `RowFigures` never leaves one of them out.
@@ -45,9 +45,9 @@ extension TrainingStep {
   }
 }
 
-/// Times that a writer tells as seconds since 1970.
+/// Times that a writer gives as seconds since 1970.
 enum WrittenTime {
-  /// - Returns: ns since 1970, or nil where no sane clock says so: before 2001 or after 2200.
+  /// - Returns: ns since 1970, or nil where no sane clock shows it: before 2001 or after 2200.
   static func ns(seconds: Double) -> Int64? {
     guard seconds > 1e9, seconds < 7.25e9 else { return nil }
     return Int64(seconds * 1e9)

@@ -1,6 +1,6 @@
 internal import FleetModel
 
-/// What the first lines of a `monitor.csv` say: when the run started, and which column is which.
+/// What the first lines of a `monitor.csv` hold: when the run started, and which column is which.
 struct MonitorHead {
   /// The comment and the column names are the first two lines.
   private static let linesMax: UInt64 = 3
@@ -17,7 +17,7 @@ struct MonitorHead {
   var isInOrder: Bool { (returnColumn, lengthColumn, timeColumn) == (0, 1, 2) }
 
   /// - Parameters:
-  ///   - number: place of the line in the file, from 0; nil where it is not known.
+  ///   - number: index of the line in the file, from 0; nil where it is not known.
   /// - Returns: whether the line is no row.
   mutating func take(_ bytes: Span<UInt8>, _ line: Range<Int>, number: UInt64?, _ row: inout DelimitedRow) -> Bool {
     guard !line.isEmpty else { return true }
@@ -62,7 +62,7 @@ struct MonitorClock {
     if seconds.isFinite { lastSeconds = seconds }
   }
 
-  /// ns since 1970; nil where the file does not tell.
+  /// ns since 1970; nil where the file does not hold it.
   func ns(_ seconds: Double, start: Double?) -> Int64? {
     guard !isAppended, let start else { return nil }
     return WrittenTime.ns(seconds: start + seconds)

@@ -2,7 +2,7 @@ package import FleetModel
 
 /// Reads `monitor.csv` of Stable-Baselines3: each row is one episode that has ended, with its return and length.
 ///
-/// Episodes are numbered by the place of their row, from 1. Their time is `t_start + t` as long as the file tells it: a
+/// Episodes are numbered by the index of their row, from 1. Their time is `t_start + t` as long as the file holds it: a
 /// program that appends starts `t` again at 0 without a new `t_start`, and from there the time of reading stands in.
 /// Columns beyond `r,l,t` go along as a step of the episode.
 /// - Source: stable_baselines3/common/monitor.py.
@@ -12,12 +12,12 @@ package struct MonitorReader: FormatReader {
   private let redactor: Redactor?
   private var head = MonitorHead()
   private var clock = MonitorClock()
-  /// Place in the file of the cutter's first line, from 0; nil where it is not known.
+  /// Index in the file of the cutter's first line, from 0; nil where it is not known.
   private var firstLine: UInt64?
   private var cutter: LineCutter
   private var row = DelimitedRow()
   private var extras = RowFigures()
-  /// That the run goes on was told; told anew by each reader, because an end may have been told meanwhile.
+  /// The run was reported as going on; each reader reports it anew, because an end may have been reported meanwhile.
   private var isOpen = false
 
   /// - Parameter redactor: removes secrets from lines that are no rows.
@@ -69,8 +69,8 @@ package struct MonitorReader: FormatReader {
     var episode = EpisodeSummary()
     episode.run = run
     // Where lines were not counted, the row's offset is larger than any count, and as unique.
-    let place = number.map { $0 >= head.lines ? $0 - head.lines + 1 : 0 } ?? offset + UInt64(line.content.lowerBound)
-    episode.episode = Int64(clamping: place)
+    let index = number.map { $0 >= head.lines ? $0 - head.lines + 1 : 0 } ?? offset + UInt64(line.content.lowerBound)
+    episode.episode = Int64(clamping: index)
     episode.state = .completed
     episode.finalReward = figures.reward
     episode.finalSteps = figures.length
@@ -110,7 +110,7 @@ package struct MonitorReader: FormatReader {
     for (index, field) in row.fields.enumerated() {
       if index == head.returnColumn || index == head.lengthColumn || index == head.timeColumn { continue }
       guard let value = DecimalNumber.parseLogged(bytes, field) else { continue }
-      // Without a head of its own a column has no name but its place.
+      // Without a head of its own a column has no name but its position.
       extras.add(isAsHead ? head.names[index] : "column_\(index + 1)", value)
     }
     guard !extras.metrics.isEmpty else { return 0 }

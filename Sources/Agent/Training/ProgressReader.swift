@@ -5,7 +5,7 @@ package import FleetModel
 /// Every column that holds a number is a metric under its own name; an empty field is absent. Stable-Baselines3 rewrites
 /// the file in place when a new column appears: the follower then starts a new generation, and the run's id stays the
 /// same, because it comes from the first row, which only gets empty fields appended. RLlib fixes its columns with the first
-/// row; `result.json` beside it tells more.
+/// row; `result.json` beside it holds more.
 /// - Source: stable_baselines3/common/logger.py (CSVOutputFormat); ray/tune/logger/csv.py.
 package struct ProgressReader: FormatReader {
   private let path: String
@@ -16,9 +16,9 @@ package struct ProgressReader: FormatReader {
   private var cutter: LineCutter
   private var row = DelimitedRow()
   private var figures = RowFigures()
-  /// That the run goes on was told; told anew by each reader, because an end may have been told meanwhile.
+  /// The run was reported as going on; each reader reports it anew, because an end may have been reported meanwhile.
   private var isOpen = false
-  /// The last row said itself that the run has ended.
+  /// The last row itself states that the run has ended.
   private var isDone = false
 
   /// - Parameter redactor: removes secrets from lines that are no rows.

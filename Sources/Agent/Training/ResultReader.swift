@@ -3,7 +3,7 @@ package import FleetModel
 /// Reads `result.json` of RLlib (Ray Tune), and `progress.json` of Stable-Baselines3: one JSON object a line, each of them
 /// one logged iteration.
 ///
-/// Numbers are metrics named by their path; `done` says that the run has ended. After a restore the program appends to
+/// Numbers are metrics named by their path; `done` states that the run has ended. After a restore the program appends to
 /// the same file, and the run goes on.
 /// - Source: ray/tune/logger/json.py; stable_baselines3/common/logger.py (JSONOutputFormat).
 package struct ResultReader: FormatReader {
@@ -12,9 +12,9 @@ package struct ResultReader: FormatReader {
   private let redactor: Redactor?
   private var cutter: LineCutter
   private var flat = FlatMetrics()
-  /// That the run goes on was told; told anew by each reader, because an end may have been told meanwhile.
+  /// The run was reported as going on; each reader reports it anew, because an end may have been reported meanwhile.
   private var isOpen = false
-  /// The last row said itself that the run has ended.
+  /// The last row itself states that the run has ended.
   private var isDone = false
 
   /// - Parameter redactor: removes secrets from lines that are no rows.

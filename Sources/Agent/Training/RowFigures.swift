@@ -6,7 +6,7 @@ internal import FleetModel
 /// `done` or its step never ends its run. The names that `TrainingStep` reads are taken wherever in the row they stand; what is left out of
 /// the others is counted, and the count goes along as a figure of the row.
 struct RowFigures {
-  /// Name of the figure that says how many figures of its row were left out; absent where none were.
+  /// Name of the figure that holds how many figures of its row were left out; absent where none were.
   static let leftOutName = "signalbox/figures_left_out"
 
   private(set) var metrics: [Metric] = []

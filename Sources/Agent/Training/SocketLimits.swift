@@ -11,7 +11,7 @@ package struct SocketLimits: Sendable {
   package var linesPerSecond = 1000
   /// … and at once.
   package var burstLines = 5000
-  /// Complaints written to one connection; after that it is told nothing more.
+  /// Complaints written to one connection; after that it gets no further one.
   package var repliesMax = 100
   package var connectionsMax = 64
 

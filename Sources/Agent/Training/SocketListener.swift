@@ -2,9 +2,9 @@ package import EventLoop
 internal import Files
 package import FleetModel
 
-/// The local Unix socket on which training programs may tell: accepts, reads, hands records over.
+/// The local Unix socket on which training programs report: accepts, reads, hands records over.
 ///
-/// What it says and refuses is `SocketSession`'s; this only moves bytes. It never waits for a program, and a program never
+/// What it answers and refuses is `SocketSession`'s; this only moves bytes. It never waits for a program, and a program never
 /// waits for it: what is written is read at once, and complaints that the program does not read are dropped.
 package final class SocketListener {
   private let loop: EventLoop
@@ -39,11 +39,11 @@ package final class SocketListener {
   private static let lastChunksMax = 16
 
   /// Listens on `path` with mode 0660: who may write to the socket is decided by its group and directory. A socket that a
-  /// dead agent left there is replaced; one that somebody listens on, or another kind of file, is an error.
+  /// dead agent left there is replaced; one that a process listens on, or another kind of file, is an error.
   ///
   /// - Parameters:
   ///   - redact: removes secrets from a text.
-  ///   - deliver: gets what programs told, on the loop's thread.
+  ///   - deliver: receives what programs reported, on the loop's thread.
   package init(
     path: String, loop: EventLoop, limits: SocketLimits = SocketLimits(), redact: @escaping (String) -> String,
     deliver: @escaping (Records) -> Void

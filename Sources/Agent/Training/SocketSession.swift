@@ -1,6 +1,6 @@
 package import FleetModel
 
-/// Who is at the other end of the socket, as the kernel says it: SO_PEERCRED of unix(7).
+/// Who is at the other end of the socket, as the kernel reports it: SO_PEERCRED of unix(7).
 package struct SocketPeer: Sendable, Equatable {
   package var pid: Int32
   package var uid: UInt32

@@ -2,7 +2,7 @@ package import FleetModel
 
 /// Which training format a file has, and its reader.
 package enum TrainingFormats {
-  /// By what the file's first line says; by its name only while it has no whole line.
+  /// By the file's first line; by its name only while it has no whole line.
   ///
   /// - Parameter head: the file's first bytes, at most 64 KiB.
   /// - Returns: `.log` where it is none of them.

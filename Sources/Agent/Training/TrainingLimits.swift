@@ -3,7 +3,7 @@ package enum TrainingLimits {
   /// RLlib writes its whole configuration into every line; the largest seen is 17 kB.
   package static let lineBytesMax = 1 << 20
   /// The widest file seen (RLlib `progress.csv` of many policies) has 302 columns. So many of the shortest fields fit a line of
-  /// `lineBytesMax`, and their places take 256 KiB for as long as the line is read.
+  /// `lineBytesMax`, and their positions take 256 KiB for as long as the line is read.
   package static let columnsMax = 16_384
   /// Figures kept of one row, besides those that step, reward, time and end are read from: the wire takes 512 a step.
   package static let metricsMax = 256
@@ -14,6 +14,6 @@ package enum TrainingLimits {
   package static let malformedSearchedBytesMax = 64 << 10
   /// A number of more characters is no number: doubles need at most 24, and a file may be hostile.
   package static let numberBytesMax = 512
-  /// Open episodes of one range that are told apart; writers interleave as many episodes as they have environments.
+  /// Open episodes of one range that are kept apart; writers interleave as many episodes as they have environments.
   package static let episodesSearchedMax = 64
 }

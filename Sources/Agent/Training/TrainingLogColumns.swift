@@ -1,6 +1,6 @@
 internal import FleetModel
 
-/// Which column of a `training_log.csv` says what.
+/// Which column of a `training_log.csv` holds what.
 struct TrainingLogColumns {
   enum Role {
     case episode, step, reward, action, balance, sharesHeld, price, portfolioValue, position
@@ -82,7 +82,7 @@ struct TrainingLogColumns {
     return true
   }
 
-  /// An empty field says that there is no figure.
+  /// An empty field means that there is no figure.
   private static func read(_ bytes: Span<UInt8>, _ field: Range<Int>, into value: inout Double) -> Bool {
     if field.isEmpty { return true }
     guard let number = DecimalNumber.parse(bytes, field) else { return false }

@@ -15,7 +15,7 @@ package struct TrainingLogReader: FormatReader {
   private var episode: Int64?
   private var cutter: LineCutter
   private var row = DelimitedRow()
-  /// That the run goes on was told; told anew by each reader, because an end may have been told meanwhile.
+  /// The run was reported as going on; each reader reports it anew, because an end may have been reported meanwhile.
   private var isOpen = false
 
   /// - Parameter redactor: removes secrets from lines that are no rows.
@@ -23,7 +23,7 @@ package struct TrainingLogReader: FormatReader {
     self.redactor = redactor
     path = context.file.path
     // The seed's program overwrites its file on each run, and two runs may begin with the same rows: only the generation
-    // tells them apart.
+    // distinguishes them.
     run = TrainingRun.id(path: path, mark: context.file.key.bytes)
     cutter = LineCutter(context)
     columns = Self.columns(ofHead: context.head.span) ?? .standard

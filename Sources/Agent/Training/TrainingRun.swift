@@ -4,7 +4,7 @@ internal import FleetModel
 enum TrainingRun {
   /// `directory/name-xxxxxxxx`: for people the last two parts of the path, for uniqueness on the host a hash.
   ///
-  /// - Parameter mark: what tells this run from all others, and is the same after every restart and rename: the
+  /// - Parameter mark: what distinguishes this run from all others, and is the same after every restart and rename: the
   ///   generation's key, or directory and first row.
   static func id(path: String, mark: some Sequence<UInt8>) -> String {
     var hash = ContentHash()
@@ -18,7 +18,7 @@ enum TrainingRun {
       + String(repeating: "0", count: 8 - digits.count) + digits
   }
 
-  /// What a reader says of a run when it meets the file's first line.
+  /// What a reader reports of a run when it meets the file's first line.
   static func update(_ run: String, _ state: RunState, framework: String, source: String, timeNs: Int64) -> RunUpdate {
     var update = RunUpdate()
     update.timeNs = timeNs

@@ -2,7 +2,9 @@ internal import FleetModel
 internal import Schema
 
 extension OutgoingFrame {
-  /// Appends the frame as one `AgentFrame` message. Records go in as the spool kept them.
+  /// Appends the frame as one protobuf `signalbox.v1.AgentFrame`: the agent, the simulation and the benchmarks send what this makes.
+  ///
+  /// Records are written as the spool kept them, without being decoded.
   package func encode(into bytes: inout [UInt8]) {
     switch self {
     case .hello(let hello): Wire.encode(.hello(hello), into: &bytes)
@@ -19,7 +21,8 @@ extension OutgoingFrame {
 }
 
 extension SpooledItem {
-  var encoded: EncodedRecords {
+  /// A gap becomes a `Records` message that holds its losses.
+  fileprivate var encoded: EncodedRecords {
     var bytes: [UInt8] = []
     switch content {
     case .encoded(let records): bytes = records

@@ -1,15 +1,17 @@
+internal import Schema
+
 /// What bounds one uplink. The defaults are what an agent runs with; the simulation shrinks them.
 package struct UplinkLimits: Sendable {
-  /// Batches sent and not acked. The collector closes a stream that has more (`HostSessionLimits.batchesMax`).
-  package var batchesMax = 32
+  /// Batches sent and not acked.
+  package var batchesMax = FleetProtocol.unackedBatches
   /// Estimated bytes sent and not acked: three of the collector's groups, so that one can be committed while the next one comes.
   package var windowBytes = 8 << 20
-  /// What one batch aims at. A quarter of the 1 MiB that a frame may have: a file's bytes can grow fourfold when they
+  /// What one batch aims at. A quarter of what a frame may have, because a file's bytes can grow fourfold when they
   /// become steps or very short lines.
-  package var batchBytes = 256 << 10
+  package var batchBytes = FleetProtocol.batchBytes / 4
   /// Parts of one batch, so that a thousand files with a line each do not make one frame of unknown size.
-  package var filesPerBatch = 256
-  package var recordsPerBatch = 2048
+  package var filesPerBatch = FleetProtocol.filesPerBatch / 4
+  package var recordsPerBatch = FleetProtocol.spooledPerBatch / 2
   /// Bulk un-acked when acks are slow: enough to keep going, little enough that a fresh sample never waits long behind it.
   package var bulkWindowFloorBytes = 64 << 10
   /// An ack later than this halves the bulk window. Fresh samples must not be older than 5 s while a backlog drains.

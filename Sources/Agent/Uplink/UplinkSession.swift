@@ -1,4 +1,5 @@
 package import FleetModel
+internal import Schema
 
 /// What the other side did that ends a stream.
 package enum UplinkError: Error, Sendable, Equatable, CustomStringConvertible {
@@ -6,7 +7,7 @@ package enum UplinkError: Error, Sendable, Equatable, CustomStringConvertible {
   case frameBeforeWelcome
   /// An ack for a batch that was never sent.
   case unknownAck(number: UInt64)
-  /// Somebody else used this spool's numbers (a cloned host): a new spool was made; connect again.
+  /// Another agent used this spool's numbers (a cloned host): a new spool was made; connect again.
   case spoolReplaced
   /// A part of the marks after the last one.
   case unexpectedMarks
@@ -75,7 +76,7 @@ package final class UplinkSession {
   private var random: any RandomNumberGenerator
 
   /// - Parameters:
-  ///   - hello: everything but spool id and times.
+  ///   - hello: everything but version, spool id and times.
   ///   - random: for the back-off and for a new spool's id.
   package init(
     spool: Spool, source: any DeltaSource, hello: Hello, limits: UplinkLimits = UplinkLimits(),
@@ -237,6 +238,7 @@ package final class UplinkSession {
 
   private func makeHello(_ time: HostTime) -> Hello {
     var hello = hello
+    hello.protocolVersion = FleetProtocol.version
     hello.spoolID = spool.id
     hello.knownCollectors = knownCollectors
     hello.takesMarks = true

@@ -16,7 +16,7 @@ struct UplinkWindow: Sendable {
   private var batches: [InFlightBatch] = []
   private(set) var bytes = 0
   private(set) var bulkBytes = 0
-  /// How much bulk may be un-acked: begins small, since nobody knows how slow the link is, doubles with each round of
+  /// How much bulk may be un-acked: begins small, since it is not known how slow the link is, doubles with each round of
   /// timely acks, halves with a late one.
   private(set) var bulkLimitBytes: Int
   /// A late ack halves the limit once for all batches that were under way then.

@@ -1,4 +1,5 @@
 internal import FleetModel
+internal import Schema
 
 /// What bounds the work of the control thread.
 struct ControlLimits: Sendable {
@@ -23,7 +24,7 @@ struct ControlLimits: Sendable {
 /// 3. pages of marks, of hosts that are welcome already;
 /// 4. renewals, then joins.
 ///
-/// So a known host waits for at most one statement of a stranger's, and one that says Hello without end takes a second's
+/// So a known host waits for at most one statement of a stranger's, and one that sends Hello without end takes a second's
 /// place in each second and no more. No I/O; time is passed in.
 struct ControlQueue {
   private var notes = FIFO<ControlMessage>()
@@ -134,7 +135,7 @@ struct RefusedControl {
   /// The gRPC status message: what to do.
   var sentence: String {
     switch reason {
-    case .replaced: FencedStream.statusMessage
+    case .replaced: FleetProtocol.fencedMessage
     case .tooOften: "too many requests from here; try again in a few seconds"
     case .busy: "many hosts join at once; try again in a few seconds"
     }
@@ -154,7 +155,7 @@ struct FIFO<Element> {
   mutating func popFirst() -> Element? {
     guard head < elements.count else { return nil }
     defer {
-      // Places that were given out go in large pieces.
+      // Slots of what was given out go in large pieces.
       if head == elements.count || head > 1024 {
         elements.removeFirst(head)
         head = 0

@@ -35,7 +35,7 @@ enum ControlMessage: Sendable {
 /// Apart from the writers, so that a thousand agents that come back do not wait behind bulk, and bulk not behind them.
 /// Order against commits needs no care: both lock the epoch's row.
 final class ControlThread: Sendable {
-  /// Agents that come back at once wait here; more are told to try again.
+  /// Agents that come back at once wait here; more are refused, to try again.
   static let boxLimit = 16_384
 
   let mailbox: Mailbox<ControlMessage>
@@ -134,7 +134,7 @@ final class ControlThread: Sendable {
       case .renew(let request, let peer, _, let call): renew(request, peer, call)
       case .firstUsed(let fingerprint): firstUsed(fingerprint)
       case .ended(let hostNumber, let epoch, let atNs):
-        // Not noted while the database is away: then the host may be taken for a clone once, and a note says so.
+        // Not noted while the database is away: then the host may be taken for a clone once, and a note records it.
         try? connection.use { (store: Store) throws(StoreError) in
           try store.endStream(hostNumber: hostNumber, epoch: epoch, atNs: atNs)
         }
@@ -196,7 +196,7 @@ final class ControlThread: Sendable {
           try enrolment.certificateUsed(fingerprint, nowNs: Clock.wallNs())
         }
       } catch {
-        // The next start of the host tells it again.
+        // The next start of the host reports it again.
         warn("certificate's first use not noted", error)
       }
     }
@@ -211,7 +211,7 @@ final class ControlThread: Sendable {
       }
     }
 
-    /// Decides with the database, tells the caller, and lets the new certificate in at once on this collector.
+    /// Decides with the database, answers the caller, and lets the new certificate in at once on this collector.
     private func answer(
       _ call: ControlMessage.Call, _ what: String, _ metadata: Logger.Metadata,
       _ decide: (inout StoreEnrolment) throws(StoreError) -> Result<CertificateReply, EnrolmentRefusal>
@@ -263,70 +263,5 @@ final class ControlThread: Sendable {
     private func reply(_ call: ControlMessage.Call, _ answer: EnrolmentAnswer) {
       thread.gateways[call.gateway].post(.enrolled(call: call.id, answer))
     }
-  }
-}
-
-/// A thread's connection to the store, made anew after it was lost.
-final class StoreConnection {
-  private let database: DatabaseURL
-  private var store: Store?
-
-  private let options: ConnectionOptions
-  /// Told of each use; nil where a use may take hours.
-  private let health: ThreadHealth?
-
-  init(_ database: DatabaseURL, options: ConnectionOptions = Store.writerOptions, health: ThreadHealth? = nil) {
-    self.database = database
-    self.options = options
-    self.health = health
-  }
-
-  func close() {
-    store?.close()
-    store = nil
-  }
-
-  /// Runs `body`; once more on a new connection where an idle one turned out dead. For bodies that may be repeated.
-  func use<Result>(_ body: (Store) throws(StoreError) -> Result) throws(StoreError) -> Result {
-    health?.began(nowNs: Clock.monotonicNs())
-    do throws(StoreError) {
-      let result = try attemptTwice(body)
-      health?.succeeded()
-      return result
-    } catch {
-      // Any other error is an answer: an unknown host, a lease that another collector holds.
-      if case .database(let answer) = error {
-        health?.failed(answer.description, nowNs: Clock.monotonicNs())
-      } else {
-        health?.succeeded()
-      }
-      throw error
-    }
-  }
-
-  private func attemptTwice<Result>(_ body: (Store) throws(StoreError) -> Result) throws(StoreError) -> Result {
-    let wasOpen = store != nil
-    do throws(StoreError) {
-      return try attempt(body)
-    } catch {
-      guard wasOpen, error.needsNewConnection else { throw error }
-      return try attempt(body)
-    }
-  }
-
-  private func attempt<Result>(_ body: (Store) throws(StoreError) -> Result) throws(StoreError) -> Result {
-    do throws(StoreError) {
-      return try body(opened())
-    } catch {
-      if error.needsNewConnection { close() }
-      throw error
-    }
-  }
-
-  private func opened() throws(StoreError) -> Store {
-    if let store { return store }
-    let opened = try Store.open(database, options: options)
-    store = opened
-    return opened
   }
 }

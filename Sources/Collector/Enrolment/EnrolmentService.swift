@@ -4,7 +4,7 @@ package import TLS
 
 /// Why a join or a renewal was not granted.
 package enum EnrolmentRefusal: Error, Sendable, Equatable, CustomStringConvertible {
-  /// The request is not what its format says.
+  /// The request does not have its format.
   case badRequest(String)
   case unknownToken
   case tokenExpired
@@ -27,7 +27,7 @@ package enum EnrolmentRefusal: Error, Sendable, Equatable, CustomStringConvertib
     }
   }
 
-  /// The gRPC status message: one sentence that says what to do.
+  /// The gRPC status message: one sentence with what to do.
   package var description: String {
     switch self {
     case .badRequest(let reason): "bad request: \(reason)"
@@ -96,7 +96,7 @@ package struct EnrolmentService: Sendable {
 
   /// Enrolment/Renew: signs a new key for the host of the certificate in use.
   ///
-  /// The old certificate stays good until the new one is first used, so that a lost reply locks nobody out.
+  /// The old certificate stays good until the new one is first used, so that a lost reply locks no host out.
   ///
   /// - Parameter certificate: the peer's, as `AgentChain.verify` returned it; expired ones within the grace are let in.
   package func renew<Store: EnrolmentStore>(

@@ -29,7 +29,7 @@ package struct TokenRedemption: Sendable, Equatable {
   package var secretHash: [UInt8]
   /// SHA-256 of the host's public key, 32 bytes.
   package var keyPin: [UInt8]
-  /// What the machine says of itself: for the audit log, for invitations of hosts by their own names, and to know a revoked host
+  /// What the machine reports of itself: for the audit log, for invitations of hosts by their own names, and to know a revoked host
   /// again that is invited anew.
   package var claimedName: String
   package var machineIDHash: MachineIDHash
@@ -46,7 +46,7 @@ package enum TokenOutcome: Sendable, Equatable {
   case expired
   /// Redeemed with another key.
   case used
-  /// The name cannot be given; one sentence that says why and what to do.
+  /// The name cannot be given; one sentence with the reason and what to do.
   case refused(String)
 }
 

@@ -61,7 +61,7 @@ struct StoreEnrolment: EnrolmentStore {
 }
 
 extension AllowList {
-  /// Takes over what the database says.
+  /// Takes over what the database holds.
   func replace(_ certificates: [AllowedCertificate]) {
     let entries = certificates.map { certificate in
       let state: Entry.State =

@@ -40,6 +40,7 @@ final class Gateway {
     var limits = RPCServerLimits()
     // A host reports on one stream and renews on another.
     limits.callsPerConnection = 4
+    limits.anonymousMessageBytes = FleetProtocol.enrolmentRequestBytes
     server = RPCServer(loop: loop, tls: try Self.context(identity, environment.allowList), limits: limits)
     counted = server.counters
     registerMethods()
@@ -61,7 +62,7 @@ final class Gateway {
   func run() throws(LoopError) { try withExtendedLifetime(self) { () throws(LoopError) in try loop.run() } }
 
   /// The body of a gateway's thread.
-  /// - Parameter started: told the listening address, or why there is none.
+  /// - Parameter started: receives the listening address, or why there is none.
   static func runThread(
     _ environment: GatewayEnvironment, identity: ServerIdentity, address: SocketAddress,
     started: Mailbox<Result<SocketAddress, CollectorFailure>>
@@ -76,7 +77,7 @@ final class Gateway {
     }
   }
 
-  /// Anybody can fail a handshake: only what an operator can do something about is logged, and not each time.
+  /// Any peer can fail a handshake: only what an operator can do something about is logged, and not each time.
   private func handshakeFailed(_ address: SocketAddress, _ error: TLSError) {
     guard let sentence = HandshakeAdvice.sentence(error),
       var metadata = refusals.metadata(sentence, nowNs: Clock.monotonicNs())
@@ -89,17 +90,17 @@ final class Gateway {
 
   private func registerMethods() {
     server.register(
-      "/signalbox.v1.Collector/Report", access: .certificate, messageBytes: Schema.Limits.frameBytes
+      FleetProtocol.Call.report.path, access: .certificate, messageBytes: FleetProtocol.frameBytes
     ) { [unowned self] call in open(call) }
-    let requestBytes = Schema.Limits.enrolmentRequestBytes
-    server.registerUnary("/signalbox.v1.Enrolment/Join", access: .anyone, messageBytes: requestBytes) {
+    let requestBytes = FleetProtocol.enrolmentRequestBytes
+    server.registerUnary(FleetProtocol.Call.join.path, access: .anyone, messageBytes: requestBytes) {
       [unowned self] call, bytes in
       enrol(call) { () throws(SchemaError) in
         .join(try Wire.decodeJoinRequest(bytes), address: call.peer.address.group, call: reply(to: call))
       }
     }
     server.registerUnary(
-      "/signalbox.v1.Enrolment/Renew", access: .certificateOrExpired, messageBytes: requestBytes
+      FleetProtocol.Call.renew.path, access: .certificateOrExpired, messageBytes: requestBytes
     ) { [unowned self] call, bytes in
       guard let certificate = call.peer.certificate,
         let host = environment.allowList.entry(certificate.fingerprint)?.host
@@ -111,7 +112,7 @@ final class Gateway {
       }
     }
     let health = HealthService(overall: .serving)
-    for service in ["signalbox.v1.Collector", "signalbox.v1.Enrolment"] { health.set(service, .serving) }
+    for service in FleetProtocol.Service.allCases { health.set(service.rawValue, .serving) }
     health.register(on: server)
   }
 

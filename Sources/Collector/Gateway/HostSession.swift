@@ -1,18 +1,16 @@
 package import FleetModel
+internal import Schema
 
 /// What bounds one host's stream.
 package struct HostSessionLimits: Sendable {
-  /// Batches staged and not settled. An agent keeps at most 32 un-acked, so one more is a broken peer.
-  package var batchesMax = 32
+  /// Batches staged and not settled: an agent keeps no more of them un-acked, so one more is a broken peer.
+  package var batchesMax = FleetProtocol.unackedBatches
   /// Reading stops at so many staged batches or bytes: what an agent has beyond waits in its own window, not here. Less than
   /// two groups' worth would leave the database idle between the commits of one host that sends much (docs/benchmarks.md, (b)).
   package var stagedBatchesPause = 24
   package var stagedBytesPause = 8 << 20
   /// Marks that a Welcome may hold, for an agent that does not take them in parts: of 270 bytes each, they fit one frame.
   package var inlineMarksMax = 4096
-  /// Parts of one batch.
-  package var spooledPerBatch = 4096
-  package var filesPerBatch = 1024
 
   package init() {}
 }
@@ -47,7 +45,7 @@ package enum HostSessionEnd: Error, Sendable, Equatable, CustomStringConvertible
     switch self {
     case .invalid(let what): "invalid: \(what)"
     case .overLimit(let what): "over the limit: \(what)"
-    case .fenced: FencedStream.statusMessage
+    case .fenced: FleetProtocol.fencedMessage
     case .outOfOrder: "a batch before this one is missing; resume from the marks"
     case .unavailable(let what), .refused(let what): what
     }
@@ -125,7 +123,7 @@ package struct HostSession: Sendable {
   }
 
   private mutating func helloReceived(_ hello: Hello) -> Action {
-    guard hello.protocolVersion == 1 else {
+    guard hello.protocolVersion == FleetProtocol.version else {
       return close(.invalid("protocol version \(hello.protocolVersion) is not known here"))
     }
     self.hello = hello
@@ -139,9 +137,6 @@ package struct HostSession: Sendable {
       return close(.invalid("batch \(batch.number) after \(lastNumber)"))
     }
     guard stagedBatches < limits.batchesMax else { return close(.overLimit("\(limits.batchesMax) batches un-acked")) }
-    guard batch.spooled.count <= limits.spooledPerBatch, batch.files.count <= limits.filesPerBatch else {
-      return close(.overLimit("parts of one batch"))
-    }
     if let fault = Self.fault(in: batch) { return close(.invalid(fault)) }
     var batch = batch
     if let end = nameFiles(&batch) { return close(end) }
@@ -246,7 +241,7 @@ package struct HostSession: Sendable {
     state == .fencing ? close(isRefusal ? .refused(reason) : .unavailable(reason)) : nil
   }
 
-  /// A newer stream of the host said Hello before this one's turn.
+  /// A newer stream of the host sent Hello before this one's turn.
   package mutating func fenceReplaced() -> Action? { state == .fencing ? close(.fenced) : nil }
 
   /// What became of staged batches, oldest first and without holes.

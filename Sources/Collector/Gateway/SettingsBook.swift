@@ -27,7 +27,7 @@ final class SettingsBook: Sendable {
     }
   }
 
-  /// A file that says something was read: its retention counts, and not what was set in the database.
+  /// A file with settings was read: its retention counts, and not what was set in the database.
   var isConfigured: Bool {
     state.withLock {
       var configuration = $0.configuration

@@ -9,7 +9,7 @@ internal import Store
 /// compression, aggregates, search indexes, pruning. And what every collector does for itself: hear of revocations, and take
 /// over the maintenance that its configuration declares.
 ///
-/// Two threads, since a chunk takes minutes to compress and a revocation must be heard within a second.
+/// Two threads, since a chunk takes minutes to compress and a revocation must be in force within a second.
 final class HousekeepingThread: Sendable {
   enum Message: Sendable {
     case reload
@@ -62,9 +62,9 @@ final class HousekeepingThread: Sendable {
     houseMailbox.post(.stop)
   }
 
-  /// - Returns: the thread that hears of revocations; the other one is not waited for, its statements end with the process.
+  /// - Returns: the thread that receives revocations; the other one is not waited for, its statements end with the process.
   func start() throws(LoopError) -> LoopThread {
-    _ = try LoopThread("housekeeping") { [self] in keepHouse() }
+    _ = try LoopThread("housekeeping") { [self] in runHousekeeping() }
     return try LoopThread("allow-list") { [self] in
       let run = Run(thread: self)
       while run.isGoingOn { run.turn() }
@@ -73,7 +73,7 @@ final class HousekeepingThread: Sendable {
   }
 
   /// The body of the housekeeping thread.
-  private func keepHouse() {
+  private func runHousekeeping() {
     let connection = StoreConnection(database, options: Store.housekeepingOptions)
     let health = metrics.health.watch("housekeeping", patienceNs: Self.patienceNs)
     var setsRetention = settings.isConfigured
@@ -131,7 +131,7 @@ final class HousekeepingThread: Sendable {
     private var hasMaintenance = false
     private var hasNames = false
 
-    /// How long one wait for notifications lasts: a revocation is heard at once, a stop within this.
+    /// How long one wait for notifications lasts: a revocation is received at once, a stop within this.
     private static let waitMs = 200
 
     init(thread: HousekeepingThread) {

@@ -11,7 +11,7 @@ package enum AuthorityChoice: Sendable, Equatable {
   case replace
   /// Likewise with a new one.
   case createAndReplace
-  /// One sentence that says what to do.
+  /// One sentence with what to do.
   case refuse(String)
 
   /// - Parameters:

@@ -155,8 +155,8 @@ extension CollectorOptions {
     return (hosts + [Machine.hostName()]).filter { !Wildcard.isOne($0) }
   }
 
-  /// HOST:PORT under which agents reach this collector. Without `--advertise` a wildcard stands for the machine's own name: nobody
-  /// can connect to a wildcard.
+  /// HOST:PORT under which agents reach this collector. Without `--advertise` a wildcard stands for the machine's own name: no
+  /// agent can connect to a wildcard.
   func advertised(port: UInt16) -> [String] {
     if !advertise.isEmpty { return advertise }
     let host = Wildcard.isOne(listen.host) ? Machine.hostName() : listen.host

@@ -1,7 +1,7 @@
 package import EventLoop
 package import Postgres
 
-/// What the command line and the environment say.
+/// Options of the command line and the environment.
 package struct CollectorOptions: Sendable {
   package var stateDirectory: String
   package var listen: SocketAddress

@@ -35,7 +35,7 @@ extension CollectorProgram {
     }
     var (set, found) = RuleDirectory.rules(paths)
     let mistakes = found.filter { $0.weight == .error }
-    // A directory that is gone says nothing about its rules: to drop them would end their incidents.
+    // A directory that is gone proves nothing about its rules: to drop them would end their incidents.
     if !before.rules.isEmpty, let missing = mistakes.first(where: { $0.line == 0 && paths.contains($0.file) }) {
       metrics.rulesRefused.set(Int64(mistakes.count))
       logger.error(
@@ -69,6 +69,6 @@ extension CollectorProgram {
     }
   }
 
-  /// A file of another kind has a mistake a line: a log of a thousand says no more than one of twenty.
+  /// A file of another kind has a mistake a line: a log of a thousand helps no more than one of twenty.
   private static let mistakesLoggedMax = 20
 }

@@ -405,7 +405,7 @@ package final class CollectorProgram {
     }
     let nowNs = Clock.monotonicNs()
     guard metrics.databaseUp.value == 1 else {
-      // Words of the server's own may say why: its disk is full, all its connections are taken.
+      // The server's own log may hold the reason: its disk is full, all its connections are taken.
       let reason = metrics.health.storingProblem(patienceNs: 0, nowNs: nowNs)
       let answered = reason?.contains("FATAL:") == true
       return (answered ? "the database takes no connection" : "the database does not answer")
@@ -414,7 +414,7 @@ package final class CollectorProgram {
     return metrics.health.problem(nowNs: nowNs)
   }
 
-  /// What works and what does not, one line each, for people; only what `problem` says makes the collector unhealthy.
+  /// What works and what does not, one line each, for people; only what `problem` returns makes the collector unhealthy.
   private func healthDetail() -> String {
     let refused = metrics.rulesRefused.value
     let lines = [

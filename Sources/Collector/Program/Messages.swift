@@ -12,7 +12,7 @@ package struct SessionID: Hashable, Sendable {
   }
 }
 
-/// What other threads tell a gateway thread.
+/// What other threads send to a gateway thread.
 enum GatewayMessage: Sendable {
   case fenced(session: UInt64, Result<Fence, FenceFailure>)
   /// A page of marks that the session asked for.
@@ -39,7 +39,7 @@ enum GatewayMessage: Sendable {
 enum StreamEnd: Sendable {
   /// It has not.
   case stands
-  /// The agent said goodbye.
+  /// The agent ended its stream.
   case byAgent
   /// The collector ended it: a limit, a newer stream, its own stop.
   case byCollector

@@ -47,7 +47,7 @@ package final class Histogram: Sendable {
   package var snapshot: (buckets: [UInt64], sumMs: Double) { state.withLock { ($0.buckets, $0.sumMs) } }
 }
 
-/// What the collector tells of itself. Names follow `signalbox_<area>_<noun>_<unit>[_total]`.
+/// What the collector reports of itself. Names follow `signalbox_<area>_<noun>_<unit>[_total]`.
 package struct CollectorMetrics: Sendable {
   package let connectionsAccepted = Counter()
   package let connectionsRefused = Counter()

@@ -2,7 +2,7 @@ internal import Logging
 internal import Store
 
 extension CollectorMetrics {
-  /// Counts what the database has refused, and says it once for each kind.
+  /// Counts what the database has refused, and logs it once for each kind.
   func note(_ setAside: [SetAside], _ logger: Logger) {
     for entry in setAside {
       rowsDeadLettered.add(UInt64(clamping: entry.rows))

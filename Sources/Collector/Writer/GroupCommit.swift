@@ -25,7 +25,7 @@ package struct GroupCommitLimits: Sendable {
 package enum CommitFailure: Sendable, Equatable {
   /// The transaction was not begun or was rolled back; it may go through later.
   case transient
-  /// The connection broke around COMMIT: nobody knows. The same group again; the marks tell what had been committed.
+  /// The connection broke around COMMIT: the result is not known. The same group again; the marks show what had been committed.
   case unknown
   /// Nothing was stored because a lock was not had in time: a chunk that is being compressed, or a host that a frozen
   /// collector still holds. Only the hosts that need the lock are to wait for it.
@@ -34,7 +34,7 @@ package enum CommitFailure: Sendable, Equatable {
 
 /// Gathers staged batches of many hosts into transactions: one under way at a time, each host's batches in order.
 ///
-/// An engine: the caller runs each group against the store and says what came of it. A group that failed is given out
+/// An engine: the caller runs each group against the store and reports what came of it. A group that failed is given out
 /// again, the same, after a back-off: as long as the database is away at most `waitingBytesMax` are kept here, and the
 /// agents keep the rest.
 package struct GroupCommit<Session: Hashable & Sendable>: Sendable {
@@ -65,7 +65,7 @@ package struct GroupCommit<Session: Hashable & Sendable>: Sendable {
     var failures = 1
   }
 
-  /// nil where it was given out: a batch's memory is not kept until its place goes.
+  /// nil where it was given out: a batch's memory is not kept until its slot goes.
   private var waiting: [Waiting?] = []
   /// Elements of `waiting` already given out.
   private var head = 0
@@ -160,7 +160,7 @@ package struct GroupCommit<Session: Hashable & Sendable>: Sendable {
       waiting[head] = nil
       head += 1
     }
-    // The places of what was given out go in large pieces, so that a long queue is not moved for each group.
+    // The slots of what was given out go in large pieces, so that a long queue is not moved for each group.
     if head == waiting.count || head > 1024 {
       waiting.removeFirst(head)
       head = 0
@@ -259,12 +259,12 @@ package struct GroupCommit<Session: Hashable & Sendable>: Sendable {
     groupsTotal += 1
     rowsTotal += UInt64(group.rows)
     var settled: [(session: Session, outcomes: [CommitOutcome])] = []
-    var places: [Session: Int] = [:]
+    var indexes: [Session: Int] = [:]
     for (session, outcome) in zip(group.sessions, outcomes) {
-      if let place = places[session] {
-        settled[place].outcomes.append(outcome)
+      if let index = indexes[session] {
+        settled[index].outcomes.append(outcome)
       } else {
-        places[session] = settled.count
+        indexes[session] = settled.count
         settled.append((session: session, outcomes: [outcome]))
       }
     }
@@ -285,7 +285,7 @@ package struct GroupCommit<Session: Hashable & Sendable>: Sendable {
     }
     group.failures += 1
     let ceiling = min(limits.retryCapNs, limits.retryBaseNs << Int64(min(group.failures - 1, 20)))
-    // An unknown result is most often a killed connection: one try at once tells what became of it.
+    // An unknown result is most often a killed connection: one try at once shows what became of it.
     let isFirstUnknown = failure == .unknown && group.failures == 1
     retryAtNs = isFirstUnknown ? nowNs : nowNs + Int64.random(in: ceiling / 2...ceiling, using: &random)
     queue[0] = group

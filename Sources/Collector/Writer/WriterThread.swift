@@ -82,7 +82,7 @@ final class WriterThread: Sendable {
           commit(group)
           for message in thread.mailbox.take() { take(message) }
         }
-        tellPressure()
+        reportPressure()
       }
       store?.close()
     }
@@ -125,7 +125,7 @@ final class WriterThread: Sendable {
         count(
           group, outcomes, refusedRows: setAside.reduce(0) { $0 + $1.rows },
           durationMs: Double(Clock.monotonicNs() - startNs) / 1e6)
-        tell(groups.committed(outcomes))
+        acknowledge(groups.committed(outcomes))
       } catch {
         failed(error, group)
       }
@@ -181,7 +181,7 @@ final class WriterThread: Sendable {
     }
 
     /// One message a gateway, however many sessions it is about.
-    private func tell(_ settled: [(session: SessionID, outcomes: [CommitOutcome])]) {
+    private func acknowledge(_ settled: [(session: SessionID, outcomes: [CommitOutcome])]) {
       for (index, gateway) in thread.gateways.enumerated() {
         let own = settled.filter { $0.session.gateway == index }.map {
           (session: $0.session.number, outcomes: $0.outcomes)
@@ -190,7 +190,7 @@ final class WriterThread: Sendable {
       }
     }
 
-    private func tellPressure() {
+    private func reportPressure() {
       thread.metrics.batchesStaged.set(Int64(groups.waitingBatches))
       let was = thread.behind.exchange(groups.isBehind, ordering: .relaxed)
       if was, !groups.isBehind { for gateway in thread.gateways { gateway.post(.writerCaughtUp) } }

@@ -202,7 +202,7 @@ package enum RuleLimits {
   /// The states of late samples and of history are dropped when nothing late has come for so long: an agent that has a backlog sends
   /// of it with each batch.
   static let lateQuietNs: Int64 = 60_000_000_000
-  /// Parts of a file whose rows are remembered: a stream has at most 32 batches un-acked (`HostSessionLimits.batchesMax`), and only
+  /// Parts of a file whose rows are remembered: a stream has at most 32 batches un-acked (`FleetProtocol.unackedBatches`), and only
   /// what is not acked is sent again.
   static let rowPartsMax = 36
   /// Findings of one host's history that are recorded: what lies before the agent's time is read once, and a thousand old findings help no operator

@@ -11,9 +11,9 @@ extension Batch: @unsafe TreeMessage {
     wallNs = unsafe tree.pointee.wall_ns
     monotonicNs = unsafe tree.pointee.monotonic_ns
     spooled = try unsafe Tree.messages(
-      tree.pointee.spooled, count: tree.pointee.n_spooled, "Batch.spooled", limit: Limits.spooledPerBatch)
+      tree.pointee.spooled, count: tree.pointee.n_spooled, "Batch.spooled", limit: FleetProtocol.spooledPerBatch)
     files = try unsafe Tree.messages(
-      tree.pointee.files, count: tree.pointee.n_files, "Batch.files", limit: Limits.filesPerBatch)
+      tree.pointee.files, count: tree.pointee.n_files, "Batch.files", limit: FleetProtocol.filesPerBatch)
     if let health = unsafe tree.pointee.health { self.health = try unsafe AgentHealth(health) }
   }
 }
@@ -71,7 +71,7 @@ extension FileIdentity: @unsafe TreeMessage {
     birthNs = unsafe tree.pointee.birth_ns
     headHash = unsafe tree.pointee.head_hash
     // As many bytes are read of the file: more than an agent ever hashes would only take memory.
-    headLength = min(unsafe tree.pointee.head_length, Limits.fileHeadBytes)
+    headLength = min(unsafe tree.pointee.head_length, FleetProtocol.fileHeadBytes)
     generation = unsafe tree.pointee.generation
     format = unsafe FileFormat(number: tree.pointee.format.rawValue) ?? .log
     historyBytes = unsafe tree.pointee.history_bytes
@@ -82,14 +82,14 @@ extension LogLines: @unsafe TreeMessage {
   init(_ tree: UnsafePointer<Signalbox__V1__LogLines>) throws(SchemaError) {
     self.init()
     let count = unsafe tree.pointee.n_length_bytes
-    guard count <= Limits.linesPerDelta else {
-      throw .tooMany(field: "LogLines.length_bytes", count: count, limit: Limits.linesPerDelta)
+    guard count <= FleetProtocol.linesPerDelta else {
+      throw .tooMany(field: "LogLines.length_bytes", count: count, limit: FleetProtocol.linesPerDelta)
     }
     guard unsafe tree.pointee.n_advance_bytes == count, unsafe tree.pointee.n_time_delta_us == count,
       unsafe tree.pointee.levels.len == count, unsafe tree.pointee.flags.len == count
     else { throw .inconsistent(field: "LogLines") }
     firstOffset = unsafe tree.pointee.first_offset_bytes
-    text = try unsafe Tree.bytes(tree.pointee.text, "LogLines.text", limit: Limits.frameBytes)
+    text = try unsafe Tree.bytes(tree.pointee.text, "LogLines.text", limit: FleetProtocol.frameBytes)
     lengths = unsafe Tree.array(tree.pointee.length_bytes, count: count)
     try LogLines.check(lengths: lengths.span, text: text.span)
     advances = unsafe Tree.array(tree.pointee.advance_bytes, count: count)

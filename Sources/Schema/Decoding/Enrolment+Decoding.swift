@@ -10,7 +10,7 @@ extension JoinRequest: @unsafe TreeMessage {
     tokenID = try unsafe Tree.text(tree.pointee.token_id, "JoinRequest.token_id")
     secret = try unsafe Tree.text(tree.pointee.secret, "JoinRequest.secret")
     signingRequest = try unsafe Tree.bytes(
-      tree.pointee.signing_request, "JoinRequest.signing_request", limit: Limits.signingRequestBytes)
+      tree.pointee.signing_request, "JoinRequest.signing_request", limit: FleetProtocol.signingRequestBytes)
     guard let claims = unsafe tree.pointee.claims else { throw .missing(field: "JoinRequest.claims") }
     hostName = try unsafe Tree.text(claims.pointee.host_name, "HostClaims.host_name")
     machineIDHash = try unsafe Tree.identifier(claims.pointee.machine_id_hash, "HostClaims.machine_id_hash")
@@ -24,7 +24,7 @@ extension RenewRequest: @unsafe TreeMessage {
   init(_ tree: UnsafePointer<Signalbox__V1__RenewRequest>) throws(SchemaError) {
     self.init(
       signingRequest: try unsafe Tree.bytes(
-        tree.pointee.signing_request, "RenewRequest.signing_request", limit: Limits.signingRequestBytes))
+        tree.pointee.signing_request, "RenewRequest.signing_request", limit: FleetProtocol.signingRequestBytes))
   }
 }
 
@@ -34,10 +34,10 @@ extension CertificateReply: @unsafe TreeMessage {
     hostID = try unsafe Tree.identifier(tree.pointee.host_id, "CertificateReply.host_id")
     hostName = try unsafe Tree.text(tree.pointee.host_name, "CertificateReply.host_name")
     certificateChain = try unsafe Tree.bytes(
-      tree.pointee.certificate_chain, "CertificateReply.certificate_chain", limit: Limits.certificateReplyBytes)
+      tree.pointee.certificate_chain, "CertificateReply.certificate_chain", limit: FleetProtocol.certificateReplyBytes)
     certificateAuthority = try unsafe Tree.bytes(
       tree.pointee.certificate_authority, "CertificateReply.certificate_authority",
-      limit: Limits.certificateReplyBytes)
+      limit: FleetProtocol.certificateReplyBytes)
     serverNs = unsafe tree.pointee.server_ns
   }
 }

@@ -10,7 +10,7 @@ extension Event: @unsafe TreeMessage {
     kind = unsafe EventKind(number: tree.pointee.kind.rawValue) ?? .other
     level = unsafe Level(number: tree.pointee.level.rawValue) ?? .unknown
     subject = try unsafe Tree.text(tree.pointee.subject, "Event.subject")
-    message = try unsafe Tree.text(tree.pointee.message, "Event.message", limit: Limits.detailBytes)
+    message = try unsafe Tree.text(tree.pointee.message, "Event.message", limit: FleetProtocol.detailBytes)
   }
 }
 

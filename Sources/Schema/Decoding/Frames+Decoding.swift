@@ -32,7 +32,7 @@ extension CollectorFrame: @unsafe TreeMessage {
     case SIGNALBOX__V1__COLLECTOR_FRAME__FRAME_MARKS:
       guard let marks = unsafe tree.pointee.marks else { throw .missing(field: "CollectorFrame.marks") }
       let files: [FileMark] = try unsafe Tree.messages(
-        marks.pointee.files, count: marks.pointee.n_files, "Marks.files", limit: Limits.marksPerFrame)
+        marks.pointee.files, count: marks.pointee.n_files, "Marks.files", limit: FleetProtocol.marksPerFrame)
       self = .marks(files, more: unsafe marks.pointee.more != 0)
     default: throw .unknownFrame
     }
@@ -54,7 +54,7 @@ extension Hello: @unsafe TreeMessage {
     redactionVersion = try unsafe Tree.text(tree.pointee.redaction_version, "Hello.redaction_version")
     knownCollectors = try unsafe Tree.texts(
       tree.pointee.known_collectors, count: tree.pointee.n_known_collectors, "Hello.known_collectors",
-      limit: Limits.collectors)
+      limit: FleetProtocol.collectors)
     takesMarks = unsafe tree.pointee.takes_marks != 0
   }
 }
@@ -66,12 +66,12 @@ extension Welcome: @unsafe TreeMessage {
     serverNs = unsafe tree.pointee.server_ns
     lanes = try unsafe Tree.messages(tree.pointee.lanes, count: tree.pointee.n_lanes, "Welcome.lanes", limit: 16)
     files = try unsafe Tree.messages(
-      tree.pointee.files, count: tree.pointee.n_files, "Welcome.files", limit: Limits.marksPerFrame)
+      tree.pointee.files, count: tree.pointee.n_files, "Welcome.files", limit: FleetProtocol.marksPerFrame)
     marksFollow = unsafe tree.pointee.marks_follow != 0
     if let settings = unsafe tree.pointee.settings { self.settings = try unsafe Settings(settings) }
     hostID = try unsafe Tree.identifier(tree.pointee.host_id, "Welcome.host_id")
     collectors = try unsafe Tree.texts(
-      tree.pointee.collectors, count: tree.pointee.n_collectors, "Welcome.collectors", limit: Limits.collectors)
+      tree.pointee.collectors, count: tree.pointee.n_collectors, "Welcome.collectors", limit: FleetProtocol.collectors)
   }
 }
 
@@ -104,10 +104,10 @@ extension Settings: @unsafe TreeMessage {
     sampleIntervalMs = unsafe tree.pointee.sample_interval_ms
     revision = unsafe tree.pointee.revision
     probes = try unsafe Tree.messages(
-      tree.pointee.probes, count: tree.pointee.n_probes, "Settings.probes", limit: Limits.probes)
+      tree.pointee.probes, count: tree.pointee.n_probes, "Settings.probes", limit: FleetProtocol.probes)
     follow = try unsafe Tree.texts(
-      tree.pointee.follow, count: tree.pointee.n_follow, "Settings.follow", limit: Limits.followPatterns)
+      tree.pointee.follow, count: tree.pointee.n_follow, "Settings.follow", limit: FleetProtocol.followPatterns)
     exclude = try unsafe Tree.texts(
-      tree.pointee.exclude, count: tree.pointee.n_exclude, "Settings.exclude", limit: Limits.followPatterns)
+      tree.pointee.exclude, count: tree.pointee.n_exclude, "Settings.exclude", limit: FleetProtocol.followPatterns)
   }
 }

@@ -150,7 +150,7 @@ extension ProbeResult: @unsafe TreeMessage {
     name = try unsafe Tree.text(tree.pointee.name, "ProbeResult.name")
     state = unsafe ProbeState(number: tree.pointee.state.rawValue) ?? .unknown
     durationMs = unsafe tree.pointee.duration_ms
-    detail = try unsafe Tree.text(tree.pointee.detail, "ProbeResult.detail", limit: Limits.detailBytes)
+    detail = try unsafe Tree.text(tree.pointee.detail, "ProbeResult.detail", limit: FleetProtocol.detailBytes)
     value = unsafe tree.pointee.value
   }
 }

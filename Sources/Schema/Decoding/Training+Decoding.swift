@@ -11,7 +11,7 @@ extension RunUpdate: @unsafe TreeMessage {
     state = unsafe RunState(number: tree.pointee.state.rawValue) ?? .unknown
     framework = try unsafe Tree.text(tree.pointee.framework, "RunUpdate.framework")
     source = try unsafe Tree.text(tree.pointee.source, "RunUpdate.source")
-    detail = try unsafe Tree.text(tree.pointee.detail, "RunUpdate.detail", limit: Limits.detailBytes)
+    detail = try unsafe Tree.text(tree.pointee.detail, "RunUpdate.detail", limit: FleetProtocol.detailBytes)
   }
 }
 
@@ -30,7 +30,7 @@ extension TrainingStep: @unsafe TreeMessage {
     portfolioValue = unsafe tree.pointee.portfolio_value
     position = unsafe tree.pointee.position
     metrics = try unsafe Tree.messages(
-      tree.pointee.metrics, count: tree.pointee.n_metrics, "TrainingStep.metrics", limit: Limits.metricsPerStep)
+      tree.pointee.metrics, count: tree.pointee.n_metrics, "TrainingStep.metrics", limit: FleetProtocol.metricsPerStep)
   }
 }
 

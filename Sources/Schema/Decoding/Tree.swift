@@ -13,7 +13,7 @@ enum Tree {
   typealias Elements<Node> = UnsafeMutablePointer<UnsafeMutablePointer<Node>?>?
 
   static func messages<Message: TreeMessage>(
-    _ elements: Elements<Message.Node>, count: Int, _ field: StaticString, limit: Int = Limits.recordsPerList
+    _ elements: Elements<Message.Node>, count: Int, _ field: StaticString, limit: Int = FleetProtocol.recordsPerList
   ) throws(SchemaError) -> [Message] {
     guard count > 0, let elements = unsafe elements else { return [] }
     guard count <= limit else { throw .tooMany(field: "\(field)", count: count, limit: limit) }
@@ -27,7 +27,7 @@ enum Tree {
   }
 
   static func text(
-    _ data: ProtobufCBinaryData, _ field: StaticString, limit: Int = Limits.textBytes
+    _ data: ProtobufCBinaryData, _ field: StaticString, limit: Int = FleetProtocol.textBytes
   ) throws(SchemaError) -> String {
     guard let bytes = unsafe data.data, unsafe data.len > 0 else { return "" }
     let buffer = unsafe UnsafeBufferPointer(start: bytes, count: data.len)

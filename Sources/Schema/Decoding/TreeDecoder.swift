@@ -27,40 +27,44 @@ enum TreeDecoder {
   }
 
   static func agentFrame(_ bytes: Span<UInt8>) throws(SchemaError) -> AgentFrame {
-    try unsafe decode(bytes, "AgentFrame", limitBytes: Limits.frameBytes, signalbox__v1__agent_frame__unpack)
+    try unsafe decode(bytes, "AgentFrame", limitBytes: FleetProtocol.frameBytes, signalbox__v1__agent_frame__unpack)
   }
 
   static func collectorFrame(_ bytes: Span<UInt8>) throws(SchemaError) -> CollectorFrame {
-    try unsafe decode(bytes, "CollectorFrame", limitBytes: Limits.frameBytes, signalbox__v1__collector_frame__unpack)
+    try unsafe decode(
+      bytes, "CollectorFrame", limitBytes: FleetProtocol.frameBytes, signalbox__v1__collector_frame__unpack)
   }
 
   static func records(_ bytes: Span<UInt8>) throws(SchemaError) -> Records {
-    try unsafe decode(bytes, "Records", limitBytes: Limits.frameBytes, signalbox__v1__records__unpack)
+    try unsafe decode(bytes, "Records", limitBytes: FleetProtocol.frameBytes, signalbox__v1__records__unpack)
   }
 
   static func joinRequest(_ bytes: Span<UInt8>) throws(SchemaError) -> JoinRequest {
     try unsafe decode(
-      bytes, "JoinRequest", limitBytes: Limits.enrolmentRequestBytes, signalbox__v1__join_request__unpack)
+      bytes, "JoinRequest", limitBytes: FleetProtocol.enrolmentRequestBytes, signalbox__v1__join_request__unpack)
   }
 
   static func renewRequest(_ bytes: Span<UInt8>) throws(SchemaError) -> RenewRequest {
     try unsafe decode(
-      bytes, "RenewRequest", limitBytes: Limits.enrolmentRequestBytes, signalbox__v1__renew_request__unpack)
+      bytes, "RenewRequest", limitBytes: FleetProtocol.enrolmentRequestBytes, signalbox__v1__renew_request__unpack)
   }
 
   static func certificateReply(_ bytes: Span<UInt8>) throws(SchemaError) -> CertificateReply {
     try unsafe decode(
-      bytes, "CertificateReply", limitBytes: Limits.certificateReplyBytes, signalbox__v1__certificate_reply__unpack)
+      bytes, "CertificateReply", limitBytes: FleetProtocol.certificateReplyBytes,
+      signalbox__v1__certificate_reply__unpack)
   }
 
   static func healthCheckRequest(_ bytes: Span<UInt8>) throws(SchemaError) -> HealthCheckRequest {
     try unsafe decode(
-      bytes, "HealthCheckRequest", limitBytes: Limits.healthCheckBytes, grpc__health__v1__health_check_request__unpack)
+      bytes, "HealthCheckRequest", limitBytes: FleetProtocol.healthCheckBytes,
+      grpc__health__v1__health_check_request__unpack)
   }
 
   static func healthCheckResponse(_ bytes: Span<UInt8>) throws(SchemaError) -> HealthCheckResponse {
     try unsafe decode(
-      bytes, "HealthCheckResponse", limitBytes: Limits.healthCheckBytes, grpc__health__v1__health_check_response__unpack
+      bytes, "HealthCheckResponse", limitBytes: FleetProtocol.healthCheckBytes,
+      grpc__health__v1__health_check_response__unpack
     )
   }
 }

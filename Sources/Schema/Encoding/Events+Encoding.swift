@@ -10,7 +10,7 @@ extension Event: WireMessage {
     writer.unsigned(2, UInt64(kind.rawValue))
     writer.unsigned(3, UInt64(level.rawValue))
     writer.text(4, subject)
-    writer.text(5, message, limit: Limits.detailBytes)
+    writer.text(5, message, limit: FleetProtocol.detailBytes)
   }
 }
 

@@ -155,7 +155,7 @@ extension ProbeResult: WireMessage {
     writer.text(2, name)
     writer.unsigned(3, UInt64(state.rawValue))
     writer.float(4, durationMs)
-    writer.text(5, detail, limit: Limits.detailBytes)
+    writer.text(5, detail, limit: FleetProtocol.detailBytes)
     writer.double(6, value)
   }
 }

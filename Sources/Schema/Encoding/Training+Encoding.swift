@@ -11,7 +11,7 @@ extension RunUpdate: WireMessage {
     writer.unsigned(3, UInt64(state.rawValue))
     writer.text(4, framework)
     writer.text(5, source)
-    writer.text(6, detail, limit: Limits.detailBytes)
+    writer.text(6, detail, limit: FleetProtocol.detailBytes)
   }
 }
 

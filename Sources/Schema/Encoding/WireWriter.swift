@@ -124,7 +124,8 @@ extension WireWriter {
   }
 
   /// Cut at a character where it is longer than `limit`; a NUL becomes "?".
-  mutating func text(_ field: UInt32, _ value: String, limit: Int = Limits.textBytes, evenIfEmpty: Bool = false) {
+  mutating func text(_ field: UInt32, _ value: String, limit: Int = FleetProtocol.textBytes, evenIfEmpty: Bool = false)
+  {
     let span = value.utf8Span.span
     guard span.count > 0 || evenIfEmpty, hasRoom(12 + span.count) else { return }
     let length = Text.boundary(in: span, atMost: limit)

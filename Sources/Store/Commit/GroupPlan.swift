@@ -24,7 +24,7 @@ package struct Marks: Sendable {
     }
   }
 
-  package struct FilePlace: Sendable {
+  package struct FilePosition: Sendable {
     /// nil while the file has no row yet.
     package var number: Int32?
     package var offset: UInt64
@@ -34,7 +34,7 @@ package struct Marks: Sendable {
   /// Epochs of the hosts that are locked.
   package var epochs: [Int32: UInt64] = [:]
   package var lanes: [LaneKey: UInt64] = [:]
-  package var files: [FileOfHost: FilePlace] = [:]
+  package var files: [FileOfHost: FilePosition] = [:]
   /// How far the aggregates have been made, µs since 1970; `.min` = not at all.
   package var aggregatedUs: Int64 = .min
   /// Files without a mark whose first bytes were beyond the host's quota: what follows of them is passed over.
@@ -74,7 +74,7 @@ package struct GroupPlan {
   /// What a batch would change: nothing of it is, where one of its parts does not fit.
   private struct Change {
     var lanes: [(key: Marks.LaneKey, sequence: UInt64)] = []
-    var files: [(key: Marks.FileOfHost, place: Marks.FilePlace, index: Int)] = []
+    var files: [(key: Marks.FileOfHost, position: Marks.FilePosition, index: Int)] = []
     var spooled: [Part] = []
     var deltas: [Part] = []
   }
@@ -105,8 +105,8 @@ package struct GroupPlan {
       marks.lanes[key] = sequence
       movedLanes.insert(key)
     }
-    for (key, place, index) in change.files {
-      marks.files[key] = place
+    for (key, position, index) in change.files {
+      marks.files[key] = position
       movedFiles[key] = (batch, index)
     }
     spooled += change.spooled
@@ -130,22 +130,22 @@ package struct GroupPlan {
   private func fit(_ staged: StagedBatch, fileAt part: Int, _ batch: Int, _ change: inout Change) -> Bool {
     let delta = staged.batch.files[part]
     let key = Marks.FileOfHost(host: staged.hostNumber, key: delta.file.key)
-    let known = change.files.last { $0.key == key }?.place ?? marks.files[key]
+    let known = change.files.last { $0.key == key }?.position ?? marks.files[key]
     if known == nil, delta.from > 0, marks.refusedFiles.contains(key) { return true }
-    var place = known ?? Marks.FilePlace(number: nil, offset: 0, isFinished: false)
-    if delta.to < place.offset { return true }
+    var position = known ?? Marks.FilePosition(number: nil, offset: 0, isFinished: false)
+    if delta.to < position.offset { return true }
     guard delta.to >= delta.from else { return false }
-    if delta.to == place.offset {
+    if delta.to == position.offset {
       // An empty delta brings nothing but the end of the file, the file itself, or how its run stands; the last may come twice.
-      let isEnd = delta.isFinished && !place.isFinished
-      let tellsState = !place.isFinished && delta.steps.isEmpty && !(delta.runs.isEmpty && delta.episodes.isEmpty)
-      guard delta.from == delta.to, isEnd || known == nil || tellsState else { return true }
-    } else if delta.from != place.offset {
+      let isEnd = delta.isFinished && !position.isFinished
+      let reportsState = !position.isFinished && delta.steps.isEmpty && !(delta.runs.isEmpty && delta.episodes.isEmpty)
+      guard delta.from == delta.to, isEnd || known == nil || reportsState else { return true }
+    } else if delta.from != position.offset {
       return false
     }
-    place.offset = delta.to
-    place.isFinished = delta.isFinished
-    change.files.append((key, place, part))
+    position.offset = delta.to
+    position.isFinished = delta.isFinished
+    change.files.append((key, position, part))
     change.deltas.append(Part(batch: batch, index: part, clippedTo: 0))
     return true
   }

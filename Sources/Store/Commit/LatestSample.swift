@@ -37,30 +37,42 @@ struct LatestSample {
 }
 
 extension GPUSample {
-  private var stateName: String {
+  /// As `signalbox.gpu_reading` holds it.
+  fileprivate var stateName: String {
     switch state {
     case .present: "present"
     case .absent: "absent"
     case .stuck: "stuck"
     }
   }
+}
 
-  /// As scripts get it from `fleet status --format json`.
-  var statusJSON: String {
-    func real(_ value: Float) -> String { value.isFinite ? String(value) : "null" }
-    return """
-      {"index":\(index),"model":\(JSONText.quoted(model)),"state":"\(stateName)",\
-      "utilization_percent":\(real(utilizationPercent)),"memory_used_bytes":\(memoryUsedBytes),\
-      "memory_total_bytes":\(memoryTotalBytes),"temperature_celsius":\(real(temperatureCelsius)),\
-      "power_watts":\(real(powerWatts))}
-      """
+/// GPUs of several hosts as arrays, from which the statement makes one `signalbox.gpu_reading[]` a host.
+private struct GPUReadings {
+  private var hosts: [Int32] = []
+  private var samples: [GPUSample] = []
+
+  mutating func append(_ host: Int32, _ gpus: [GPUSample]) {
+    hosts += repeatElement(host, count: gpus.count)
+    samples += gpus
   }
 
-  /// As people see it in the fleet table.
-  var statusSummary: String {
-    if state != .present { return stateName }
-    return utilizationPercent.isFinite ? "\(Int(number: Double(utilizationPercent)))%" : "?"
+  /// In the order of the type's fields, behind the host's number.
+  var parameters: [Parameter] {
+    [
+      .int4s(hosts), .int4s(samples.map { Int32(clamping: $0.index) }), .texts(samples.map(\.model)),
+      .texts(samples.map(\.stateName)), reals(\.utilizationPercent),
+      .int8s(samples.map { Int64(clamping: $0.memoryUsedBytes) }),
+      .int8s(samples.map { Int64(clamping: $0.memoryTotalBytes) }), reals(\.temperatureCelsius), reals(\.powerWatts),
+    ]
   }
+
+  private func reals(_ value: (GPUSample) -> Float) -> Parameter { .float8s(samples.map { value($0).ifFinite }) }
+}
+
+extension Float {
+  /// What is not available is null in the database.
+  fileprivate var ifFinite: Double? { isFinite ? Double(self) : nil }
 }
 
 extension Store {
@@ -68,38 +80,48 @@ extension Store {
   func storeSeen(_ seen: ArraySlice<StagedBatch>) throws(PostgresError) {
     let latest = seen.map { rows.latest[$0.hostNumber] }
     let gpus = latest.map { $0?.newestGPUs }
+    var readings = GPUReadings()
+    for (staged, newest) in zip(seen, gpus) { readings.append(staged.hostNumber, newest?.samples ?? []) }
     func reals(_ value: (LatestSample) -> Float?) -> Parameter {
-      .float8s(latest.map { $0.flatMap(value).flatMap { $0.isFinite ? Double($0) : nil } })
+      .float8s(latest.map { $0.flatMap(value)?.ifFinite })
     }
     _ = try connection.queryPrepared(
-      """
-      update signalbox.epochs e set last_seen = greatest(e.last_seen, u.seen), skew_ms = u.skew,
-        latest_time = greatest(e.latest_time, u.time),
-        latest_cpu_busy_percent = case when u.is_newer then u.cpu else e.latest_cpu_busy_percent end,
-        latest_memory_used_percent = case when u.is_newer then u.memory else e.latest_memory_used_percent end,
-        latest_disk_used_percent_max = case when u.is_newer then u.disk else e.latest_disk_used_percent_max end,
-        latest_load1 = case when u.is_newer then u.load else e.latest_load1 end,
-        latest_gpus_time = greatest(e.latest_gpus_time, u.gpus_time),
-        latest_gpus = case when u.is_newer_gpus then u.gpus::json else e.latest_gpus end,
-        latest_gpu_summary = case when u.is_newer_gpus then u.gpu_summary else e.latest_gpu_summary end
-      from (
-        select v.*, coalesce(v.time >= coalesce(o.latest_time, '-infinity'), false) as is_newer,
-          coalesce(v.gpus_time >= coalesce(o.latest_gpus_time, '-infinity'), false) as is_newer_gpus
-        from unnest($1::int4[], $2::timestamptz[], $3::int8[], $4::timestamptz[], $5::float8[], $6::float8[], $7::float8[],
-          $8::float8[], $9::timestamptz[], $10::text[], $11::text[])
-          as v (host, seen, skew, time, cpu, memory, disk, load, gpus_time, gpus, gpu_summary)
-        join signalbox.epochs o on o.host = v.host
-      ) u
-      where e.host = u.host
-      """,
+      Self.seenStatement,
       [
         .int4s(seen.map(\.hostNumber)), .times(us: seen.map { $0.receivedNs / 1000 }),
         .int8s(seen.map { $0.batch.wallNs == 0 ? 0 : ($0.batch.wallNs / 1_000_000) &- $0.receivedNs / 1_000_000 }),
         .times(us: latest.map { $0?.host?.timeUs }), reals { $0.host?.sample.cpuBusyPercent },
         reals(\.memoryUsedPercent), reals { $0.host?.sample.diskUsedPercentMax }, reals { $0.host?.sample.load1 },
         .times(us: gpus.map { $0?.timeUs }),
-        .texts(gpus.map { "[" + ($0?.samples ?? []).map(\.statusJSON).joined(separator: ",") + "]" }),
-        .texts(gpus.map { ($0?.samples ?? []).map(\.statusSummary).joined(separator: " ") }),
-      ])
+      ] + readings.parameters)
   }
+
+  private static let seenStatement = """
+    update signalbox.epochs e set last_seen = greatest(e.last_seen, u.seen), skew_ms = u.skew,
+      latest_time = greatest(e.latest_time, u.time),
+      latest_cpu_busy_percent = case when u.is_newer then u.cpu else e.latest_cpu_busy_percent end,
+      latest_memory_used_percent = case when u.is_newer then u.memory else e.latest_memory_used_percent end,
+      latest_disk_used_percent_max = case when u.is_newer then u.disk else e.latest_disk_used_percent_max end,
+      latest_load1 = case when u.is_newer then u.load else e.latest_load1 end,
+      latest_gpus_time = greatest(e.latest_gpus_time, u.gpus_time),
+      latest_gpu_readings = case when u.is_newer_gpus then u.readings else e.latest_gpu_readings end
+    from (
+      select v.*, g.readings, coalesce(v.time >= coalesce(o.latest_time, '-infinity'), false) as is_newer,
+        coalesce(v.gpus_time >= coalesce(o.latest_gpus_time, '-infinity'), false) as is_newer_gpus
+      from unnest($1::int4[], $2::timestamptz[], $3::int8[], $4::timestamptz[], $5::float8[], $6::float8[], $7::float8[],
+        $8::float8[], $9::timestamptz[])
+        as v (host, seen, skew, time, cpu, memory, disk, load, gpus_time)
+      join signalbox.epochs o on o.host = v.host
+      left join (
+        select r.host, array_agg(
+          row(r.index, r.model, r.state, r.utilization, r.used, r.total, r.temperature, r.power)::signalbox.gpu_reading
+          order by r.index) as readings
+        from unnest($10::int4[], $11::int4[], $12::text[], $13::text[], $14::float8[], $15::int8[], $16::int8[],
+          $17::float8[], $18::float8[])
+          as r (host, index, model, state, utilization, used, total, temperature, power)
+        group by r.host
+      ) g on g.host = v.host
+    ) u
+    where e.host = u.host
+    """
 }

@@ -33,7 +33,7 @@ enum LogRows {
       guard end <= text.count else { break }
       let level = lines.levels[index]
       var time = lines.timesUs[index]
-      if !arrival.isBelieved(time) {
+      if !arrival.isAccepted(time) {
         rows.note(time, tableName(level), arrival)
         time = arrival.receivedUs
       }

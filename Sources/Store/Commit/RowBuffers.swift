@@ -110,16 +110,16 @@ struct Arrival {
     latestUs = receivedUs + Limits.aheadUs
   }
 
-  func isBelieved(_ timeUs: Int64) -> Bool { timeUs >= earliestUs && timeUs <= latestUs }
+  func isAccepted(_ timeUs: Int64) -> Bool { timeUs >= earliestUs && timeUs <= latestUs }
 
   /// The time under which a row is stored.
-  func stored(_ timeUs: Int64) -> Int64 { isBelieved(timeUs) ? timeUs : receivedUs }
+  func stored(_ timeUs: Int64) -> Int64 { isAccepted(timeUs) ? timeUs : receivedUs }
 }
 
 extension RowBuffers {
   /// The time under which a row is stored; one that is not accepted is noted.
   mutating func time(_ timeUs: Int64, _ table: String, _ arrival: Arrival) -> Int64 {
-    if arrival.isBelieved(timeUs) { return timeUs }
+    if arrival.isAccepted(timeUs) { return timeUs }
     note(timeUs, table, arrival)
     return arrival.receivedUs
   }

@@ -49,7 +49,7 @@ extension Store {
     do throws(StoreError) {
       return try commitOnce([staged], .refusing, because: error)[0]
     } catch .database(let second) where second.isRefusal {
-      tell([Refusal(hostNumber: staged.hostNumber, table: "marks", error: second)])
+      noteSetAside([Refusal(hostNumber: staged.hostNumber, table: "marks", error: second)])
       return .outOfOrder
     }
   }
@@ -88,7 +88,7 @@ extension Store {
         return plan.outcomes
       }
     }
-    tell(refusals)
+    noteSetAside(refusals)
     quotas.commit(overQuota)
     if runNumbers.count + freshRuns.count > Limits.cacheMax { runNumbers.removeAll() }
     runNumbers.merge(freshRuns) { $1 }

@@ -44,7 +44,7 @@ extension Store {
   }
 
   /// Refusals of one kind are one entry: the log gets a line, not one for each row.
-  func tell(_ refusals: [Refusal]) {
+  func noteSetAside(_ refusals: [Refusal]) {
     for refusal in refusals {
       let known = setAside.firstIndex { entry in
         entry.hostNumber == refusal.hostNumber && entry.table == refusal.table

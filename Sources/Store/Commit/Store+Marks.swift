@@ -53,7 +53,7 @@ extension Store {
       """, [.int4s(list.map(\.host)), .uuids(list.map { ($0.key.high, $0.key.low) })])
     for row in 0..<found.count {
       guard let key: FileKey = found.id(row, 2) else { continue }
-      marks.files[Marks.FileOfHost(host: Int32(clamping: found.int(row, 1) ?? 0), key: key)] = Marks.FilePlace(
+      marks.files[Marks.FileOfHost(host: Int32(clamping: found.int(row, 1) ?? 0), key: key)] = Marks.FilePosition(
         number: Int32(clamping: found.int(row, 0) ?? 0), offset: UInt64(bitPattern: found.int(row, 3) ?? 0),
         isFinished: found.bool(row, 4) == true)
     }
@@ -165,8 +165,8 @@ extension Store {
   private func moveFiles(
     _ group: [StagedBatch], _ plan: GroupPlan, _ files: [Marks.FileOfHost: Int32], _ receivedUs: Int64
   ) throws(PostgresError) {
-    let moved = plan.movedFiles.compactMap { key, place in
-      files[key].map { (number: $0, delta: group[place.batch].batch.files[place.index]) }
+    let moved = plan.movedFiles.compactMap { key, part in
+      files[key].map { (number: $0, delta: group[part.batch].batch.files[part.index]) }
     }
     if moved.isEmpty { return }
     _ = try connection.queryPrepared(
@@ -188,7 +188,7 @@ extension Store {
     var health: [Int32: AgentHealth] = [:]
     for (staged, outcome) in zip(group, plan.outcomes) where outcome == .committed || outcome == .duplicate {
       last[staged.hostNumber] = staged
-      if let told = staged.batch.health { health[staged.hostNumber] = told }
+      if let reported = staged.batch.health { health[staged.hostNumber] = reported }
     }
     let seen = Array(last.values)
     // A sample that the database refuses must not make its host look silent.

@@ -66,19 +66,19 @@ extension Store {
     _ = try connection.queryPrepared(
       """
       update signalbox.runs r set
-        state = case when u.told >= 0 and u.told_at >= coalesce(r.ended, r.started) then u.told else r.state end,
-        ended = case when u.told in (2, 3) and u.told_at >= coalesce(r.ended, r.started) then u.told_at
-          when u.told = 1 and u.told_at > r.ended then null else r.ended end,
+        state = case when u.reported >= 0 and u.reported_at >= coalesce(r.ended, r.started) then u.reported else r.state end,
+        ended = case when u.reported in (2, 3) and u.reported_at >= coalesce(r.ended, r.started) then u.reported_at
+          when u.reported = 1 and u.reported_at > r.ended then null else r.ended end,
         started = least(r.started, u.first), updated = greatest(r.updated, u.last),
         framework = case when u.framework <> '' then u.framework else r.framework end,
         source = case when u.source <> '' then u.source else r.source end
       from unnest($1::int4[], $2::int2[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::text[], $7::text[])
-        as u (number, told, told_at, first, last, framework, source)
+        as u (number, reported, reported_at, first, last, framework, source)
       where r.number = u.number
       """,
       [
         .int4s(runs.map { numbers[$0.key] ?? 0 }), .int2s(runs.map { $0.value.state.map { Int16($0.rawValue) } ?? -1 }),
-        .times(us: runs.map(\.value.toldUs)), .times(us: runs.map(\.value.firstUs)),
+        .times(us: runs.map(\.value.reportedUs)), .times(us: runs.map(\.value.firstUs)),
         .times(us: runs.map(\.value.lastUs)),
         .texts(runs.map(\.value.framework)), .texts(runs.map(\.value.source)),
       ])
@@ -89,16 +89,16 @@ extension Store {
   private func mergeDetails(
     _ runs: ArraySlice<(key: RunKey, value: RunMentions.Mention)>, _ numbers: [RunKey: Int32]
   ) throws(PostgresError) {
-    let told = runs.flatMap { run in run.value.details.map { (numbers[run.key] ?? 0, $0) } }
-    if told.isEmpty { return }
+    let reported = runs.flatMap { run in run.value.details.map { (numbers[run.key] ?? 0, $0) } }
+    if reported.isEmpty { return }
     _ = try connection.queryPrepared(
       """
       update signalbox.runs r set detail = signalbox.merged_detail(r.detail, u.details)
       from (
-        select number, array_agg(detail order by place) as details
-        from unnest($1::int4[], $2::text[]) with ordinality as t (number, detail, place) group by number
+        select number, array_agg(detail order by ordinal) as details
+        from unnest($1::int4[], $2::text[]) with ordinality as t (number, detail, ordinal) group by number
       ) u where r.number = u.number
-      """, [.int4s(told.map(\.0)), .texts(told.map(\.1))])
+      """, [.int4s(reported.map(\.0)), .texts(reported.map(\.1))])
   }
 
   /// Adds a group's ranges to what is stored of their episodes. The hosts' locks keep other writers away from their rows.
@@ -156,7 +156,7 @@ struct RunMentions {
     /// When the collector read it.
     var receivedNs: Int64
     var state: RunState?
-    var toldUs: Int64
+    var reportedUs: Int64
     var firstUs: Int64
     var lastUs: Int64
     var framework = ""
@@ -171,9 +171,9 @@ struct RunMentions {
     for update in updates {
       let timeUs = arrival.stored(update.timeNs / 1000, within: Limits.oldestTrainingUs)
       mention(arrival, update.run, timeUs) { mention in
-        if update.state != .unknown, mention.state == nil || timeUs >= mention.toldUs {
+        if update.state != .unknown, mention.state == nil || timeUs >= mention.reportedUs {
           mention.state = update.state
-          mention.toldUs = timeUs
+          mention.reportedUs = timeUs
         }
         if !update.framework.isEmpty { mention.framework = update.framework }
         if !update.source.isEmpty { mention.source = update.source }
@@ -198,7 +198,7 @@ struct RunMentions {
   private mutating func mention(_ arrival: Arrival, _ run: String, _ timeUs: Int64, _ change: (inout Mention) -> Void) {
     let key = RunKey(host: arrival.host, run: RunName.stored(run))
     var mention =
-      runs[key] ?? Mention(receivedNs: arrival.receivedUs &* 1000, toldUs: timeUs, firstUs: timeUs, lastUs: timeUs)
+      runs[key] ?? Mention(receivedNs: arrival.receivedUs &* 1000, reportedUs: timeUs, firstUs: timeUs, lastUs: timeUs)
     mention.firstUs = min(mention.firstUs, timeUs)
     mention.lastUs = max(mention.lastUs, timeUs)
     change(&mention)

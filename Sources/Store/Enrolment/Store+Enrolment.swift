@@ -147,18 +147,3 @@ extension Store {
     try run("select pg_notify($1, $2)", [.text(Self.hostsChannel), .text(host.description)])
   }
 }
-
-extension Store {
-  /// One statement whose rows are not wanted.
-  func run(_ sql: String, _ parameters: [Parameter] = []) throws(StoreError) {
-    _ = try ask(sql, parameters)
-  }
-
-  func ask(_ sql: String, _ parameters: [Parameter] = []) throws(StoreError) -> Rows {
-    try asking { () throws(PostgresError) in try connection.query(sql, parameters) }
-  }
-
-  func inTransaction<Result>(_ body: () throws(StoreError) -> Result) throws(StoreError) -> Result {
-    try connection.transaction(mapping: StoreError.database, body)
-  }
-}

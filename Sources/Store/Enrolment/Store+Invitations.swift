@@ -67,7 +67,7 @@ extension Store {
       if token.isOver { throw .joinToken(token.uses < token.usesMax ? .expired : .alreadyRedeemed) }
       if let host = try redeemed(redemption) { return host }
       guard token.uses < token.usesMax else { throw .joinToken(.alreadyRedeemed) }
-      let host = try place(redemption, token)
+      let host = try admit(redemption, token)
       try run(
         "insert into signalbox.join_redemptions (token, key, host, redeemed) values ($1, $2, $3, $4)",
         [
@@ -115,7 +115,7 @@ extension Store {
   }
 
   /// The row that the machine gets: the one of its name in the fleet, the one it was before it was revoked, or a new one.
-  private func place(_ redemption: Redemption, _ token: LockedToken) throws(StoreError) -> EnrolledHost {
+  private func admit(_ redemption: Redemption, _ token: LockedToken) throws(StoreError) -> EnrolledHost {
     let name = try name(redemption, token)
     var wasRevoked = false
     let isKnown = try isInFleet(name)

@@ -52,13 +52,13 @@ extension Store {
       """
       select c.chunk, c.is_compressed from (
         select format('%I.%I', i.chunk_schema, i.chunk_name) as chunk, i.is_compressed, i.range_start,
-          row_number() over (partition by i.is_compressed order by i.range_start) as place
+          row_number() over (partition by i.is_compressed order by i.range_start) as rank
         from timescaledb_information.chunks i join signalbox.time_tables t on t.name = i.hypertable_name
         where i.hypertable_schema = 'signalbox' and i.range_end <= $1::timestamptz - t.compress_after
           and case when i.is_compressed then _timescaledb_functions.chunk_status(
               format('%I.%I', i.chunk_schema, i.chunk_name)::regclass) & \(Self.partialBit | Self.frozenBit) = \(Self.partialBit)
             else true end
-      ) c where c.place <= \(Self.compressionsMax) order by c.is_compressed, c.range_start
+      ) c where c.rank <= \(Self.compressionsMax) order by c.is_compressed, c.range_start
       """, [.time(us: nowUs)])
     return (0..<rows.count).map {
       Candidate(chunk: rows.text($0, 0) ?? "", isCompressed: rows.bool($0, 1) == true)

@@ -23,7 +23,7 @@ extension Store {
       hostNumber: hostNumber ?? 0, table: table, error: reason,
       bytes: Array(BoundedText.prefix(what, bytesMax: Limits.letterBytesMax).utf8))
     try asking { () throws(PostgresError) in try storeLetters([refusal], nowNs / 1000) }
-    tell([refusal])
+    noteSetAside([refusal])
   }
 
   /// As `apply`, change by change: one that the database refuses is applied without the texts that came from outside, so that it still

@@ -143,4 +143,28 @@ enum IdentityTables {
     create trigger audit_log_append_only before update or delete or truncate on signalbox.audit_log
       for each statement execute function signalbox.refuse_change();
     """
+
+  /// What was JSON text, which the commit made for one command's output, becomes values that any question can read.
+  static let gpuReadings = """
+    -- Of one GPU, for the fleet at a glance. Its fields are the keys of `gpus` in `signalbox fleet status --format json`.
+    create type signalbox.gpu_reading as (
+      index integer,
+      model text,
+      -- present, absent or stuck
+      state text,
+      utilization_percent real,
+      memory_used_bytes bigint,
+      memory_total_bytes bigint,
+      temperature_celsius real,
+      power_watts real
+    );
+    alter table signalbox.epochs add column latest_gpu_readings signalbox.gpu_reading[];
+    update signalbox.epochs set latest_gpu_readings = array(
+        select r from json_populate_recordset(null::signalbox.gpu_reading, latest_gpus) r order by r.index)
+      where latest_gpus is not null;
+    -- The columns themselves stay: a collector of the version before goes on writing them until it is replaced.
+    update signalbox.epochs set latest_gpus = null, latest_gpu_summary = null
+      where latest_gpus is not null or latest_gpu_summary is not null;
+
+    """
 }

@@ -36,5 +36,6 @@ struct Migration {
     Migration(number: 17, name: "news of lists, causes, parts of tests and of mails, overrides that end") { _ in
       IncidentTables.lists
     },
+    Migration(number: 18, name: "a host's newest GPU readings as typed values") { _ in IdentityTables.gpuReadings },
   ]
 }

@@ -16,15 +16,15 @@ package enum FleetQueries {
 
   /// One row a host with its newest sample, which the commit keeps in the host's row.
   ///
-  /// Columns: host, state, last_seen, cpu_busy_percent, memory_used_percent, disk_used_percent_max, load1, gpus (JSON),
-  /// gpu_summary, runs_live, backlog_bytes, skew_ms.
+  /// Columns: host, state, last_seen, cpu_busy_percent, memory_used_percent, disk_used_percent_max, load1, gpus (JSON: an array of
+  /// objects with the fields of `signalbox.gpu_reading`), gpu_summary (one word a GPU), runs_live, backlog_bytes, skew_ms.
   package static func status() -> ReadQuery {
     ReadQuery(
       """
       select h.name as host, \(state) as state, e.last_seen, e.latest_cpu_busy_percent as cpu_busy_percent,
         e.latest_memory_used_percent as memory_used_percent, e.latest_disk_used_percent_max as disk_used_percent_max,
-        e.latest_load1 as load1, coalesce(case when \(hasGPUs) then e.latest_gpus end, '[]'::json) as gpus,
-        case when \(hasGPUs) then e.latest_gpu_summary end as gpu_summary, coalesce(r.live, 0) as runs_live,
+        e.latest_load1 as load1, coalesce(case when \(hasGPUs) then to_json(e.latest_gpu_readings) end, '[]'::json) as gpus,
+        case when \(hasGPUs) then array_to_string(array(\(gpuSummaries)), ' ') end as gpu_summary, coalesce(r.live, 0) as runs_live,
         e.backlog_bytes, e.skew_ms
       from signalbox.hosts h
       left join signalbox.epochs e on e.host = h.number
@@ -55,6 +55,11 @@ package enum FleetQueries {
   /// GPUs that the host still samples.
   private static let hasGPUs = "e.latest_gpus_time > e.latest_time - interval '30 s'"
 
+  /// Of each GPU whole percent of utilization, "?" where the driver does not report it, or the state of one that is not present.
+  private static let gpuSummaries = """
+    select case when g.state <> 'present' then g.state when g.utilization_percent is null then '?'
+      else trunc(g.utilization_percent) || '%' end from unnest(e.latest_gpu_readings) g
+    """
   /// Columns: host, host_id, state, last_seen, created, agent_version, os_name, cpu_count, memory_total_bytes, gpu_count,
   /// gpu_model, certificate_expires, labels (JSON).
   package static func hosts(named name: String? = nil) -> ReadQuery { hosts(named: name, "true") }

@@ -68,7 +68,7 @@ extension FleetReader {
       default: ""
       }
     }
-    let place = row.suffix(4).map(text)
-    return LogPosition(time: place[0], host: place[1], file: place[2], offset: place[3])
+    let position = row.suffix(4).map(text)
+    return LogPosition(time: position[0], host: position[1], file: position[2], offset: position[3])
   }
 }

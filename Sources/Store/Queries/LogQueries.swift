@@ -91,7 +91,7 @@ package enum LogQueries {
   package static func newest(_ filter: LogFilter, _ scope: LogScope, limit: Int) -> ReadQuery {
     var statement = LogStatement(filter, scope)
     let order = "time desc, host desc, file desc, file_offset desc"
-    return statement.query(order: order, ofHost: "host, " + order, limit: limit, places: "")
+    return statement.query(order: order, ofHost: "host, " + order, limit: limit, position: "")
   }
 
   /// The oldest `limit` lines after a position, the oldest first; the columns of `newest` and then the position's.
@@ -100,7 +100,8 @@ package enum LogQueries {
     if let after { statement.start(after: after) }
     let order = "time, host, file, file_offset"
     return statement.query(
-      order: order, ofHost: "host desc, " + order, limit: limit, places: ", l.time::text, l.host, l.file, l.file_offset"
+      order: order, ofHost: "host desc, " + order, limit: limit,
+      position: ", l.time::text, l.host, l.file, l.file_offset"
     )
   }
 
@@ -163,8 +164,8 @@ package enum LogQueries {
     ///   - order: of the lines that the limit keeps.
     ///   - ofHost: the same within one host. Asked for as a range in the order of host and time, which only that index has: for an
     ///     equal host the planner may go through all lines in the order of time, in the hope to find enough of his among them.
-    ///   - places: further columns.
-    mutating func query(order: String, ofHost: String, limit: Int, places: String) -> ReadQuery {
+    ///   - position: further columns, behind a comma.
+    mutating func query(order: String, ofHost: String, limit: Int, position: String) -> ReadQuery {
       let most = "limit \(parameter(String(limit)))::bigint"
       let limited = "order by \(order) \(most)"
       let columns = "time, received, host, file, file_offset"
@@ -182,7 +183,7 @@ package enum LogQueries {
       return ReadQuery(
         """
         select l.time, l.received, h.name as host, f.path as file, l.file_offset as "offset", l.level, l.message,
-          l.flags\(places)
+          l.flags\(position)
         from (select * from (\(branches.joined(separator: " union all "))) u \(limited)) l
         left join signalbox.hosts h on h.number = l.host
         left join signalbox.followed_files f on f.number = l.file

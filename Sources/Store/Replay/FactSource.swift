@@ -104,7 +104,7 @@ struct FactSource: Sendable {
   ) { $0 }
 
   private static func episodes(
-    at time: String, where condition: String, _ told: @escaping @Sendable (EpisodeSummary) -> EpisodeSummary
+    at time: String, where condition: String, _ stored: @escaping @Sendable (EpisodeSummary) -> EpisodeSummary
   ) -> FactSource {
     FactSource(
       sql: """
@@ -116,9 +116,9 @@ struct FactSource: Sendable {
       decode: { rows, row in
         var whole = rows.episode(row)
         whole.run = rows.text(row, 33) ?? ""
-        var told = told(whole)
-        told.timeNs = rows.timeNs(row, 31) ?? 0
-        return .episode(told)
+        var summary = stored(whole)
+        summary.timeNs = rows.timeNs(row, 31) ?? 0
+        return .episode(summary)
       }, timeColumn: 31, hostColumn: 32)
   }
 }

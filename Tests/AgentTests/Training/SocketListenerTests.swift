@@ -6,7 +6,7 @@ import Foundation
 import Testing
 
 @Suite(.timeLimit(.minutes(10))) struct SocketListenerTests {
-  /// A listener on a socket of its own, its loop, and what programs told it.
+  /// A listener on a socket of its own, its loop, and what programs reported to it.
   private final class Fixture {
     let directory = FileManager.default.temporaryDirectory.appending(path: "training-socket-\(UUID().uuidString)")
     let loop: EventLoop
@@ -117,14 +117,14 @@ import Testing
     python.executableURL = URL(filePath: "/usr/bin/env")
     python.arguments = ["python3", demo.path, fixture.path]
     try python.run()
-    var told: Records {
+    var reported: Records {
       fixture.records.reduce(into: Records()) {
         $0.runs += $1.runs; $0.episodes += $1.episodes; $0.steps += $1.steps
       }
     }
-    try fixture.turn { told.runs.count == 2 && !python.isRunning }
-    #expect(told.runs.map(\.state) == [.running, .completed])
-    #expect(told.episodes.map(\.metrics.totalReward) == [12.5, 25, 37.5])
-    #expect(told.steps.map(\.metrics.count) == [2, 2, 2])
+    try fixture.turn { reported.runs.count == 2 && !python.isRunning }
+    #expect(reported.runs.map(\.state) == [.running, .completed])
+    #expect(reported.episodes.map(\.metrics.totalReward) == [12.5, 25, 37.5])
+    #expect(reported.steps.map(\.metrics.count) == [2, 2, 2])
   }
 }

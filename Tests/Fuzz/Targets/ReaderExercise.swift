@@ -55,7 +55,7 @@ enum ReaderExercise {
     batch.files = [delta]
     var bytes: [UInt8] = []
     Wire.encode(.batch(batch), into: &bytes)
-    guard bytes.count <= Limits.frameBytes else { return }
+    guard bytes.count <= FleetProtocol.frameBytes else { return }
     do { _ = try Wire.decodeAgentFrame(bytes.span) } catch { fatalError("the collector refuses it: \(error)") }
   }
 }

@@ -127,7 +127,7 @@ package enum WholeBatchTarget {
     }
     for latest in rows.latest.values {
       _ = latest.memoryUsedPercent
-      for gpu in latest.newestGPUs?.samples ?? [] { _ = gpu.statusJSON + gpu.statusSummary }
+      _ = latest.newestGPUs
     }
     var groups = GroupCommit<Int>()
     _ = groups.stage(staged, of: 1, bytes: 1)

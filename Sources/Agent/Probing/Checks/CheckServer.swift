@@ -62,10 +62,10 @@ final class CheckServer {
 
   private func ask(_ number: UInt32, _ probe: ProbeSetting) {
     if copies.values.contains(where: { $0.isGivenUp && $0.probe.resultName == probe.resultName }) {
-      return say(CheckAnswer(.timedOut, .nan, "the last question still hangs and cannot be ended"), number)
+      return send(CheckAnswer(.timedOut, .nan, "the last question still hangs and cannot be ended"), number)
     }
     guard copies.count < Self.copiesMax else {
-      return say(CheckAnswer(.unknown, .nan, "\(Self.copiesMax) probes hang on this host already"), number)
+      return send(CheckAnswer(.unknown, .nan, "\(Self.copiesMax) probes hang on this host already"), number)
     }
     do throws(LoopError) {
       let child = try ForkedChild.make { [permissions] in Self.answer(probe, number, permissions) }
@@ -74,7 +74,7 @@ final class CheckServer {
       copy.deadline = loop.after(probe.timeoutNs) { [unowned self, unowned copy] in giveUp(copy) }
       copy.watch = try loop.watch(child.handle.raw, .read) { [unowned self, unowned copy] _ in ended(copy) }
     } catch {
-      say(CheckAnswer(.unknown, .nan, error.description), number)
+      send(CheckAnswer(.unknown, .nan, error.description), number)
     }
   }
 
@@ -84,7 +84,7 @@ final class CheckServer {
     var answer = Checks(permissions).answer(probe)
     answer.durationMs = Float(Double(Clock.monotonicNs() - startedNs) / 1e6)
     let output = Descriptor(adopting: 1, path: "output")
-    // There is nobody to tell.
+    // A failure to write it can be reported nowhere.
     try? output.write(CheckWire.encode(answer, number: number).span)
     _ = output.release()
   }
@@ -95,7 +95,7 @@ final class CheckServer {
     let seconds = Double(copy.probe.timeoutNs / 1_000_000) / 1000
     var answer = CheckAnswer(.timedOut, .nan, "no answer within \(seconds) s")
     answer.durationMs = Float(Double(Clock.monotonicNs() - copy.startedNs) / 1e6)
-    say(answer, copy.number)
+    send(answer, copy.number)
   }
 
   private func ended(_ copy: Copy) {
@@ -106,7 +106,7 @@ final class CheckServer {
     if let deadline = copy.deadline { loop.cancel(deadline) }
     copies[copy.number] = nil
     if copy.isGivenUp { return }
-    say(read(copy) ?? CheckAnswer(.failed, .nan, "the probe ended without an answer (\(exit))"), copy.number)
+    send(read(copy) ?? CheckAnswer(.failed, .nan, "the probe ended without an answer (\(exit))"), copy.number)
   }
 
   private func read(_ copy: Copy) -> CheckAnswer? {
@@ -122,7 +122,7 @@ final class CheckServer {
     return CheckWire.answer(frame.span)?.answer
   }
 
-  private func say(_ answer: CheckAnswer, _ number: UInt32) {
+  private func send(_ answer: CheckAnswer, _ number: UInt32) {
     let frame = CheckWire.encode(answer, number: number)
     if (try? output.write(frame.span)) == nil { loop.stop() }
   }

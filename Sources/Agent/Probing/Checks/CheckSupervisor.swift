@@ -85,7 +85,7 @@ package struct CheckSupervisor: ProbeSupervising {
       else { continue }
       failures = 0
       states[index].asked = nil
-      tell(states[index].probe, answer, wallNs)
+      report(states[index].probe, answer, wallNs)
     }
     var actions: [ProbeAction] = []
     if deframer.isBroken { replace(nowNs, wallNs, &actions) }
@@ -150,13 +150,13 @@ package struct CheckSupervisor: ProbeSupervising {
     replaced += 1
     for index in states.indices where states[index].asked != nil {
       states[index].asked = nil
-      tell(states[index].probe, answer, wallNs)
+      report(states[index].probe, answer, wallNs)
     }
   }
 
-  // MARK: Telling
+  // MARK: Reporting
 
-  private mutating func tell(_ probe: ProbeSetting, _ answer: CheckAnswer, _ wallNs: Int64) {
+  private mutating func report(_ probe: ProbeSetting, _ answer: CheckAnswer, _ wallNs: Int64) {
     var result = ProbeResult()
     result.timeNs = wallNs
     result.name = probe.resultName

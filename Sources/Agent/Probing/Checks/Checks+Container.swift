@@ -41,15 +41,15 @@ enum JSONFacts {
     var path: [String] = []
     var name = ""
     while let token = scanner.next(bytes) {
-      let place = (path + [name]).filter { !$0.isEmpty }.joined(separator: ".")
+      let keyPath = (path + [name]).filter { !$0.isEmpty }.joined(separator: ".")
       switch token {
       case .key(let range): name = text(bytes, range)
       case .objectStart: path.append(name)
       case .objectEnd: path.removeLast()
       case .arrayStart: scanner.skip(bytes, token)
       case .arrayEnd, .null: break
-      case .string(let range), .number(let range): if paths.contains(place) { facts[place] = text(bytes, range) }
-      case .bool(let value): if paths.contains(place) { facts[place] = "\(value)" }
+      case .string(let range), .number(let range): if paths.contains(keyPath) { facts[keyPath] = text(bytes, range) }
+      case .bool(let value): if paths.contains(keyPath) { facts[keyPath] = "\(value)" }
       }
       if case .objectStart = token { name = "" }
     }

@@ -3,7 +3,7 @@ internal import Files
 internal import FleetModel
 internal import TLS
 
-/// Probes of services: each opens one connection, asks one thing, and closes it.
+/// Probes of services: each opens one connection, asks one question, and closes it.
 extension Checks {
   private static let bodyBytesMax = 64 << 10
 
@@ -52,7 +52,7 @@ extension Checks {
   }
 
   /// Whether the server takes a start: as pg_isready, any answer but that it cannot connect now. That no connection is left counts as
-  /// a failure, too: nobody else gets one either. Source: PostgreSQL, "Message Formats"; appendix "Error Codes".
+  /// a failure, too: no other client gets one either. Source: PostgreSQL, "Message Formats"; appendix "Error Codes".
   func postgresStart(_ probe: ProbeSetting) throws(CheckFailure) -> CheckAnswer {
     let connection = try connect(probe)
     var message: [UInt8] = [0, 3, 0, 0]

@@ -6,7 +6,7 @@ internal import FleetModel
 extension Checks {
   private static let outputBytesMax = 64 << 10
 
-  /// The value is the exit code, 128 + n after signal n. Lines `figure value` are its figures; another line says what is wrong.
+  /// The value is the exit code, 128 + n after signal n. Lines `figure value` are its figures; another line states what is wrong.
   func command(_ probe: ProbeSetting) throws(CheckFailure) -> CheckAnswer {
     guard permissions.allowsRunning(probe.target) else {
       throw .notAsked(

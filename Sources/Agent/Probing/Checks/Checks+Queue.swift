@@ -25,7 +25,7 @@ extension Checks {
       let isBusy = try isHeld(database) || writes.isHeld
       answer.add(
         "busy", isBusy ? max(writes.ratio, 1 / Double(WriteLockSample.looks)) : writes.ratio, isBusy ? .failed : .ok)
-      // Half of the time that there is: that it stays held must be told, too.
+      // Half of the time that there is: that it stays held must be reported, too.
       database.waitForLocks(ms: Int32(clamping: probe.timeoutNs / 2_000_000))
       try QueueReading(database).fill(&answer)
     } catch {
@@ -50,7 +50,7 @@ extension Checks {
       if error == .busy { return database }
       let isAlone = walBytes == 0 && (try? FileStatus.of(path: path + Self.sharedMemorySuffix)) == nil
       guard isAlone else { throw error }
-      // In WAL mode without a writer, and this user may not make the shared memory: then nobody changes it while it is read.
+      // In WAL mode without a writer, and this user may not make the shared memory: then no process changes it while it is read.
       return try SQLiteDatabase(path: path, isImmutable: true)
     }
     return database
@@ -68,7 +68,7 @@ extension Checks {
   }
 }
 
-/// Whether a program that wanted to write, without waiting, would have been told SQLITE_BUSY: the share of such moments is the share of
+/// Whether a program that wanted to write, without waiting, would have got SQLITE_BUSY: the share of such moments is the share of
 /// SQLITE_BUSY that the queue's own workers see. Nothing is locked by looking.
 ///
 /// Source: sqlite.org/walformat.html "WAL locks" (WAL_WRITE_LOCK, byte 120 of the shared memory); sqlite.org/lockingv3.html

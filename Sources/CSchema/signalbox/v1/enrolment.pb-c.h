@@ -37,7 +37,7 @@ struct  Signalbox__V1__JoinRequest
   ProtobufCBinaryData signing_request;
   Signalbox__V1__HostClaims *claims;
   /*
-   * 16 bytes: who this state directory was before; empty: nobody
+   * 16 bytes: the host that this state directory was before; empty: none
    */
   ProtobufCBinaryData previous_host_id;
 };
