@@ -120,6 +120,8 @@ struct HostState: ~Copyable {
   var isUrgent = false
   /// Earliest time at which time alone may change something.
   var wakeNs: Int64 = 0
+  /// Of the newest state that was given out to be saved; 0 = none.
+  var sequence: UInt64 = 0
 
   init(id: HostID, name: String, labels: [String: String], role: HostRole = .current) {
     self.id = id
