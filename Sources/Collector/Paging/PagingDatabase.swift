@@ -13,8 +13,8 @@ internal import Synchronization
 /// collector holds the lease. It may wait for the database as long as it takes.
 final class PagingDatabase: Sendable {
   enum Message: Sendable {
-    /// With what the rules want to be kept once they are written down.
-    case changes([Taken], RuleRecord?)
+    /// With the rules' record that they are the whole of, and who waits for it; nil where they are not from the rules.
+    case changes([Taken], RuleRecord.Receipt?)
     /// Sent from memory about changes that are committed; nothing up to the number is sent from memory any more.
     case reports([LocalPage], through: UInt64)
     case configuration(PagingConfiguration?)
@@ -93,9 +93,9 @@ final class PagingDatabase: Sendable {
     /// Changes ever taken and ever written: a record is complete when its last one is written.
     private var taken = 0
     private var written = 0
-    private var records: [(through: Int, record: RuleRecord)] = []
+    private var records: [(through: Int, receipt: RuleRecord.Receipt)] = []
     /// The newest record that is written, until it is reported to the rules.
-    private var answer: RuleRecord?
+    private var answer: RuleRecord.Receipt?
     /// Keys of the incidents of whose rows the other thread has not spoken yet.
     private var lately: Set<String> = []
     /// Some of them waited so long that it may have sent pages about them, or is doing so.
@@ -161,10 +161,10 @@ final class PagingDatabase: Sendable {
     private func receive(_ messages: [Message]) {
       for message in messages {
         switch message {
-        case .changes(let changes, let record):
+        case .changes(let changes, let receipt):
           waiting += changes
           taken += changes.count
-          if let record { records.append((taken, record)) }
+          if let receipt { records.append((taken, receipt)) }
         case .reports(let pages, let number):
           reports += pages
           heard = max(heard, number)
@@ -209,7 +209,7 @@ final class PagingDatabase: Sendable {
         isWoken = true
       }
       try hear(store)
-      try keepStates(store)
+      noteRecorded()
       guard let dispatcher else { return }
       tell(try dispatcher.turn(store, nowNs: Clock.wallNs(), monotonicNs: Clock.monotonicNs(), isWoken: isWoken))
       noteRefusals(of: dispatcher, store)
@@ -264,19 +264,16 @@ final class PagingDatabase: Sendable {
       }
     }
 
-    /// After the changes: a state says that its findings are known.
-    private func keepStates(_ store: Store) throws(StoreError) {
+    private func noteRecorded() {
       let done = records.prefix { $0.through <= written }
       guard let last = done.last else { return }
-      try store.save(done.flatMap(\.record.states), nowNs: Clock.wallNs())
-      thread.metrics.note(store.takeSetAside(), thread.logger)
       records.removeFirst(done.count)
-      answer = last.record
+      answer = last.receipt
       tellRules()
     }
 
     private func tellRules() {
-      if let record = answer, record.reply.post(.recorded(record.number)) { answer = nil }
+      if let receipt = answer, receipt.reply.post(.recorded(receipt.number)) { answer = nil }
     }
 
     private func apply(_ store: Store) throws(StoreError) {
@@ -337,7 +334,7 @@ final class PagingDatabase: Sendable {
     func finish() {
       _ = try? connection.use { (store: Store) throws(StoreError) in
         while !waiting.isEmpty { try apply(store) }
-        try keepStates(store)
+        noteRecorded()
         try dispatcher?.end(store)
       }
       connection.close()

@@ -130,7 +130,7 @@ package final class PagingThread: Sendable {
     private func receive(_ message: Message) {
       switch message {
       case .changes(let changes): take(changes, nil)
-      case .record(let record): take(record.changes, record)
+      case .record(let record): take(record.changes, record.receipt)
       case .configuration(let configuration):
         pager.configuration = configuration ?? PagingConfiguration()
         unsent.append(.configuration(configuration))
@@ -144,15 +144,15 @@ package final class PagingThread: Sendable {
     }
 
     /// Everything goes to the database; what is beyond the limit is not paged from memory.
-    private func take(_ changes: [IncidentChange], _ record: RuleRecord?) {
-      if changes.isEmpty && record == nil { return }
+    private func take(_ changes: [IncidentChange], _ receipt: RuleRecord.Receipt?) {
+      if changes.isEmpty && receipt == nil { return }
       let changes = changes.map(\.storable)
       let now = Clock.monotonicNs()
       let (first, count) = pager.take(changes, nowNs: Clock.wallNs(), monotonicNs: now)
       let taken = changes.enumerated().map { index, change in
         PagingDatabase.Taken(number: first + UInt64(min(index + 1, count)) - 1, change: change, takenNs: now)
       }
-      unsent.append(.changes(taken, record))
+      unsent.append(.changes(taken, receipt))
       if count < changes.count {
         thread.metrics.changesRefused.add(UInt64(changes.count - count))
         thread.logger.error(

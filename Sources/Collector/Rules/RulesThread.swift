@@ -11,8 +11,16 @@ struct RuleRecord: Sendable {
   var number: UInt64
   var changes: [IncidentChange]
   var states: [SavedRuleState]
-  /// Hears of it.
+  /// Receives `.recorded`.
   var reply: Mailbox<RulesThread.Message>
+
+  /// All of it that has to stay with its changes on their way.
+  struct Receipt: Sendable {
+    let number: UInt64
+    let reply: Mailbox<RulesThread.Message>
+  }
+
+  var receipt: Receipt { Receipt(number: number, reply: reply) }
 }
 
 /// A host's stream, as the rules need to know of it.
