@@ -36,5 +36,6 @@ struct Migration {
     Migration(number: 17, name: "news of lists, causes, parts of tests and of mails, overrides that end") { _ in
       IncidentTables.lists
     },
+    Migration(number: 18, name: "the order of the states that rules keep") { _ in RuleTables.sequence },
   ]
 }
