@@ -27,7 +27,8 @@ import Testing
     staged.batch.files[0].losses = [loss]
     staged.batch.files[1].lines.timesUs[0] = 0
     staged.ruleState = SavedRuleState(
-      hostNumber: stream.fence.hostNumber, version: RuleStateVersion(epoch: stream.fence.epoch, sequence: 1), bytes: [1])
+      hostNumber: stream.fence.hostNumber, version: RuleStateVersion(epoch: stream.fence.epoch, sequence: 1), bytes: [1]
+    )
     return [staged]
   }
 

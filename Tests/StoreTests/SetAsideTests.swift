@@ -80,7 +80,8 @@ import Testing
     }
     #expect(try fixture.store.commit(group) == [.committed, .committed, .committed])
     #expect(try fixture.store.ruleStates().map(\.hostNumber).sorted() == [1, 3])
-    #expect(try fixture.value("select table_name || ' ' || host from dead_letters") == "signalbox.rule_states trainer-2")
+    #expect(
+      try fixture.value("select table_name || ' ' || host from dead_letters") == "signalbox.rule_states trainer-2")
     #expect(try fixture.count("host_samples") == 6)
     #expect(fixture.store.takeSetAside().map(\.rows) == [0])
     #expect(try fixture.store.commit(group) == [.duplicate, .duplicate, .duplicate])

@@ -21,12 +21,17 @@ package struct FindingGate<Session: Hashable & Sendable>: Sendable {
   package init() {}
 
   package var isEmpty: Bool { held.isEmpty }
-  package func holds(_ session: Session) -> Bool { held[session] != nil }
 
-  /// - Parameter record: the newest record of findings that the batch, or the state that it carries, holds; 0: none.
+  /// - Parameters:
+  ///   - session: the stream whose batches it must not overtake; nil: there is none.
+  ///   - record: the newest record of findings that a batch, or a state, holds; 0: none.
+  package func isOpen(to session: Session?, after record: UInt64) -> Bool {
+    record <= recordedThrough && (session.map { held[$0] == nil } ?? true)
+  }
+
   /// - Returns: whether it passes at once; else it is kept here.
   package mutating func pass(_ batch: StagedBatch, of session: Session, bytes: Int, after record: UInt64) -> Bool {
-    if record <= recordedThrough, held[session] == nil { return true }
+    if isOpen(to: session, after: record) { return true }
     arrivals += 1
     held[session, default: []].append(
       Held(batch: batch, session: session, bytes: bytes, record: record, arrival: arrivals))

@@ -17,12 +17,8 @@ extension RuleRun {
     mayPayOwed = true
   }
 
-  /// The state for the host's next batch; nil where none is owed.
-  ///
-  /// One whose newest finding waits for its diagnosis is not saved: a state says that its findings are known.
-  func owedState(of id: HostID) -> SavedRuleState? {
-    guard let host = hosts[id], host.ledger.isOwed, undiagnosed[id] == nil else { return nil }
-    hosts[id]?.ledger.carried()
+  func nextState(of id: HostID) -> SavedRuleState? {
+    guard let host = hosts[id] else { return nil }
     let next = engine.nextState(of: id)
     return SavedRuleState(
       hostNumber: host.known.number,
@@ -50,8 +46,10 @@ extension RuleRun {
         owing.remove(id)
         continue
       }
-      if host.ledger.record > gate.recordedThrough || host.session.map(gate.holds) == true { continue }
-      guard let state = owedState(of: id) else { continue }
+      // One whose newest finding waits for its diagnosis is not saved: a state says that its findings are known.
+      guard undiagnosed[id] == nil, gate.isOpen(to: host.session, after: host.ledger.record) else { continue }
+      hosts[id]?.ledger.carried()
+      guard let state = nextState(of: id) else { continue }
       if thread.save(state, of: id, atNs: Clock.wallNs()) { owing.remove(id) } else { owe(id) }
     }
     if isFleetOwed, engine.runsFleetRules, fleetRecord <= gate.recordedThrough { saveFleet() }

@@ -222,16 +222,18 @@ final class RuleRun {
       batch.batch, from: batch.host, name: host.known.name, labels: host.known.labels, nowNs: batch.receivedNs,
       spool: batch.spool)
     let isUrgent = engine.takeUrgency(of: batch.host) || !all.isEmpty
-    hosts[batch.host]?.ledger.changed(mustSave: isUrgent)
     thread.metrics.ruleHistoryOmitted.set(Int64(clamping: engine.historyFindingsOmitted))
     if isUrgent { diagnosed(batch.host, nil) }
     let found = all.filter { !diagnose($0) }
     record(found)
+    let verdict = hosts[batch.host]?.ledger.judged(
+      isUrgent: isUrgent, hasFindings: !found.isEmpty, maySave: undiagnosed[batch.host] == nil)
+    guard let verdict else { return thread.drop(batch.host, bytes: bytes) }
     var batch = batch
-    batch.ruleState = owedState(of: batch.host)
-    // A state holds what ticks have found, too.
-    let record = found.isEmpty && batch.ruleState == nil ? 0 : hosts[batch.host]?.ledger.record ?? 0
-    if gate.pass(batch, of: session, bytes: bytes, after: record) { thread.forward(batch, session, bytes: bytes) }
+    if verdict.carries { batch.ruleState = nextState(of: batch.host) }
+    if gate.pass(batch, of: session, bytes: bytes, after: verdict.after) {
+      thread.forward(batch, session, bytes: bytes)
+    }
   }
 
   // MARK: Findings

@@ -56,6 +56,21 @@ package struct RuleStateLedger: Sendable {
     if mustSave { isDue = true }
   }
 
+  /// A batch of the host has been judged, and its findings are recorded under `found`.
+  ///
+  /// - Parameters:
+  ///   - isUrgent: it changed what must be kept.
+  ///   - maySave: nothing that the state holds waits for more than the database.
+  /// - Returns: whether the batch carries the state, and after which record it passes: a state holds what ticks have found, too.
+  package mutating func judged(
+    isUrgent: Bool, hasFindings: Bool, maySave: Bool = true
+  ) -> (carries: Bool, after: UInt64) {
+    changed(mustSave: isUrgent)
+    let carries = isOwed && maySave
+    if carries { carried() }
+    return (carries, carries || hasFindings ? record : 0)
+  }
+
   package mutating func fellDue() { if isChanged { isDue = true } }
   package mutating func found(_ record: UInt64) { self.record = max(self.record, record) }
 
