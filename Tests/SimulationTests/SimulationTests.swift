@@ -29,7 +29,7 @@ import Testing
       "unknown",
       "transient", "disk of host", "clock jumps", "a new spool was begun",
     ]
-    for seed in 0..<60 as Range<UInt64> {
+    for seed in 0..<80 as Range<UInt64> {
       let trace = SeedRun(seed: seed, tracing: true).trace
       for mark in marks where trace.contains(where: { $0.contains(mark) }) { seen.insert(mark) }
     }
