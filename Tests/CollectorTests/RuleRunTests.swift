@@ -1,4 +1,5 @@
 import EventLoop
+import Files
 import FleetModel
 import Logging
 import Paging
@@ -6,6 +7,7 @@ import Postgres
 import RuleFiles
 import Rules
 import SiteConfiguration
+import Synchronization
 import Testing
 
 @testable import Collector
@@ -15,6 +17,7 @@ import Testing
   private static let rules = """
     - { id: SITE-01, title: t, severity: P1, scope: file, when: { log: { text: STOPPED } }, until: { log: { text: GOES ON } } }
     - { id: SITE-03, title: t, severity: P2, scope: file, when: { log: { text: COUNTED, count: 3, within: 1h } } }
+    - { id: SITE-04, title: t, severity: P2, scope: file, when: { log: { text: FLAKY, within: 30m } } }
     - { id: SITE-02, title: t, severity: P2, when: { event: { kind: agent, subject: identity, within: 30m } } }
     """
   private static let id = HostID(high: 1, low: 1)
@@ -153,6 +156,58 @@ import Testing
     second.recorded()
     let next = try #require(second.written().last?.ruleState?.version)
     #expect(next.epoch == 6 && next.sequence > saved.version.sequence)
+  }
+
+  /// The line comes again and again where the stream is; whoever only judges silence must not end what it has found.
+  @Test(arguments: [true, false]) func aBorrowedStateEndsNothingByTime(hadTheStream: Bool) throws {
+    let first = try OneCollector()
+    first.begin(epoch: 5, nil)
+    first.observe("FLAKY", from: 0, epoch: 5)
+    #expect(first.records().flatMap(\.changes).map(\.kind) == [.opened])
+    first.recorded()
+    let saved = try #require(first.written().last?.ruleState)
+    var known = Self.known(6)
+    known.lastSeenNs = Clock.wallNs()
+    // The host has gone to another collector, which reports it every few seconds.
+    let holder = hadTheStream ? first : try OneCollector()
+    if hadTheStream {
+      first.run.take(.streamEnded(SessionID(gateway: 0, number: 1), .broken))
+      first.run.judgeRound()
+    }
+    holder.run.take(
+      .lease(held: true, RulesThread.FleetMemory(fence: 1, hosts: [known], states: [saved], open: [])))
+    holder.run.take(.fleet([known]))
+    for second in 1...20 as ClosedRange<Int64> { holder.run.tick(second * 1_000_000_000) }
+    #expect(holder.records().flatMap(\.changes).isEmpty)
+    holder.run.saveChanged(all: true)
+    #expect(holder.written().isEmpty)
+    // With the stream it goes on, and time ends it.
+    holder.begin(epoch: 7, saved)
+    for second in 21...40 as ClosedRange<Int64> { holder.run.tick(second * 1_000_000_000) }
+    #expect(holder.records().flatMap(\.changes).map(\.kind) == [.cleared])
+  }
+
+  /// The fleet's state waits for the fleet's findings, and goes to the thread that holds the lease, under its fence.
+  @Test func theFleetsStateIsOfferedUnderTheFenceOfTheLease() throws {
+    let collector = try OneCollector()
+    collector.run.saveChanged(all: true)
+    #expect(collector.thread.fleetState.withLock { $0 } == nil)
+    var memory = Self.memory([], epoch: 5)
+    memory.fence = 4
+    collector.run.take(.lease(held: true, memory))
+    collector.run.saveChanged(all: true)
+    collector.run.saveChanged(all: true)
+    let state = try #require(collector.thread.fleetState.withLock { $0 })
+    #expect(state.hostNumber == 0 && state.version == RuleStateVersion(epoch: 4, sequence: 2))
+    // Incidents whose rule is gone end as findings of the fleet.
+    memory.open = [RulesThread.OpenIncident(rule: "GONE-1", hostNumber: 7, entity: "", openedNs: 0)]
+    collector.run.take(.lease(held: true, memory))
+    #expect(collector.records().flatMap(\.changes).map(\.kind) == [.cleared])
+    collector.run.saveChanged(all: true)
+    #expect(collector.thread.fleetState.withLock { $0?.version.sequence } == 2)
+    collector.recorded()
+    collector.run.saveOwed()
+    #expect(collector.thread.fleetState.withLock { $0?.version.sequence } == 3)
   }
 
   // MARK: Findings before facts

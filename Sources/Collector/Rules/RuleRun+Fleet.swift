@@ -33,6 +33,7 @@ extension RuleRun {
     guard saved.version.replaces(own) else { return }
     restore(saved, known)
     hosts[known.id]?.ledger.borrowed(saved.version)
+    engine.setElsewhere(known.id, true)
   }
 
   private func openIncidents(_ memory: RulesThread.FleetMemory) -> [HostID: [(rule: String, sinceNs: Int64)]] {
@@ -84,6 +85,10 @@ extension RuleRun {
     for host in known {
       meet(host)
       engine.know(host.id, name: host.name, labels: host.labels, lastSeenNs: host.lastSeenNs)
+      if let own = hosts[host.id], own.session == nil, host.epoch > own.ledger.epoch {
+        hosts[host.id]?.ledger.movedAway()
+        engine.setElsewhere(host.id, true)
+      }
     }
     let ids = Set(known.map(\.id))
     for (id, host) in hosts where host.session == nil && !ids.contains(id) {

@@ -157,6 +157,7 @@ final class RuleRun {
     let takesSaved = host.ledger.streamBegan(
       epoch: session.host.epoch, kept: session.saved?.version, sequence: engine.sequence(of: id))
     if takesSaved, let saved = session.saved { restore(saved, session.host) }
+    engine.setElsewhere(id, false)
     host.known = session.host
     host.session = session.id
     host.address = session.address

@@ -50,6 +50,9 @@ package struct RuleStateLedger: Sendable {
     (isChanged, isDue) = (false, false)
   }
 
+  /// A newer stream of the host is another collector's.
+  package mutating func movedAway() { isBorrowed = true }
+
   /// - Parameter mustSave: the same facts would not change it in the same way again, or not in time.
   package mutating func changed(mustSave: Bool) {
     isChanged = true
