@@ -78,7 +78,8 @@ mutate "a rule state is saved before its facts, on a way of its own" Simulation/
         if mutation N, let state = passed.ruleState {
           world.store.save(state, of: batch.hostNumber)
           passed.ruleState = nil
-        }'
+        }
+       '
 mutate "a rule state is saved after its facts, in a transaction of its own" Collector/Rules/RuleStateLedger.swift \
   'let carries = isOwed && maySave' 'let carries = isOwed && maySave && !(mutation N)'
 mutate "a rule state is saved whatever becomes of its batch" Store/Commit/GroupPlan.swift \
