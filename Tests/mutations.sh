@@ -5,7 +5,7 @@
 # that one build serves them all. A mutation whose place is no longer found ends the script: then it must be written anew.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-seeds=${1:-2000}
+seeds=${1:-3000}
 copy=$(mktemp -d /tmp/signalbox-mutations-XXXXXX)
 trap 'rm -rf "$copy"' EXIT
 git ls-files -z -- Package.swift Package.resolved Sources Tests Benchmarks | xargs -0 cp --parents -t "$copy"
