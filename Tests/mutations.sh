@@ -5,7 +5,7 @@
 # that one build serves them all. A mutation whose place is no longer found ends the script: then it must be written anew.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-seeds=${1:-2000}
+seeds=${1:-3000}
 copy=$(mktemp -d /tmp/signalbox-mutations-XXXXXX)
 trap 'rm -rf "$copy"' EXIT
 git ls-files -z -- Package.swift Package.resolved Sources Tests Benchmarks | xargs -0 cp --parents -t "$copy"
@@ -28,15 +28,13 @@ mutate() {
   text=$(< "$file")
   [[ $text == *"$3"* ]] || { echo "mutations.sh: not found in $2: $3" >&2; exit 1; }
   printf '%s\n' "${text/"$3"/"${4//mutation N/mutation == ${#names[@]}}"}" > "$file"
-  grep -q '^\(internal\|package\) import FleetModel' "$file" || sed -i '1i internal import FleetModel' "$file"
+  [[ $2 == FleetModel/* ]] || grep -q '^\(internal\|package\) import FleetModel' "$file" || sed -i '1i internal import FleetModel' "$file"
 }
 
 mutate "the collector acks what it has received, not what is committed" Collector/Gateway/HostSession.swift \
   '.ack(number: lastAcked)' '.ack(number: mutation N ? lastNumber : lastAcked)'
 mutate "a group whose COMMIT has no answer is not committed again" Collector/Writer/GroupCommit.swift \
-  '    current = group
-  }' '    current = mutation N && failure == .unknown ? nil : group
-  }'
+  '    queue[0] = group' '    if mutation N && failure == .unknown { queue.removeFirst() } else { queue[0] = group }'
 mutate "a commit does not look at the epoch" Store/Commit/GroupPlan.swift \
   'marks.epochs[staged.hostNumber] == staged.epoch' '(mutation N) || marks.epochs[staged.hostNumber] == staged.epoch'
 mutate "marks are committed without their rows" Store/Commit/GroupPlan.swift \
@@ -67,11 +65,33 @@ mutate "a start does not jump ahead in the numbers" Agent/Spool/Spool.swift \
 mutate "a clone's use of the spool is not noticed" Agent/Spool/Spool.swift \
   'where lane.isForeign(mark) {' 'where !(mutation N) && lane.isForeign(mark) {'
 mutate "file identities are remembered from one stream to the next" Agent/Uplink/UplinkSession.swift \
-  '    announced = [:]
-    number' '    if !(mutation N) { announced = [:] }
-    number'
+  '    announced = AnnouncedFiles()
+    partialMarks' '    if !(mutation N) { announced = AnnouncedFiles() }
+    partialMarks'
 mutate "a step of the clock is not noticed" Agent/Following/Followers.swift \
   'if lastNowNs != .min, nowNs' 'if !(mutation N), lastNowNs != .min, nowNs'
+mutate "a rule state replaces another one of its epoch, whatever its number" FleetModel/Commit.swift \
+  'kept.map { $0 < self } ?? true' 'kept.map { (mutation N) ? $0.epoch <= epoch : $0 < self } ?? true'
+mutate "a rule state is saved before its facts, on a way of its own" Simulation/SimulatedCollector.swift \
+  '      if let passed = rules.observe(batch, of: number, bytes: bytes) {' \
+  '      if var passed = rules.observe(batch, of: number, bytes: bytes) {
+        if mutation N, let state = passed.ruleState {
+          world.store.save(state, of: batch.hostNumber)
+          passed.ruleState = nil
+        }
+       '
+mutate "a rule state is saved after its facts, in a transaction of its own" Collector/Rules/RuleStateLedger.swift \
+  'let carries = isOwed && maySave' 'let carries = isOwed && maySave && !(mutation N)'
+mutate "a rule state is saved whatever becomes of its batch" Store/Commit/GroupPlan.swift \
+  'guard outcome == .committed' 'guard (mutation N) || outcome == .committed'
+mutate "a rule state is saved before its findings are recorded" Collector/Rules/RuleStateLedger.swift \
+  '(carries, carries || hasFindings' '(carries, (carries && !(mutation N)) || hasFindings'
+mutate "facts do not wait for their findings" Collector/Rules/FindingGate.swift \
+  'record <= recordedThrough &&' '((mutation N) || record <= recordedThrough) &&'
+mutate "a new stream owes nothing of what was judged and not committed" Collector/Rules/RuleStateLedger.swift \
+  'isDue = !takesKept' 'isDue = !(mutation N) && !takesKept'
+mutate "a state in memory is preferred to the newer one that another collector has saved" Collector/Rules/RuleStateLedger.swift \
+  'let takesKept = kept?.replaces(own) ?? false' 'let takesKept = (mutation N) ? own == nil && kept != nil : kept?.replaces(own) ?? false'
 
 echo "building ${#names[@]} mutations" >&2
 log=$copy/build.log

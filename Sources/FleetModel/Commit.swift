@@ -8,7 +8,11 @@ package struct StagedBatch: Sendable {
   package var spool: SpoolID
   /// When the collector read it, ns since 1970.
   package var receivedNs: Int64
+  /// Empty where only the rules' state of the host is to be saved.
   package var batch: Batch
+  /// What the rules remember of the host with this batch judged, saved in the transaction that commits it; nil where nothing that must be
+  /// kept has changed.
+  package var ruleState: SavedRuleState?
 
   package init(
     host: HostID, hostNumber: Int32, epoch: UInt64, spool: SpoolID, receivedNs: Int64, batch: Batch
@@ -19,6 +23,11 @@ package struct StagedBatch: Sendable {
     self.spool = spool
     self.receivedNs = receivedNs
     self.batch = batch
+  }
+
+  /// Nothing but the rules' state: no report of the host. What agents send is numbered from 1.
+  package var isStateOnly: Bool {
+    ruleState != nil && batch.number == 0 && batch.spooled.isEmpty && batch.files.isEmpty
   }
 }
 
@@ -85,19 +94,41 @@ package struct FileMarkPage: Sendable, Equatable {
   }
 }
 
+/// Which of a host's saved rule states is the newer one: the one place that decides whether a state replaces another.
+///
+/// Only the collector with the host's newest stream saves a state of it, which the epoch fences; within a stream the sequence orders
+/// them, so that one that was under way for long never replaces a newer one.
+package struct RuleStateVersion: Sendable, Hashable, Comparable {
+  /// Of the host's stream when it was saved; of the fleet's state, the fence of the lease `rules`.
+  package var epoch: UInt64
+  /// Counted by the rule engine, over all streams and collectors.
+  package var sequence: UInt64
+
+  package init(epoch: UInt64, sequence: UInt64) {
+    self.epoch = epoch
+    self.sequence = sequence
+  }
+
+  package static func < (left: RuleStateVersion, right: RuleStateVersion) -> Bool {
+    (left.epoch, left.sequence) < (right.epoch, right.sequence)
+  }
+
+  /// - Parameter kept: what the database has; nil: nothing.
+  package func replaces(_ kept: RuleStateVersion?) -> Bool { kept.map { $0 < self } ?? true }
+}
+
 /// What the rules remember of a host, for the database. Opaque to it.
 package struct SavedRuleState: Sendable, Equatable {
   /// 0 stands for the whole fleet.
   package var hostNumber: Int32
-  /// Of the host's stream when it was kept: a later one's is not replaced.
-  package var epoch: UInt64
+  package var version: RuleStateVersion
   package var bytes: [UInt8]
   /// Incidents that a person has ended since it was kept: in the state they are still open.
   package var ended: [EndedIncident] = []
 
-  package init(hostNumber: Int32, epoch: UInt64, bytes: [UInt8]) {
+  package init(hostNumber: Int32, version: RuleStateVersion, bytes: [UInt8]) {
     self.hostNumber = hostNumber
-    self.epoch = epoch
+    self.version = version
     self.bytes = bytes
   }
 }

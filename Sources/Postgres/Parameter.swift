@@ -19,6 +19,7 @@ package enum Parameter: Sendable, Equatable {
   case float8s([Double?])
   case bools([Bool])
   case texts([String])
+  case byteStrings([[UInt8]])
   case uuids([(high: UInt64, low: UInt64)])
   case times(us: [Int64?])
 
@@ -46,6 +47,7 @@ package enum Parameter: Sendable, Equatable {
     case .float8s: 1022
     case .bools: 1000
     case .texts: 1009
+    case .byteStrings: 1001
     case .uuids: 2951
     case .times: 1185
     }
@@ -73,6 +75,7 @@ package enum Parameter: Sendable, Equatable {
     case .float8s(let values): bytes.append(optionals: values, of: 701) { $0.append(bigEndian: $1.bitPattern) }
     case .bools(let values): bytes.append(array: values, of: 16) { $0.append($1 ? 1 : 0) }
     case .texts(let values): bytes.append(array: values, of: 25) { $0.append(contentsOf: Self.withoutNUL($1).utf8) }
+    case .byteStrings(let values): bytes.append(array: values, of: 17) { $0.append(contentsOf: $1) }
     case .uuids(let values):
       bytes.append(array: values, of: 2950) {
         $0.append(bigEndian: $1.high)

@@ -72,6 +72,8 @@ struct Plan {
     uplinkLimits.coalesceBytes = random.within(0...1024)
     uplinkLimits.bulkWindowFloorBytes = uplinkLimits.batchBytes
     uplinkLimits.reconnect.capNs = 5 * .second
+    uplinkLimits.contested.baseNs = 1 * .second
+    uplinkLimits.contested.capNs = 5 * .second
     sessionLimits.stagedBatchesPause = random.within(1...8)
     commitLimits.rowsPerGroup = random.within(10...2000)
     commitLimits.pauseBytes = random.within(4096...1 << 20)

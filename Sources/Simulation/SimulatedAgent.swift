@@ -227,10 +227,11 @@ final class SimulatedAgent {
   }
 
   /// The stream is gone.
-  func lost(_ connection: SimulatedConnection) {
+  func lost(_ connection: SimulatedConnection, isFenced: Bool) {
     guard connection === self.connection else { return }
     self.connection = nil
-    process?.session.disconnected(nowNs: world.scheduler.nowNs)
+    let nowNs = world.scheduler.nowNs
+    if isFenced { process?.session.fenced(nowNs: nowNs) } else { process?.session.disconnected(nowNs: nowNs) }
     pump()
   }
 

@@ -20,12 +20,17 @@ final class SimulatedCollector {
   /// Counts processes: what an earlier one asked for is not answered to a later one.
   private var life = 0
   private var pumpAtNs = Int64.max
+  private var rules = ModelRules()
+  /// Findings that the database has not taken yet, oldest first; the first is under way.
+  private var records: [ModelRules.Record] = []
+  private var ticks: UInt64 = 0
 
   init(number: Int, world: World) {
     self.number = number
     self.world = world
     random = world.random.fork()
     writer = GroupCommit(limits: world.plan.commitLimits)
+    tick()
   }
 
   // MARK: Process
@@ -39,6 +44,8 @@ final class SimulatedCollector {
     for number in streams.keys.sorted() { streams[number]?.connection.collectorCloses() }
     streams = [:]
     writer = GroupCommit(limits: world.plan.commitLimits)
+    rules = ModelRules()
+    records = []
   }
 
   func start() {
@@ -75,6 +82,7 @@ final class SimulatedCollector {
   func lost(_ number: Int) {
     streams[number]?.session.disconnected()
     streams[number] = nil
+    rules.ended(number)
   }
 
   private func carryOut(_ action: HostSession.Action, on number: Int) {
@@ -83,13 +91,15 @@ final class SimulatedCollector {
     case .readMarks(let after): readMarks(after, on: number)
     case .stage(let batch, let bytes):
       streams[number]?.unacked.append(batch)
-      if writer.stage(batch, of: number, bytes: bytes) { pump() } else { end(number, "the writer is full") }
+      if let passed = rules.observe(batch, of: number, bytes: bytes) { stage(passed, of: number, bytes: bytes) }
+      recordFindings()
     case .send(let frame):
       if case .ack(let last) = frame { checkAck(through: last, on: number) }
       world.note { "collector \(self.number) → \(number): \(frame.summary)" }
       var bytes: [UInt8] = []
       Wire.encode(frame, into: &bytes)
       streams[number]?.connection.sendToAgent(bytes)
+    case .close(.fenced): end(number, isFenced: true, HostSessionEnd.fenced.description)
     case .close(let end):
       if case .invalid(let fault) = end { world.fail("collector \(self.number) refuses stream \(number): \(fault)") }
       if case .overLimit(let fault) = end {
@@ -109,10 +119,70 @@ final class SimulatedCollector {
     }
   }
 
-  private func end(_ number: Int, _ reason: String) {
+  private func end(_ number: Int, isFenced: Bool = false, _ reason: String) {
     world.note { "collector \(self.number) ends stream \(number): \(reason)" }
     let stream = streams.removeValue(forKey: number)
-    stream?.connection.collectorCloses()
+    stream?.connection.collectorCloses(isFenced: isFenced)
+    rules.ended(number)
+  }
+
+  private func stage(_ batch: StagedBatch, of number: Int, bytes: Int) {
+    if writer.stage(batch, of: number, bytes: bytes) { pump() } else { end(number, "the writer is full") }
+  }
+
+  // MARK: Rules
+
+  /// No stream: what becomes of a state without facts is reported to none.
+  private static let noStream = -1
+
+  private func tick() {
+    world.scheduler.after(random.within(500 * .millisecond...3 * .second)) { [self] in
+      guard world.faultsOn else { return }
+      if isAlive, random.chance(0.3) {
+        ticks += 1
+        rules.tick(UInt64(number + 1) << 32 | ticks, on: random.within(0...7))
+        recordFindings()
+      }
+      saveOwed()
+      tick()
+    }
+  }
+
+  private func saveOwed() {
+    guard isAlive else { return }
+    for batch in rules.owed(nowNs: world.wallNs) {
+      world.note { "collector \(number) saves the rule state of host \(batch.hostNumber) without facts" }
+      stage(batch, of: Self.noStream, bytes: 0)
+    }
+  }
+
+  private func recordFindings() {
+    let isIdle = records.isEmpty
+    records += rules.takeRecords()
+    if isIdle { recordNext() }
+  }
+
+  /// Paging stores findings in order, one transaction at a time, until the database has taken them. A killed collector's last transaction
+  /// may still be committed.
+  private func recordNext() {
+    guard let record = records.first else { return }
+    let life = life
+    world.scheduler.after(world.storeDelay(&random)) { [self] in
+      let isAway = world.isStoreAway || (world.faultsOn && random.chance(0.05))
+      if !isAway, life == self.life || random.chance(0.5) { world.store.record(record.findings) }
+      guard life == self.life else { return }
+      if isAway { return recordNext() }
+      world.scheduler.after(world.storeDelay(&random)) { [self] in
+        if life == self.life { recorded(record.number) }
+      }
+    }
+  }
+
+  private func recorded(_ number: UInt64) {
+    records.removeFirst()
+    for held in rules.recorded(number) { stage(held.batch, of: held.session, bytes: held.bytes) }
+    saveOwed()
+    recordNext()
   }
 
   // MARK: Database
@@ -129,9 +199,16 @@ final class SimulatedCollector {
       let fence = world.store.fence(host, spool: hello.spoolID)
       world.note { "store: epoch \(fence.epoch) for stream \(number) of collector \(self.number)" }
       world.scheduler.after(world.storeDelay(&random)) { [self] in
+        began(fence, life, number)
         answer(life, number) { [world] in $0.fenceReceived(fence, settings: Settings(), nowNs: world.wallNs) }
       }
     }
+  }
+
+  /// The rules take batches of the host's newest stream alone: the other one is ended.
+  private func began(_ fence: Fence, _ life: Int, _ number: Int) {
+    guard life == self.life, let host = streams[number]?.session.host else { return }
+    if let old = rules.began(number, of: host, fence) { end(old, isFenced: true, HostSessionEnd.fenced.description) }
   }
 
   private func readMarks(_ after: Int64, on number: Int) {

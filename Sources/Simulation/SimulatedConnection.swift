@@ -116,18 +116,20 @@ final class SimulatedConnection {
   }
 
   /// The collector's process or session ends the stream.
-  func collectorCloses() {
+  /// - Parameter isFenced: with the status that tells the agent of a newer connection of its identity.
+  func collectorCloses(isFenced: Bool = false) {
     guard isCollectorOpen else { return }
     isCollectorOpen = false
     held = []
     if world.random.chance(0.3) { toAgent.limit = world.random.within(toAgent.delivered...toAgent.sent) }
-    world.scheduler.at(max(toAgent.lastAtNs, world.scheduler.nowNs + delayNs)) { [self] in agentSees() }
+    world.scheduler.at(max(toAgent.lastAtNs, world.scheduler.nowNs + delayNs)) { [self] in agentSees(isFenced: isFenced)
+    }
   }
 
-  private func agentSees() {
+  private func agentSees(isFenced: Bool = false) {
     guard isAgentOpen else { return }
     isAgentOpen = false
-    agent?.lost(self)
+    agent?.lost(self, isFenced: isFenced)
   }
 
   private func collectorSees() {

@@ -31,6 +31,13 @@ final class SimulatedStore {
   private(set) var lines: [StoredLine] = []
   private(set) var losses: [StoredLoss] = []
   private(set) var commits = 0
+  /// The rules' states, by host, and what they hold.
+  private(set) var states: [Int32: SavedRuleState] = [:]
+  private(set) var modelStates: [Int32: ModelRuleState] = [:]
+  /// Findings of the rules, as incidents of the database.
+  private(set) var findings: Set<ModelFinding> = []
+  /// What of the states is wrong, as soon as it is.
+  private(set) var stateFault: String?
 
   /// Keys under which an inode's content was ever reported.
   func keys(inode: UInt64, birthNs: Int64, of host: HostID) -> [FileKey] {
@@ -59,6 +66,7 @@ final class SimulatedStore {
     var fence = Fence(
       hostNumber: number, hostName: "host", epoch: epoch, lanes: lanes, files: page.files, isSuspectedClone: false)
     fence.moreFilesAfter = page.moreAfter
+    fence.ruleState = states[number]
     return fence
   }
 
@@ -93,7 +101,73 @@ final class SimulatedStore {
       identities[delta.file.key] = (delta.file, delta.tailHash)
       store(delta, of: staged)
     }
+    for (host, index) in plan.states.sorted(by: { $0.key < $1.key }) {
+      batches[index].ruleState.map { save($0, of: host) }
+    }
+    checkStates(of: Set(batches.map(\.hostNumber)))
     return plan.outcomes
+  }
+
+  // MARK: Rules
+
+  /// One transaction of paging.
+  func record(_ found: [ModelFinding]) { findings.formUnion(found) }
+
+  /// In the transaction of a commit, as the statement of the real store does it.
+  func save(_ state: SavedRuleState, of host: Int32) {
+    guard state.version.replaces(states[host]?.version) else { return }
+    let next = ModelRuleState(state.bytes)
+    checkProgress(of: host, from: states[host]?.version, to: state.version, next)
+    states[host] = state
+    modelStates[host] = next
+  }
+
+  private func note(_ fault: @autoclosure () -> String) {
+    if stateFault == nil { stateFault = fault() }
+  }
+
+  private func checkProgress(
+    of host: Int32, from old: RuleStateVersion?, to new: RuleStateVersion, _ next: ModelRuleState
+  ) {
+    if let old, new.epoch < old.epoch || (new.epoch == old.epoch && new.sequence < old.sequence) {
+      note("the rule state of host \(host) goes back from \(old.epoch).\(old.sequence) to \(new.epoch).\(new.sequence)")
+    }
+    let before = modelStates[host]
+    for (key, offset) in next.offsets {
+      let seen = before?.offsets[key] ?? 0
+      if offset < seen { note("the rule state of host \(host) goes back in a file from \(seen) to \(offset)") }
+      for finding in ModelFinding.all(in: key, from: min(seen, offset), to: offset) where !findings.contains(finding) {
+        note("the rule state of host \(host) holds a finding at \(offset) that is not recorded")
+      }
+    }
+    if next.lastTick > 0, !findings.contains(.tick(next.lastTick)) {
+      note("the rule state of host \(host) holds tick \(next.lastTick), which is not recorded")
+    }
+  }
+
+  /// What is committed has been judged, and the kept state holds it: whoever goes on from that judges nothing twice and misses nothing.
+  private func checkStates(of hosts: Set<Int32>) {
+    for (place, mark) in marks.files where hosts.contains(place.host) {
+      let judged = modelStates[place.host]?.offsets[place.key] ?? 0
+      if judged < mark.offset {
+        note("the rule state of host \(place.host) has a file judged to \(judged), committed to \(mark.offset)")
+      }
+    }
+  }
+
+  /// When everything has arrived: each byte was judged once.
+  var restFault: String? {
+    for (host, state) in modelStates.sorted(by: { $0.key < $1.key }) {
+      let total = state.offsets.values.reduce(0, +)
+      if state.judgedBytes != total { return "the rules of host \(host) judged \(state.judgedBytes) bytes of \(total)" }
+      for (key, offset) in state.offsets {
+        guard let mark = marks.files[Marks.FileOfHost(host: host, key: key)], offset > mark.offset else { continue }
+        // What was judged and not committed when its file went away cannot be sent again.
+        if mark.isFinished { continue }
+        return "the rule state of host \(host) has a file judged to \(offset), committed to \(mark.offset)"
+      }
+    }
+    return nil
   }
 
   /// Whether all that the batch has is committed.

@@ -196,6 +196,39 @@ import Testing
     #expect(database.writer.parkedHosts == 0)
   }
 
+  /// A rule state without facts is behind the facts that it came from, also where its host waits for a lock; of no stream's batches is it
+  /// one.
+  @Test func aStateWithoutFactsStaysBehindItsHostsBatches() {
+    var state = StagedBatch(
+      host: HostID(high: 0, low: 5), hostNumber: 5, epoch: 1, spool: SpoolID(high: 0, low: 0), receivedNs: 0,
+      batch: Batch())
+    state.ruleState = SavedRuleState(
+      hostNumber: 5, version: RuleStateVersion(epoch: 1, sequence: 1), bytes: [1, 2, 3])
+    #expect(state.isStateOnly)
+    var database = LockedDatabase(locked: [5])
+    database.stage(5, 1)
+    database.stage(6, 1)
+    database.run { _ in true }
+    let isTaken = database.writer.stage(state, of: -1, bytes: 3)
+    #expect(isTaken)
+    database.stage(6, 2)
+    database.nowNs += 50 * Self.ms
+    database.run { _ in true }
+    #expect(database.stored[6] == [1, 2] && database.stored[5] == nil)
+    database.locked = []
+    database.nowNs += 10_000 * Self.ms
+    database.run { _ in true }
+    // The state has the number of no batch.
+    #expect(database.stored[5] == [1, 0])
+    #expect(database.writer.waitingBytes == 0)
+    var writer = GroupCommit<Int32>()
+    _ = writer.stage(Self.staged(host: 5, 1), of: 5, bytes: 10)
+    _ = writer.stage(state, of: -1, bytes: 3)
+    _ = writer.nextGroup(nowNs: 0)
+    let settled = writer.committed([.committed, .committed])
+    #expect(settled.map(\.session) == [5, -1] && settled[0].outcomes == [.committed])
+  }
+
   @Test func hostThatAFrozenCollectorHoldsIsFoundAmongManyAndComesBackInOrder() {
     var database = LockedDatabase(locked: [5])
     for number in 1...3 as ClosedRange<UInt64> { for host: Int32 in 1...9 { database.stage(host, number) } }

@@ -1,4 +1,5 @@
 import EventLoop
+import Files
 import FleetModel
 import Logging
 import Paging
@@ -6,6 +7,7 @@ import Postgres
 import RuleFiles
 import Rules
 import SiteConfiguration
+import Synchronization
 import Testing
 
 @testable import Collector
@@ -14,6 +16,8 @@ import Testing
 @Suite struct RuleRunTests {
   private static let rules = """
     - { id: SITE-01, title: t, severity: P1, scope: file, when: { log: { text: STOPPED } }, until: { log: { text: GOES ON } } }
+    - { id: SITE-03, title: t, severity: P2, scope: file, when: { log: { text: COUNTED, count: 3, within: 1h } } }
+    - { id: SITE-04, title: t, severity: P2, scope: file, when: { log: { text: FLAKY, within: 30m } } }
     - { id: SITE-02, title: t, severity: P2, when: { event: { kind: agent, subject: identity, within: 30m } } }
     """
   private static let id = HostID(high: 1, low: 1)
@@ -22,6 +26,7 @@ import Testing
   private struct OneCollector {
     let thread: RulesThread
     let run: RuleRun
+    private let writer: WriterThread
     private let session = SessionID(gateway: 0, number: 1)
     /// What a gateway would get.
     let gateway: Mailbox<GatewayMessage>
@@ -34,7 +39,7 @@ import Testing
       let paging = try PagingThread(
         database: database, stateDirectory: "/tmp/signalbox-no-such", configuration: nil, metrics: metrics,
         logger: logger)
-      let writer = try WriterThread(
+      writer = try WriterThread(
         database: database, gateways: [], settings: SettingsBook(Configuration()), metrics: metrics, logger: logger)
       let set = RuleSet.read([("t.yaml", try YAMLTree.read(rules, file: "t.yaml"))]).set
       thread = try RulesThread(
@@ -82,7 +87,13 @@ import Testing
       thread.paging.mailbox.take().compactMap { if case .record(let record) = $0 { record } else { nil } }
     }
 
-    var state: SavedRuleState? { run.state(of: RuleRunTests.id) }
+    /// What the writer was handed, oldest first.
+    func written() -> [StagedBatch] {
+      writer.mailbox.take().compactMap { if case .stage(let batch, _, _) = $0 { batch } else { nil } }
+    }
+
+    /// All that was handed to paging is in the database.
+    func recorded() { run.take(.recorded(run.lastRecord)) }
   }
 
   private static func known(_ epoch: UInt64) -> KnownHost {
@@ -91,22 +102,177 @@ import Testing
     return host
   }
 
+  private static func memory(_ states: [SavedRuleState], epoch: UInt64) -> RulesThread.FleetMemory {
+    RulesThread.FleetMemory(fence: 1, hosts: [known(epoch)], states: states, open: [])
+  }
+
+  /// A collector with a stream that has found something, and the state that it saved before that.
+  private static func foundSomething() throws -> (collector: OneCollector, before: SavedRuleState) {
+    let collector = try OneCollector()
+    collector.begin(epoch: 5, nil)
+    collector.observe("well", from: 0, epoch: 5)
+    collector.run.saveChanged(all: true)
+    let before = try #require(collector.written().last?.ruleState)
+    collector.observe("STOPPED", from: 5, epoch: 5)
+    return (collector, before)
+  }
+
   /// It knew the host's state from when it began to judge the fleet; another collector went on with it under the same epoch.
   @Test func whoJudgesTheFleetTakesUpWhatAnotherHasFoundSince() throws {
-    let (first, second) = (try OneCollector(), try OneCollector())
-    first.begin(epoch: 5, nil)
-    first.observe("well", from: 0, epoch: 5)
-    let before = try #require(first.state)
-    #expect(!before.bytes.isEmpty)
-    second.run.take(
-      .lease(held: true, RulesThread.FleetMemory(hosts: [Self.known(5)], states: [before], open: [])))
-    first.observe("STOPPED", from: 5, epoch: 5)
+    let (first, before) = try Self.foundSomething()
+    let second = try OneCollector()
+    second.run.take(.lease(held: true, Self.memory([before], epoch: 5)))
     let found = try #require(first.records().last)
     #expect(found.changes.map(\.kind) == [.opened])
-    #expect(found.states.count == 1)
-    second.begin(epoch: 6, found.states.first)
+    first.recorded()
+    let saved = try #require(first.written().last?.ruleState)
+    #expect(before.version < saved.version && saved.version.epoch == 5)
+    second.begin(epoch: 6, saved)
     second.observe("it GOES ON", from: 13, epoch: 6)
     #expect(second.records().flatMap(\.changes).map(\.kind) == [.cleared])
+  }
+
+  /// Whoever holds the lease has a copy of the host's state that ages; a person's end changes it. The collector with the stream saves.
+  @Test func aBorrowedStateIsNeverSaved() throws {
+    let (first, _) = try Self.foundSomething()
+    let change = try #require(first.records().last?.changes.first)
+    first.recorded()
+    let saved = try #require(first.written().last?.ruleState)
+    let second = try OneCollector()
+    second.run.take(.lease(held: true, Self.memory([saved], epoch: 5)))
+    let end = EndedIncident(
+      number: 1, rule: change.rule, hostNumber: 7, entity: change.entity, lastEventUs: change.eventNs / 1000)
+    for collector in [first, second] {
+      collector.run.take(.endedByHand([end]))
+      collector.run.saveChanged(all: true)
+    }
+    #expect(second.written().isEmpty)
+    // The one with the stream saves it at once, without waiting for a batch, and not as a report of the host.
+    let own = try #require(first.written().last)
+    #expect(own.isStateOnly && own.epoch == 5 && saved.version < own.ruleState?.version ?? saved.version)
+    // With a stream of its own the copy is its own, and later than what it was copied from.
+    second.begin(epoch: 6, saved)
+    second.observe("STOPPED", from: 13, epoch: 6)
+    second.recorded()
+    let next = try #require(second.written().last?.ruleState?.version)
+    #expect(next.epoch == 6 && next.sequence > saved.version.sequence)
+  }
+
+  /// The line comes again and again where the stream is; whoever only judges silence must not end what it has found.
+  @Test(arguments: [true, false]) func aBorrowedStateEndsNothingByTime(hadTheStream: Bool) throws {
+    let first = try OneCollector()
+    first.begin(epoch: 5, nil)
+    first.observe("FLAKY", from: 0, epoch: 5)
+    #expect(first.records().flatMap(\.changes).map(\.kind) == [.opened])
+    first.recorded()
+    let saved = try #require(first.written().last?.ruleState)
+    var known = Self.known(6)
+    known.lastSeenNs = Clock.wallNs()
+    // The host has gone to another collector, which reports it every few seconds.
+    let holder = hadTheStream ? first : try OneCollector()
+    if hadTheStream {
+      first.run.take(.streamEnded(SessionID(gateway: 0, number: 1), .broken))
+      first.run.judgeRound()
+    }
+    holder.run.take(
+      .lease(held: true, RulesThread.FleetMemory(fence: 1, hosts: [known], states: [saved], open: [])))
+    holder.run.take(.fleet([known]))
+    for second in 1...20 as ClosedRange<Int64> { holder.run.tick(second * 1_000_000_000) }
+    #expect(holder.records().flatMap(\.changes).isEmpty)
+    holder.run.saveChanged(all: true)
+    #expect(holder.written().isEmpty)
+    // With the stream it goes on, and time ends it.
+    holder.begin(epoch: 7, saved)
+    for second in 21...40 as ClosedRange<Int64> { holder.run.tick(second * 1_000_000_000) }
+    #expect(holder.records().flatMap(\.changes).map(\.kind) == [.cleared])
+  }
+
+  /// The fleet's state waits for the fleet's findings, and goes to the thread that holds the lease, under its fence.
+  @Test func theFleetsStateIsOfferedUnderTheFenceOfTheLease() throws {
+    let collector = try OneCollector()
+    collector.run.saveChanged(all: true)
+    #expect(collector.thread.fleetState.withLock { $0 } == nil)
+    var memory = Self.memory([], epoch: 5)
+    memory.fence = 4
+    collector.run.take(.lease(held: true, memory))
+    collector.run.saveChanged(all: true)
+    collector.run.saveChanged(all: true)
+    let state = try #require(collector.thread.fleetState.withLock { $0 })
+    #expect(state.hostNumber == 0 && state.version == RuleStateVersion(epoch: 4, sequence: 2))
+    // Incidents whose rule is gone end as findings of the fleet.
+    memory.open = [RulesThread.OpenIncident(rule: "GONE-1", hostNumber: 7, entity: "", openedNs: 0)]
+    collector.run.take(.lease(held: true, memory))
+    #expect(collector.records().flatMap(\.changes).map(\.kind) == [.cleared])
+    collector.run.saveChanged(all: true)
+    #expect(collector.thread.fleetState.withLock { $0?.version.sequence } == 2)
+    collector.recorded()
+    collector.run.saveOwed()
+    #expect(collector.thread.fleetState.withLock { $0?.version.sequence } == 3)
+  }
+
+  // MARK: Findings before facts
+
+  /// A batch that opens nothing, but that a rule must remember, carries the state and waits for no record.
+  @Test func aBatchThatOnlyChangesTheStateIsNotHeld() throws {
+    let collector = try OneCollector()
+    collector.begin(epoch: 5, nil)
+    collector.observe("well", from: 0, epoch: 5)
+    #expect(collector.written().map { $0.ruleState == nil } == [true])
+    // The first of three that SITE-03 counts.
+    collector.observe("COUNTED", from: 5, epoch: 5)
+    #expect(collector.records().isEmpty)
+    #expect(collector.written().map { $0.ruleState?.version } == [RuleStateVersion(epoch: 5, sequence: 1)])
+  }
+
+  @Test func aBatchWithAFindingWaitsForItsRecordAndHoldsWhatFollows() throws {
+    let collector = try OneCollector()
+    collector.begin(epoch: 5, nil)
+    collector.observe("STOPPED", from: 0, epoch: 5)
+    collector.observe("COUNTED", from: 8, epoch: 5)
+    #expect(collector.written().isEmpty && collector.records().count == 1)
+    collector.recorded()
+    #expect(collector.written().map { $0.ruleState?.version.sequence } == [1, 2])
+    // A state holds all findings before it: while one of them is not recorded, no later state is saved.
+    collector.observe("it GOES ON", from: 16, epoch: 5)
+    collector.run.take(.endedByHand([]))
+    collector.run.owe(Self.id)
+    collector.run.saveOwed()
+    #expect(collector.written().isEmpty)
+    collector.recorded()
+    #expect(collector.written().map(\.isStateOnly) == [false])
+    collector.run.saveOwed()
+    #expect(collector.written().map(\.isStateOnly) == [true])
+  }
+
+  /// The collector ends between the finding's record and the commit: the batch comes again, and with it the same finding.
+  @Test func theKeptStateFindsTheSameInTheBatchThatComesAgain() throws {
+    let (first, before) = try Self.foundSomething()
+    let found = first.records().flatMap(\.changes)
+    let second = try OneCollector()
+    second.begin(epoch: 6, before)
+    second.observe("STOPPED", from: 5, epoch: 6)
+    let again = second.records().flatMap(\.changes)
+    #expect(again.map(\.identity) == found.map(\.identity) && again.map(\.eventNs) == found.map(\.eventNs))
+    #expect(again.map(\.kind) == [.opened])
+  }
+
+  /// What was judged and never committed is passed over when it comes again: the first batch of the stream has to carry its state.
+  @Test func theFirstBatchOfANewStreamCarriesWhatWasNotCommitted() throws {
+    let (collector, before) = try Self.foundSomething()
+    collector.run.take(.streamEnded(SessionID(gateway: 0, number: 1), .broken))
+    collector.run.judgeRound()
+    collector.recorded()
+    #expect(collector.written().isEmpty)
+    collector.begin(epoch: 6, before)
+    collector.observe("STOPPED", from: 5, epoch: 6)
+    let first = try #require(collector.written().first)
+    #expect(!first.isStateOnly && first.ruleState?.version.epoch == 6)
+    #expect(before.version < first.ruleState?.version ?? before.version)
+    // What the database has already is not written again.
+    let kept = try #require(first.ruleState)
+    collector.begin(epoch: 7, kept)
+    collector.observe("well", from: 13, epoch: 7)
+    #expect(collector.written().map { $0.ruleState == nil } == [true])
   }
 
   /// Batches of a stream that a newer one has replaced are taken no more: without an end its agent would wait for acks for ever.
@@ -137,21 +303,16 @@ import Testing
     #expect(changes.first?.hostNumber == 7)
   }
 
-  /// Its own memory is newer than what it saved last, and a state goes the way of the findings, in their order.
+  /// Its own memory is newer than what it saved last.
   @Test func aStreamThatComesBackGoesOnFromMemory() throws {
-    let collector = try OneCollector()
-    collector.begin(epoch: 5, nil)
-    collector.observe("well", from: 0, epoch: 5)
-    let before = try #require(collector.state)
-    #expect(!before.bytes.isEmpty)
-    collector.observe("STOPPED", from: 5, epoch: 5)
-    let found = collector.records()
-    collector.run.take(.recorded(try #require(found.last?.number)))
+    let (collector, before) = try Self.foundSomething()
+    #expect(collector.records().count == 1)
+    collector.recorded()
     collector.observe("still", from: 13, epoch: 5)
     collector.run.saveChanged(all: true)
-    let saved = collector.records()
-    #expect(saved.flatMap(\.changes).isEmpty)
-    #expect(try #require(saved.first?.number) > found.last?.number ?? .max)
+    #expect(collector.records().isEmpty)
+    let versions = collector.written().compactMap { $0.ruleState?.version }
+    #expect(versions.count == 2 && versions == versions.sorted())
     collector.begin(epoch: 6, before)
     collector.observe("it GOES ON", from: 19, epoch: 6)
     #expect(collector.records().flatMap(\.changes).map(\.kind) == [.cleared])
@@ -173,7 +334,8 @@ import Testing
     #expect(collector.records().flatMap(\.changes).map(\.kind) == [.opened])
 
     // The same where the end came while no collector had the host: with its state.
-    var saved = try #require(opened.states.first)
+    collector.recorded()
+    var saved = try #require(collector.written().compactMap(\.ruleState).first)
     saved.ended = [end]
     let other = try OneCollector()
     other.begin(epoch: 6, saved)

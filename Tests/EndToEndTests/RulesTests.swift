@@ -95,6 +95,14 @@ extension EndToEndTests {
       #expect(try fleet.json("incidents", "list").first?["state"] as? String == "acked")
       #expect(try receiver.pages("trigger").count == 1)
       #expect(try receiver.pages("resolve").isEmpty)
+
+      // Stopped in order, it leaves the host's state under the epoch of its stream, the fleet's under the fence of its lease.
+      #expect(fleet.stopCollector() == 0)
+      try Self.start(fleet)
+      let states = "select count(*) from signalbox.rule_states s where s.sequence > 0 and s.epoch > 0"
+      #expect(try fleet.value(states + " and epoch <= (select epoch from signalbox.epochs where host = s.host)") == 1)
+      let fence = "select fence from signalbox.leases where name = 'rules'"
+      #expect(try fleet.value(states + " and host = 0 and epoch <= (\(fence))") == 1)
     }
 
     /// Findings are in the database before their rows: at whatever moment the collector dies, each is told, and once.

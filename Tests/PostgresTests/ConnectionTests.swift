@@ -10,15 +10,17 @@ import Testing
       select $1::bool, $2::int2, $3::int4, $4::int8, $5::float8, $6::text, $7::bytea, $8::uuid, $9::timestamptz, $10::text,
         array_to_string($11::int4[], ','), array_to_string($12::int8[], ','), array_to_string($13::text[], '|'),
         array_to_string($14::float8[], ',', 'null'), cardinality($15::uuid[]), array_to_string($16::int2[], ','),
-        array_to_string($17::bool[], ','), extract(epoch from ($18::timestamptz[])[1])::int8
+        array_to_string($17::bool[], ','), extract(epoch from ($18::timestamptz[])[1])::int8,
+        array_to_string($19::bytea[], '|')
       """,
       [
         .bool(true), .int2(-2), .int4(.min), .int8(.max), .float8(-0.5), .text("a\0b ü"), .bytes([0, 255]),
         .uuid(high: 1, low: .max), .time(us: 1_790_000_000_123_456), .null, .int4s([1, -2]), .int8s([]),
         .texts(["", "x,\"y"]),
         .float8s([1.5, nil]), .uuids([(1, 2)]), .int2s([7]), .bools([true, false]), .times(us: [0, nil]),
+        .byteStrings([[0, 255], []]),
       ])
-    #expect(rows.count == 1 && rows.columnCount == 18)
+    #expect(rows.count == 1 && rows.columnCount == 19)
     #expect(rows.bool(0, 0) == true && rows.int(0, 1) == -2 && rows.int(0, 2) == Int64(Int32.min))
     #expect(rows.int(0, 3) == .max && rows.double(0, 4) == -0.5 && rows.text(0, 5) == "a\u{fffd}b ü")
     #expect(rows.bytes(0, 6) == [0, 255])
@@ -28,6 +30,7 @@ import Testing
     #expect(rows.text(0, 10) == "1,-2" && rows.text(0, 11) == "" && rows.text(0, 12) == "|x,\"y")
     #expect(rows.text(0, 13) == "1.5,null" && rows.int(0, 14) == 1 && rows.text(0, 15) == "7")
     #expect(rows.text(0, 16) == "t,f" && rows.int(0, 17) == 0)
+    #expect(rows.text(0, 18) == #"\x00ff|\x"#)
   }
 
   @Test func statementsTextValuesAndRowCounts() throws {

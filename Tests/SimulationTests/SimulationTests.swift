@@ -29,11 +29,48 @@ import Testing
       "unknown",
       "transient", "disk of host", "clock jumps", "a new spool was begun",
     ]
-    for seed in 0..<60 as Range<UInt64> {
+    for seed in 0..<80 as Range<UInt64> {
       let trace = SeedRun(seed: seed, tracing: true).trace
       for mark in marks where trace.contains(where: { $0.contains(mark) }) { seen.insert(mark) }
     }
     #expect(Set(marks).subtracting(seen).isEmpty)
+  }
+
+  /// The seeds' checks of the rules' states, each with what it is for.
+  @Test func aBrokenRuleStateIsNoticed() {
+    let host = HostID(high: 0, low: 1)
+    let key = FileKey(high: 0, low: 1)
+    func batch(to offset: UInt64, _ state: ModelRuleState?, epoch: UInt64) -> StagedBatch {
+      var batch = Batch()
+      batch.number = 1
+      batch.files = [FileDelta(file: FileIdentity(key: key, path: "/a"), from: 0, to: offset)]
+      var staged = StagedBatch(
+        host: host, hostNumber: 1, epoch: epoch, spool: SpoolID(high: 0, low: 0), receivedNs: 0, batch: batch)
+      staged.ruleState = state.map {
+        SavedRuleState(
+          hostNumber: 1, version: RuleStateVersion(epoch: epoch, sequence: $0.sequence), bytes: $0.encoded)
+      }
+      return staged
+    }
+    func fault(_ state: ModelRuleState?, isRecorded: Bool) -> String? {
+      let store = SimulatedStore()
+      let fence = store.fence(host, spool: SpoolID(high: 0, low: 0))
+      if isRecorded { store.record(ModelFinding.all(in: key, from: 0, to: 600)) }
+      #expect(store.commit([batch(to: 600, state, epoch: fence.epoch)]) == [.committed])
+      return store.stateFault ?? store.restFault
+    }
+    var whole = ModelRuleState()
+    #expect(ModelRuleState(whole.encoded).offsets.isEmpty)
+    (whole.sequence, whole.judgedBytes, whole.offsets) = (1, 600, [key: 600])
+    #expect(fault(whole, isRecorded: true) == nil)
+    #expect(fault(nil, isRecorded: true)?.contains("committed to 600") == true)
+    #expect(fault(whole, isRecorded: false)?.contains("not recorded") == true)
+    var twice = whole
+    twice.judgedBytes = 700
+    #expect(fault(twice, isRecorded: true)?.contains("judged 700 bytes of 600") == true)
+    var ahead = whole
+    (ahead.judgedBytes, ahead.offsets) = (650, [key: 650])
+    #expect(fault(ahead, isRecorded: true)?.contains("judged to 650") == true)
   }
 
   @Test func aBrokenStoreIsNoticed() {

@@ -26,6 +26,9 @@ import Testing
     staged.batch.files[0].runs = [run]
     staged.batch.files[0].losses = [loss]
     staged.batch.files[1].lines.timesUs[0] = 0
+    staged.ruleState = SavedRuleState(
+      hostNumber: stream.fence.hostNumber, version: RuleStateVersion(epoch: stream.fence.epoch, sequence: 1), bytes: [1]
+    )
     return [staged]
   }
 
@@ -34,9 +37,10 @@ import Testing
       """
       select concat_ws(' ', (select count(*) from host_samples), (select count(*) from log_lines),
         (select count(*) from training_steps), (select sum(steps) from episodes), (select count(*) from runs),
-        (select count(*) from loss_ledger), (select sum(lines) from log_counts), (select sum(rows) from clock_suspect))
+        (select count(*) from loss_ledger), (select sum(lines) from log_counts), (select sum(rows) from clock_suspect),
+        (select count(*) from signalbox.rule_states))
       """)
-    #expect(counted == "2 6 1 1 1 1 6 1", comment)
+    #expect(counted == "2 6 1 1 1 1 6 1 1", comment)
   }
 
   @Test func groupIsStoredOnceWhenTheNthStatementFails() throws {
@@ -44,7 +48,7 @@ import Testing
     for serial in 1... {
       let stream = try fixture.stream("host-\(serial)", UInt64(serial))
       try fixture.store.connection.execute(
-        "truncate signalbox.host_samples, signalbox.log_info, signalbox.log_error, signalbox.training_steps, signalbox.episodes, signalbox.run_totals, signalbox.runs, signalbox.loss_ledger, signalbox.log_counts, signalbox.clock_suspect"
+        "truncate signalbox.host_samples, signalbox.log_info, signalbox.log_error, signalbox.training_steps, signalbox.episodes, signalbox.run_totals, signalbox.runs, signalbox.loss_ledger, signalbox.log_counts, signalbox.clock_suspect, signalbox.rule_states"
       )
       let store = try fixture.another()
       var left = serial
@@ -75,7 +79,7 @@ import Testing
     for serial in 1... {
       let stream = try fixture.stream("host-\(serial)", UInt64(serial))
       try fixture.store.connection.execute(
-        "truncate signalbox.host_samples, signalbox.log_info, signalbox.log_error, signalbox.training_steps, signalbox.episodes, signalbox.run_totals, signalbox.runs, signalbox.loss_ledger, signalbox.log_counts, signalbox.clock_suspect"
+        "truncate signalbox.host_samples, signalbox.log_info, signalbox.log_error, signalbox.training_steps, signalbox.episodes, signalbox.run_totals, signalbox.runs, signalbox.loss_ledger, signalbox.log_counts, signalbox.clock_suspect, signalbox.rule_states"
       )
       let store = try fixture.another()
       let victim = store.connection.backendPID

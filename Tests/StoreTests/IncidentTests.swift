@@ -108,7 +108,15 @@ import Testing
     let number = Int32(try fixture.value("select number from signalbox.hosts") ?? "") ?? 0
     let cursor = try store.endedByHand(after: nil).newest
     try apply([change(.opened, host: number), change(.opened, "RES-02", host: number)])
-    try store.save([SavedRuleState(hostNumber: number, epoch: 1, bytes: [1])], nowNs: Self.nowNs)
+    func save(_ sequence: UInt64, at nowNs: Int64) throws {
+      let fence = try fixture.fence(host)
+      let stream = TestStream(host, fence)
+      var staged = stream.staged(Batch(), receivedNs: nowNs)
+      let version = RuleStateVersion(epoch: fence.epoch, sequence: sequence)
+      staged.ruleState = SavedRuleState(hostNumber: number, version: version, bytes: [1])
+      #expect(try store.commit([staged]) == [.committed])
+    }
+    try save(1, at: Self.nowNs)
     try apply([change(.cleared, "RES-02", host: number, at: 5)])
     #expect(try store.endedByHand(after: cursor).incidents.isEmpty)
     let open = Int64(try fixture.value("select number from signalbox.incidents where state = 'open'") ?? "") ?? 0
@@ -120,8 +128,7 @@ import Testing
     #expect(try store.endedByHand(after: newest).incidents.isEmpty)
     // Whoever takes the host's state up later reads it with the state.
     #expect(try fixture.fence(host).ruleState?.ended == [expected])
-    try store.save(
-      [SavedRuleState(hostNumber: number, epoch: 1, bytes: [2])], nowNs: Self.nowNs + 3600 * Self.secondNs)
+    try save(2, at: Self.nowNs + 3600 * Self.secondNs)
     #expect(try store.ruleStates().first?.ended == [])
   }
 

@@ -66,17 +66,25 @@ import Testing
 
   // MARK: Rule states
 
-  @Test func aRuleStateThatIsRefusedDoesNotKeepTheOthersFromBeingSaved() throws {
+  /// The state of one host is refused: its facts are stored, and so is everything of the others.
+  @Test func aRuleStateThatIsRefusedCostsNeitherItsBatchNorTheOthers() throws {
     let fixture = try StoreFixture()
     try fixture.store.connection.execute("alter table signalbox.rule_states add check (octet_length(state) < 100)")
-    let states = (1...3).map { number in
-      SavedRuleState(
-        hostNumber: Int32(number), epoch: number == 2 ? .max : 1,
+    let group = try (1...3).map { number in
+      let stream = try fixture.stream("trainer-\(number)", UInt64(number))
+      var staged = stream.samples(1...2)
+      staged.ruleState = SavedRuleState(
+        hostNumber: Int32(number), version: RuleStateVersion(epoch: stream.fence.epoch, sequence: 1),
         bytes: [UInt8](repeating: 1, count: number == 2 ? 500 : 10))
+      return staged
     }
-    try fixture.store.save(states, nowNs: Self.nowNs)
+    #expect(try fixture.store.commit(group) == [.committed, .committed, .committed])
     #expect(try fixture.store.ruleStates().map(\.hostNumber).sorted() == [1, 3])
-    #expect(try fixture.value("select table_name from dead_letters") == "signalbox.rule_states")
+    #expect(
+      try fixture.value("select table_name || ' ' || host from dead_letters") == "signalbox.rule_states trainer-2")
+    #expect(try fixture.count("host_samples") == 6)
+    #expect(fixture.store.takeSetAside().map(\.rows) == [0])
+    #expect(try fixture.store.commit(group) == [.duplicate, .duplicate, .duplicate])
   }
 
   // MARK: Commits

@@ -13,8 +13,8 @@ internal import Store
 final class PagingDatabase: Sendable {
   enum Message: Sendable {
     case changes([NumberedChange])
-    /// What the rules want to be kept once the changes before it are written.
-    case record(RuleRecord)
+    /// Of the changes before it: who waits for them.
+    case record(RuleRecord.Receipt)
     case release(Release)
     /// The changes that an earlier process had kept have numbers up to this one: they come first.
     case restored(through: UInt64)
@@ -82,9 +82,9 @@ final class PagingDatabase: Sendable {
     /// Changes ever taken and ever written: a record is complete when its last one is written.
     private var taken = 0
     private var written = 0
-    private var records: [(through: Int, record: RuleRecord)] = []
+    private var records: [(through: Int, receipt: RuleRecord.Receipt)] = []
     /// The newest record that is written, until it is reported to the rules.
-    private var answer: RuleRecord?
+    private var answer: RuleRecord.Receipt?
     /// What the other thread has been sent of the queue's watermarks.
     private var passedCommitted: UInt64 = 0
     private var passedReconciled: UInt64 = 0
@@ -155,7 +155,7 @@ final class PagingDatabase: Sendable {
         case .changes(let changes):
           queue.add(changes)
           taken += changes.count
-        case .record(let record): records.append((taken, record))
+        case .record(let receipt): records.append((taken, receipt))
         case .release(let release): queue.add(release)
         case .restored(let number): restored = number
         case .configuration(let configuration): configure(configuration)
@@ -199,7 +199,7 @@ final class PagingDatabase: Sendable {
         receive(thread.mailbox.take())
       }
       if try reconcile(store) { isWoken = true }
-      try keepStates(store)
+      noteRecorded()
       guard let dispatcher else { return }
       tell(try dispatcher.turn(store, nowNs: Clock.wallNs(), monotonicNs: Clock.monotonicNs(), isWoken: isWoken))
       noteRefusals(of: dispatcher, store)
@@ -250,19 +250,16 @@ final class PagingDatabase: Sendable {
       return changes
     }
 
-    /// After the changes: a state says that its findings are known.
-    private func keepStates(_ store: Store) throws(StoreError) {
+    private func noteRecorded() {
       let done = records.prefix { $0.through <= written }
       guard let last = done.last else { return }
-      try store.save(done.flatMap(\.record.states), nowNs: Clock.wallNs())
-      thread.metrics.note(store.takeSetAside(), thread.logger)
       records.removeFirst(done.count)
-      answer = last.record
+      answer = last.receipt
       tellRules()
     }
 
     private func tellRules() {
-      if let record = answer, record.reply.post(.recorded(record.number)) { answer = nil }
+      if let receipt = answer, receipt.reply.post(.recorded(receipt.number)) { answer = nil }
     }
 
     private func apply(_ group: WriteQueue.Group, _ store: Store) throws(StoreError) {
@@ -315,7 +312,7 @@ final class PagingDatabase: Sendable {
     func finish() {
       _ = try? connection.use { (store: Store) throws(StoreError) in
         while let group = queue.nextGroup() { try apply(group, store) }
-        try keepStates(store)
+        noteRecorded()
         try store.reconcile(lastPages, freeing: queue.allReservations, nowNs: Clock.wallNs())
         thread.front.post(.reconciled(release: .max))
         try dispatcher?.end(store)

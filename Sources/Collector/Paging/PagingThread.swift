@@ -120,7 +120,7 @@ package final class PagingThread: Sendable {
     private func receive(_ message: Message) {
       switch message {
       case .changes(let changes): take(changes, nil)
-      case .record(let record): take(record.changes, record)
+      case .record(let record): take(record.changes, record.receipt)
       case .configuration(let configuration):
         turn([.configured(configuration ?? PagingConfiguration())])
         unsent.append(.configuration(configuration))
@@ -132,10 +132,10 @@ package final class PagingThread: Sendable {
       }
     }
 
-    private func take(_ changes: [IncidentChange], _ record: RuleRecord?) {
+    private func take(_ changes: [IncidentChange], _ receipt: RuleRecord.Receipt?) {
       if !changes.isEmpty { turn([.changes(changes.map(\.storable))]) }
       // After its changes, in the same order for the database.
-      if let record { unsent.append(.record(record)) }
+      if let receipt { unsent.append(.record(receipt)) }
     }
 
     private func turn(_ events: [Handover.Event]) {

@@ -279,7 +279,7 @@ package final class CollectorProgram {
     self.rules = rules
     threads.append(try diagnosis.start(rules.mailbox))
     rulesThread = try rules.start()
-    threads.append(try keeper.start(rules.mailbox))
+    threads.append(try keeper.start(rules))
     return rules
   }
 

@@ -10,6 +10,9 @@ package struct SessionID: Hashable, Sendable {
     self.gateway = gateway
     self.number = number
   }
+
+  /// Of a rule state without facts: no stream waits for its outcome.
+  static let none = SessionID(gateway: -1, number: 0)
 }
 
 /// What other threads send to a gateway thread.

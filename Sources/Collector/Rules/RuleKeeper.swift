@@ -33,9 +33,10 @@ final class RuleKeeper: Sendable {
 
   func stop() { isStopping.store(true, ordering: .relaxed) }
 
-  /// - Parameter rules: told of the lease and of the fleet.
-  func start(_ rules: Mailbox<RulesThread.Message>) throws(LoopError) -> LoopThread {
-    try LoopThread("rule-keeper") { [self] in
+  /// - Parameter thread: receives the lease and the fleet, and gives the fleet's state to be saved.
+  func start(_ thread: RulesThread) throws(LoopError) -> LoopThread {
+    let rules = thread.mailbox
+    return try LoopThread("rule-keeper") { [self] in
       let connection = StoreConnection(database, health: metrics.health.watch("rule-keeper"))
       var lease: Lease?
       var (leaseDueNs, fleetDueNs): (Int64, Int64) = (0, 0)
@@ -56,6 +57,7 @@ final class RuleKeeper: Sendable {
               rules.post(.fleet(try store.knownHosts()))
             }
             try passOnEnds(store, &ends, now, rules)
+            if let held = lease { try saveFleetState(store, held, thread) }
             if isLast, let held = lease { try store.releaseLease(held) }
           }
         } catch {
@@ -69,6 +71,21 @@ final class RuleKeeper: Sendable {
         if isLast { return connection.close() }
       }
     }
+  }
+
+  /// One of another fence is of a lease that this collector had before, and its successor's by now.
+  private func saveFleetState(_ store: Store, _ lease: Lease, _ thread: RulesThread) throws(StoreError) {
+    guard let state = thread.fleetState.withLock({ $0.take() }), state.version.epoch == UInt64(clamping: lease.fence)
+    else { return }
+    do throws(StoreError) {
+      try store.saveFleetState(state, under: lease, nowNs: Clock.wallNs())
+    } catch .leaseLost {
+      logger.warning("the fleet's rule state is not saved: another collector judges the fleet")
+    } catch {
+      thread.fleetState.withLock { newer in if newer == nil { newer = state } }
+      throw error
+    }
+    metrics.note(store.takeSetAside(), logger)
   }
 
   /// How far the ends by people have been read.
@@ -101,12 +118,14 @@ final class RuleKeeper: Sendable {
     if let taken, taken.fence != lease?.fence {
       logger.info("this collector judges the fleet now")
       let open = try store.openIncidents().map {
-        RulesThread.OpenIncident(rule: $0.rule, hostNumber: $0.hostNumber, entity: $0.entity)
+        RulesThread.OpenIncident(
+          rule: $0.rule, hostNumber: $0.hostNumber, entity: $0.entity, openedNs: $0.openedNs)
       }
       rules.post(
         .lease(
           held: true,
-          RulesThread.FleetMemory(hosts: try store.knownHosts(), states: try store.ruleStates(), open: open)))
+          RulesThread.FleetMemory(
+            fence: taken.fence, hosts: try store.knownHosts(), states: try store.ruleStates(), open: open)))
     } else if taken == nil, lease != nil {
       logger.warning("another collector judges the fleet now")
       rules.post(.lease(held: false, nil))

@@ -9,23 +9,41 @@ extension RuleRun {
     guard isHeld, let memory else { return }
     let nowNs = Clock.wallNs()
     var states = Dictionary(memory.states.map { ($0.hostNumber, $0) }) { first, _ in first }
+    fleetFence = memory.fence
     if let fleet = states.removeValue(forKey: 0) {
-      fleetEpoch = fleet.epoch + 1
       try? engine.restore(fleet.bytes, of: RuleEngine.fleetID, name: "fleet", labels: [:])
       for incident in fleet.ended { _ = engine.rearm(incident, on: nil) }
     }
     for known in memory.hosts where hosts[known.id]?.session == nil {
       meet(known)
-      if let saved = states[known.number], saved.epoch > hosts[known.id]?.stateEpoch ?? 0 || saved.epoch == 0 {
-        restore(saved, known)
-        hosts[known.id]?.stateEpoch = saved.epoch
-        hosts[known.id]?.isBorrowed = true
-      }
+      if let saved = states[known.number] { borrow(saved, known) }
       engine.know(known.id, name: known.name, labels: known.labels, lastSeenNs: known.lastSeenNs)
-      // Until now nobody may have listened: silence counts from here on, unless it is told of already.
-      if known.lastSeenNs > 0 { engine.excuse(known.id, silentNs: nowNs - known.lastSeenNs, nowNs: nowNs) }
+    }
+    engine.adoptSilence(openIncidents(memory))
+    // Until now no collector may have received reports: silence counts from here on, unless its incident is open.
+    for known in memory.hosts where hosts[known.id]?.session == nil && known.lastSeenNs > 0 {
+      engine.excuse(known.id, silentNs: nowNs - known.lastSeenNs, nowNs: nowNs)
     }
     endOrphans(memory.open, nowNs)
+  }
+
+  /// Reads the state of a host that has no stream here. Its own collector may go on with it, so that it is never saved here.
+  private func borrow(_ saved: SavedRuleState, _ known: KnownHost) {
+    let own = hosts[known.id]?.ledger.version(engine.sequence(of: known.id))
+    guard saved.version.replaces(own) else { return }
+    restore(saved, known)
+    hosts[known.id]?.ledger.borrowed(saved.version)
+    engine.setElsewhere(known.id, true)
+  }
+
+  private func openIncidents(_ memory: RulesThread.FleetMemory) -> [HostID: [(rule: String, sinceNs: Int64)]] {
+    let ids = Dictionary(memory.hosts.map { ($0.number, $0.id) }) { first, _ in first }
+    var open: [HostID: [(rule: String, sinceNs: Int64)]] = [:]
+    for incident in memory.open where incident.entity.isEmpty {
+      guard let id = incident.hostNumber.flatMap({ ids[$0] }) else { continue }
+      open[id, default: []].append((incident.rule, incident.openedNs))
+    }
+    return open
   }
 
   func meet(_ known: KnownHost) {
@@ -44,7 +62,7 @@ extension RuleRun {
         eventNs: nowNs, detectedNs: nowNs)
     }
     fleetRecord = lastRecord
-    unsent.append(RuleRecord(number: lastRecord, changes: changes, states: [], reply: thread.mailbox))
+    post(RuleRecord(number: lastRecord, changes: changes, reply: thread.mailbox))
   }
 
   /// People have ended incidents that the engine takes for open: it would say nothing while their causes go on.
@@ -53,7 +71,7 @@ extension RuleRun {
       let host = incident.hostNumber.flatMap { number in hosts.first { $0.value.known.number == number }?.key }
       // One of a host that is not known here: whoever takes it up reads of the end with its state.
       if incident.hostNumber != nil, host == nil { continue }
-      for id in engine.rearm(incident, on: host) { hosts[id]?.isChanged = true }
+      for id in engine.rearm(incident, on: host) { owe(id) }
     }
   }
 
@@ -67,6 +85,10 @@ extension RuleRun {
     for host in known {
       meet(host)
       engine.know(host.id, name: host.name, labels: host.labels, lastSeenNs: host.lastSeenNs)
+      if let own = hosts[host.id], own.session == nil, host.epoch > own.ledger.epoch {
+        hosts[host.id]?.ledger.movedAway()
+        engine.setElsewhere(host.id, true)
+      }
     }
     let ids = Set(known.map(\.id))
     for (id, host) in hosts where host.session == nil && !ids.contains(id) {

@@ -42,7 +42,8 @@ extension RuleRun {
       if let verdict { transition.evidence.insert(.note(verdict.sentence), at: 0) }
       return transition
     }
+    record(found)
     _ = engine.takeUrgency(of: id)
-    _ = record(found, states: [id])
+    owe(id)
   }
 }

@@ -14,14 +14,8 @@ final class RuleRun {
     var address = ""
     /// nil: it had none here.
     var end: StreamEnd?
-    /// Changed since it was last saved.
-    var isChanged = false
-    /// Of the stream that the engine's state comes from.
-    var stateEpoch: UInt64 = 0
-    /// That stream was another collector's, which may have gone on with it since.
-    var isBorrowed = false
-    /// The newest record that tells of it: until that is in the database, no later state of it may be.
-    var record: UInt64 = 0
+    /// What of the engine's state of it has to be saved.
+    var ledger = RuleStateLedger()
   }
 
   /// Findings about a silent host, until it is known why it is.
@@ -36,16 +30,8 @@ final class RuleRun {
     case end(StreamEnd)
   }
 
-  struct HeldBatch {
-    var batch: StagedBatch
-    var session: SessionID
-    var bytes: Int
-    /// Passes when this record is in the database; 0: as soon as what is before it has passed.
-    var record: UInt64
-  }
-
   static let tickNs: Int64 = 1_000_000_000
-  /// Every state is saved so often where it has changed; what a crash can cost a rule is this much of plain samples.
+  /// Where only plain samples have changed a state, it is saved so often; what a crash can cost a rule is this much of them.
   static let saveEveryTicks = 30
   /// Two ticks further apart than this: the process was stopped, and nobody else's silence is meant.
   static let pauseNs: Int64 = 5_000_000_000
@@ -63,17 +49,23 @@ final class RuleRun {
   let engine: RuleEngine
   var rules: [String: Rule] = [:]
   var hosts: [HostID: Host] = [:]
-  var held: [SessionID: [HeldBatch]] = [:]
+  var gate = FindingGate<SessionID>()
   var turns = HostTurns<SessionID, (session: SessionID, work: Work)>(quantum: turnFacts)
   var unsent: [RuleRecord] = []
   var lastRecord: UInt64 = 0
-  var recordedThrough: UInt64 = 0
+  /// The newest record about the fleet.
   var fleetRecord: UInt64 = 0
+  /// The fence of the lease under which this collector judges the fleet.
+  var fleetFence: Int64 = 0
+  var isFleetOwed = false
+  /// Hosts whose state is saved without waiting for a batch.
+  var owing: Set<HostID> = []
+  /// Something may have come to pass that one of them waits for.
+  var mayPayOwed = false
   var undiagnosed: [HostID: Undiagnosed] = [:]
   var tickDueNs: Int64 = 0
   var lastTickNs: Int64 = 0
   var ticks = 0
-  var fleetEpoch: UInt64 = 0
   private(set) var isGoingOn = true
   var stopDeadlineNs: Int64?
 
@@ -121,8 +113,9 @@ final class RuleRun {
     judgeRound()
     let monotonicNs = Clock.monotonicNs()
     if monotonicNs >= tickDueNs { tick(monotonicNs) }
+    if mayPayOwed { saveOwed() }
     guard let stopDeadlineNs else { return }
-    if (held.isEmpty && unsent.isEmpty && turns.isEmpty) || monotonicNs > stopDeadlineNs {
+    if (gate.isEmpty && unsent.isEmpty && turns.isEmpty) || monotonicNs > stopDeadlineNs {
       saveChanged(all: true)
       isGoingOn = false
     }
@@ -153,7 +146,7 @@ final class RuleRun {
   func began(_ session: RuleSession) {
     let id = session.host.id
     // Two gateways may bring two streams of one host in the wrong order: the epoch says which is the newer one.
-    if let current = hosts[id], current.session != nil, session.host.epoch < current.stateEpoch {
+    if let current = hosts[id], current.session != nil, session.host.epoch < current.ledger.epoch {
       return supersede(session.id)
     }
     var host = hosts[id] ?? Host(known: session.host)
@@ -161,15 +154,14 @@ final class RuleRun {
       release(old)
       if old != session.id { supersede(old) }
     }
-    // A state of a stream that another collector had since, or went on with, is newer than what is remembered here.
-    let leastEpoch = host.isBorrowed ? host.stateEpoch : host.stateEpoch + 1
-    if let saved = session.saved, saved.epoch >= leastEpoch || hosts[id] == nil { restore(saved, session.host) }
-    host.isBorrowed = false
+    let takesSaved = host.ledger.streamBegan(
+      epoch: session.host.epoch, kept: session.saved?.version, sequence: engine.sequence(of: id))
+    if takesSaved, let saved = session.saved { restore(saved, session.host) }
+    engine.setElsewhere(id, false)
     host.known = session.host
     host.session = session.id
     host.address = session.address
     host.end = StreamEnd.stands
-    host.stateEpoch = session.host.epoch
     hosts[id] = host
     note(session)
   }
@@ -211,7 +203,11 @@ final class RuleRun {
 
   /// What waits of a stream that is over: its agent sends it again.
   func release(_ session: SessionID) {
-    for batch in held.removeValue(forKey: session) ?? [] { thread.drop(batch.batch.host, bytes: batch.bytes) }
+    for waiting in gate.release(session) {
+      thread.drop(waiting.batch.host, bytes: waiting.bytes)
+      // Its findings are on their way to the database, and its facts are not judged again here.
+      if waiting.batch.ruleState != nil { owe(waiting.batch.host) }
+    }
     for piece in turns.drop(session) {
       if case .batch(let batch, let bytes) = piece.work { thread.drop(batch.host, bytes: bytes) }
     }
@@ -226,62 +222,52 @@ final class RuleRun {
     let all = engine.observe(
       batch.batch, from: batch.host, name: host.known.name, labels: host.known.labels, nowNs: batch.receivedNs,
       spool: batch.spool)
-    hosts[batch.host]?.isChanged = true
+    let isUrgent = engine.takeUrgency(of: batch.host) || !all.isEmpty
     thread.metrics.ruleHistoryOmitted.set(Int64(clamping: engine.historyFindingsOmitted))
-    let mustRecord = engine.takeUrgency(of: batch.host) || !all.isEmpty
-    if mustRecord { diagnosed(batch.host, nil) }
+    if isUrgent { diagnosed(batch.host, nil) }
     let found = all.filter { !diagnose($0) }
-    let number = mustRecord ? record(found, states: [batch.host]) : 0
-    if number > 0 || held[session] != nil {
-      held[session, default: []].append(HeldBatch(batch: batch, session: session, bytes: bytes, record: number))
-    } else {
+    record(found)
+    let verdict = hosts[batch.host]?.ledger.judged(
+      isUrgent: isUrgent, hasFindings: !found.isEmpty, maySave: undiagnosed[batch.host] == nil)
+    guard let verdict else { return thread.drop(batch.host, bytes: bytes) }
+    var batch = batch
+    if verdict.carries { batch.ruleState = nextState(of: batch.host) }
+    if gate.pass(batch, of: session, bytes: bytes, after: verdict.after) {
       thread.forward(batch, session, bytes: bytes)
     }
   }
 
-  /// - Returns: the record's number.
-  func record(_ found: [Transition], states: [HostID]) -> UInt64 {
+  // MARK: Findings
+
+  /// Hands findings to paging, which reports when they are in the database.
+  func record(_ found: [Transition]) {
+    let changes = changes(found)
+    if changes.isEmpty { return }
     lastRecord += 1
-    let record = RuleRecord(
-      number: lastRecord, changes: changes(found), states: states.compactMap { state(of: $0) },
-      reply: thread.mailbox)
-    for id in states {
-      hosts[id]?.isChanged = false
-      hosts[id]?.record = lastRecord
+    for id in Set(found.map(\.host)) {
+      hosts[id]?.ledger.found(lastRecord)
       if id == RuleEngine.fleetID { fleetRecord = lastRecord }
     }
+    post(RuleRecord(number: lastRecord, changes: changes, reply: thread.mailbox))
+  }
+
+  func post(_ record: RuleRecord) {
     if !unsent.isEmpty || !thread.paging.mailbox.post(.record(record)) { unsent.append(record) }
-    return lastRecord
   }
 
   func recorded(_ number: UInt64) {
-    recordedThrough = max(recordedThrough, number)
-    for session in Array(held.keys) {
-      guard var batches = held[session] else { continue }
-      let passing = batches.prefix { $0.record <= number }
-      if passing.isEmpty { continue }
-      for batch in passing { thread.forward(batch.batch, batch.session, bytes: batch.bytes) }
-      batches.removeFirst(passing.count)
-      held[session] = batches.isEmpty ? nil : batches
-    }
+    for held in gate.recorded(number) { thread.forward(held.batch, held.session, bytes: held.bytes) }
+    mayPayOwed = true
   }
 
-  func state(of id: HostID) -> SavedRuleState? {
-    if id == RuleEngine.fleetID {
-      return SavedRuleState(hostNumber: 0, epoch: fleetEpoch, bytes: engine.encodedState(of: id))
-    }
-    guard let host = hosts[id] else { return nil }
-    return SavedRuleState(
-      hostNumber: host.known.number, epoch: host.stateEpoch, bytes: engine.encodedState(of: id))
-  }
-
-  /// Findings that no batch waits for.
+  /// Findings of which no batch is the cause.
   func tell(_ all: [Transition]) {
-    let found = all.filter { !diagnose($0) }
-    if found.isEmpty { return }
-    let ids = Set(found.map(\.host))
-    for id in ids { _ = engine.takeUrgency(of: id) }
-    _ = record(found, states: Array(ids))
+    if all.isEmpty { return }
+    record(all.filter { !diagnose($0) })
+    for id in Set(all.map(\.host)) {
+      _ = engine.takeUrgency(of: id)
+      owe(id)
+    }
   }
 
   func changes(_ found: [Transition]) -> [IncidentChange] {
@@ -314,18 +300,7 @@ final class RuleRun {
     tell(engine.tick(nowNs))
     for (id, waiting) in undiagnosed where waiting.deadlineNs < monotonicNs { diagnosed(id, nil) }
     saveChanged(all: false)
+    mayPayOwed = true
     thread.metrics.ruleHosts.set(Int64(engine.hostCount))
-  }
-
-  /// A part of the hosts each second, so that each is saved within `saveEveryTicks`. By the way of the findings: on a way of its own
-  /// a state that waits for the database would be saved after a newer one.
-  func saveChanged(all: Bool) {
-    let part = ticks % Self.saveEveryTicks
-    var ids: [HostID] = []
-    for (id, host) in hosts where host.isChanged && host.record <= recordedThrough && undiagnosed[id] == nil {
-      if all || Int(host.known.number) % Self.saveEveryTicks == part { ids.append(id) }
-    }
-    if engine.runsFleetRules, fleetRecord <= recordedThrough, all || part == 0 { ids.append(RuleEngine.fleetID) }
-    if !ids.isEmpty { _ = record([], states: ids) }
   }
 }

@@ -5,14 +5,21 @@ internal import Logging
 internal import Rules
 internal import Synchronization
 
-/// What the rules have found, and the state that goes with it: to be in the database before the facts are.
+/// What the rules have found: to be in the database before the facts, and before the state that holds it.
 struct RuleRecord: Sendable {
   /// 1, 2, 3… of this collector.
   var number: UInt64
   var changes: [IncidentChange]
-  var states: [SavedRuleState]
-  /// Hears of it.
+  /// Receives `.recorded`.
   var reply: Mailbox<RulesThread.Message>
+
+  /// All of it that has to stay with its changes on their way.
+  struct Receipt: Sendable {
+    let number: UInt64
+    let reply: Mailbox<RulesThread.Message>
+  }
+
+  var receipt: Receipt { Receipt(number: number, reply: reply) }
 }
 
 /// A host's stream, as the rules need to know of it.
@@ -28,10 +35,10 @@ struct RuleSession: Sendable {
 
 /// Runs the rules on every batch between the gateways and the writers, one thread for all hosts of this collector.
 ///
-/// A batch that makes a rule fire, or that a rule has to remember, waits here with what follows it of its stream until
-/// the finding and the state are in the database; only then its rows go to the writer, and only then it is acked. A
-/// collector that dies in between has committed none of it, so the agent sends it again: nothing found is lost, and the
-/// saved state knows what was counted. All other batches pass at once.
+/// A batch that makes a rule fire waits here with what follows it of its stream until the finding is in the database; only then its rows
+/// go to the writer, and only then it is acked. Where a rule has to remember something of it, the host's state goes with the batch, and
+/// the writer saves it in the same transaction. A collector that dies in between has committed neither, so the agent sends the batch
+/// again, and the kept state finds the same in it: nothing found is lost. All other batches pass at once.
 final class RulesThread: Sendable {
   enum Message: Sendable {
     case began(RuleSession)
@@ -52,6 +59,8 @@ final class RulesThread: Sendable {
 
   /// What a collector takes up when it begins to judge the fleet.
   struct FleetMemory: Sendable {
+    /// Of the lease.
+    var fence: Int64
     var hosts: [KnownHost]
     var states: [SavedRuleState]
     var open: [OpenIncident]
@@ -61,6 +70,8 @@ final class RulesThread: Sendable {
     var rule: String
     var hostNumber: Int32?
     var entity: String
+    /// When it happened, ns since 1970.
+    var openedNs: Int64
   }
 
   /// As the writers' boxes: more than all agents' windows could hold is a broken gateway.
@@ -77,6 +88,8 @@ final class RulesThread: Sendable {
   let diagnosis: SilenceDiagnosis
   let metrics: CollectorMetrics
   let logger: Logger
+  /// The newest state of the fleet's rules that is to be saved, for the thread that has the lease.
+  let fleetState = Mutex<SavedRuleState?>(nil)
   private let waitingBytes = Atomic<Int>(0)
   private let waitingByHost = Mutex<[HostID: Int]>([:])
   private let first: RuleSet
@@ -120,6 +133,16 @@ final class RulesThread: Sendable {
       gateways[session.gateway].post(.overrun(session: session.number))
     }
     drop(batch.host, bytes: bytes)
+  }
+
+  /// A host's state without facts: an empty batch for its writer, of which no stream expects an outcome.
+  /// - Returns: false where the writer cannot take it.
+  func save(_ state: SavedRuleState, of host: HostID, atNs: Int64) -> Bool {
+    var batch = StagedBatch(
+      host: host, hostNumber: state.hostNumber, epoch: state.version.epoch, spool: SpoolID(high: 0, low: 0),
+      receivedNs: atNs, batch: Batch())
+    batch.ruleState = state
+    return writer(of: host).stage(batch, of: .none, bytes: state.bytes.count)
   }
 
   /// A batch no longer waits here. One whose stream is over goes nowhere: its agent sends it again.

@@ -14,7 +14,7 @@ final class WriterThread: Sendable {
   /// Messages in the box: more than all agents' windows could hold is a broken gateway.
   static let boxLimit = 1 << 17
 
-  private let mailbox: Mailbox<WriterMessage>
+  let mailbox: Mailbox<WriterMessage>
   private let gateways: [Mailbox<GatewayMessage>]
   private let database: DatabaseURL
   private let settings: SettingsBook
@@ -100,7 +100,8 @@ final class WriterThread: Sendable {
     private mutating func take(_ message: WriterMessage) {
       switch message {
       case .stage(let batch, let session, let bytes):
-        if !groups.stage(batch, of: session, bytes: bytes) {
+        // A state without facts that is not taken comes again with the host's next stream.
+        if !groups.stage(batch, of: session, bytes: bytes), session != .none {
           thread.gateways[session.gateway].post(.overrun(session: session.number))
         }
       case .stop:
@@ -166,7 +167,7 @@ final class WriterThread: Sendable {
       var rows = -refusedRows
       metrics.commits.add()
       metrics.commitDuration.observe(ms: durationMs)
-      for (batch, outcome) in zip(group.batches, outcomes) {
+      for (batch, outcome) in zip(group.batches, outcomes) where !batch.isStateOnly {
         switch outcome {
         case .committed:
           metrics.batchesCommitted.add()

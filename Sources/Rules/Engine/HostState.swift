@@ -120,6 +120,10 @@ struct HostState: ~Copyable {
   var isUrgent = false
   /// Earliest time at which time alone may change something.
   var wakeNs: Int64 = 0
+  /// Its facts go to another collector: of what they hold only that one knows how time changes it.
+  var isElsewhere = false
+  /// Of the newest state that was given out to be saved; 0 = none.
+  var sequence: UInt64 = 0
 
   init(id: HostID, name: String, labels: [String: String], role: HostRole = .current) {
     self.id = id

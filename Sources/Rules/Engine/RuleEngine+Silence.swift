@@ -1,7 +1,35 @@
-internal import FleetModel
+package import FleetModel
 
 /// What did not come.
 extension RuleEngine {
+  /// Takes up what is known of the silence of hosts when this engine begins to judge it: exactly the open incidents.
+  ///
+  /// A saved state does not decide it: the collector that saved it need not be the one that judged the host's silence.
+  /// - Parameter open: of each host, the open incidents of its rules, with since when, ns since 1970.
+  package func adoptSilence(_ open: [HostID: [(rule: String, sinceNs: Int64)]]) {
+    for (id, cell) in hosts {
+      for rule in rules where rule.watchesHost && rule.scope == .host {
+        let known = open[id]?.first { $0.rule == rule.rule.id }
+        let key = SlotTable.key(rule.place, Self.openNode, 0)
+        if let known, cell.state.slots[key] == nil {
+          self.open(rule, &cell.state, 0, min(max(0, known.sinceNs), RuleLimits.timeNsMax))
+        } else if known == nil, cell.state.slots[key] != nil {
+          cell.state.slots[key] = nil
+          cell.state.slots[SlotTable.key(rule.place, rule.root, 0, Self.openedSub)] = nil
+        }
+      }
+    }
+  }
+
+  /// A restored state's slots, with this engine's own about the host's silence where it judges that.
+  func ownSilence(of host: HostID, in slots: [Slot]) -> [Slot] {
+    guard runsFleetRules, let cell = hosts[host] else { return slots }
+    func isAboutSilence(_ slot: Slot) -> Bool {
+      rules[SlotTable.rule(slot.key)].watchesHost && SlotTable.entity(slot.key) == 0
+    }
+    return slots.filter { !isAboutSilence($0) } + cell.state.slots.slots.filter(isAboutSilence)
+  }
+
   func staleness(
     _ place: Int, _ rule: CompiledRule, _ host: borrowing HostState, _ at: Judgement, _ entity: Int
   ) -> Truth {

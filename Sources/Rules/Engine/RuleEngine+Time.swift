@@ -52,6 +52,14 @@ extension RuleEngine {
     return !ended.isEmpty
   }
 
+  /// Whether the facts of a host go to another engine. Here only its silence is judged then: what ends or begins by time depends on
+  /// facts that this engine does not see, although it knows that they come.
+  package func setElsewhere(_ host: HostID, _ isElsewhere: Bool) {
+    guard let cell = hosts[host], cell.state.isElsewhere != isElsewhere else { return }
+    cell.state.isElsewhere = isElsewhere
+    cell.state.wakeNs = 0
+  }
+
   /// A batch of a known host has come in, and waits for its turn: the host is not silent.
   package func reported(_ host: HostID, atNs: Int64) {
     if let cell = hosts[host] { cell.state.arrivedNs = max(cell.state.arrivedNs, atNs) }
@@ -66,7 +74,7 @@ extension RuleEngine {
       let isActive = host.slots.isActive(rule.place)
       isBusy = isBusy || isActive
       // The last report of a silent host proves nothing: only rules about silence itself go on.
-      guard rule.watchesHost ? runsFleetRules : isLive else { continue }
+      guard rule.watchesHost ? runsFleetRules : isLive && !host.isElsewhere else { continue }
       if rule.watchesSilence {
         for entity in host.places(of: rule.scope) { judge(rule, &host, entity, timeNs) }
       } else if isActive {
@@ -74,7 +82,7 @@ extension RuleEngine {
         expire(rule, &host, nowNs)
       }
     }
-    if isLive {
+    if isLive && !host.isElsewhere {
       closeSettled(&host)
       forgetGone(&host, timeNs)
     }

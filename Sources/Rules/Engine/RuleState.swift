@@ -8,21 +8,38 @@ package enum RuleStateError: Error, Equatable, Sendable {
 }
 
 extension RuleEngine {
-  private static let version: UInt8 = 3
-  /// Without the judged sequences and rows; still read, so that nothing that is open is forgotten by an upgrade.
+  private static let version: UInt8 = 4
+  /// Older ones are still read, so that nothing that is open is forgotten by an upgrade: without the state's own sequence…
+  private static let versionWithoutSequence: UInt8 = 3
+  /// …and without the judged sequences and rows either.
   private static let versionWithoutMarks: UInt8 = 2
 
   /// All that is remembered of a host, for the database: another collector, or a later one, goes on from it.
   ///
   /// - Returns: a few hundred bytes; empty where the host is not known. Episodes under way are judged by their rest after that.
+  ///   Calling it changes nothing: for a state that is to be saved call `nextState(of:)`.
   package func encodedState(of host: HostID) -> [UInt8] {
     guard let cell = cell(host) else { return [] }
     return Self.encoded(cell.state, rules)
   }
 
+  /// A host's state to be saved, under the number after the last one.
+  ///
+  /// - Returns: its bytes as `encodedState(of:)`, which hold `sequence` too: whoever restores them goes on from it. 0 and no bytes where
+  ///   the host is not known.
+  package func nextState(of host: HostID) -> (sequence: UInt64, bytes: [UInt8]) {
+    guard let cell = cell(host) else { return (0, []) }
+    cell.state.sequence &+= 1
+    return (cell.state.sequence, Self.encoded(cell.state, rules))
+  }
+
+  /// Of the newest state of the host that was given out or restored; 0 = none.
+  package func sequence(of host: HostID) -> UInt64 { cell(host)?.state.sequence ?? 0 }
+
   private static func encoded(_ state: borrowing HostState, _ rules: [CompiledRule]) -> [UInt8] {
     var out = StateWriter()
     out.bytes.append(version)
+    out.unsigned(state.sequence)
     out.signed(state.offsetNs)
     out.signed(state.arrivedNs)
     out.count(state.entities.count)
@@ -68,6 +85,7 @@ extension RuleEngine {
 
   /// Takes up a host's saved state. Rules that have changed since begin anew: what was open of them is not in `open` any more.
   ///
+  /// Where this engine judges the silence of hosts, what it has found about this one's stays: no other collector judges it.
   /// - Parameters:
   ///   - bytes: from `encodedState(of:)`; empty = nothing is known.
   ///   - name, labels: as the collector knows them now.
@@ -78,9 +96,10 @@ extension RuleEngine {
     if bytes.isEmpty { return }
     var input = StateReader(bytes)
     let version = try input.byte()
-    let hasMarks = version == Self.version
-    guard hasMarks || version == Self.versionWithoutMarks else { throw .unknownVersion(version) }
+    guard (Self.versionWithoutMarks...Self.version).contains(version) else { throw .unknownVersion(version) }
+    let hasMarks = version > Self.versionWithoutMarks
     var state = HostState(id: host, name: name, labels: labels)
+    if version > Self.versionWithoutSequence { state.sequence = try input.sequence() }
     state.offsetNs = try input.difference()
     state.arrivedNs = try input.time()
     state.entities = []
@@ -112,7 +131,7 @@ extension RuleEngine {
         backfill: try input.unsigned())
     }
     try input.runs(&state)
-    state.slots = SlotTable(try slots(&input, entities: state.entities.count))
+    state.slots = SlotTable(ownSilence(of: host, in: try slots(&input, entities: state.entities.count)))
     exclude(&state)
     let isFleet = host == fleet.state.id
     let cell = HostCell(state)
@@ -273,6 +292,13 @@ private struct StateReader {
   mutating func signed() throws(RuleStateError) -> Int64 {
     let value = try unsigned()
     return Int64(bitPattern: value >> 1) ^ -Int64(bitPattern: value & 1)
+  }
+
+  /// As `nextState(of:)` counts: within what a column of 64 bits with a sign holds.
+  mutating func sequence() throws(RuleStateError) -> UInt64 {
+    let value = try unsigned()
+    guard value <= UInt64(Int64.max) / 2 else { throw .malformed }
+    return value
   }
 
   /// A time or a count: never negative, and so small that sums and differences of two fit.

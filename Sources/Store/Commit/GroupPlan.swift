@@ -61,15 +61,24 @@ package struct GroupPlan {
   package private(set) var movedLanes: Set<Marks.LaneKey> = []
   /// In the order in which they were first moved; the last delta of each file has its tail hash.
   package private(set) var movedFiles: [Marks.FileOfHost: (batch: Int, index: Int)] = [:]
+  /// By host, the batch whose rule state is to be saved: the newest state of each.
+  package private(set) var states: [Int32: Int] = [:]
   /// Streams with a batch that does not fit: what follows in them must not be acked before it.
   private var broken: Set<Int32> = []
 
   package init(_ group: [StagedBatch], marks: Marks) {
     self.marks = marks
-    for (index, staged) in group.enumerated() { outcomes.append(decide(staged, index)) }
+    for (index, staged) in group.enumerated() {
+      let outcome = decide(staged, index)
+      outcomes.append(outcome)
+      // A state goes with the facts that it came from: where they are not taken, it is not either.
+      guard outcome == .committed || outcome == .duplicate, let state = staged.ruleState else { continue }
+      let known = states[staged.hostNumber].flatMap { group[$0].ruleState?.version }
+      if state.version.replaces(known) { states[staged.hostNumber] = index }
+    }
   }
 
-  var isEmpty: Bool { !outcomes.contains(.committed) }
+  var isEmpty: Bool { !outcomes.contains(.committed) && states.isEmpty }
 
   /// What a batch would change: nothing of it is, where one of its parts does not fit.
   private struct Change {

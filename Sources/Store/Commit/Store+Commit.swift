@@ -2,7 +2,7 @@ package import FleetModel
 internal import Postgres
 
 extension Store {
-  /// Stores a group of batches in one transaction: rows, episodes, counts and the marks that make them unique.
+  /// Stores a group of batches in one transaction: rows, episodes, counts, the marks that make them unique, and the rules' states.
   ///
   /// A batch is stored whole or not at all, and only where each of its parts fits the marks; batches of one host are taken
   /// in the group's order. Durable when this returns (`synchronous_commit`). What the database refuses is set aside in
@@ -84,6 +84,7 @@ extension Store {
           try send(care, group, plan)
         }
         try moveMarks(group, plan, files)
+        try storeStates(group, plan)
         try storeRefusals(receivedUs: (group.map(\.receivedNs).max() ?? 0) / 1000)
         return plan.outcomes
       }

@@ -187,6 +187,8 @@ extension Store {
     var last: [Int32: StagedBatch] = [:]
     var health: [Int32: AgentHealth] = [:]
     for (staged, outcome) in zip(group, plan.outcomes) where outcome == .committed || outcome == .duplicate {
+      // A state that is saved without facts is no sign of life.
+      if staged.isStateOnly { continue }
       last[staged.hostNumber] = staged
       if let reported = staged.batch.health { health[staged.hostNumber] = reported }
     }

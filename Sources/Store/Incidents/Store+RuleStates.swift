@@ -3,41 +3,60 @@ internal import Incidents
 internal import Postgres
 
 extension Store {
-  /// Keeps what the rules remember of hosts. A state of an older stream than the kept one changes nothing; one that the database refuses
-  /// is set aside.
-  package func save(_ states: [SavedRuleState], nowNs: Int64) throws(StoreError) {
-    if states.isEmpty { return }
-    do throws(StoreError) {
-      try write(states, nowNs)
-    } catch {
-      guard error.isRefusal else { throw error }
-      // A state that is not kept costs its host's rules their memory at the next start; the others are kept.
-      for state in states {
-        do throws(StoreError) {
-          try write([state], nowNs)
-        } catch {
-          guard error.isRefusal else { throw error }
-          try setAside(
-            "rule state of \(state.bytes.count) bytes, epoch \(state.epoch)", of: "signalbox.rule_states",
-            hostNumber: state.hostNumber, because: error, nowNs: nowNs)
-        }
-      }
+  /// Saves the rules' states of a group's hosts in the transaction that moves their marks, so that a state is kept with the facts that it
+  /// came from or not at all. One that the database refuses is set aside: its host's rules go on from the one before.
+  func storeStates(_ group: [StagedBatch], _ plan: GroupPlan) throws(PostgresError) {
+    // Always in the same order: two writers must not wait for each other.
+    let states = plan.states.sorted { $0.key < $1.key }.compactMap { _, index in
+      group[index].ruleState.map { DatedState(state: $0, receivedNs: group[index].receivedNs) }
     }
+    try carryOut(
+      states, of: "signalbox.rule_states", host: \.state.hostNumber,
+      describe: { dated in
+        let version = dated.state.version
+        return "rule state of \(dated.state.bytes.count) bytes, epoch \(version.epoch), sequence \(version.sequence)"
+      }
+    ) { (states) throws(PostgresError) in try write(states) }
   }
 
-  /// One row each: arrays of bytea have no form among the parameters, and a group is a few hundred at most.
-  private func write(_ states: [SavedRuleState], _ nowNs: Int64) throws(StoreError) {
-    try inTransaction { () throws(StoreError) in
-      for state in states {
-        try run(
-          """
-          insert into signalbox.rule_states as s (host, epoch, state, saved) values ($1, $2, $3, $4)
-          on conflict (host) do update set epoch = $2, state = $3, saved = $4 where s.epoch <= $2
-          """,
-          [
-            .int4(state.hostNumber), .int8(Int64(clamping: state.epoch)), .bytes(state.bytes), .time(us: nowNs / 1000),
-          ])
+  /// A state with when its newest facts came in, ns since 1970: what people end later is not in it.
+  private struct DatedState {
+    let state: SavedRuleState
+    let receivedNs: Int64
+  }
+
+  /// The condition is `RuleStateVersion.replaces`.
+  private func write(_ states: ArraySlice<DatedState>) throws(PostgresError) {
+    _ = try connection.queryPrepared(
+      """
+      insert into signalbox.rule_states as s (host, epoch, sequence, state, saved)
+      select * from unnest($1::int4[], $2::int8[], $3::int8[], $4::bytea[], $5::timestamptz[])
+      on conflict (host) do update
+      set epoch = excluded.epoch, sequence = excluded.sequence, state = excluded.state, saved = excluded.saved
+      where (s.epoch, s.sequence) < (excluded.epoch, excluded.sequence)
+      """,
+      [
+        .int4s(states.map(\.state.hostNumber)), .int8s(states.map { Int64(clamping: $0.state.version.epoch) }),
+        .int8s(states.map { Int64(clamping: $0.state.version.sequence) }), .byteStrings(states.map(\.state.bytes)),
+        .times(us: states.map { $0.receivedNs / 1000 }),
+      ])
+  }
+
+  /// Saves the rules' state of the whole fleet, which belongs to whoever holds the lease `rules`.
+  ///
+  /// - Parameter state: of host 0; its epoch is the lease's fence.
+  /// - Throws: `.leaseLost`; then nothing is saved. One that the database refuses is set aside.
+  package func saveFleetState(_ state: SavedRuleState, under lease: Lease, nowNs: Int64) throws(StoreError) {
+    do throws(StoreError) {
+      try inTransaction { () throws(StoreError) in
+        try requireLease(lease)
+        try asking { () throws(PostgresError) in try write([DatedState(state: state, receivedNs: nowNs)]) }
       }
+    } catch {
+      guard error.isRefusal else { throw error }
+      try setAside(
+        "rule state of the fleet, \(state.bytes.count) bytes", of: "signalbox.rule_states", hostNumber: nil,
+        because: error, nowNs: nowNs)
     }
   }
 
@@ -45,7 +64,7 @@ extension Store {
   package func ruleStates(of host: Int32? = nil) throws(StoreError) -> [SavedRuleState] {
     let wanted = host.map(Parameter.int4) ?? .null
     let rows = try ask(
-      "select host, epoch, state from signalbox.rule_states where $1::int4 is null or host = $1", [wanted])
+      "select host, epoch, sequence, state from signalbox.rule_states where $1::int4 is null or host = $1", [wanted])
     let ended = try ask(
       """
       select \(Self.endedColumns)
@@ -55,9 +74,10 @@ extension Store {
       """, [wanted])
     let endedOf = Dictionary(grouping: ended.endedIncidents) { $0.hostNumber ?? 0 }
     return (0..<rows.count).compactMap { row in
-      guard let host = rows.int(row, 0), let bytes = rows.bytes(row, 2) else { return nil }
-      var state = SavedRuleState(
-        hostNumber: Int32(clamping: host), epoch: UInt64(clamping: rows.int(row, 1) ?? 0), bytes: bytes)
+      guard let host = rows.int(row, 0), let bytes = rows.bytes(row, 3) else { return nil }
+      let version = RuleStateVersion(
+        epoch: UInt64(clamping: rows.int(row, 1) ?? 0), sequence: UInt64(clamping: rows.int(row, 2) ?? 0))
+      var state = SavedRuleState(hostNumber: Int32(clamping: host), version: version, bytes: bytes)
       state.ended = endedOf[state.hostNumber] ?? []
       return state
     }
@@ -107,15 +127,21 @@ extension Store {
   /// Of hosts `h` and their epochs `e`, as `Rows.knownHost` reads them.
   static let knownHostColumns = "h.host_id, h.number, h.name, \(labelsText), e.epoch, e.last_seen"
 
-  /// Rule, host and entity of the incidents that are not resolved, without those that stand for many hosts.
-  package func openIncidents() throws(StoreError) -> [(rule: String, hostNumber: Int32?, entity: String)] {
+  /// The incidents that are not resolved, without those that stand for many hosts.
+  /// - Returns: rule, host, entity and the time of the event that opened each, ns since 1970.
+  package func openIncidents() throws(StoreError)
+    -> [(rule: String, hostNumber: Int32?, entity: String, openedNs: Int64)]
+  {
     let rows = try ask(
       """
-      select rule, host, entity from signalbox.incidents
+      select rule, host, entity, opened from signalbox.incidents
       where state <> \(IncidentState.resolved.sql) and identity <> rule || '\(Self.spreadMark)'
       """, [])
     return (0..<rows.count).map { row in
-      (rows.text(row, 0) ?? "", rows.int(row, 1).map { Int32(clamping: $0) }, rows.text(row, 2) ?? "")
+      (
+        rows.text(row, 0) ?? "", rows.int(row, 1).map { Int32(clamping: $0) }, rows.text(row, 2) ?? "",
+        rows.timeNs(row, 3) ?? 0
+      )
     }
   }
 

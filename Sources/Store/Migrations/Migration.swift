@@ -36,6 +36,7 @@ struct Migration {
     Migration(number: 17, name: "news of lists, causes, parts of tests and of mails, overrides that end") { _ in
       IncidentTables.lists
     },
-    Migration(number: 18, name: "a host's newest GPU readings as typed values") { _ in IdentityTables.gpuReadings },
+    Migration(number: 18, name: "the order of the states that rules keep") { _ in RuleTables.sequence },
+    Migration(number: 19, name: "a host's newest GPU readings as typed values") { _ in IdentityTables.gpuReadings },
   ]
 }

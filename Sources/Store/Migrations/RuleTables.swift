@@ -17,4 +17,10 @@ enum RuleTables {
     create index incidents_ended_by_hand on signalbox.incidents (host, resolved) where resolved_by <> 'rule';
 
     """
+
+  static let sequence = """
+    -- Orders the states of one epoch; a state of a release that had no number is older than any that has one.
+    alter table signalbox.rule_states add column sequence bigint not null default 0;
+
+    """
 }

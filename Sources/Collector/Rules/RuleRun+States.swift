@@ -1,0 +1,64 @@
+internal import Files
+internal import FleetModel
+internal import Rules
+internal import Synchronization
+
+/// What the engine remembers of hosts, on its way to the database.
+extension RuleRun {
+  /// The state of a host changed in a way that must be kept, by something else than a batch: it is saved as soon as it may be, or with
+  /// the next batch where that comes first.
+  func owe(_ id: HostID) {
+    if id == RuleEngine.fleetID {
+      isFleetOwed = true
+    } else {
+      hosts[id]?.ledger.changed(mustSave: true)
+      owing.insert(id)
+    }
+    mayPayOwed = true
+  }
+
+  func nextState(of id: HostID) -> SavedRuleState? {
+    guard let host = hosts[id] else { return nil }
+    let next = engine.nextState(of: id)
+    return SavedRuleState(
+      hostNumber: host.known.number,
+      version: RuleStateVersion(epoch: host.ledger.epoch, sequence: next.sequence), bytes: next.bytes)
+  }
+
+  /// A part of the hosts each second, so that each is saved within `saveEveryTicks`: with its next batch while it has a stream.
+  func saveChanged(all: Bool) {
+    let part = ticks % Self.saveEveryTicks
+    for (id, host) in hosts where host.ledger.isChanged {
+      guard all || Int(host.known.number) % Self.saveEveryTicks == part else { continue }
+      hosts[id]?.ledger.fellDue()
+      if all || host.session == nil { owing.insert(id) }
+    }
+    if engine.runsFleetRules, all || part == 0 { isFleetOwed = true }
+    if all { saveOwed() }
+  }
+
+  /// Saves what is owed without a batch: as an empty one, behind all that was handed to the host's writer before, and under the same
+  /// fence. It waits until the findings that it holds are recorded and nothing of its stream is held.
+  func saveOwed() {
+    mayPayOwed = false
+    for id in owing {
+      guard let host = hosts[id], host.ledger.isOwed else {
+        owing.remove(id)
+        continue
+      }
+      // One whose newest finding waits for its diagnosis is not saved: a state says that its findings are known.
+      guard undiagnosed[id] == nil, gate.isOpen(to: host.session, after: host.ledger.record) else { continue }
+      hosts[id]?.ledger.carried()
+      guard let state = nextState(of: id) else { continue }
+      if thread.save(state, of: id, atNs: Clock.wallNs()) { owing.remove(id) } else { owe(id) }
+    }
+    if isFleetOwed, engine.runsFleetRules, fleetRecord <= gate.recordedThrough { saveFleet() }
+  }
+
+  private func saveFleet() {
+    isFleetOwed = false
+    let next = engine.nextState(of: RuleEngine.fleetID)
+    let version = RuleStateVersion(epoch: UInt64(clamping: fleetFence), sequence: next.sequence)
+    thread.fleetState.withLock { $0 = SavedRuleState(hostNumber: 0, version: version, bytes: next.bytes) }
+  }
+}
