@@ -248,7 +248,10 @@ package final class LocalPager {
     var muting = Muting(silences: silences)
     for one in held where one.change.kind == .opened && !one.change.isObserved && !one.change.mutes.isEmpty {
       guard let host = one.change.hostNumber else { continue }
-      muting.add(MuteCause(rule: one.change.rule, mutes: one.change.mutes, endedNs: one.clearedNs), on: host)
+      muting.add(
+        MuteCause(
+          identity: one.change.identity, rule: one.change.rule, mutes: one.change.mutes, endedNs: one.clearedNs),
+        on: host)
     }
     return muting
   }
@@ -273,7 +276,7 @@ package final class LocalPager {
     let change = held.change
     if change.isObserved { return true }
     let earlier = (beginnings[change.identity] ?? []).filter { $0 < held.number }
-    return earlier.count >= Limits.returnsMax || muting.mutes(MuteSubject(change), nowNs: nowNs)
+    return earlier.count >= Limits.returnsMax || muting.reason(for: MuteSubject(change), nowNs: nowNs) != nil
   }
 
   /// Ends: what was not sent yet is not sent any more, and each receiver that has the page is sent the end.

@@ -138,22 +138,24 @@ extension Store {
   }
 
   /// Ends an incident, and the one that it is part of where it was the last.
-  func settleResolved(_ incident: Int64, _ ending: Ending, _ nowNs: Int64) throws(StoreError) {
+  /// - Returns: the numbers of those that ended.
+  @discardableResult
+  func settleResolved(_ incident: Int64, _ ending: Ending, _ nowNs: Int64) throws(StoreError) -> [Int64] {
     let rows = try ask(
       """
       update signalbox.incidents set state = \(IncidentState.resolved.sql), resolved = $2, resolved_by = $3, quiet_since = null,
         change_number = change_number + 1
       where number = $1 and state <> \(IncidentState.resolved.sql) returning change_number, part_of
       """, [.int8(incident), .time(us: nowNs / 1000), .text(ending.word)])
-    guard let change = rows.int(0, 0) else { return }
+    guard let change = rows.int(0, 0) else { return [] }
     try note(incident, .resolved, actor: ending.word, nowNs)
     try cancelEscalations(incident, nowNs)
     try tellWhoWasTold(incident, change: change, event: .resolve, nowNs)
-    guard let whole = rows.int(0, 1) else { return }
+    guard let whole = rows.int(0, 1) else { return [incident] }
     let open = try ask(
       "select exists (select from signalbox.incidents where part_of = $1 and state <> \(IncidentState.resolved.sql))",
       [.int8(whole)])
-    if open.bool(0, 0) == false { try settleResolved(whole, .byRule, nowNs) }
+    return [incident] + (open.bool(0, 0) == false ? try settleResolved(whole, .byRule, nowNs) : [])
   }
 
   // MARK: The same on many hosts
@@ -199,7 +201,7 @@ extension Store {
   }
 
   private func muteMembers(of whole: Int64, _ rule: String, _ nowNs: Int64) throws(StoreError) {
-    let reason = Parameter.text("incident #\(whole), the same on many hosts")
+    let reason = Parameter.text(MuteReason.manyHosts(number: whole).text)
     try run(
       """
       with members as (
