@@ -101,8 +101,8 @@ package final class LocalPager {
   package var overrides: [OnCallOverride] = [] {
     didSet { configuration.take(overrides) }
   }
-  /// What must not page, as last read from the database.
-  package var silences: [Silence] = []
+  /// What mutes: as last read from the database, and by what was taken since.
+  private var muting = Muting()
   let transfers: Transfers
   let chance: () -> Double
   var held: [Held] = []
@@ -136,11 +136,25 @@ package final class LocalPager {
     let first = nextNumber
     let count = min(changes.count, max(0, Limits.heldMax - held.count))
     for change in changes.prefix(count) {
+      note(change, endedNs: nowNs)
       if change.kind == .opened { beginnings[change.identity, default: []].append(nextNumber) }
       held.append(Held(number: nextNumber, change: change, takenNs: monotonicNs, takenWallNs: nowNs))
       nextNumber += 1
     }
     return (first, count)
+  }
+
+  /// Replaces what mutes by what the database has; the changes that it has not confirmed follow.
+  package func take(_ muting: Muting) {
+    self.muting = muting
+    for one in held where !one.isConfirmed { note(one.change, endedNs: one.takenWallNs) }
+  }
+
+  /// An incident may mute others from its beginning to shortly after its end, also once the database has both.
+  private func note(_ change: IncidentChange, endedNs: Int64) {
+    guard let host = change.hostNumber else { return }
+    if change.kind == .cleared { muting.end(identity: change.identity, on: host, atNs: endedNs) }
+    if let cause = MuteCause(change) { muting.add(cause, on: host) }
   }
 
   /// What an earlier process of this collector had sent.
@@ -227,33 +241,16 @@ package final class LocalPager {
   /// - Returns: what became due for paging from memory just now.
   package func plan(nowNs: Int64, monotonicNs: Int64) -> [IncidentChange] {
     var news: [IncidentChange] = []
-    // Made for the first that needs it: most rounds plan nothing.
-    var muting: Muting?
     for index in held.indices {
       let one = held[index]
       guard one.pages == nil, !one.isConfirmed, monotonicNs - one.takenNs >= Self.patienceNs else { continue }
       news.append(one.change)
       switch one.change.kind {
-      case .opened:
-        let known = muting ?? self.muting
-        muting = known
-        held[index].pages = isMuted(one, known, nowNs) ? [] : beginning(one)
+      case .opened: held[index].pages = isMuted(one, nowNs) ? [] : beginning(one)
       case .cleared: held[index].pages = []
       }
     }
     return news
-  }
-
-  private var muting: Muting {
-    var muting = Muting(silences: silences)
-    for one in held where one.change.kind == .opened && !one.change.isObserved && !one.change.mutes.isEmpty {
-      guard let host = one.change.hostNumber else { continue }
-      muting.add(
-        MuteCause(
-          identity: one.change.identity, rule: one.change.rule, mutes: one.change.mutes, endedNs: one.clearedNs),
-        on: host)
-    }
-    return muting
   }
 
   private func beginning(_ held: Held) -> [Page] {
@@ -272,7 +269,7 @@ package final class LocalPager {
   }
 
   /// Nobody is paged: observed, muted, or it has come back too often.
-  private func isMuted(_ held: Held, _ muting: Muting, _ nowNs: Int64) -> Bool {
+  private func isMuted(_ held: Held, _ nowNs: Int64) -> Bool {
     let change = held.change
     if change.isObserved { return true }
     let earlier = (beginnings[change.identity] ?? []).filter { $0 < held.number }

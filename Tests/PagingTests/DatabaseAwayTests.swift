@@ -111,4 +111,33 @@ import Testing
     }
     #expect(stage.receiver.requests().filter { $0.path == "/200/duty" }.count <= 3)
   }
+
+  /// The collector was started again since the host went down: only the database knows of it.
+  @Test func whatFollowsFromAHostThatWasDownBeforePagesNobody() throws {
+    let stage = try PagingStage()
+    defer { stage.tearDown() }
+    let host = try stage.enrol("trainer-1")
+    func change(_ kind: IncidentChange.Kind, _ rule: String, _ entity: String) -> IncidentChange {
+      var change = PagingStage.change(kind, entity)
+      (change.rule, change.hostNumber) = (rule, host)
+      if rule == "HOST-DOWN" { change.mutes = ["RES-*"] }
+      return change
+    }
+    stage.post(change(.opened, "HOST-DOWN", "down"))
+    try stage.eventually("the page with the database") { stage.heard("down") == ["duty trigger"] }
+    stage.stopThread()
+    try stage.startThread()
+    stage.post(change(.opened, "NET-01", "before"))
+    try stage.eventually("the page after the restart") { stage.heard("before") == ["duty trigger"] }
+    try stage.takeAway(.ended)
+    stage.post(change(.opened, "RES-01", "follows"))
+    stage.post(change(.opened, "NET-01", "stays"))
+    try stage.eventually("the page without the database", within: 20) { stage.heard("stays") == ["duty trigger"] }
+    try stage.bringBack(.ended)
+    try stage.eventually("the rows") {
+      try stage.value("select count(*) from signalbox.incidents where entity = 'follows' and state = 'muted'") == 1
+        && stage.value("select count(*) from signalbox.outbox where state = 'waiting' and due <= now()") == 0
+    }
+    #expect(stage.heard("follows") == [])
+  }
 }

@@ -86,6 +86,19 @@ final class PagingStage {
     }
   }
 
+  /// - Returns: the host's number.
+  func enrol(_ name: String) throws -> Int32 {
+    let store = try Store.open(server.url)
+    defer { store.close() }
+    let hash = [UInt8](repeating: 7, count: 32)
+    let now = Clock.wallNs()
+    try store.invite(
+      Invitation(tokenID: name, secretHash: hash, hostName: name, expiresNs: now + 60_000_000_000), actor: "test")
+    _ = try store.redeem(
+      Redemption(tokenID: name, secretHash: hash, keyPin: hash, newHost: HostID(high: 0, low: 1), nowNs: now))
+    return Int32(clamping: try value("select number from signalbox.hosts where name = '\(name)'"))
+  }
+
   func value(_ sql: String) throws -> Int64 {
     let connection = try Connection(server.url)
     defer { connection.close() }

@@ -109,7 +109,7 @@ final class PagingDatabase: Sendable {
     private var isListening = false
     private var descriptor: Int32?
     private var workedAtNs = Clock.monotonicNs()
-    private var silencesDueNs = Int64.min
+    private var knownDueNs = Int64.min
     private var answerDueNs = Int64.min
 
     init(_ thread: PagingDatabase) {
@@ -213,10 +213,10 @@ final class PagingDatabase: Sendable {
       guard let dispatcher else { return }
       tell(try dispatcher.turn(store, nowNs: Clock.wallNs(), monotonicNs: Clock.monotonicNs(), isWoken: isWoken))
       noteRefusals(of: dispatcher, store)
-      if Clock.monotonicNs() >= silencesDueNs {
-        let silences = try store.silencesInForce(nowNs: Clock.wallNs())
+      if Clock.monotonicNs() >= knownDueNs {
+        let muting = try store.muting(nowNs: Clock.wallNs())
         let overrides = try store.overridesInForce(nowNs: Clock.wallNs())
-        if thread.front.post(.silences(silences, overrides)) { silencesDueNs = Clock.monotonicNs() + 15_000_000_000 }
+        if thread.front.post(.known(muting, overrides)) { knownDueNs = Clock.monotonicNs() + 15_000_000_000 }
       }
     }
 

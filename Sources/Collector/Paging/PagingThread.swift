@@ -22,7 +22,7 @@ package final class PagingThread: Sendable {
     case stop
     /// From the database's thread.
     case confirmed(through: UInt64)
-    case silences([Silence], [OnCallOverride])
+    case known(Muting, [OnCallOverride])
     case databaseAnswers
   }
 
@@ -137,7 +137,9 @@ package final class PagingThread: Sendable {
       case .confirmed(let number):
         pager.confirm(through: number)
         confirmed = max(confirmed, number)
-      case .silences(let silences, let overrides): (pager.silences, pager.overrides) = (silences, overrides)
+      case .known(let muting, let overrides):
+        pager.take(muting)
+        pager.overrides = overrides
       case .databaseAnswers: lastAnswerNs = Clock.monotonicNs()
       case .stop: isGoingOn = false
       }
