@@ -120,8 +120,7 @@ extension Store {
       """, [.int8(incident), .time(us: nowNs / 1000)])
   }
 
-  /// One row for each receiver that has the page, may have it, or is about to: an attempt without an answer may have been
-  /// received.
+  /// One row for each receiver that has the page, may have it, or is about to.
   func tellWhoWasTold(_ incident: Int64, change: Int64, event: Delivery.Event, _ nowNs: Int64) throws(StoreError) {
     let messageID = Self.messageID(incident: "$1", change: "$2", event: "$3", receiver: "receiver", step: "0")
     try run(
@@ -130,8 +129,8 @@ extension Store {
       select $1, $2, receiver, $3, \(messageID), $4, $4, $4 from (
         select distinct receiver from signalbox.outbox
         where incident = $1 and event in \(Delivery.Event.pagesSQL) and not is_digest
-          and (state in (\(DeliveryState.waiting.sql), \(DeliveryState.delivered.sql)) or (state = \(DeliveryState.cancelled.sql) and attempts > 0)
-            or (state = \(DeliveryState.refused.sql) and attempts > 1))
+          and (state = \(DeliveryState.waiting.sql)
+            or \(DeliveryState.mayHaveBeenReceivedSQL(state: "state", attempts: "attempts")))
       ) told
       on conflict (message_id) do nothing
       """, [.int8(incident), .int4(Int32(clamping: change)), .text(event.rawValue), .time(us: nowNs / 1000)])
