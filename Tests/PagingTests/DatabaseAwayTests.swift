@@ -140,4 +140,42 @@ import Testing
     }
     #expect(stage.heard("follows") == [])
   }
+
+  /// The finding's words are what the database refuses; its page from memory is the page of its row, and ends with it.
+  @Test(arguments: ["summary", "entity"]) func whatTheDatabaseRefusesIsTheSameIncidentForItsReceivers(_ column: String)
+    throws
+  {
+    let stage = try PagingStage()
+    defer { stage.tearDown() }
+    try stage.execute("alter table signalbox.incidents add check (\(column) not like '%poison%')")
+    stage.post(PagingStage.change(.opened, "before"))
+    try stage.eventually("the page with the database") { stage.heard("before") == ["duty trigger"] }
+    try stage.takeAway(.ended)
+    let opened = PagingStage.change(.opened, "poison")
+    func events() -> [String] {
+      stage.receiver.requests().filter {
+        $0.body["dedup_key"] as? String == opened.dedupKey && $0.path.hasSuffix("duty")
+      }
+      .compactMap { $0.body["event"] as? String }
+    }
+    stage.post(opened)
+    try stage.eventually("the page without the database", within: 20) { events() == ["trigger"] }
+    try stage.bringBack(.ended)
+    try stage.eventually("the row") {
+      try stage.value("select count(*) from signalbox.outbox where event = 'trigger' and state = 'delivered'") == 2
+    }
+    var cleared = opened
+    cleared.kind = .cleared
+    cleared.eventNs += 1_000_000_000
+    stage.post(cleared)
+    try stage.eventually("the end") { events() == ["trigger", "resolve"] }
+    try stage.eventually("all rows") {
+      try stage.value("select count(*) from signalbox.incidents where state = 'resolved'") == 1
+        && stage.value("select count(*) from signalbox.outbox where state = 'waiting' and event <> 'escalate'") == 0
+    }
+    // No page under another key.
+    #expect(
+      stage.receiver.requests().filter { $0.path.hasSuffix("duty") && $0.body["event"] as? String == "trigger" }.count
+        == 2)
+  }
 }

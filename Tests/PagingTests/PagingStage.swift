@@ -99,6 +99,12 @@ final class PagingStage {
     return Int32(clamping: try value("select number from signalbox.hosts where name = '\(name)'"))
   }
 
+  func execute(_ sql: String) throws {
+    let connection = try Connection(server.url)
+    defer { connection.close() }
+    try connection.execute(sql)
+  }
+
   func value(_ sql: String) throws -> Int64 {
     let connection = try Connection(server.url)
     defer { connection.close() }

@@ -206,7 +206,10 @@ extension Store {
   private func clear(
     _ change: IncidentChange, _ nowNs: Int64, _ group: inout ChangeGroup
   ) throws(StoreError) {
-    guard let known = try known(change), !known.isResolved, !known.isQuiet, change.eventNs / 1000 >= known.lastEventUs
+    var found = try known(change)
+    // Of a finding whose keys the database refused, the incident is known by the entity's hash.
+    if found == nil { found = try known(change.hashed) }
+    guard let known = found, !known.isResolved, !known.isQuiet, change.eventNs / 1000 >= known.lastEventUs
     else {
       group.counted.ignored += 1
       return
