@@ -36,5 +36,8 @@ struct Migration {
     Migration(number: 17, name: "news of lists, causes, parts of tests and of mails, overrides that end") { _ in
       IncidentTables.lists
     },
+    Migration(number: 18, name: "pauses that receivers ask for, and incidents that mute others") { _ in
+      IncidentTables.pauses
+    },
   ]
 }
