@@ -2,10 +2,18 @@ internal import FleetModel
 internal import Incidents
 internal import Postgres
 
+/// What a person's change of an incident has done.
+package enum HandChange: Sendable, Equatable {
+  case done
+  /// It had been so before, and nothing has changed: since when, ns since 1970, and by whom; nil for its rule.
+  case before(sinceNs: Int64, by: String?)
+}
+
 extension Store {
   /// Acknowledges: no further escalation, and each receiver that has the page is sent who it is.
   /// - Throws: `.unknownIncident`, also for one that is resolved.
-  package func acknowledge(incident: Int64, actor: String, nowNs: Int64) throws(StoreError) {
+  @discardableResult
+  package func acknowledge(incident: Int64, actor: String, nowNs: Int64) throws(StoreError) -> HandChange {
     try inTransaction { () throws(StoreError) in
       try lockIncidents()
       let rows = try ask(
@@ -16,7 +24,7 @@ extension Store {
         """, [.int8(incident), .time(us: nowNs / 1000), .text(actor)])
       guard let change = rows.int(0, 0) else {
         // Twice is not an error: the first one stands.
-        if try state(of: incident) == .acked { return }
+        if let before = try before(incident, .acked, since: "acked", by: "acked_by") { return before }
         throw .unknownIncident(incident)
       }
       try note(incident, .acked, actor: actor, nowNs)
@@ -24,19 +32,22 @@ extension Store {
       try cancelEscalations(incident, nowNs)
       try tellWhoWasTold(incident, change: change, event: .acknowledge, nowNs)
       try wakePaging()
+      return .done
     }
   }
 
   /// Ends an incident by hand.
   /// - Throws: `.unknownIncident`.
-  package func resolve(incident: Int64, actor: String, nowNs: Int64) throws(StoreError) {
+  @discardableResult
+  package func resolve(incident: Int64, actor: String, nowNs: Int64) throws(StoreError) -> HandChange {
     try inTransaction { () throws(StoreError) in
       try lockIncidents()
-      guard let state = try state(of: incident) else { throw .unknownIncident(incident) }
-      if state == .resolved { return }
+      if let before = try before(incident, .resolved, since: "resolved", by: "resolved_by") { return before }
+      guard try state(of: incident) != nil else { throw .unknownIncident(incident) }
       try settleResolved(incident, .byPerson(actor), nowNs)
       try audit(actor: actor, action: "incidents.resolve", subject: "incident \(incident)")
       try wakePaging()
+      return .done
     }
   }
 
@@ -46,6 +57,17 @@ extension Store {
       guard try state(of: incident) != nil else { throw .unknownIncident(incident) }
       try note(incident, .note, actor: actor, detail: text, nowNs)
     }
+  }
+
+  /// - Returns: nil where the incident is not in that state.
+  private func before(
+    _ incident: Int64, _ state: IncidentState, since: String, by: String
+  ) throws(StoreError) -> HandChange? {
+    let rows = try ask(
+      """
+      select \(since), nullif(\(by), '\(Ending.rule)') from signalbox.incidents where number = $1 and state = \(state.sql)
+      """, [.int8(incident)])
+    return rows.timeNs(0, 0).map { .before(sinceNs: $0, by: rows.text(0, 1)) }
   }
 
   private func state(of incident: Int64) throws(StoreError) -> IncidentState? {
