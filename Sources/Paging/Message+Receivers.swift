@@ -198,6 +198,7 @@ extension Message {
     request.user = receiver.user
     request.password = receiver.password
     request.requiresTLS = receiver.requiresTLS
+    request.authorities = receiver.authorities
     return request
   }
 
