@@ -114,6 +114,8 @@ package final class LocalPager {
   /// What each receiver took within the last minute and what counts against its limit, ns since 1970.
   var delivered: [String: [(atNs: Int64, isPageList: Bool)]] = [:]
   var pauses = ReceiverPauses()
+  /// Until when receivers asked to be sent nothing, ns since 1970, by their names: of this process, and as last read from the database.
+  package var pausedUntilNs: [String: Int64] { pauses.untilNs }
   /// How many incidents each list of pages named.
   var lists: [String: Int] = [:]
   var reports: [LocalPage] = []
@@ -149,6 +151,9 @@ package final class LocalPager {
     self.muting = muting
     for one in held where !one.isConfirmed { note(one.change, endedNs: one.takenWallNs) }
   }
+
+  /// Pauses that receivers asked for of whoever delivered to them.
+  package func take(pauses others: [String: Int64]) { pauses.take(others) }
 
   /// An incident may mute others from its beginning to shortly after its end, also once the database has both.
   private func note(_ change: IncidentChange, endedNs: Int64) {

@@ -86,6 +86,9 @@ struct ReceiverPauses {
   /// By the receiver's name, ns since 1970.
   private(set) var untilNs: [String: Int64] = [:]
 
+  /// Those that others noted; of two for one receiver the later counts.
+  mutating func take(_ others: [String: Int64]) { untilNs.merge(others, uniquingKeysWith: max) }
+
   /// An answer without a pause ends none: it may be to a message that was sent before.
   mutating func note(
     _ result: Result<OutboundAnswer, OutboundError>, of receiver: Receiver, named name: String, nowNs: Int64

@@ -178,4 +178,22 @@ import Testing
       stage.receiver.requests().filter { $0.path.hasSuffix("duty") && $0.body["event"] as? String == "trigger" }.count
         == 2)
   }
+
+  /// Asked for of the thread that pages from memory, kept to by the one that delivers rows.
+  @Test func aPauseOfTheTimeWithoutTheDatabaseHoldsAfterIt() throws {
+    let stage = try PagingStage(dutyAnswers: "once-429~60")
+    defer { stage.tearDown() }
+    try stage.takeAway(.ended)
+    stage.post(PagingStage.change(.opened, "stays"))
+    try stage.eventually("the page without the database", within: 20) { stage.heard("stays").contains("duty trigger") }
+    try stage.bringBack(.ended)
+    try stage.eventually("the pause") {
+      try stage.value("select count(*) from signalbox.receivers where name = 'duty' and paused_until > now()") == 1
+    }
+    // Another incident's page waits as well.
+    stage.post(PagingStage.change(.opened, "later"))
+    try stage.eventually("the escalation") { stage.heard("later").contains("lead escalate") }
+    #expect(
+      stage.heard("later") == ["lead escalate"] && stage.heard("stays").filter { $0 == "duty trigger" }.count == 1)
+  }
 }

@@ -78,4 +78,21 @@ import Testing
     #expect(planned(change(.opened, "EPI-02"), after: 30) == 0)
     #expect(planned(change(.opened, "EPI-03"), after: 61) == 1)
   }
+
+  @Test func aPauseThatTheDatabaseKnowsHoldsPagesFromMemory() throws {
+    let receiver = try TestReceiver()
+    var configuration = PagingConfiguration()
+    configuration.receivers = ["duty": .webhook(url: receiver.url("200/duty"), secrets: [])]
+    configuration.policies = [.p0: [.init(to: "duty")]]
+    let pager = try LocalPager(configuration) { 0 }
+    let nowNs = Clock.wallNs()
+    pager.take(pauses: ["duty": nowNs + 30_000_000_000])
+    pager.take(pauses: ["duty": nowNs])
+    _ = pager.take([PagingStage.change(.opened, "gpu 3")], nowNs: nowNs, monotonicNs: 0)
+    _ = pager.plan(nowNs: nowNs, monotonicNs: LocalPager.patienceNs)
+    pager.begin(nowNs: nowNs + 29_000_000_000)
+    #expect(!pager.isSending)
+    pager.begin(nowNs: nowNs + 30_000_000_000)
+    #expect(pager.isSending)
+  }
 }

@@ -31,7 +31,7 @@ final class PagingStage {
   private var running: LoopThread?
   private var lock: Connection?
 
-  init(leadAfterNs: Int64 = 6_000_000_000, leadAnswers: Int = 200) throws {
+  init(leadAfterNs: Int64 = 6_000_000_000, leadAnswers: Int = 200, dutyAnswers: String = "200") throws {
     // A closed socket must be an error, not the end of the process.
     signal(SIGPIPE, SIG_IGN)
     receiver = try TestReceiver()
@@ -39,7 +39,7 @@ final class PagingStage {
     try Store.open(server.url, migrating: true).close()
     var configuration = PagingConfiguration()
     configuration.receivers = [
-      "duty": .webhook(url: receiver.url("200/duty"), secrets: []),
+      "duty": .webhook(url: receiver.url("\(dutyAnswers)/duty"), secrets: []),
       "lead": .webhook(url: receiver.url("\(leadAnswers)/lead"), secrets: []),
     ]
     configuration.policies = [.p0: [.init(to: "duty"), .init(to: "lead", afterNs: leadAfterNs)]]

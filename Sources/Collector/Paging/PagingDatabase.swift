@@ -15,8 +15,9 @@ final class PagingDatabase: Sendable {
   enum Message: Sendable {
     /// With what the rules want to be kept once they are written down.
     case changes([Taken], RuleRecord?)
-    /// Sent from memory about changes that are committed; nothing up to the number is sent from memory any more.
-    case reports([LocalPage], through: UInt64)
+    /// Sent from memory about changes that are committed; nothing up to the number is sent from memory any more. Beside them what
+    /// receivers asked for.
+    case reports([LocalPage], through: UInt64, pauses: [String: Int64])
     case configuration(PagingConfiguration?)
     case stop
   }
@@ -101,6 +102,8 @@ final class PagingDatabase: Sendable {
     /// Some of them waited so long that it may have sent pages about them, or is doing so.
     private var isTold = false
     private var reports: [LocalPage] = []
+    /// That the database does not have yet, ns since 1970 by receiver.
+    private var pauses: [String: Int64] = [:]
     /// It sends nothing about these any more.
     private var heard: UInt64 = 0
     /// Committed, and not confirmed to the other thread yet.
@@ -165,8 +168,9 @@ final class PagingDatabase: Sendable {
           waiting += changes
           taken += changes.count
           if let record { records.append((taken, record)) }
-        case .reports(let pages, let number):
+        case .reports(let pages, let number, let pauses):
           reports += pages
+          self.pauses.merge(pauses, uniquingKeysWith: max)
           heard = max(heard, number)
         case .configuration(let configuration): configure(configuration)
         case .stop: isGoingOn = false
@@ -216,7 +220,10 @@ final class PagingDatabase: Sendable {
       if Clock.monotonicNs() >= knownDueNs {
         let muting = try store.muting(nowNs: Clock.wallNs())
         let overrides = try store.overridesInForce(nowNs: Clock.wallNs())
-        if thread.front.post(.known(muting, overrides)) { knownDueNs = Clock.monotonicNs() + 15_000_000_000 }
+        let pauses = try store.pauses(nowNs: Clock.wallNs())
+        if thread.front.post(.known(muting, overrides, pauses: pauses)) {
+          knownDueNs = Clock.monotonicNs() + 15_000_000_000
+        }
       }
     }
 
@@ -230,8 +237,11 @@ final class PagingDatabase: Sendable {
     }
 
     private func noteReports(_ store: Store) throws(StoreError) {
-      try store.reconcile(reports, nowNs: Clock.wallNs())
+      let nowNs = Clock.wallNs()
+      try store.reconcile(reports, nowNs: nowNs)
       reports = []
+      for (receiver, untilNs) in pauses where untilNs > nowNs { try store.pause(receiver, untilNs: untilNs) }
+      pauses = [:]
     }
 
     /// A commit may have taken so long that pages were sent meanwhile. Before the rows are delivered, the other thread confirms that it

@@ -22,7 +22,7 @@ package final class PagingThread: Sendable {
     case stop
     /// From the database's thread.
     case confirmed(through: UInt64)
-    case known(Muting, [OnCallOverride])
+    case known(Muting, [OnCallOverride], pauses: [String: Int64])
     case databaseAnswers
   }
 
@@ -119,7 +119,7 @@ package final class PagingThread: Sendable {
       publish()
       let reports = pager.takeReports()
       if !reports.isEmpty || confirmed > answered {
-        unsent.append(.reports(reports, through: confirmed))
+        unsent.append(.reports(reports, through: confirmed, pauses: pager.pausedUntilNs))
         answered = confirmed
       }
       while let first = unsent.first, database.mailbox.post(first) { unsent.removeFirst() }
@@ -137,8 +137,9 @@ package final class PagingThread: Sendable {
       case .confirmed(let number):
         pager.confirm(through: number)
         confirmed = max(confirmed, number)
-      case .known(let muting, let overrides):
+      case .known(let muting, let overrides, let pauses):
         pager.take(muting)
+        pager.take(pauses: pauses)
         pager.overrides = overrides
       case .databaseAnswers: lastAnswerNs = Clock.monotonicNs()
       case .stop: isGoingOn = false
@@ -229,7 +230,7 @@ package final class PagingThread: Sendable {
         keep([], pager.wait(maximumMs: PagingThread.waitMs, descriptors: [], nowNs: Clock.wallNs))
       }
       publish()
-      unsent.append(.reports(pager.takeReports(), through: confirmed))
+      unsent.append(.reports(pager.takeReports(), through: confirmed, pauses: pager.pausedUntilNs))
       while let first = unsent.first, database.mailbox.post(first) { unsent.removeFirst() }
       database.mailbox.post(.stop)
       rows.join()
