@@ -22,7 +22,7 @@ struct DatabaseCommand: ParsableCommand {
   var stateDirectory: String
   @Option(
     name: .customLong("socket-dir"),
-    help: "Directory for the socket, absolute; it belongs to this process's group, which the collector's user must be in.")
+    help: "Directory for the socket, absolute; of this process's group, which the collector's user must be in.")
   var socketDirectory: String
   @Option(help: "System user of the collector; may be repeated.") var collectorUser: [String] = ["signalbox"]
 
