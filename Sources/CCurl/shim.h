@@ -35,6 +35,15 @@ static inline CURLcode sbx_curl_allow_refused_recipients(CURL *handle) {
   return curl_easy_setopt(handle, CURLOPT_MAIL_RCPT_ALLLOWFAILS, 1L);
 #endif
 }
+// The named file alone: libcurl's directory of the system's authorities would be asked as well.
+static inline CURLcode sbx_curl_set_authorities(CURL *handle, const char *file) {
+  curl_easy_setopt(handle, CURLOPT_CAPATH, NULL);
+  return curl_easy_setopt(handle, CURLOPT_CAINFO, file);
+}
+// OpenSSL's X509_V_….
+static inline CURLcode sbx_curl_verify_result(CURL *handle, long *code) {
+  return curl_easy_getinfo(handle, CURLINFO_SSL_VERIFYRESULT, code);
+}
 static inline CURLcode sbx_curl_response_code(CURL *handle, long *code) {
   return curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, code);
 }

@@ -38,7 +38,7 @@ struct ConfigCommand: ParsableCommand {
         throw CommandFailure(.failed, "\(error); name the file that the collector is given with --config")
       }
       let (configuration, own) = ConfigurationReader.check(yaml, file: file, secrets: withoutSecrets ? .none : .files)
-      var mistakes = own
+      var mistakes = own + configuration.unpaged
       if let paths = rules.isEmpty ? configuration.rulePaths : rules {
         let read = RuleDirectory.rules(paths)
         mistakes += configuration.unknownRules(among: read.set.rules.map(\.id) + OwnRule.all) + read.mistakes

@@ -56,6 +56,7 @@ struct LogsCommand: ParsableCommand {
       let count = try filter.limit.map { try page(reader, filter, limit: $0) } ?? stream(reader, filter)
       guard follow else {
         if count == 0 {
+          if output.format == .csv { try output.print(Answer(columns: Self.shown)) }
           throw CommandFailure(
             .nothingFound, "no line matches\(since == nil ? " in the last day; --since 30d looks further back" : "")")
         }

@@ -144,6 +144,14 @@ struct OutputOptions: ParsableArguments {
     }
   }
 
+  /// Prints the answer as a table; where that would leave columns out, each row as lines of its own: its texts in one line, the last one
+  /// below it.
+  func printWhole(_ answer: Answer) throws {
+    let renderer = renderer()
+    guard let width, !renderer.leftOut(answer).isEmpty else { return try print(answer) }
+    try StandardStream.output.write(renderer.paragraphs(answer, width: width))
+  }
+
   /// What a command prints that changed something: people read one sentence, scripts get one object.
   ///
   /// - Parameters:
@@ -156,10 +164,11 @@ struct OutputOptions: ParsableArguments {
     try stream.write(Escaping.visible(sentence) + "\n")
   }
 
-  /// Prints the answer, or ends with code 3 where it has no rows. Scripts get an empty list beside the code.
+  /// Prints the answer, or ends with code 3 where it has no rows. Scripts get an empty answer beside the code.
   func print(_ answer: Answer, orSay nothing: String) throws {
     guard answer.rows.isEmpty else { return try print(answer) }
-    if format == .json { try StandardStream.output.write("[]\n") }
+    // An empty list of JSON, a head of CSV.
+    if format != .table { try print(answer) }
     throw CommandFailure(.nothingFound, nothing)
   }
 }

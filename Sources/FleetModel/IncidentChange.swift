@@ -69,6 +69,8 @@ package struct IncidentChange: Sendable, Equatable {
   package var hostName: String
   /// What on the host, such as `gpu 3` or a file's path; "" for the host itself.
   package var entity: String
+  /// The entity that identity and deduplication key are made of, where the database does not take it as this incident's entity.
+  package var keyEntity: String?
   /// When it happened, by the host's clock, ns since 1970.
   package var eventNs: Int64
   /// When the rule noticed, by the collector's clock, ns since 1970.
@@ -105,13 +107,13 @@ package struct IncidentChange: Sendable, Equatable {
   /// One incident is open for each at a time: rule, host and entity. At most `IndexKey.bytesMax` bytes, because it is indexed and the
   /// entity may be a path of 4 kB.
   package var identity: String {
-    IndexKey.bounded("\(rule)|\(hostNumber.map { String($0) } ?? hostName)|\(entity)")
+    IndexKey.bounded("\(rule)|\(hostNumber.map { String($0) } ?? hostName)|\(keyEntity ?? entity)")
   }
 
   /// What receivers recognise an incident by: `rule|host|entity|start`, at most 255 bytes; a long one ends in its hash.
   package var dedupKey: String {
     let start = "|" + Timestamp.text(eventNs, digits: 6)
-    let subject = "\(rule)|\(hostName)|\(entity)"
+    let subject = "\(rule)|\(hostName)|\(keyEntity ?? entity)"
     return IndexKey.bounded(subject, bytesMax: Self.dedupKeyBytesMax - start.utf8.count) + start
   }
 

@@ -1,5 +1,26 @@
 package import FleetModel
 
+/// Why an incident pages no one.
+package enum MuteReason: Sendable, Equatable {
+  /// - Parameter number: nil where the silence has none yet.
+  case silence(number: Int64?, author: String, reason: String)
+  /// It follows from an incident on the same host; nil for one that has no number yet.
+  case sameHost(number: Int64?, rule: String)
+  /// The same rule on many hosts is one incident, which pages.
+  case manyHosts(number: Int64)
+
+  /// What stands in the column `muted_by`, the timeline and every output.
+  package var text: String {
+    switch self {
+    case .silence(let number, let author, let reason): "silence\(Self.mark(number)) by \(author): \(reason)"
+    case .sameHost(let number, let rule): "incident\(Self.mark(number)) \(rule) on the same host"
+    case .manyHosts(let number): "incident\(Self.mark(number)), the same on many hosts"
+    }
+  }
+
+  private static func mark(_ number: Int64?) -> String { number.map { " #\($0)" } ?? "" }
+}
+
 /// What an incident is, as far as it decides whether it is muted.
 package struct MuteSubject: Sendable {
   package var rule: String
@@ -8,27 +29,47 @@ package struct MuteSubject: Sendable {
   package var entity: String
   package var severity: Severity
 
+  package init(rule: String, host: Int32?, hostName: String, entity: String, severity: Severity) {
+    self.rule = rule
+    self.host = host
+    self.hostName = hostName
+    self.entity = entity
+    self.severity = severity
+  }
+
   package init(_ change: IncidentChange) {
-    rule = change.rule
-    host = change.hostNumber
-    hostName = change.hostName
-    entity = change.entity
-    severity = change.severity
+    self.init(
+      rule: change.rule, host: change.hostNumber, hostName: change.hostName, entity: change.entity,
+      severity: change.severity)
   }
 }
 
 /// An incident whose rule mutes others on its host.
 package struct MuteCause: Sendable, Equatable {
+  /// nil before it has one.
+  package var number: Int64?
+  /// `IncidentChange.identity`.
+  package var identity: String
   package var rule: String
   /// Patterns as `StarPattern`.
   package var mutes: [String]
   /// nil while it goes on; ns since 1970.
   package var endedNs: Int64?
 
-  package init(rule: String, mutes: [String], endedNs: Int64? = nil) {
+  package init(number: Int64? = nil, identity: String, rule: String, mutes: [String], endedNs: Int64? = nil) {
+    self.number = number
+    self.identity = identity
     self.rule = rule
     self.mutes = mutes
     self.endedNs = endedNs
+  }
+
+  /// nil for a change that mutes nothing: an end, an observed one, one of no host.
+  package init?(_ change: IncidentChange, number: Int64? = nil) {
+    guard change.kind == .opened, !change.isObserved, !change.mutes.isEmpty, change.hostNumber != nil else {
+      return nil
+    }
+    self.init(number: number, identity: change.identity, rule: change.rule, mutes: change.mutes)
   }
 
   /// Whether an incident on the same host follows from it. None follows from its own rule.
@@ -37,21 +78,69 @@ package struct MuteCause: Sendable, Equatable {
     // What follows from it ends a little later than it does.
     return endedNs.map { nowNs.subtractingClamped($0) < IncidentLimits.muteTailNs } ?? true
   }
+
+  package var reason: MuteReason { .sameHost(number: number, rule: rule) }
+
+  fileprivate func ended(_ atNs: Int64) -> MuteCause {
+    var cause = self
+    cause.endedNs = endedNs ?? atNs
+    return cause
+  }
 }
 
-/// What mutes incidents that are paged from memory. Pure: time is a parameter.
-///
-/// `Store.muteReasonSQL` is the same over rows, with the incidents of many hosts, which only the database knows.
-package struct Muting: Sendable {
-  private var silences: [Silence]
+/// Decides whether an incident pages no one: the one place for it, asked by the database's side, by whoever pages from memory, and by
+/// replay. Pure: time is a parameter.
+package struct Muting: Sendable, Equatable {
+  package var silences: [Silence]
+  /// Incidents that stand for the same rule on many hosts, by rule.
+  package var spreads: [String: Int64]
+  /// By host, in the order of their numbers.
   private var causes: [Int32: [MuteCause]] = [:]
 
-  package init(silences: [Silence]) { self.silences = silences }
+  package init(silences: [Silence] = [], spreads: [String: Int64] = [:]) {
+    self.silences = silences
+    self.spreads = spreads
+  }
 
-  package mutating func add(_ cause: MuteCause, on host: Int32) { causes[host, default: []].append(cause) }
+  /// - Returns: nil where the incident pages. A silence comes before an incident on the same host, of which the first one counts, and that
+  ///   before one on many hosts.
+  package func reason(for subject: MuteSubject, nowNs: Int64) -> MuteReason? {
+    if let silence = silence(over: subject, nowNs: nowNs) { return silence }
+    guard let host = subject.host else { return nil }
+    if let cause = causes[host]?.first(where: { $0.mutes(subject.rule, nowNs: nowNs) }) { return cause.reason }
+    return spreads[subject.rule].map { .manyHosts(number: $0) }
+  }
 
-  package func mutes(_ subject: MuteSubject, nowNs: Int64) -> Bool {
-    silences.contains { $0.matches(subject, nowNs: nowNs) }
-      || subject.host.flatMap { causes[$0] }?.contains { $0.mutes(subject.rule, nowNs: nowNs) } ?? false
+  /// The silence that holds longest of those over an incident.
+  package func silence(over subject: MuteSubject, nowNs: Int64) -> MuteReason? {
+    var longest: Silence?
+    for silence in silences where silence.matches(subject, nowNs: nowNs) && silence.endsNs > longest?.endsNs ?? .min {
+      longest = silence
+    }
+    return longest.map { .silence(number: $0.number, author: $0.author, reason: $0.reason) }
+  }
+
+  /// Keeps the order of the numbers; one without a number comes last.
+  package mutating func add(_ cause: MuteCause, on host: Int32) {
+    let known = causes[host] ?? []
+    let place = known.firstIndex { $0.number ?? .max > cause.number ?? .max } ?? known.count
+    causes[host, default: []].insert(cause, at: place)
+  }
+
+  /// Removes a cause that comes back; `add` follows.
+  package mutating func remove(_ number: Int64, on host: Int32) { causes[host]?.removeAll { $0.number == number } }
+
+  /// - Parameter atNs: ns since 1970. One that had ended before keeps its time.
+  package mutating func end(identity: String, on host: Int32, atNs: Int64) {
+    causes[host] = causes[host]?.map { $0.identity == identity ? $0.ended(atNs) : $0 }
+  }
+
+  /// - Parameter numbers: also of those that stand for many hosts, which mute nothing after their end.
+  package mutating func end(_ numbers: [Int64], atNs: Int64) {
+    if numbers.isEmpty { return }
+    spreads = spreads.filter { !numbers.contains($0.value) }
+    causes = causes.mapValues { causes in
+      causes.map { cause in cause.number.map(numbers.contains) == true ? cause.ended(atNs) : cause }
+    }
   }
 }

@@ -2,6 +2,8 @@ package import FleetModel
 
 /// What must not page for a while. Patterns as `StarPattern`; nil matches everything.
 package struct Silence: Sendable, Equatable {
+  /// The database's; nil before it has one.
+  package var number: Int64?
   package var rule: String?
   package var host: String?
   package var entity: String?

@@ -22,14 +22,17 @@ package enum DeliveryState: String, Sendable, CaseIterable {
 
   /// Whether the receiver has the message, as far as anybody can know.
   ///
-  /// - Parameter attempts: that were begun. An attempt without an answer may have been received; a refusal is an answer, so of a refused
-  ///   delivery only an earlier attempt may.
-  package func mayHaveBeenReceived(attempts: Int) -> Bool {
+  /// - Parameter attempts: that were begun.
+  package func mayHaveBeenReceived(attempts: Int) -> Bool { receivedFromAttempts.map { attempts >= $0 } ?? false }
+
+  /// From how many attempts on the receiver may have the message; nil: it does not have it. An attempt without an answer may have been
+  /// received; a refusal is an answer, so of a refused delivery only an earlier attempt may.
+  package var receivedFromAttempts: Int? {
     switch self {
-    case .delivered: true
-    case .waiting, .cancelled: attempts > 0
-    case .refused: attempts > 1
-    case .superseded: false
+    case .delivered: 0
+    case .waiting, .cancelled: 1
+    case .refused: 2
+    case .superseded: nil
     }
   }
 }

@@ -24,6 +24,8 @@ package struct MailRequest: Sendable, Equatable {
   package var password: String?
   /// Refuses a server without STARTTLS.
   package var requiresTLS: Bool
+  /// File of the authorities that the server's certificate may come from (PEM), and no others; nil for the system's.
+  package var authorities: String?
   /// Head and body, lines ended by CRLF.
   package var message: [UInt8]
 

@@ -187,6 +187,7 @@ internal import Glibc
     set(CURLOPT_PROTOCOLS_STR, "smtp,smtps")
     set(CURLOPT_URL, request.url)
     set(CURLOPT_USE_SSL, Int(request.requiresTLS ? CURLUSESSL_ALL.rawValue : CURLUSESSL_TRY.rawValue))
+    if let file = request.authorities { unsafe _ = sbx_curl_set_authorities(handle, file) }
     if let user = request.user { set(CURLOPT_USERNAME, user) }
     if let password = request.password { set(CURLOPT_PASSWORD, password) }
     set(CURLOPT_MAIL_FROM, request.from)
@@ -242,17 +243,39 @@ internal import Glibc
     return mail
   }
 
+  /// Why there was no answer, with what to look at.
+  private func sentence(_ code: CURLcode) -> String {
+    switch code {
+    case CURLE_COULDNT_CONNECT, CURLE_ABORTED_BY_CALLBACK: return "cannot connect (or the address is forbidden)"
+    case CURLE_USE_SSL_FAILED: return "the server offers no STARTTLS, which this receiver requires"
+    case CURLE_SSL_CACERT_BADFILE: return "the file of trusted authorities cannot be read"
+    case CURLE_PEER_FAILED_VERIFICATION:
+      var reason = 0
+      unsafe _ = sbx_curl_verify_result(handle, &reason)
+      return "the server's certificate is refused: \(Self.certificateFault(reason))"
+    default: return unsafe String(cString: curl_easy_strerror(code))
+    }
+  }
+
+  /// - Parameter reason: OpenSSL's verification result, openssl-verification-options(1); libcurl leaves 1 where the chain was right and
+  ///   the name was not.
+  private static func certificateFault(_ reason: Int) -> String {
+    switch reason {
+    case 0, 1: "it is not for the name of this server"
+    case 9: "it is not valid yet"
+    case 10: "it has ended"
+    case 2, 18...21: "it comes from no authority that is trusted here"
+    default: "verification ends with code \(reason)"
+    }
+  }
+
   func result(_ code: CURLcode) -> Result<OutboundAnswer, OutboundError> {
     var status = 0
     unsafe _ = sbx_curl_response_code(handle, &status)
     guard code == CURLE_OK else {
       // A mail server's refusal is an answer.
       if isMail, status >= 400 { return .success(mailAnswer(status)) }
-      let refused = code == CURLE_COULDNT_CONNECT || code == CURLE_ABORTED_BY_CALLBACK
-      let text = unsafe String(cString: curl_easy_strerror(code))
-      return .failure(
-        OutboundError(
-          code: Int(code.rawValue), message: refused ? "cannot connect (or the address is forbidden)" : text))
+      return .failure(OutboundError(code: Int(code.rawValue), message: sentence(code)))
     }
     if isMail { return .success(mailAnswer(status)) }
     var seconds: curl_off_t = 0

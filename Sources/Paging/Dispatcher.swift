@@ -48,6 +48,13 @@ package final class Dispatcher {
     var lease: Lease
   }
 
+  private struct Answered {
+    var sent: InFlight
+    var outcome: DeliveryOutcome
+    /// The receiver asked to be sent nothing before this, ns since 1970.
+    var pausedUntilNs: Int64?
+  }
+
   package private(set) var configuration: PagingConfiguration
   private let holder: String
   private let transfers: Transfers
@@ -56,8 +63,7 @@ package final class Dispatcher {
   package private(set) var lease: Lease?
   private var inFlight: [Int: InFlight] = [:]
   /// Answered, but not noted yet: the database was away.
-  private var unsettled: [(InFlight, DeliveryOutcome)] = []
-  private var pauses = ReceiverPauses()
+  private var unsettled: [Answered] = []
   private var overridesVersion = ""
   private var nextTag = 1
   private var leaseDueNs = Int64.min
@@ -106,8 +112,8 @@ package final class Dispatcher {
       let outcome = RetryRule.outcome(
         result, receiver: sent.receiver, attempts: sent.delivery.attempts, nowNs: nowNs, chance: chance(),
         isReached: !sent.delivery.reached.isEmpty)
-      pauses.note(result, of: sent.receiver, named: sent.delivery.receiver, nowNs: nowNs)
-      unsettled.append((sent, outcome))
+      let pausedUntilNs = RetryRule.closedUntilNs(result, sent.receiver, nowNs: nowNs)
+      unsettled.append(Answered(sent: sent, outcome: outcome, pausedUntilNs: pausedUntilNs))
     }
   }
 
@@ -183,7 +189,9 @@ package final class Dispatcher {
   }
 
   private func settleAll(_ store: Store, _ nowNs: Int64, _ report: inout Report) throws(StoreError) {
-    while let (sent, outcome) = unsettled.first {
+    while let answered = unsettled.first {
+      let (sent, outcome) = (answered.sent, answered.outcome)
+      if let untilNs = answered.pausedUntilNs { try store.pause(sent.delivery.receiver, untilNs: untilNs) }
       if case .delivered = outcome, sent.delivery.event == .test, sent.receiver.keepsAlerts {
         try store.enqueue(.resolve, to: sent.delivery.receiver, detail: "test", nowNs: nowNs)
       }
@@ -301,8 +309,7 @@ package final class Dispatcher {
 
   private func claim(_ store: Store, _ lease: Lease, _ nowNs: Int64, _ monotonicNs: Int64) throws(StoreError) {
     var loads: [String: ReceiverLoad] = [:]
-    for (receiver, untilNs) in pauses.untilNs { loads[receiver, default: ReceiverLoad()].closedUntilNs = untilNs }
-    for sent in Array(inFlight.values) + unsettled.map(\.0) {
+    for sent in Array(inFlight.values) + unsettled.map(\.sent) {
       loads[sent.delivery.receiver, default: ReceiverLoad()].unanswered += 1
     }
     for delivery in try store.claimDeliveries(lease, loads: loads, policy: configuration.policy, nowNs: nowNs) {
@@ -312,14 +319,15 @@ package final class Dispatcher {
       }
       let sent = InFlight(delivery: delivery, receiver: receiver, lease: lease)
       guard let request = Message(delivery, nowNs: nowNs, console: configuration.console).request(to: receiver) else {
-        unsettled.append((sent, .delivered(answer: Delivery.nothingToSend)))
+        unsettled.append(Answered(sent: sent, outcome: .delivered(answer: Delivery.nothingToSend)))
         continue
       }
       do throws(OutboundError) {
         try transfers.begin(request, tag: nextTag, deadlineMs: Times.answerMs, notAfterNs: leaseEndNs)
         inFlight[nextTag] = sent
       } catch {
-        unsettled.append((sent, .retry(atNs: nowNs + 1_000_000_000, answer: error.description)))
+        unsettled.append(
+          Answered(sent: sent, outcome: .retry(atNs: nowNs + 1_000_000_000, answer: error.description)))
       }
       nextTag += 1
     }

@@ -7,8 +7,6 @@ extension Handover {
   /// - Returns: what is paged from memory from now on.
   mutating func plan(_ now: Moment) -> [IncidentChange] {
     var news: [IncidentChange] = []
-    // Made for the first that needs it: most turns plan nothing.
-    var muting: Muting?
     for index in held.indices {
       let one = held[index]
       guard case .pending(let sinceNs) = one.phase, one.number > committed,
@@ -16,23 +14,11 @@ extension Handover {
       else { continue }
       news.append(one.change)
       switch one.change.kind {
-      case .opened:
-        let known = muting ?? self.muting
-        muting = known
-        held[index].phase = .memory(isMuted(one, known, now.wallNs) ? [] : pages(of: one))
+      case .opened: held[index].phase = .memory(isMuted(one, now.wallNs) ? [] : pages(of: one))
       case .cleared: held[index].phase = .memory([])
       }
     }
     return news
-  }
-
-  private var muting: Muting {
-    var muting = Muting(silences: knowledge.silences)
-    for one in held where one.change.kind == .opened && !one.change.isObserved && !one.change.mutes.isEmpty {
-      guard let host = one.change.hostNumber else { continue }
-      muting.add(MuteCause(rule: one.change.rule, mutes: one.change.mutes, endedNs: one.endedNs), on: host)
-    }
-    return muting
   }
 
   private func pages(of held: Held) -> [Page] {
@@ -56,11 +42,11 @@ extension Handover {
   }
 
   /// Nobody is paged: observed, muted, or it has come back too often.
-  private func isMuted(_ held: Held, _ muting: Muting, _ nowNs: Int64) -> Bool {
+  private func isMuted(_ held: Held, _ nowNs: Int64) -> Bool {
     let change = held.change
     if change.isObserved { return true }
     let earlier = (beginnings[change.identity] ?? []).filter { $0 < held.number }
-    return earlier.count >= Limits.returnsMax || muting.mutes(MuteSubject(change), nowNs: nowNs)
+    return earlier.count >= Limits.returnsMax || muting.reason(for: MuteSubject(change), nowNs: nowNs) != nil
   }
 
   /// Ends: what was not sent yet is not sent any more, and each receiver that has the page is sent the end.

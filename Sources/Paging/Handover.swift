@@ -44,14 +44,17 @@ package struct Handover {
 
   /// What the database last had that decides about pages.
   package struct Knowledge: Sendable, Equatable {
-    /// What must not page.
-    package var silences: [Silence] = []
+    /// What mutes incidents.
+    package var muting = Muting()
     /// Turns that somebody takes over.
     package var overrides: [OnCallOverride] = []
+    /// Until when receivers asked to be sent nothing, ns since 1970, by their names.
+    package var pauses: [String: Int64] = [:]
 
-    package init(silences: [Silence] = [], overrides: [OnCallOverride] = []) {
-      self.silences = silences
+    package init(muting: Muting = Muting(), overrides: [OnCallOverride] = [], pauses: [String: Int64] = [:]) {
+      self.muting = muting
       self.overrides = overrides
+      self.pauses = pauses
     }
   }
 
@@ -205,7 +208,9 @@ package struct Handover {
 
   private(set) var configuration: PagingConfiguration
   private(set) var policy: PagingPolicy
-  private(set) var knowledge = Knowledge()
+  private var overrides: [OnCallOverride] = []
+  /// As the database had it, and by what was taken since.
+  private(set) var muting = Muting()
   var held: [Held] = []
   private var known: Set<Known> = []
   /// The newest change of each identity: an end ends what came right before it.
@@ -274,9 +279,7 @@ package struct Handover {
       case .restored(let changes): take(changes, now, takenNs: now.monotonicNs - Self.patienceNs, &actions)
       case .committed(let number): committed = max(committed, number)
       case .reconciled(let release): reconciledReleases = max(reconciledReleases, release)
-      case .known(let knowledge):
-        self.knowledge = knowledge
-        configure(configuration)
+      case .known(let knowledge): take(knowledge)
       case .configured(let configuration): configure(configuration)
       case .answered(let tag, let outcome, let closedUntilNs):
         taken += settle(tag, outcome, closedUntilNs, now.wallNs)
@@ -302,8 +305,24 @@ package struct Handover {
 
   private mutating func configure(_ configuration: PagingConfiguration) {
     self.configuration = configuration
-    self.configuration.take(knowledge.overrides)
+    self.configuration.take(overrides)
     policy = self.configuration.policy
+  }
+
+  /// The changes that the database has not confirmed follow what it had.
+  private mutating func take(_ knowledge: Knowledge) {
+    muting = knowledge.muting
+    for one in held where !one.isCommitted { note(one.change, endedNs: one.takenNs) }
+    closedUntilNs.merge(knowledge.pauses, uniquingKeysWith: max)
+    overrides = knowledge.overrides
+    configure(configuration)
+  }
+
+  /// An incident may mute others from its beginning to shortly after its end, also once the database has both.
+  private mutating func note(_ change: IncidentChange, endedNs: Int64) {
+    guard let host = change.hostNumber else { return }
+    if change.kind == .cleared { muting.end(identity: change.identity, on: host, atNs: endedNs) }
+    if let cause = MuteCause(change) { muting.add(cause, on: host) }
   }
 
   private mutating func take(
@@ -319,6 +338,7 @@ package struct Handover {
       }
       if held.count < Limits.heldMax {
         known.insert(Known(change))
+        note(change, endedNs: now.wallNs)
         if change.kind == .opened { beginnings[change.identity, default: []].append(nextNumber) }
         var one = Held(
           number: nextNumber, change: change, takenNs: now.wallNs, phase: .pending(sinceNs: now.monotonicNs))
@@ -354,7 +374,7 @@ package struct Handover {
     guard !pages.isEmpty || committed > released else { return nil }
     released = committed
     releases += 1
-    return Release(number: releases, through: released, pages: pages)
+    return Release(number: releases, through: released, pages: pages, pauses: closedUntilNs)
   }
 
   private mutating func forget() {

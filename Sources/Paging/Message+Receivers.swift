@@ -202,6 +202,7 @@ extension Message {
     request.user = receiver.user
     request.password = receiver.password
     request.requiresTLS = receiver.requiresTLS
+    request.authorities = receiver.authorities
     return request
   }
 

@@ -80,17 +80,3 @@ package enum RetryRule {
     return "\(answer.code)" + (body.isEmpty ? "" : " \(body)")
   }
 }
-
-/// Receivers that asked to be sent nothing for a while.
-struct ReceiverPauses {
-  /// By the receiver's name, ns since 1970.
-  private(set) var untilNs: [String: Int64] = [:]
-
-  /// An answer without a pause ends none: it may be to a message that was sent before.
-  mutating func note(
-    _ result: Result<OutboundAnswer, OutboundError>, of receiver: Receiver, named name: String, nowNs: Int64
-  ) {
-    guard let ns = RetryRule.closedUntilNs(result, receiver, nowNs: nowNs) else { return }
-    untilNs[name] = max(ns, untilNs[name] ?? ns)
-  }
-}

@@ -23,11 +23,14 @@ package struct Release: Sendable, Equatable {
   package let through: UInt64
   /// Sent, or begun, from memory.
   package let pages: [LocalPage]
+  /// Until when receivers asked to be sent nothing, ns since 1970.
+  package let pauses: [String: Int64]
 
-  package init(number: UInt64, through: UInt64, pages: [LocalPage]) {
+  package init(number: UInt64, through: UInt64, pages: [LocalPage], pauses: [String: Int64] = [:]) {
     self.number = number
     self.through = through
     self.pages = pages
+    self.pauses = pauses
   }
 }
 
@@ -54,6 +57,7 @@ package struct WriteQueue: Sendable {
     package let freeing: [String]
     /// A later one that may not.
     package let holding: String?
+    package let pauses: [String: Int64]
   }
 
   private let holder: String
@@ -107,7 +111,8 @@ package struct WriteQueue: Sendable {
     let free = reservations.filter { $0.through <= released }.map(\.name)
     if releases.isEmpty && free.isEmpty { return nil }
     return Reconciliation(
-      release: releases.last?.number ?? reconciled, pages: releases.flatMap(\.pages), freeing: free, holding: reservations.last { $0.through > released }?.name)
+      release: releases.last?.number ?? reconciled, pages: releases.flatMap(\.pages), freeing: free, holding: reservations.last { $0.through > released }?.name,
+      pauses: releases.last?.pauses ?? [:])
   }
 
   /// At the end, when nothing is sent from memory any more.

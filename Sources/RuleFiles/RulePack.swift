@@ -28,7 +28,7 @@ package struct RulePack: Sendable {
     self.catalogue = catalogue
   }
 
-  /// A page for each rule and one that lists them, by file name.
+  /// A page for each rule, for each of a collector's own, and one that lists them, by file name.
   package var pages: [(name: String, text: String)] {
     let symptoms = Dictionary(catalogue.rows.map { ($0.id, $0.symptom) }) { first, _ in first }
     let pages = set.rules.map { rule in
@@ -37,6 +37,7 @@ package struct RulePack: Sendable {
         text: Runbook.page(rule, in: set, cases: cases, symptom: symptoms[rule.catalogueRow] ?? "")
       )
     }
-    return pages + [(name: "README.md", text: Runbook.index(set))]
+    let own = OwnRule.runbooks.map { (name: $0.id + ".md", text: Runbook.page($0)) }
+    return pages + own + [(name: "README.md", text: Runbook.index(set))]
   }
 }

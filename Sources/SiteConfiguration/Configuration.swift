@@ -36,6 +36,10 @@ package struct Configuration: Sendable, Equatable {
   package var maintenance: [ConfiguredSilence]?
   /// Labels of hosts by their names, in the file's order; nil where no file was read.
   package var hostLabels: [HostLabels]?
+  /// Severities that ask for somebody at any hour and page no one, each with its place in the file.
+  ///
+  /// The configuration stands all the same: an empty policy may be meant.
+  package var unpaged: [DocumentMistake] = []
   /// Rules that `maintenance` names.
   package var silencedRules: [NamedRule] = []
 

@@ -172,7 +172,10 @@ enum PagingKeys {
     ] + secret("password", "Of the user.") + [
       DocumentKey(
         "tls", .word(["required", "optional"]),
-        "required refuses a server without STARTTLS; the default where there is a password.")
+        "required refuses a server without STARTTLS; the default where there is a password or a ca."),
+      DocumentKey(
+        "ca", .text, "File of the authorities that the server's certificate may come from (PEM); else the system's.",
+        example: "/etc/signalbox/mail-ca.pem"),
     ])
 
   // MARK: Policies and schedules

@@ -8,7 +8,7 @@ internal import FleetModel
 /// paging:
 ///   receivers:
 ///     duty:  { webhook: { url: "https://…", secret_file: /etc/signalbox/webhook-secret } }
-///     lead:  { email: { smtp: "smtp://mail:25", from: a@b, to: [c@d], user: u, password_env: SMTP_PASSWORD, tls: required } }
+///     lead:  { email: { smtp: "smtp://mail:25", from: a@b, to: [c@d], user: u, password_env: SMTP_PASSWORD, tls: required, ca: mail-ca.pem } }
 ///     pd:    { pagerduty: { routing_key_env: PD_KEY } }
 ///     chat:  { slack: { url_file: /etc/signalbox/slack-url } }
 ///     am:    { alertmanager: { url: "http://alertmanager:9093" } }
@@ -41,6 +41,7 @@ extension ConfigurationReader {
       paging.schedules[name] = schedule(value, names)
     }
     if let value = fields["policies"] { paging.policies = policies(value, names) }
+    noteUnpaged(paging.policies, fields["policies"] ?? node)
     if let value = fields["fallback"] { paging.fallback = target(value, "fallback", names.receivers) }
     paging.messagesPerMinute = integer(fields, "messages_per_minute").map(Int.init) ?? paging.messagesPerMinute
     if let value = fields["digest"] { digest(value, &paging) }
@@ -99,9 +100,27 @@ extension ConfigurationReader {
     if receiver.password != nil, fields["user"] == nil {
       mistake(fields.node, "email has a password and no 'user', who logs in with it; write such as user: signalbox")
     }
+    receiver.authorities = authorities(fields)
     // A password never goes over an open line unless somebody says so.
-    receiver.requiresTLS = word(fields, "tls").map { $0 == "required" } ?? (receiver.password != nil)
+    receiver.requiresTLS =
+      word(fields, "tls").map { $0 == "required" } ?? (receiver.password != nil || receiver.authorities != nil)
     return receiver
+  }
+
+  /// The path of `ca`, relative to this file.
+  private mutating func authorities(_ fields: DocumentFields) -> String? {
+    guard let node = fields["ca"], let word = text(fields, "ca"), !word.isEmpty else { return nil }
+    let path = word.hasPrefix("/") ? word : HostFiles.directory(of: self.file) + "/" + word
+    if secrets == .none { return path }
+    do throws(FileError) {
+      let bytes = try HostFiles.read(path, limitBytes: 4 << 20)
+      if !String(decoding: bytes, as: UTF8.self).contains("-----BEGIN CERTIFICATE-----") {
+        mistake(node, "\(path) holds no certificate in PEM")
+      }
+    } catch {
+      mistake(node, "\(error)")
+    }
+    return path
   }
 
   private mutating func address(_ node: DocumentNode, _ what: String) -> String {
@@ -163,6 +182,17 @@ extension ConfigurationReader {
       policies[severity] = steps.map { step($0, names) }
     }
     return policies
+  }
+
+  private mutating func noteUnpaged(_ policies: [Severity: [PagingConfiguration.Step]], _ node: DocumentNode) {
+    for severity in [Severity.p0, .p1] where policies[severity] == nil {
+      unpaged.append(
+        DocumentMistake(
+          file: file, line: node.line, column: node.column, path: node.path,
+          message:
+            "\(severity.word) has no policy: such incidents page nobody; write such as \(severity.word): [{ to: duty }]",
+          weight: severity == .p0 ? .warning : .note))
+    }
   }
 
   private mutating func step(_ node: DocumentNode, _ names: PagingNames) -> PagingConfiguration.Step {

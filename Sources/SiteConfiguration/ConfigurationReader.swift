@@ -8,6 +8,8 @@ package struct ConfigurationReader: DocumentReading {
   package let file: String
   package var mistakes: [DocumentMistake] = []
   let secrets: SecretSource
+  /// Severities without a policy.
+  var unpaged: [DocumentMistake] = []
   /// Rules that `maintenance:` names.
   var silencedRules: [Configuration.NamedRule] = []
 
@@ -37,6 +39,7 @@ package struct ConfigurationReader: DocumentReading {
       reader.mistakes.append(error)
     }
     configuration.silencedRules = reader.silencedRules
+    configuration.unpaged = reader.unpaged
     return (configuration, reader.mistakes.inOrderOfLines)
   }
 

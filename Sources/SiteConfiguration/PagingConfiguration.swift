@@ -97,6 +97,8 @@ package struct EmailReceiver: Sendable, Equatable {
   package var to: [String]
   package var user: String?
   package var password: String?
+  /// File of the authorities that the server's certificate may come from (PEM); nil for the system's.
+  package var authorities: String?
   /// Refuses a server that does not offer STARTTLS.
   package var requiresTLS = false
 

@@ -12,6 +12,8 @@ struct DatabaseCommand: ParsableCommand {
     discussion: """
       Makes the cluster in the state directory where there is none, prints one line, database=URL, for the collector's --database,
       and becomes the server. Nobody else can connect: it listens on a Unix socket, for the named users and root.
+      Start it as the database's user, with a group that the collector's user is in as the process's group (Group= in systemd):
+      the socket's directory belongs to that group. signalbox-database.service has signalbox-db for both.
       SIGINT stops it, and so does SIGTERM once everybody has disconnected; its log is standard error.
       Exit codes: those of PostgreSQL; 1 where it does not come to that, 2 usage.
       """)
@@ -20,7 +22,7 @@ struct DatabaseCommand: ParsableCommand {
   var stateDirectory: String
   @Option(
     name: .customLong("socket-dir"),
-    help: "Directory for the socket, absolute; the collector's user must be able to enter it, by its group.")
+    help: "Directory for the socket, absolute; of this process's group, which the collector's user must be in.")
   var socketDirectory: String
   @Option(help: "System user of the collector; may be repeated.") var collectorUser: [String] = ["signalbox"]
 

@@ -118,7 +118,9 @@ extension EndToEndTests {
       try fleet.eventually("an incident") {
         try fleet.value("select count(*) from incidents where rule = 'SIGNALBOX-AUTHORITY' and state = 'open'") == 1
       }
-      #expect(try fleet.json("incidents", "list").first?["severity"] as? String == "P2")
+      let incident = try fleet.json("incidents", "list").first
+      #expect(incident?["severity"] as? String == "P2")
+      #expect(incident?["runbook"] as? String == "docs/runbooks/SIGNALBOX-AUTHORITY.md")
       let detail = try Program.run("/usr/bin/curl", ["-s", "http://\(fleet.metricsAddress)/health-detail"]).output
       #expect(detail.contains("authority: the fleet's issuing authority ends in 29 days"), "\(detail)")
       #expect(try fleet.health().hasPrefix("ok"))

@@ -20,6 +20,7 @@ extension EndToEndTests {
         receivers: { duty: { slack: { url: "http://127.0.0.1:1" } } }
         policies:
           P0: [{ to: duty, digest: yes }, { to: lead }]
+          P1: [{ to: duty }]
 
       """
 
@@ -79,6 +80,23 @@ extension EndToEndTests {
       let path = try write("maintenance: [\(entry)]\n", "signalbox.yaml")
       let result = try Program.run("signalbox", ["config", "check", path])
       #expect(result.code == 0 && result.output.contains("note: 'SITE-*' matches no rule"), "\(result.output)")
+    }
+
+    @Test func aSeverityThatPagesNobodyIsPrintedAndLogged() throws {
+      defer { end() }
+      let path = try write(
+        "paging:\n  receivers: { duty: { slack: { url: \"http://127.0.0.1:1\" } } }\n  policies: { P2: [{ to: duty }] }\n",
+        "signalbox.yaml")
+      let sentence = "P0 has no policy: such incidents page nobody; write such as P0: [{ to: duty }]"
+      let result = try Program.run("signalbox", ["config", "check", path])
+      #expect(result.code == 1 && result.output.contains("\(path):3:13: paging.policies: \(sentence)"), "\(result)")
+      #expect(result.output.contains("note: P1 has no policy"))
+      // It warns before it looks for its database.
+      let collector = try Program.run(
+        "signalbox-collector",
+        ["--state-dir", directory + "/state", "--config", path, "--database", "postgresql://127.0.0.1:1/none"])
+      #expect(
+        collector.errors.contains(sentence) && collector.errors.contains("a severity pages nobody"), "\(collector)")
     }
 
     @Test func rulesCheckKnowsTheShippedRules() throws {

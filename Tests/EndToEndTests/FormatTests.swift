@@ -53,6 +53,85 @@ extension EndToEndTests {
       #expect(csv.last?.hasPrefix("1,ended,") == true)
     }
 
+    /// What a script reads by the names of its columns has them also where there is nothing.
+    @Test(arguments: [
+      "incidents list", "incidents show 7", "silences list", "oncall overrides", "oncall now", "runs list", "gaps",
+      "logs",
+      "logs --limit 5", "hosts list",
+    ])
+    func anAnswerWithoutRowsHasAHeadInCSV(_ command: String) throws {
+      let words = command.split(separator: " ").map(String.init) + ["--format", "csv"]
+      let result = try Program.run("signalbox", words, environment: ["SIGNALBOX_DATABASE_URL": database.url.text])
+      #expect(result.code == 3)
+      let lines = result.output.split(separator: "\n", omittingEmptySubsequences: false)
+      #expect(lines.count == 2 && lines[0].split(separator: ",").count > 2 && lines[1] == "", "\(result)")
+    }
+
+    @Test func whatHadBeenSoBeforeIsReportedAsThat() throws {
+      let now = Int64(Date().timeIntervalSince1970) * 1_000_000_000
+      for rule in ["A", "B"] {
+        try store.apply(
+          [IncidentChange(.opened, rule: rule, severity: .p1, hostName: "h", eventNs: now, detectedNs: now)],
+          policy: .none, nowNs: now)
+      }
+      #expect(try run("incidents", "ack", "1", "--by", "ann").output == "incident 1 is acknowledged by ann\n")
+      let again = try run("incidents", "ack", "1", "--by", "bob")
+      #expect(again.code == 0 && again.output.hasPrefix("incident 1 has been acknowledged by ann since 20"), "\(again)")
+      #expect(try run("incidents", "resolve", "1", "--by", "bob").output == "incident 1 is resolved by bob\n")
+      let over = try run("incidents", "resolve", "1", "--by", "ann")
+      #expect(over.code == 0 && over.output.hasPrefix("incident 1 has been over since 20"), "\(over)")
+      #expect(over.output.hasSuffix(", ended by bob; nothing is changed\n"), "\(over)")
+      try store.apply(
+        [IncidentChange(.cleared, rule: "B", severity: .p1, hostName: "h", eventNs: now + 1_000, detectedNs: now)],
+        policy: .none, nowNs: now)
+      #expect(try run("incidents", "resolve", "2").output.hasSuffix(", ended by its rule; nothing is changed\n"))
+      #expect(
+        try store.connection.query("select resolved_by from signalbox.incidents where number = 2").text(0, 0) == "rule")
+    }
+
+    @Test func aTimeThatIsOverAndANoteOfNothingAreRefused() throws {
+      let over = ["--from", "2026-01-01T00:00Z", "--for", "2h"]
+      for words in [
+        ["silences", "add", "--rule", "B*", "--reason", "x"] + over,
+        ["oncall", "override", "primary", "--to", "ann"] + over,
+      ] {
+        let result = try Program.run(
+          "signalbox", words, environment: ["SIGNALBOX_DATABASE_URL": database.url.text])
+        #expect(result.code == 2 && result.errors.contains("was over at 2026-01-01T02:00:00Z"), "\(result)")
+        #expect(result.errors.split(separator: "\n").count == 1)
+      }
+      for text in ["", "  ", "\t\n"] {
+        let result = try run("incidents", "note", "1", text)
+        #expect(result.code == 2 && result.errors.contains("the line is empty"), "\(result)")
+      }
+    }
+
+    /// In a narrow terminal the timeline and the messages are lines of their own, and nothing of them is left out.
+    @Test(arguments: ["40", "80", "200"]) func anIncidentIsShownWholeAtAnyWidth(_ columns: String) throws {
+      let now = Int64(Date().timeIntervalSince1970) * 1_000_000_000
+      var change = IncidentChange(
+        .opened, rule: "A", severity: .p1, hostName: "h", entity: "/srv/a-long-path/to/a-file.log", eventNs: now,
+        detectedNs: now)
+      change.summary = "the log has reported an error for much longer than a line of forty columns holds"
+      change.causes = ["the disk is full"]
+      change.steps = ["look at it"]
+      change.runbook = "docs/runbooks/A.md"
+      try store.apply(
+        [change], policy: PagingPolicy { _, nowNs in [PlannedDelivery(receiver: "duty", dueNs: nowNs)] }, nowNs: now)
+      try store.acknowledge(incident: 1, actor: "ann", nowNs: now)
+      let result = try Program.run(
+        "signalbox", ["incidents", "show", "1"],
+        environment: ["SIGNALBOX_DATABASE_URL": database.url.text, "COLUMNS": columns])
+      #expect(result.code == 0 && result.errors == "", "\(result)")
+      let lines = result.output.split(separator: "\n")
+      #expect(lines.allSatisfy { $0.count <= Int(columns) ?? 0 }, "\(result.output)")
+      for part in ["Likely causes:", "the disk is full", "Runbook: docs/runbooks/A.md", "acked", "ann", "waiting"] {
+        #expect(result.output.contains(part), "\(part): \(result.output)")
+      }
+      let row = try row(run("incidents", "show", "1", "--format", "json"))
+      #expect(row["causes"] as? [String] == ["the disk is full"] && row["runbook"] as? String == "docs/runbooks/A.md")
+    }
+
     /// Every command that changes something: people read one sentence, beside the value where there is one; scripts get
     /// one object.
     static let changes: [Change] = [

@@ -57,6 +57,7 @@ extension EndToEndTests {
       try fleet.eventually("the page", within: 120) { try databasePages(receiver, "trigger") > 0 }
       let page = try #require(try receiver.pages("trigger").first { $0.text.contains("SIGNALBOX-DATABASE") })
       #expect(page.text.contains("No space left on device") && page.text.contains("writer-"), "\(page.text)")
+      #expect(page.text.contains("SIGNALBOX-DATABASE.md"), "\(page.text)")
       try fleet.execute("drop trigger full_disk on signalbox.agent_ledger")
       try fleet.eventually("health") { try fleet.health().hasPrefix("ok") }
       try fleet.eventually("the end of the incident") { try databasePages(receiver, "resolve") > 0 }

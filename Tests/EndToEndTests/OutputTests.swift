@@ -111,6 +111,12 @@ extension EndToEndTests {
       }
     }
 
+    @Test func theHeadOfNoLinesIsThatOfLines() throws {
+      let none = try run(["logs", "--text", "no such text", "--format", "csv"])
+      #expect(none.code == 3 && Self.csv(none.output).count == 1)
+      #expect(try run(["logs", "--format", "csv"]).output.hasPrefix(none.output))
+    }
+
     @Test func whoLeftTheFleetIsCountedAndNotShown() throws {
       let shown = try run(["fleet", "status"])
       #expect(!shown.output.contains("gone-1") && shown.errors.contains("1 revoked not shown; --all shows them"))

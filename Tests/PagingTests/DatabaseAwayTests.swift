@@ -111,4 +111,89 @@ import Testing
     }
     #expect(stage.receiver.requests().filter { $0.path == "/200/duty" }.count <= 3)
   }
+
+  /// The collector was started again since the host went down: only the database knows of it.
+  @Test func whatFollowsFromAHostThatWasDownBeforePagesNobody() throws {
+    let stage = try PagingStage()
+    defer { stage.tearDown() }
+    let host = try stage.enrol("trainer-1")
+    func change(_ kind: IncidentChange.Kind, _ rule: String, _ entity: String) -> IncidentChange {
+      var change = PagingStage.change(kind, entity)
+      (change.rule, change.hostNumber) = (rule, host)
+      if rule == "HOST-DOWN" { change.mutes = ["RES-*"] }
+      return change
+    }
+    stage.post(change(.opened, "HOST-DOWN", "down"))
+    try stage.eventually("the page with the database") { stage.heard("down") == ["duty trigger"] }
+    stage.stopThread()
+    try stage.startThread()
+    stage.post(change(.opened, "NET-01", "before"))
+    try stage.eventually("the page after the restart") { stage.heard("before") == ["duty trigger"] }
+    try stage.takeAway(.ended)
+    stage.post(change(.opened, "RES-01", "follows"))
+    stage.post(change(.opened, "NET-01", "stays"))
+    try stage.eventually("the page without the database", within: 20) { stage.heard("stays") == ["duty trigger"] }
+    try stage.bringBack(.ended)
+    try stage.eventually("the rows") {
+      try stage.value("select count(*) from signalbox.incidents where entity = 'follows' and state = 'muted'") == 1
+        && stage.value("select count(*) from signalbox.outbox where state = 'waiting' and due <= now()") == 0
+    }
+    #expect(stage.heard("follows") == [])
+  }
+
+  /// The finding's words are what the database refuses; its page from memory is the page of its row, and ends with it.
+  @Test(arguments: ["summary", "entity"]) func whatTheDatabaseRefusesIsTheSameIncidentForItsReceivers(_ column: String)
+    throws
+  {
+    let stage = try PagingStage()
+    defer { stage.tearDown() }
+    try stage.execute("alter table signalbox.incidents add check (\(column) not like '%poison%')")
+    stage.post(PagingStage.change(.opened, "before"))
+    try stage.eventually("the page with the database") { stage.heard("before") == ["duty trigger"] }
+    try stage.takeAway(.ended)
+    let opened = PagingStage.change(.opened, "poison")
+    func events() -> [String] {
+      stage.receiver.requests().filter {
+        $0.body["dedup_key"] as? String == opened.dedupKey && $0.path.hasSuffix("duty")
+      }
+      .compactMap { $0.body["event"] as? String }
+    }
+    stage.post(opened)
+    try stage.eventually("the page without the database", within: 20) { events() == ["trigger"] }
+    try stage.bringBack(.ended)
+    try stage.eventually("the row") {
+      try stage.value("select count(*) from signalbox.outbox where event = 'trigger' and state = 'delivered'") == 2
+    }
+    var cleared = opened
+    cleared.kind = .cleared
+    cleared.eventNs += 1_000_000_000
+    stage.post(cleared)
+    try stage.eventually("the end") { events() == ["trigger", "resolve"] }
+    try stage.eventually("all rows") {
+      try stage.value("select count(*) from signalbox.incidents where state = 'resolved'") == 1
+        && stage.value("select count(*) from signalbox.outbox where state = 'waiting' and event <> 'escalate'") == 0
+    }
+    // No page under another key.
+    #expect(
+      stage.receiver.requests().filter { $0.path.hasSuffix("duty") && $0.body["event"] as? String == "trigger" }.count
+        == 2)
+  }
+
+  /// Asked for of the thread that pages from memory, kept to by the one that delivers rows.
+  @Test func aPauseOfTheTimeWithoutTheDatabaseHoldsAfterIt() throws {
+    let stage = try PagingStage(dutyAnswers: "once-429~60")
+    defer { stage.tearDown() }
+    try stage.takeAway(.ended)
+    stage.post(PagingStage.change(.opened, "stays"))
+    try stage.eventually("the page without the database", within: 20) { stage.heard("stays").contains("duty trigger") }
+    try stage.bringBack(.ended)
+    try stage.eventually("the pause") {
+      try stage.value("select count(*) from signalbox.receivers where name = 'duty' and paused_until > now()") == 1
+    }
+    // Another incident's page waits as well.
+    stage.post(PagingStage.change(.opened, "later"))
+    try stage.eventually("the escalation") { stage.heard("later").contains("lead escalate") }
+    #expect(
+      stage.heard("later") == ["lead escalate"] && stage.heard("stays").filter { $0 == "duty trigger" }.count == 1)
+  }
 }

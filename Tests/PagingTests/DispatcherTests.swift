@@ -303,4 +303,22 @@ import Testing
     #expect(receiver.requests().map { $0.body["event"] as? String } == ["trigger", "trigger"])
     #expect(try count("event = 'escalate'") == 1)
   }
+
+  /// Another collector, or the same one after a restart: neither has sent the receiver anything.
+  @Test(arguments: ["b", "a"]) func aPauseThatAReceiverAskedForHoldsForWhoeverDelivers(_ next: String) throws {
+    let configuration = configuration("once-429~30/duty")
+    let first = try Dispatcher(configuration, holder: "a") { 0 }
+    try store.apply([change(.opened)], policy: configuration.policy, nowNs: Self.nowNs)
+    try work(first) { try count("attempts = 1 and last_answer like '429%'") == 1 }
+    try store.connection.execute("update signalbox.leases set expires = now()")
+    let second = try Dispatcher(configuration, holder: next) { 0 }
+    let early = Self.nowNs + 29_000_000_000
+    try store.apply([change(.opened, "RES-02", at: early)], policy: configuration.policy, nowNs: early)
+    for round in 0..<4 {
+      _ = try second.turn(store, nowNs: early, monotonicNs: Int64(round) * 16_000_000_000, isWoken: true)
+      second.wait(maximumMs: 200, descriptors: [], nowNs: early)
+    }
+    #expect(second.lease != nil && receiver.requests().count == 1)
+    try work(second, nowNs: Self.nowNs + 31_000_000_000) { try count("state = 'delivered'") == 2 }
+  }
 }

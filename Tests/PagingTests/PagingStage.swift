@@ -31,7 +31,7 @@ final class PagingStage {
   private var running: LoopThread?
   private var lock: Connection?
 
-  init(leadAfterNs: Int64 = 6_000_000_000, leadAnswers: Int = 200) throws {
+  init(leadAfterNs: Int64 = 6_000_000_000, leadAnswers: Int = 200, dutyAnswers: String = "200") throws {
     // A closed socket must be an error, not the end of the process.
     signal(SIGPIPE, SIG_IGN)
     receiver = try TestReceiver()
@@ -39,7 +39,7 @@ final class PagingStage {
     try Store.open(server.url, migrating: true).close()
     var configuration = PagingConfiguration()
     configuration.receivers = [
-      "duty": .webhook(url: receiver.url("200/duty"), secrets: []),
+      "duty": .webhook(url: receiver.url("\(dutyAnswers)/duty"), secrets: []),
       "lead": .webhook(url: receiver.url("\(leadAnswers)/lead"), secrets: []),
     ]
     configuration.policies = [.p0: [.init(to: "duty"), .init(to: "lead", afterNs: leadAfterNs)]]
@@ -84,6 +84,25 @@ final class PagingStage {
       lock?.close()
       lock = nil
     }
+  }
+
+  /// - Returns: the host's number.
+  func enrol(_ name: String) throws -> Int32 {
+    let store = try Store.open(server.url)
+    defer { store.close() }
+    let hash = [UInt8](repeating: 7, count: 32)
+    let now = Clock.wallNs()
+    try store.invite(
+      Invitation(tokenID: name, secretHash: hash, hostName: name, expiresNs: now + 60_000_000_000), actor: "test")
+    _ = try store.redeem(
+      Redemption(tokenID: name, secretHash: hash, keyPin: hash, newHost: HostID(high: 0, low: 1), nowNs: now))
+    return Int32(clamping: try value("select number from signalbox.hosts where name = '\(name)'"))
+  }
+
+  func execute(_ sql: String) throws {
+    let connection = try Connection(server.url)
+    defer { connection.close() }
+    try connection.execute(sql)
   }
 
   func value(_ sql: String) throws -> Int64 {

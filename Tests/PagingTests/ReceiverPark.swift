@@ -4,7 +4,7 @@ import SiteConfiguration
 import TestSupport
 
 /// One receiver of each kind, all real programs: what a PagerDuty keeps is counted from what it was sent; Slack and a webhook are one HTTP
-/// server; the mail server wants a login and refuses one of three addresses; the Alertmanager is Debian's own.
+/// server; the mail server takes a login over STARTTLS only, with a certificate of its own authority, and refuses one of three addresses; the Alertmanager is Debian's own.
 final class ReceiverPark {
   let http: TestReceiver
   private let mail: TestMailServer
@@ -13,7 +13,7 @@ final class ReceiverPark {
 
   init() throws {
     http = try TestReceiver()
-    mail = try TestMailServer(password: "right")
+    mail = try TestMailServer(password: "right", startsTLS: true)
     alertmanager = try Self.startAlertmanager()
   }
 
@@ -57,6 +57,7 @@ final class ReceiverPark {
     var email = EmailReceiver(
       server: mail.url, from: "signalbox@test", to: ["a@test", "no@test", "b@test"])
     (email.user, email.password) = ("signalbox", "right")
+    (email.authorities, email.requiresTLS) = (mail.authorities, true)
     var receivers: [String: Receiver] = [
       "pagerduty": .pagerDuty(url: http.url("202/pagerduty"), routingKey: "k"),
       "slack": .slack(url: http.url("200/slack")), "mail": .email(email),

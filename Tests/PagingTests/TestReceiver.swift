@@ -1,7 +1,8 @@
 import Foundation
 import TestSupport
 
-/// A real HTTP server of its own process. The path decides the answer: `/200`, `/500`, `/hang`, `/once-500` (then 200), `/slow-400`….
+/// A real HTTP server of its own process. The path decides the answer: `/200`, `/500`, `/hang`, `/once-500` (then 200), `/slow-400`…; `/429~30` asks for
+/// a pause of 30 s.
 final class TestReceiver {
   struct Request {
     var path: String
@@ -34,7 +35,9 @@ final class TestReceiver {
             if word.startswith("once-"):
                 word = word[5:] if self.path not in seen else "200"
                 seen.add(self.path)
+            word, _, pause = word.partition("~")
             self.send_response(int(word))
+            if pause: self.send_header("Retry-After", pause)
             if word == "302": self.send_header("Location", "/200")
             self.send_header("Content-Length", "2")
             self.end_headers()

@@ -1,3 +1,4 @@
+import FleetModel
 import Foundation
 import RuleFiles
 import Rules
@@ -44,11 +45,22 @@ import Testing
     }
   }
 
+  /// The page that a collector's own incident names is there.
+  @Test func whatACollectorFindsAboutItselfHasAPage() throws {
+    let names = Set(try Self.pack().pages.map { "docs/runbooks/" + $0.name })
+    #expect(OwnRule.all.count == 2 && OwnRule.all.allSatisfy { $0.hasPrefix(OwnRule.prefix) })
+    for own in OwnRule.runbooks {
+      #expect(names.contains(own.place) && !own.steps.isEmpty && !own.causes.isEmpty)
+      let change = IncidentChange(.opened, rule: own.id, severity: own.severity, eventNs: 0, detectedNs: 0)
+      #expect(change.described(by: own).runbook == own.place && change.described(by: own).causes == own.causes)
+    }
+  }
+
   @Test func everyMuteMeansARule() throws {
     let set = try Self.pack().set
     for rule in set.rules {
       for name in rule.mutes {
-        let isMeant = set.rules.contains { $0.id == name || (name.hasSuffix("*") && $0.id.hasPrefix(name.dropLast())) }
+        let isMeant = set.rules.contains { StarPattern.matches($0.id, name) }
         #expect(isMeant, "\(rule.id) mutes \(name)")
       }
     }

@@ -122,6 +122,44 @@ import Testing
     #expect(ConfigurationReader.check(yaml, file: "x").mistakes.count == 2)
   }
 
+  @Test func authoritiesOfAMailServerAreReadWhereTheyStand() throws {
+    let directory = "/tmp/signalbox-ca-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    try "-----BEGIN CERTIFICATE-----\n".write(toFile: directory + "/ca.pem", atomically: true, encoding: .utf8)
+    try "key".write(toFile: directory + "/no.pem", atomically: true, encoding: .utf8)
+    func check(_ ca: String, _ more: String = "") -> (receiver: EmailReceiver?, mistakes: [String]) {
+      let yaml =
+        "paging: { receivers: { a: { email: { smtp: 'smtp://m', from: a@b, to: c@d, ca: \(ca)\(more) } } } }"
+      let found = ConfigurationReader.check(yaml, file: directory + "/signalbox.yaml")
+      guard case .email(let receiver)? = found.configuration.paging?.receivers["a"] else { return (nil, []) }
+      return (receiver, found.mistakes.map(\.message))
+    }
+    for path in ["ca.pem", directory + "/ca.pem"] {
+      let (receiver, mistakes) = check(path)
+      #expect(mistakes == [] && receiver?.authorities == directory + "/ca.pem" && receiver?.requiresTLS == true)
+    }
+    #expect(check("ca.pem", ", tls: optional").receiver?.requiresTLS == false)
+    #expect(check("no.pem").mistakes == ["\(directory)/no.pem holds no certificate in PEM"])
+    #expect(check("none.pem").mistakes.count == 1)
+  }
+
+  /// What asks for somebody at any hour and pages no one.
+  @Test(
+    arguments: [
+      ("P0: [{ to: a }], P1: [{ to: a }]", []), ("P0: [{ to: a }]", [DocumentMistake.Weight.note]),
+      ("P1: [{ to: a }]", [.warning]), ("P0: [], P1: [], P2: [{ to: a }]", [.warning, .note]),
+    ] as [(String, [DocumentMistake.Weight])])
+  func aSeverityWithoutAPolicyIsReported(_ policies: String, _ weights: [DocumentMistake.Weight]) throws {
+    let yaml = "paging:\n  receivers: { a: { slack: { url: 'http://x' } } }\n  policies: { \(policies) }\n"
+    let configuration = try ConfigurationReader.read(yaml, file: "x")
+    #expect(configuration.unpaged.map(\.weight) == weights)
+    #expect(configuration.unpaged.allSatisfy { $0.line == 3 && $0.path == "paging.policies" })
+    #expect(try ConfigurationReader.read("retention: {}", file: "x").unpaged == [])
+    let without = try ConfigurationReader.read("paging:\n  receivers: { a: { slack: { url: 'http://x' } } }", file: "x")
+    #expect(without.unpaged.map(\.path) == ["paging", "paging"])
+  }
+
   @Test func aSilenceOfNoRuleIsReportedBesideTheRules() throws {
     let yaml = """
       maintenance:

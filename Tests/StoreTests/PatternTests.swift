@@ -4,7 +4,7 @@ import Postgres
 import Store
 import Testing
 
-/// The grammar of patterns in the database is that of the programs.
+/// What the database decides in SQL is what the programs decide: patterns, and who may have a message.
 @Suite(.timeLimit(.minutes(10))) struct PatternTests {
   @Test func theDatabaseMatchesAsTheProgramsDo() throws {
     let fixture = try StoreFixture()
@@ -23,5 +23,17 @@ import Testing
       }
     }
     #expect(try fixture.value("select signalbox.matches(null, 'x')::text") == "true")
+  }
+
+  @Test func theDatabaseKnowsAsTheProgramsDoWhoMayHaveAMessage() throws {
+    let fixture = try StoreFixture()
+    let condition = DeliveryState.mayHaveBeenReceivedSQL(state: "$1::text", attempts: "$2::integer")
+    for state in DeliveryState.allCases {
+      for attempts in 0...3 {
+        let rows = try fixture.store.connection.query(
+          "select \(condition)", [.text(state.rawValue), .int4(Int32(attempts))])
+        #expect(rows.bool(0, 0) == state.mayHaveBeenReceived(attempts: attempts), "\(state), \(attempts) attempts")
+      }
+    }
   }
 }

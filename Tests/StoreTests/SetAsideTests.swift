@@ -64,6 +64,28 @@ import Testing
     #expect(try fixture.count("dead_letters") == 1)
   }
 
+  /// What the database refuses of a finding decides what is left of it; its end finds it in each form.
+  @Test(arguments: [("summary", "/poison"), ("entity", "~%"), ("identity", "~%")])
+  func aFindingThatIsRefusedKeepsItsKeysWhereTheDatabaseTakesThem(_ column: String, _ entity: String) throws {
+    let fixture = try StoreFixture()
+    _ = try fixture.stream()
+    try fixture.store.connection.execute("alter table signalbox.incidents add check (\(column) not like '%poison%')")
+    let opened = Self.change("/poison")
+    for round in 0..<2 {
+      let (done, setAside) = try fixture.store.applyOneByOne([opened], policy: .none, nowNs: Self.nowNs)
+      #expect(done.opened == (round == 0 ? 1 : 0) && done.ignored == round && setAside == 0)
+    }
+    #expect(try fixture.value("select count(*) from incidents where entity like '\(entity)'") == "1")
+    let keeps = column != "identity"
+    #expect(
+      try fixture.value("select count(*) from signalbox.incidents where dedup_key = '\(opened.dedupKey)'")
+        == (keeps ? "1" : "0"))
+    var cleared = opened
+    cleared.kind = .cleared
+    cleared.eventNs += 1_000_000_000
+    #expect(try fixture.store.apply([cleared], policy: .none, nowNs: Self.nowNs).resolved == 1)
+  }
+
   // MARK: Rule states
 
   /// The state of one host is refused: its facts are stored, and so is everything of the others.

@@ -39,18 +39,29 @@ package final class TestMailServer {
   private let log = "/tmp/signalbox-mail-\(UUID().uuidString).log"
 
   private static let script = """
-    import socketserver, sys, json, base64
+    import socketserver, sys, json, base64, ssl
     log = open(sys.argv[1], "a", buffering=1)
     password = sys.argv[2].encode()
+    context = None
+    if sys.argv[3]:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(sys.argv[3] + "/server.pem", sys.argv[3] + "/server.key")
     class Handler(socketserver.StreamRequestHandler):
         def say(self, text): self.wfile.write((text + "\\r\\n").encode())
         def handle(self):
             self.say("220 test")
-            known, to = not password, []
+            known, to, secret = not password, [], not context
             while line := self.rfile.readline():
                 word = line.decode().strip()
                 verb = word.split(" ")[0].upper()
-                if verb == "EHLO": self.say("250-test"); self.say("250-AUTH PLAIN"); self.say("250 8BITMIME")
+                if verb == "EHLO":
+                    self.say("250-test"); self.say("250-AUTH PLAIN" if secret else "250-STARTTLS"); self.say("250 8BITMIME")
+                elif verb == "STARTTLS" and context:
+                    self.say("220 go on")
+                    self.connection = context.wrap_socket(self.connection, server_side=True)
+                    self.rfile, self.wfile = self.connection.makefile("rb"), self.connection.makefile("wb", buffering=0)
+                    secret = True
+                elif not secret: self.say("530 5.7.0 must issue a STARTTLS command first")
                 elif verb == "AUTH":
                     given = base64.b64decode(word.split(" ")[2]) if len(word.split(" ")) > 2 else b""
                     if not given:
@@ -75,19 +86,58 @@ package final class TestMailServer {
                     self.say("250 queued")
                 elif verb == "QUIT": self.say("221 bye"); return
                 else: self.say("250 ok")
-    class Server(socketserver.ThreadingTCPServer): daemon_threads = True
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+        def handle_error(self, *a): pass
     server = Server(("127.0.0.1", 0), Handler)
     print(server.server_address[1], flush=True)
     server.serve_forever()
     """
 
-  /// - Parameter password: that a login needs; nil where none is asked for.
-  package init(password: String? = nil) throws {
+  /// The authority and the certificate of a server with STARTTLS.
+  private let directory: String?
+
+  /// - Parameters:
+  ///   - password: that a login needs; nil where none is asked for.
+  ///   - startsTLS: takes nothing before STARTTLS; its certificate comes from an authority of its own.
+  package init(password: String? = nil, startsTLS: Bool = false) throws {
     _ = FileManager.default.createFile(atPath: log, contents: nil)
-    child = try TestChild(["python3", "-c", Self.script, log, password ?? ""], readsLine: true)
+    directory = startsTLS ? try Self.makeCertificate() : nil
+    child = try TestChild(["python3", "-c", Self.script, log, password ?? "", directory ?? ""], readsLine: true)
   }
 
-  deinit { try? FileManager.default.removeItem(atPath: log) }
+  deinit {
+    try? FileManager.default.removeItem(atPath: log)
+    if let directory { try? FileManager.default.removeItem(atPath: directory) }
+  }
+
+  /// File of the authority that its certificate comes from; nil without STARTTLS.
+  package var authorities: String? { directory.map { $0 + "/ca.pem" } }
+
+  private enum Problem: Error { case openssl(Int32) }
+
+  private static func makeCertificate() throws -> String {
+    let directory = "/tmp/signalbox-mail-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+    let process = Process()
+    process.currentDirectoryURL = URL(fileURLWithPath: directory)
+    process.executableURL = URL(fileURLWithPath: "/bin/sh")
+    process.arguments = [
+      "-ec",
+      """
+      new='-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes'
+      openssl req -x509 $new -keyout ca.key -out ca.pem -days 2 -subj '/CN=authority of a test'
+      openssl req $new -keyout server.key -out server.csr -subj '/CN=mail server of a test'
+      echo 'subjectAltName=IP:127.0.0.1' > names
+      openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -out server.pem -extfile names
+      """,
+    ]
+    (process.standardOutput, process.standardError) = (FileHandle.nullDevice, FileHandle.nullDevice)
+    try process.run()
+    process.waitUntilExit()
+    guard process.terminationStatus == 0 else { throw Problem.openssl(process.terminationStatus) }
+    return directory
+  }
 
   package var url: String { "smtp://127.0.0.1:\(child.firstLine)" }
 

@@ -94,7 +94,7 @@ final class PagingDatabase: Sendable {
     private var isListening = false
     private var descriptor: Int32?
     private var workedAtNs = Clock.monotonicNs()
-    private var silencesDueNs = Int64.min
+    private var knownDueNs = Int64.min
     private var answerDueNs = Int64.min
 
     init(_ thread: PagingDatabase) {
@@ -203,11 +203,12 @@ final class PagingDatabase: Sendable {
       guard let dispatcher else { return }
       tell(try dispatcher.turn(store, nowNs: Clock.wallNs(), monotonicNs: Clock.monotonicNs(), isWoken: isWoken))
       noteRefusals(of: dispatcher, store)
-      if Clock.monotonicNs() >= silencesDueNs {
-        let silences = try store.silencesInForce(nowNs: Clock.wallNs())
+      if Clock.monotonicNs() >= knownDueNs {
+        let muting = try store.muting(nowNs: Clock.wallNs())
         let overrides = try store.overridesInForce(nowNs: Clock.wallNs())
-        let knowledge = Handover.Knowledge(silences: silences, overrides: overrides)
-        if thread.front.post(.known(knowledge)) { silencesDueNs = Clock.monotonicNs() + 15_000_000_000 }
+        let pauses = try store.pauses(nowNs: Clock.wallNs())
+        let knowledge = Handover.Knowledge(muting: muting, overrides: overrides, pauses: pauses)
+        if thread.front.post(.known(knowledge)) { knownDueNs = Clock.monotonicNs() + 15_000_000_000 }
       }
     }
 
@@ -225,6 +226,9 @@ final class PagingDatabase: Sendable {
     private func reconcile(_ store: Store) throws(StoreError) -> Bool {
       guard let next = queue.nextReconciliation else { return false }
       try store.reconcile(next.pages, freeing: next.freeing, holding: next.holding, nowNs: Clock.wallNs())
+      for (receiver, untilNs) in next.pauses where untilNs > Clock.wallNs() {
+        try store.pause(receiver, untilNs: untilNs)
+      }
       queue.wrote(next)
       thread.metrics.note(store.takeSetAside(), thread.logger)
       if let number = restored, queue.released >= number {

@@ -168,15 +168,12 @@ package final class PagingThread: Sendable {
       if away == nil, let problem {
         let wall = Clock.wallNs()
         var change = IncidentChange(
-          .opened, rule: OwnRule.database, severity: .p1, hostName: hostName, entity: "database",
-          eventNs: wall - PagingThread.awayNs, detectedNs: wall)
+          .opened, rule: OwnRule.database, severity: OwnRule.databaseRunbook.severity, hostName: hostName,
+          entity: "database", eventNs: wall - PagingThread.awayNs, detectedNs: wall
+        ).described(by: OwnRule.databaseRunbook)
         change.title = problem.title
         change.summary = problem.summary
-        change.steps = [
-          "See the collector's log: journalctl -u signalbox-collector -n 50",
-          "See the database server: is it running, is its disk full, does it take connections?",
-          "Agents keep their data meanwhile; nothing needs to be done on the hosts.",
-        ]
+        change.steps = OwnRule.databaseRunbook.steps
         away = change
         take([change], nil)
         thread.logger.error("\(problem.summary)")

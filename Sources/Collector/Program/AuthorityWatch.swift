@@ -28,7 +28,8 @@ struct AuthorityWatch: Sendable {
     guard let sentence else {
       if state == .ended { return nil }
       return IncidentChange(
-        .cleared, rule: Self.rule, severity: .p2, entity: "authority", eventNs: nowNs, detectedNs: nowNs)
+        .cleared, rule: Self.rule, severity: OwnRule.authorityRunbook.severity, entity: "authority", eventNs: nowNs,
+        detectedNs: nowNs)
     }
     var eventNs = endNs.subtractingClamped(CertificateAuthority.endsSoonNs)
     if case .open(let repeatedNs) = state {
@@ -37,8 +38,10 @@ struct AuthorityWatch: Sendable {
       eventNs = nowNs
     }
     var change = IncidentChange(
-      .opened, rule: Self.rule, severity: .p2, entity: "authority", eventNs: eventNs, detectedNs: nowNs)
-    change.title = "The fleet's issuing authority ends soon"
+      .opened, rule: Self.rule, severity: OwnRule.authorityRunbook.severity, entity: "authority", eventNs: eventNs,
+      detectedNs: nowNs
+    ).described(by: OwnRule.authorityRunbook)
+    change.title = OwnRule.authorityRunbook.title
     change.summary = sentence
     change.steps = steps
     return change

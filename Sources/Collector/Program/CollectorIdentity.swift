@@ -133,12 +133,7 @@ final class CollectorIdentity {
 
   /// How to renew it.
   var endSteps: [String] {
-    [
-      "Bring the root's key to \(options.stateDirectory)/ca/root.key, mode 0600.",
-      "signalbox ca renew --state-dir \(options.stateDirectory)    (the running collector takes it over within a minute)",
-      "Further collectors: signalbox ca export FILE here, signalbox ca import FILE --renewed there.",
-      "Take the root's key away again.",
-    ]
+    OwnRule.authoritySteps(stateDirectory: options.stateDirectory)
   }
 
   private func warn(_ nowNs: Int64, _ sentence: String, _ reason: String) {

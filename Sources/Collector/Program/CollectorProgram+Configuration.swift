@@ -10,7 +10,9 @@ extension CollectorProgram {
   static func configuration(_ options: CollectorOptions, _ logger: Logger) throws -> Configuration {
     guard let path = options.configurationPath else { return Configuration() }
     do {
-      return try ConfigurationReader.read(String(decoding: HostFiles.read(path), as: UTF8.self), file: path)
+      let read = try ConfigurationReader.read(String(decoding: HostFiles.read(path), as: UTF8.self), file: path)
+      log(read.unpaged, "a severity pages nobody", .warning, logger)
+      return read
     } catch let error as FileError {
       throw CollectorFailure(.usage, "\(error); name a readable file with --config")
     } catch let error as ConfigurationMistakes {

@@ -25,6 +25,18 @@ struct PlannedTimeOptions: ParsableArguments {
   @Option(name: .customLong("for"), help: "How long, such as 2h.") var duration: String
   @Option(help: "From when: a time; else now.") var from: String?
 
+  /// From when to when, ns since 1970.
+  /// - Throws: `.usage` for a time that is over.
+  func window(nowNs: Int64) throws -> (startNs: Int64, endNs: Int64) {
+    let start = try start(nowNs: nowNs)
+    let end = start.addingClamped(try length())
+    guard end > nowNs else {
+      let times = "--from \(from ?? "") --for \(duration)"
+      throw CommandFailure(.usage, "\(times) was over at \(Timestamp.text(end, digits: 0)): nothing would change")
+    }
+    return (start, end)
+  }
+
   /// ns.
   func length() throws -> Int64 {
     guard let length = TimeSpan.parse(duration), length <= 366 * 86_400_000_000_000 else {
@@ -34,7 +46,7 @@ struct PlannedTimeOptions: ParsableArguments {
   }
 
   /// ns since 1970.
-  func start(nowNs: Int64) throws -> Int64 {
+  private func start(nowNs: Int64) throws -> Int64 {
     guard let from else { return nowNs }
     guard let time = Timestamp.parse(from) else {
       throw CommandFailure(.usage, "--from takes a time such as 2026-11-21T20:00Z, not '\(from)'")

@@ -5,6 +5,7 @@ internal import Store
 struct IncidentPage {
   private let values: [String: Cell]
   private let evidence: [String]
+  private let causes: [String]
   private let steps: [String]
   private let nowNs: Int64
   /// nil: lines are as long as they are.
@@ -21,6 +22,7 @@ struct IncidentPage {
       }
     }
     evidence = lines("evidence")
+    causes = lines("cause")
     steps = lines("step")
     self.nowNs = nowNs
     self.width = width
@@ -37,7 +39,9 @@ struct IncidentPage {
     if values["is_observed"] == .boolean(true) { head.append("Only observed: it is not paged") }
     var lines = head.flatMap { wrapped($0, indent: 0) }
     lines += section("Evidence", evidence, isNumbered: false)
+    lines += section("Likely causes", causes, isNumbered: false)
     lines += section("Steps", steps, isNumbered: true)
+    if !text("runbook").isEmpty { lines += [""] + wrapped("Runbook: \(text("runbook"))", indent: 0) }
     return lines.map { $0 + "\n" }.joined()
   }
 

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Files
+internal import FleetModel
 internal import Incidents
 internal import Store
 
@@ -64,7 +65,7 @@ struct IncidentsCommand: ParsableCommand {
         incident, try reader.answer(IncidentQueries.texts(number), []), nowNs: Clock.wallNs(), width: output.width)
       try StandardStream.output.write(page.text)
       try StandardStream.output.write("\n")
-      try output.print(
+      try output.printWhole(
         reader.answer(
           IncidentQueries.timeline(number),
           [
@@ -80,7 +81,7 @@ struct IncidentsCommand: ParsableCommand {
         ])
       guard !deliveries.rows.isEmpty else { return }
       try StandardStream.output.write("\n")
-      try output.print(deliveries)
+      try output.printWhole(deliveries)
     }
   }
 
@@ -91,10 +92,16 @@ struct IncidentsCommand: ParsableCommand {
     @OptionGroup var options: ChangeOptions
 
     func run() throws {
-      try options.change { store throws(StoreError) in
+      let change = try options.change { store throws(StoreError) in
         try store.acknowledge(incident: number, actor: options.actor, nowNs: Clock.wallNs())
       }
-      try options.print("incident \(number) is acknowledged by \(options.actor)", IncidentQueries.one(number))
+      let sentence =
+        switch change {
+        case .done: "incident \(number) is acknowledged by \(options.actor)"
+        case .before(let sinceNs, let name):
+          "incident \(number) has been acknowledged by \(name ?? "nobody") since \(Timestamp.text(sinceNs, digits: 0)); nothing is changed"
+        }
+      try options.print(sentence, IncidentQueries.one(number))
     }
   }
 
@@ -103,6 +110,12 @@ struct IncidentsCommand: ParsableCommand {
     @Argument(help: "Its number.") var number: Int64
     @Argument(help: "The line.") var text: String
     @OptionGroup var options: ChangeOptions
+
+    func validate() throws {
+      if text.unicodeScalars.allSatisfy(\.properties.isWhitespace) {
+        throw ValidationError("the line is empty: write what is to stand in the timeline.")
+      }
+    }
 
     func run() throws {
       try options.change { store throws(StoreError) in
@@ -118,10 +131,16 @@ struct IncidentsCommand: ParsableCommand {
     @OptionGroup var options: ChangeOptions
 
     func run() throws {
-      try options.change { store throws(StoreError) in
+      let change = try options.change { store throws(StoreError) in
         try store.resolve(incident: number, actor: options.actor, nowNs: Clock.wallNs())
       }
-      try options.print("incident \(number) is resolved by \(options.actor)", IncidentQueries.one(number))
+      let sentence =
+        switch change {
+        case .done: "incident \(number) is resolved by \(options.actor)"
+        case .before(let sinceNs, let name):
+          "incident \(number) has been over since \(Timestamp.text(sinceNs, digits: 0)), ended by \(name ?? "its rule"); nothing is changed"
+        }
+      try options.print(sentence, IncidentQueries.one(number))
     }
   }
 }

@@ -22,8 +22,7 @@ struct OnCallCommand: ParsableCommand {
     @OptionGroup var options: ChangeOptions
 
     func run() throws {
-      let start = try planned.start(nowNs: Clock.wallNs())
-      let end = start + (try planned.length())
+      let (start, end) = try planned.window(nowNs: Clock.wallNs())
       let number = try options.change { store throws(StoreError) in
         try store.addOverride(
           OnCallOverride(

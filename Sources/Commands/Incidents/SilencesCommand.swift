@@ -35,8 +35,8 @@ struct SilencesCommand: ParsableCommand {
       guard rule != nil || host != nil || entity != nil || severity != nil else {
         throw CommandFailure(.usage, "say what to silence: --rule, --host, --entity or --severity")
       }
-      let start = try planned.start(nowNs: now)
-      var silence = Silence(author: options.actor, reason: reason, startsNs: start, endsNs: start + length)
+      let (start, end) = try planned.window(nowNs: now)
+      var silence = Silence(author: options.actor, reason: reason, startsNs: start, endsNs: end)
       (silence.rule, silence.host, silence.entity) = (rule, host, entity)
       if let severity {
         guard let known = Severity(word: severity) else {

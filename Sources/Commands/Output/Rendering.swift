@@ -158,6 +158,20 @@ package struct Renderer {
     }
   }
 
+  /// Each row as lines: its short cells in one line, the last column's text below it, wrapped.
+  func paragraphs(_ answer: Answer, width: Int) -> String {
+    let shown = answer.columns.indices.filter { answer.columns[$0].title != nil }
+    guard let last = shown.last else { return "" }
+    return answer.rows.flatMap { row in
+      let head = shown.dropLast().compactMap { index in
+        row[index] == .null ? nil : shortText(row[index], answer.columns[index].unit)
+      }.filter { !$0.isEmpty }.joined(separator: "  ")
+      let text = row[last] == .null ? "" : shortText(row[last], answer.columns[last].unit)
+      return TableLayout.wrapped(head, to: width)
+        + (text.isEmpty ? [] : TableLayout.wrapped(text, to: width - 2).map { "  " + $0 })
+    }.map { $0 + "\n" }.joined()
+  }
+
   private func laidOut(_ answer: Answer) -> (shown: [Int], TableLayout, lines: [[String]]) {
     let shown = answer.columns.indices.filter { answer.columns[$0].title != nil }
     let heads = shown.map { Escaping.visible(answer.columns[$0].title ?? "") }

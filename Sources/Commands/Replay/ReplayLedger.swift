@@ -27,7 +27,7 @@ package struct ReplayedIncident: Sendable, Equatable {
 }
 
 extension ReplayedIncident {
-  fileprivate var cause: MuteCause { MuteCause(rule: rule, mutes: mutes, endedNs: resolvedNs) }
+  fileprivate var cause: MuteCause { MuteCause(identity: "", rule: rule, mutes: mutes, endedNs: resolvedNs) }
 }
 
 /// Makes incidents of what the rules find, as the database does: what comes back soon is the same incident, and what
@@ -81,7 +81,7 @@ package struct ReplayLedger {
     let places = (current[host] ?? []).filter { place in
       incidents[place].resolvedNs.map { incident.openedNs.subtractingClamped($0) < IncidentLimits.muteTailNs } ?? true
     }
-    let cause = MuteCause(rule: incident.rule, mutes: incident.mutes)
+    let cause = incident.cause
     for place in places {
       if incident.mutedBy.isEmpty, incidents[place].cause.mutes(incident.rule, nowNs: incident.openedNs) {
         incident.mutedBy = incidents[place].rule

@@ -1,4 +1,4 @@
-internal import FleetModel
+package import FleetModel
 
 /// A rule as a page for the person who is paged by it.
 package enum Runbook {
@@ -26,12 +26,20 @@ package enum Runbook {
     return text
   }
 
+  /// A page of what a collector finds about itself.
+  package static func page(_ own: OwnRule.Runbook) -> String {
+    "# \(own.id): \(own.title)\n\n\(own.severity.word): \(answerTime(own.severity))\n\n## What it means\n\n\(own.meaning)\n"
+      + list("Likely causes", own.causes, numbered: false) + list("What to do", own.steps, numbered: true)
+      + "\n## How it is measured\n\n\(own.measured) No rule of a file: it cannot be changed, and a silence mutes it.\n"
+  }
+
   /// The list of all pages.
   package static func index(_ set: RuleSet) -> String {
     var text = """
       # Runbooks
 
-      One page a rule, made from the rules by `signalbox rules runbooks deploy/rules --into docs/runbooks`; do not edit.
+      One page a rule, made from the rules by `signalbox rules runbooks deploy/rules --into docs/runbooks`; do not edit. `\(OwnRule.prefix)…` is
+      what a collector finds about itself.
 
       | rule | severity | title |
       |---|---|---|
@@ -41,6 +49,7 @@ package enum Runbook {
       text +=
         "| [\(rule.id)](\(rule.id).md) | \(rule.severity.word)\(rule.observe ? ", observed" : "") | \(rule.title) |\n"
     }
+    for own in OwnRule.runbooks { text += "| [\(own.id)](\(own.id).md) | \(own.severity.word) | \(own.title) |\n" }
     return text
   }
 
@@ -101,8 +110,7 @@ package enum Runbook {
 
   private static func mutes(_ rule: Rule, _ set: RuleSet) -> String {
     let by = set.rules.filter { other in
-      other.id != rule.id
-        && other.mutes.contains { $0 == rule.id || ($0.hasSuffix("*") && rule.id.hasPrefix($0.dropLast())) }
+      other.id != rule.id && other.mutes.contains { StarPattern.matches(rule.id, $0) }
     }
     var lines: [String] = []
     if !rule.mutes.isEmpty {

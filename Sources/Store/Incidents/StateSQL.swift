@@ -1,4 +1,4 @@
-internal import Incidents
+package import Incidents
 
 /// States and events as SQL writes them: a word that no type has does not compile.
 extension RawRepresentable where RawValue == String {
@@ -10,4 +10,14 @@ extension Delivery.Event {
   /// Lists for `in`.
   static let pagesSQL = "(\(trigger.sql), \(escalate.sql))"
   static let newsSQL = "(\(acknowledge.sql), \(resolve.sql))"
+}
+
+extension DeliveryState {
+  /// A condition: `mayHaveBeenReceived` of two columns.
+  package static func mayHaveBeenReceivedSQL(state: String, attempts: String) -> String {
+    "("
+      + allCases.compactMap { one in
+        one.receivedFromAttempts.map { "\(state) = \(one.sql) and \(attempts) >= \($0)" }
+      }.joined(separator: " or ") + ")"
+  }
 }

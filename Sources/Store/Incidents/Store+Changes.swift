@@ -25,21 +25,21 @@ extension Store {
     while start < changes.count {
       let end = min(changes.count, start + IncidentLimits.changesMax)
       done = try inTransaction { () throws(StoreError) in
-        // Begins from the groups before it: a failed one adds nothing.
-        var counted = done
         try lockIncidents()
+        // Begins from the groups before it: a failed one adds nothing.
+        var group = ChangeGroup(counted: done, muting: try muting(of: changes[start..<end], nowNs: nowNs))
         var rules: Set<String> = []
         for change in changes[start..<end] {
           switch change.kind {
           case .opened:
             let mayBePaged = reservation?.mayBePaged.contains(change.dedupKey) ?? false
-            if try open(change, policy, mayBePaged: mayBePaged, nowNs, &counted) { rules.insert(change.rule) }
-          case .cleared: try clear(change, nowNs, &counted)
+            if try open(change, policy, mayBePaged: mayBePaged, nowNs, &group) { rules.insert(change.rule) }
+          case .cleared: try clear(change, nowNs, &group)
           }
         }
         for rule in rules.sorted() { try gatherSpread(of: rule, policy, nowNs) }
         if reservation == nil { try wakePaging() }
-        return counted
+        return group.counted
       }
       start = end
     }
@@ -51,6 +51,13 @@ extension Store {
   }
 
   func wakePaging() throws(StoreError) { try run("select pg_notify($1, '')", [.text(Self.pagingChannel)]) }
+
+  /// What the changes of one transaction have done so far.
+  private struct ChangeGroup {
+    var counted: AppliedChanges
+    /// Read once, and kept as the changes before this one left it.
+    var muting: Muting
+  }
 
   /// The newest incident of a change's identity.
   private struct Known {
@@ -81,7 +88,7 @@ extension Store {
 
   /// - Returns: whether an incident came to be.
   private func open(
-    _ change: IncidentChange, _ policy: PagingPolicy, mayBePaged: Bool, _ nowNs: Int64, _ counted: inout AppliedChanges
+    _ change: IncidentChange, _ policy: PagingPolicy, mayBePaged: Bool, _ nowNs: Int64, _ group: inout ChangeGroup
   ) throws(StoreError) -> Bool {
     let eventUs = change.eventNs / 1000
     if let known = try known(change) {
@@ -90,30 +97,30 @@ extension Store {
       // back, or of a backlog.
       let isRepeated = known.isResolved ? try covers(change.identity, eventUs) : !isNewer
       guard !isRepeated else {
-        counted.ignored += 1
+        group.counted.ignored += 1
         return false
       }
       if !known.isResolved, known.isObserved, !change.isObserved {
-        try settleResolved(known.number, .byRule, nowNs)
+        group.muting.end(try settleResolved(known.number, .byRule, nowNs), atNs: nowNs)
       } else if !known.isResolved {
         try run(
           "update signalbox.incidents set last_event = $2, flaps = flaps + $3, quiet_since = null where number = $1",
           [.int8(known.number), .time(us: eventUs), .int4(known.isQuiet ? 1 : 0)])
-        counted.ignored += known.isQuiet ? 0 : 1
-        counted.reopened += known.isQuiet ? 1 : 0
+        group.counted.ignored += known.isQuiet ? 0 : 1
+        group.counted.reopened += known.isQuiet ? 1 : 0
         return false
       }
       // Receivers know it by its own key where they have a page from memory.
       if isNewer, !mayBePaged, !known.isEndedByHand, known.isObserved == change.isObserved,
         eventUs.subtractingClamped(known.lastEventUs) <= IncidentLimits.reopenNs / 1000
       {
-        try reopen(change, known, policy, nowNs)
-        counted.reopened += 1
+        try reopen(change, known, policy, nowNs, &group.muting)
+        group.counted.reopened += 1
         return false
       }
     }
-    try openNew(change, policy, nowNs)
-    counted.opened += 1
+    try openNew(change, policy, nowNs, &group.muting)
+    group.counted.opened += 1
     return true
   }
 
@@ -127,22 +134,26 @@ extension Store {
   }
 
   private func reopen(
-    _ change: IncidentChange, _ known: Known, _ policy: PagingPolicy, _ nowNs: Int64
+    _ change: IncidentChange, _ known: Known, _ policy: PagingPolicy, _ nowNs: Int64, _ muting: inout Muting
   ) throws(StoreError) {
-    let reason = try muteReason(change, nowNs)
+    let reason = muting.reason(for: MuteSubject(change), nowNs: nowNs)
     let rows = try ask(
       """
       update signalbox.incidents set state = case when $3::text is null then \(IncidentState.open.sql) else \(IncidentState.muted.sql) end, muted_by = $3,
         change_number = change_number + 1, flaps = flaps + 1, last_event = $2, quiet_since = null, acked = null,
         acked_by = null, resolved = null, resolved_by = null, summary = $4, evidence = $5
-      where number = $1 returning change_number, flaps
+      where number = $1 returning change_number, flaps, mutes <> '{}' and not is_observed
       """,
       [
-        .int8(known.number), .time(us: change.eventNs / 1000), reason.map(Parameter.text) ?? .null,
+        .int8(known.number), .time(us: change.eventNs / 1000), Self.parameter(reason),
         .text(change.summary), .texts(change.evidence),
       ])
     let isFlapping = known.flaps + 1 >= IncidentLimits.flapsMax
     try note(known.number, isFlapping ? .flapping : .reopened, detail: "\(rows.int(0, 1) ?? 0) times", nowNs)
+    if let host = change.hostNumber, rows.bool(0, 2) == true {
+      muting.remove(known.number, on: host)
+      for (host, cause) in try causes("number = $2", .int8(known.number), nowNs) { muting.add(cause, on: host) }
+    }
     if reason == nil, !change.isObserved {
       try schedule(
         known.number, change: rows.int(0, 0) ?? 1, policy.deliveries(change.severity, Self.noticed(change, nowNs)),
@@ -150,8 +161,10 @@ extension Store {
     }
   }
 
-  private func openNew(_ change: IncidentChange, _ policy: PagingPolicy, _ nowNs: Int64) throws(StoreError) {
-    let reason = try muteReason(change, nowNs)
+  private func openNew(
+    _ change: IncidentChange, _ policy: PagingPolicy, _ nowNs: Int64, _ muting: inout Muting
+  ) throws(StoreError) {
+    let reason = muting.reason(for: MuteSubject(change), nowNs: nowNs)
     let rows = try ask(
       """
       insert into signalbox.incidents (rule, title, severity, is_observed, host, host_name, entity, identity, dedup_key,
@@ -163,7 +176,7 @@ extension Store {
       [
         .text(change.rule), .text(change.title), .int2(Int16(change.severity.rawValue)), .bool(change.isObserved),
         change.hostNumber.map(Parameter.int4) ?? .null, .text(change.hostName), .text(change.entity),
-        .text(change.identity), .text(change.dedupKey), reason.map(Parameter.text) ?? .null,
+        .text(change.identity), .text(change.dedupKey), Self.parameter(reason),
         .time(us: change.eventNs / 1000), .time(us: change.detectedNs / 1000), .text(change.summary),
         .texts(change.steps), .texts(change.evidence), .texts(change.mutes),
         change.hostNumber == nil ? .null : .text(Self.spreadIdentity(change.rule)), .texts(change.causes),
@@ -172,12 +185,13 @@ extension Store {
     guard let number = rows.int(0, 0) else { return }
     try note(number, .opened, detail: change.summary, nowNs)
     if let reason {
-      try note(number, .muted, detail: reason, nowNs)
+      try note(number, .muted, detail: reason.text, nowNs)
     } else if !change.isObserved {
       try schedule(number, change: 1, policy.deliveries(change.severity, Self.noticed(change, nowNs)), nowNs)
     }
-    if !change.mutes.isEmpty, !change.isObserved, change.hostNumber != nil {
-      try muteConsequences(of: number, change, nowNs)
+    if let host = change.hostNumber, let cause = MuteCause(change, number: number) {
+      muting.add(cause, on: host)
+      try muteConsequences(of: cause, on: host, nowNs)
     }
   }
 
@@ -185,64 +199,18 @@ extension Store {
     min(nowNs, max(change.detectedNs, nowNs - IncidentLimits.lateMaxNs))
   }
 
-  /// Why a change is not paged; nil where it is.
-  private func muteReason(_ change: IncidentChange, _ nowNs: Int64) throws(StoreError) -> String? {
-    try ask(
-      "select \(Self.muteReasonSQL(rule: "$1", host: "$2", hostName: "$3", entity: "$4", severity: "$5", now: "$6"))",
-      [
-        .text(change.rule), change.hostNumber.map(Parameter.int4) ?? .null, .text(change.hostName),
-        .text(change.entity), .int2(Int16(change.severity.rawValue)), .time(us: nowNs / 1000),
-      ]
-    ).text(0, 0)
-  }
-
-  /// An expression: a silence, an incident on the same host that this follows from, or one that stands for many hosts.
-  static func muteReasonSQL(
-    rule: String, host: String, hostName: String, entity: String, severity: String, now: String
-  ) -> String {
-    """
-    coalesce(
-      (select 'silence #' || s.number || ' by ' || s.author || ': ' || s.reason from signalbox.silences s
-       where s.starts <= \(now)::timestamptz and s.ends > \(now)::timestamptz
-         and signalbox.matches(s.rule, \(rule)::text) and signalbox.matches(s.host, \(hostName)::text)
-         and signalbox.matches(s.entity, \(entity)::text) and (s.severity is null or s.severity = \(severity)::smallint)
-       order by s.ends desc limit 1),
-      (select 'incident #' || m.number || ' ' || m.rule || ' on the same host' from signalbox.incidents m
-       where m.host = \(host)::integer and m.rule <> \(rule)::text and m.mutes <> '{}' and not m.is_observed
-         and (m.state <> \(IncidentState.resolved.sql) or m.resolved > \(now)::timestamptz - interval '\(IncidentLimits.muteTailNs / 1_000_000_000) s')
-         and exists (select from unnest(m.mutes) p where signalbox.matches(p, \(rule)::text))
-       order by m.number limit 1),
-      (select 'incident #' || g.number || ', the same on many hosts' from signalbox.incidents g
-       where \(host)::integer is not null and g.identity = \(rule)::text || '\(Self.spreadMark)' and g.state <> \(IncidentState.resolved.sql)))
-    """
-  }
-
-  /// Mutes what is open on the same host and follows from a new incident.
-  private func muteConsequences(of number: Int64, _ change: IncidentChange, _ nowNs: Int64) throws(StoreError) {
-    let muted = try ask(
-      """
-      update signalbox.incidents i set state = \(IncidentState.muted.sql), change_number = change_number + 1, muted_by = $4
-      where i.host = $1 and i.number <> $2 and i.state = \(IncidentState.open.sql) and i.rule <> $5
-        and exists (select from unnest($3::text[]) p where signalbox.matches(p, i.rule))
-      returning i.number
-      """,
-      [
-        change.hostNumber.map(Parameter.int4) ?? .null, .int8(number), .texts(change.mutes),
-        .text("incident #\(number) \(change.rule) on the same host"), .text(change.rule),
-      ])
-    for row in 0..<muted.count {
-      guard let other = muted.int(row, 0) else { continue }
-      try note(other, .muted, detail: "incident #\(number) \(change.rule) on the same host", nowNs)
-      try cancel(other, nowNs)
-    }
-  }
+  /// As the column `muted_by` has it.
+  private static func parameter(_ reason: MuteReason?) -> Parameter { reason.map { .text($0.text) } ?? .null }
 
   private func clear(
-    _ change: IncidentChange, _ nowNs: Int64, _ counted: inout AppliedChanges
+    _ change: IncidentChange, _ nowNs: Int64, _ group: inout ChangeGroup
   ) throws(StoreError) {
-    guard let known = try known(change), !known.isResolved, !known.isQuiet, change.eventNs / 1000 >= known.lastEventUs
+    var found = try known(change)
+    // Of a finding whose keys the database refused, the incident is known by the entity's hash.
+    if found == nil { found = try known(change.hashed) }
+    guard let known = found, !known.isResolved, !known.isQuiet, change.eventNs / 1000 >= known.lastEventUs
     else {
-      counted.ignored += 1
+      group.counted.ignored += 1
       return
     }
     try run(
@@ -253,8 +221,8 @@ extension Store {
         "update signalbox.incidents set quiet_since = $2 where number = $1",
         [.int8(known.number), .time(us: nowNs / 1000)])
     } else {
-      try settleResolved(known.number, .byRule, nowNs)
+      group.muting.end(try settleResolved(known.number, .byRule, nowNs), atNs: nowNs)
     }
-    counted.resolved += 1
+    group.counted.resolved += 1
   }
 }

@@ -6,7 +6,7 @@ extension Store {
   /// Takes what is due, as many messages for each receiver as the policy sends now.
   ///
   /// Messages of one incident keep their order at each receiver, and one that is older than what was delivered is not sent.
-  /// - Parameter loads: what each receiver has not answered, and until when it asked for nothing; the rest is read here.
+  /// - Parameter loads: what each receiver has not answered; the rest is read here.
   /// - Throws: `.leaseLost`.
   package func claimDeliveries(
     _ lease: Lease, loads: [String: ReceiverLoad], policy: PagingPolicy, nowNs: Int64
@@ -17,7 +17,7 @@ extension Store {
       try routeNews(nowNs)
       let due = try dueDeliveries(nowNs)
       if due.isEmpty { return [] }
-      let loads = try withDelivered(loads, policy, nowNs)
+      let loads = try withHistory(loads, policy, nowNs)
       var deliveries: [Delivery] = []
       for (receiver, due) in due.sorted(by: { $0.key < $1.key }) {
         for message in policy.messages(due, to: receiver, load: loads[receiver] ?? ReceiverLoad(), nowNs: nowNs) {
@@ -96,8 +96,9 @@ extension Store {
     return due.mapValues { $0.sorted { $0.id < $1.id } }
   }
 
-  /// The loads with the messages that each receiver took within the last minute and that count against its limit.
-  private func withDelivered(
+  /// The loads with the messages that each receiver took within the last minute and that count against its limit, and with the pauses that
+  /// receivers asked for.
+  private func withHistory(
     _ loads: [String: ReceiverLoad], _ policy: PagingPolicy, _ nowNs: Int64
   ) throws(StoreError) -> [String: ReceiverLoad] {
     let rows = try ask(
@@ -122,6 +123,9 @@ extension Store {
     for row in 0..<begun.count {
       guard let receiver = begun.text(row, 0) else { continue }
       loads[receiver, default: ReceiverLoad()].begun = Int(begun.int(row, 1) ?? 0)
+    }
+    for (receiver, untilNs) in try pauses(nowNs: nowNs) {
+      loads[receiver, default: ReceiverLoad()].closedUntilNs = untilNs
     }
     for row in 0..<rows.count {
       guard let receiver = rows.text(row, 0) else { continue }

@@ -2,10 +2,18 @@ internal import FleetModel
 internal import Incidents
 internal import Postgres
 
+/// What a person's change of an incident has done.
+package enum HandChange: Sendable, Equatable {
+  case done
+  /// It had been so before, and nothing has changed: since when, ns since 1970, and by whom; nil for its rule.
+  case before(sinceNs: Int64, by: String?)
+}
+
 extension Store {
   /// Acknowledges: no further escalation, and each receiver that has the page is sent who it is.
   /// - Throws: `.unknownIncident`, also for one that is resolved.
-  package func acknowledge(incident: Int64, actor: String, nowNs: Int64) throws(StoreError) {
+  @discardableResult
+  package func acknowledge(incident: Int64, actor: String, nowNs: Int64) throws(StoreError) -> HandChange {
     try inTransaction { () throws(StoreError) in
       try lockIncidents()
       let rows = try ask(
@@ -16,7 +24,7 @@ extension Store {
         """, [.int8(incident), .time(us: nowNs / 1000), .text(actor)])
       guard let change = rows.int(0, 0) else {
         // Twice is not an error: the first one stands.
-        if try state(of: incident) == .acked { return }
+        if let before = try before(incident, .acked, since: "acked", by: "acked_by") { return before }
         throw .unknownIncident(incident)
       }
       try note(incident, .acked, actor: actor, nowNs)
@@ -24,19 +32,22 @@ extension Store {
       try cancelEscalations(incident, nowNs)
       try tellWhoWasTold(incident, change: change, event: .acknowledge, nowNs)
       try wakePaging()
+      return .done
     }
   }
 
   /// Ends an incident by hand.
   /// - Throws: `.unknownIncident`.
-  package func resolve(incident: Int64, actor: String, nowNs: Int64) throws(StoreError) {
+  @discardableResult
+  package func resolve(incident: Int64, actor: String, nowNs: Int64) throws(StoreError) -> HandChange {
     try inTransaction { () throws(StoreError) in
       try lockIncidents()
-      guard let state = try state(of: incident) else { throw .unknownIncident(incident) }
-      if state == .resolved { return }
+      if let before = try before(incident, .resolved, since: "resolved", by: "resolved_by") { return before }
+      guard try state(of: incident) != nil else { throw .unknownIncident(incident) }
       try settleResolved(incident, .byPerson(actor), nowNs)
       try audit(actor: actor, action: "incidents.resolve", subject: "incident \(incident)")
       try wakePaging()
+      return .done
     }
   }
 
@@ -46,6 +57,17 @@ extension Store {
       guard try state(of: incident) != nil else { throw .unknownIncident(incident) }
       try note(incident, .note, actor: actor, detail: text, nowNs)
     }
+  }
+
+  /// - Returns: nil where the incident is not in that state.
+  private func before(
+    _ incident: Int64, _ state: IncidentState, since: String, by: String
+  ) throws(StoreError) -> HandChange? {
+    let rows = try ask(
+      """
+      select \(since), nullif(\(by), '\(Ending.rule)') from signalbox.incidents where number = $1 and state = \(state.sql)
+      """, [.int8(incident)])
+    return rows.timeNs(0, 0).map { .before(sinceNs: $0, by: rows.text(0, 1)) }
   }
 
   private func state(of incident: Int64) throws(StoreError) -> IncidentState? {
@@ -133,8 +155,7 @@ extension Store {
       """, [.int8(incident), .time(us: nowNs / 1000)])
   }
 
-  /// One row for each receiver that has the page, may have it, or is about to: an attempt without an answer may have been
-  /// received.
+  /// One row for each receiver that has the page, may have it, or is about to.
   func tellWhoWasTold(_ incident: Int64, change: Int64, event: Delivery.Event, _ nowNs: Int64) throws(StoreError) {
     let messageID = Self.messageID(incident: "$1", change: "$2", event: "$3", receiver: "receiver", step: "0")
     try run(
@@ -143,8 +164,8 @@ extension Store {
       select $1, $2, receiver, $3, \(messageID), $4, \(reservedUntil("$4", now: "$4")), $4, $5 from (
         select distinct receiver from signalbox.outbox
         where incident = $1 and event in \(Delivery.Event.pagesSQL) and not is_digest
-          and (state in (\(DeliveryState.waiting.sql), \(DeliveryState.delivered.sql)) or (state = \(DeliveryState.cancelled.sql) and attempts > 0)
-            or (state = \(DeliveryState.refused.sql) and attempts > 1))
+          and (state = \(DeliveryState.waiting.sql)
+            or \(DeliveryState.mayHaveBeenReceivedSQL(state: "state", attempts: "attempts")))
       ) told
       on conflict (message_id) do nothing
       """,
@@ -162,22 +183,24 @@ extension Store {
   }
 
   /// Ends an incident, and the one that it is part of where it was the last.
-  func settleResolved(_ incident: Int64, _ ending: Ending, _ nowNs: Int64) throws(StoreError) {
+  /// - Returns: the numbers of those that ended.
+  @discardableResult
+  func settleResolved(_ incident: Int64, _ ending: Ending, _ nowNs: Int64) throws(StoreError) -> [Int64] {
     let rows = try ask(
       """
       update signalbox.incidents set state = \(IncidentState.resolved.sql), resolved = $2, resolved_by = $3, quiet_since = null,
         change_number = change_number + 1
       where number = $1 and state <> \(IncidentState.resolved.sql) returning change_number, part_of
       """, [.int8(incident), .time(us: nowNs / 1000), .text(ending.word)])
-    guard let change = rows.int(0, 0) else { return }
+    guard let change = rows.int(0, 0) else { return [] }
     try note(incident, .resolved, actor: ending.word, nowNs)
     try cancelEscalations(incident, nowNs)
     try tellWhoWasTold(incident, change: change, event: .resolve, nowNs)
-    guard let whole = rows.int(0, 1) else { return }
+    guard let whole = rows.int(0, 1) else { return [incident] }
     let open = try ask(
       "select exists (select from signalbox.incidents where part_of = $1 and state <> \(IncidentState.resolved.sql))",
       [.int8(whole)])
-    if open.bool(0, 0) == false { try settleResolved(whole, .byRule, nowNs) }
+    return [incident] + (open.bool(0, 0) == false ? try settleResolved(whole, .byRule, nowNs) : [])
   }
 
   // MARK: The same on many hosts
@@ -223,7 +246,7 @@ extension Store {
   }
 
   private func muteMembers(of whole: Int64, _ rule: String, _ nowNs: Int64) throws(StoreError) {
-    let reason = Parameter.text("incident #\(whole), the same on many hosts")
+    let reason = Parameter.text(MuteReason.manyHosts(number: whole).text)
     try run(
       """
       with members as (

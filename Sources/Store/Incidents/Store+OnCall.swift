@@ -68,12 +68,34 @@ extension Store {
     }
   }
 
-  /// Names the receivers that there are, for those who ask.
+  /// Names the receivers that there are, for those who ask. The pauses of those that stay go on.
   package func publishReceivers(_ names: [String]) throws(StoreError) {
     try inTransaction { () throws(StoreError) in
-      try run("delete from signalbox.receivers")
+      try run("delete from signalbox.receivers where name <> all($1)", [.texts(names)])
       try run(
-        "insert into signalbox.receivers (name, kind) select distinct n, '' from unnest($1::text[]) n", [.texts(names)])
+        """
+        insert into signalbox.receivers (name, kind) select distinct n, '' from unnest($1::text[]) n
+        on conflict (name) do nothing
+        """, [.texts(names)])
     }
+  }
+
+  /// A receiver asked to be sent nothing for a while: whoever holds the lease, now or later, keeps to it. Needs no lease: it is a fact.
+  /// - Parameter untilNs: ns since 1970. A later time that is known stays.
+  package func pause(_ receiver: String, untilNs: Int64) throws(StoreError) {
+    try run(
+      """
+      insert into signalbox.receivers as r (name, kind, paused_until) values ($1, '', $2)
+      on conflict (name) do update set paused_until = greatest(r.paused_until, excluded.paused_until)
+      """, [.text(receiver), .time(us: untilNs / 1000)])
+  }
+
+  /// Receivers that asked to be sent nothing before a time, ns since 1970.
+  package func pauses(nowNs: Int64) throws(StoreError) -> [String: Int64] {
+    let rows = try ask(
+      "select name, paused_until from signalbox.receivers where paused_until > $1", [.time(us: nowNs / 1000)])
+    var found: [String: Int64] = [:]
+    for row in 0..<rows.count { found[rows.text(row, 0) ?? ""] = rows.timeNs(row, 1) }
+    return found
   }
 }

@@ -25,8 +25,9 @@ extension Store {
       var audit = PagingAudit()
       audit.quietResolved = try resolveQuiet(nowNs)
       try advanceWindows(nowNs)
-      try muteSilenced(nowNs)
-      audit.unmuted = try unmute(policy, nowNs)
+      let muting = try muting(nowNs: nowNs)
+      try muteSilenced(muting, nowNs)
+      audit.unmuted = try unmute(muting, policy, nowNs)
       audit.forgotten = try scheduleForgotten(policy, nowNs)
       audit.overdue = Int(
         try ask(
@@ -50,36 +51,15 @@ extension Store {
     return rows.count
   }
 
-  /// A silence also holds what was open before it.
-  package func muteSilenced(_ nowNs: Int64) throws(StoreError) {
-    try run(
-      """
-      with muted as (
-        update signalbox.incidents i set state = \(IncidentState.muted.sql), change_number = i.change_number + 1,
-          muted_by = 'silence #' || s.number || ' by ' || s.author || ': ' || s.reason
-        from signalbox.silences s
-        where i.state = \(IncidentState.open.sql) and s.starts <= $1 and s.ends > $1
-          and signalbox.matches(s.rule, i.rule) and signalbox.matches(s.host, i.host_name)
-          and signalbox.matches(s.entity, i.entity) and (s.severity is null or s.severity = i.severity)
-        returning i.number, i.muted_by
-      ), unsaid as (
-        update signalbox.outbox o set state = \(DeliveryState.cancelled.sql), settled = $1 from muted m
-        where o.incident = m.number and o.state = \(DeliveryState.waiting.sql) and o.event in \(Delivery.Event.pagesSQL)
-      )
-      insert into signalbox.incident_timeline (incident, time, kind, detail)
-      select distinct on (number) number, $1::timestamptz, \(TimelineKind.muted.sql), muted_by from muted
-      """, [.time(us: nowNs / 1000)])
-  }
-
-  private func unmute(_ policy: PagingPolicy, _ nowNs: Int64) throws(StoreError) -> Int {
-    let reason = Self.muteReasonSQL(
-      rule: "i.rule", host: "i.host", hostName: "i.host_name", entity: "i.entity", severity: "i.severity", now: "$1")
+  private func unmute(_ muting: Muting, _ policy: PagingPolicy, _ nowNs: Int64) throws(StoreError) -> Int {
+    let free = try subjects(in: .muted).filter { muting.reason(for: $0.subject, nowNs: nowNs) == nil }
+    if free.isEmpty { return 0 }
     let rows = try ask(
       """
       update signalbox.incidents i set state = \(IncidentState.open.sql), muted_by = null, change_number = change_number + 1
-      where i.state = \(IncidentState.muted.sql) and \(reason) is null
+      where i.number = any($1) and i.state = \(IncidentState.muted.sql)
       returning i.number, i.change_number, i.severity, i.is_observed
-      """, [.time(us: nowNs / 1000)])
+      """, [.int8s(free.map(\.number))])
     for row in 0..<rows.count {
       guard let number = rows.int(row, 0), let change = rows.int(row, 1),
         let severity = Severity(rawValue: UInt8(clamping: rows.int(row, 2) ?? 3))

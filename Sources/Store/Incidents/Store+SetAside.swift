@@ -26,8 +26,8 @@ extension Store {
     noteSetAside([refusal])
   }
 
-  /// As `apply`, change by change: one that the database refuses is applied without the texts that came from outside, so that it still
-  /// opens and pages; one that it refuses even so is set aside.
+  /// As `apply`, change by change: one that the database refuses is applied with as few of the texts that came from outside as it takes,
+  /// so that it still opens and pages; one that it refuses even so is set aside.
   /// - Returns: what was done, and how many changes were set aside.
   package func applyOneByOne(
     _ changes: [IncidentChange], policy: PagingPolicy, reservation: Reservation? = nil, nowNs: Int64
@@ -41,27 +41,49 @@ extension Store {
         guard error.isRefusal else { throw error }
         try setAside(
           "\(change)", of: "signalbox.incidents", hostNumber: change.hostNumber, because: error, nowNs: nowNs)
-        do throws(StoreError) {
-          done.add(try apply([change.plain(because: error)], policy: policy, reservation: reservation, nowNs: nowNs))
-        } catch {
-          guard error.isRefusal else { throw error }
+        if let plain = try applyPlain(change, policy: policy, reservation: reservation, nowNs: nowNs) {
+          done.add(plain)
+        } else {
           count += 1
         }
       }
     }
     return (done, count)
   }
+
+  /// - Returns: nil where the database refuses it in every form.
+  private func applyPlain(
+    _ change: IncidentChange, policy: PagingPolicy, reservation: Reservation?, nowNs: Int64
+  ) throws(StoreError) -> AppliedChanges? {
+    for form in change.plainForms {
+      do throws(StoreError) {
+        return try apply([form], policy: policy, reservation: reservation, nowNs: nowNs)
+      } catch {
+        guard error.isRefusal else { throw error }
+      }
+    }
+    return nil
+  }
 }
 
 extension IncidentChange {
-  /// Without anything that a host, a file or a rule's text could have brought in: the entity is named by its hash.
-  fileprivate func plain(because error: StoreError) -> IncidentChange {
+  /// Forms without what a host, a file or a rule's text could have brought in, the fullest first. Identity and deduplication key stay
+  /// those of the finding as long as possible: by them its end finds the incident, and what was paged from memory its rows.
+  fileprivate var plainForms: [IncidentChange] {
+    var wordless = self
+    wordless.title = ""
+    wordless.summary = "\(rule): the database refuses this finding's own words; they are in dead_letters"
+    wordless.steps = ["See what was found: select * from dead_letters order by received desc limit 20"]
+    (wordless.evidence, wordless.causes, wordless.runbook) = ([], [], "")
+    var unnamed = wordless.hashed
+    unnamed.keyEntity = entity
+    return [wordless, unnamed, wordless.hashed]
+  }
+
+  /// With the entity's hash in place of the entity, in the keys as well.
+  var hashed: IncidentChange {
     var change = self
-    change.title = ""
     change.entity = "~" + String(ContentHash.of(Array(entity.utf8).span), radix: 16)
-    change.summary = "\(rule): the database refuses this finding's own words; they are in dead_letters"
-    change.steps = ["See what was found: select * from dead_letters order by received desc limit 20"]
-    change.evidence = []
     return change
   }
 }

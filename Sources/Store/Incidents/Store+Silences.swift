@@ -46,16 +46,6 @@ extension Store {
     }
   }
 
-  /// Silences that are in force, or will be within a day.
-  package func silencesInForce(nowNs: Int64) throws(StoreError) -> [Silence] {
-    let rows = try ask(
-      """
-      select \(Self.silenceColumns) from signalbox.silences
-      where ends > $1 and starts < $1::timestamptz + interval '1 day' order by number limit 1000
-      """, [.time(us: nowNs / 1000)])
-    return (0..<rows.count).map { rows.silence($0, from: 0) }
-  }
-
   /// As `Rows.silence` reads them.
   static let silenceColumns = "rule, host, entity, severity, author, reason, starts, ends"
   static let silenceColumnCount = 8

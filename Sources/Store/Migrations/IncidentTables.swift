@@ -157,6 +157,15 @@ enum IncidentTables {
 
     """
 
+  static let pauses = """
+    -- Until when a receiver asked to be sent nothing; NULL where it never did.
+    alter table signalbox.receivers add column paused_until timestamptz;
+
+    -- Read with every group of changes, for the hosts of the group.
+    create index incidents_causes on signalbox.incidents (host) where mutes <> '{}' and not is_observed;
+
+    """
+
   /// What people's SQL may read.
   static let views = ["incidents", "incident_timeline", "deliveries", "silences"]
 }

@@ -5,7 +5,8 @@ package import Incidents
 package enum IncidentQueries {
   private static let columns = """
     i.number as id, i.rule, 'P' || i.severity as severity, i.state, i.host_name as host, i.entity, i.opened, i.acked_by,
-      i.resolved, i.summary, to_json(i.steps) as steps, to_json(i.evidence) as evidence, i.event_to_page_ms, i.title,
+      i.resolved, i.summary, to_json(i.steps) as steps, to_json(i.evidence) as evidence,
+      to_json(i.causes) as causes, nullif(i.runbook, '') as runbook, i.event_to_page_ms, i.title,
       i.muted_by, i.flaps, i.flaps >= \(IncidentLimits.flapsMax) as is_flapping, i.part_of, i.is_observed, i.dedup_key
     """
 
@@ -35,13 +36,14 @@ package enum IncidentQueries {
       """, [String(number)])
   }
 
-  /// Columns: kind (`evidence` or `step`), text; in their order.
+  /// Columns: kind (`evidence`, `cause` or `step`), text; in their order.
   package static func texts(_ number: Int64) -> ReadQuery {
     ReadQuery(
       """
       select u.kind, u.text from signalbox.incidents i
       cross join lateral (
         select 'evidence' as kind, e.text, e.place from unnest(i.evidence) with ordinality as e (text, place)
+        union all select 'cause', c.text, c.place from unnest(i.causes) with ordinality as c (text, place)
         union all select 'step', s.text, s.place from unnest(i.steps) with ordinality as s (text, place)
       ) u where i.number = $1::bigint order by u.kind, u.place
       """, [String(number)])
