@@ -93,6 +93,27 @@ mutate "a new stream owes nothing of what was judged and not committed" Collecto
 mutate "a state in memory is preferred to the newer one that another collector has saved" Collector/Rules/RuleStateLedger.swift \
   'let takesKept = kept?.replaces(own) ?? false' 'let takesKept = (mutation N) ? own == nil && kept != nil : kept?.replaces(own) ?? false'
 
+mutate "rows may be claimed before memory has released them" Paging/WriteQueue.swift \
+  'let free = reservations.filter { $0.through <= released }' 'let free = reservations.filter { (mutation N) || $0.through <= released }'
+mutate "a message is not kept before it is sent" Paging/Handover.swift \
+  'taken + sends.flatMap(begun)' 'taken + (mutation N ? [] : sends.flatMap(begun))'
+mutate "an answer that comes after the release is not reported" Paging/Handover+Sending.swift \
+  'if held[at.held].isCommitted { late' 'if held[at.held].isCommitted, !(mutation N) { late'
+mutate "a change that comes again is held twice" Paging/Handover.swift \
+  'if known.contains(Known(change))' 'if !(mutation N), known.contains(Known(change))'
+mutate "what was sent by itself goes out again in a list" Incidents/PagingPolicy.swift \
+  'due.bundle != nil || due.isBegun' 'due.bundle != nil || !(mutation N) && due.isBegun'
+mutate "a page from memory is reported without the list it went out in" Paging/Handover.swift \
+  '(page.bundle, page.list, page.reached)' '(mutation N ? nil : page.bundle, page.list, page.reached)'
+mutate "an end from memory does not wait for its page" Paging/Handover+Planning.swift \
+  'var busy = Set(pages' 'var busy = mutation N ? [] : Set(pages'
+mutate "memory goes on sending what the database has" Paging/Handover+Sending.swift \
+  'for held in held where held.isOwned {
+      for page in held.pages {
+        guard' 'for held in held where (mutation N) || held.isOwned {
+      for page in held.pages {
+        guard'
+
 echo "building ${#names[@]} mutations" >&2
 log=$copy/build.log
 swift build --package-path "$copy" -c release --product signalbox-simulate > "$log" 2>&1 || { grep error "$log" >&2; exit 1; }

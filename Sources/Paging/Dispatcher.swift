@@ -38,6 +38,8 @@ package final class Dispatcher {
     static let answerMs = 10_000
     /// Due times are looked at so often without any notification.
     static let claimNs: Int64 = 500_000_000
+    /// What a former holder had begun is begun again after this: it may be about to note an answer.
+    static let adoptNs: Int64 = 2_000_000_000
     /// After so long without the database, whoever sent pages from memory has this long to report them.
     static let reportNs: Int64 = 5_000_000_000
   }
@@ -180,7 +182,8 @@ package final class Dispatcher {
       return
     }
     if lease?.fence != taken.fence {
-      try store.adoptDeliveries(taken, atNs: nowNs + (reportsUntilNs > monotonicNs ? reportsUntilNs - monotonicNs : 0))
+      let waitNs = reportsUntilNs > monotonicNs ? reportsUntilNs - monotonicNs : 0
+      try store.adoptDeliveries(taken, atNs: nowNs + max(Times.adoptNs, waitNs))
       report.becameHolder = true
       auditDueNs = .min
       claimDueNs = .min

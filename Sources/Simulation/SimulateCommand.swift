@@ -100,7 +100,7 @@ package enum SimulateCommand {
         guard let violation = run.violation else { continue }
         sums.violations += 1
         // At once, because a run of many seeds takes minutes.
-        try? StandardStream.output.write("\(part.rawValue) seed \(seed): \(violation)\n")
+        try? StandardStream.output.write("seed \(seed): \(part.rawValue): \(violation)\n")
       }
       if sums.violations >= 20 {
         try? StandardStream.output.write("and so on; replay one with: signalbox-simulate --seed \(seed) --trace\n")

@@ -127,7 +127,10 @@ import Testing
     let early = try next.turn(store, nowNs: Self.nowNs, monotonicNs: 0, isWoken: true)
     #expect(!early.becameHolder)
     try store.connection.execute("update signalbox.leases set expires = now()")
-    try work(next) { try count("state = 'delivered'") == 1 }
+    let taken = try next.turn(store, nowNs: Self.nowNs, monotonicNs: 2_000_000_000, isWoken: true)
+    // The one before may be about to note the answer.
+    #expect(taken.becameHolder && receiver.requests().count == 1)
+    try work(next, nowNs: Self.nowNs + 3_000_000_000) { try count("state = 'delivered'") == 1 }
     let ids = receiver.requests().compactMap { $0.headers["webhook-id"] }
     #expect(ids.count == 2)
     #expect(Set(ids).count == 1)

@@ -184,10 +184,9 @@ import Testing
 
   /// Pages about a change that nobody confirms.
   private func planned(_ handover: inout Handover, _ change: IncidentChange, at seconds: Double) -> Int {
-    let before = handover.everythingReported.count
     _ = handover.turn([.changes([change])], at: moment(seconds))
     _ = handover.turn([], at: moment(seconds + 2))
-    return handover.everythingReported.count - before
+    return handover.everythingReported.count { $0.dedupKey == change.dedupKey && $0.receiver == "duty" }
   }
 
   @Test func whatFollowsFromAnIncidentOfTheDatabaseIsNotPaged() {

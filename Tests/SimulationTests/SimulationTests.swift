@@ -12,6 +12,34 @@ import Testing
     }
   }
 
+  /// Findings, hand-over, outbox and receivers.
+  @Test(.timeLimit(.minutes(10)), arguments: 0..<8) func seedsOfPagingRunWithoutViolation(part: UInt64) {
+    for seed in part * 50..<part * 50 + 50 {
+      let run = SeedRun(seed: seed, of: .paging)
+      #expect(run.violation == nil, "replay with: signalbox-simulate --part paging --seed \(seed) --trace")
+    }
+  }
+
+  @Test func aSeedOfPagingReplaysExactly() {
+    let first = SeedRun(seed: 7, of: .paging, tracing: true)
+    #expect(first.trace == SeedRun(seed: 7, of: .paging, tracing: true).trace && first.messages > 0)
+    #expect(SeedRun(seed: 7, of: .paging).steps == first.steps)
+  }
+
+  /// What a run of paging means: each fault happens, and messages go out both ways.
+  @Test func seedsOfPagingReachWhatTheyAreFor() {
+    var seen: Set<String> = []
+    let marks = [
+      "is killed", "is stopped", "the database is away", "the database is frozen", "is acknowledged", "sends from memory",
+      "sends: trigger", "sends: resolve", "sends: escalate", ", list", "to safety", "kept: [\"opened",
+    ]
+    for seed in 0..<40 as Range<UInt64> {
+      let trace = SeedRun(seed: seed, of: .paging, tracing: true).trace
+      for mark in marks where trace.contains(where: { $0.contains(mark) }) { seen.insert(mark) }
+    }
+    #expect(Set(marks).subtracting(seen).isEmpty)
+  }
+
   @Test func aSeedReplaysExactly() {
     let first = SeedRun(seed: 7, tracing: true)
     let second = SeedRun(seed: 7, tracing: true)

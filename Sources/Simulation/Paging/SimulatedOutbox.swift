@@ -212,7 +212,7 @@ final class SimulatedOutbox {
     }
     for page in ends where isMissing(page) { addEnd(page, nowNs) }
     for page in ends { note(page, nowNs) }
-    endAlerts(of: next.pages, nowNs)
+    endAlerts(of: Set(next.pages.map(\.messageID)), nowNs)
     free { next.freeing.contains($0) }
   }
 
@@ -264,8 +264,7 @@ final class SimulatedOutbox {
   }
 
   /// The end was sent before a page of its incident was taken, or before it was known under which key: it is sent for that page.
-  private func endAlerts(of pages: [LocalPage], _ nowNs: Int64) {
-    let ids = Set(pages.map(\.messageID))
+  private func endAlerts(of ids: Set<String>, _ nowNs: Int64) {
     let noted = rows.filter { ids.contains($0.messageID) }
     for row in rows where row.event.isPage && row.attempts > 0 {
       guard noted.contains(where: { $0.incident == row.incident && $0.receiver == row.receiver }) else { continue }
@@ -391,6 +390,8 @@ final class SimulatedOutbox {
   private func supersede(_ nowNs: Int64) {
     for index in rows.indices where rows[index].state == .waiting && rows[index].nextNs <= nowNs {
       let row = rows[index]
+      // The end of another alert: what was sent later is about its own.
+      if row.event == .resolve, row.list != nil { continue }
       let isOver = rows.contains {
         $0.incident == row.incident && $0.receiver == row.receiver && $0.change > row.change
           && ($0.state == .delivered || $0.state == .waiting && $0.attempts > 0
@@ -492,7 +493,7 @@ final class SimulatedOutbox {
       event: bundle == nil ? rows[first].event : .ofList(Set(taken.map { rows[$0].event })),
       messageID: bundle ?? rows[first].messageID, attempts: taken.map { rows[$0].attempts }.max() ?? 1, detail: "",
       incidents: named.map { record(incidents[Int($0) - 1]) }, incidentCount: named.count, isList: bundle != nil)
-    if bundle != nil { delivery.list = rows[first].list.map(news) }
+    if bundle != nil { delivery.list = rows[first].list.map { news(of: $0, at: receiver) } }
     delivery.reached = rows[first].reached
     return [delivery]
   }
@@ -506,10 +507,10 @@ final class SimulatedOutbox {
     return record
   }
 
-  private func news(of list: String) -> ListNews {
+  private func news(of list: String, at receiver: String) -> ListNews {
     // An incident that has ended and come back since is another alert.
     let current = rows.filter { row in
-      row.bundle == list
+      row.bundle == list && row.receiver == receiver
         && !rows.contains {
           $0.incident == row.incident && $0.receiver == row.receiver && $0.event == .resolve && $0.state != .superseded
             && $0.change > row.change
@@ -529,11 +530,18 @@ final class SimulatedOutbox {
   ) -> Bool {
     let indices = delivery.rows.map { Int($0) - 1 }
     if case .delivered(let answer) = outcome {
-      for row in indices where rows[row].state == .waiting || rows[row].state == .cancelled {
-        rows[row].state = .delivered
-        rows[row].settledNs = nowNs
-        rows[row].answer = answer
+      var isLate = false
+      for row in indices {
+        if rows[row].state == .waiting || rows[row].state == .cancelled {
+          rows[row].state = .delivered
+          rows[row].answer = answer
+        } else {
+          isLate = true
+        }
+        if rows[row].state == .delivered { rows[row].settledNs = max(rows[row].settledNs ?? 0, nowNs) }
       }
+      // Noted by another meanwhile, who may have sent the end.
+      if isLate { endAlerts(of: Set(indices.map { rows[$0].messageID }), nowNs) }
       return true
     }
     guard isValid(lease, nowNs) else { return false }

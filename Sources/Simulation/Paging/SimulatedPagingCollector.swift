@@ -309,7 +309,7 @@ final class SimulatedPagingCollector {
     let asked = world.nowNs
     var got: SimulatedOutbox.Lease?
     let former = lease
-    let waitNs = reportsUntilNs > asked ? reportsUntilNs - asked : 0
+    let waitNs = max(2 * .second, reportsUntilNs > asked ? reportsUntilNs - asked : 0)
     return Step(
       body: { [world] in
         got = $0.takeLease(holder, seconds: 10, nowNs: world.wallNs)

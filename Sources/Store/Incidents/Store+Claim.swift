@@ -143,7 +143,9 @@ extension Store {
     try run(
       """
       update signalbox.outbox o set state = \(DeliveryState.superseded.sql), settled = $1
-      where o.state = \(DeliveryState.waiting.sql) and o.next_try <= $1 and exists (
+      where o.state = \(DeliveryState.waiting.sql) and o.next_try <= $1
+        -- The end of a list's alert: what was sent later is about its own.
+        and not (o.event = \(Delivery.Event.resolve.sql) and o.list is not null) and exists (
         select from signalbox.outbox d where d.incident = o.incident and d.receiver = o.receiver
           and (d.state = \(DeliveryState.delivered.sql) or d.state = \(DeliveryState.waiting.sql) and d.attempts > 0
             -- Who has not been sent the acknowledgement needs none any more once the end waits.
@@ -187,24 +189,24 @@ extension Store {
       attempts: (0..<rows.count).compactMap { rows.int($0, 3) }.max().map { Int($0) } ?? 1,
       detail: rows.text(0, 4) ?? "", incidents: try incidents(distinct), incidentCount: distinct.count,
       isList: bundle != nil)
-    if bundle != nil, let list = rows.text(0, 7) { delivery.list = try news(of: list) }
+    if bundle != nil, let list = rows.text(0, 7) { delivery.list = try news(of: list, at: receiver) }
     // Addresses hold no blank.
     delivery.reached = (rows.text(0, 8) ?? "").split(separator: " ").map(String.init)
     return delivery
   }
 
   /// How the incidents of a list stand.
-  private func news(of list: String) throws(StoreError) -> ListNews {
+  private func news(of list: String, at receiver: String) throws(StoreError) -> ListNews {
     let rows = try ask(
       """
       select count(distinct i.number), count(distinct i.number) filter (where i.state <> \(IncidentState.acked.sql))
       from signalbox.outbox t join signalbox.incidents i on i.number = t.incident
-      where t.bundle = $1 and i.state <> \(IncidentState.resolved.sql)
+      where t.bundle = $1 and t.receiver = $2 and i.state <> \(IncidentState.resolved.sql)
         -- An incident that has ended and come back since is another alert.
         and not exists (select from signalbox.outbox e where e.incident = t.incident and e.receiver = t.receiver
           and e.event = \(Delivery.Event.resolve.sql) and e.state <> \(DeliveryState.superseded.sql)
           and e.change_number > t.change_number)
-      """, [.text(list)])
+      """, [.text(list), .text(receiver)])
     return ListNews(id: list, open: Int(rows.int(0, 0) ?? 0), unacknowledged: Int(rows.int(0, 1) ?? 0))
   }
 }

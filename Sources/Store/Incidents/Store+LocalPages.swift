@@ -29,7 +29,7 @@ extension Store {
           try sendEnds(of: begun, nowNs)
           for page in try missing(ends) { try addEnd(page, nowNs) }
           try note(ends, nowNs)
-          try endAlerts(of: pages, nowNs)
+          try endAlerts(of: pages.map(\.messageID), nowNs)
         }
         try free("holder = any($1)", .texts(freeing))
       }
@@ -281,8 +281,8 @@ extension Store {
   }
 
   /// The end was sent before a page of its incident was taken, or before it was known under which key: it is sent for that page.
-  private func endAlerts(of pages: [LocalPage], _ nowNs: Int64) throws(StoreError) {
-    if pages.isEmpty { return }
+  func endAlerts(of messages: [String], _ nowNs: Int64) throws(StoreError) {
+    if messages.isEmpty { return }
     let messageID = Self.messageID(
       incident: "o.incident", change: "e.change_number", event: "\(Delivery.Event.resolve.sql)",
       receiver: "o.receiver || '|' || o.message_id", step: "0")
@@ -308,6 +308,6 @@ extension Store {
           and s.list is not distinct from o.bundle and s.state = \(DeliveryState.delivered.sql) and s.settled < o.settled))
       on conflict (message_id) do nothing
       """,
-      [.texts(pages.map(\.messageID)), .time(us: nowNs / 1000)])
+      [.texts(messages), .time(us: nowNs / 1000)])
   }
 }

@@ -75,12 +75,14 @@ extension Store {
       try lockIncidents(of: "number = any($1)", .int8s(delivery.rows))
       switch outcome {
       case .delivered(let answer):
-        if try settle(delivery, .delivered, answer, nowNs), answer != Delivery.nothingToSend {
+        let noted = try settle(delivery, .delivered, answer, nowNs)
+        if noted > 0, answer != Delivery.nothingToSend {
           try noteDelivered(delivery.rows, delivery.event, delivery.receiver, nowNs)
         }
+        if noted < delivery.rows.count { try noteLate(delivery, nowNs) }
       case .refused(let answer):
         try release(delivery)
-        if try settle(delivery, .refused, answer, nowNs) {
+        if try settle(delivery, .refused, answer, nowNs) > 0 {
           try noteOnEach(delivery.rows, .pageRefused, "\(delivery.receiver): \(answer)", nowNs)
           try pageFallback(delivery, outcome, policy, nowNs)
         }
@@ -123,16 +125,26 @@ extension Store {
       [.int8s(delivery.rows)])
   }
 
-  /// - Returns: whether it was still waiting for that.
+  /// Noted by another meanwhile, who may have sent the end before this was taken.
+  private func noteLate(_ delivery: Delivery, _ nowNs: Int64) throws(StoreError) {
+    let rows = try ask(
+      """
+      update signalbox.outbox set settled = $2 where number = any($1) and state = \(DeliveryState.delivered.sql) and settled < $2
+      returning message_id
+      """, [.int8s(delivery.rows), .time(us: nowNs / 1000)])
+    try endAlerts(of: (0..<rows.count).compactMap { rows.text($0, 0) }, nowNs)
+  }
+
+  /// - Returns: how many rows were still waiting for that.
   private func settle(
     _ delivery: Delivery, _ state: DeliveryState, _ answer: String, _ nowNs: Int64
-  ) throws(StoreError) -> Bool {
+  ) throws(StoreError) -> Int {
     try ask(
       """
       update signalbox.outbox set state = $2, last_answer = $3, settled = $4 where number = any($1)
         and (state = \(DeliveryState.waiting.sql) or (state = \(DeliveryState.cancelled.sql) and $2 = \(DeliveryState.delivered.sql)))
       """, [.int8s(delivery.rows), .text(state.rawValue), .text(Self.shortened(answer)), .time(us: nowNs / 1000)]
-    ).affected > 0
+    ).affected
   }
 
   static func shortened(_ text: String) -> String { String(text.prefix(300)) }

@@ -1,0 +1,202 @@
+import FleetModel
+import Incidents
+import Paging
+import Postgres
+import Store
+import TestSupport
+import Testing
+
+/// Rows that are reserved while memory may send their messages, and what becomes of them when it reports.
+@Suite(.timeLimit(.minutes(10))) struct ReconciliationTests {
+  static let secondNs: Int64 = 1_000_000_000
+  static let nowNs: Int64 = 1_790_000_000 * secondNs
+  static let name = "memory place/process/1"
+
+  let database: TestDatabase
+  let store: Store
+  let lease: Lease
+
+  init() throws {
+    database = try TestDatabase()
+    store = try Store.open(database.url, migrating: true)
+    lease = try #require(try store.takeLease("paging", holder: "other/process", seconds: 3600))
+  }
+
+  private let policy = PagingPolicy(fallback: "safety") { _, nowNs in
+    [PlannedDelivery(receiver: "duty", dueNs: nowNs), PlannedDelivery(receiver: "lead", dueNs: nowNs + 900 * secondNs, step: 1)]
+  }
+
+  private func change(_ kind: IncidentChange.Kind, at seconds: Int64 = 0) -> IncidentChange {
+    let ns = Self.nowNs + seconds * Self.secondNs
+    return IncidentChange(
+      kind, rule: "RES-01", severity: .p0, hostName: "trainer-1", entity: "gpu 3", eventNs: ns, detectedNs: ns)
+  }
+
+  private func apply(_ changes: [IncidentChange], _ name: String = name, paged: Bool = false, at seconds: Int64 = 0) throws {
+    let reservation = Reservation(name: name, mayBePaged: paged ? Set(changes.map(\.dedupKey)) : [])
+    try store.apply(
+      changes, policy: policy, reservation: reservation, nowNs: Self.nowNs + seconds * Self.secondNs)
+  }
+
+  private func page(
+    _ change: IncidentChange, _ event: Delivery.Event = .trigger, to receiver: String = "duty", at seconds: Int64 = 0,
+    taken: Bool = true
+  ) -> LocalPage {
+    var page = LocalPage(
+      dedupKey: change.dedupKey, receiver: receiver,
+      messageID: PageID.of(
+        dedupKey: change.dedupKey, change: event == .resolve ? 2 : 1, event: event, receiver: receiver, step: 0),
+      atNs: Self.nowNs + seconds * Self.secondNs)
+    page.identity = change.identity
+    page.event = event
+    if taken { page.answer = "200" }
+    return page
+  }
+
+  private func reconcile(_ pages: [LocalPage], freeing: [String] = [name], at seconds: Int64 = 0) throws {
+    try store.reconcile(pages, freeing: freeing, nowNs: Self.nowNs + seconds * Self.secondNs)
+  }
+
+  /// Messages that go out now, as `receiver event key`, and are taken.
+  private func send(at seconds: Int64) throws -> [String] {
+    let nowNs = Self.nowNs + seconds * Self.secondNs
+    return try store.claimDeliveries(lease, loads: [:], policy: policy, nowNs: nowNs).map { delivery in
+      try store.settle(delivery, .delivered(answer: "200"), lease, policy: policy, nowNs: nowNs)
+      return "\(delivery.receiver) \(delivery.event.rawValue) \(Message(delivery, nowNs: nowNs).dedupKey)"
+    }
+  }
+
+  private func rows(_ condition: String = "true") throws -> [String] {
+    let rows = try store.connection.query(
+      "select concat_ws(' ', receiver, event, state) from signalbox.outbox where \(condition) order by number")
+    return (0..<rows.count).map { rows.text($0, 0) ?? "" }
+  }
+
+  // MARK: Reservation
+
+  @Test func aReservedRowIsClaimedByNobodyUntilItIsFree() throws {
+    try apply([change(.opened)])
+    #expect(try send(at: 19) == [])
+    try reconcile([], at: 19)
+    #expect(try send(at: 19) == ["duty trigger \(change(.opened).dedupKey)"])
+  }
+
+  /// Its collector has ended.
+  @Test func aReservationThatNobodyFreesEnds() throws {
+    try apply([change(.opened)])
+    #expect(try send(at: 20).count == 1)
+  }
+
+  @Test func aCollectorThatStartsAgainFreesWhatItHadReserved() throws {
+    try apply([change(.opened)])
+    try store.freeReservations(ofPlace: "place/process", nowNs: Self.nowNs)
+    #expect(try send(at: 1) == [])
+    try store.freeReservations(ofPlace: "elsewhere/next", nowNs: Self.nowNs)
+    #expect(try send(at: 1) == [])
+    try store.freeReservations(ofPlace: "place/next", nowNs: Self.nowNs)
+    #expect(try send(at: 1).count == 1)
+  }
+
+  /// While no collector could reach the database nobody could report either.
+  @Test func aReservationThatEndedWithoutTheDatabaseIsKeptForAMoment() throws {
+    try apply([change(.opened)])
+    let until = Self.nowNs + 35 * Self.secondNs
+    try store.extendClaims(from: Self.nowNs + 10 * Self.secondNs, to: until)
+    #expect(try send(at: 34) == [])
+    #expect(try send(at: 35).count == 1)
+  }
+
+  // MARK: What memory sent
+
+  @Test func whatWasTakenIsNotSentAndItsEndFollows() throws {
+    try apply([change(.opened)])
+    try reconcile([page(change(.opened))])
+    #expect(try send(at: 1) == [])
+    try apply([change(.cleared, at: 2)], at: 2)
+    try reconcile([], at: 2)
+    #expect(try send(at: 3) == ["duty resolve \(change(.opened).dedupKey)"])
+  }
+
+  /// The fallback's page has no row of the database's own.
+  @Test func whoWasPagedInPlaceOfAnotherIsSentTheEnd() throws {
+    try apply([change(.opened)])
+    try reconcile([page(change(.opened), to: "safety")])
+    try apply([change(.cleared, at: 2)], at: 2)
+    try reconcile([], at: 2)
+    #expect(try Set(send(at: 3) + send(at: 4)).contains("safety resolve \(change(.opened).dedupKey)"))
+  }
+
+  /// Memory did not know what mutes it.
+  @Test func whatIsMutedAndWasPagedIsEnded() throws {
+    var silence = Silence(
+      author: "ann", reason: "work", startsNs: Self.nowNs, endsNs: Self.nowNs + 3600 * Self.secondNs)
+    silence.rule = "RES-*"
+    _ = try store.addSilence(silence, nowNs: Self.nowNs)
+    try apply([change(.opened)])
+    #expect(try rows() == [])
+    try reconcile([page(change(.opened))])
+    try apply([change(.cleared, at: 2)], at: 2)
+    try reconcile([], at: 2)
+    #expect(try send(at: 3) == ["duty resolve \(change(.opened).dedupKey)"])
+  }
+
+  /// One that comes back goes on under its first key; what memory sent has the key of the return.
+  @Test func aReturnThatWasPagedFromMemoryIsOneMessageAndItsOwnAlert() throws {
+    try apply([change(.opened), change(.cleared, at: 2)])
+    try reconcile([])
+    #expect(try send(at: 3).count == 1 && send(at: 4).count == 1)
+    let back = change(.opened, at: 60)
+    try apply([back], at: 60)
+    try reconcile([page(back, at: 63)], at: 64)
+    #expect(try send(at: 65) == [] && rows("event = 'trigger'") == ["duty trigger delivered", "duty trigger delivered"])
+    try apply([change(.cleared, at: 90)], at: 90)
+    try reconcile([], at: 90)
+    #expect(try send(at: 120) == ["duty resolve \(back.dedupKey)"])
+  }
+
+  /// A change of state between makes another id of the end; it is sent once all the same.
+  @Test func anEndFromMemoryIsTheRowsEndUnderWhateverNumber() throws {
+    let opened = change(.opened)
+    try apply([opened])
+    try reconcile([page(opened)])
+    try store.acknowledge(incident: 1, actor: "ann", nowNs: Self.nowNs + Self.secondNs)
+    #expect(try send(at: 2) == ["duty acknowledge \(opened.dedupKey)"])
+    try apply([change(.cleared, at: 3)], at: 3)
+    try reconcile([page(opened, .resolve, at: 4)], at: 5)
+    #expect(try send(at: 6) == [] && rows("event = 'resolve'") == ["duty resolve delivered"])
+  }
+
+  /// Another collector sent the end while this one, cut off, went on paging.
+  @Test func aPageThatWasTakenAfterItsEndIsEndedAgain() throws {
+    let opened = change(.opened)
+    try apply([opened])
+    try reconcile([page(opened, at: 1)], at: 2)
+    try apply([change(.cleared, at: 3)], at: 3)
+    try reconcile([], at: 3)
+    #expect(try send(at: 4).count == 1)
+    try reconcile([page(opened, at: 9)], freeing: [], at: 10)
+    #expect(try send(at: 11) == ["duty resolve \(opened.dedupKey)"])
+  }
+
+  /// Memory sent a list, and the rows their messages by themselves: two alerts.
+  @Test func whatWentOutBothWaysIsEndedBothWays() throws {
+    let opened = change(.opened)
+    try apply([opened])
+    try reconcile([])
+    #expect(try send(at: 1).count == 1)
+    var listed = page(opened, at: 1)
+    listed.bundle = "msg_list"
+    try reconcile([listed], freeing: [], at: 2)
+    try apply([change(.cleared, at: 3)], at: 3)
+    try reconcile([], at: 3)
+    #expect(
+      try Set(send(at: 4) + send(at: 40)) == [
+        "duty resolve \(opened.dedupKey)", "duty resolve signalbox|digest|msg_list",
+      ])
+  }
+
+  @Test func whatHasNoIncidentChangesNothing() throws {
+    try reconcile([page(change(.opened)), page(change(.opened), .resolve)])
+    #expect(try rows() == [])
+  }
+}
