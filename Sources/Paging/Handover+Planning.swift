@@ -57,8 +57,12 @@ extension Handover {
       let endedNs = held[index].takenNs
       held[opened].endedNs = endedNs
       var pages = held[opened].pages
-      for number in pages.indices where pages[number].attempts == 0 || pages[number].event == .escalate {
-        if case .waiting = pages[number].state { pages[number].state = .cancelled }
+      for number in pages.indices {
+        let page = pages[number]
+        guard case .waiting = page.state, page.attempts == 0 && !page.isInstead || page.event == .escalate else {
+          continue
+        }
+        pages[number].state = .cancelled
       }
       held[opened].pages = pages
       // An end comes after everything else; whom the fallback stands in for may be any of them.

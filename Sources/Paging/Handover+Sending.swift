@@ -177,6 +177,7 @@ extension Handover {
     guard !held[at].pages.contains(where: { $0.messageID == id }) else { return }
     var instead = Page(
       receiver: fallback, event: page.event, step: page.step, messageID: id, state: .waiting(nextNs: nowNs))
+    instead.isInstead = true
     recall(&instead)
     held[at].pages.append(instead)
   }

@@ -113,6 +113,8 @@ package struct Handover {
     var list: String?
     /// Addresses of a mail that have taken it already.
     var reached: [String] = []
+    /// To the fallback, in place of a receiver that did not take it.
+    var isInstead = false
 
     var isUnsettled: Bool {
       switch state {

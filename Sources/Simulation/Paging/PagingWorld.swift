@@ -41,9 +41,11 @@ final class PagingWorld {
   private let isTracing: Bool
   private var faultsOn = true
   private var isDatabaseAway = false {
-    didSet { if oldValue, !isDatabaseAway { databaseBackNs = nowNs } }
+    didSet { if oldValue, !isDatabaseAway { reachableSinceNs = nowNs } }
   }
-  private(set) var databaseBackNs: Int64 = 0
+  private var reachableSinceNs: Int64 = 0
+  /// When the database was last away or frozen.
+  var databaseBackNs: Int64 { max(reachableSinceNs, min(frozenUntilNs, nowNs)) }
   /// Statements wait until then.
   private var frozenUntilNs: Int64 = 0
   private var inFlight: [Sender: [String: Int]] = [:]
