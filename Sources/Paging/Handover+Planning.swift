@@ -65,9 +65,12 @@ extension Handover {
         pages[number].state = .cancelled
       }
       held[opened].pages = pages
-      // An end comes after everything else; whom the fallback stands in for may be any of them.
+      // An end comes after everything else; whom the fallback stands in for may be any of them. Nor does one overtake the fallback's page.
       var busy = Set(pages.filter(\.isUnsettled).map(\.receiver))
       if !busy.isEmpty, let fallback = configuration.fallback { busy.insert(fallback) }
+      if pages.contains(where: { $0.isInstead && $0.isUnsettled }) {
+        busy.formUnion(pages.filter { $0.state == .refused }.map(\.receiver))
+      }
       held[index].endedNs = busy.isEmpty ? endedNs : nil
       let receivers = Dictionary(
         grouping: pages.filter { $0.mayHaveBeenReceived && !busy.contains($0.receiver) }, by: \.receiver)

@@ -22,7 +22,9 @@ extension Handover {
         switch message {
         case .single(let page): actions.append(send([page], asList: nil, to: name, nowNs))
         case .again(let bundle):
-          actions.append(send(due.filter { $0.bundle == bundle }.map(\.id), asList: bundle, to: name, nowNs))
+          let pages = due.filter { $0.bundle == bundle }.map(\.id)
+          // Once the database has a part of it, its rows send it again: the same message must not name fewer.
+          if pages.count >= lists[bundle] ?? 0 { actions.append(send(pages, asList: bundle, to: name, nowNs)) }
         case .list(let pages, let list):
           let id = PageID.of(
             dedupKey: pages.first?.messageID ?? "", change: 0, event: .trigger, receiver: name, step: 0)

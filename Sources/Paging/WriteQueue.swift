@@ -111,7 +111,8 @@ package struct WriteQueue: Sendable {
     let free = reservations.filter { $0.through <= released }.map(\.name)
     if releases.isEmpty && free.isEmpty { return nil }
     return Reconciliation(
-      release: releases.last?.number ?? reconciled, pages: releases.flatMap(\.pages), freeing: free, holding: reservations.last { $0.through > released }?.name,
+      release: releases.last?.number ?? reconciled, pages: releases.flatMap(\.pages), freeing: free,
+      holding: reservations.last { $0.through > released }?.name,
       pauses: releases.last?.pauses ?? [:])
   }
 

@@ -132,7 +132,9 @@ import Testing
       for _ in 0..<400 where idle < 6 {
         let before = pager.handover.everythingReported.count { $0.answer != nil }
         round(at: ns)
-        idle = pager.handover.isSending || pager.handover.everythingReported.count { $0.answer != nil } != before ? 0 : idle + 1
+        idle =
+          pager.handover.isSending || pager.handover.everythingReported.count { $0.answer != nil } != before
+          ? 0 : idle + 1
       }
     }
     func take(_ kind: IncidentChange.Kind, _ numbers: Range<Int>, at ns: Int64) {

@@ -23,7 +23,10 @@ import Testing
   }
 
   private let policy = PagingPolicy(fallback: "safety") { _, nowNs in
-    [PlannedDelivery(receiver: "duty", dueNs: nowNs), PlannedDelivery(receiver: "lead", dueNs: nowNs + 900 * secondNs, step: 1)]
+    [
+      PlannedDelivery(receiver: "duty", dueNs: nowNs),
+      PlannedDelivery(receiver: "lead", dueNs: nowNs + 900 * secondNs, step: 1),
+    ]
   }
 
   private func change(_ kind: IncidentChange.Kind, at seconds: Int64 = 0) -> IncidentChange {
@@ -32,7 +35,9 @@ import Testing
       kind, rule: "RES-01", severity: .p0, hostName: "trainer-1", entity: "gpu 3", eventNs: ns, detectedNs: ns)
   }
 
-  private func apply(_ changes: [IncidentChange], _ name: String = name, paged: Bool = false, at seconds: Int64 = 0) throws {
+  private func apply(_ changes: [IncidentChange], _ name: String = name, paged: Bool = false, at seconds: Int64 = 0)
+    throws
+  {
     let reservation = Reservation(name: name, mayBePaged: paged ? Set(changes.map(\.dedupKey)) : [])
     try store.apply(
       changes, policy: policy, reservation: reservation, nowNs: Self.nowNs + seconds * Self.secondNs)
@@ -148,7 +153,8 @@ import Testing
     let back = change(.opened, at: 60)
     try apply([back], at: 60)
     try reconcile([page(back, at: 63)], at: 64)
-    #expect(try send(at: 65) == [] && rows("event = 'trigger'") == ["duty trigger delivered", "duty trigger delivered"])
+    #expect(
+      try send(at: 65) == [] && rows("event = 'trigger'") == ["duty trigger delivered", "duty trigger delivered"])
     try apply([change(.cleared, at: 90)], at: 90)
     try reconcile([], at: 90)
     #expect(try send(at: 120) == ["duty resolve \(back.dedupKey)"])

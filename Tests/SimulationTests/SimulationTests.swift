@@ -30,7 +30,8 @@ import Testing
   @Test func seedsOfPagingReachWhatTheyAreFor() {
     var seen: Set<String> = []
     let marks = [
-      "is killed", "is stopped", "the database is away", "the database is frozen", "is acknowledged", "sends from memory",
+      "is killed", "is stopped", "the database is away", "the database is frozen", "is acknowledged",
+      "sends from memory",
       "sends: trigger", "sends: resolve", "sends: escalate", ", list", "to safety", "kept: [\"opened",
     ]
     for seed in 0..<40 as Range<UInt64> {

@@ -24,7 +24,9 @@ struct PagingTruth {
     let recent = receiver.taken.filter { $0.sender == last.sender && $0.atNs > last.atNs - 60 * .second }
     // A list each 25 s above the limit; what was begun before goes out again as it was.
     let limit = world.configuration.messagesPerMinute + 3
-    let counted = recent.filter { $0.answeredNs != nil && $0.delivery.attempts == 1 && ($0.delivery.event.isPage || receiver.kind == .people) }
+    let counted = recent.filter {
+      $0.answeredNs != nil && $0.delivery.attempts == 1 && ($0.delivery.event.isPage || receiver.kind == .people)
+    }
     if counted.count > limit { return "\(receiver.name) has taken \(counted.count) messages within a minute" }
     return nil
   }
@@ -43,8 +45,11 @@ struct PagingTruth {
       return true
     }
     // A frozen or stopped process notes nothing.
-    if collector.stops.contains(where: { $0.upperBound > earlier.begunNs && $0.lowerBound < later.begunNs + .second && $0.count > 3 * .second })
-    { return true }
+    if collector.stops.contains(where: {
+      $0.upperBound > earlier.begunNs && $0.lowerBound < later.begunNs + .second && $0.count > 3 * .second
+    }) {
+      return true
+    }
     // Who pages from memory has had no answer of the database: it cannot know what another has sent since.
     let last = world.collectors[later.sender.collector]
     if later.sender.isMemory, last.number != collector.number,
@@ -53,18 +58,28 @@ struct PagingTruth {
       return true
     }
     // Rows wait for memory for 20 s after they were written.
-    if earlier.sender.isMemory, collector.lastAnswerNs < answeredNs, later.begunNs - collector.lastAnswerNs > 19 * .second {
+    let isCutOff =
+      collector.lastAnswerNs < answeredNs
+      || collector.absences.contains { $0.contains(answeredNs) && later.begunNs - $0.upperBound < .second }
+    if earlier.sender.isMemory, isCutOff,
+      later.begunNs - min(earlier.begunNs, collector.lastAnswerNs) > 18 * .second
+    {
       return true
     }
     // A process that was killed had reserved the rows, and the one after it has not reported yet.
-    if earlier.sender.isMemory, collector.process > 1, later.begunNs - collector.startedNs < 25 * .second { return true }
+    if earlier.sender.isMemory, collector.process > 1, later.begunNs - collector.startedNs < 25 * .second {
+      return true
+    }
     // A process that starts while the database is away does not know for how long it was.
-    if later.begunNs - world.databaseBackNs < 5 * .second, world.collectors[later.sender.collector].startedNs > answeredNs {
+    if later.begunNs - world.databaseBackNs < 5 * .second,
+      world.collectors[later.sender.collector].startedNs > answeredNs
+    {
       return true
     }
     // The lease has moved before the answer could be noted: a lease is over after 10 s, of which 3 s may have passed.
     let lastNs = earlier.sender.isMemory ? max(answeredNs, collector.lastAnswerNs) : collector.lastAnswerNs
-    if !earlier.sender.isMemory, !later.sender.isMemory, max(answeredNs, world.databaseBackNs) > later.begunNs - 5 * .second || collector.lastAnswerNs < answeredNs
+    if !earlier.sender.isMemory, !later.sender.isMemory,
+      max(answeredNs, world.databaseBackNs) > later.begunNs - 5 * .second || collector.lastAnswerNs < answeredNs
     {
       return true
     }
@@ -95,7 +110,9 @@ struct PagingTruth {
         let rows = world.outbox.rows.filter { $0.incident == incident.number && $0.event.isPage }
         let newest = rows.map(\.change).max()
         let hasPage = rows.contains { $0.receiver == receiver.name && $0.state == .delivered && $0.change == newest }
-        let isOpen = receiver.open.values.contains { $0.contains(incident.dedupKey) || $0.contains(opening.change.dedupKey) }
+        let isOpen = receiver.open.values.contains {
+          $0.contains(incident.dedupKey) || $0.contains(opening.change.dedupKey)
+        }
         if hasPage, !isOpen { return "\(receiver.name) has ended what goes on: \(opening.change.dedupKey)" }
       }
     }
@@ -115,7 +132,9 @@ struct PagingTruth {
 
   private func isTaken(_ opening: ChangeSource.Opening, by name: String, event: Delivery.Event?) -> Bool {
     let names = [name, world.configuration.fallback].compactMap { $0 }
-    let keys = [opening.change.dedupKey, world.outbox.incidents.last { $0.identity == opening.change.identity }?.dedupKey]
+    let keys = [
+      opening.change.dedupKey, world.outbox.incidents.last { $0.identity == opening.change.identity }?.dedupKey,
+    ]
     return names.allSatisfy { name in keys.contains { receiver(name)?.refused.contains($0 ?? "") ?? false } }
       || names.compactMap(receiver).contains { receiver in
         receiver.taken.contains {

@@ -89,7 +89,9 @@ final class PagingWorld {
   func fail(_ text: String) {
     guard violation == nil else { return }
     for row in outbox.rows {
-      note { "row \(row.number): incident \(row.incident) \(self.outbox.incidents[Int(row.incident) - 1].dedupKey), change \(row.change), \(row.text)" }
+      note {
+        "row \(row.number): incident \(row.incident) \(self.outbox.incidents[Int(row.incident) - 1].dedupKey), change \(row.change), \(row.text)"
+      }
     }
     note { "VIOLATION: \(text)" }
     violation = text
@@ -102,7 +104,9 @@ final class PagingWorld {
   // MARK: The run
 
   func run() {
-    note { "\(self.plan), limit \(self.configuration.messagesPerMinute), \(self.receivers.values.map { "\($0.name) \($0.kind)" }.sorted())" }
+    note {
+      "\(self.plan), limit \(self.configuration.messagesPerMinute), \(self.receivers.values.map { "\($0.name) \($0.kind)" }.sorted())"
+    }
     for collector in collectors { collector.start() }
     scheduleChange()
     scheduleFault()
@@ -129,9 +133,10 @@ final class PagingWorld {
       advance(to: nowNs + 5 * .second)
       // Later than any step of the policy, any pause and any list that waits.
       if nowNs > beginNs + 30 * .second, source.isRecorded, outbox.isSettled, collectors.allSatisfy(\.isIdle) { return }
-      if nowNs > beginNs + 900 * .second { 
+      if nowNs > beginNs + 900 * .second {
         fail(
-          "pages wait 900 s \(when): recorded \(source.isRecorded), settled \(outbox.isSettled), \(collectors.map(\.stand))")
+          "pages wait 900 s \(when): recorded \(source.isRecorded), settled \(outbox.isSettled), \(collectors.map(\.stand))"
+        )
       }
     }
   }
@@ -236,7 +241,9 @@ final class PagingWorld {
     }
     let count = (inFlight[sender]?[receiver.name] ?? 0) + 1
     inFlight[sender, default: [:]][receiver.name] = count
-    if count > IncidentLimits.inFlightMax { fail("\(count) messages to \(receiver.name) without an answer from \(sender.text)") }
+    if count > IncidentLimits.inFlightMax {
+      fail("\(count) messages to \(receiver.name) without an answer from \(sender.text)")
+    }
     let beginNs = nowNs
     var takeNs: Int64? = random.within(1...200) * .millisecond
     var answerNs = (takeNs ?? 0) + random.within(1...50) * .millisecond
@@ -283,6 +290,7 @@ final class PagingWorld {
     }
     scheduler.after(answerNs) { [self] in
       inFlight[sender]?[receiver.name, default: 1] -= 1
+      note { "\(receiver.name) answers \(delivery.messageID.suffix(6)): \(outcome)" }
       if isAnswered, let take, isAlive(sender) { receiver.answered(take, nowNs) }
       answered(outcome, closedNs)
     }

@@ -42,7 +42,9 @@ final class SimulatedOutbox {
 
     /// For traces.
     var text: String {
-      let names = [bundle.map { "bundle \($0.suffix(6))" }, list.map { "list \($0.suffix(6))" }, holder].compactMap { $0 }
+      let names = [bundle.map { "bundle \($0.suffix(6))" }, list.map { "list \($0.suffix(6))" }, holder].compactMap {
+        $0
+      }
       return "\(event.rawValue) to \(receiver) \(messageID.suffix(6)) \(state.rawValue), attempts \(attempts) \(names)"
     }
   }
@@ -52,8 +54,8 @@ final class SimulatedOutbox {
     var fence: Int64
   }
 
-  private(set) var incidents: [Incident] = []
-  private(set) var rows: [Row] = []
+  var incidents: [Incident] = []
+  var rows: [Row] = []
   private var leaseHolder = ""
   private var fence: Int64 = 0
   private var leaseEndsNs = Int64.min
@@ -63,7 +65,7 @@ final class SimulatedOutbox {
   /// A message has become claimable: who listens is woken.
   var wake: () -> Void = {}
 
-  private static let reservedNs = IncidentLimits.localAnswerSeconds * .second
+  static let reservedNs = IncidentLimits.localAnswerSeconds * .second
 
   // MARK: Changes
 
@@ -136,7 +138,7 @@ final class SimulatedOutbox {
     )
   }
 
-  private func insert(
+  func insert(
     _ incident: Incident, _ change: Int64, _ receiver: String, _ event: Delivery.Event, _ step: Int16, dueNs: Int64,
     id: String? = nil, key: String? = nil, list: String? = nil, reservation: String?, _ nowNs: Int64
   ) {
@@ -176,7 +178,7 @@ final class SimulatedOutbox {
   }
 
   /// A row for each receiver that has a page, may have it, or is about to.
-  private func inform(_ incident: Incident, _ event: Delivery.Event, _ reservation: String?, _ nowNs: Int64) {
+  func inform(_ incident: Incident, _ event: Delivery.Event, _ reservation: String?, _ nowNs: Int64) {
     let receivers = Set(
       rows.filter {
         $0.incident == incident.number && $0.event.isPage
@@ -195,161 +197,6 @@ final class SimulatedOutbox {
     incidents[index].change += 1
     cancelEscalations(number, nowNs)
     inform(incidents[index], .acknowledge, nil, nowNs)
-  }
-
-  // MARK: Reconciliation
-
-  /// `Store.reconcile`.
-  func reconcile(_ next: WriteQueue.Reconciliation, nowNs: Int64) {
-    let isMissing = { [self] (page: LocalPage) in !rows.contains { $0.messageID == page.messageID } }
-    let (pages, ends) = (next.pages.filter { $0.event != .resolve }, next.pages.filter { $0.event == .resolve })
-    for page in pages where isMissing(page) { add(page, nowNs) }
-    for page in pages { addAlert(page, nowNs) }
-    for page in pages { note(page, nowNs) }
-    let named = rows.filter { row in pages.contains { $0.messageID == row.messageID } }.map(\.incident)
-    for number in Set(named).sorted() where incidents[Int(number) - 1].state == .resolved {
-      inform(incidents[Int(number) - 1], .resolve, next.holding, nowNs)
-    }
-    for page in ends where isMissing(page) { addEnd(page, nowNs) }
-    for page in ends { note(page, nowNs) }
-    endAlerts(of: Set(next.pages.map(\.messageID)), nowNs)
-    free { next.freeing.contains($0) }
-  }
-
-  func freeReservations(ofPlace place: String, but holder: String) {
-    free {
-      $0.hasPrefix(Reservation.names(ofPlace: place)) && !$0.hasPrefix(Reservation.names(ofPlace: holder))
-    }
-  }
-
-  func extendClaims(from sinceNs: Int64, to untilNs: Int64) {
-    for row in rows.indices where rows[row].state == .waiting && rows[row].holder != nil {
-      if (sinceNs...untilNs).contains(rows[row].nextNs) { rows[row].nextNs = untilNs }
-    }
-  }
-
-  private func free(_ isFreed: (String) -> Bool) {
-    var isAny = false
-    for row in rows.indices where rows[row].state == .waiting || rows[row].state == .cancelled {
-      guard let holder = rows[row].holder, isFreed(holder) else { continue }
-      rows[row].holder = nil
-      if rows[row].attempts == 0 { rows[row].nextNs = rows[row].dueNs }
-      isAny = true
-    }
-    if isAny { wake() }
-  }
-
-  private func add(_ page: LocalPage, _ nowNs: Int64) {
-    let own = incidents.last { $0.dedupKey == page.dedupKey }
-    guard let incident = own ?? incidents.last(where: { $0.identity == page.identity }) else { return }
-    let state: DeliveryState = page.answer != nil || own?.state == .open ? .waiting : .cancelled
-    // Of an incident that has come back: the opening that the page is about, or the newest.
-    let paged = rows.filter { $0.incident == incident.number && $0.event.isPage }
-    let opening = paged.first { $0.bundle == page.dedupKey }?.change ?? paged.map(\.change).max() ?? 1
-    append(page, incident.number, change: own == nil ? opening : 1, state)
-  }
-
-  /// Another collector has sent the row's message by itself or in a list: the receiver has two alerts.
-  private func addAlert(_ page: LocalPage, _ nowNs: Int64) {
-    guard let row = rows.first(where: { $0.messageID == page.messageID }), row.attempts > 0 else { return }
-    let alert = page.bundle ?? page.dedupKey
-    let id = page.messageID + "/" + alert
-    guard alert != row.bundle ?? incidents[Int(row.incident) - 1].dedupKey, !rows.contains(where: { $0.messageID == id })
-    else { return }
-    rows.append(
-      Row(
-        number: Int64(rows.count + 1), incident: row.incident, change: row.change, receiver: page.receiver,
-        event: page.event, step: page.step, messageID: id, bundle: alert, dueNs: page.atNs,
-        state: page.answer == nil ? .cancelled : .delivered, attempts: 1, nextNs: page.atNs, settledNs: page.atNs))
-  }
-
-  /// The end was sent before a page of its incident was taken, or before it was known under which key: it is sent for that page.
-  private func endAlerts(of ids: Set<String>, _ nowNs: Int64) {
-    let noted = rows.filter { ids.contains($0.messageID) }
-    for row in rows where row.event.isPage && row.attempts > 0 {
-      guard noted.contains(where: { $0.incident == row.incident && $0.receiver == row.receiver }) else { continue }
-      let ends = rows.filter {
-        $0.incident == row.incident && $0.receiver == row.receiver && $0.event == .resolve && $0.state != .superseded
-          && $0.change > row.change
-      }
-      guard let end = ends.min(by: { ($0.change, $0.number) < ($1.change, $1.number) }) else { continue }
-      let same = ends.filter { $0.change == end.change && $0.list == row.bundle }
-      let isLate = row.state == .delivered && same.contains { $0.state == .delivered && $0.settledNs ?? 0 < row.settledNs ?? 0 }
-      guard end.list != nil || end.attempts > 0, same.isEmpty || isLate else { continue }
-      let incident = incidents[Int(row.incident) - 1]
-      insert(
-        incident, end.change, row.receiver, .resolve, 0, dueNs: nowNs, key: row.receiver + "|" + row.messageID,
-        list: row.bundle ?? incident.dedupKey, reservation: nil, nowNs)
-    }
-  }
-
-  private func addEnd(_ page: LocalPage, _ nowNs: Int64) {
-    guard page.answer != nil else { return }
-    let own = incidents.last { $0.dedupKey == page.dedupKey }
-    // Of an incident that has come back the alert has a key of its own: its page says which opening it ended.
-    let paged = rows.first { $0.receiver == page.receiver && $0.event.isPage && $0.bundle == page.dedupKey }
-    guard let incident = own ?? paged.map({ incidents[Int($0.incident) - 1] }) else { return }
-    let change = own == nil ? paged?.change ?? 0 : 1
-    let list = page.list ?? (own == nil ? page.dedupKey : nil)
-    let isSingle = rows.contains {
-      $0.incident == incident.number && $0.receiver == page.receiver && $0.event.isPage && $0.bundle == nil
-        && $0.attempts > 0
-    }
-    if list == nil || !isSingle {
-      guard
-        let row = rows.firstIndex(where: {
-          $0.incident == incident.number && $0.receiver == page.receiver && $0.event == .resolve && $0.change > change
-        }), rows[row].state == .waiting, rows[row].attempts == 0, rows[row].list == nil
-      else { return }
-      rows[row].messageID = page.messageID
-      rows[row].list = list
-    } else {
-      append(page, incident.number, change: incident.change, .waiting)
-    }
-  }
-
-  private func append(_ page: LocalPage, _ incident: Int64, change: Int64, _ state: DeliveryState) {
-    if rows.contains(where: { $0.messageID == page.messageID }) { return }
-    rows.append(
-      Row(
-        number: Int64(rows.count + 1), incident: incident, change: change, receiver: page.receiver, event: page.event,
-        step: page.step, messageID: page.messageID, bundle: nil, list: page.list, dueNs: page.atNs, state: state,
-        nextNs: page.atNs))
-  }
-
-  private func note(_ page: LocalPage, _ nowNs: Int64) {
-    guard let row = rows.firstIndex(where: { $0.messageID == page.messageID }) else { return }
-    let isLive = rows[row].state == .waiting || rows[row].state == .cancelled
-    // Of what another has begun meanwhile under another key there is a row of its own.
-    if rows[row].attempts == 0, page.event.isPage {
-      let isOwn = incidents[Int(rows[row].incident) - 1].dedupKey == page.dedupKey
-      rows[row].bundle = page.bundle ?? (isOwn ? nil : page.dedupKey)
-    } else if page.event == .resolve {
-      rows[row].bundle = page.bundle ?? rows[row].bundle
-      rows[row].list = page.list ?? rows[row].list
-    }
-    if let answer = page.answer {
-      // Taken once more: its end may have been sent in between.
-      if rows[row].state == .delivered { rows[row].settledNs = max(rows[row].settledNs ?? 0, page.atNs) }
-      guard isLive || rows[row].state == .superseded else { return }
-      rows[row].state = .delivered
-      rows[row].settledNs = page.atNs
-      rows[row].answer = answer
-      rows[row].attempts = max(1, rows[row].attempts + page.attempts)
-      rows[row].holder = nil
-    } else if page.isOver {
-      guard isLive else { return }
-      rows[row].state = .cancelled
-      rows[row].settledNs = nowNs
-      rows[row].attempts += page.attempts
-      rows[row].holder = nil
-    } else {
-      guard isLive else { return }
-      rows[row].attempts += page.attempts
-      rows[row].holder = Reservation.begun
-      rows[row].nextNs = max(rows[row].nextNs, page.atNs + Self.reservedNs)
-      rows[row].reached = page.reached
-    }
   }
 
   // MARK: Lease and claim
@@ -409,10 +256,14 @@ final class SimulatedOutbox {
       let row = rows[index]
       guard row.event == .resolve || row.event == .acknowledge, row.list == nil, row.bundle == nil, isDue(row, nowNs)
       else { continue }
-      let earlier = rows.filter { $0.incident == row.incident && $0.receiver == row.receiver && $0.change <= row.change }
-      // What came before an earlier end has ended with it.
-      let endedBefore = earlier.filter { $0.event == .resolve && $0.state != .superseded && $0.change < row.change }.map(\.change).max() ?? 0
-      let pages = earlier.filter { $0.event.isPage && $0.attempts > 0 && $0.change > endedBefore }
+      let earlier = rows.filter {
+        $0.incident == row.incident && $0.receiver == row.receiver && $0.change <= row.change
+      }
+      let ends = earlier.filter { $0.event == .resolve && $0.state != .superseded && $0.change < row.change }
+      // Each alert has its own end: one that was sent before is over.
+      let pages = earlier.filter { page in
+        page.event.isPage && page.attempts > 0 && !ends.contains { $0.change > page.change && $0.list == page.bundle }
+      }
       let lists = Set(pages.compactMap(\.bundle)).sorted()
       let isSingle = pages.contains { $0.bundle == nil }
       for list in isSingle ? lists[...] : lists.dropFirst() {
@@ -513,7 +364,7 @@ final class SimulatedOutbox {
       row.bundle == list && row.receiver == receiver
         && !rows.contains {
           $0.incident == row.incident && $0.receiver == row.receiver && $0.event == .resolve && $0.state != .superseded
-            && $0.change > row.change
+            && $0.change > row.change && $0.list == list
         }
     }
     let named = Set(current.map(\.incident)).map { incidents[Int($0) - 1] }

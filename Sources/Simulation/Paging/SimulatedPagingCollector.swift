@@ -85,7 +85,9 @@ final class SimulatedPagingCollector {
     (lease, leaseDueNs, claimDueNs, turnedNs, restored) = (nil, .min, .min, world.nowNs, 0)
     (unanswered, unsettled, closedUntilNs, isWoken) = ([:], [], [:], false)
     startedNs = world.nowNs
-    world.note { "collector \(self.number).\(self.process) starts, kept: \(self.keptChanges.map { "\($0.kind == .opened ? "opened" : "cleared") \($0.dedupKey.dropFirst(2))" })" }
+    world.note {
+      "collector \(self.number).\(self.process) starts, kept: \(self.keptChanges.map { "\($0.kind == .opened ? "opened" : "cleared") \($0.dedupKey.dropFirst(2))" })"
+    }
     isRestoring = true
     frontEvents.append(.restored(keptChanges))
     turnFront()
@@ -268,7 +270,9 @@ final class SimulatedPagingCollector {
         $0.apply(group.changes.map(\.change), policy: policy, reservation: reservation, nowNs: world.wallNs)
       },
       done: { [self] in
-        world.note { "collector \(self.number) has committed \(group.changes.map { "\($0.number) \($0.change.kind == .opened ? "opened" : "cleared") \($0.change.dedupKey)" })" }
+        world.note {
+          "collector \(self.number) has committed \(group.changes.map { "\($0.number) \($0.change.kind == .opened ? "opened" : "cleared") \($0.change.dedupKey)" })"
+        }
         queue.wroteGroup()
         written += group.changes.count
         while let first = posted.first, first.through <= written {
@@ -283,7 +287,9 @@ final class SimulatedPagingCollector {
     Step(
       body: { [world] in $0.reconcile(next, nowNs: world.wallNs) },
       done: { [self] in
-        world.note { "collector \(self.number) has reconciled \(next.pages.map { "\($0.messageID.suffix(6)) \($0.answer ?? "begun")" }), freed \(next.freeing)" }
+        world.note {
+          "collector \(self.number) has reconciled \(next.pages.map { "\($0.messageID.suffix(6)) \($0.answer ?? "begun")" }), freed \(next.freeing)"
+        }
         queue.wrote(next)
         isWoken = true
         passWatermarks()

@@ -48,7 +48,9 @@ final class SimulatedReceiver {
       switch action {
       case .trigger, .acknowledge:
         // An alert that is not open is not opened by an acknowledgement.
-        if action == .trigger || open[key] != nil { open[key, default: []].formUnion(delivery.incidents.map(\.dedupKey)) }
+        if action == .trigger || open[key] != nil {
+          open[key, default: []].formUnion(delivery.incidents.map(\.dedupKey))
+        }
       case .resolve: open[key] = nil
       }
     }

@@ -54,10 +54,10 @@ extension Store {
         from signalbox.outbox o join signalbox.outbox t on t.incident = o.incident and t.receiver = o.receiver
           and t.event in \(Delivery.Event.pagesSQL) and not t.is_digest and t.attempts > 0
           and t.change_number <= o.change_number
-          -- What came before an earlier end has ended with it.
+          -- Each alert has its own end: one that was sent before is over.
           and not exists (select from signalbox.outbox e where e.incident = o.incident and e.receiver = o.receiver
             and e.event = \(Delivery.Event.resolve.sql) and e.state <> \(DeliveryState.superseded.sql)
-            and e.change_number < o.change_number
+            and e.change_number < o.change_number and e.list is not distinct from t.bundle
             and e.change_number > t.change_number)
         where o.event in \(Delivery.Event.newsSQL) and o.list is null and o.bundle is null and \(Self.isDueSQL("$1"))
         group by o.number
@@ -205,7 +205,7 @@ extension Store {
         -- An incident that has ended and come back since is another alert.
         and not exists (select from signalbox.outbox e where e.incident = t.incident and e.receiver = t.receiver
           and e.event = \(Delivery.Event.resolve.sql) and e.state <> \(DeliveryState.superseded.sql)
-          and e.change_number > t.change_number)
+          and e.change_number > t.change_number and e.list = $1)
       """, [.text(list), .text(receiver)])
     return ListNews(id: list, open: Int(rows.int(0, 0) ?? 0), unacknowledged: Int(rows.int(0, 1) ?? 0))
   }

@@ -23,11 +23,14 @@ extension Store {
           try lockIncidents()
           // Ends last: only after their pages are noted it is known who is to be sent one.
           let (begun, ends) = (pages.filter { $0.event != .resolve }, pages.filter { $0.event == .resolve })
-          for page in try missing(begun) { try add(page, nowNs) }
+          let missing = try missing(begun)
           try addAlerts(begun, nowNs)
           try note(begun, nowNs)
+          // After the others: they say which opening a page is about.
+          for page in missing { try add(page, nowNs) }
+          try note(missing, nowNs)
           try sendEnds(of: begun, nowNs)
-          for page in try missing(ends) { try addEnd(page, nowNs) }
+          for page in try self.missing(ends) { try addEnd(page, nowNs) }
           try note(ends, nowNs)
           try endAlerts(of: pages.map(\.messageID), nowNs)
         }
@@ -131,7 +134,9 @@ extension Store {
     // Of an incident that has come back the alert has a key of its own: its page says which opening it ended.
     let found = try ask(
       """
-      select number, change, is_own, current, exists (select from signalbox.outbox s where s.incident = f.number
+      select number, change, is_own, coalesce((select s.change_number from signalbox.outbox s where s.incident = f.number
+          and s.receiver = $2 and s.event = \(Delivery.Event.resolve.sql) and s.change_number > f.change
+          order by s.change_number, s.number limit 1), current), exists (select from signalbox.outbox s where s.incident = f.number
         and s.receiver = $2 and s.bundle is null and s.event in \(Delivery.Event.pagesSQL) and s.attempts > 0)
       from (
         select number, 1 as change, true as is_own, change_number as current from signalbox.incidents where dedup_key = $1
@@ -156,12 +161,13 @@ extension Store {
           .int4(Int32(clamping: change)),
         ])
     } else {
-      try insert(page, incident, change: found.int(0, 3) ?? 2, .waiting, nowNs)
+      try insert(page, incident, change: found.int(0, 3) ?? 2, .waiting, list: list, nowNs)
     }
   }
 
   private func insert(
-    _ page: LocalPage, _ incident: Int64, change: Int64, _ state: DeliveryState, _ nowNs: Int64
+    _ page: LocalPage, _ incident: Int64, change: Int64, _ state: DeliveryState, list: String? = nil,
+    _ nowNs: Int64
   ) throws(StoreError) {
     try run(
       """
@@ -172,7 +178,7 @@ extension Store {
       [
         .int8(incident), .int4(Int32(clamping: change)), .text(page.receiver), .text(page.event.rawValue),
         .int2(page.step), .text(page.messageID),
-        page.list.map(Parameter.text) ?? .null, .time(us: page.atNs / 1000), .time(us: nowNs / 1000),
+        list.map(Parameter.text) ?? .null, .time(us: page.atNs / 1000), .time(us: nowNs / 1000),
         .text(state.rawValue),
       ])
   }
@@ -215,7 +221,8 @@ extension Store {
       """,
       [
         .texts(pages.map(\.messageID)), .times(us: pages.map { $0.atNs / 1000 }),
-        .texts(pages.map { $0.reached.joined(separator: " ") }), .int4s(pages.map { Int32(clamping: $0.attempts) }), .text(Reservation.begun),
+        .texts(pages.map { $0.reached.joined(separator: " ") }), .int4s(pages.map { Int32(clamping: $0.attempts) }),
+        .text(Reservation.begun),
       ])
   }
 
@@ -246,7 +253,7 @@ extension Store {
       update signalbox.outbox o set state = \(DeliveryState.delivered.sql), settled = p.at, last_answer = p.answer,
         attempts = greatest(1, o.attempts + p.attempts), holder = null
       from unnest($1::text[], $2::timestamptz[], $3::text[], $4::int4[]) as p (id, at, answer, attempts)
-      where o.message_id = p.id and o.state in (\(DeliveryState.waiting.sql), \(DeliveryState.cancelled.sql), \(DeliveryState.superseded.sql))
+      where o.message_id = p.id and o.state <> \(DeliveryState.delivered.sql)
       returning o.number, o.event, o.receiver, o.settled
       """,
       [
@@ -301,7 +308,12 @@ extension Store {
         join signalbox.incidents i on i.number = o.incident
         join lateral (select s.change_number, s.list, s.attempts from signalbox.outbox s
           where \(ends) and s.change_number > o.change_number order by s.change_number, s.number limit 1) e on true
-      where (e.list is not null or e.attempts > 0) and (
+      where (e.list is not null or e.attempts > 0)
+        -- Of one that has come back the alert is open again under the same key.
+        and (o.bundle is not null or not exists (select from signalbox.outbox n where n.incident = o.incident
+          and n.receiver = o.receiver and n.event in \(Delivery.Event.pagesSQL) and n.bundle is null
+          and n.change_number > e.change_number and n.attempts > 0))
+        and (
         not exists (select from signalbox.outbox s where \(ends) and s.change_number = e.change_number
           and s.list is not distinct from o.bundle)
         or o.state = \(DeliveryState.delivered.sql) and exists (select from signalbox.outbox s where \(ends) and s.change_number = e.change_number
