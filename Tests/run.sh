@@ -39,7 +39,7 @@ if [ "$failed" -eq 0 ]; then
   phase "wrappers" run_tests --filter 'EventLoopTests|TLSTests|HTTP2Tests|TransportTests|PostgresTests'
   phase "storage on PostgreSQL" run_tests --filter StoreTests
   phase "paging to a local receiver" run_tests --filter PagingTests
-  phase "simulation, 200 seeds" run_tests --filter SimulationTests
+  phase "simulation, 200 and 400 seeds" run_tests --filter SimulationTests
   phase "end to end on PostgreSQL" run_tests --no-parallel --filter EndToEndTests
   if [ "$(id -u)" -eq 0 ] && [ -f /etc/debian_version ] && [ "${SIGNALBOX_SKIP_TIMESCALE:-}" = "" ]; then
     phase "TimescaleDB server" Tests/TestSupport/timescale.sh start
@@ -47,9 +47,10 @@ if [ "$failed" -eq 0 ]; then
     if [ -n "$url" ]; then
       export SIGNALBOX_TEST_DATABASE_URL=$url
       phase "storage on TimescaleDB" run_tests --filter StoreTests
-      # Once is enough for what waits for minutes or for what no table has a part in: certificates, users, configurations.
+      # Once is enough for what waits for minutes or for what no table has a part in: certificates, users, configurations, strangers'
+      # connections, what an agent follows and probes.
       phase "end to end on TimescaleDB" run_tests --no-parallel --filter EndToEndTests \
-        --skip 'EndToEndTests\.(CertificateEnd|DatabaseUsers|ConfigCommands)'
+        --skip 'EndToEndTests\.(CertificateEnd|DatabaseUsers|ConfigCommands|CommandLines|FleetIdentity|Probes|Strangers|Streams)'
       unset SIGNALBOX_TEST_DATABASE_URL
     fi
     Tests/TestSupport/timescale.sh stop >>"$log" 2>&1
