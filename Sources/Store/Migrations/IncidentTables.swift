@@ -164,6 +164,9 @@ enum IncidentTables {
     -- Read with every group of changes, for the hosts of the group.
     create index incidents_causes on signalbox.incidents (host) where mutes <> '{}' and not is_observed;
 
+    -- Freed after each group of changes: the table keeps the deliveries of months.
+    create index outbox_held on signalbox.outbox (holder) where holder is not null and state in ('waiting', 'cancelled');
+
     """
 
   /// What people's SQL may read.

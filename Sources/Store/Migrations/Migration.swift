@@ -38,7 +38,7 @@ struct Migration {
     },
     Migration(number: 18, name: "the order of the states that rules keep") { _ in RuleTables.sequence },
     Migration(number: 19, name: "a host's newest GPU readings as typed values") { _ in IdentityTables.gpuReadings },
-    Migration(number: 20, name: "pauses that receivers ask for, and incidents that mute others") { _ in
+    Migration(number: 20, name: "pauses of receivers, incidents that mute others, reserved deliveries") { _ in
       IncidentTables.pauses
     },
   ]
