@@ -40,7 +40,7 @@ mutate "a commit does not look at the epoch" Store/Commit/GroupPlan.swift \
 mutate "marks are committed without their rows" Store/Commit/GroupPlan.swift \
   'spooled += change.spooled' 'if !(mutation N) { spooled += change.spooled }'
 mutate "rows are committed without their marks" Store/Commit/GroupPlan.swift \
-  'marks.files[key] = place' 'if !(mutation N) { marks.files[key] = place }'
+  'marks.files[key] = position' 'if !(mutation N) { marks.files[key] = position }'
 mutate "a file goes on where it was sent, not where it was committed" Agent/Following/Followers+Resuming.swift \
   'file.rewind(to: mark.offset, tailHash: mark.tailHash)' 'if !(mutation N) { file.rewind(to: mark.offset, tailHash: mark.tailHash) }'
 mutate "a lane goes on where it was sent, not where it was committed" Agent/Spool/SpoolLane.swift \

@@ -99,6 +99,24 @@ import Testing
     #expect(stage.heard("late").filter { $0 == "duty trigger" }.count == 1)
   }
 
+  /// A message that was begun before the collector ended, and got no answer, is begun again, under its id.
+  @Test func whatWasBegunBeforeARestartIsBegunAgain() throws {
+    let stage = try PagingStage(dutyAnswers: "hang")
+    defer { stage.tearDown() }
+    stage.post(PagingStage.change(.opened, "before"))
+    try stage.eventually("the page with the database") { stage.heard("before").contains("duty trigger") }
+    try stage.takeAway(.ended)
+    stage.post(PagingStage.change(.opened, "held"))
+    try stage.eventually("the page", within: 20) { stage.heard("held").contains("duty trigger") }
+    stage.stopThread()
+    let before = stage.heard("held").count
+    try stage.startThread()
+    try stage.eventually("the page after the restart", within: 20) { stage.heard("held").count > before }
+    let ids = stage.receiver.requests().filter { $0.body["entity"] as? String == "held" && $0.path == "/hang/duty" }
+      .compactMap { $0.headers["webhook-id"] }
+    #expect(Set(ids).count == 1 && ids.count > 1)
+  }
+
   @Test func manyIncidentsWithoutTheDatabaseAreFewMessagesThatCountThemAll() throws {
     let stage = try PagingStage()
     defer { stage.tearDown() }

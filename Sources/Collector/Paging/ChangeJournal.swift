@@ -17,11 +17,11 @@ final class ChangeJournal {
   private static let recordBytesMax = 1 << 20
 
   /// - Returns: with what an earlier process left.
-  static func open(_ place: PagingPlace) -> (journal: ChangeJournal, changes: [IncidentChange], told: [LocalPage]) {
+  static func open(_ place: PagingPlace) -> (journal: ChangeJournal, changes: [IncidentChange], pages: [LocalPage]) {
     let path = place.directory + "/held"
     let bytes = place.isOwn ? (try? HostFiles.read(path, limitBytes: Int(limitBytes) + (2 << 20))) ?? [] : []
     var changes: [IncidentChange] = []
-    var told: [LocalPage] = []
+    var pages: [LocalPage] = []
     var at = 0
     while let (record, next) = record(bytes, at) {
       var reader = RecordReader(record)
@@ -29,12 +29,14 @@ final class ChangeJournal {
       // Kind 1 is an older program's, without causes and runbook.
       case 1: if let change = reader.change(hasCauses: false) { changes.append(change) }
       case 3: if let change = reader.change(hasCauses: true) { changes.append(change) }
-      case 2: if let page = reader.page() { told.append(page) }
+      // So is kind 2: what receivers had taken.
+      case 2: if let page = reader.takenPage() { pages.append(page) }
+      case 4: if let page = reader.page() { pages.append(page) }
       default: break
       }
       at = next
     }
-    return (ChangeJournal(path, isOpen: place.isOwn, sizeBytes: UInt64(at)), changes, told)
+    return (ChangeJournal(path, isOpen: place.isOwn, sizeBytes: UInt64(at)), changes, pages)
   }
 
   private init(_ path: String, isOpen: Bool, sizeBytes: UInt64) {
@@ -48,11 +50,11 @@ final class ChangeJournal {
   }
 
   /// Writes and syncs. - Returns: false where it could not.
-  func keep(_ changes: [IncidentChange], _ told: [LocalPage]) -> Bool {
-    if changes.isEmpty && told.isEmpty { return true }
+  func keep(_ changes: [IncidentChange], _ pages: [LocalPage]) -> Bool {
+    if changes.isEmpty && pages.isEmpty { return true }
     var bytes: [UInt8] = []
     for change in changes { Self.append(RecordWriter.change(change), to: &bytes) }
-    for page in told { Self.append(RecordWriter.page(page), to: &bytes) }
+    for page in pages { Self.append(RecordWriter.page(page), to: &bytes) }
     guard sizeBytes + UInt64(bytes.count) <= Self.limitBytes else { return false }
     do throws(FileError) {
       guard file != nil else { return false }
@@ -121,9 +123,18 @@ private enum RecordWriter {
   }
 
   static func page(_ page: LocalPage) -> [UInt8] {
-    var bytes: [UInt8] = [2]
+    var bytes: [UInt8] = [4]
     append(UInt64(bitPattern: page.atNs), to: &bytes)
-    append([page.dedupKey, page.receiver, page.messageID, page.bundle ?? "", page.answer ?? ""], to: &bytes)
+    append(UInt64(clamping: page.step), to: &bytes)
+    append(UInt64(clamping: page.attempts), to: &bytes)
+    append(page.answer == nil ? 0 : 1, to: &bytes)
+    append(page.isOver ? 1 : 0, to: &bytes)
+    append(
+      [
+        page.dedupKey, page.identity, page.receiver, page.event.rawValue, page.messageID, page.bundle ?? "",
+        page.list ?? "", page.answer ?? "",
+      ], to: &bytes)
+    append(page.reached, to: &bytes)
     return bytes
   }
 }
@@ -177,6 +188,20 @@ private struct RecordReader {
   }
 
   mutating func page() -> LocalPage? {
+    guard let atNs = signed(), let step = number(), let attempts = number(), let isTaken = number(),
+      let isOver = number(), let words = texts(), words.count == 8, let event = Delivery.Event(rawValue: words[3]),
+      let reached = texts()
+    else { return nil }
+    var page = LocalPage(dedupKey: words[0], receiver: words[2], messageID: words[4], atNs: atNs)
+    (page.identity, page.event, page.step) = (words[1], event, Int16(clamping: step))
+    (page.attempts, page.isOver, page.reached) = (Int(clamping: attempts), isOver == 1, reached)
+    page.bundle = words[5].isEmpty ? nil : words[5]
+    page.list = words[6].isEmpty ? nil : words[6]
+    page.answer = isTaken == 1 ? words[7] : nil
+    return page
+  }
+
+  mutating func takenPage() -> LocalPage? {
     guard let atNs = signed(), let texts = texts(), texts.count == 5 else { return nil }
     var page = LocalPage(dedupKey: texts[0], receiver: texts[1], messageID: texts[2], atNs: atNs)
     page.bundle = texts[3].isEmpty ? nil : texts[3]

@@ -135,15 +135,6 @@ extension Store {
     """
   }
 
-  /// What has not been sent yet is not sent any more.
-  func cancel(_ incident: Int64, _ nowNs: Int64) throws(StoreError) {
-    try run(
-      """
-      update signalbox.outbox set state = \(DeliveryState.cancelled.sql), settled = $2
-      where incident = $1 and state = \(DeliveryState.waiting.sql) and event in \(Delivery.Event.pagesSQL)
-      """, [.int8(incident), .time(us: nowNs / 1000)])
-  }
-
   /// What is still ahead is not needed any more; a first page that is due goes out all the same, so that its receiver
   /// hears of the incident before it hears of its end.
   func cancelEscalations(_ incident: Int64, _ nowNs: Int64) throws(StoreError) {

@@ -99,7 +99,7 @@ package enum IncidentQueries {
     ReadQuery(
       """
       select count(*) as incidents from signalbox.incidents i
-      where i.state <> 'resolved' and signalbox.matches($1::text, i.rule) and signalbox.matches($2::text, i.host_name)
+      where i.state <> \(IncidentState.resolved.sql) and signalbox.matches($1::text, i.rule) and signalbox.matches($2::text, i.host_name)
         and signalbox.matches($3::text, i.entity) and ($4::int2 is null or i.severity = $4::int2)
       """, [silence.rule, silence.host, silence.entity, silence.severity.map { String($0.rawValue) }])
   }
