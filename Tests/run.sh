@@ -50,7 +50,7 @@ if [ "$failed" -eq 0 ]; then
       # Once is enough for what waits for minutes or for what no table has a part in: certificates, users, configurations, strangers'
       # connections, what an agent follows and probes.
       phase "end to end on TimescaleDB" run_tests --no-parallel --filter EndToEndTests \
-        --skip 'EndToEndTests[./](CertificateEnd|DatabaseUsers|ConfigCommands|CommandLines|FleetIdentity|Probes|Strangers|Streams)'
+        --skip 'EndToEndTests[./](CertificateEnd|DatabaseUsers|ConfigCommands|CommandLines|FleetIdentity|PagingChaos|Probes|Strangers|Streams)'
       unset SIGNALBOX_TEST_DATABASE_URL
     fi
     Tests/TestSupport/timescale.sh stop >>"$log" 2>&1
