@@ -1,4 +1,4 @@
-/// Rows of the outbox that nobody claims yet: the collector that wrote them may have begun to send them from its memory.
+/// Rows of the outbox that no collector claims yet: the one that wrote them may have begun to send them from its memory.
 ///
 /// It frees them when it has reported what it sent. Where it ends before that, they are free after `IncidentLimits.localAnswerSeconds`, or
 /// at its next start.

@@ -19,7 +19,7 @@ enum ModelFinding: Hashable {
 /// What the model's rules remember of a host, in place of the rule engine's state.
 struct ModelRuleState {
   var sequence: UInt64 = 0
-  /// Bytes that were judged, all told.
+  /// Bytes that were judged, in all.
   var judgedBytes: UInt64 = 0
   var lastTick: UInt64 = 0
   /// How far each file was judged.

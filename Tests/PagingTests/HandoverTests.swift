@@ -117,7 +117,7 @@ import Testing
 
   // MARK: Restart
 
-  /// A collector that was started again has the change twice: kept, and posted again by whoever was not told that it is recorded.
+  /// A collector that was started again has the change twice: kept, and posted again by an agent to which it was not confirmed.
   @Test func aChangeThatComesAgainIsPagedOnceAndWrittenAgain() {
     var handover = Handover(configuration, isKept: true)
     let opened = change(.opened)
@@ -136,7 +136,7 @@ import Testing
     var second = Handover(configuration, pages: kept(begun).pages + kept(taken).pages, isKept: true)
     _ = second.turn([.restored([opened])], at: moment(5))
     #expect(sends(second.turn([], at: moment(7))).map(\.delivery.receiver) == [])
-    // Of one that was only begun nobody knows whether it arrived: again, under the same id, and its end is sent.
+    // Of one that was only begun it is not known whether it arrived: again, under the same id, and its end is sent.
     var third = Handover(configuration, pages: kept(begun).pages, isKept: true)
     _ = third.turn([.restored([opened])], at: moment(5))
     let again = sends(third.turn([], at: moment(7)))
@@ -182,7 +182,7 @@ import Testing
 
   // MARK: What the database knew
 
-  /// Pages about a change that nobody confirms.
+  /// Pages about a change that is not confirmed.
   private func planned(_ handover: inout Handover, _ change: IncidentChange, at seconds: Double) -> Int {
     _ = handover.turn([.changes([change])], at: moment(seconds))
     _ = handover.turn([], at: moment(seconds + 2))

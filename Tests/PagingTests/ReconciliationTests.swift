@@ -102,7 +102,7 @@ import Testing
     #expect(try send(at: 1).count == 1)
   }
 
-  /// While no collector could reach the database nobody could report either.
+  /// While no collector could reach the database, none could report either.
   @Test func aReservationThatEndedWithoutTheDatabaseIsKeptForAMoment() throws {
     try apply([change(.opened)])
     let until = Self.nowNs + 35 * Self.secondNs

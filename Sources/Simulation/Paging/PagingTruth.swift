@@ -31,7 +31,7 @@ struct PagingTruth {
     return nil
   }
 
-  /// A message goes out a second time where nobody could know that it was taken: its answer was lost, or who had it was killed, or stopped,
+  /// A message goes out a second time where no sender could know that it was taken: its answer was lost, or who had it was killed, or stopped,
   /// or was cut off from the database for longer than the rows wait for it.
   private func isExcused(_ earlier: SimulatedReceiver.Take, _ later: SimulatedReceiver.Take) -> Bool {
     guard let answeredNs = earlier.answeredNs, world.isAlive(earlier.sender) else { return true }

@@ -166,7 +166,7 @@ extension Store {
       ])
   }
 
-  /// An expression: when a new row may be claimed. Where nobody frees it, its collector has ended.
+  /// An expression: when a new row may be claimed. Where it is not freed before, its collector has ended.
   private func reservedUntil(_ due: String, now: String) -> String {
     reservation == nil
       ? "\(due)::timestamptz"

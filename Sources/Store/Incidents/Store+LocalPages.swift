@@ -6,7 +6,7 @@ extension Store {
   /// Notes what was sent from memory, and frees the rows that nothing more is sent of from there.
   ///
   /// A message that was taken has a row that is delivered; one that is on its way is not begun a second time before its answer is known;
-  /// one that the rows do not have, such as of a silence that memory did not know, or to the fallback, gets a row: without it nobody would
+  /// one that the rows do not have, such as of a silence that memory did not know, or to the fallback, gets a row: without it nothing would
   /// end the receiver's alert. Needs no lease: these are facts.
   /// - Parameters:
   ///   - freeing: names of reservations.
