@@ -2,18 +2,13 @@ internal import Agent
 internal import FleetModel
 
 /// Everything of one run: time, chance, hosts, collectors, the store, and the plain model beside them.
-final class World {
+final class World: SeededWorld {
   let plan: Plan
-  let scheduler = Scheduler()
   let store = SimulatedStore()
   var truth = Truth()
-  var random: SeededRandom
   private(set) var collectors: [SimulatedCollector] = []
   private(set) var agents: [SimulatedAgent] = []
   private var writers: [SimulatedWriter] = []
-  private(set) var violation: String?
-  private(set) var trace: [String] = []
-  private let isTracing: Bool
   private(set) var faultsOn = true
   private(set) var isWriting = true
   private(set) var isStoreAway = false
@@ -22,25 +17,15 @@ final class World {
   /// The wall clock's lead over the monotonic one: it may be set.
   private var wallOffsetNs: Int64 = 1_700_000_000 * .second
 
-  init(seed: UInt64, isTracing: Bool) {
-    random = SeededRandom(seed: seed)
+  override init(seed: UInt64, isTracing: Bool) {
+    var random = SeededRandom(seed: seed)
     plan = Plan(random: &random)
-    self.isTracing = isTracing
+    super.init(seed: seed, isTracing: isTracing)
+    self.random = random
   }
 
   var wallNs: Int64 { wallOffsetNs + scheduler.nowNs }
   var hostTime: HostTime { HostTime(wallNs: wallNs, monotonicNs: scheduler.nowNs) }
-
-  func note(_ text: () -> String) {
-    guard isTracing else { return }
-    let ms = scheduler.nowNs / .millisecond
-    trace.append("\(ms / 1000).\(String(1000 + ms % 1000).dropFirst()) \(text())")
-  }
-
-  func fail(_ text: String) {
-    note { "VIOLATION: \(text)" }
-    if violation == nil { violation = text }
-  }
 
   func storeDelay(_ random: inout SeededRandom) -> Int64 {
     random.chance(0.02) ? random.within(0...3 * .second) : random.within(300_000...30 * .millisecond)
@@ -104,12 +89,7 @@ final class World {
     }
   }
 
-  private func advance(to untilNs: Int64) {
-    while violation == nil, scheduler.nowNs < untilNs {
-      scheduler.run(untilNs: min(untilNs, scheduler.nowNs + 20 * .second))
-      if scheduler.steps > 200_000 { fail("no end: 200 000 steps") }
-    }
-  }
+  private func advance(to untilNs: Int64) { advance(to: untilNs, inStepsOf: 20 * .second, atMost: 200_000) }
 
   @discardableResult
   private func check() -> StoredText {
@@ -210,7 +190,4 @@ final class World {
     agents.append(other)
     other.start()
   }
-
-  /// Lets go of everything: parts refer to each other.
-  func end() { scheduler.clear() }
 }

@@ -5,7 +5,7 @@ internal import SiteConfiguration
 
 /// Paging with everything around it: collectors that are killed and stopped, a database that is away, frozen or slow, receivers that
 /// refuse, are late or hang up.
-final class PagingWorld {
+final class PagingWorld: SeededWorld {
   struct Plan {
     var collectors: Int
     var hosts: Int
@@ -29,16 +29,11 @@ final class PagingWorld {
   }
 
   let plan: Plan
-  let scheduler = Scheduler()
   let outbox = SimulatedOutbox()
-  var random: SeededRandom
   private(set) var configuration = PagingConfiguration()
   private(set) var receivers: [String: SimulatedReceiver] = [:]
   private(set) var collectors: [SimulatedPagingCollector] = []
   private(set) lazy var source = ChangeSource(world: self, hosts: plan.hosts, entities: plan.entities)
-  private(set) var violation: String?
-  private(set) var trace: [String] = []
-  private let isTracing: Bool
   private var faultsOn = true
   private var isDatabaseAway = false {
     didSet { if oldValue, !isDatabaseAway { reachableSinceNs = nowNs } }
@@ -51,10 +46,15 @@ final class PagingWorld {
   private var inFlight: [Sender: [String: Int]] = [:]
   private var muted: Set<String> = []
 
-  init(seed: UInt64, isTracing: Bool) {
-    random = SeededRandom(seed: seed)
+  override init(seed: UInt64, isTracing: Bool) {
+    var random = SeededRandom(seed: seed)
     plan = Plan(random: &random)
-    self.isTracing = isTracing
+    super.init(seed: seed, isTracing: isTracing)
+    self.random = random
+    configure()
+  }
+
+  private func configure() {
     let kinds = SimulatedReceiver.Kind.allCases
     for name in ["duty", "lead", "safety"] {
       let kind = kinds[random.within(0...kinds.count - 1)]
@@ -80,21 +80,12 @@ final class PagingWorld {
   var nowNs: Int64 { scheduler.nowNs }
   var wallNs: Int64 { 1_700_000_000 * .second + scheduler.nowNs }
 
-  func note(_ text: () -> String) {
-    guard isTracing else { return }
-    let ms = scheduler.nowNs / .millisecond
-    trace.append("\(ms / 1000).\(String(1000 + ms % 1000).dropFirst()) \(text())")
-  }
-
-  func fail(_ text: String) {
-    guard violation == nil else { return }
+  override func describe() {
     for row in outbox.rows {
       note {
         "row \(row.number): incident \(row.incident) \(self.outbox.incidents[Int(row.incident) - 1].dedupKey), change \(row.change), \(row.text)"
       }
     }
-    note { "VIOLATION: \(text)" }
-    violation = text
   }
 
   func checkMarks(released: UInt64, committed: UInt64) {
@@ -120,12 +111,7 @@ final class PagingWorld {
     if violation == nil, let fault = PagingTruth(self).faultAtEnd { fail(fault) }
   }
 
-  private func advance(to untilNs: Int64) {
-    while violation == nil, nowNs < untilNs {
-      scheduler.run(untilNs: min(untilNs, nowNs + .second))
-      if scheduler.steps > 400_000 { fail("no end: 400 000 steps") }
-    }
-  }
+  private func advance(to untilNs: Int64) { advance(to: untilNs, inStepsOf: .second, atMost: 400_000) }
 
   private func drain(_ when: String) {
     let beginNs = nowNs
@@ -302,6 +288,4 @@ final class PagingWorld {
   }
 
   func isMuted(_ entity: String) -> Bool { muted.contains(entity) }
-
-  func end() { scheduler.clear() }
 }
