@@ -13,7 +13,7 @@ package struct Reservation: Sendable, Equatable {
     self.mayBePaged = mayBePaged
   }
 
-  package static let prefix = "memory "
+  private static let prefix = "memory "
 
   /// - Parameters:
   ///   - holder: names a process among all collectors, `place/process`.

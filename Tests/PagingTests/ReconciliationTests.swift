@@ -111,6 +111,18 @@ import Testing
     #expect(try send(at: 35).count == 1)
   }
 
+  /// Claimed once without an answer, then begun from memory: whoever takes the lease over leaves it to memory's answer.
+  @Test func whatMemoryHasBegunIsNotTakenOverWithTheLease() throws {
+    try apply([change(.opened)])
+    try reconcile([])
+    #expect(try store.claimDeliveries(lease, loads: [:], policy: policy, nowNs: Self.nowNs).count == 1)
+    try reconcile([page(change(.opened), at: 1, taken: false)], freeing: [], at: 1)
+    try store.releaseLease(lease)
+    let next = try #require(try store.takeLease("paging", holder: "next/process", seconds: 3600))
+    try store.adoptDeliveries(next, atNs: Self.nowNs + 2 * Self.secondNs)
+    #expect(try store.claimDeliveries(next, loads: [:], policy: policy, nowNs: Self.nowNs + 3 * Self.secondNs).isEmpty)
+  }
+
   // MARK: What memory sent
 
   @Test func whatWasTakenIsNotSentAndItsEndFollows() throws {

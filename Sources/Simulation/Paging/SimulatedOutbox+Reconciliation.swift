@@ -170,6 +170,7 @@ extension SimulatedOutbox {
       guard isLive else { return }
       rows[row].attempts += page.attempts
       rows[row].holder = Reservation.begun
+      rows[row].fence = nil
       rows[row].nextNs = max(rows[row].nextNs, page.atNs + Self.reservedNs)
       rows[row].reached = page.reached
     }

@@ -213,7 +213,7 @@ extension Store {
     if pages.isEmpty { return }
     try run(
       """
-      update signalbox.outbox o set attempts = o.attempts + p.attempts, holder = $5,
+      update signalbox.outbox o set attempts = o.attempts + p.attempts, holder = $5, fence = null,
         next_try = greatest(o.next_try, p.at + interval '\(IncidentLimits.localAnswerSeconds) s'),
         reached = string_to_array(p.reached, ' ')
       from unnest($1::text[], $2::timestamptz[], $3::text[], $4::int4[]) as p (id, at, reached, attempts)
