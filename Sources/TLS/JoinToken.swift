@@ -70,8 +70,17 @@ package struct JoinToken: Sendable, Equatable, CustomStringConvertible {
     precondition((1...pinsMax).contains(pins.count) && pins.allSatisfy { $0.count == pinBytes })
     precondition((1...addressesMax).contains(addresses.count))
     return JoinToken(
-      id: Base64.url.encode(HostFiles.randomBytes(idBytes)), secret: HostFiles.randomBytes(secretBytes), pins: pins,
-      addresses: addresses)
+      id: freshID(), secret: HostFiles.randomBytes(secretBytes), pins: pins, addresses: addresses)
+  }
+
+  /// Never with a dash in front: as a command's argument, `signalbox hosts uninvite ID`, that would be read as an option.
+  ///
+  /// - Parameter draw: random bytes, as many as it is asked for.
+  static func freshID(draw: (Int) -> [UInt8] = HostFiles.randomBytes) -> String {
+    while true {
+      let id = Base64.url.encode(draw(idBytes))
+      if !id.hasPrefix("-") { return id }
+    }
   }
 
   /// What the collector stores of the secret: SHA-256 of its 32 bytes.

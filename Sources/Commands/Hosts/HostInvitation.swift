@@ -146,7 +146,8 @@ enum HostInvitation {
       return token
     } catch StoreError.badHostName {
       throw CommandFailure(
-        .usage, "'\(Escaping.visible(name))' is no host name: letters, digits, dots, dashes and underscores, up to 255")
+        .usage,
+        "'\(Escaping.visible(name))' is no host name: up to 255 letters, digits, dots, dashes and underscores, no dash in front")
     } catch StoreError.hostNameInUse {
       throw CommandFailure(
         .failed,

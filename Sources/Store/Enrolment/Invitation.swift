@@ -54,18 +54,19 @@ package struct Redemption: Sendable, Equatable {
 
 /// Names and labels of hosts: who may call what how.
 package enum HostNaming {
-  /// Letters, digits, dots, dashes, underscores; at most 255 bytes.
+  /// Letters, digits, dots, dashes, underscores; at most 255 bytes. No dash in front: commands would read the name as an option.
   package static func isName(_ name: String) -> Bool {
-    (1...255).contains(name.utf8.count) && name.utf8.allSatisfy(isNameByte)
+    (1...255).contains(name.utf8.count) && name.utf8.first != dash && name.utf8.allSatisfy(isNameByte)
   }
 
   /// A name in which one `*` stands for any rest.
   package static func isPattern(_ text: String) -> Bool {
-    text.utf8.count(where: { $0 == star }) == 1 && text.utf8.count <= 255
+    text.utf8.count(where: { $0 == star }) == 1 && text.utf8.count <= 255 && text.utf8.first != dash
       && text.utf8.allSatisfy { $0 == star || isNameByte($0) }
   }
 
   private static let star = UInt8(ascii: "*")
+  private static let dash = UInt8(ascii: "-")
 
   private static func isNameByte(_ byte: UInt8) -> Bool {
     switch byte {
@@ -83,7 +84,7 @@ package enum HostNaming {
   /// - Returns: what is wrong with the label, one sentence; nil where nothing is.
   package static func problem(ofLabel key: String, _ value: String) -> String? {
     guard isName(key), key.utf8.count <= labelBytesMax else {
-      return "'\(key)' is no label: write letters, digits, dots, dashes and underscores, such as role=trainer"
+      return "'\(key)' is no label: write letters, digits, dots, dashes and underscores, no dash in front, such as role=trainer"
     }
     if key == "host" { return "the label host is the host's name; signalbox hosts rename changes it" }
     guard value.utf8.count <= labelBytesMax, value.unicodeScalars.allSatisfy({ $0.value >= 0x20 && $0.value != 0x7f })

@@ -90,6 +90,13 @@ import Testing
     #expect(!JoinToken.isID("../../etc/x"))
   }
 
+  @Test func `An id is never read as an option of a command`() {
+    // 62 in the first six bits is a dash in base64url.
+    var draws: [[UInt8]] = [[0xfb, 1, 2, 3, 4, 5, 6, 7, 8], [0xff, 1, 2, 3, 4, 5, 6, 7, 8]]
+    #expect(JoinToken.freshID(draw: { _ in draws.removeFirst() }) == "_wECAwQFBgcI")
+    #expect(draws.isEmpty)
+  }
+
   @Test func `Two tokens have nothing in common`() {
     let other = JoinToken.make(pins: Self.token.pins, addresses: Self.token.addresses)
     #expect(other.id != Self.token.id)
