@@ -199,6 +199,13 @@ final class FollowingHarness {
 
   var underWayCount: Int { underWay.count }
 
+  /// The rows of what is under way, but for the `first` deltas.
+  func underWayTexts(from first: Int) -> [String] {
+    let other = ModelCollector()
+    for delta in underWay.dropFirst(first) { other.commit(delta) }
+    return other.texts
+  }
+
   func commitOldest() {
     guard !underWay.isEmpty else { return }
     let delta = underWay.removeFirst()

@@ -33,6 +33,7 @@ final class FollowedFile {
   var tailHash = ContentHash().value
   /// What the collector has acknowledged.
   var committed: UInt64 = 0
+  var readTimes = ReadTimes()
   var size: UInt64 = 0
   var modifiedNs: Int64 = 0
   /// Its time of change when the bytes before the offset were last found unchanged.
@@ -153,11 +154,12 @@ final class FollowedFile {
     return UInt64(min(bytes, identity.format == .log ? 1e12 : Double(size)))
   }
 
-  /// Goes on from a mark; all that was read since is forgotten.
+  /// Goes on from a mark. Of what was read since, only the times are kept.
   func rewind(to offset: UInt64, tailHash: UInt64) {
     self.offset = offset
     self.tailHash = tailHash
     committed = offset
+    readTimes.drop(before: offset)
     reader = nil
     checkedModifiedNs = -1
     changed = nil

@@ -10,6 +10,7 @@ extension Followers {
     old.offset = file.offset
     old.tailHash = file.tailHash
     old.committed = file.committed
+    old.readTimes = file.readTimes
     old.isKnownCentrally = file.isKnownCentrally
     old.isFormatKnown = file.isFormatKnown
     old.skipped = file.skipped
@@ -55,6 +56,7 @@ extension Followers {
     file.identity = newIdentity(
       path: nameNow(file), status: status, generation: file.identity.generation.addingClamped(1))
     file.rewind(to: 0, tailHash: ContentHash().value)
+    file.readTimes = ReadTimes()
     file.isKnownCentrally = false
     file.isFormatKnown = false
     file.skipped = (0, ContentHash().value)

@@ -96,7 +96,10 @@ extension Followers {
     }
     refreshHead(file)
     var delta = FileDelta(file: file.identity, from: file.offset, to: file.offset)
-    let taken = take(file, bytes, isAtEnd: isAtEnd, idle: idle, byteBudget: byteBudget, nowNs: nowNs, into: &delta)
+    let repeated = readAgain(file, bytes, byteBudget: byteBudget, into: &delta)
+    let taken =
+      repeated?.taken
+      ?? take(file, bytes, isAtEnd: isAtEnd, idle: idle, byteBudget: byteBudget, nowNs: nowNs, into: &delta)
     guard taken > 0 else {
       if file.longLineBytes > bytes.count, !isAtEnd {
         enqueue(file)
@@ -118,7 +121,8 @@ extension Followers {
       file.longLineBytes = 0
       buffer = []
     }
-    file.readNs = nowNs
+    file.readNs = repeated?.ns ?? nowNs
+    file.readTimes.note(delta.to - UInt64(taken), delta.to, ns: file.readNs)
     file.isEndReported = false
     if file.unread > 0 {
       enqueue(file)
@@ -132,6 +136,24 @@ extension Followers {
   private func waitsLonger(_ file: FollowedFile, nowNs: Int64) -> FileDelta? {
     hold(file, untilNs: nowNs + limits.scanEveryNs)
     return file.path == nil ? nil : endDelta(file, nowNs: nowNs)
+  }
+
+  /// What was read before and not acknowledged: the same bytes at the same time, so that the same records come of it.
+  /// - Returns: nil where it is read for the first time, or more of it than now.
+  private func readAgain(
+    _ file: FollowedFile, _ bytes: Range<Int>, byteBudget: Int, into delta: inout FileDelta
+  ) -> (taken: Int, ns: Int64)? {
+    guard let read = file.readTimes.read(at: file.offset), read.end - file.offset <= UInt64(bytes.count),
+      var reader = file.reader
+    else { return nil }
+    file.reader = nil
+    defer { file.reader = reader }
+    let shared = buffer
+    let end = bytes.lowerBound + Int(read.end - file.offset)
+    let taken = reader.read(
+      shared.span.extracting(bytes.lowerBound..<end), at: file.offset, isFinal: true, nowNs: read.ns, budget: byteBudget,
+      into: &delta)
+    return taken > 0 ? (taken, read.ns) : nil
   }
 
   /// Lets the reader take what is whole; what waited long enough is taken as it is.
@@ -293,7 +315,7 @@ extension Followers {
     var delta = FileDelta(file: file.identity, from: file.offset, to: file.offset)
     delta.tailHash = file.tailHash
     delta.isFinished = true
-    if prepareReader(file, isIdle: true) { file.reader?.finish(nowNs: nowNs, into: &delta) }
+    if prepareReader(file, isIdle: true) { file.reader?.finish(nowNs: max(file.modifiedNs, file.readNs), into: &delta) }
     return delta
   }
 

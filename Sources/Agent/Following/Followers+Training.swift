@@ -57,6 +57,8 @@ extension Followers {
     guard fileSystem.read(handle, at: end - UInt64(count), count: count, into: &buffer) == count else { return nil }
     var delta = FileDelta(file: file.identity, from: file.offset, to: end)
     file.offset = end
+    // They were of offsets in what it was before.
+    file.readTimes = ReadTimes()
     file.tailHash = bufferHash(0..<count)
     file.checkedModifiedNs = -1
     file.changed = nil

@@ -140,6 +140,7 @@ package final class Followers: DeltaSource {
   package func committed(_ file: FileKey, offset: UInt64) {
     guard let file = byKey[file] else { return }
     file.committed = max(file.committed, offset)
+    file.readTimes.drop(before: file.committed)
     file.isKnownCentrally = true
     file.leftOut = nil
     if file.phase == .finishing, offset >= file.offset { finished(file) }
