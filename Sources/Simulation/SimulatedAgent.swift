@@ -52,6 +52,7 @@ final class SimulatedAgent {
     guard process == nil else { return }
     let spool = Spool(
       disk: disk, boot: boot, limits: world.plan.spoolLimits, nowNs: world.scheduler.nowNs, random: &random)
+    files.agentStarts { world.store.isEnded($0, of: host) }
     let source = files.makeSource(plan: world.plan, random: random.fork())
     var hello = Hello()
     hello.bootID = boot

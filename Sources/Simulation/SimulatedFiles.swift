@@ -39,6 +39,7 @@ final class SimulatedFiles {
   private var all: [Node] = []
   /// What was in files when they were truncated or freed.
   private(set) var destroyed: [DestroyedLines] = []
+  private var copies: [CopiedLines] = []
   private let pattern: GlobPattern
 
   init(random: SeededRandom, plan: Plan) {
@@ -69,6 +70,25 @@ final class SimulatedFiles {
     node.modifiedNs = stamp(nowNs)
     guard let view, !random.chance(silentRatio) else { return }
     for (path, other) in nodes where other === node { view.modified(path) }
+  }
+
+  /// A copy of all that is in the node begins its truncation.
+  func copied(_ node: Node) {
+    copies.append(CopiedLines(inode: node.inode, birthNs: node.birthNs, bytes: node.data.count, lines: node.lines))
+  }
+
+  /// An agent starts: of each generation that it may have to go on with, it knows the mark alone.
+  /// - Parameter isEnded: whether the collector knows that the generation is finished.
+  func agentStarts(isEnded: (CopiedLines) -> Bool) {
+    for index in copies.indices where !copies[index].isUnknown { copies[index].isUnknown = !isEnded(copies[index]) }
+  }
+
+  /// Lines in copies that are shorter than what was committed of their original, of which a later agent knows the mark alone: nothing of the
+  /// mark can be compared with so short a file. It is read as a new one: rather twice than not at all.
+  func repeatableLines(committed: (CopiedLines) -> UInt64) -> Set<LineText> {
+    copies.reduce(into: []) { lines, copy in
+      if copy.isUnknown, committed(copy) > UInt64(copy.bytes) { lines.formUnion(copy.lines) }
+    }
   }
 
   /// - Parameter copiedBytes: of its bytes, how many a copy was made of.
@@ -171,6 +191,16 @@ final class SimulatedFiles {
     followers.follow([pattern.text])
     return followers
   }
+}
+
+/// What copytruncate copied of a generation.
+struct CopiedLines {
+  let inode: UInt64
+  let birthNs: Int64
+  let bytes: Int
+  let lines: [LineText]
+  /// An agent started after the copy was made and before the collector had the generation's end.
+  fileprivate(set) var isUnknown = false
 }
 
 /// Lines that went with their file.

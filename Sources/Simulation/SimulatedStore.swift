@@ -53,6 +53,18 @@ final class SimulatedStore {
     return positions.allSatisfy(\.isFinished) ? positions.map(\.offset).max() : nil
   }
 
+  /// Whether a copied generation is finished.
+  func isEnded(_ copy: CopiedLines, of host: HostID) -> Bool {
+    let keys = keys(inode: copy.inode, birthNs: copy.birthNs, of: host)
+    return !keys.isEmpty && endOffset(keys, of: host) != nil
+  }
+
+  /// How far a copied generation is committed.
+  func committed(_ copy: CopiedLines, of host: HostID) -> UInt64 {
+    keys(inode: copy.inode, birthNs: copy.birthNs, of: host)
+      .compactMap { marks.files[Marks.FileOfHost(host: number(host), key: $0)]?.offset }.max() ?? 0
+  }
+
   private func number(_ host: HostID) -> Int32 { Int32(truncatingIfNeeded: host.low) }
 
   func fence(_ host: HostID, spool: SpoolID) -> Fence {

@@ -120,6 +120,7 @@ final class SimulatedWriter {
     agent.files.append(node.data, lines: node.lines, to: copy, nowNs: world.wallNs)
     agent.filesChanged()
     let copiedBytes = node.data.count
+    agent.files.copied(node)
     let truncate = { [self] in
       isTruncationDue = false
       // The rest of a line in a file without its start would be a line that no writer wrote.

@@ -46,7 +46,8 @@ struct Truth {
   // MARK: Checks that hold at any time
 
   /// - Returns: what is wrong with what is stored so far.
-  func fault(in store: SimulatedStore, _ text: StoredText) -> String? {
+  /// - Parameter repeatable: lines that may be there twice.
+  func fault(in store: SimulatedStore, _ text: StoredText, repeatable: Set<LineText>) -> String? {
     for (id, count) in store.samples {
       if count > 1 { return "sample \(id) is stored \(count) times" }
       if samples[id] == nil { return "sample \(id) was never taken" }
@@ -56,7 +57,7 @@ struct Truth {
       if line.offset < ends[line.file] ?? 0 { return "out of order in \(line.path): offset \(line.offset)" }
       ends[line.file] = line.offset + UInt64(line.advance)
     }
-    return text.fault { lines[$0] != nil }
+    return text.fault(repeatable: repeatable) { lines[$0] != nil }
   }
 
   /// Whether everything has arrived or is in the ledger. Only when all is drained.
@@ -164,8 +165,8 @@ struct StoredText {
   private mutating func add(_ line: [UInt8]) { whole[LineText(line), default: 0] += 1 }
 
   /// - Parameter isWritten: whether a simulated writer wrote this line.
-  func fault(_ isWritten: (LineText) -> Bool) -> String? {
-    let wrong = whole.filter { $0.value > 1 || !isWritten($0.key) }
+  func fault(repeatable: Set<LineText>, _ isWritten: (LineText) -> Bool) -> String? {
+    let wrong = whole.filter { $0.value > (repeatable.contains($0.key) ? 2 : 1) || !isWritten($0.key) }
     guard let first = wrong.min(by: { $0.key.bytes.lexicographicallyPrecedes($1.key.bytes) }) else { return nil }
     if !isWritten(first.key) { return "a line that nobody wrote: \(first.key.text)" }
     return "stored \(first.value) times: \(first.key.text)"

@@ -94,7 +94,12 @@ final class World: SeededWorld {
   @discardableResult
   private func check() -> StoredText {
     let text = StoredText(store)
-    if violation == nil, let fault = store.stateFault ?? truth.fault(in: store, text) { fail(fault) }
+    let repeatable = agents.reduce(into: Set<LineText>()) { lines, agent in
+      lines.formUnion(agent.files.repeatableLines { store.committed($0, of: agent.host) })
+    }
+    if violation == nil, let fault = store.stateFault ?? truth.fault(in: store, text, repeatable: repeatable) {
+      fail(fault)
+    }
     return text
   }
 

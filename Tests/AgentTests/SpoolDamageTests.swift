@@ -122,4 +122,44 @@ import Testing
     files["live-0000000000000001-ff.segment"] = [UInt8](repeating: 0, count: 300)
     #expect(Self.check(files, original, .missingIsReported, "strangers") == nil)
   }
+
+  /// What a start found to be lost is in the header of its first segment. A disk that fails must not take that away before another header has
+  /// it: the next start would know nothing of it, and take the collector's mark for that of another host.
+  @Test(arguments: 0..<12) func whatAStartFoundLostOutlivesADiskThatFails(after calls: Int) {
+    let disk = MemoryDisk()
+    let first = SpoolTests.start(disk)
+    for index in 0..<3 { first.append(SpoolTests.payload(index), lane: .live, nowNs: 0) }
+    // Another boot: what was promised ahead may have been used, and is gone.
+    let boot = BootID(high: 9, low: 9)
+    let second = SpoolTests.start(disk, boot: boot, seed: 2)
+    let mark = LaneMark(lane: .live, sequence: 3)
+    #expect(SpoolTests.resume(second, [mark]))
+    disk.failAfter = calls
+    for index in 3..<6 { second.append(SpoolTests.payload(index), lane: .live, nowNs: Int64(index)) }
+    disk.failAfter = nil
+    let third = SpoolTests.start(disk, boot: boot, seed: 3)
+    #expect(third.id == first.id && SpoolTests.resume(third, [mark]))
+    let (drained, fault) = Drained.drain(third, .live, after: 3)
+    #expect(fault == nil && drained.isLost(4), "\(third.summary)")
+    #expect(drained.lost.count == Set(drained.lost).count, "\(drained.lost)")
+  }
+
+  /// The same of segments that cannot be read: they keep their names until what they may have held is written down.
+  @Test func unreadableSegmentsAreSetAsideOnceTheyAreCounted() throws {
+    let disk = MemoryDisk()
+    let first = SpoolTests.start(disk)
+    for index in 0..<3 { first.append(SpoolTests.payload(index), lane: .live, nowNs: 0) }
+    let name = try #require(disk.files.keys.first)
+    disk.files[name]?[8] ^= 0xff
+    disk.capacity = 0
+    for _ in 0..<2 {
+      let spool = SpoolTests.start(disk, seed: 2)
+      #expect(disk.files[name] != nil && spool.hasUnwrittenLoss(.live) && spool.setAsideTotal == 1)
+    }
+    disk.capacity = .max
+    let spool = SpoolTests.start(disk, seed: 3)
+    #expect(disk.files[name] == nil && !spool.hasUnwrittenLoss(.live))
+    #expect(SpoolTests.resume(spool))
+    #expect(Drained.drain(spool, .live).0.isLost(1))
+  }
 }

@@ -98,15 +98,9 @@ extension Spool {
     lanes[index].segments[newest].last = min(lanes[index].segments[newest].last, from - 1)
   }
 
-  /// Nothing more goes into the newest segment: after a failed write it may end in half a record.
-  private func abandonSegment(_ index: Int) {
-    guard lanes[index].isOpen, let segment = lanes[index].segments.last else { return }
-    lanes[index].isOpen = false
-    if segment.last < segment.first, lanes[index].segments.count > 1 || segment.first == lanes[index].base {
-      lanes[index].segments.removeLast()
-      remove([segment])
-    }
-  }
+  /// Nothing more goes into the newest segment: after a failed write it may end in half a record. Empty or not, it stays until another one is
+  /// durable: what its header holds, where the numbers stand and what was lost before it, may be nowhere else.
+  private func abandonSegment(_ index: Int) { lanes[index].isOpen = false }
 
   // MARK: Segments
 
@@ -131,6 +125,10 @@ extension Spool {
     }
     grow(bytes.count)
     let size = UInt64(bytes.count)
+    if let abandoned = lane.segments.last, abandoned.first == first {
+      lanes[index].segments.removeLast()
+      remove([abandoned])
+    }
     lanes[index].segments.append(
       Segment(name: name, header: header, last: first - 1, bytes: size, syncedBytes: size))
     lanes[index].reserved = header.reserved
@@ -139,6 +137,7 @@ extension Spool {
     lanes[index].syncedThrough = first - 1
     lanes[index].unsyncedSinceNs = nil
     lanes[index].isOpen = true
+    setAsideWhatIsCounted()
   }
 
   private func freeName(_ lane: Lane, _ first: UInt64) throws(FileError) -> String {

@@ -23,6 +23,8 @@ package final class Spool {
   let disk: any SpoolDisk
   let boot: BootID
   var lanes: [SpoolLane]
+  /// Segments that are to be set aside.
+  private var unreadable: [String] = []
   /// A disk that failed is left alone until then.
   var retryAtNs: Int64 = .min
 
@@ -46,8 +48,10 @@ package final class Spool {
     // Where room ran out, what was kept is still there, or the disk is.
     let wasFull = stored >= limits.bytesMax / 2 || free < 2 * limits.freeFloorBytes
     lanes = scan.lanes.map { SpoolLane($0, base: highest + jump + 1, wasFull: wasFull, limits: limits) }
-    setAside(scan.unusable.map(\.text))
+    unreadable = scan.unusable.map(\.text)
+    setAsideTotal = UInt64(unreadable.count)
     for index in lanes.indices where lanes[index].startLoss != nil { writeOut(index, nowNs: nowNs) }
+    setAsideWhatIsCounted()
   }
 
   /// 2^36…2^37: 60 million starts fit, and two clones of a spool meet with a probability of 1 in 10^10.
@@ -190,12 +194,14 @@ package final class Spool {
 
   func grow(_ count: Int) { bytes += UInt64(count) }
 
-  /// Keeps unreadable segments under another name, as far as the limits go.
-  private func setAside(_ names: [String]) {
-    setAsideTotal += UInt64(names.count)
-    for name in names where (try? disk.rename(name, to: name + SegmentName.setAsideSuffix)) == nil {
+  /// Keeps unreadable segments under another name, as far as the limits go. Not before what they may have held is written down as lost: the
+  /// next start would know nothing of them.
+  func setAsideWhatIsCounted() {
+    guard !unreadable.isEmpty, !lanes.contains(where: { hasUnwrittenLoss($0.lane) }) else { return }
+    for name in unreadable where (try? disk.rename(name, to: name + SegmentName.setAsideSuffix)) == nil {
       diskFailuresTotal += 1
     }
+    unreadable = []
     let kept = ((try? disk.list()) ?? []).filter { $0.hasSuffix(SegmentName.setAsideSuffix) }.sorted()
     var sum: UInt64 = 0
     for (count, name) in kept.reversed().enumerated() {
@@ -208,7 +214,9 @@ package final class Spool {
   /// it may have been copied with everything in it; so all of that is reported as possibly lost and nothing sent twice.
   private func replace(nowNs: Int64, random: inout some RandomNumberGenerator) {
     let lost = lanes.map(Self.unackedAtMost)
-    setAside(lanes.flatMap { $0.segments.map(\.name) })
+    let old = lanes.flatMap { $0.segments.map(\.name) }
+    unreadable += old
+    setAsideTotal += UInt64(old.count)
     bytes = 0
     id = SpoolID(high: random.next(), low: random.next())
     for index in lanes.indices {
@@ -220,5 +228,6 @@ package final class Spool {
       lanes[index] = SpoolLane(found, base: lost[index] + 1, wasFull: false, limits: limits)
       writeOut(index, nowNs: nowNs)
     }
+    setAsideWhatIsCounted()
   }
 }

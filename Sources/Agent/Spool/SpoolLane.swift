@@ -73,7 +73,11 @@ struct SpoolLane {
     missingThrough = found.segments.first?.header.previousLast ?? 0
     damagedThrough = found.hasDamagedHead ? missingThrough : 0
     earlierReason = wasFull ? .spoolFull : .databaseRestored
-    losses = found.segments.compactMap { $0.header.loss } + (found.loss.map { [$0] } ?? [])
+    losses = []
+    // Of two headers with the same one, the first was of a segment that was begun anew.
+    for loss in found.segments.compactMap(\.header.loss) + (found.loss.map { [$0] } ?? []) where losses.last != loss {
+      losses.append(loss)
+    }
     self.base = base
     next = base
     isUsed = found.loss != nil
