@@ -82,6 +82,8 @@ package struct FileDelta: Sendable, Equatable {
   package var episodes: [EpisodeSummary] = []
   package var runs: [RunUpdate] = []
   package var losses: [Loss] = []
+  /// The host's clock when these bytes were first read, ns since 1970: the same each time they are sent. 0: not known.
+  package var readNs: Int64 = 0
 
   package init(file: FileIdentity, from: UInt64, to: UInt64) {
     self.file = file

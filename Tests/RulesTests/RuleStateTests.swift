@@ -22,14 +22,14 @@ import Testing
     #expect(second.nextState(of: Self.host).sequence == 3)
   }
 
-  /// A state of the release before has no number: what was open is still open, and its next one is the first.
-  @Test func aStateWithoutASequenceIsTakenUp() throws {
+  /// A state of an earlier release has no number or no newest end: what was open is still open, and its next one is the first.
+  @Test(arguments: [(4, 2), (3, 1)]) func aStateOfAnEarlierReleaseIsTakenUp(version: UInt8, at place: Int) throws {
     let engine = try RuleEngineTests.engine(RuleEngineTests.busy)
     _ = RuleEngineTests.feed(engine, 0...700, cpu: 95)
     var bytes = engine.encodedState(of: Self.host)
-    #expect(bytes[0] == 4 && bytes[1] == 0)
-    bytes.remove(at: 1)
-    bytes[0] = 3
+    #expect(bytes[0] == 5 && bytes[1] == 0 && bytes[2] == 0)
+    bytes.removeSubrange(place...2)
+    bytes[0] = version
     let other = try RuleEngineTests.engine(RuleEngineTests.busy)
     try other.restore(bytes, of: Self.host, name: "h", labels: ["host": "h"])
     #expect(other.open.map(\.rule) == ["RES-01"])

@@ -122,6 +122,7 @@ extension Followers {
       buffer = []
     }
     file.readNs = repeated?.ns ?? nowNs
+    delta.readNs = file.readNs
     file.readTimes.note(delta.to - UInt64(taken), delta.to, ns: file.readNs)
     file.isEndReported = false
     if file.unread > 0 {

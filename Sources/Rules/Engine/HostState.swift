@@ -106,6 +106,8 @@ struct HostState: ~Copyable {
   var bootNs: Int64 = 0
   /// A bit a rule whose labels the host lacks.
   var excluded: [UInt64] = []
+  /// The newest end of a finding, the host's clock; 0 = none.
+  var endedNs: Int64 = 0
   /// Collector's clock less the host's when the last fact came.
   var offsetNs: Int64 = 0
   /// Collector's clock when something came that was older than a count's window may be; 0 = never. While more of it comes, counts

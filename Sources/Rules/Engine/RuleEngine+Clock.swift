@@ -32,6 +32,7 @@ extension RuleEngine {
     }
     for place in host.runs.indices where isAhead[host.runs[place].entity] { host.runs[place].setBack(byNs) }
     if entity == 0, host.processEndNs > timeNs { host.processEndNs = max(0, host.processEndNs - byNs) }
+    if entity == 0 { host.endedNs = min(host.endedNs, timeNs) }
     let rules = rules
     host.slots.adjust { slot in
       guard isAhead[SlotTable.entity(slot.key)] else { return }

@@ -23,10 +23,20 @@ extension RuleEngine {
       }
       return noteRuns(of: steps, episodes, &host)
     }
+    occasionNs = firstRead(delta, host)
     observeLines(delta.lines, path: delta.file.path, &host, entity, in: max(seen, history)..<UInt64.max)
+    occasionNs = nil
     observeRows(steps, episodes, &host, isFromStart: delta.from == 0, isLate: false)
     for run in delta.runs { observe(run, &host, isLate: false) }
     if !eventRules.isEmpty { for loss in delta.losses { observe(loss, &host) } }
+  }
+
+  /// nil where the agent does not say, or its clock has been set back since. The host's clock is known from samples, which a collector that was
+  /// stopped receives late.
+  private func firstRead(_ delta: FileDelta, _ host: borrowing HostState) -> Int64? {
+    let nowNs = arrivedNs - host.offsetNs
+    guard delta.readNs > 0, delta.readNs.subtractingClamped(nowNs) < RuleLimits.liveNs else { return nil }
+    return delta.readNs
   }
 
   private func observeFile(_ delta: FileDelta, in range: Range<UInt64>, _ host: inout HostState) {

@@ -36,6 +36,7 @@ extension RuleEngine {
       case .cleared:
         guard let beganNs = late.opened.removeValue(forKey: key), host.slots[key]?.a == beganNs else { continue }
         host.slots[key] = nil
+        host.endedNs = max(host.endedNs, transition.timeNs)
         let rule = rules[SlotTable.rule(key)]
         host.slots[SlotTable.key(rule.place, rule.root, SlotTable.entity(key), Self.openedSub)] = nil
       }

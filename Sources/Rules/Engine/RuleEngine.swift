@@ -52,6 +52,8 @@ package final class RuleEngine {
   var occasion: Evidence?
   var transitions: [Transition] = []
   var arrivedNs: Int64 = 0
+  /// When what is being judged was first read on its host, for a line; nil for everything else.
+  var occasionNs: Int64?
 
   /// Fleet rules and the silence of hosts are judged by one collector only: by that which holds the lease.
   package var runsFleetRules = true

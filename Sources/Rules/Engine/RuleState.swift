@@ -8,8 +8,10 @@ package enum RuleStateError: Error, Equatable, Sendable {
 }
 
 extension RuleEngine {
-  private static let version: UInt8 = 4
-  /// Older ones are still read, so that nothing that is open is forgotten by an upgrade: without the state's own sequence…
+  private static let version: UInt8 = 5
+  /// Older ones are still read, so that nothing that is open is forgotten by an upgrade: without the newest end…
+  private static let versionWithoutEnd: UInt8 = 4
+  /// …without the state's own sequence…
   private static let versionWithoutSequence: UInt8 = 3
   /// …and without the judged sequences and rows either.
   private static let versionWithoutMarks: UInt8 = 2
@@ -40,6 +42,7 @@ extension RuleEngine {
     var out = StateWriter()
     out.bytes.append(version)
     out.unsigned(state.sequence)
+    out.signed(state.endedNs)
     out.signed(state.offsetNs)
     out.signed(state.arrivedNs)
     out.count(state.entities.count)
@@ -100,6 +103,7 @@ extension RuleEngine {
     let hasMarks = version > Self.versionWithoutMarks
     var state = HostState(id: host, name: name, labels: labels)
     if version > Self.versionWithoutSequence { state.sequence = try input.sequence() }
+    if version > Self.versionWithoutEnd { state.endedNs = try input.time() }
     state.offsetNs = try input.difference()
     state.arrivedNs = try input.time()
     state.entities = []

@@ -58,6 +58,7 @@ extension FileDelta: @unsafe TreeMessage {
     episodes = try unsafe Tree.messages(tree.pointee.episodes, count: tree.pointee.n_episodes, "FileDelta.episodes")
     runs = try unsafe Tree.messages(tree.pointee.runs, count: tree.pointee.n_runs, "FileDelta.runs")
     losses = try unsafe Tree.messages(tree.pointee.losses, count: tree.pointee.n_losses, "FileDelta.losses")
+    readNs = unsafe tree.pointee.read_ns
   }
 }
 

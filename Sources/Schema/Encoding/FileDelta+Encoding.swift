@@ -2,7 +2,7 @@ internal import FleetModel
 
 extension FileDelta: WireMessage {
   var sizeEstimate: Int {
-    40 + file.sizeEstimate + lines.sizeEstimate + steps.count * 128 + episodes.count * 200 + runs.count * 128
+    50 + file.sizeEstimate + lines.sizeEstimate + steps.count * 128 + episodes.count * 200 + runs.count * 128
       + losses.count * 64
   }
 
@@ -17,6 +17,7 @@ extension FileDelta: WireMessage {
     writer.messages(8, episodes)
     writer.messages(9, runs)
     writer.messages(10, losses)
+    writer.signed(11, readNs)
   }
 }
 

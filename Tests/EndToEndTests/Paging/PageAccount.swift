@@ -53,6 +53,7 @@ struct PageAccount {
     for incident in incidents {
       guard let key = keys[incident.entity]?.first, keys[incident.entity]?.count == 1 else {
         wrong.append("\(incident.entity) is \(keys[incident.entity]?.count ?? 0) incidents")
+        for key in keys[incident.entity] ?? [] { stories[key] = Self.story(incident, byKey[key] ?? []) }
         continue
       }
       let before = faults

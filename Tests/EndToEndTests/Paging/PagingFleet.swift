@@ -146,13 +146,17 @@ final class PagingFleet {
     }
   }
 
-  /// For messages: what became of each row about an incident.
+  /// For messages: what became of each row about an incident, and what its file's lines are to the database.
   func outbox(of key: String) throws -> String {
     let rows = try query(
       """
       select concat_ws(' ', '  row', o.receiver, o.event, o.step, o.state, o.message_id, 'after', o.created - i.opened, o.due - i.opened,
-        o.settled - i.opened, 'tries', o.attempts, o.detail, o.last_answer)
-      from signalbox.outbox o join signalbox.incidents i on i.number = o.incident where i.dedup_key = $1 order by o.number
+        o.settled - i.opened, 'tries', o.attempts, o.detail, o.last_answer, 'in list ' || o.bundle)
+      from signalbox.outbox o join signalbox.incidents i on i.number = o.incident where i.dedup_key = $1
+      union all select concat_ws(' ', '  line', l.time::time, l.message)
+      from public.log_lines l join signalbox.incidents i on i.entity = l.file where i.dedup_key = $1
+      union all select concat_ws(' ', '  incident', i.number, i.opened::time, i.last_event::time, i.resolved::time, i.state)
+      from signalbox.incidents i where i.entity = (select entity from signalbox.incidents where dedup_key = $1 limit 1)
       """, [.text(key)])
     return (0..<rows.count).map { rows.text($0, 0) ?? "" }.joined(separator: "\n")
   }

@@ -4626,7 +4626,7 @@ const ProtobufCMessageDescriptor signalbox__v1__loss__descriptor =
   (ProtobufCMessageInit) signalbox__v1__loss__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor signalbox__v1__file_delta__field_descriptors[10] =
+static const ProtobufCFieldDescriptor signalbox__v1__file_delta__field_descriptors[11] =
 {
   {
     "file",
@@ -4748,6 +4748,18 @@ static const ProtobufCFieldDescriptor signalbox__v1__file_delta__field_descripto
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "read_ns",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Signalbox__V1__FileDelta, read_ns),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned signalbox__v1__file_delta__field_indices_by_name[] = {
   7,   /* field[7] = episodes */
@@ -4756,6 +4768,7 @@ static const unsigned signalbox__v1__file_delta__field_indices_by_name[] = {
   4,   /* field[4] = is_finished */
   5,   /* field[5] = lines */
   9,   /* field[9] = losses */
+  10,   /* field[10] = read_ns */
   8,   /* field[8] = runs */
   6,   /* field[6] = steps */
   3,   /* field[3] = tail_hash */
@@ -4764,7 +4777,7 @@ static const unsigned signalbox__v1__file_delta__field_indices_by_name[] = {
 static const ProtobufCIntRange signalbox__v1__file_delta__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor signalbox__v1__file_delta__descriptor =
 {
@@ -4774,7 +4787,7 @@ const ProtobufCMessageDescriptor signalbox__v1__file_delta__descriptor =
   "Signalbox__V1__FileDelta",
   "signalbox.v1",
   sizeof(Signalbox__V1__FileDelta),
-  10,
+  11,
   signalbox__v1__file_delta__field_descriptors,
   signalbox__v1__file_delta__field_indices_by_name,
   1,  signalbox__v1__file_delta__number_ranges,

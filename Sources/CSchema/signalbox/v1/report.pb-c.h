@@ -897,10 +897,15 @@ struct  Signalbox__V1__FileDelta
    */
   size_t n_losses;
   Signalbox__V1__Loss **losses;
+  /*
+   * The host's clock when these bytes were first read, ns since 1970: the same each time they are sent, so that what is found in
+   * them a second time has the time of the first. 0 = not known.
+   */
+  int64_t read_ns;
 };
 #define SIGNALBOX__V1__FILE_DELTA__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&signalbox__v1__file_delta__descriptor) \
-    , NULL, 0, 0, 0, 0, NULL, 0,NULL, 0,NULL, 0,NULL, 0,NULL }
+    , NULL, 0, 0, 0, 0, NULL, 0,NULL, 0,NULL, 0,NULL, 0,NULL, 0 }
 
 
 struct  Signalbox__V1__FileIdentity
