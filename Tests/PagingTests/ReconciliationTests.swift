@@ -172,6 +172,24 @@ import Testing
     #expect(try send(at: 120) == ["duty resolve \(back.dedupKey)"])
   }
 
+  /// Nor is its message a list: the pages after it go out by themselves.
+  @Test func aReturnThatWasPagedFromMemoryBeginsNoStorm() throws {
+    try apply([change(.opened), change(.cleared, at: 2)])
+    try reconcile([])
+    #expect(try send(at: 3).count == 1 && send(at: 4).count == 1)
+    let back = change(.opened, at: 60)
+    try apply([back], at: 60)
+    try reconcile([page(back, at: 63)], at: 64)
+    let others = ["gpu 4", "gpu 5"].map { entity in
+      var other = change(.opened, at: 65)
+      other.entity = entity
+      return other
+    }
+    try apply(others, at: 65)
+    try reconcile([], at: 65)
+    #expect(try send(at: 66) == others.map { "duty trigger \($0.dedupKey)" })
+  }
+
   /// A change of state between makes another id of the end; it is sent once all the same.
   @Test func anEndFromMemoryIsTheRowsEndUnderWhateverNumber() throws {
     let opened = change(.opened)

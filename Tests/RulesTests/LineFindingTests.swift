@@ -67,6 +67,35 @@ import Testing
     #expect(other.open.map(\.sinceNs) == next.map(\.timeNs))
   }
 
+  /// Only its own: what has ended elsewhere on the host changes no time.
+  @Test func anEndElsewhereDoesNotDateAFinding() throws {
+    let engine = try RuleEngineTests.engine(Self.stops)
+    _ = RuleEngineTests.feed(engine, 0...10, cpu: 1)
+    var other = RuleEngineTests.delta(["STOPPED", "GOES ON"], from: 0, path: "/srv/b.log")
+    other.files[0].file.key = FileKey(high: 1, low: 10)
+    other.files[0].readNs = Self.at(20)
+    other.wallNs = Self.at(20)
+    #expect(RuleEngineTests.observe(engine, other, 20).map(\.kind) == [.opened, .cleared(.recovered)])
+    #expect(Self.judge(engine, "STOPPED", from: 0, readAt: 11, arrivingAt: 20).map(\.timeNs) == [Self.at(11)])
+  }
+
+  /// As many ends are remembered as are of use.
+  @Test func endsHaveALimit() throws {
+    let engine = try RuleEngineTests.engine(Self.stops)
+    _ = RuleEngineTests.feed(engine, 0...10, cpu: 1)
+    var sizes: Set<Int> = []
+    for number in 0..<100 {
+      var batch = RuleEngineTests.delta(["STOPPED", "GOES ON"], from: 0, path: "/srv/\(number % 50).log")
+      batch.files[0].file.key = FileKey(high: 2, low: UInt64(number))
+      batch.files[0].readNs = Self.at(Int64(20 + number))
+      batch.wallNs = batch.files[0].readNs
+      #expect(RuleEngineTests.observe(engine, batch, Int64(20 + number)).count == 2)
+      sizes.insert(engine.hosts[Self.host]?.state.ends.count ?? -1)
+    }
+    #expect(sizes.max() == RuleLimits.endsMax)
+    _ = try Self.copy(engine, Self.stops)
+  }
+
   /// An agent of a release before this one, and one whose clock was set back since.
   @Test(arguments: [nil, 4000, .max]) func withoutATimeOfReadingItIsTheArrival(readAt: Int64?) throws {
     let engine = try RuleEngineTests.engine(Self.stops)

@@ -106,8 +106,8 @@ struct HostState: ~Copyable {
   var bootNs: Int64 = 0
   /// A bit a rule whose labels the host lacks.
   var excluded: [UInt64] = []
-  /// The newest end of a finding, the host's clock; 0 = none.
-  var endedNs: Int64 = 0
+  /// The newest ends of findings that a line can begin, the latest last; at most `RuleLimits.endsMax`.
+  var ends: [FoundEnd] = []
   /// Collector's clock less the host's when the last fact came.
   var offsetNs: Int64 = 0
   /// Collector's clock when something came that was older than a count's window may be; 0 = never. While more of it comes, counts
@@ -186,8 +186,25 @@ struct HostState: ~Copyable {
     for run in runs where !run.episodes.isEmpty { bytes += 32 + MemoryLayout<EpisodeSummary>.stride }
     for file in files where !file.parts.isEmpty { bytes += 32 + file.parts.capacity * MemoryLayout<RowPart>.stride }
     for late in [backlog, history] { bytes += late?.state.bytes ?? 0 }
+    if !ends.isEmpty { bytes += 32 + ends.capacity * MemoryLayout<FoundEnd>.stride }
     if !histories.isEmpty { bytes += 32 + histories.capacity * MemoryLayout<RunHistory>.stride }
     return bytes
+  }
+}
+
+/// When what a rule had found of an entity last ended.
+struct FoundEnd: Equatable {
+  /// A hash of the rule's definition and the entity: other rules and other entities may take their places.
+  let identity: UInt64
+  /// The host's clock.
+  var ns: Int64
+
+  static func identity(_ rule: CompiledRule, _ entity: Entity) -> UInt64 {
+    let definition = rule.rule.definitionHash
+    var bytes = (0..<8).map { UInt8(truncatingIfNeeded: definition >> ($0 * 8)) }
+    bytes.append(entity.kind.rawValue)
+    bytes += entity.name.utf8
+    return ContentHash.of(bytes.span)
   }
 }
 
@@ -197,6 +214,8 @@ package enum RuleLimits {
   package static let entitiesMax = 1024
   /// Bytes of a log line kept as evidence.
   package static let evidenceBytesMax = 2000
+  /// Ends that are remembered of a host: those of the last seconds matter.
+  static let endsMax = 32
   /// A host is live while it has reported within this time; else its last report proves nothing.
   package static let liveNs: Int64 = 60_000_000_000
   /// A run is live while it made a step within this time.

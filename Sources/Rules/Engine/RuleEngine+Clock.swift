@@ -32,7 +32,9 @@ extension RuleEngine {
     }
     for place in host.runs.indices where isAhead[host.runs[place].entity] { host.runs[place].setBack(byNs) }
     if entity == 0, host.processEndNs > timeNs { host.processEndNs = max(0, host.processEndNs - byNs) }
-    if entity == 0 { host.endedNs = min(host.endedNs, timeNs) }
+    if entity == 0 {
+      for place in host.ends.indices { host.ends[place].ns = min(host.ends[place].ns, timeNs) }
+    }
     let rules = rules
     host.slots.adjust { slot in
       guard isAhead[SlotTable.entity(slot.key)] else { return }

@@ -79,7 +79,7 @@ extension RuleEngine {
     let truth = truth(rule.root, rule, &host, judgement)
     guard wasOpen else {
       if truth == .yes {
-        let timeNs = findingNs(timeNs, host)
+        let timeNs = findingNs(rule, entity, timeNs, host)
         open(rule, &host, entity, timeNs)
         // What happened before it began does not end it.
         if rule.until != nil { forgetOccurrences(rule, &host, entity, inUntil: true) }
@@ -173,17 +173,30 @@ extension RuleEngine {
     host.slots[key] = nil
     host.slots[SlotTable.key(rule.place, rule.root, entity, Self.openedSub)] = nil
     let endedNs = max(occasionNs ?? timeNs, beganNs)
-    host.endedNs = max(host.endedNs, endedNs)
+    noteEnd(of: rule, &host, entity, endedNs)
     emit(.cleared(reason), rule, &host, entity, endedNs)
   }
 
   /// The time of a finding: where a line is its occasion, when that line was first read. What is not committed is sent and judged again, and
   /// must then be the same finding, with the same time. It is never older than an end that was found before it: else it would
   /// be taken for a part of what has ended.
-  private func findingNs(_ timeNs: Int64, _ host: borrowing HostState) -> Int64 {
+  private func findingNs(
+    _ rule: CompiledRule, _ entity: Int, _ timeNs: Int64, _ host: borrowing HostState
+  ) -> Int64 {
     guard let occasionNs else { return timeNs }
-    let isPlausible = host.endedNs - timeNs < RuleLimits.liveNs
-    return isPlausible ? max(occasionNs, host.endedNs + 1000) : occasionNs
+    let identity = FoundEnd.identity(rule, host.entities[entity])
+    guard let end = host.ends.first(where: { $0.identity == identity }), end.ns - timeNs < RuleLimits.liveNs else {
+      return occasionNs
+    }
+    return max(occasionNs, end.ns + 1000)
+  }
+
+  func noteEnd(of rule: CompiledRule, _ host: inout HostState, _ entity: Int, _ timeNs: Int64) {
+    if rule.occurrences.isEmpty { return }
+    let identity = FoundEnd.identity(rule, host.entities[entity])
+    host.ends.removeAll { $0.identity == identity }
+    if host.ends.count >= RuleLimits.endsMax { host.ends.removeFirst() }
+    host.ends.append(FoundEnd(identity: identity, ns: timeNs))
   }
 
   func emit(_ kind: Transition.Kind, _ rule: CompiledRule, _ host: inout HostState, _ entity: Int, _ timeNs: Int64) {

@@ -36,8 +36,8 @@ extension RuleEngine {
       case .cleared:
         guard let beganNs = late.opened.removeValue(forKey: key), host.slots[key]?.a == beganNs else { continue }
         host.slots[key] = nil
-        host.endedNs = max(host.endedNs, transition.timeNs)
         let rule = rules[SlotTable.rule(key)]
+        noteEnd(of: rule, &host, SlotTable.entity(key), transition.timeNs)
         host.slots[SlotTable.key(rule.place, rule.root, SlotTable.entity(key), Self.openedSub)] = nil
       }
       host.isUrgent = true

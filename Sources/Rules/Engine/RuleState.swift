@@ -9,8 +9,8 @@ package enum RuleStateError: Error, Equatable, Sendable {
 
 extension RuleEngine {
   private static let version: UInt8 = 5
-  /// Older ones are still read, so that nothing that is open is forgotten by an upgrade: without the newest end…
-  private static let versionWithoutEnd: UInt8 = 4
+  /// Older ones are still read, so that nothing that is open is forgotten by an upgrade: without the newest ends…
+  private static let versionWithoutEnds: UInt8 = 4
   /// …without the state's own sequence…
   private static let versionWithoutSequence: UInt8 = 3
   /// …and without the judged sequences and rows either.
@@ -42,7 +42,11 @@ extension RuleEngine {
     var out = StateWriter()
     out.bytes.append(version)
     out.unsigned(state.sequence)
-    out.signed(state.endedNs)
+    out.count(state.ends.count)
+    for end in state.ends {
+      out.fixed(end.identity)
+      out.signed(end.ns)
+    }
     out.signed(state.offsetNs)
     out.signed(state.arrivedNs)
     out.count(state.entities.count)
@@ -103,7 +107,11 @@ extension RuleEngine {
     let hasMarks = version > Self.versionWithoutMarks
     var state = HostState(id: host, name: name, labels: labels)
     if version > Self.versionWithoutSequence { state.sequence = try input.sequence() }
-    if version > Self.versionWithoutEnd { state.endedNs = try input.time() }
+    if version > Self.versionWithoutEnds {
+      for _ in 0..<(try input.count(RuleLimits.endsMax)) {
+        state.ends.append(FoundEnd(identity: try input.fixed(), ns: try input.time()))
+      }
+    }
     state.offsetNs = try input.difference()
     state.arrivedNs = try input.time()
     state.entities = []

@@ -311,7 +311,8 @@ final class SimulatedOutbox {
     load.begun = Set(begun.map { $0.bundle ?? $0.messageID }).count
     load.delivered = Set(recent.map { $0.bundle ?? $0.messageID }).count
     load.lastNs = recent.compactMap(\.settledNs).max() ?? .min
-    load.isStorm = recent.contains { $0.bundle != nil && $0.event.isPage }
+    let bundles = Dictionary(grouping: recent.filter { $0.bundle != nil && $0.event.isPage }, by: \.bundle)
+    load.isStorm = bundles.values.contains { $0.count > 1 }
     return load
   }
 

@@ -103,11 +103,14 @@ extension Store {
   ) throws(StoreError) -> [String: ReceiverLoad] {
     let rows = try ask(
       """
-      select receiver, count(distinct coalesce(bundle, message_id)), max(settled),
-        bool_or(bundle is not null and not is_digest and event in \(Delivery.Event.pagesSQL)) from signalbox.outbox
-      where state = \(DeliveryState.delivered.sql) and settled > $1::timestamptz - interval '1 minute'
-        and (event in \(Delivery.Event.pagesSQL) or bundle is not null
-          or receiver = any($2) and event in \(Delivery.Event.newsSQL)) and last_answer <> $3
+      -- A bundle with one page is no list: it is the key that memory gave an alert.
+      select receiver, count(distinct coalesce(bundle, message_id)), max(settled), bool_or(is_list) from (
+        select receiver, bundle, message_id, settled, bundle is not null and not is_digest
+          and event in \(Delivery.Event.pagesSQL) and count(*) over (partition by receiver, bundle) > 1 as is_list
+        from signalbox.outbox
+        where state = \(DeliveryState.delivered.sql) and settled > $1::timestamptz - interval '1 minute'
+          and (event in \(Delivery.Event.pagesSQL) or bundle is not null
+            or receiver = any($2) and event in \(Delivery.Event.newsSQL)) and last_answer <> $3) recent
       group by receiver
       """,
       [.time(us: nowNs / 1000), .texts(policy.readByPeople.sorted()), .text(Delivery.nothingToSend)])
