@@ -11,7 +11,8 @@ import Testing
   private static let stops =
     "- { id: T-STOP, title: t, severity: P0, scope: file, when: { log: { text: STOPPED } }, until: { log: { text: GOES ON } } }"
   /// Ends by time.
-  private static let brief = "- { id: T-BRIEF, title: t, severity: P0, scope: file, when: { log: { text: STOPPED, count: 1, within: 30s } } }"
+  private static let brief =
+    "- { id: T-BRIEF, title: t, severity: P0, scope: file, when: { log: { text: STOPPED, count: 1, within: 30s } } }"
 
   private static func at(_ seconds: Int64) -> Int64 { RuleEngineTests.start + seconds * second }
 

@@ -152,7 +152,8 @@ extension Followers {
     let shared = buffer
     let end = bytes.lowerBound + Int(read.end - file.offset)
     let taken = reader.read(
-      shared.span.extracting(bytes.lowerBound..<end), at: file.offset, isFinal: true, nowNs: read.ns, budget: byteBudget,
+      shared.span.extracting(bytes.lowerBound..<end), at: file.offset, isFinal: true, nowNs: read.ns,
+      budget: byteBudget,
       into: &delta)
     return taken > 0 ? (taken, read.ns) : nil
   }

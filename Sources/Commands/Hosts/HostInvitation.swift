@@ -147,7 +147,8 @@ enum HostInvitation {
     } catch StoreError.badHostName {
       throw CommandFailure(
         .usage,
-        "'\(Escaping.visible(name))' is no host name: up to 255 letters, digits, dots, dashes and underscores, no dash in front")
+        "'\(Escaping.visible(name))' is no host name: up to 255 letters, digits, dots, dashes and underscores, no dash in front"
+      )
     } catch StoreError.hostNameInUse {
       throw CommandFailure(
         .failed,

@@ -84,7 +84,8 @@ package enum HostNaming {
   /// - Returns: what is wrong with the label, one sentence; nil where nothing is.
   package static func problem(ofLabel key: String, _ value: String) -> String? {
     guard isName(key), key.utf8.count <= labelBytesMax else {
-      return "'\(key)' is no label: write letters, digits, dots, dashes and underscores, no dash in front, such as role=trainer"
+      return "'\(key)' is no label: write letters, digits, dots, dashes and underscores, no dash in front, "
+        + "such as role=trainer"
     }
     if key == "host" { return "the label host is the host's name; signalbox hosts rename changes it" }
     guard value.utf8.count <= labelBytesMax, value.unicodeScalars.allSatisfy({ $0.value >= 0x20 && $0.value != 0x7f })
