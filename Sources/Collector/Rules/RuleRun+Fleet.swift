@@ -52,7 +52,7 @@ extension RuleRun {
   }
 
   /// Incidents whose rule is no longer there: nobody else would end them.
-  func endOrphans(_ open: [RulesThread.OpenIncident], _ nowNs: Int64) {
+  func endOrphans(_ open: [OpenIncident], _ nowNs: Int64) {
     let orphans = open.filter { rules[$0.rule] == nil && !$0.rule.hasPrefix(OwnRule.prefix) }
     if orphans.isEmpty { return }
     lastRecord += 1

@@ -27,6 +27,8 @@ struct RuleSession: Sendable {
   var id: SessionID
   var host: KnownHost
   var saved: SavedRuleState?
+  /// The host's incidents that go on.
+  var open: [OpenIncident] = []
   /// Where it comes from.
   var address: String
   /// What the collector has found out about the host while it took the stream.
@@ -64,14 +66,6 @@ final class RulesThread: Sendable {
     var hosts: [KnownHost]
     var states: [SavedRuleState]
     var open: [OpenIncident]
-  }
-
-  struct OpenIncident: Sendable, Hashable {
-    var rule: String
-    var hostNumber: Int32?
-    var entity: String
-    /// When it happened, ns since 1970.
-    var openedNs: Int64
   }
 
   /// As the writers' boxes: more than all agents' windows could hold is a broken gateway.
