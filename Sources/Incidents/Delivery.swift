@@ -114,7 +114,7 @@ package enum DeliveryOutcome: Sendable, Equatable {
   case refused(answer: String)
 
   /// The same without the receiver's text.
-  package var withoutWords: DeliveryOutcome {
+  package var withoutAnswerText: DeliveryOutcome {
     switch self {
     case .delivered: .delivered(answer: "")
     case .retry(let atNs, _): .retry(atNs: atNs, answer: "")

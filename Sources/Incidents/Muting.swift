@@ -123,8 +123,8 @@ package struct Muting: Sendable, Equatable {
   /// Keeps the order of the numbers; one without a number comes last.
   package mutating func add(_ cause: MuteCause, on host: Int32) {
     let known = causes[host] ?? []
-    let place = known.firstIndex { $0.number ?? .max > cause.number ?? .max } ?? known.count
-    causes[host, default: []].insert(cause, at: place)
+    let index = known.firstIndex { $0.number ?? .max > cause.number ?? .max } ?? known.count
+    causes[host, default: []].insert(cause, at: index)
   }
 
   /// Removes a cause that comes back; `add` follows.

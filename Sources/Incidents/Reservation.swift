@@ -16,12 +16,12 @@ package struct Reservation: Sendable, Equatable {
   private static let prefix = "memory "
 
   /// - Parameters:
-  ///   - holder: names a process among all collectors, `place/process`.
+  ///   - holder: names a process among all collectors, `instance/process`.
   ///   - group: of its changes.
   package static func name(_ holder: String, _ group: Int) -> String { "\(prefix)\(holder)/\(group)" }
 
   /// What the names of all reservations of one place begin with, over restarts of its collector.
-  package static func names(ofPlace place: String) -> String { "\(prefix)\(place)/" }
+  package static func names(ofInstance instance: String) -> String { "\(prefix)\(instance)/" }
 
   /// Of a row whose message was begun from memory and is not answered yet.
   package static let begun = prefix + "begun"

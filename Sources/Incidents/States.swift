@@ -49,7 +49,7 @@ package enum SilenceState: String, Sendable, CaseIterable {
 package enum TimelineKind: String, Sendable, CaseIterable {
   case opened, reopened, flapping, muted, unmuted, acked, resolved, note, paged, escalated
   /// An acknowledgement or an end was delivered.
-  case told
+  case newsDelivered = "told"
   case pageRefused = "page refused"
 }
 

@@ -136,7 +136,7 @@ package final class Dispatcher {
       try keepLease(store, nowNs, monotonicNs, &report)
       guard let lease else { return report }
       try routine(store, lease, nowNs, monotonicNs, &report)
-      if isWoken { try step("overrides") { () throws(StoreError) in try noteOverrides(store, nowNs) } }
+      if isWoken { try step("overrides") { () throws(StoreError) in try refreshOverrides(store, nowNs) } }
       if isWoken || monotonicNs >= claimDueNs {
         claimDueNs = monotonicNs + Times.claimNs
         try step("claim") { () throws(StoreError) in try claim(store, lease, nowNs, monotonicNs) }
@@ -237,7 +237,7 @@ package final class Dispatcher {
     _ sent: InFlight, _ outcome: DeliveryOutcome, _ store: Store, _ nowNs: Int64
   ) throws(StoreError) {
     do throws(StoreError) {
-      try store.settle(sent.delivery, outcome.withoutWords, sent.lease, policy: configuration.policy, nowNs: nowNs)
+      try store.settle(sent.delivery, outcome.withoutAnswerText, sent.lease, policy: configuration.policy, nowNs: nowNs)
       for row in sent.delivery.rows { refusedAnswers[row] = nil }
     } catch {
       guard error.isRefusal else { throw error }
@@ -286,7 +286,7 @@ package final class Dispatcher {
   }
 
   /// A turn that somebody takes over is theirs at once.
-  private func noteOverrides(_ store: Store, _ nowNs: Int64) throws(StoreError) {
+  private func refreshOverrides(_ store: Store, _ nowNs: Int64) throws(StoreError) {
     let version = try store.overridesVersion()
     guard version != overridesVersion else { return }
     try takeOverrides(store, nowNs)

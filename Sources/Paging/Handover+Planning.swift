@@ -77,8 +77,8 @@ extension Handover {
       for (receiver, pages) in receivers.sorted(by: { $0.key < $1.key }) {
         let isSingle = pages.contains { $0.bundle == nil }
         if isSingle { planEnd(index, to: receiver, list: nil, key: receiver, nowNs) }
-        for (place, list) in Set(pages.compactMap(\.bundle)).sorted().enumerated() where holdsAll(of: list) {
-          let key = isSingle || place > 0 ? receiver + "|" + list : receiver
+        for (ordinal, list) in Set(pages.compactMap(\.bundle)).sorted().enumerated() where holdsAll(of: list) {
+          let key = isSingle || ordinal > 0 ? receiver + "|" + list : receiver
           planEnd(index, to: receiver, list: list, key: key, nowNs)
         }
       }

@@ -50,7 +50,7 @@ extension Handover {
   func begun(_ action: Action) -> [LocalPage] {
     guard case .send(let tag, _) = action else { return [] }
     return inFlight[tag]?.pages.compactMap { page in
-      place(page).flatMap { at in reported(held[at.held]).first { $0.messageID == page.messageID } }
+      position(of: page).flatMap { at in reported(held[at.held]).first { $0.messageID == page.messageID } }
     } ?? []
   }
 
@@ -71,21 +71,21 @@ extension Handover {
   private mutating func send(
     _ pages: [PageReference], asList bundle: String?, to name: String, _ nowNs: Int64
   ) -> Action {
-    let places = pages.compactMap(place)
-    let sent = places.map { held[$0.held].pages[$0.page] }
+    let positions = pages.compactMap(position)
+    let sent = positions.map { held[$0.held].pages[$0.page] }
     var delivery = Delivery(
       rows: [], receiver: name,
       event: bundle == nil ? sent.first?.event ?? .trigger : .ofList(Set(sent.map(\.event))),
       messageID: bundle ?? sent.first?.messageID ?? "", attempts: (sent.first?.attempts ?? 0) + 1,
       detail: "the database does not answer",
-      incidents: places.prefix(IncidentLimits.bundleNamesMax).map { record(held[$0.held]) },
-      incidentCount: places.count, isList: bundle != nil)
+      incidents: positions.prefix(IncidentLimits.bundleNamesMax).map { record(held[$0.held]) },
+      incidentCount: positions.count, isList: bundle != nil)
     if bundle != nil { delivery.list = sent.first?.list.map(news) }
     delivery.reached = sent.first?.reached ?? []
     let tag = nextTag
     nextTag += 1
     inFlight[tag] = InFlight(pages: pages, delivery: delivery, bundles: sent.map(\.bundle))
-    for at in places {
+    for at in positions {
       held[at.held].pages[at.page].state = .inFlight(sinceNs: nowNs)
       held[at.held].pages[at.page].attempts += 1
       held[at.held].pages[at.page].bundle = bundle
@@ -97,14 +97,14 @@ extension Handover {
   mutating func putBack(_ tag: Int, _ nowNs: Int64) {
     guard let sent = inFlight.removeValue(forKey: tag) else { return }
     for (page, bundle) in zip(sent.pages, sent.bundles) {
-      guard let at = place(page) else { continue }
+      guard let at = position(of: page) else { continue }
       held[at.held].pages[at.page].state = .waiting(nextNs: nowNs + Self.notBegunNs)
       held[at.held].pages[at.page].attempts -= 1
       held[at.held].pages[at.page].bundle = bundle
     }
   }
 
-  private func place(_ page: PageReference) -> (held: Int, page: Int)? {
+  private func position(of page: PageReference) -> (held: Int, page: Int)? {
     guard let at = index(of: page.held),
       let index = held[at].pages.firstIndex(where: { $0.messageID == page.messageID })
     else { return nil }
@@ -149,7 +149,7 @@ extension Handover {
     }
     var taken: [LocalPage] = []
     for page in sent.pages {
-      guard let at = place(page) else { continue }
+      guard let at = position(of: page) else { continue }
       settle(at.held, at.page, outcome, nowNs)
       let report = reported(held[at.held]).first { $0.messageID == page.messageID }
       guard var report, report.answer != nil || report.isOver else { continue }

@@ -314,14 +314,14 @@ package struct Handover {
   /// The changes that the database has not confirmed follow what it had.
   private mutating func take(_ knowledge: Knowledge) {
     muting = knowledge.muting
-    for one in held where !one.isCommitted { note(one.change, endedNs: one.takenNs) }
+    for one in held where !one.isCommitted { updateMuting(for: one.change, endedNs: one.takenNs) }
     closedUntilNs.merge(knowledge.pauses, uniquingKeysWith: max)
     overrides = knowledge.overrides
     configure(configuration)
   }
 
   /// An incident may mute others from its beginning to shortly after its end, also once the database has both.
-  private mutating func note(_ change: IncidentChange, endedNs: Int64) {
+  private mutating func updateMuting(for change: IncidentChange, endedNs: Int64) {
     guard let host = change.hostNumber else { return }
     if change.kind == .cleared { muting.end(identity: change.identity, on: host, atNs: endedNs) }
     if let cause = MuteCause(change) { muting.add(cause, on: host) }
@@ -340,7 +340,7 @@ package struct Handover {
       }
       if held.count < Limits.heldMax {
         known.insert(Known(change))
-        note(change, endedNs: now.wallNs)
+        updateMuting(for: change, endedNs: now.wallNs)
         if change.kind == .opened { beginnings[change.identity, default: []].append(nextNumber) }
         var one = Held(
           number: nextNumber, change: change, takenNs: now.wallNs, phase: .pending(sinceNs: now.monotonicNs))

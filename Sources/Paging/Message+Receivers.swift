@@ -68,7 +68,7 @@ extension Message {
     var sections = [Self.section("plain_text", shown)]
     if !delivery.isList, let first {
       sections.append(
-        Self.section("mrkdwn", Self.slackEscaped(places.joined(separator: "\n"), limit: Self.slackSectionMax)))
+        Self.section("mrkdwn", Self.slackEscaped(context.joined(separator: "\n"), limit: Self.slackSectionMax)))
       let steps = Self.slackEscaped(
         PlainText.lines(instructions.dropFirst().joined(separator: "\n")), limit: Self.slackSectionMax)
       if !steps.isEmpty { sections.append(Self.section("plain_text", steps)) }
@@ -76,8 +76,8 @@ extension Message {
       if !evidence.isEmpty {
         sections.append(Self.section("mrkdwn", "```\(Self.slackEscaped(evidence, limit: Self.slackSectionMax - 6))```"))
       }
-    } else if !places.isEmpty {
-      let lines = Self.slackEscaped(PlainText.lines(places.joined(separator: "\n")), limit: Self.slackSectionMax)
+    } else if !context.isEmpty {
+      let lines = Self.slackEscaped(PlainText.lines(context.joined(separator: "\n")), limit: Self.slackSectionMax)
       sections.append(Self.section("plain_text", lines))
     }
     return .object([("text", .text(shown)), ("blocks", .list(sections))])
@@ -123,14 +123,14 @@ extension Message {
   func text(limit: Int) -> String {
     // Log lines are hostile: what a terminal or a mail reader obeys is not sent.
     let fixed = PlainText.cut(
-      PlainText.lines(([headline, ""] + (places + instructions)).joined(separator: "\n")), unitsMax: limit)
+      PlainText.lines(([headline, ""] + (context + instructions)).joined(separator: "\n")), unitsMax: limit)
     guard !delivery.isList, let first, !first.evidence.isEmpty else { return fixed }
     let evidence = evidence(limit: limit - fixed.utf16.count - 2)
     return evidence.isEmpty ? fixed : fixed + "\n\n" + evidence
   }
 
   /// Since when, and where it is to be seen; of a list, its incidents.
-  var places: [String] {
+  var context: [String] {
     guard !delivery.isList, let first else {
       let more = delivery.incidentCount - delivery.incidents.count
       let lines = delivery.incidents.map { ($0.number > 0 ? "#\($0.number) " : "") + line($0) }

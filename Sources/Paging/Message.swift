@@ -76,9 +76,9 @@ package struct Message: Sendable {
   }
 
   func line(_ incident: IncidentRecord) -> String {
-    let place = [incident.hostName, incident.entity].filter { !$0.isEmpty }.joined(separator: " ")
+    let subject = [incident.hostName, incident.entity].filter { !$0.isEmpty }.joined(separator: " ")
     let what = incident.summary.isEmpty ? incident.title : incident.summary
-    return "[\(incident.severity.word)] \(incident.rule)\(place.isEmpty ? "" : " \(place)"): \(what)"
+    return "[\(incident.severity.word)] \(incident.rule)\(subject.isEmpty ? "" : " \(subject)"): \(what)"
   }
 
   /// What a receiver that keeps alerts knows this one by.

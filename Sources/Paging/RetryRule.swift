@@ -24,7 +24,7 @@ package enum RetryRule {
     switch result {
     case .failure(let error): return .retry(atNs: again, answer: error.description)
     case .success(let answer):
-      let text = said(answer)
+      let text = answerText(answer)
       if case .email = receiver { return mailOutcome(answer, text, againNs: again, isReached) }
       switch answer.code {
       case 200..<300: return .delivered(answer: text)
@@ -75,7 +75,7 @@ package enum RetryRule {
     return max(100_000_000, Int64(Double(longest) * min(max(chance, 0), 1)))
   }
 
-  private static func said(_ answer: OutboundAnswer) -> String {
+  private static func answerText(_ answer: OutboundAnswer) -> String {
     let body = String(decoding: answer.body.prefix(200), as: UTF8.self)
     return "\(answer.code)" + (body.isEmpty ? "" : " \(body)")
   }

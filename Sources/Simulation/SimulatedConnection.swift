@@ -94,7 +94,7 @@ final class SimulatedConnection {
   func cut() {
     guard !isCut else { return }
     isCut = true
-    world.note { "connection \(number) is cut" }
+    world.log { "connection \(number) is cut" }
     toCollector.limit = world.random.within(toCollector.delivered...toCollector.sent)
     toAgent.limit = world.random.within(toAgent.delivered...toAgent.sent)
     // A half-open side learns of it only when its keepalive runs out.

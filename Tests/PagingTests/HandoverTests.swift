@@ -218,7 +218,7 @@ import Testing
 
   /// A COMMIT without an answer is repeated as it was, under the same name; a release frees what it covers, and no more.
   @Test func aGroupStaysTheSameUntilItIsWritten() throws {
-    var queue = WriteQueue(holder: "place/process")
+    var queue = WriteQueue(holder: "instance/process")
     func numbered(_ numbers: ClosedRange<UInt64>) -> [NumberedChange] {
       numbers.map { NumberedChange(number: $0, change: change(.opened, "gpu \($0)"), takenNs: 0) }
     }

@@ -10,7 +10,7 @@ import Testing
 @Suite(.timeLimit(.minutes(10))) struct ReconciliationTests {
   static let secondNs: Int64 = 1_000_000_000
   static let nowNs: Int64 = 1_790_000_000 * secondNs
-  static let name = "memory place/process/1"
+  static let name = "memory instance/process/1"
 
   let database: TestDatabase
   let store: Store
@@ -94,11 +94,11 @@ import Testing
 
   @Test func aCollectorThatStartsAgainFreesWhatItHadReserved() throws {
     try apply([change(.opened)])
-    try store.freeReservations(ofPlace: "place/process", nowNs: Self.nowNs)
+    try store.freeReservations(ofInstance: "instance/process", nowNs: Self.nowNs)
     #expect(try send(at: 1) == [])
-    try store.freeReservations(ofPlace: "elsewhere/next", nowNs: Self.nowNs)
+    try store.freeReservations(ofInstance: "elsewhere/next", nowNs: Self.nowNs)
     #expect(try send(at: 1) == [])
-    try store.freeReservations(ofPlace: "place/next", nowNs: Self.nowNs)
+    try store.freeReservations(ofInstance: "instance/next", nowNs: Self.nowNs)
     #expect(try send(at: 1).count == 1)
   }
 

@@ -17,9 +17,11 @@ final class ChangeJournal {
   private static let recordBytesMax = 1 << 20
 
   /// - Returns: with what an earlier process left.
-  static func open(_ place: PagingPlace) -> (journal: ChangeJournal, changes: [IncidentChange], pages: [LocalPage]) {
-    let path = place.directory + "/held"
-    let bytes = place.isOwn ? (try? HostFiles.read(path, limitBytes: Int(limitBytes) + (2 << 20))) ?? [] : []
+  static func open(_ instance: PagingInstance) -> (
+    journal: ChangeJournal, changes: [IncidentChange], pages: [LocalPage]
+  ) {
+    let path = instance.directory + "/held"
+    let bytes = instance.isOwn ? (try? HostFiles.read(path, limitBytes: Int(limitBytes) + (2 << 20))) ?? [] : []
     var changes: [IncidentChange] = []
     var pages: [LocalPage] = []
     var at = 0
@@ -36,7 +38,7 @@ final class ChangeJournal {
       }
       at = next
     }
-    return (ChangeJournal(path, isOpen: place.isOwn, sizeBytes: UInt64(at)), changes, pages)
+    return (ChangeJournal(path, isOpen: instance.isOwn, sizeBytes: UInt64(at)), changes, pages)
   }
 
   private init(_ path: String, isOpen: Bool, sizeBytes: UInt64) {

@@ -123,11 +123,11 @@ final class PagingDatabase: Sendable {
 
     func turn() {
       receive(wait())
-      tellRules()
+      replyToRules()
       do throws(StoreError) {
         try connection.use { (store: Store) throws(StoreError) in try work(store) }
         workedAtNs = Clock.monotonicNs()
-        noteAnswer()
+        reportAnswer()
       } catch {
         isListening = false
         descriptor = nil
@@ -176,7 +176,7 @@ final class PagingDatabase: Sendable {
     }
 
     /// Once a second is enough.
-    private func noteAnswer() {
+    private func reportAnswer() {
       let now = Clock.monotonicNs()
       if now >= answerDueNs, thread.front.post(.databaseAnswers) { answerDueNs = now + 1_000_000_000 }
     }
@@ -199,10 +199,10 @@ final class PagingDatabase: Sendable {
         receive(thread.mailbox.take())
       }
       if try reconcile(store) { isWoken = true }
-      noteRecorded()
+      completeRecords()
       guard let dispatcher else { return }
-      tell(try dispatcher.turn(store, nowNs: Clock.wallNs(), monotonicNs: Clock.monotonicNs(), isWoken: isWoken))
-      noteRefusals(of: dispatcher, store)
+      log(try dispatcher.turn(store, nowNs: Clock.wallNs(), monotonicNs: Clock.monotonicNs(), isWoken: isWoken))
+      reportRefusals(of: dispatcher, store)
       if Clock.monotonicNs() >= knownDueNs {
         let muting = try store.muting(nowNs: Clock.wallNs())
         let overrides = try store.overridesInForce(nowNs: Clock.wallNs())
@@ -212,8 +212,8 @@ final class PagingDatabase: Sendable {
       }
     }
 
-    private func noteRefusals(of dispatcher: Dispatcher, _ store: Store) {
-      thread.metrics.note(store.takeSetAside(), thread.logger)
+    private func reportRefusals(of dispatcher: Dispatcher, _ store: Store) {
+      thread.metrics.count(store.takeSetAside(), thread.logger)
       if let (step, reason) = dispatcher.refusedSteps.min(by: { $0.key < $1.key }) {
         outbox.failed("\(step): \(reason)", nowNs: Clock.monotonicNs())
       } else {
@@ -230,9 +230,9 @@ final class PagingDatabase: Sendable {
         try store.pause(receiver, untilNs: untilNs)
       }
       queue.wrote(next)
-      thread.metrics.note(store.takeSetAside(), thread.logger)
+      thread.metrics.count(store.takeSetAside(), thread.logger)
       if let number = restored, queue.released >= number {
-        try store.freeReservations(ofPlace: thread.holder, nowNs: Clock.wallNs())
+        try store.freeReservations(ofInstance: thread.holder, nowNs: Clock.wallNs())
         restored = nil
       }
       passWatermarks()
@@ -254,15 +254,15 @@ final class PagingDatabase: Sendable {
       return changes
     }
 
-    private func noteRecorded() {
+    private func completeRecords() {
       let done = records.prefix { $0.through <= written }
       guard let last = done.last else { return }
       records.removeFirst(done.count)
       answer = last.receipt
-      tellRules()
+      replyToRules()
     }
 
-    private func tellRules() {
+    private func replyToRules() {
       if let receipt = answer, receipt.reply.post(.recorded(receipt.number)) { answer = nil }
     }
 
@@ -296,10 +296,10 @@ final class PagingDatabase: Sendable {
         changes, policy: policy, reservation: reservation, nowNs: Clock.wallNs())
       thread.metrics.incidentsOpened.add(UInt64(done.opened))
       thread.metrics.changesRefused.add(UInt64(setAside))
-      thread.metrics.note(store.takeSetAside(), thread.logger)
+      thread.metrics.count(store.takeSetAside(), thread.logger)
     }
 
-    private func tell(_ report: Dispatcher.Report) {
+    private func log(_ report: Dispatcher.Report) {
       thread.metrics.pagesDelivered.add(UInt64(report.delivered))
       thread.metrics.pagesFailed.add(UInt64(report.refused.count + report.retried.count))
       if let audit = report.audit { thread.metrics.pagesOverdue.set(Int64(audit.overdue)) }
@@ -316,7 +316,7 @@ final class PagingDatabase: Sendable {
     func finish() {
       _ = try? connection.use { (store: Store) throws(StoreError) in
         while let group = queue.nextGroup() { try apply(group, store) }
-        noteRecorded()
+        completeRecords()
         try store.reconcile(lastPages, freeing: queue.allReservations, nowNs: Clock.wallNs())
         thread.front.post(.reconciled(release: .max))
         try dispatcher?.end(store)

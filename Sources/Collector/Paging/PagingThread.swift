@@ -36,7 +36,7 @@ package final class PagingThread: Sendable {
 
   let mailbox: Mailbox<Message>
   private let database: DatabaseURL
-  private let place: PagingPlace
+  private let instance: PagingInstance
   private let configuration: PagingConfiguration?
   private let metrics: CollectorMetrics
   private let logger: Logger
@@ -46,7 +46,7 @@ package final class PagingThread: Sendable {
     logger: Logger
   ) throws(LoopError) {
     mailbox = try Mailbox(limit: Self.boxLimit)
-    place = PagingPlace(stateDirectory: stateDirectory)
+    instance = PagingInstance(stateDirectory: stateDirectory)
     self.database = database
     self.configuration = configuration
     self.metrics = metrics
@@ -55,7 +55,7 @@ package final class PagingThread: Sendable {
 
   package func start() throws(LoopError) -> LoopThread {
     let pages = try PagingDatabase(
-      database: database, holder: place.holder, configuration: configuration, front: mailbox, metrics: metrics,
+      database: database, holder: instance.holder, configuration: configuration, front: mailbox, metrics: metrics,
       logger: logger)
     let rows = try pages.start()
     return try LoopThread("paging") { [self] in
@@ -94,7 +94,7 @@ package final class PagingThread: Sendable {
     init(_ thread: PagingThread, _ database: PagingDatabase) throws {
       self.thread = thread
       self.database = database
-      let (journal, changes, pages) = ChangeJournal.open(thread.place)
+      let (journal, changes, pages) = ChangeJournal.open(thread.instance)
       self.journal = journal
       pager = try MemoryPager(
         Handover(
@@ -111,7 +111,7 @@ package final class PagingThread: Sendable {
       pager.wait(
         maximumMs: PagingThread.waitMs, descriptors: [thread.mailbox.readableDescriptor], nowNs: Clock.wallNs)
       for message in thread.mailbox.take() { receive(message) }
-      noteAbsence()
+      reportAbsence()
       turn([])
       pass()
       thread.metrics.pagesHeld.set(Int64(pager.handover.unconfirmed))
@@ -162,7 +162,7 @@ package final class PagingThread: Sendable {
     }
 
     /// Paged through the same path: by then the database will not confirm it.
-    private func noteAbsence() {
+    private func reportAbsence() {
       let now = Clock.monotonicNs()
       let problem = absence(now)
       if away == nil, let problem {

@@ -85,7 +85,7 @@ final class RuleKeeper: Sendable {
       thread.fleetState.withLock { newer in if newer == nil { newer = state } }
       throw error
     }
-    metrics.note(store.takeSetAside(), logger)
+    metrics.count(store.takeSetAside(), logger)
   }
 
   /// How far the ends by people have been read.

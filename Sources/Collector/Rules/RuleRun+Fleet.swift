@@ -71,7 +71,7 @@ extension RuleRun {
       let host = incident.hostNumber.flatMap { number in hosts.first { $0.value.known.number == number }?.key }
       // One of a host that is not known here: whoever takes it up reads of the end with its state.
       if incident.hostNumber != nil, host == nil { continue }
-      for id in engine.rearm(incident, on: host) { owe(id) }
+      for id in engine.rearm(incident, on: host) { requireSave(of: id) }
     }
   }
 
@@ -92,7 +92,7 @@ extension RuleRun {
     }
     let ids = Set(known.map(\.id))
     for (id, host) in hosts where host.session == nil && !ids.contains(id) {
-      tell(engine.forget(id, nowNs: nowNs))
+      recordWithoutBatch(engine.forget(id, nowNs: nowNs))
       hosts[id] = nil
     }
   }

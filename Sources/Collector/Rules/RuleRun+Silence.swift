@@ -44,6 +44,6 @@ extension RuleRun {
     }
     record(found)
     _ = engine.takeUrgency(of: id)
-    owe(id)
+    requireSave(of: id)
   }
 }

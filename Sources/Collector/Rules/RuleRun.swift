@@ -57,11 +57,11 @@ final class RuleRun {
   var fleetRecord: UInt64 = 0
   /// The fence of the lease under which this collector judges the fleet.
   var fleetFence: Int64 = 0
-  var isFleetOwed = false
+  var fleetNeedsSave = false
   /// Hosts whose state is saved without waiting for a batch.
-  var owing: Set<HostID> = []
+  var unsaved: Set<HostID> = []
   /// Something may have come to pass that one of them waits for.
-  var mayPayOwed = false
+  var maySave = false
   var undiagnosed: [HostID: Undiagnosed] = [:]
   var tickDueNs: Int64 = 0
   var lastTickNs: Int64 = 0
@@ -95,7 +95,7 @@ final class RuleRun {
     case .rules(let set):
       let found = engine.reload(set, nowNs: Clock.wallNs())
       // The texts of what has ended are still the old rules'.
-      tell(found)
+      recordWithoutBatch(found)
       index(set)
       thread.logger.info("rules", metadata: ["rules": "\(set.rules.count)"])
     case .stop: stopDeadlineNs = Clock.monotonicNs() + Self.stopPatienceNs
@@ -113,7 +113,7 @@ final class RuleRun {
     judgeRound()
     let monotonicNs = Clock.monotonicNs()
     if monotonicNs >= tickDueNs { tick(monotonicNs) }
-    if mayPayOwed { saveOwed() }
+    if maySave { saveRequired() }
     guard let stopDeadlineNs else { return }
     if (gate.isEmpty && unsent.isEmpty && turns.isEmpty) || monotonicNs > stopDeadlineNs {
       saveChanged(all: true)
@@ -163,7 +163,7 @@ final class RuleRun {
     host.address = session.address
     host.end = StreamEnd.stands
     hosts[id] = host
-    note(session)
+    observeEvents(of: session)
   }
 
   /// A stream whose batches are no longer taken is ended, so that its agent connects again instead of waiting for acks.
@@ -173,14 +173,14 @@ final class RuleRun {
   }
 
   /// The collector's own findings go through the rules as the host's events do.
-  private func note(_ session: RuleSession) {
+  private func observeEvents(of session: RuleSession) {
     if session.notes.isEmpty { return }
     var records = Records()
     records.events = session.notes
     var batch = Batch()
     batch.spooled = [SpooledRecords(lane: .live, firstSequence: 1, lastSequence: 1, records: records)]
     let host = session.host
-    tell(
+    recordWithoutBatch(
       engine.observe(batch, from: host.id, name: host.name, labels: host.labels, nowNs: session.notes[0].timeNs))
   }
 
@@ -206,7 +206,7 @@ final class RuleRun {
     for waiting in gate.release(session) {
       thread.drop(waiting.batch.host, bytes: waiting.bytes)
       // Its findings are on their way to the database, and its facts are not judged again here.
-      if waiting.batch.ruleState != nil { owe(waiting.batch.host) }
+      if waiting.batch.ruleState != nil { requireSave(of: waiting.batch.host) }
     }
     for piece in turns.drop(session) {
       if case .batch(let batch, let bytes) = piece.work { thread.drop(batch.host, bytes: bytes) }
@@ -257,16 +257,16 @@ final class RuleRun {
 
   func recorded(_ number: UInt64) {
     for held in gate.recorded(number) { thread.forward(held.batch, held.session, bytes: held.bytes) }
-    mayPayOwed = true
+    maySave = true
   }
 
   /// Findings of which no batch is the cause.
-  func tell(_ all: [Transition]) {
+  func recordWithoutBatch(_ all: [Transition]) {
     if all.isEmpty { return }
     record(all.filter { !diagnose($0) })
     for id in Set(all.map(\.host)) {
       _ = engine.takeUrgency(of: id)
-      owe(id)
+      requireSave(of: id)
     }
   }
 
@@ -297,10 +297,10 @@ final class RuleRun {
     lastTickNs = monotonicNs
     tickDueNs = monotonicNs + Self.tickNs
     ticks += 1
-    tell(engine.tick(nowNs))
+    recordWithoutBatch(engine.tick(nowNs))
     for (id, waiting) in undiagnosed where waiting.deadlineNs < monotonicNs { diagnosed(id, nil) }
     saveChanged(all: false)
-    mayPayOwed = true
+    maySave = true
     thread.metrics.ruleHosts.set(Int64(engine.hostCount))
   }
 }

@@ -18,7 +18,7 @@ package struct RuleStateLedger: Sendable {
   package init() {}
 
   /// The next batch of the host carries the state.
-  package var isOwed: Bool { isDue && !isBorrowed && epoch > 0 }
+  package var needsSave: Bool { isDue && !isBorrowed && epoch > 0 }
 
   /// - Parameter sequence: of the state in memory.
   package func version(_ sequence: UInt64) -> RuleStateVersion? {
@@ -69,7 +69,7 @@ package struct RuleStateLedger: Sendable {
     isUrgent: Bool, hasFindings: Bool, maySave: Bool = true
   ) -> (carries: Bool, after: UInt64) {
     changed(mustSave: isUrgent)
-    let carries = isOwed && maySave
+    let carries = needsSave && maySave
     if carries { carried() }
     return (carries, carries || hasFindings ? record : 0)
   }

@@ -83,7 +83,7 @@ final class ChangeSource {
   }
 
   private func post(_ change: IncidentChange, _ host: Int) {
-    world.note { "\(change.kind == .opened ? "opened" : "cleared") \(change.dedupKey)" }
+    world.log { "\(change.kind == .opened ? "opened" : "cleared") \(change.dedupKey)" }
     waiting[host].append(change)
     // What comes before it is sent first.
     if isConnected[host] {

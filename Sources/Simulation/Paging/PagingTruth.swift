@@ -18,7 +18,7 @@ struct PagingTruth {
     for other in receiver.taken.dropLast() where other.id == last.id {
       // An attempt may arrive after one that was begun later.
       let (earlier, later) = other.begunNs <= last.begunNs ? (other, last) : (last, other)
-      if isExcused(earlier, later) { continue }
+      if isAllowedRepeat(earlier, later) { continue }
       return "\(receiver.name) has taken \(last.id) twice: from \(earlier.sender.text) and from \(later.sender.text)"
     }
     let recent = receiver.taken.filter { $0.sender == last.sender && $0.atNs > last.atNs - 60 * .second }
@@ -33,7 +33,7 @@ struct PagingTruth {
 
   /// A message goes out a second time where no sender could know that it was taken: its answer was lost, or who had it was killed, or stopped,
   /// or was cut off from the database for longer than the rows wait for it.
-  private func isExcused(_ earlier: SimulatedReceiver.Take, _ later: SimulatedReceiver.Take) -> Bool {
+  private func isAllowedRepeat(_ earlier: SimulatedReceiver.Take, _ later: SimulatedReceiver.Take) -> Bool {
     guard let answeredNs = earlier.answeredNs, world.isAlive(earlier.sender) else { return true }
     let collector = world.collectors[earlier.sender.collector]
     if earlier.sender == later.sender { return false }

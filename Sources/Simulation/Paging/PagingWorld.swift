@@ -82,7 +82,7 @@ final class PagingWorld: SeededWorld {
 
   override func describe() {
     for row in outbox.rows {
-      note {
+      log {
         "row \(row.number): incident \(row.incident) \(self.outbox.incidents[Int(row.incident) - 1].dedupKey), change \(row.change), \(row.text)"
       }
     }
@@ -95,7 +95,7 @@ final class PagingWorld: SeededWorld {
   // MARK: The run
 
   func run() {
-    note {
+    log {
       "\(self.plan), limit \(self.configuration.messagesPerMinute), \(self.receivers.values.map { "\($0.name) \($0.kind)" }.sorted())"
     }
     for collector in collectors { collector.start() }
@@ -121,7 +121,7 @@ final class PagingWorld: SeededWorld {
       if nowNs > beginNs + 30 * .second, source.isRecorded, outbox.isSettled, collectors.allSatisfy(\.isIdle) { return }
       if nowNs > beginNs + 900 * .second {
         fail(
-          "pages wait 900 s \(when): recorded \(source.isRecorded), settled \(outbox.isSettled), \(collectors.map(\.stand))"
+          "pages wait 900 s \(when): recorded \(source.isRecorded), settled \(outbox.isSettled), \(collectors.map(\.progress))"
         )
       }
     }
@@ -141,7 +141,7 @@ final class PagingWorld: SeededWorld {
   }
 
   private func endFaults() {
-    note { "no more faults" }
+    log { "no more faults" }
     faultsOn = false
     isDatabaseAway = false
     frozenUntilNs = min(frozenUntilNs, nowNs)
@@ -170,21 +170,21 @@ final class PagingWorld: SeededWorld {
       let lengthNs = random.chance(0.3) ? random.within(10...30) * .second : random.within(10...4000) * .millisecond
       collector.stop(untilNs: nowNs + lengthNs)
     case 3, 4, 5:
-      note { "the database is away" }
+      log { "the database is away" }
       isDatabaseAway = true
       scheduler.after(random.chance(0.7) ? random.within(0...8 * .second) : random.within(0...50 * .second)) { [self] in
-        note { "the database is back" }
+        log { "the database is back" }
         isDatabaseAway = false
       }
     case 6, 7:
       let lengthNs = random.chance(0.7) ? random.within(0...6 * .second) : random.within(0...50 * .second)
-      note { "the database is frozen for \(lengthNs / .millisecond) ms" }
+      log { "the database is frozen for \(lengthNs / .millisecond) ms" }
       frozenUntilNs = max(frozenUntilNs, nowNs + lengthNs)
     default:
       let incidents = outbox.incidents.filter { $0.state == .open || $0.state == .muted }
       if !incidents.isEmpty, !isDatabaseAway, frozenUntilNs <= nowNs {
         let incident = incidents[random.within(0...incidents.count - 1)]
-        note { "incident \(incident.number) is acknowledged" }
+        log { "incident \(incident.number) is acknowledged" }
         outbox.acknowledge(incident.number, wallNs)
       }
     }
@@ -269,14 +269,14 @@ final class PagingWorld: SeededWorld {
       scheduler.after(takeNs) { [self] in
         // What a process that has ended had written to its socket arrives soon or never.
         if !isAlive(sender), nowNs - beginNs > .second { return }
-        note { "\(receiver.name) takes \(delivery.messageID.suffix(6)) from \(sender.text)" }
+        log { "\(receiver.name) takes \(delivery.messageID.suffix(6)) from \(sender.text)" }
         take = receiver.take(delivery, from: sender, begunNs: beginNs, nowNs: nowNs)
         if let fault = PagingTruth(self).fault(of: receiver) { fail(fault) }
       }
     }
     scheduler.after(answerNs) { [self] in
       inFlight[sender]?[receiver.name, default: 1] -= 1
-      note { "\(receiver.name) answers \(delivery.messageID.suffix(6)): \(outcome)" }
+      log { "\(receiver.name) answers \(delivery.messageID.suffix(6)): \(outcome)" }
       if isAnswered, let take, isAlive(sender) { receiver.answered(take, nowNs) }
       answered(outcome, closedNs)
     }

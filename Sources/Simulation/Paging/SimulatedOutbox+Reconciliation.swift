@@ -9,25 +9,25 @@ extension SimulatedOutbox {
     let (pages, ends) = (next.pages.filter { $0.event != .resolve }, next.pages.filter { $0.event == .resolve })
     let missing = pages.filter(isMissing)
     for page in pages { addAlert(page, nowNs) }
-    for page in pages { note(page, nowNs) }
+    for page in pages { record(page, nowNs) }
     // After the others: they say which opening a page is about.
     for page in missing {
       add(page, nowNs)
-      note(page, nowNs)
+      record(page, nowNs)
     }
     let named = rows.filter { row in pages.contains { $0.messageID == row.messageID } }.map(\.incident)
     for number in Set(named).sorted() where incidents[Int(number) - 1].state == .resolved {
-      inform(incidents[Int(number) - 1], .resolve, next.holding, nowNs)
+      enqueueNews(incidents[Int(number) - 1], .resolve, next.holding, nowNs)
     }
     for page in ends where isMissing(page) { addEnd(page, nowNs) }
-    for page in ends { note(page, nowNs) }
+    for page in ends { record(page, nowNs) }
     endAlerts(of: Set(next.pages.map(\.messageID)), nowNs)
     free { next.freeing.contains($0) }
   }
 
-  func freeReservations(ofPlace place: String, but holder: String) {
+  func freeReservations(ofInstance instance: String, but holder: String) {
     free {
-      $0.hasPrefix(Reservation.names(ofPlace: place)) && !$0.hasPrefix(Reservation.names(ofPlace: holder))
+      $0.hasPrefix(Reservation.names(ofInstance: instance)) && !$0.hasPrefix(Reservation.names(ofInstance: holder))
     }
   }
 
@@ -75,9 +75,9 @@ extension SimulatedOutbox {
 
   /// The end was sent before a page of its incident was taken, or before it was known under which key: it is sent for that page.
   func endAlerts(of ids: Set<String>, _ nowNs: Int64) {
-    let noted = rows.filter { ids.contains($0.messageID) }
+    let recorded = rows.filter { ids.contains($0.messageID) }
     for row in rows where row.event.isPage && row.attempts > 0 {
-      guard noted.contains(where: { $0.incident == row.incident && $0.receiver == row.receiver }) else { continue }
+      guard recorded.contains(where: { $0.incident == row.incident && $0.receiver == row.receiver }) else { continue }
       let ends = rows.filter {
         $0.incident == row.incident && $0.receiver == row.receiver && $0.event == .resolve && $0.state != .superseded
           && $0.change > row.change
@@ -140,7 +140,7 @@ extension SimulatedOutbox {
         nextNs: page.atNs))
   }
 
-  private func note(_ page: LocalPage, _ nowNs: Int64) {
+  private func record(_ page: LocalPage, _ nowNs: Int64) {
     guard let row = rows.firstIndex(where: { $0.messageID == page.messageID }) else { return }
     let isLive = rows[row].state == .waiting || rows[row].state == .cancelled
     // Of what another has begun meanwhile under another key there is a row of its own.

@@ -165,7 +165,7 @@ final class SimulatedOutbox {
     incidents[index].resolvedNs = nowNs
     incidents[index].change += 1
     cancelEscalations(incidents[index].number, nowNs)
-    inform(incidents[index], .resolve, reservation, nowNs)
+    enqueueNews(incidents[index], .resolve, reservation, nowNs)
   }
 
   private func cancelEscalations(_ incident: Int64, _ nowNs: Int64) {
@@ -178,7 +178,7 @@ final class SimulatedOutbox {
   }
 
   /// A row for each receiver that has a page, may have it, or is about to.
-  func inform(_ incident: Incident, _ event: Delivery.Event, _ reservation: String?, _ nowNs: Int64) {
+  func enqueueNews(_ incident: Incident, _ event: Delivery.Event, _ reservation: String?, _ nowNs: Int64) {
     let receivers = Set(
       rows.filter {
         $0.incident == incident.number && $0.event.isPage
@@ -196,7 +196,7 @@ final class SimulatedOutbox {
     incidents[index].state = .acked
     incidents[index].change += 1
     cancelEscalations(number, nowNs)
-    inform(incidents[index], .acknowledge, nil, nowNs)
+    enqueueNews(incidents[index], .acknowledge, nil, nowNs)
   }
 
   // MARK: Lease and claim

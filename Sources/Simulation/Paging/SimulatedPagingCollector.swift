@@ -85,7 +85,7 @@ final class SimulatedPagingCollector {
     (lease, leaseDueNs, claimDueNs, turnedNs, restored) = (nil, .min, .min, world.nowNs, 0)
     (unanswered, unsettled, closedUntilNs, isWoken) = ([:], [], [:], false)
     startedNs = world.nowNs
-    world.note {
+    world.log {
       "collector \(self.number).\(self.process) starts, kept: \(self.keptChanges.map { "\($0.kind == .opened ? "opened" : "cleared") \($0.dedupKey.dropFirst(2))" })"
     }
     isRestoring = true
@@ -97,14 +97,14 @@ final class SimulatedPagingCollector {
 
   func kill() {
     guard isRunning else { return }
-    world.note { "collector \(self.number).\(self.process) is killed" }
+    world.log { "collector \(self.number).\(self.process) is killed" }
     isRunning = false
     world.source.lost(number)
   }
 
   func stop(untilNs: Int64) {
     guard isRunning else { return }
-    world.note { "collector \(self.number) is stopped for \((untilNs - self.world.nowNs) / .millisecond) ms" }
+    world.log { "collector \(self.number) is stopped for \((untilNs - self.world.nowNs) / .millisecond) ms" }
     stops.append(world.nowNs..<untilNs)
     stoppedUntilNs = max(stoppedUntilNs, untilNs)
   }
@@ -160,7 +160,7 @@ final class SimulatedPagingCollector {
       case .clearKept: (keptChanges, keptPages) = ([], [])
       case .refused: world.fail("changes were refused")
       case .send(let tag, let delivery):
-        world.note { "collector \(self.number) sends from memory: \(delivery.text)" }
+        world.log { "collector \(self.number) sends from memory: \(delivery.text)" }
         let process = process
         world.request(delivery, from: sender(isMemory: true)) { [self] outcome, closedNs in
           guard self.process == process else { return }
@@ -250,7 +250,7 @@ final class SimulatedPagingCollector {
     if let number = restored, queue.released >= number {
       let holder = holder
       return Step(
-        body: { [number = self.number] in $0.freeReservations(ofPlace: "c\(number)", but: holder) },
+        body: { [number = self.number] in $0.freeReservations(ofInstance: "c\(number)", but: holder) },
         done: { [self] in restored = nil })
     }
     if let (begun, outcome) = unsettled.first { return settle(begun, outcome) }
@@ -270,7 +270,7 @@ final class SimulatedPagingCollector {
         $0.apply(group.changes.map(\.change), policy: policy, reservation: reservation, nowNs: world.wallNs)
       },
       done: { [self] in
-        world.note {
+        world.log {
           "collector \(self.number) has committed \(group.changes.map { "\($0.number) \($0.change.kind == .opened ? "opened" : "cleared") \($0.change.dedupKey)" })"
         }
         queue.wroteGroup()
@@ -287,7 +287,7 @@ final class SimulatedPagingCollector {
     Step(
       body: { [world] in $0.reconcile(next, nowNs: world.wallNs) },
       done: { [self] in
-        world.note {
+        world.log {
           "collector \(self.number) has reconciled \(next.pages.map { "\($0.messageID.suffix(6)) \($0.answer ?? "begun")" }), freed \(next.freeing)"
         }
         queue.wrote(next)
@@ -376,7 +376,7 @@ final class SimulatedPagingCollector {
     guard world.nowNs < leaseEndNs else {
       return unsettled.append((begun, .retry(atNs: world.wallNs + .second, answer: "")))
     }
-    world.note { "collector \(self.number) sends: \(begun.delivery.text)" }
+    world.log { "collector \(self.number) sends: \(begun.delivery.text)" }
     unanswered[request] = begun
     let process = process
     world.request(begun.delivery, from: sender(isMemory: false)) { [self] outcome, closedNs in
@@ -391,7 +391,7 @@ final class SimulatedPagingCollector {
   }
 
   /// Nothing of the source or of memory is on its way.
-  var stand: String {
+  var progress: String {
     "held \(handover.count), sending \(handover.isSending), queue \(queue.count), \(queue.committed) \(queue.released) \(queue.reconciled), unanswered \(unanswered.count), unsettled \(unsettled.count)"
   }
 

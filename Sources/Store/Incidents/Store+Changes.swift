@@ -149,7 +149,8 @@ extension Store {
         .text(change.summary), .texts(change.evidence),
       ])
     let isFlapping = known.flaps + 1 >= IncidentLimits.flapsMax
-    try note(known.number, isFlapping ? .flapping : .reopened, detail: "\(rows.int(0, 1) ?? 0) times", nowNs)
+    try recordInTimeline(
+      known.number, isFlapping ? .flapping : .reopened, detail: "\(rows.int(0, 1) ?? 0) times", nowNs)
     if let host = change.hostNumber, rows.bool(0, 2) == true {
       muting.remove(known.number, on: host)
       for (host, cause) in try causes("number = $2", .int8(known.number), nowNs) { muting.add(cause, on: host) }
@@ -183,9 +184,9 @@ extension Store {
         .text(change.runbook),
       ])
     guard let number = rows.int(0, 0) else { return }
-    try note(number, .opened, detail: change.summary, nowNs)
+    try recordInTimeline(number, .opened, detail: change.summary, nowNs)
     if let reason {
-      try note(number, .muted, detail: reason.text, nowNs)
+      try recordInTimeline(number, .muted, detail: reason.text, nowNs)
     } else if !change.isObserved {
       try schedule(number, change: 1, policy.deliveries(change.severity, Self.noticed(change, nowNs)), nowNs)
     }

@@ -48,7 +48,7 @@ extension Store {
       step: "o.step")
     try run(
       """
-      with told as (
+      with news as (
         select o.number, array_agg(distinct t.bundle) filter (where t.bundle is not null) as lists,
           bool_or(t.bundle is null) as is_single
         from signalbox.outbox o join signalbox.outbox t on t.incident = o.incident and t.receiver = o.receiver
@@ -66,10 +66,10 @@ extension Store {
           (incident, change_number, receiver, event, step, message_id, detail, due, next_try, created, list)
         select o.incident, o.change_number, o.receiver, o.event, o.step, \(messageID), o.detail, o.due, o.next_try, o.created,
           l.list
-        from told n join signalbox.outbox o on o.number = n.number
+        from news n join signalbox.outbox o on o.number = n.number
           cross join lateral unnest(case when n.is_single then n.lists else n.lists[2:] end) l(list)
         on conflict (message_id) do nothing)
-      update signalbox.outbox o set list = n.lists[1] from told n
+      update signalbox.outbox o set list = n.lists[1] from news n
       where o.number = n.number and not n.is_single
       """, [.time(us: nowNs / 1000)])
   }

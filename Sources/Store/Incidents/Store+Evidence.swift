@@ -138,16 +138,16 @@ extension Store {
     let key = ["gpu_samples": "index::text", "disk_samples": "mount_point", "network_samples": "interface"][table]
     let rows = try ask(
       """
-      select $4 || coalesce(' of ' || thing, '') || ': min ' || round(min(v)::numeric, 2) || ', mean '
+      select $4 || coalesce(' of ' || device, '') || ': min ' || round(min(v)::numeric, 2) || ', mean '
         || round(avg(v)::numeric, 2) || ', max ' || round(max(v)::numeric, 2) || ', last '
         || round((array_agg(v order by time desc))[1]::numeric, 2)
       from (
-        select \(key ?? "null::text") as thing, time, \(column)::float8 as v from signalbox.\(table)
+        select \(key ?? "null::text") as device, time, \(column)::float8 as v from signalbox.\(table)
         where host = $1 and time > $2 and time <= $3 and \(column) is not null
       ) s
-      where $5 = '' or thing is null or thing = $5
-      group by thing order by thing limit \(EvidenceLimits.messagesMax)
-      """, moment.parameters(before: overUs) + [.text(name), .text(moment.thing)])
+      where $5 = '' or device is null or device = $5
+      group by device order by device limit \(EvidenceLimits.messagesMax)
+      """, moment.parameters(before: overUs) + [.text(name), .text(moment.device)])
     return rows.texts
   }
 
@@ -209,8 +209,8 @@ private struct EvidenceMoment {
 
   var run: String { rest("run ") }
   var file: String { entity.hasPrefix("/") ? entity : "" }
-  /// The thing's own name among samples: a GPU's number, a mount point, an interface.
-  var thing: String { entity.hasPrefix("/") ? entity : rest("gpu ") + rest("interface ") }
+  /// The device's own name among samples: a GPU's number, a mount point, an interface.
+  var device: String { entity.hasPrefix("/") ? entity : rest("gpu ") + rest("interface ") }
 
   private func rest(_ kind: String) -> String { entity.hasPrefix(kind) ? String(entity.dropFirst(kind.count)) : "" }
 }

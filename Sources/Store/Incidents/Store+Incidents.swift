@@ -27,10 +27,10 @@ extension Store {
         if let before = try before(incident, .acked, since: "acked", by: "acked_by") { return before }
         throw .unknownIncident(incident)
       }
-      try note(incident, .acked, actor: actor, nowNs)
+      try recordInTimeline(incident, .acked, actor: actor, nowNs)
       try audit(actor: actor, action: "incidents.ack", subject: "incident \(incident)")
       try cancelEscalations(incident, nowNs)
-      try tellWhoWasTold(incident, change: change, event: .acknowledge, nowNs)
+      try enqueueNews(incident, change: change, event: .acknowledge, nowNs)
       try wakePaging()
       return .done
     }
@@ -55,7 +55,7 @@ extension Store {
   package func addNote(incident: Int64, actor: String, text: String, nowNs: Int64) throws(StoreError) {
     try inTransaction { () throws(StoreError) in
       guard try state(of: incident) != nil else { throw .unknownIncident(incident) }
-      try note(incident, .note, actor: actor, detail: text, nowNs)
+      try recordInTimeline(incident, .note, actor: actor, detail: text, nowNs)
     }
   }
 
@@ -76,7 +76,7 @@ extension Store {
   }
 
   /// One line of an incident's timeline.
-  func note(
+  func recordInTimeline(
     _ incident: Int64, _ kind: TimelineKind, actor: String = "", detail: String = "", _ nowNs: Int64
   ) throws(StoreError) {
     try run(
@@ -147,7 +147,7 @@ extension Store {
   }
 
   /// One row for each receiver that has the page, may have it, or is about to.
-  func tellWhoWasTold(_ incident: Int64, change: Int64, event: Delivery.Event, _ nowNs: Int64) throws(StoreError) {
+  func enqueueNews(_ incident: Int64, change: Int64, event: Delivery.Event, _ nowNs: Int64) throws(StoreError) {
     let messageID = Self.messageID(incident: "$1", change: "$2", event: "$3", receiver: "receiver", step: "0")
     try run(
       """
@@ -157,7 +157,7 @@ extension Store {
         where incident = $1 and event in \(Delivery.Event.pagesSQL) and not is_digest
           and (state = \(DeliveryState.waiting.sql)
             or \(DeliveryState.mayHaveBeenReceivedSQL(state: "state", attempts: "attempts")))
-      ) told
+      ) paged
       on conflict (message_id) do nothing
       """,
       [
@@ -184,9 +184,9 @@ extension Store {
       where number = $1 and state <> \(IncidentState.resolved.sql) returning change_number, part_of
       """, [.int8(incident), .time(us: nowNs / 1000), .text(ending.word)])
     guard let change = rows.int(0, 0) else { return [] }
-    try note(incident, .resolved, actor: ending.word, nowNs)
+    try recordInTimeline(incident, .resolved, actor: ending.word, nowNs)
     try cancelEscalations(incident, nowNs)
-    try tellWhoWasTold(incident, change: change, event: .resolve, nowNs)
+    try enqueueNews(incident, change: change, event: .resolve, nowNs)
     guard let whole = rows.int(0, 1) else { return [incident] }
     let open = try ask(
       "select exists (select from signalbox.incidents where part_of = $1 and state <> \(IncidentState.resolved.sql))",
@@ -231,7 +231,7 @@ extension Store {
         .texts(["hosts: \(names)" + (hosts > Int64(IncidentLimits.spreadNamesMax) ? ", …" : "")]),
       ])
     guard let whole = made.int(0, 0) else { return }
-    try note(whole, .opened, detail: summary, nowNs)
+    try recordInTimeline(whole, .opened, detail: summary, nowNs)
     try schedule(whole, change: 1, policy.deliveries(severity, nowNs), nowNs)
     try muteMembers(of: whole, rule, nowNs)
   }

@@ -21,17 +21,17 @@ extension Store {
       try inTransaction { () throws(StoreError) in
         if !pages.isEmpty {
           try lockIncidents()
-          // Ends last: only after their pages are noted it is known who is to be sent one.
+          // Ends last: only after their pages are settled it is known who is to be sent one.
           let (begun, ends) = (pages.filter { $0.event != .resolve }, pages.filter { $0.event == .resolve })
           let missing = try missing(begun)
           try addAlerts(begun, nowNs)
-          try note(begun, nowNs)
+          try record(begun, nowNs)
           // After the others: they say which opening a page is about.
           for page in missing { try add(page, nowNs) }
-          try note(missing, nowNs)
+          try record(missing, nowNs)
           try sendEnds(of: begun, nowNs)
           for page in try self.missing(ends) { try addEnd(page, nowNs) }
-          try note(ends, nowNs)
+          try record(ends, nowNs)
           try endAlerts(of: pages.map(\.messageID), nowNs)
         }
         try free("holder = any($1)", .texts(freeing))
@@ -48,13 +48,13 @@ extension Store {
   }
 
   /// Frees what earlier processes of a collector had reserved.
-  /// - Parameter holder: `place/process`.
-  package func freeReservations(ofPlace holder: String, nowNs: Int64) throws(StoreError) {
-    let place = holder.split(separator: "/").first.map(String.init) ?? holder
+  /// - Parameter holder: `instance/process`.
+  package func freeReservations(ofInstance holder: String, nowNs: Int64) throws(StoreError) {
+    let instance = holder.split(separator: "/").first.map(String.init) ?? holder
     try inTransaction { () throws(StoreError) in
       try free(
-        "starts_with(holder, $1) and not starts_with(holder, $2)", .text(Reservation.names(ofPlace: place)),
-        .text(Reservation.names(ofPlace: holder)))
+        "starts_with(holder, $1) and not starts_with(holder, $2)", .text(Reservation.names(ofInstance: instance)),
+        .text(Reservation.names(ofInstance: holder)))
     }
   }
 
@@ -185,7 +185,7 @@ extension Store {
 
   // MARK: Facts
 
-  private func note(_ pages: [LocalPage], _ nowNs: Int64) throws(StoreError) {
+  private func record(_ pages: [LocalPage], _ nowNs: Int64) throws(StoreError) {
     if pages.isEmpty { return }
     try lockIncidents(of: "message_id = any($1)", .texts(pages.map(\.messageID)))
     // The alert at the receiver has the key that memory knew: of an incident that has come back the rows have another one. Of what
@@ -204,12 +204,12 @@ extension Store {
       where o.message_id = p.id and o.event = \(Delivery.Event.resolve.sql)
       """,
       [.texts(pages.map(\.messageID)), .texts(pages.map { $0.list ?? "" }), .texts(pages.map { $0.bundle ?? "" })])
-    try noteBegun(pages.filter { $0.answer == nil && !$0.isOver })
-    try noteOver(pages.filter { $0.answer == nil && $0.isOver }, nowNs)
-    try noteTaken(pages.filter { $0.answer != nil }, nowNs)
+    try recordBegun(pages.filter { $0.answer == nil && !$0.isOver })
+    try recordCancelled(pages.filter { $0.answer == nil && $0.isOver }, nowNs)
+    try recordDelivered(pages.filter { $0.answer != nil }, nowNs)
   }
 
-  private func noteBegun(_ pages: [LocalPage]) throws(StoreError) {
+  private func recordBegun(_ pages: [LocalPage]) throws(StoreError) {
     if pages.isEmpty { return }
     try run(
       """
@@ -227,7 +227,7 @@ extension Store {
   }
 
   /// Over before it was taken: an attempt without an answer may have been received all the same.
-  private func noteOver(_ pages: [LocalPage], _ nowNs: Int64) throws(StoreError) {
+  private func recordCancelled(_ pages: [LocalPage], _ nowNs: Int64) throws(StoreError) {
     if pages.isEmpty { return }
     try run(
       """
@@ -240,7 +240,7 @@ extension Store {
       ])
   }
 
-  private func noteTaken(_ pages: [LocalPage], _ nowNs: Int64) throws(StoreError) {
+  private func recordDelivered(_ pages: [LocalPage], _ nowNs: Int64) throws(StoreError) {
     if pages.isEmpty { return }
     // Taken once more: its end may have been sent in between.
     try run(
@@ -270,7 +270,7 @@ extension Store {
     }
     for one in settled {
       guard let event = Delivery.Event(rawValue: one.event) else { continue }
-      try noteDelivered([one.number], event, "\(one.receiver), from memory while the database was away", one.atNs)
+      try recordDelivery([one.number], event, "\(one.receiver), from memory while the database was away", one.atNs)
     }
   }
 
@@ -283,7 +283,7 @@ extension Store {
       """, [.texts(pages.map(\.messageID))])
     for row in 0..<rows.count {
       guard let incident = rows.int(row, 0), let change = rows.int(row, 1) else { continue }
-      try tellWhoWasTold(incident, change: change, event: .resolve, nowNs)
+      try enqueueNews(incident, change: change, event: .resolve, nowNs)
     }
   }
 

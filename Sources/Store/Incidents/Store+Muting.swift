@@ -51,11 +51,11 @@ extension Store {
     let rows = try ask(
       """
       select number, host, identity, rule, resolved, pattern
-      from signalbox.incidents cross join unnest(mutes) with ordinality m(pattern, place)
+      from signalbox.incidents cross join unnest(mutes) with ordinality m(pattern, ordinal)
       where mutes <> '{}' and not is_observed and host is not null and \(condition)
         and (state <> \(IncidentState.resolved.sql)
           or resolved > $1::timestamptz - interval '\(IncidentLimits.muteTailNs / 1_000_000_000) s')
-      order by number, place
+      order by number, ordinal
       """, [.time(us: nowNs / 1000)] + (parameter.map { [$0] } ?? []))
     var found: [(host: Int32, cause: MuteCause)] = []
     for row in 0..<rows.count {

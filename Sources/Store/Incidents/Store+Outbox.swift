@@ -75,15 +75,15 @@ extension Store {
       try lockIncidents(of: "number = any($1)", .int8s(delivery.rows))
       switch outcome {
       case .delivered(let answer):
-        let noted = try settle(delivery, .delivered, answer, nowNs)
-        if noted > 0, answer != Delivery.nothingToSend {
-          try noteDelivered(delivery.rows, delivery.event, delivery.receiver, nowNs)
+        let settled = try settle(delivery, .delivered, answer, nowNs)
+        if settled > 0, answer != Delivery.nothingToSend {
+          try recordDelivery(delivery.rows, delivery.event, delivery.receiver, nowNs)
         }
-        if noted < delivery.rows.count { try noteLate(delivery, nowNs) }
+        if settled < delivery.rows.count { try recordLateDelivery(delivery, nowNs) }
       case .refused(let answer):
         try release(delivery)
         if try settle(delivery, .refused, answer, nowNs) > 0 {
-          try noteOnEach(delivery.rows, .pageRefused, "\(delivery.receiver): \(answer)", nowNs)
+          try recordInTimelines(delivery.rows, .pageRefused, "\(delivery.receiver): \(answer)", nowNs)
           try pageFallback(delivery, outcome, policy, nowNs)
         }
       case .retry(let atNs, let answer):
@@ -126,7 +126,7 @@ extension Store {
   }
 
   /// Noted by another meanwhile, who may have sent the end before this was taken.
-  private func noteLate(_ delivery: Delivery, _ nowNs: Int64) throws(StoreError) {
+  private func recordLateDelivery(_ delivery: Delivery, _ nowNs: Int64) throws(StoreError) {
     let rows = try ask(
       """
       update signalbox.outbox set settled = $2 where number = any($1) and state = \(DeliveryState.delivered.sql) and settled < $2
@@ -149,7 +149,7 @@ extension Store {
 
   static func shortened(_ text: String) -> String { String(text.prefix(300)) }
 
-  func noteDelivered(
+  func recordDelivery(
     _ rows: [Int64], _ event: Delivery.Event, _ detail: String, _ nowNs: Int64
   ) throws(StoreError) {
     try run(
@@ -159,10 +159,13 @@ extension Store {
       from signalbox.outbox o where o.number = any($1) and i.number = o.incident and o.event in \(Delivery.Event.pagesSQL)
         and i.first_paged is null
       """, [.int8s(rows)])
-    try noteOnEach(rows, event == .escalate ? .escalated : event == .trigger ? .paged : .told, detail, nowNs)
+    try recordInTimelines(
+      rows, event == .escalate ? .escalated : event == .trigger ? .paged : .newsDelivered, detail, nowNs)
   }
 
-  private func noteOnEach(_ rows: [Int64], _ kind: TimelineKind, _ detail: String, _ nowNs: Int64) throws(StoreError) {
+  private func recordInTimelines(_ rows: [Int64], _ kind: TimelineKind, _ detail: String, _ nowNs: Int64)
+    throws(StoreError)
+  {
     try run(
       """
       insert into signalbox.incident_timeline (incident, time, kind, detail)

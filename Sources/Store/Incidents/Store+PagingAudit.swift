@@ -64,7 +64,7 @@ extension Store {
       guard let number = rows.int(row, 0), let change = rows.int(row, 1),
         let severity = Severity(rawValue: UInt8(clamping: rows.int(row, 2) ?? 3))
       else { continue }
-      try note(number, .unmuted, nowNs)
+      try recordInTimeline(number, .unmuted, nowNs)
       if rows.bool(row, 3) == false {
         try schedule(number, change: change, policy.deliveries(severity, nowNs), nowNs)
       }

@@ -2,9 +2,9 @@ internal import Files
 internal import FleetModel
 
 /// Where this collector keeps what belongs to its paging: `paging/` below its state directory.
-final class PagingPlace: Sendable {
+final class PagingInstance: Sendable {
   let directory: String
-  /// Names this process among all collectors: `place/process`. The place stays over restarts, so that a new process takes over at once
+  /// Names this process among all collectors: `instance/process`. The place stays over restarts, so that a new process takes over at once
   /// from the one before it.
   let holder: String
   /// Nobody else works here.
@@ -17,10 +17,10 @@ final class PagingPlace: Sendable {
   init(stateDirectory: String) {
     directory = stateDirectory + "/paging"
     let process = Hex.text(HostFiles.randomBytes(8))
-    if let file = Self.locked(directory), let place = Self.place(directory) {
+    if let file = Self.locked(directory), let name = Self.name(directory) {
       lock = consume file
       isOwn = true
-      holder = "\(place)/\(process)"
+      holder = "\(name)/\(process)"
     } else {
       lock = nil
       isOwn = false
@@ -35,7 +35,7 @@ final class PagingPlace: Sendable {
     return consume file
   }
 
-  private static func place(_ directory: String) -> String? {
+  private static func name(_ directory: String) -> String? {
     let path = directory + "/place"
     if let known = try? HostFiles.read(path, limitBytes: 100), known.count == 26 {
       return String(decoding: known, as: UTF8.self)
