@@ -3,7 +3,7 @@ internal import Incidents
 internal import SiteConfiguration
 
 extension Handover {
-  /// Sends what is due, as much of it as the policy sends now.
+  /// Begins the messages that the policy sends now, of those that are due.
   mutating func begin(nowNs: Int64) -> [Action] {
     planEnds(nowNs)
     var due: [String: [DueDelivery<PageReference>]] = [:]
@@ -23,7 +23,8 @@ extension Handover {
         case .single(let page): actions.append(send([page], asList: nil, to: name, nowNs))
         case .again(let bundle):
           let pages = due.filter { $0.bundle == bundle }.map(\.id)
-          // Once the database has a part of it, its rows send it again: the same message must not name fewer.
+          // A list of which a part is committed is sent again by the rows, because the same message must not name fewer
+          // incidents.
           if pages.count >= lists[bundle] ?? 0 { actions.append(send(pages, asList: bundle, to: name, nowNs)) }
         case .list(let pages, let list):
           let id = PageID.of(
@@ -46,7 +47,7 @@ extension Handover {
     return messages.count
   }
 
-  /// The pages of a message, as they are kept before it is sent.
+  /// The pages of a message, as they are written to the journal before it is sent.
   func begun(_ action: Action) -> [LocalPage] {
     guard case .send(let tag, _) = action else { return [] }
     return inFlight[tag]?.pages.compactMap { page in
@@ -93,7 +94,7 @@ extension Handover {
     return .send(tag: tag, delivery)
   }
 
-  /// An attempt that was not made is none.
+  /// Undoes an attempt whose request could not be begun.
   mutating func putBack(_ tag: Int, _ nowNs: Int64) {
     guard let sent = inFlight.removeValue(forKey: tag) else { return }
     for (page, bundle) in zip(sent.pages, sent.bundles) {
@@ -111,7 +112,7 @@ extension Handover {
     return (at, index)
   }
 
-  /// How the incidents of a list stand, all of which are still held.
+  /// States of the incidents of a list, all of which are held.
   private func news(of list: String) -> ListNews {
     let open = held.count {
       $0.endedNs == nil && $0.change.kind == .opened && $0.pages.contains { $0.bundle == list }
@@ -136,8 +137,8 @@ extension Handover {
     return record
   }
 
-  /// Notes an answer.
-  /// - Returns: what the receiver has taken, to be kept safe.
+  /// Records the outcome of a message.
+  /// - Returns: the pages that the receiver accepted, to be written to the journal.
   mutating func settle(
     _ tag: Int, _ outcome: DeliveryOutcome, _ closedUntilNs: Int64?, _ nowNs: Int64
   ) -> [LocalPage] {
@@ -154,7 +155,7 @@ extension Handover {
       let report = reported(held[at.held]).first { $0.messageID == page.messageID }
       guard var report, report.answer != nil || report.isOver else { continue }
       if report.answer != nil { taken.append(report) }
-      // Its attempt is reported already.
+      // The release reported the attempt.
       report.attempts = 0
       if held[at.held].isCommitted { late.append(report) }
     }
