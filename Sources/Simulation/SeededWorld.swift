@@ -26,7 +26,7 @@ class SeededWorld {
     log { "VIOLATION: \(text)" }
   }
 
-  /// Notes how things stand, for the trace of a violation.
+  /// Adds the state of the world to the trace of a violation.
   func describe() {}
 
   /// Lets everything happen until a time, or until a violation.

@@ -116,7 +116,7 @@ final class SimulatedConnection {
   }
 
   /// The collector's process or session ends the stream.
-  /// - Parameter isFenced: with the status that tells the agent of a newer connection of its identity.
+  /// - Parameter isFenced: with the status that reports a newer connection of its identity to the agent.
   func collectorCloses(isFenced: Bool = false) {
     guard isCollectorOpen else { return }
     isCollectorOpen = false

@@ -158,7 +158,8 @@ final class SimulatedStore {
     }
   }
 
-  /// What is committed has been judged, and the kept state holds it: whoever goes on from that judges nothing twice and misses nothing.
+  /// Committed facts have been judged, and the saved state holds the result: rules that continue from it judge no fact
+  /// twice and miss none.
   private func checkStates(of hosts: Set<Int32>) {
     for (place, mark) in marks.files where hosts.contains(place.host) {
       let judged = modelStates[place.host]?.offsets[place.key] ?? 0
