@@ -63,7 +63,7 @@ final class SimulatedAgent {
       spool: spool, source: source, hello: hello, limits: world.plan.uplinkLimits, random: random.fork())
     process = Process(spool: spool, session: session, source: source, followers: source as? Followers)
     readTimes = [:]
-    world.note { "agent \(number) starts, spool \(spool.id.low % 1000): \(spool.summary)" }
+    world.log { "agent \(number) starts, spool \(spool.id.low % 1000): \(spool.summary)" }
     let life = life
     world.scheduler.after(random.within(0...world.plan.sampleNs)) { [self] in sample(life) }
     pump()
@@ -72,13 +72,13 @@ final class SimulatedAgent {
   /// SIGKILL: what was written stays.
   func kill() {
     guard process != nil else { return }
-    world.note { "agent \(number) is killed" }
+    world.log { "agent \(number) is killed" }
     stop()
   }
 
   /// The host loses power: what was not synced may be gone.
   func cutPower() {
-    world.note { "host \(number) loses power" }
+    world.log { "host \(number) loses power" }
     stop()
     hasLostPower = true
     disk.cutPower()
@@ -88,7 +88,7 @@ final class SimulatedAgent {
   /// SIGTERM.
   func stopInOrder() {
     guard let process else { return }
-    world.note { "agent \(number) stops" }
+    world.log { "agent \(number) stops" }
     process.spool.close(nowNs: world.scheduler.nowNs)
     stop()
     if random.chance(0.5) {
@@ -101,7 +101,7 @@ final class SimulatedAgent {
   private func stop() {
     life += 1
     if let process {
-      world.note { "host \(number) had \(process.spool.summary)" }
+      world.log { "host \(number) had \(process.spool.summary)" }
       files.viewEnds()
       for lane in Lane.allCases where process.spool.hasUnwritten(lane) {
         world.truth.forgotten(process.spool.id, lane, after: process.spool.writtenThrough(lane))
@@ -157,7 +157,7 @@ final class SimulatedAgent {
     if process.session.isStuck(nowNs: nowNs) { closeAndWait() }
     if process.session.shouldConnect(nowNs: nowNs) { connect() }
     while let connection, connection.hasRoom, let frame = process.session.nextFrame(time: world.hostTime) {
-      world.note { "agent \(number) → \(connection.number): \(frame.summary)" }
+      world.log { "agent \(number) → \(connection.number): \(frame.summary)" }
       if case .batch(let batch) = frame { checkReadTimes(batch) }
       var bytes: [UInt8] = []
       frame.encode(into: &bytes)
@@ -221,7 +221,7 @@ final class SimulatedAgent {
     do throws(UplinkError) {
       _ = try process.session.received(frame, time: world.hostTime)
     } catch {
-      world.note { "agent \(number): \(error)" }
+      world.log { "agent \(number): \(error)" }
       if error != .spoolReplaced {
         world.fail("agent \(number): \(error)")
       } else {

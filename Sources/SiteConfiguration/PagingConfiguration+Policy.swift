@@ -26,8 +26,8 @@ extension PagingConfiguration {
     return planned
   }
 
-  /// Turns that somebody takes over. An override whose receiver is not in the configuration would page no one: the turn stays with its
-  /// owner.
+  /// Applies overrides. One whose receiver is not in the configuration would page no one, so that the turn stays with
+  /// its owner.
   package mutating func take(_ overrides: [OnCallOverride]) {
     let known = overrides.filter { receivers[$0.receiver] != nil }
     for name in schedules.keys { schedules[name]?.overrides = known.filter { $0.schedule == name } }
@@ -59,7 +59,7 @@ package struct Schedule: Sendable, Equatable {
   /// Local time of the first hand-over, seconds since 1970 as if it were UTC.
   package var startLocalSeconds: Int64
   package var zone: TimeZoneRules
-  /// Turns that somebody takes over; the first that holds counts.
+  /// Overrides, of which the first one in force counts.
   package var overrides: [OnCallOverride] = []
 
   package init(rotation: [String], turnSeconds: Int64, startLocalSeconds: Int64, zone: TimeZoneRules) {

@@ -210,7 +210,7 @@ import Testing
     collector.run.saveChanged(all: true)
     #expect(collector.thread.fleetState.withLock { $0?.version.sequence } == 2)
     collector.recorded()
-    collector.run.saveOwed()
+    collector.run.saveRequired()
     #expect(collector.thread.fleetState.withLock { $0?.version.sequence } == 3)
   }
 
@@ -271,12 +271,12 @@ import Testing
     // A state holds all findings before it: while one of them is not recorded, no later state is saved.
     collector.observe("it GOES ON", from: 16, epoch: 5)
     collector.run.take(.endedByHand([]))
-    collector.run.owe(Self.id)
-    collector.run.saveOwed()
+    collector.run.requireSave(of: Self.id)
+    collector.run.saveRequired()
     #expect(collector.written().isEmpty)
     collector.recorded()
     #expect(collector.written().map(\.isStateOnly) == [false])
-    collector.run.saveOwed()
+    collector.run.saveRequired()
     #expect(collector.written().map(\.isStateOnly) == [true])
   }
 

@@ -10,7 +10,7 @@ import Testing
 /// What a person woken at night sees, within what receivers publish as their limits.
 @Suite struct MessageTests {
   static func delivery(_ event: Delivery.Event, hostile: Bool, isList: Bool = false) -> Delivery {
-    // The dearest characters of each format, as a log line may hold them.
+    // The characters that each format escapes to the most bytes, as a log line may hold them.
     let filler = hostile ? String(repeating: "<&`\"\\\u{1b}é😀", count: 3000) : "ok"
     var incident = IncidentRecord(
       number: 42, rule: "GPU-07", severity: .p0, dedupKey: "GPU-07|trainer-1|gpu 3|x",
@@ -147,7 +147,7 @@ import Testing
     #expect(!text.contains("Steps:") && !text.contains("Answer with"))
   }
 
-  /// To a program a part of a list that has ended must not look like the end of all.
+  /// The end of a part of a list must not look like the end of all to a program.
   @Test func aWebhookIsSentHowItsListStands() throws {
     var delivery = Self.delivery(.resolve, hostile: false, isList: true)
     delivery.list = ListNews(id: "msg_a", open: 19, unacknowledged: 7)
@@ -181,7 +181,7 @@ import Testing
 
   // MARK: Marks, controls, directions
 
-  /// What a log line may bring: one Swift Character each, and something else to every receiver.
+  /// What a log line may hold: each is one Swift Character, which receivers read differently.
   static let marked =
     "<\u{338}!channel> <\u{301}https://x|y> `\u{338}` \u{1b}[2J \u{202e}evil\u{2066} a\r\nBcc: b\u{2028}c "
 

@@ -66,7 +66,7 @@ import Testing
     #expect(try fixture.value("select disconnected is not null from hosts") == "t")
     let next = try fixture.fence(host, boot: 2, at: StoreFixture.nowNs + 3 * second)
     #expect(!next.isSuspectedClone)
-    // The end of the old stream, told late, says nothing of the new one.
+    // The end of the old stream, reported late, does not affect the new one.
     try fixture.store.endStream(hostNumber: fence.hostNumber, epoch: fence.epoch, atNs: StoreFixture.nowNs + 4 * second)
     #expect(try fixture.value("select disconnected is null from hosts") == "t")
   }

@@ -9,25 +9,25 @@ extension SimulatedOutbox {
     let (pages, ends) = (next.pages.filter { $0.event != .resolve }, next.pages.filter { $0.event == .resolve })
     let missing = pages.filter(isMissing)
     for page in pages { addAlert(page, nowNs) }
-    for page in pages { note(page, nowNs) }
-    // After the others: they say which opening a page is about.
+    for page in pages { record(page, nowNs) }
+    // Rows that exist are updated first: from them follows which opening a page is about.
     for page in missing {
       add(page, nowNs)
-      note(page, nowNs)
+      record(page, nowNs)
     }
     let named = rows.filter { row in pages.contains { $0.messageID == row.messageID } }.map(\.incident)
     for number in Set(named).sorted() where incidents[Int(number) - 1].state == .resolved {
-      inform(incidents[Int(number) - 1], .resolve, next.holding, nowNs)
+      enqueueNews(incidents[Int(number) - 1], .resolve, next.holding, nowNs)
     }
     for page in ends where isMissing(page) { addEnd(page, nowNs) }
-    for page in ends { note(page, nowNs) }
+    for page in ends { record(page, nowNs) }
     endAlerts(of: Set(next.pages.map(\.messageID)), nowNs)
     free { next.freeing.contains($0) }
   }
 
-  func freeReservations(ofPlace place: String, but holder: String) {
+  func freeReservations(ofInstance instance: String, but holder: String) {
     free {
-      $0.hasPrefix(Reservation.names(ofPlace: place)) && !$0.hasPrefix(Reservation.names(ofPlace: holder))
+      $0.hasPrefix(Reservation.names(ofInstance: instance)) && !$0.hasPrefix(Reservation.names(ofInstance: holder))
     }
   }
 
@@ -52,13 +52,13 @@ extension SimulatedOutbox {
     let own = incidents.last { $0.dedupKey == page.dedupKey }
     guard let incident = own ?? incidents.last(where: { $0.identity == page.identity }) else { return }
     let state: DeliveryState = page.answer != nil || own?.state == .open ? .waiting : .cancelled
-    // Of an incident that has come back: the opening that the page is about, or the newest.
+    // Of a reopened incident: the opening that the page is about, or the newest.
     let paged = rows.filter { $0.incident == incident.number && $0.event.isPage }
     let opening = paged.first { $0.bundle == page.dedupKey }?.change ?? paged.map(\.change).max() ?? 1
     append(page, incident.number, change: own == nil ? opening : 1, state)
   }
 
-  /// Another collector has sent the row's message by itself or in a list: the receiver has two alerts.
+  /// Another collector has sent the row's message, by itself or in a list: the receiver has two alerts.
   private func addAlert(_ page: LocalPage, _ nowNs: Int64) {
     guard let row = rows.first(where: { $0.messageID == page.messageID }), row.attempts > 0 else { return }
     let alert = page.bundle ?? page.dedupKey
@@ -73,11 +73,12 @@ extension SimulatedOutbox {
         state: page.answer == nil ? .cancelled : .delivered, attempts: 1, nextNs: page.atNs, settledNs: page.atNs))
   }
 
-  /// The end was sent before a page of its incident was taken, or before it was known under which key: it is sent for that page.
+  /// Enqueues an end for each page that was delivered after the end of its incident was sent, or whose key was not
+  /// known then.
   func endAlerts(of ids: Set<String>, _ nowNs: Int64) {
-    let noted = rows.filter { ids.contains($0.messageID) }
+    let recorded = rows.filter { ids.contains($0.messageID) }
     for row in rows where row.event.isPage && row.attempts > 0 {
-      guard noted.contains(where: { $0.incident == row.incident && $0.receiver == row.receiver }) else { continue }
+      guard recorded.contains(where: { $0.incident == row.incident && $0.receiver == row.receiver }) else { continue }
       let ends = rows.filter {
         $0.incident == row.incident && $0.receiver == row.receiver && $0.event == .resolve && $0.state != .superseded
           && $0.change > row.change
@@ -86,7 +87,7 @@ extension SimulatedOutbox {
       let same = ends.filter { $0.change == end.change && $0.list == row.bundle }
       let isLate =
         row.state == .delivered && same.contains { $0.state == .delivered && $0.settledNs ?? 0 < row.settledNs ?? 0 }
-      // Of one that has come back the alert is open again under the same key.
+      // The alert of a reopened incident is open again under the same key.
       let isOpenAgain =
         row.bundle == nil
         && rows.contains {
@@ -104,7 +105,7 @@ extension SimulatedOutbox {
   private func addEnd(_ page: LocalPage, _ nowNs: Int64) {
     guard page.answer != nil else { return }
     let own = incidents.last { $0.dedupKey == page.dedupKey }
-    // Of an incident that has come back the alert has a key of its own: its page says which opening it ended.
+    // The alert of a reopened incident has a key of its own: from its page follows which opening has ended.
     let paged = rows.first { $0.receiver == page.receiver && $0.event.isPage && $0.bundle == page.dedupKey }
     guard let incident = own ?? paged.map({ incidents[Int($0.incident) - 1] }) else { return }
     let change = own == nil ? paged?.change ?? 0 : 1
@@ -140,10 +141,10 @@ extension SimulatedOutbox {
         nextNs: page.atNs))
   }
 
-  private func note(_ page: LocalPage, _ nowNs: Int64) {
+  private func record(_ page: LocalPage, _ nowNs: Int64) {
     guard let row = rows.firstIndex(where: { $0.messageID == page.messageID }) else { return }
     let isLive = rows[row].state == .waiting || rows[row].state == .cancelled
-    // Of what another has begun meanwhile under another key there is a row of its own.
+    // A message that another collector has begun meanwhile under another key has a row of its own.
     if rows[row].attempts == 0, page.event.isPage {
       let isOwn = incidents[Int(rows[row].incident) - 1].dedupKey == page.dedupKey
       rows[row].bundle = page.bundle ?? (isOwn ? nil : page.dedupKey)
@@ -152,7 +153,7 @@ extension SimulatedOutbox {
       rows[row].list = page.list ?? rows[row].list
     }
     if let answer = page.answer {
-      // Taken once more: its end may have been sent in between.
+      // Delivered a second time: an end may have been sent in between.
       if rows[row].state == .delivered { rows[row].settledNs = max(rows[row].settledNs ?? 0, page.atNs) }
       guard rows[row].state != .delivered else { return }
       rows[row].state = .delivered
