@@ -43,6 +43,7 @@ package struct Delivery: Sendable, Equatable {
 
     /// The event of one message with several deliveries: a page where one of them is a page.
     package static func ofList(_ events: Set<Event>) -> Event {
+      if events == [.escalate] { return .escalate }
       if events.contains(where: \.isPage) { return .trigger }
       return events.contains(.resolve) ? .resolve : .acknowledge
     }

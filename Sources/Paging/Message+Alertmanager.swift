@@ -32,9 +32,10 @@ extension Message {
 
   private func labels(_ incident: IncidentRecord?) -> [(String, JSON)] {
     guard let incident else { return [] }
-    // Labels are the alert's identity, so a value must be cut the same way each time, and the incident's number is no
+    // Labels are the alert's identity, so a value must be cut the same way each time and end in a hash, as two long paths
+    // may differ at their ends; and the incident's number is no
     // label, because an incident paged from memory has none yet. A label's value is one line of bounded length.
-    let name = { (text: String) in JSON.text(PlainText.cut(PlainText.line(text), bytesMax: ReceiverLimits.nameBytes)) }
+    let name = { (text: String) in JSON.text(IndexKey.bounded(PlainText.line(text), bytesMax: ReceiverLimits.nameBytes)) }
     return [
       ("alertname", name(incident.rule)), ("severity", .text(incident.severity.word)),
       ("host", name(incident.hostName)), ("entity", name(incident.entity)),
@@ -64,7 +65,8 @@ extension Message {
       (
         "annotations",
         .object([
-          ("summary", .text(bounded([incident.summary]).joined())),
+          ("summary", .text(PlainText.line(bounded([incident.summary]).joined()))),
+          ("causes", .text(bounded(incident.causes).joined(separator: "; "))),
           ("incident", .text(incident.number > 0 ? String(incident.number) : "")),
           ("steps", .text(bounded(incident.steps).joined(separator: "\n"))),
           ("runbook_url", .text(Self.address(runbook(incident)) ?? "")),

@@ -70,7 +70,8 @@ extension Message {
     var sections = [Self.section("plain_text", shown)]
     if !delivery.isList, let first {
       sections.append(
-        Self.section("mrkdwn", Self.slackEscaped(context.joined(separator: "\n"), limit: Self.slackSectionMax)))
+        Self.section("mrkdwn", Self.slackEscaped(
+            context(limit: Self.slackSectionMax).joined(separator: "\n"), limit: Self.slackSectionMax)))
       let steps = Self.slackEscaped(
         PlainText.lines(instructions.dropFirst().joined(separator: "\n")), limit: Self.slackSectionMax)
       if !steps.isEmpty { sections.append(Self.section("plain_text", steps)) }
@@ -78,9 +79,10 @@ extension Message {
       if !evidence.isEmpty {
         sections.append(Self.section("mrkdwn", "```\(Self.slackEscaped(evidence, limit: Self.slackSectionMax - 6))```"))
       }
-    } else if !context.isEmpty {
-      let lines = Self.slackEscaped(PlainText.lines(context.joined(separator: "\n")), limit: Self.slackSectionMax)
-      sections.append(Self.section("plain_text", lines))
+    } else {
+      let lines = context(limit: Self.slackSectionMax) { Self.slackEscaped($0, limit: .max).utf16.count }
+      let text = Self.slackEscaped(PlainText.lines(lines.joined(separator: "\n")), limit: Self.slackSectionMax)
+      if !text.isEmpty { sections.append(Self.section("plain_text", text)) }
     }
     return .object([("text", .text(shown)), ("blocks", .list(sections))])
   }
@@ -125,6 +127,7 @@ extension Message {
   /// - Parameter limit: UTF-16 units.
   func text(limit: Int) -> String {
     // Log lines are untrusted: control characters that a terminal or a mail reader would obey are removed.
+    let context = context(limit: limit - headline.utf16.count - 2)
     let fixed = PlainText.cut(
       PlainText.lines(([headline, ""] + (context + instructions)).joined(separator: "\n")), unitsMax: limit)
     guard !delivery.isList, let first, !first.evidence.isEmpty else { return fixed }
@@ -133,16 +136,10 @@ extension Message {
   }
 
   /// When it began and ended, its number and its links; of a list, its incidents.
-  var context: [String] {
-    guard !delivery.isList, let first else {
-      let more = delivery.incidentCount - delivery.incidents.count
-      let lines = delivery.incidents.map { ($0.number > 0 ? "#\($0.number) " : "") + line($0) }
-      let hint =
-        delivery.event.isPage
-        ? ["", "See each with: signalbox incidents show N; answer with: signalbox incidents ack N"] : []
-      return lines + (more > 0 ? ["… and \(more) more: signalbox incidents list"] : [])
-        + (delivery.incidents.contains { $0.number > 0 } ? hint : [])
-    }
+  /// - Parameters:
+  ///   - limit: of all lines, as `width` counts them; a list names fewer of its incidents where they do not fit.
+  func context(limit: Int, width: (String) -> Int = { $0.utf16.count }) -> [String] {
+    guard !delivery.isList, let first else { return listed(limit: limit, width) }
     // An incident paged from memory has no number yet.
     let name = first.number > 0 ? "incident \(first.number)" : "not numbered yet: the database does not answer"
     let end = delivery.event == .resolve ? first.resolvedNs.map { Timestamp.text($0, digits: 0) } : nil
@@ -151,19 +148,56 @@ extension Message {
       + [link(first)].compactMap { $0 } + (runbook(first).isEmpty ? [] : ["Runbook: \(runbook(first))"])
   }
 
+  /// A longer line of a list is cut: a path may have 4 kB.
+  private static let listedLineUnits = 240
+
+  /// The incidents of a list, a line each, as many as fit, and how to see the others.
+  private func listed(limit: Int, _ width: (String) -> Int) -> [String] {
+    let lines = delivery.incidents.map { incident in
+      let mark =
+        switch incident.state {
+        case .resolved where !delivery.event.isPage: "RESOLVED "
+        case .acked where !delivery.event.isPage: "ACKED "
+        default: ""
+        }
+      let text = (incident.number > 0 ? "#\(incident.number) " : "") + mark + line(incident)
+      return PlainText.cut(PlainText.line(text), unitsMax: Self.listedLineUnits)
+    }
+    let isNumbered = delivery.incidents.contains { $0.number > 0 }
+    var hint: [String] = []
+    if delivery.event.isPage, !lines.isEmpty {
+      hint = ["", isNumbered ? "See each with: signalbox incidents show N; \(Self.acknowledging) N" : Self.notNumbered]
+    }
+    func more(_ count: Int) -> String { "… and \(count) more: signalbox incidents list" }
+    // With a line break each.
+    func widths(_ lines: [String]) -> Int { lines.reduce(0) { $0 + width($1) + 1 } }
+    let isWhole = delivery.incidentCount <= lines.count && widths(lines + hint) <= limit
+    var room = limit - widths(hint) - (isWhole ? 0 : widths([more(delivery.incidentCount)]))
+    let shown = lines.prefix { line in
+      room -= width(line) + 1
+      return room >= 0
+    }
+    let left = delivery.incidentCount - shown.count
+    return shown + (left > 0 ? [more(left)] : []) + hint
+  }
+
+  private static let acknowledging = "acknowledge, which stops the escalation, with: signalbox incidents ack"
+  private static let notNumbered =
+    "It can be acknowledged once the database answers again: signalbox incidents list shows its number"
+
   /// The steps in order, likely causes, and how to acknowledge.
   var instructions: [String] {
-    // An incident that has ended needs no steps.
-    guard !delivery.isList, delivery.event != .resolve, let first else { return [] }
+    // What has ended needs no steps, and what somebody has taken on asks nothing of others.
+    guard !delivery.isList, delivery.event.isPage, let first else { return [] }
     var lines: [String] = []
     if !first.steps.isEmpty {
       lines += ["", "Steps:"] + first.steps.enumerated().map { "  \($0.offset + 1). \($0.element)" }
     }
-    if !first.causes.isEmpty { lines += ["", "Often: " + first.causes.joined(separator: ", ")] }
-    if first.number > 0 {
-      lines += ["", "Answer with: signalbox incidents ack \(first.number)"]
-    }
-    return lines
+    if !first.causes.isEmpty { lines += ["", "Often: " + first.causes.joined(separator: "; ")] }
+    let hint =
+      first.number > 0
+      ? Self.acknowledging.prefix(1).uppercased() + Self.acknowledging.dropFirst() + " \(first.number)" : Self.notNumbered
+    return lines + ["", hint]
   }
 
   /// The first lines that fit, and the number of the others.

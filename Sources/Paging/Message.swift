@@ -65,9 +65,14 @@ package struct Message: Sendable {
   private func listSentence(_ first: IncidentRecord) -> String {
     let count = delivery.incidentCount
     let incidents = count == 1 ? "1 incident" : "\(count) incidents"
-    if delivery.event.isPage { return "\(incidents), the first: \(line(first))" }
-    let verb = delivery.event == .acknowledge ? "ACKED" : "RESOLVED or acked"
-    let isAllOver = delivery.incidents.allSatisfy { $0.state == .resolved }
+    if delivery.event.isPage {
+      return (delivery.event == .escalate ? "ESCALATED " : "") + "\(incidents), the first: \(line(first))"
+    }
+    let ended = delivery.incidents.count { $0.state == .resolved }
+    let isAllOver = ended == delivery.incidents.count
+    // Of more than are named, it is not known how many have ended.
+    let parts = count == delivery.incidents.count ? "RESOLVED \(ended), ACKED \(count - ended)" : "RESOLVED or ACKED"
+    let verb = delivery.event == .acknowledge || ended == 0 ? "ACKED" : parts
     let rest = delivery.list.map { list in
       list.open == 0
         ? ", the whole list has ended"
@@ -77,7 +82,8 @@ package struct Message: Sendable {
   }
 
   func line(_ incident: IncidentRecord) -> String {
-    let subject = [incident.hostName, incident.entity].filter { !$0.isEmpty }.joined(separator: " ")
+    // A name may hold a line break, and would look like a line of its own in a list.
+    let subject = [incident.hostName, incident.entity].filter { !$0.isEmpty }.map(PlainText.line).joined(separator: " ")
     let what = incident.summary.isEmpty ? incident.title : incident.summary
     return "[\(incident.severity.word)] \(incident.rule)\(subject.isEmpty ? "" : " \(subject)"): \(what)"
   }
@@ -163,7 +169,7 @@ package struct Message: Sendable {
       ("incident_id", .number(incident.number)), ("dedup_key", .text(incident.dedupKey)),
       ("rule", .text(incident.rule)), ("title", .text(incident.title)), ("severity", .text(incident.severity.word)),
       ("state", .text(incident.state.rawValue)), ("host", .text(incident.hostName)), ("entity", .text(incident.entity)),
-      ("summary", .text(bounded([incident.summary]).joined())), ("steps", .texts(bounded(incident.steps))),
+      ("summary", .text(PlainText.line(bounded([incident.summary]).joined()))), ("steps", .texts(bounded(incident.steps))),
       ("causes", .texts(bounded(incident.causes))), ("runbook", .text(runbook(incident))),
       ("evidence", .texts(bounded(incident.evidence))),
       ("opened", .text(Timestamp.text(incident.openedNs))),
