@@ -24,6 +24,8 @@ final class SimulatedAgent {
   private var wakeAtNs = Int64.max
   private var isPumping = false
   private(set) var hasLostPower = false
+  /// When this process first read from an offset, by file: what is sent again must say the same.
+  private var readTimes: [FileKey: [UInt64: Int64]] = [:]
   /// Spools that were given up, and what was begun instead.
   private var replacedSpools: [SpoolID: SpoolID] = [:]
 
@@ -60,6 +62,7 @@ final class SimulatedAgent {
     let session = UplinkSession(
       spool: spool, source: source, hello: hello, limits: world.plan.uplinkLimits, random: random.fork())
     process = Process(spool: spool, session: session, source: source, followers: source as? Followers)
+    readTimes = [:]
     world.log { "agent \(number) starts, spool \(spool.id.low % 1000): \(spool.summary)" }
     let life = life
     world.scheduler.after(random.within(0...world.plan.sampleNs)) { [self] in sample(life) }
@@ -155,11 +158,21 @@ final class SimulatedAgent {
     if process.session.shouldConnect(nowNs: nowNs) { connect() }
     while let connection, connection.hasRoom, let frame = process.session.nextFrame(time: world.hostTime) {
       world.log { "agent \(number) → \(connection.number): \(frame.summary)" }
+      if case .batch(let batch) = frame { checkReadTimes(batch) }
       var bytes: [UInt8] = []
       frame.encode(into: &bytes)
       connection.sendToCollector(bytes)
     }
     scheduleWake(process)
+  }
+
+  private func checkReadTimes(_ batch: OutgoingBatch) {
+    for delta in batch.files where delta.readNs > 0 {
+      if let first = readTimes[delta.file.key]?[delta.from], first != delta.readNs {
+        world.fail("\(delta.file.path) was read from \(delta.from) at \(first), and again at \(delta.readNs)")
+      }
+      readTimes[delta.file.key, default: [:]][delta.from] = delta.readNs
+    }
   }
 
   private func scheduleWake(_ process: Process) {

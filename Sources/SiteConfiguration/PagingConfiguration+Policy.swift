@@ -10,14 +10,20 @@ extension PagingConfiguration {
     ) { severity, nowNs in deliveries(severity, nowNs: nowNs) }
   }
 
-  /// All steps of an incident that begins at a time. A schedule is asked for the moment at which its step is due.
+  /// All steps of an incident that begins at a time. A schedule is resolved for the moment at which its step is due.
+  /// Two steps that lead to one receiver at one time, such as by an override, are one page.
   package func deliveries(_ severity: Severity, nowNs: Int64) -> [PlannedDelivery] {
-    (policies[severity] ?? []).enumerated().map { index, step in
+    var planned: [PlannedDelivery] = []
+    for (index, step) in (policies[severity] ?? []).enumerated() {
       let dueNs = step.isDigest ? nextDigestNs(after: nowNs) : nowNs + step.afterNs
-      return PlannedDelivery(
-        receiver: receiver(of: step.to, atNs: dueNs), dueNs: dueNs, step: Int16(clamping: index),
-        isDigest: step.isDigest, isEscalation: index > 0 && (step.afterNs > 0 || step.isDigest))
+      let receiver = receiver(of: step.to, atNs: dueNs)
+      if planned.contains(where: { $0.receiver == receiver && $0.dueNs == dueNs }) { continue }
+      planned.append(
+        PlannedDelivery(
+          receiver: receiver, dueNs: dueNs, step: Int16(clamping: index), isDigest: step.isDigest,
+          isEscalation: index > 0 && (step.afterNs > 0 || step.isDigest)))
     }
+    return planned
   }
 
   /// Applies overrides. One whose receiver is not in the configuration would page no one, so that the turn stays with

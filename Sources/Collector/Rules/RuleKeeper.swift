@@ -121,15 +121,12 @@ final class RuleKeeper: Sendable {
     defer { lease = taken }
     if let taken, taken.fence != lease?.fence {
       logger.info("this collector judges the fleet now")
-      let open = try store.openIncidents().map {
-        RulesThread.OpenIncident(
-          rule: $0.rule, hostNumber: $0.hostNumber, entity: $0.entity, openedNs: $0.openedNs)
-      }
       rules.post(
         .lease(
           held: true,
           RulesThread.FleetMemory(
-            fence: taken.fence, hosts: try store.knownHosts(), states: try store.ruleStates(), open: open)))
+            fence: taken.fence, hosts: try store.knownHosts(), states: try store.ruleStates(),
+            open: try store.openIncidents())))
     } else if taken == nil, lease != nil {
       logger.warning("another collector judges the fleet now")
       rules.post(.lease(held: false, nil))

@@ -54,7 +54,7 @@ extension RuleRun {
   }
 
   /// Ends incidents whose rule no longer exists: no rule would end them.
-  func endOrphans(_ open: [RulesThread.OpenIncident], _ nowNs: Int64) {
+  func endOrphans(_ open: [OpenIncident], _ nowNs: Int64) {
     let orphans = open.filter { rules[$0.rule] == nil && !$0.rule.hasPrefix(OwnRule.prefix) }
     if orphans.isEmpty { return }
     lastRecord += 1

@@ -158,9 +158,11 @@ final class RuleRun {
       release(old)
       if old != session.id { supersede(old) }
     }
+    let hadState = host.ledger.version(engine.sequence(of: id)) != nil
     let takesSaved = host.ledger.streamBegan(
       epoch: session.host.epoch, kept: session.saved?.version, sequence: engine.sequence(of: id))
     if takesSaved, let saved = session.saved { restore(saved, session.host) }
+    if takesSaved || !hadState { adopt(session) }
     engine.setElsewhere(id, false)
     host.known = session.host
     host.session = session.id
@@ -195,6 +197,19 @@ final class RuleRun {
       for incident in saved.ended { _ = engine.rearm(incident, on: host.id) }
     } catch {
       thread.logger.warning("a host's rules begin anew", metadata: ["host": "\(host.name)", "error": "\(error)"])
+    }
+  }
+
+  /// Takes up open incidents that the saved state does not have, because it could not be read, a rule has changed
+  /// since, or its collector ended between a finding by time and the state that holds it. A state in memory is not
+  /// changed: it has ends that the database does not have yet.
+  private func adopt(_ session: RuleSession) {
+    if session.open.isEmpty { return }
+    let host = session.host
+    let adopted = engine.adopt(
+      session.open, of: host.id, name: host.name, labels: host.labels, nowNs: Clock.wallNs())
+    if adopted > 0 {
+      thread.logger.info("open incidents are taken up", metadata: ["host": "\(host.name)", "count": "\(adopted)"])
     }
   }
 

@@ -27,6 +27,8 @@ struct RuleSession: Sendable {
   var id: SessionID
   var host: KnownHost
   var saved: SavedRuleState?
+  /// The host's open incidents.
+  var open: [OpenIncident] = []
   /// Remote address.
   var address: String
   /// Events that the collector itself found when it accepted the stream.
@@ -65,14 +67,6 @@ final class RulesThread: Sendable {
     var hosts: [KnownHost]
     var states: [SavedRuleState]
     var open: [OpenIncident]
-  }
-
-  struct OpenIncident: Sendable, Hashable {
-    var rule: String
-    var hostNumber: Int32?
-    var entity: String
-    /// Time of the event that opened it, ns since 1970.
-    var openedNs: Int64
   }
 
   /// The limit of the writers' mailboxes: more than all agents' windows can hold means a defective gateway.

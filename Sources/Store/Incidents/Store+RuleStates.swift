@@ -133,20 +133,25 @@ extension Store {
   static let knownHostColumns = "h.host_id, h.number, h.name, \(labelsText), e.epoch, e.last_seen"
 
   /// Incidents that are not resolved, without those on many hosts.
-  /// - Returns: rule, host, entity and the time of the event that opened each, ns since 1970.
-  package func openIncidents() throws(StoreError)
-    -> [(rule: String, hostNumber: Int32?, entity: String, openedNs: Int64)]
-  {
+  package func openIncidents() throws(StoreError) -> [OpenIncident] {
+    try openIncidents("identity <> rule || '\(Self.spreadMark)'")
+  }
+
+  /// Incidents of a host that are open for its rules. A flapping one that is quiet has ended for them.
+  func openIncidents(of host: Int32) throws(StoreError) -> [OpenIncident] {
+    try openIncidents("host = $1 and quiet_since is null", .int4(host))
+  }
+
+  private func openIncidents(_ condition: String, _ parameters: Parameter...) throws(StoreError) -> [OpenIncident] {
     let rows = try ask(
       """
-      select rule, host, entity, opened from signalbox.incidents
-      where state <> \(IncidentState.resolved.sql) and identity <> rule || '\(Self.spreadMark)'
-      """, [])
+      select rule, host, entity, opened, last_event from signalbox.incidents
+      where state <> \(IncidentState.resolved.sql) and \(condition)
+      """, parameters)
     return (0..<rows.count).map { row in
-      (
-        rows.text(row, 0) ?? "", rows.int(row, 1).map { Int32(clamping: $0) }, rows.text(row, 2) ?? "",
-        rows.timeNs(row, 3) ?? 0
-      )
+      OpenIncident(
+        rule: rows.text(row, 0) ?? "", hostNumber: rows.int(row, 1).map { Int32(clamping: $0) },
+        entity: rows.text(row, 2) ?? "", openedNs: rows.timeNs(row, 3) ?? 0, lastEventNs: rows.timeNs(row, 4) ?? 0)
     }
   }
 
