@@ -10,8 +10,8 @@ extension PagingConfiguration {
     ) { severity, nowNs in deliveries(severity, nowNs: nowNs) }
   }
 
-  /// All steps of an incident that begins at a time. A schedule is asked for the moment at which its step is due: two steps that lead to
-  /// one receiver at one time, as by an override, are one page.
+  /// All steps of an incident that begins at a time. A schedule is resolved for the moment at which its step is due.
+  /// Two steps that lead to one receiver at one time, such as by an override, are one page.
   package func deliveries(_ severity: Severity, nowNs: Int64) -> [PlannedDelivery] {
     var planned: [PlannedDelivery] = []
     for (index, step) in (policies[severity] ?? []).enumerated() {

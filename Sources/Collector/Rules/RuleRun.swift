@@ -200,8 +200,9 @@ final class RuleRun {
     }
   }
 
-  /// Incidents that the state of before them does not have: it could not be read, a rule has changed since, or its collector ended between a
-  /// finding by time and the state that holds it. What is in memory knows better: of an end it knows before the database does.
+  /// Takes up open incidents that the saved state does not have, because it could not be read, a rule has changed
+  /// since, or its collector ended between a finding by time and the state that holds it. A state in memory is not
+  /// changed: it has ends that the database does not have yet.
   private func adopt(_ session: RuleSession) {
     if session.open.isEmpty { return }
     let host = session.host

@@ -27,7 +27,7 @@ struct RuleSession: Sendable {
   var id: SessionID
   var host: KnownHost
   var saved: SavedRuleState?
-  /// The host's incidents that go on.
+  /// The host's open incidents.
   var open: [OpenIncident] = []
   /// Remote address.
   var address: String

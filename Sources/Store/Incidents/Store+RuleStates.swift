@@ -132,12 +132,12 @@ extension Store {
   /// Columns of hosts `h` and their epochs `e` that `Rows.knownHost` reads.
   static let knownHostColumns = "h.host_id, h.number, h.name, \(labelsText), e.epoch, e.last_seen"
 
-  /// The incidents that are not resolved, without those that stand for many hosts.
+  /// Incidents that are not resolved, without those on many hosts.
   package func openIncidents() throws(StoreError) -> [OpenIncident] {
     try openIncidents("identity <> rule || '\(Self.spreadMark)'")
   }
 
-  /// Those of a host that its rules have not ended: a flapping one that is quiet is over for them.
+  /// Incidents of a host that are open for its rules. A flapping one that is quiet has ended for them.
   func openIncidents(of host: Int32) throws(StoreError) -> [OpenIncident] {
     try openIncidents("host = $1 and quiet_since is null", .int4(host))
   }
