@@ -223,6 +223,17 @@ extension PagingPolicy {
 // MARK: Fallback
 
 extension PagingPolicy {
+  /// A page that no other receiver is to get is sent again after this, ns, although it was refused: an address or a key may be repaired.
+  private static let refusedAgainNs: Int64 = 60_000_000_000
+
+  /// The outcome that counts: a refusal of a page is final only where the fallback is paged instead.
+  package func lasting(_ outcome: DeliveryOutcome, of delivery: Delivery, nowNs: Int64) -> DeliveryOutcome {
+    guard case .refused(let answer) = outcome, delivery.event.isPage,
+      (fallback ?? delivery.receiver) == delivery.receiver
+    else { return outcome }
+    return .retry(atNs: nowNs.addingClamped(Self.refusedAgainNs), answer: answer)
+  }
+
   /// The receiver that is paged as well after an attempt; nil for none.
   /// - Parameter attempts: attempts of this delivery, this one included.
   package func fallback(

@@ -116,7 +116,8 @@ package final class Dispatcher {
         result, receiver: sent.receiver, attempts: sent.delivery.attempts, nowNs: nowNs, chance: chance(),
         isReached: !sent.delivery.reached.isEmpty)
       let pausedUntilNs = RetryRule.closedUntilNs(result, sent.receiver, nowNs: nowNs)
-      unsettled.append(Answered(sent: sent, outcome: outcome, pausedUntilNs: pausedUntilNs))
+      let lasting = configuration.policy.lasting(outcome, of: sent.delivery, nowNs: nowNs)
+      unsettled.append(Answered(sent: sent, outcome: lasting, pausedUntilNs: pausedUntilNs))
     }
   }
 
@@ -352,7 +353,8 @@ package final class Dispatcher {
       }
     }
     if targets.isEmpty {
-      try store.settle(delivery, refusal(of: delivery, nowNs), lease, policy: configuration.policy, nowNs: nowNs)
+      let outcome = configuration.policy.lasting(refusal(of: delivery, nowNs), of: delivery, nowNs: nowNs)
+      try store.settle(delivery, outcome, lease, policy: configuration.policy, nowNs: nowNs)
     } else {
       try store.split(delivery, among: targets, lease, nowNs: nowNs)
     }

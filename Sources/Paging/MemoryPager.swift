@@ -29,9 +29,10 @@ package final class MemoryPager {
       let outcome = RetryRule.outcome(
         result, receiver: receiver, attempts: delivery.attempts, nowNs: nowNs, chance: chance(),
         isReached: !delivery.reached.isEmpty)
+      let lasting = handover.policy.lasting(outcome, of: delivery, nowNs: nowNs)
       events.append(
         .answered(
-          tag: tag, outcome, closedUntilNs: RetryRule.closedUntilNs(result, receiver, nowNs: nowNs)))
+          tag: tag, lasting, closedUntilNs: RetryRule.closedUntilNs(result, receiver, nowNs: nowNs)))
     }
   }
 

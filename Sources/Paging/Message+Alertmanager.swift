@@ -35,7 +35,8 @@ extension Message {
     // Labels are the alert's identity, so a value must be cut the same way each time and end in a hash, as two long paths
     // may differ at their ends; and the incident's number is no
     // label, because an incident paged from memory has none yet. A label's value is one line of bounded length.
-    let name = { (text: String) in JSON.text(IndexKey.bounded(PlainText.line(text), bytesMax: ReceiverLimits.nameBytes)) }
+    let name = { (text: String) in JSON.text(IndexKey.bounded(PlainText.line(text), bytesMax: ReceiverLimits.nameBytes))
+    }
     return [
       ("alertname", name(incident.rule)), ("severity", .text(incident.severity.word)),
       ("host", name(incident.hostName)), ("entity", name(incident.entity)),

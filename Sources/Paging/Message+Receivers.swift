@@ -70,7 +70,9 @@ extension Message {
     var sections = [Self.section("plain_text", shown)]
     if !delivery.isList, let first {
       sections.append(
-        Self.section("mrkdwn", Self.slackEscaped(
+        Self.section(
+          "mrkdwn",
+          Self.slackEscaped(
             context(limit: Self.slackSectionMax).joined(separator: "\n"), limit: Self.slackSectionMax)))
       let steps = Self.slackEscaped(
         PlainText.lines(instructions.dropFirst().joined(separator: "\n")), limit: Self.slackSectionMax)
@@ -196,7 +198,8 @@ extension Message {
     if !first.causes.isEmpty { lines += ["", "Often: " + first.causes.joined(separator: "; ")] }
     let hint =
       first.number > 0
-      ? Self.acknowledging.prefix(1).uppercased() + Self.acknowledging.dropFirst() + " \(first.number)" : Self.notNumbered
+      ? Self.acknowledging.prefix(1).uppercased() + Self.acknowledging.dropFirst() + " \(first.number)"
+      : Self.notNumbered
     return lines + ["", hint]
   }
 

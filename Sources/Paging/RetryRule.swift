@@ -13,7 +13,7 @@ package enum RetryRule {
 
   /// Longest pause that a receiver can ask for, ns: without it a wrong `Retry-After` would hold a page back for as long
   /// as it says.
-  static let retryAfterMaxNs: Int64 = 600_000_000_000
+  static let retryAfterMaxNs: Int64 = 60_000_000_000
 
   /// - Parameters:
   ///   - chance: 0…1, for full jitter.

@@ -98,6 +98,26 @@ import Testing
     #expect(policy.fallback(for: "duty", .trigger, after: .delivered(answer: ""), attempts: 3) == nil)
   }
 
+  /// A refusal is the last word only where somebody else is paged: an address or a key may be repaired.
+  @Test func aPageThatNoOtherReceiverGetsIsSentAgain() {
+    func delivery(_ event: Delivery.Event, to receiver: String) -> Delivery {
+      Delivery(
+        rows: [1], receiver: receiver, event: event, messageID: "m", attempts: 1, detail: "", incidents: [],
+        incidentCount: 1, isList: false)
+    }
+    let refused = DeliveryOutcome.refused(answer: "403")
+    let again = DeliveryOutcome.retry(atNs: 60_000_000_000, answer: "403")
+    let policy = PagingPolicy(fallback: "safety") { _, _ in [] }
+    #expect(policy.lasting(refused, of: delivery(.trigger, to: "duty"), nowNs: 0) == refused)
+    #expect(policy.lasting(refused, of: delivery(.escalate, to: "safety"), nowNs: 0) == again)
+    #expect(policy.lasting(refused, of: delivery(.resolve, to: "safety"), nowNs: 0) == refused)
+    #expect(policy.lasting(refused, of: delivery(.test, to: "safety"), nowNs: 0) == refused)
+    let none = PagingPolicy { _, _ in [] }
+    #expect(none.lasting(refused, of: delivery(.trigger, to: "duty"), nowNs: 0) == again)
+    #expect(
+      none.lasting(.delivered(answer: ""), of: delivery(.trigger, to: "duty"), nowNs: 0) == .delivered(answer: ""))
+  }
+
   /// With answers at once, every due delivery is sent exactly once, and no minute has more messages than the limit and
   /// the lists after it.
   @Test(arguments: [1, 5, 8, 30, 400], [1, 5, 60])

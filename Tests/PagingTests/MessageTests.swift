@@ -96,7 +96,7 @@ import Testing
     for receiver in receivers {
       let text = Self.texts(try Self.body(delivery, receiver)).joined(separator: "\n")
       for line in [
-        "1. Drain the host: scontrol update", "Often: power, cooling", "signalbox incidents ack 42",
+        "1. Drain the host: scontrol update", "Often: power; cooling", "signalbox incidents ack 42",
         "line 0 of the log",
         "https://signalbox.example.org/runbooks/GPU-07.md", "more: signalbox incidents show 42",
       ] { #expect(text.contains(line), "\(line)") }
@@ -175,7 +175,8 @@ import Testing
       let lines = text.split(separator: "\n")
       let named = lines.count { $0.hasPrefix("#") }
       #expect(named > 10 && named < 70)
-      #expect(lines.contains { $0.hasPrefix("… and \(150 - named) more: signalbox incidents list") }, "\(text.suffix(300))")
+      #expect(
+        lines.contains { $0.hasPrefix("… and \(150 - named) more: signalbox incidents list") }, "\(text.suffix(300))")
       #expect(text.contains("with: signalbox incidents ack N"))
     }
     // A mail has room for all that are named.
@@ -206,7 +207,8 @@ import Testing
     let body = try Self.body(delivery, .webhook(url: "http://x", secrets: []))
     let incidents = try #require(body["incidents"] as? [[String: Any]])
     #expect((incidents[0]["summary"] as? String)?.contains("\n") == false)
-    let alert = try #require((try Self.body(delivery, .alertmanagerWebhook(url: "http://x"))["alerts"] as? [[String: Any]])?.first)
+    let alert = try #require(
+      (try Self.body(delivery, .alertmanagerWebhook(url: "http://x"))["alerts"] as? [[String: Any]])?.first)
     #expect(((alert["annotations"] as? [String: Any])?["summary"] as? String)?.contains("\n") == false)
   }
 

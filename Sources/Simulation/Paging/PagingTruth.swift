@@ -135,7 +135,11 @@ struct PagingTruth {
     let keys = [
       opening.change.dedupKey, world.outbox.incidents.last { $0.identity == opening.change.identity }?.dedupKey,
     ]
-    return names.allSatisfy { name in keys.contains { receiver(name)?.refused.contains($0 ?? "") ?? false } }
+    // What ended within the minute after a refusal was not sent again.
+    let isRefused = names.allSatisfy { name in
+      keys.contains { receiver(name)?.refused.contains($0 ?? "") ?? false }
+    }
+    return opening.endedNs != nil && isRefused
       || names.compactMap(receiver).contains { receiver in
         receiver.taken.contains {
           $0.delivery.event.isPage && (event == nil || $0.delivery.isList || $0.delivery.event == event)

@@ -251,7 +251,8 @@ final class PagingWorld: SeededWorld {
         outcome = .retry(atNs: closedNs ?? 0, answer: "429")
       // Ends are not refused: the alert of a refused end would stay open whatever the sender does.
       case 3 where delivery.event.isPage:
-        (takeNs, outcome) = (nil, .refused(answer: "400"))
+        takeNs = nil
+        outcome = configuration.policy.lasting(.refused(answer: "400"), of: delivery, nowNs: wallNs)
         receiver.refuse(delivery)
       case 3: (takeNs, outcome) = (nil, again())
       case 4: (takeNs, answerNs, outcome) = (nil, 10 * .second, again())

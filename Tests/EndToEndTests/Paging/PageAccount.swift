@@ -110,8 +110,13 @@ struct PageAccount {
     }
     if opened > 1 { doubled.append("\(key) at \(receiver)") }
     if incident.resolved != nil, isOpen { lost.append("end of \(key) at \(receiver)") }
+    let timesPaged = max(1, taken.count { $0.event == "trigger" || $0.event == "escalate" })
     for (event, pages) in Dictionary(grouping: taken, by: \.event) where receiver != "safety" {
-      if Set(pages.map(\.id)).count > 1 { secondMessages.append("\(event) of \(key) at \(receiver)") }
+      // A page that was taken again, because its sender was stopped before it had read the answer, may have been taken after the end: its end is
+      // sent again.
+      if Set(pages.map(\.id)).count > (event == "resolve" ? timesPaged : 1) {
+        secondMessages.append("\(event) of \(key) at \(receiver)")
+      }
     }
   }
 
