@@ -29,10 +29,12 @@ import Testing
     ]
   }
 
-  private func change(_ kind: IncidentChange.Kind, at seconds: Int64 = 0) -> IncidentChange {
+  private func change(
+    _ kind: IncidentChange.Kind, _ entity: String = "gpu 3", at seconds: Int64 = 0
+  ) -> IncidentChange {
     let ns = Self.nowNs + seconds * Self.secondNs
     return IncidentChange(
-      kind, rule: "RES-01", severity: .p0, hostName: "trainer-1", entity: "gpu 3", eventNs: ns, detectedNs: ns)
+      kind, rule: "RES-01", severity: .p0, hostName: "trainer-1", entity: entity, eventNs: ns, detectedNs: ns)
   }
 
   private func apply(_ changes: [IncidentChange], _ name: String = name, paged: Bool = false, at seconds: Int64 = 0)
@@ -229,6 +231,20 @@ import Testing
       try Set(send(at: 4) + send(at: 40)) == [
         "duty resolve \(opened.dedupKey)", "duty resolve signalbox|digest|msg_list",
       ])
+  }
+
+  /// The page was claimed once more after its end was written.
+  @Test func theFallbackHasThePageBeforeItsEnd() throws {
+    try apply([change(.opened)])
+    try reconcile([])
+    #expect(try store.claimDeliveries(lease, loads: [:], policy: policy, nowNs: Self.nowNs).count == 1)
+    try apply([change(.cleared, at: 1)], at: 1)
+    try reconcile([], at: 1)
+    let nowNs = Self.nowNs + 61 * Self.secondNs
+    let again = try store.claimDeliveries(lease, loads: [:], policy: policy, nowNs: nowNs)
+    #expect(again.map(\.event) == [.trigger])
+    try store.settle(try #require(again.first), .refused(answer: "400"), lease, policy: policy, nowNs: nowNs)
+    #expect(try rows("receiver = 'safety'") == ["safety trigger waiting", "safety resolve waiting"])
   }
 
   @Test func whatHasNoIncidentChangesNothing() throws {
