@@ -233,6 +233,61 @@ import Testing
       ])
   }
 
+  /// The rows sent them by themselves, and memory in a list: begun in one release and taken in the next, reported together.
+  @Test func aSecondAlertThatWasBegunAndTakenIsTaken() throws {
+    let opened = (1...3).map { change(.opened, "gpu \($0)") }
+    try apply(opened)
+    try reconcile([])
+    #expect(try send(at: 1).count == 3)
+    func reports(taken: Bool) -> [LocalPage] {
+      opened.map { one in
+        var report = page(one, at: taken ? 3 : 1, taken: taken)
+        report.bundle = "msg_list"
+        return report
+      }
+    }
+    try reconcile(reports(taken: false) + reports(taken: true), freeing: [], at: 4)
+    let expected = Array(repeating: "duty trigger delivered", count: 3)
+    #expect(try rows("message_id like '%/msg_list'") == expected)
+  }
+
+  /// Another collector sent the end while this one, cut off, went on paging whom it pages in place of others.
+  @Test func anAlertThatTwoPagesOpenedIsEndedOnce() throws {
+    let opened = change(.opened)
+    let key = opened.dedupKey
+    func pages(at seconds: Int64) -> [LocalPage] {
+      [page(opened, to: "safety", at: seconds), page(opened, .escalate, to: "safety", at: seconds)]
+    }
+    func toSafety(at seconds: Int64) throws -> [String] {
+      try send(at: seconds).filter { $0.hasPrefix("safety") }
+    }
+    try apply([opened])
+    try reconcile(pages(at: 1), at: 2)
+    try apply([change(.cleared, at: 3)], at: 3)
+    try reconcile([], at: 3)
+    #expect(try toSafety(at: 4) == ["safety resolve \(key)"])
+    try reconcile(pages(at: 9), freeing: [], at: 10)
+    #expect(try toSafety(at: 11) == ["safety resolve \(key)"])
+    #expect(try rows("receiver = 'safety' and event = 'resolve'").count == 2)
+  }
+
+  /// The rows sent its first page in a list, and another collector's memory by itself; its return was paged under the same key.
+  @Test func whatIsOpenAgainUnderTheSameKeyIsNotEnded() throws {
+    let storm = (1...7).map { change(.opened, "gpu \($0)") }
+    try apply(storm)
+    try reconcile([])
+    #expect(try send(at: 1).count == 1)
+    try apply([change(.cleared, "gpu 1", at: 2)], at: 2)
+    try reconcile([], at: 2)
+    #expect(try send(at: 30).count == 1)
+    try apply([change(.opened, "gpu 1", at: 100)], at: 100)
+    try reconcile([], at: 100)
+    #expect(try send(at: 101) == ["duty trigger \(storm[0].dedupKey)"])
+    try reconcile([page(storm[0], at: 1)], freeing: [], at: 102)
+    #expect(try rows("message_id like '%/%'") == ["duty trigger delivered"])
+    #expect(try send(at: 103) == [])
+  }
+
   /// The page was claimed once more after its end was written.
   @Test func theFallbackHasThePageBeforeItsEnd() throws {
     try apply([change(.opened)])
