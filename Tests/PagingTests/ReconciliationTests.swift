@@ -16,8 +16,10 @@ import Testing
   let store: Store
   let lease: Lease
 
-  init() throws {
-    database = try TestDatabase()
+  init() throws { try self.init(on: TestDatabase()) }
+
+  private init(on database: TestDatabase) throws {
+    self.database = database
     store = try Store.open(database.url, migrating: true)
     lease = try #require(try store.takeLease("paging", holder: "other/process", seconds: 3600))
   }
@@ -286,6 +288,26 @@ import Testing
     try reconcile([page(storm[0], at: 1)], freeing: [], at: 102)
     #expect(try rows("message_id like '%/%'") == ["duty trigger delivered"])
     #expect(try send(at: 103) == [])
+  }
+
+  /// Where upper and lower case sort together, as in most languages, another list would come first than in memory.
+  @Test func endsOfSeveralAlertsHaveMemorysIdsUnderAnyCollation() throws {
+    try ReconciliationTests(on: TestDatabase(icuLocale: "en")).endSeveralAlerts()
+  }
+
+  private func endSeveralAlerts() throws {
+    let storm = (1...7).map { change(.opened, "gpu \($0)") }
+    let key = storm[0].dedupKey
+    try apply(storm)
+    try reconcile([])
+    #expect(try send(at: 1).count == 1)
+    try reconcile([page(storm[0], at: 1)], freeing: [], at: 2)
+    try apply([change(.cleared, "gpu 1", at: 3)], at: 3)
+    try reconcile([], at: 3)
+    #expect(try send(at: 30).count == 1)
+    let id = page(storm[0], .resolve).messageID
+    #expect(try rows("message_id = '\(id)' and list = '\(key)'") == ["duty resolve delivered"])
+    #expect(try rows("event = 'resolve' and list like 'msg_%'").count == 1)
   }
 
   /// The page was claimed once more after its end was written.
