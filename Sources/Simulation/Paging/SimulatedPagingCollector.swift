@@ -285,7 +285,9 @@ final class SimulatedPagingCollector {
 
   private func reconcile(_ next: WriteQueue.Reconciliation) -> Step {
     Step(
-      body: { [world] in $0.reconcile(next, nowNs: world.wallNs) },
+      body: { [world] in
+        $0.reconcile(next.pages, freeing: next.freeing, holding: next.holding, nowNs: world.wallNs)
+      },
       done: { [self] in
         world.note {
           "collector \(self.number) has reconciled \(next.pages.map { "\($0.messageID.suffix(6)) \($0.answer ?? "begun")" }), freed \(next.freeing)"
