@@ -253,6 +253,24 @@ import Testing
     #expect(try rows("message_id like '%/msg_list'") == expected)
   }
 
+  /// Begun in a list by another collector's memory, and taken only after its end.
+  @Test func aSecondAlertThatIsTakenAfterItsEndIsEndedAgain() throws {
+    let opened = change(.opened)
+    try apply([opened])
+    try reconcile([])
+    #expect(try send(at: 1).count == 1)
+    var listed = page(opened, at: 1, taken: false)
+    listed.bundle = "msg_list"
+    try reconcile([listed], freeing: [], at: 2)
+    try apply([change(.cleared, at: 3)], at: 3)
+    try reconcile([], at: 3)
+    let end = "duty resolve signalbox|digest|msg_list"
+    #expect(try (send(at: 4) + send(at: 40)).contains(end))
+    (listed.attempts, listed.answer, listed.atNs) = (0, "200", Self.nowNs + 50 * Self.secondNs)
+    try reconcile([listed], freeing: [], at: 51)
+    #expect(try (send(at: 120) + send(at: 180)).contains(end))
+  }
+
   /// Another collector sent the end while this one, cut off, went on paging whom it pages in place of others.
   @Test func anAlertThatTwoPagesOpenedIsEndedOnce() throws {
     let opened = change(.opened)

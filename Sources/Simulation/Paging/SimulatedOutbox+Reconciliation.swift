@@ -8,8 +8,7 @@ extension SimulatedOutbox {
     let isMissing = { [self] (page: LocalPage) in !rows.contains { $0.messageID == page.messageID } }
     let (pages, ends) = (reported.filter { $0.event != .resolve }, reported.filter { $0.event == .resolve })
     let missing = pages.filter(isMissing)
-    for page in pages where page.answer != nil { addAlert(page) }
-    for page in pages where page.answer == nil { addAlert(page) }
+    addAlerts(pages)
     for page in pages { note(page, nowNs) }
     // After the others: they say which opening a page is about.
     for page in missing {
@@ -60,17 +59,37 @@ extension SimulatedOutbox {
   }
 
   /// Another collector has sent the row's message by itself or in a list: the receiver has two alerts.
+  private func addAlerts(_ pages: [LocalPage]) {
+    // Of several reports of one alert the first that was taken, or else the first.
+    var reports: [LocalPage] = []
+    for page in pages {
+      let known = reports.firstIndex { $0.messageID == page.messageID && $0.alert == page.alert }
+      if let known {
+        guard reports[known].answer == nil, page.answer != nil else { continue }
+        reports.remove(at: known)
+      }
+      reports.append(page)
+    }
+    for page in reports { addAlert(page) }
+  }
+
   private func addAlert(_ page: LocalPage) {
-    guard let row = rows.first(where: { $0.messageID == page.messageID }), row.attempts > 0 else { return }
-    let alert = page.bundle ?? page.dedupKey
-    let id = page.messageID + "/" + alert
-    guard alert != row.bundle ?? incidents[Int(row.incident) - 1].dedupKey,
-      !rows.contains(where: { $0.messageID == id })
+    guard let row = rows.first(where: { $0.messageID == page.messageID }), row.attempts > 0,
+      page.alert != row.bundle ?? incidents[Int(row.incident) - 1].dedupKey
     else { return }
+    let id = page.messageID + "/" + page.alert
+    if let known = rows.firstIndex(where: { $0.messageID == id }) {
+      // Begun before, and taken since: its end may have been sent in between.
+      if page.answer != nil {
+        rows[known].state = .delivered
+        rows[known].settledNs = max(rows[known].settledNs ?? 0, page.atNs)
+      }
+      return
+    }
     rows.append(
       Row(
         number: Int64(rows.count + 1), incident: row.incident, change: row.change, receiver: page.receiver,
-        event: page.event, step: page.step, messageID: id, bundle: alert, dueNs: page.atNs,
+        event: page.event, step: page.step, messageID: id, bundle: page.alert, dueNs: page.atNs,
         state: page.answer == nil ? .cancelled : .delivered, attempts: 1, nextNs: page.atNs, settledNs: page.atNs))
   }
 
@@ -196,4 +215,9 @@ extension SimulatedOutbox.Row {
   fileprivate func isBeside(_ other: Self) -> Bool { incident == other.incident && receiver == other.receiver }
 
   fileprivate var isEnd: Bool { event == .resolve && state != .superseded }
+}
+
+extension LocalPage {
+  /// The key of the alert that it opened.
+  fileprivate var alert: String { bundle ?? dedupKey }
 }

@@ -118,10 +118,14 @@ extension Store {
         created, state, attempts, settled)
       select o.incident, o.change_number, o.receiver, o.event, o.step, o.message_id || '/' || p.alert, p.alert, 'from memory',
         p.at, p.at, $5, case when p.taken then \(DeliveryState.delivered.sql) else \(DeliveryState.cancelled.sql) end, 1, p.at
-      from unnest($1::text[], $2::text[], $3::timestamptz[], $4::bool[]) with ordinality as p (id, alert, at, taken, place)
+      from (select distinct on (id, alert) id, alert, at, taken, place
+          from unnest($1::text[], $2::text[], $3::timestamptz[], $4::bool[]) with ordinality as p (id, alert, at, taken, place)
+          order by id, alert, taken desc, place) p
         join signalbox.outbox o on o.message_id = p.id join signalbox.incidents i on i.number = o.incident
-      where o.attempts > 0 and coalesce(o.bundle, i.dedup_key) <> p.alert
-      order by p.taken desc, p.place on conflict (message_id) do nothing
+      where o.attempts > 0 and coalesce(o.bundle, i.dedup_key) <> p.alert order by p.place
+      -- Begun before, and taken since: its end may have been sent in between.
+      on conflict (message_id) do update set state = excluded.state, settled = greatest(outbox.settled, excluded.settled)
+        where excluded.state = \(DeliveryState.delivered.sql)
       """,
       [
         .texts(pages.map(\.messageID)), .texts(pages.map { $0.bundle ?? $0.dedupKey }),
