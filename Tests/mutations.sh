@@ -50,15 +50,15 @@ mutate "a file of a mark's name and inode is believed without comparing its byte
     let count = Int(old.identity.headLength)'
 mutate "a copy beside its original is read as well" Agent/Following/Followers+Copies.swift \
   'guard file.offset == 0, let path' 'guard !(mutation N), file.offset == 0, let path'
-mutate "the loss of a file is not told" Agent/Following/Followers+Reading.swift \
+mutate "the loss of a file is not reported" Agent/Following/Followers+Reading.swift \
   'if loss.to > loss.from || loss.isEstimate {' 'if !(mutation N), loss.to > loss.from || loss.isEstimate {'
-mutate "the loss of a record is not told" Agent/Spool/SpoolLane.swift \
+mutate "the loss of a record is not reported" Agent/Spool/SpoolLane.swift \
   'content: .gap(losses)' 'content: .gap(mutation N ? [] : losses)'
 mutate "the spool is not synced" Agent/Spool/Spool+Writing.swift \
   '      try disk.sync(segment.name)
       lanes[index].syncedThrough' '      if !(mutation N) { try disk.sync(segment.name) }
       lanes[index].syncedThrough'
-mutate "what a power cut may have taken is not told" Agent/Spool/SpoolScan.swift \
+mutate "what a power cut may have taken is not reported" Agent/Spool/SpoolScan.swift \
   'if through <= last {' 'if (mutation N) || through <= last {'
 mutate "a start does not jump ahead in the numbers" Agent/Spool/Spool.swift \
   'highest == 0 ?' '(mutation N) || highest == 0 ?'
@@ -81,14 +81,14 @@ mutate "a rule state is saved before its facts, on a way of its own" Simulation/
         }
        '
 mutate "a rule state is saved after its facts, in a transaction of its own" Collector/Rules/RuleStateLedger.swift \
-  'let carries = isOwed && maySave' 'let carries = isOwed && maySave && !(mutation N)'
+  'let carries = needsSave && maySave' 'let carries = needsSave && maySave && !(mutation N)'
 mutate "a rule state is saved whatever becomes of its batch" Store/Commit/GroupPlan.swift \
   'guard outcome == .committed' 'guard (mutation N) || outcome == .committed'
 mutate "a rule state is saved before its findings are recorded" Collector/Rules/RuleStateLedger.swift \
   '(carries, carries || hasFindings' '(carries, (carries && !(mutation N)) || hasFindings'
 mutate "facts do not wait for their findings" Collector/Rules/FindingGate.swift \
   'record <= recordedThrough &&' '((mutation N) || record <= recordedThrough) &&'
-mutate "a new stream owes nothing of what was judged and not committed" Collector/Rules/RuleStateLedger.swift \
+mutate "a new stream does not save again what was judged and not committed" Collector/Rules/RuleStateLedger.swift \
   'isDue = !takesKept' 'isDue = !(mutation N) && !takesKept'
 mutate "a state in memory is preferred to the newer one that another collector has saved" Collector/Rules/RuleStateLedger.swift \
   'let takesKept = kept?.replaces(own) ?? false' 'let takesKept = (mutation N) ? own == nil && kept != nil : kept?.replaces(own) ?? false'

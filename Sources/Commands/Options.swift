@@ -43,7 +43,7 @@ extension CommandFailure {
 extension CommandFailure {
   /// - Parameter advice: what makes the command's question smaller.
   init(stopped error: PostgresError, advice: String = "the command's --help lists what narrows it") {
-    // The server has two reasons, and its message tells them apart where it is English.
+    // The server has two reasons, which only its English message distinguishes.
     let isByHand = error.message.contains("user request")
     self.init(
       .failed,

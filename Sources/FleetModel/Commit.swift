@@ -63,6 +63,8 @@ package struct Fence: Sendable, Equatable {
   package var labels: [String: String]
   /// What the rules last kept of the host; nil where nothing is.
   package var ruleState: SavedRuleState?
+  /// The host's incidents that go on.
+  package var open: [OpenIncident] = []
 
   package init(
     hostNumber: Int32, hostName: String, epoch: UInt64, lanes: [LaneMark], files: [FileMark], isSuspectedClone: Bool
@@ -130,6 +132,27 @@ package struct SavedRuleState: Sendable, Equatable {
     self.hostNumber = hostNumber
     self.version = version
     self.bytes = bytes
+  }
+}
+
+/// An incident that is not resolved, as the rules know it.
+package struct OpenIncident: Sendable, Hashable {
+  package var rule: String
+  /// nil: of the fleet.
+  package var hostNumber: Int32?
+  /// As incidents name it: `gpu 3`, a path; empty for the host itself.
+  package var entity: String
+  /// When what it is about began, ns since 1970…
+  package var openedNs: Int64
+  /// …and when it last began: it may have come back.
+  package var lastEventNs: Int64
+
+  package init(rule: String, hostNumber: Int32?, entity: String, openedNs: Int64, lastEventNs: Int64) {
+    self.rule = rule
+    self.hostNumber = hostNumber
+    self.entity = entity
+    self.openedNs = openedNs
+    self.lastEventNs = lastEventNs
   }
 }
 

@@ -1,4 +1,4 @@
-/// A random 128-bit identifier whose type tells what it names, so that a host's can never stand for a file's.
+/// A random 128-bit identifier whose type fixes what it names, so that a host's can never stand for a file's.
 ///
 /// Bytes are kept big-endian in two words; the text is 32 lower-case hex digits in the 8-4-4-4-12 form of RFC 9562.
 package struct Identifier<Subject>: Hashable, Sendable, Comparable, CustomStringConvertible {

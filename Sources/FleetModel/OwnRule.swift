@@ -7,7 +7,7 @@ package enum OwnRule {
   package static let authority = prefix + "AUTHORITY"
   package static let all = runbooks.map(\.id)
 
-  /// What a runbook says of one of them.
+  /// The runbook of one of the collector's own rules.
   package struct Runbook: Sendable {
     package let id: String
     package let severity: Severity
@@ -62,7 +62,7 @@ package enum OwnRule {
 }
 
 extension IncidentChange {
-  /// With what its runbook says: causes and where it stands.
+  /// The change with the causes and the address of its runbook.
   package func described(by runbook: OwnRule.Runbook) -> IncidentChange {
     var change = self
     (change.causes, change.runbook) = (runbook.causes, runbook.place)

@@ -1,6 +1,6 @@
 package import FleetModel
 
-/// What a message about an incident is made of.
+/// An incident as a message shows it.
 package struct IncidentRecord: Sendable, Equatable {
   package var number: Int64
   package var rule: String
@@ -13,12 +13,12 @@ package struct IncidentRecord: Sendable, Equatable {
   package var openedNs: Int64
   package var resolvedNs: Int64?
   package var ackedBy: String?
-  /// The person who has ended it; nil where the rule did.
+  /// The person who ended it; nil where the rule did.
   package var resolvedBy: String?
   package var summary = ""
   package var steps: [String] = []
   package var causes: [String] = []
-  /// Address of the rule's own page; "" for none.
+  /// Address of the rule's runbook; "" for none.
   package var runbook = ""
   package var evidence: [String] = []
 
@@ -36,39 +36,41 @@ package struct Delivery: Sendable, Equatable {
   package enum Event: String, Sendable, CaseIterable {
     case trigger, acknowledge, escalate, resolve, test, watchdog
 
-    /// It asks somebody to act.
+    /// It asks a person to act.
     package var isPage: Bool { self == .trigger || self == .escalate }
-    /// It is about no incident.
+    /// It belongs to no incident.
     package var isRoutine: Bool { self == .test || self == .watchdog }
 
-    /// What one message with several deliveries is: a page where one of them is.
+    /// The event of one message with several deliveries: a page where one of them is a page.
     package static func ofList(_ events: Set<Event>) -> Event {
+      if events == [.escalate] { return .escalate }
       if events.contains(where: \.isPage) { return .trigger }
       return events.contains(.resolve) ? .resolve : .acknowledge
     }
   }
 
-  /// The answer of a delivery that needs no request.
+  /// The answer recorded for a delivery that needs no request, because the alert of its list stays open.
   package static let nothingToSend = "nothing to send: others of its list go on"
 
-  /// Rows of the outbox that it settles.
+  /// Numbers of the outbox rows that its outcome settles.
   package var rows: [Int64]
   package var receiver: String
   package var event: Event
-  /// The same on each attempt.
+  /// The same in every attempt.
   package var messageID: String
-  /// This one included.
+  /// Attempts so far, this one included.
   package var attempts: Int
   package var detail: String
-  /// Empty for tests and the watchdog; more than one: a message with a list. At most 100, the most urgent first.
+  /// Empty for tests and the watchdog; more than one for a list. At most `IncidentLimits.bundleNamesMax`, the most
+  /// urgent first.
   package var incidents: [IncidentRecord]
-  /// Also those that the list leaves out.
+  /// All incidents of the message, with those beyond `bundleNamesMax`, which `incidents` omits.
   package var incidentCount: Int
-  /// A message with a list, also where only one entry is left of it.
+  /// It is a list, also where only one incident of it is left.
   package var isList: Bool
-  /// News of incidents that were named in this list before.
+  /// The list that paged these incidents before, where this is news of it.
   package var list: ListNews?
-  /// Addresses of a mail that have taken it already.
+  /// Addresses of a mail that accepted an earlier attempt.
   package var reached: [String] = []
 
   package init(
@@ -87,13 +89,13 @@ package struct Delivery: Sendable, Equatable {
   }
 }
 
-/// How the incidents of a list stand that a receiver was sent before.
+/// States of the incidents of a list that was sent to the receiver before.
 package struct ListNews: Sendable, Equatable {
   /// The message id of that list.
   package var id: String
   /// Incidents of the list that are not resolved.
   package var open: Int
-  /// Those of them that are not acknowledged.
+  /// Of the open ones, those that are not acknowledged.
   package var unacknowledged: Int
 
   package init(id: String, open: Int, unacknowledged: Int) {
@@ -103,18 +105,18 @@ package struct ListNews: Sendable, Equatable {
   }
 }
 
-/// What a receiver's answer means.
+/// How an attempt ended.
 package enum DeliveryOutcome: Sendable, Equatable {
   case delivered(answer: String)
-  /// Another attempt, not before a time, ns since 1970.
+  /// To be tried again, not before `atNs`, ns since 1970.
   case retry(atNs: Int64, answer: String)
-  /// Some addresses of a mail have taken it; another attempt to the others, not before a time.
+  /// Some addresses of a mail accepted it; the others are tried again, not before `atNs`, ns since 1970.
   case partial(reached: [String], atNs: Int64, answer: String)
-  /// The receiver will never take it.
+  /// Rejected for good: not tried again.
   case refused(answer: String)
 
-  /// The same without the receiver's text.
-  package var withoutWords: DeliveryOutcome {
+  /// The same outcome without the receiver's text, which the database may refuse to store.
+  package var withoutAnswerText: DeliveryOutcome {
     switch self {
     case .delivered: .delivered(answer: "")
     case .retry(let atNs, _): .retry(atNs: atNs, answer: "")

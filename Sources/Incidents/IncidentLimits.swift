@@ -1,36 +1,37 @@
-/// How incidents behave in time, and why.
+/// Times and counts of the life of an incident and of its pages.
 package enum IncidentLimits {
-  /// The same condition again within this is the same incident.
+  /// A condition that begins again within this after its end reopens its incident.
   package static let reopenNs: Int64 = 600_000_000_000
-  /// From so many returns on an incident flaps: one page says so, and it is resolved only when it stays quiet.
+  /// After so many reopenings an incident is flapping: one page reports that, and it is resolved only after `quietNs`.
   package static let flapsMax: Int64 = 3
-  /// A flapping incident that has been quiet for so long is over.
+  /// A flapping incident is resolved when its condition has not returned for so long.
   package static let quietNs: Int64 = 600_000_000_000
-  /// What an incident mutes stays muted so long after its end: its consequences end a little later than it does.
+  /// An incident mutes others for so long after its end, because its consequences end later than it does.
   package static let muteTailNs: Int64 = 60_000_000_000
-  /// The same rule on half of the live hosts within this is one incident.
+  /// Incidents of one rule on half of the live hosts within this are gathered into one.
   package static let spreadNs: Int64 = 300_000_000_000
-  /// Below so many hosts, half of them is a coincidence.
+  /// Fewer hosts are not gathered: half of them may coincide by chance.
   package static let spreadHostsMin: Int64 = 3
-  /// Members that the common incident names.
+  /// Members that the summary of a gathered incident names.
   package static let spreadNamesMax = 20
-  /// Changes of one transaction: the first page of a storm must not wait for its last incident.
+  /// Changes a transaction: in a storm, pages of the first changes are sent while later ones are still written.
   package static let changesMax = 250
-  /// A page that went out without the database is answered within this, s.
+  /// Longest time from a page sent from memory to its answer, s; its row is reserved for so long.
   package static let localAnswerSeconds: Int64 = 20
-  /// An incident that is noted late, because the database was away, escalates from when it was noticed; at most so long ago.
+  /// Escalations count from when a change was detected, also where the database was away then; from so long ago at
+  /// most.
   package static let lateMaxNs: Int64 = 86_400_000_000_000
-  /// Messages that one receiver may have unanswered: one that hangs must not hold up the next incident's.
+  /// Messages to one receiver without an answer at a time: one that hangs must not delay the next one.
   package static let inFlightMax = 8
-  /// Above the limit of messages a minute, what waits goes out as one list, so long after the last one.
+  /// Above the limit of messages a minute, waiting deliveries are sent as one list, so long after the last message.
   package static let bundleNs: Int64 = 25_000_000_000
-  /// Incidents that one message with a list names; it always tells how many there are.
+  /// Incidents that one list names; it always holds the count of all.
   package static let bundleNamesMax = 100
-  /// What a claimed delivery waits for its answer before anybody tries again, s.
+  /// A claim without an answer is free for the next attempt after this, s.
   package static let claimSeconds: Int64 = 60
-  /// How far the clocks of the command line's host and of the collector's may be apart, where an end by hand is compared with when
-  /// a state was kept.
+  /// Largest difference of the clocks of the command line's host and of a collector: an end by hand is compared with
+  /// the time at which a rule state was saved.
   package static let clocksApartNs: Int64 = 600_000_000_000
-  /// Of texts in a timeline, bytes.
+  /// Longest text in a timeline, Unicode scalars.
   package static let detailCharactersMax = 1000
 }

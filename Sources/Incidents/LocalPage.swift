@@ -1,27 +1,28 @@
-/// A message about an incident that a collector sent, or began to send, from its memory because the database had not confirmed the change.
+/// A message that a collector sent, or began to send, from memory, because the database had not confirmed the change.
+/// `Store.reconcile` records it in the rows.
 package struct LocalPage: Sendable, Equatable {
-  /// Of the incident that it is about.
+  /// The incident's key as memory knew it; receivers keep the alert under it.
   package var dedupKey: String
-  /// Of the same incident, as `IncidentChange.identity`; "" where it is not known.
+  /// The incident's `IncidentChange.identity`; "" in records of an older program.
   package var identity = ""
   package var receiver: String
   package var event = Delivery.Event.trigger
   package var step: Int16 = 0
-  /// That of its row, once there is one.
+  /// The id that its outbox row has or will have.
   package var messageID: String
-  /// Messages that went out as one list share it.
+  /// The message id of the list that it was sent in.
   package var bundle: String?
-  /// The list that it is news of.
+  /// The list that paged the incident, where this is its news.
   package var list: String?
-  /// Addresses of a mail that have taken it, while others are tried again.
+  /// Addresses of a mail that accepted it, while others are tried again.
   package var reached: [String] = []
-  /// Attempts that were begun.
+  /// Attempts begun.
   package var attempts = 1
-  /// nil while the receiver has not taken it.
+  /// nil while the receiver has not accepted it.
   package var answer: String?
-  /// It is not sent again: the incident was over before the receiver took it.
+  /// Not sent again: the incident ended before the receiver accepted it.
   package var isOver = false
-  /// When it was taken, or begun; ns since 1970.
+  /// When it was accepted, or else begun; ns since 1970.
   package var atNs: Int64
 
   package init(dedupKey: String, receiver: String, messageID: String, atNs: Int64) {

@@ -4,12 +4,12 @@ package import FleetModel
 package enum MuteReason: Sendable, Equatable {
   /// - Parameter number: nil where the silence has none yet.
   case silence(number: Int64?, author: String, reason: String)
-  /// It follows from an incident on the same host; nil for one that has no number yet.
+  /// An incident on the same host mutes its rule; nil while that incident has no number.
   case sameHost(number: Int64?, rule: String)
-  /// The same rule on many hosts is one incident, which pages.
+  /// It is part of an incident on many hosts, which pages for it.
   case manyHosts(number: Int64)
 
-  /// What stands in the column `muted_by`, the timeline and every output.
+  /// As stored in the column `muted_by` and the timeline, and printed.
   package var text: String {
     switch self {
     case .silence(let number, let author, let reason): "silence\(Self.mark(number)) by \(author): \(reason)"
@@ -21,7 +21,7 @@ package enum MuteReason: Sendable, Equatable {
   private static func mark(_ number: Int64?) -> String { number.map { " #\($0)" } ?? "" }
 }
 
-/// What an incident is, as far as it decides whether it is muted.
+/// The properties of an incident that silences and causes are matched against.
 package struct MuteSubject: Sendable {
   package var rule: String
   package var host: Int32?
@@ -46,14 +46,14 @@ package struct MuteSubject: Sendable {
 
 /// An incident whose rule mutes others on its host.
 package struct MuteCause: Sendable, Equatable {
-  /// nil before it has one.
+  /// nil until the incident is stored.
   package var number: Int64?
   /// `IncidentChange.identity`.
   package var identity: String
   package var rule: String
-  /// Patterns as `StarPattern`.
+  /// Patterns of rules that it mutes, as `StarPattern`.
   package var mutes: [String]
-  /// nil while it goes on; ns since 1970.
+  /// When it ended, ns since 1970; nil while it is open.
   package var endedNs: Int64?
 
   package init(number: Int64? = nil, identity: String, rule: String, mutes: [String], endedNs: Int64? = nil) {
@@ -64,7 +64,7 @@ package struct MuteCause: Sendable, Equatable {
     self.endedNs = endedNs
   }
 
-  /// nil for a change that mutes nothing: an end, an observed one, one of no host.
+  /// nil for a change that mutes nothing: an end, an observed one, one without a host.
   package init?(_ change: IncidentChange, number: Int64? = nil) {
     guard change.kind == .opened, !change.isObserved, !change.mutes.isEmpty, change.hostNumber != nil else {
       return nil
@@ -72,10 +72,10 @@ package struct MuteCause: Sendable, Equatable {
     self.init(number: number, identity: change.identity, rule: change.rule, mutes: change.mutes)
   }
 
-  /// Whether an incident on the same host follows from it. None follows from its own rule.
+  /// Whether it mutes an incident of a rule on the same host. No incident mutes one of its own rule.
   package func mutes(_ rule: String, nowNs: Int64) -> Bool {
     guard rule != self.rule, mutes.contains(where: { StarPattern.matches(rule, $0) }) else { return false }
-    // What follows from it ends a little later than it does.
+    // Consequences end later than their cause.
     return endedNs.map { nowNs.subtractingClamped($0) < IncidentLimits.muteTailNs } ?? true
   }
 
@@ -88,13 +88,13 @@ package struct MuteCause: Sendable, Equatable {
   }
 }
 
-/// Decides whether an incident pages no one: the one place for it, asked by the database's side, by whoever pages from memory, and by
-/// replay. Pure: time is a parameter.
+/// Decides whether an incident is muted. The only implementation: the store, `Handover` and replay all ask it. Pure:
+/// time is a parameter.
 package struct Muting: Sendable, Equatable {
   package var silences: [Silence]
-  /// Incidents that stand for the same rule on many hosts, by rule.
+  /// Numbers of the incidents on many hosts, by rule.
   package var spreads: [String: Int64]
-  /// By host, in the order of their numbers.
+  /// By host, ordered by number; those without a number last.
   private var causes: [Int32: [MuteCause]] = [:]
 
   package init(silences: [Silence] = [], spreads: [String: Int64] = [:]) {
@@ -102,8 +102,8 @@ package struct Muting: Sendable, Equatable {
     self.spreads = spreads
   }
 
-  /// - Returns: nil where the incident pages. A silence comes before an incident on the same host, of which the first one counts, and that
-  ///   before one on many hosts.
+  /// - Returns: nil where it is not muted. A silence takes precedence over a cause on the same host, of which the one
+  ///   with the lowest number counts, and that over an incident on many hosts.
   package func reason(for subject: MuteSubject, nowNs: Int64) -> MuteReason? {
     if let silence = silence(over: subject, nowNs: nowNs) { return silence }
     guard let host = subject.host else { return nil }
@@ -111,7 +111,7 @@ package struct Muting: Sendable, Equatable {
     return spreads[subject.rule].map { .manyHosts(number: $0) }
   }
 
-  /// The silence that holds longest of those over an incident.
+  /// Of the silences that match an incident, the one that ends last.
   package func silence(over subject: MuteSubject, nowNs: Int64) -> MuteReason? {
     var longest: Silence?
     for silence in silences where silence.matches(subject, nowNs: nowNs) && silence.endsNs > longest?.endsNs ?? .min {
@@ -120,22 +120,22 @@ package struct Muting: Sendable, Equatable {
     return longest.map { .silence(number: $0.number, author: $0.author, reason: $0.reason) }
   }
 
-  /// Keeps the order of the numbers; one without a number comes last.
+  /// Inserts a cause in the order of numbers.
   package mutating func add(_ cause: MuteCause, on host: Int32) {
     let known = causes[host] ?? []
-    let place = known.firstIndex { $0.number ?? .max > cause.number ?? .max } ?? known.count
-    causes[host, default: []].insert(cause, at: place)
+    let index = known.firstIndex { $0.number ?? .max > cause.number ?? .max } ?? known.count
+    causes[host, default: []].insert(cause, at: index)
   }
 
-  /// Removes a cause that comes back; `add` follows.
+  /// Removes a cause that is reopened; `add` inserts it again.
   package mutating func remove(_ number: Int64, on host: Int32) { causes[host]?.removeAll { $0.number == number } }
 
-  /// - Parameter atNs: ns since 1970. One that had ended before keeps its time.
+  /// - Parameter atNs: ns since 1970. A cause that had ended keeps its time.
   package mutating func end(identity: String, on host: Int32, atNs: Int64) {
     causes[host] = causes[host]?.map { $0.identity == identity ? $0.ended(atNs) : $0 }
   }
 
-  /// - Parameter numbers: also of those that stand for many hosts, which mute nothing after their end.
+  /// - Parameter numbers: of causes and of incidents on many hosts; the latter mute nothing after their end.
   package mutating func end(_ numbers: [Int64], atNs: Int64) {
     if numbers.isEmpty { return }
     spreads = spreads.filter { !numbers.contains($0.value) }

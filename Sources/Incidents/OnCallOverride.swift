@@ -1,4 +1,4 @@
-/// Somebody takes a turn that is not theirs.
+/// A turn of a schedule that another receiver takes over for a time.
 package struct OnCallOverride: Sendable, Equatable {
   package var schedule: String
   package var receiver: String

@@ -1,15 +1,15 @@
 package import FleetModel
 
-/// One step of an incident's policy: who is paged, and when, unless the incident is acknowledged before.
+/// One step of an incident's policy: the receiver, and when it is paged unless the incident is acknowledged before.
 package struct PlannedDelivery: Sendable, Equatable {
   package var receiver: String
   /// ns since 1970.
   package var dueNs: Int64
-  /// 0 is the first page; each later one is an escalation.
+  /// 0 is the first step.
   package var step: Int16
-  /// Goes out with others of its kind in one message.
+  /// Sent with the other rows of the digest in one message.
   package var isDigest: Bool
-  /// Due later than the incident begins: somebody else did not react.
+  /// Due later than the incident begins, because no earlier step was acknowledged.
   package var isEscalation: Bool
 
   package init(
@@ -25,19 +25,19 @@ package struct PlannedDelivery: Sendable, Equatable {
   package var event: Delivery.Event { isEscalation ? .escalate : .trigger }
 }
 
-/// Who is paged, when, in how many messages, and what happens where a receiver does not take one.
+/// Decides which receivers are paged, when, in how many messages, and when the fallback is paged.
 ///
-/// The one place for these decisions: the database's claim of what is due asks it, and so does whoever pages from memory while the
-/// database is away. Pure: time is a parameter.
+/// The only implementation of these decisions: `Store.claimDeliveries` asks it, and `Handover` while the database is
+/// away. Pure: time is a parameter.
 package struct PagingPolicy: Sendable {
-  /// All steps of an incident that begins at a time, ns since 1970. Pure.
+  /// All steps of an incident that begins at `nowNs`, ns since 1970.
   package var deliveries: @Sendable (_ severity: Severity, _ nowNs: Int64) -> [PlannedDelivery]
-  /// Paged as well where a receiver refuses, or has failed `attemptsBeforeFallback` times.
+  /// The receiver that is paged as well after a refusal or `attemptsBeforeFallback` failed attempts; nil for none.
   package var fallback: String?
-  /// Messages to one receiver within a minute; what is more becomes one message with a list.
+  /// Messages to one receiver within a minute; further deliveries are sent as a list.
   package var messagesPerMinute: Int
-  /// Receivers that people read, such as a chat or a mailbox: the ends of incidents count as messages there. Elsewhere a program keeps
-  /// one alert for each incident, and each alert needs its own end.
+  /// Receivers that people read, such as a chat or a mailbox: news counts against the limit there. Elsewhere a program
+  /// keeps one alert an incident, each of which needs its own end, so that news is not limited.
   package var readByPeople: Set<String>
 
   package static let attemptsBeforeFallback = 3
@@ -52,23 +52,23 @@ package struct PagingPolicy: Sendable {
     self.readByPeople = readByPeople
   }
 
-  /// Incidents are kept and shown, and not paged.
+  /// No receivers: incidents are stored and shown, and not paged.
   package static let none = PagingPolicy { _, _ in [] }
 }
 
-// MARK: What goes out now
+// MARK: Messages that are due
 
 /// A delivery that is due.
 package struct DueDelivery<ID: Sendable & Equatable>: Sendable, Equatable {
   package var id: ID
   package var event: Delivery.Event
   package var isDigest: Bool
-  /// It was sent before, without an answer: the receiver may have it.
+  /// An attempt was begun and has no answer: the receiver may have it.
   package var isBegun: Bool
-  /// The list with which it was sent before, without an answer.
+  /// The list that such an attempt was part of.
   package var bundle: String?
-  /// The list in which the receiver learned of the incident, where this is about that list. nil: the receiver knows the incident by
-  /// itself, or not at all.
+  /// The list that paged the incident at this receiver, where this is news of that list. nil: it was paged by itself,
+  /// or not at all.
   package var list: String?
 
   package init(
@@ -84,45 +84,46 @@ package struct DueDelivery<ID: Sendable & Equatable>: Sendable, Equatable {
   }
 }
 
-/// What a receiver was sent lately, and what it has not answered.
+/// A receiver's messages of the last minute, and those without an answer.
 package struct ReceiverLoad: Sendable, Equatable {
   /// Messages without an answer.
   package var unanswered = 0
-  /// Messages that count against the limit and were delivered within the last minute.
+  /// Messages delivered within the last minute that count against the limit.
   package var delivered = 0
-  /// Messages that count against it, were begun and are not delivered: each is sent again by itself.
+  /// Messages begun and not delivered that count against it: each is tried again by itself.
   package var begun = 0
-  /// When the last of them was delivered, ns since 1970.
+  /// When the last delivered one was delivered, ns since 1970.
   package var lastNs = Int64.min
-  /// A list of pages was among them.
+  /// A list of pages was among the delivered ones.
   package var isStorm = false
-  /// The receiver asked not to be sent anything before this, ns since 1970.
+  /// The receiver asked for a pause until this, ns since 1970.
   package var closedUntilNs = Int64.min
 
   package init() {}
 }
 
-/// One message that is to be sent now.
+/// One message to be sent now.
 package enum Outgoing<ID: Sendable & Equatable>: Sendable, Equatable {
   case single(ID)
-  /// The same list again, under the same id.
+  /// A list that was sent before without an answer, under the same id.
   case again(bundle: String)
-  /// A new list; `about` is the list that its incidents were first named in, where it is news of those.
+  /// A new list; `about` is the list that paged its incidents, where this is news of that list.
   case list([ID], about: String?)
 }
 
 extension PagingPolicy {
-  /// How a delivery goes out; the order is that in which they go.
+  /// How a delivery is sent. The cases stand in the order of sending.
   private enum Kind: CaseIterable {
-    /// What was sent before, without an answer: again as it was, under its id. In another message it would be another alert.
+    /// Begun before, without an answer: sent again unchanged under its id. In another message it would open a second
+    /// alert.
     case again
     /// A test, or the watchdog.
     case unlimited
-    /// Before any news: what has ended can wait, what has begun cannot.
+    /// Pages precede news: an end may be late, a beginning may not.
     case page
-    /// An end or an acknowledgement of an incident that the receiver knows by itself.
+    /// An end or an acknowledgement of an incident that was paged by itself.
     case news
-    /// The same of incidents that it learned of in a list.
+    /// An end or an acknowledgement of incidents that were paged in a list.
     case listNews
     case digest
 
@@ -144,13 +145,13 @@ extension PagingPolicy {
     }
   }
 
-  /// What is sent to a receiver now, of what is due for it.
+  /// Which messages are sent to a receiver now, of the deliveries that are due.
   ///
-  /// At most `IncidentLimits.inFlightMax` messages are without an answer. Above `messagesPerMinute`, what waits becomes one message with a
-  /// list, at the latest `IncidentLimits.bundleNs` after the last message: a limit delays no page for long, and hides none.
-  /// Once a list of pages went out, more of them follow in lists. One delivery alone is never a list, and what got no answer is
-  /// sent again as it was.
-  /// - Parameter due: in the order in which they are to go out.
+  /// At most `IncidentLimits.inFlightMax` messages are without an answer. Above `messagesPerMinute`, all waiting
+  /// deliveries are sent as one list, at the latest `IncidentLimits.bundleNs` after the last message, so that the limit
+  /// delays pages by that at most and drops none. After a list of pages, further pages follow in lists. One delivery
+  /// alone is never a list. A message without an answer is sent again unchanged.
+  /// - Parameter due: in the order of sending.
   package func messages<ID>(
     _ due: [DueDelivery<ID>], to receiver: String, load: ReceiverLoad, nowNs: Int64
   ) -> [Outgoing<ID>] {
@@ -186,11 +187,11 @@ extension PagingPolicy {
     delivery.isList || delivery.event.isPage || !delivery.event.isRoutine && readByPeople.contains(delivery.receiver)
   }
 
-  /// What may still go out in this turn.
+  /// The messages that may still be sent in this call.
   private struct Turn {
     private var slots: Int
     private var left: Int
-    /// Above the limit, one list may go out.
+    /// Above the limit, one list may be sent.
     private var mayBundle: Bool
 
     init(_ load: ReceiverLoad, _ messagesPerMinute: Int, _ nowNs: Int64) {
@@ -199,7 +200,7 @@ extension PagingPolicy {
       mayBundle = load.unanswered == 0 && nowNs.subtractingClamped(load.lastNs) >= IncidentLimits.bundleNs
     }
 
-    /// - Parameter limited: it counts against the messages a minute.
+    /// - Parameter limited: it counts against `messagesPerMinute`.
     mutating func takes(limited: Bool) -> Bool {
       guard slots > 0, !limited || left > 0 || mayBundle else { return false }
       slots -= 1
@@ -211,7 +212,7 @@ extension PagingPolicy {
 
     mutating func takesList() -> Bool { takes(limited: true) }
 
-    /// As many singles as are left, or all of them as one list: never a part of them by themselves.
+    /// Single messages where the limit allows all of them, else one list of all: never some of them singly.
     mutating func singlesOrList<ID>(_ due: [DueDelivery<ID>]) -> [Outgoing<ID>] {
       if due.count > left, due.count > 1 { return takesList() ? [.list(due.map(\.id), about: nil)] : [] }
       return due.prefix { _ in takes(limited: true) }.map { .single($0.id) }
@@ -222,8 +223,8 @@ extension PagingPolicy {
 // MARK: Fallback
 
 extension PagingPolicy {
-  /// Who is paged in place of a receiver after an attempt; nil for none.
-  /// - Parameter attempts: of this delivery, this one included.
+  /// The receiver that is paged as well after an attempt; nil for none.
+  /// - Parameter attempts: attempts of this delivery, this one included.
   package func fallback(
     for receiver: String, _ event: Delivery.Event, after outcome: DeliveryOutcome, attempts: Int
   ) -> String? {
@@ -231,7 +232,7 @@ extension PagingPolicy {
     switch outcome {
     case .delivered: return nil
     case .refused: return fallback
-    // Somebody has it.
+    // At least one address has it.
     case .partial: return nil
     case .retry: return attempts == Self.attemptsBeforeFallback ? fallback : nil
     }
@@ -239,7 +240,7 @@ extension PagingPolicy {
 }
 
 extension Array where Element: Hashable {
-  /// Each element once, in the order of its first place.
+  /// Each element once, in the order of first occurrence.
   fileprivate var distinct: [Element] {
     var known: Set<Element> = []
     return filter { known.insert($0).inserted }

@@ -1,11 +1,12 @@
-/// Rows of the outbox that no collector claims yet: the one that wrote them may have begun to send them from its memory.
+/// Marks rows of the outbox that no collector may claim yet, because the one that wrote them may have begun to send
+/// them from memory.
 ///
-/// It frees them when it has reported what it sent. Where it ends before that, they are free after `IncidentLimits.localAnswerSeconds`, or
-/// at its next start.
+/// Its collector frees them once it has reported what it sent. If that collector ends before, they are free after
+/// `IncidentLimits.localAnswerSeconds`, or at its next start.
 package struct Reservation: Sendable, Equatable {
-  /// What stands in the column `holder`.
+  /// As stored in the column `holder`.
   package var name: String
-  /// Keys of incidents that memory may have paged already.
+  /// Keys of incidents that may have been paged from memory.
   package var mayBePaged: Set<String>
 
   package init(name: String, mayBePaged: Set<String> = []) {
@@ -16,13 +17,13 @@ package struct Reservation: Sendable, Equatable {
   private static let prefix = "memory "
 
   /// - Parameters:
-  ///   - holder: names a process among all collectors, `place/process`.
-  ///   - group: of its changes.
+  ///   - holder: names a process among all collectors, `instance/process` (`PagingInstance.holder`).
+  ///   - group: number of the group of changes that one transaction writes.
   package static func name(_ holder: String, _ group: Int) -> String { "\(prefix)\(holder)/\(group)" }
 
-  /// What the names of all reservations of one place begin with, over restarts of its collector.
-  package static func names(ofPlace place: String) -> String { "\(prefix)\(place)/" }
+  /// The prefix of the names of all reservations of an instance, which outlives its processes.
+  package static func names(ofInstance instance: String) -> String { "\(prefix)\(instance)/" }
 
-  /// Of a row whose message was begun from memory and is not answered yet.
+  /// `holder` of a row whose message was begun from memory and has no answer yet.
   package static let begun = prefix + "begun"
 }

@@ -1,8 +1,8 @@
 package import FleetModel
 
-/// What must not page for a while. Patterns as `StarPattern`; nil matches everything.
+/// A pattern and a time for which incidents that match it are muted. Patterns as `StarPattern`; nil matches everything.
 package struct Silence: Sendable, Equatable {
-  /// The database's; nil before it has one.
+  /// The row's number; nil before it is stored.
   package var number: Int64?
   package var rule: String?
   package var host: String?
@@ -12,7 +12,7 @@ package struct Silence: Sendable, Equatable {
   package var reason: String
   package var startsNs: Int64
   package var endsNs: Int64
-  /// It comes back; start and end are then those of a window.
+  /// nil for a single window; otherwise start and end are those of the window in force, or of the next one.
   package var repetition: Repetition?
 
   package init(author: String, reason: String, startsNs: Int64, endsNs: Int64) {
@@ -24,7 +24,7 @@ package struct Silence: Sendable, Equatable {
 }
 
 extension Silence {
-  /// As `signalbox.matches` in the database.
+  /// The same result as the function `signalbox.matches` of the database.
   private static func matches(_ pattern: String?, _ word: String) -> Bool {
     pattern.map { StarPattern.matches(word, $0) } ?? true
   }
@@ -35,10 +35,10 @@ extension Silence {
   }
 }
 
-/// When a silence comes back.
+/// When the windows of a repeated silence begin, and how long they are.
 package struct Repetition: Sendable, Equatable {
   package var cron: CronExpression
-  /// As the database knows it, such as `Europe/Berlin`.
+  /// Name of a time zone that the database has, such as `Europe/Berlin`.
   package var zone: String
   package var lengthNs: Int64
 

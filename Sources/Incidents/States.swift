@@ -1,32 +1,33 @@
-/// Where an incident stands. The raw values are the database's and those of every output.
+/// States of an incident. The raw values are stored and printed.
 package enum IncidentState: String, Sendable, CaseIterable {
   case open
-  /// A person has acknowledged it: it escalates no further.
+  /// Acknowledged by a person: no further escalation.
   case acked
   case resolved
-  /// It goes on and is not paged: silenced, or the consequence of another incident.
+  /// Open and not paged: silenced, the consequence of another incident, or part of one on many hosts.
   case muted
 }
 
-/// Where one delivery of the outbox stands. The raw values are the database's and those of every output.
+/// States of a delivery. The raw values are stored and printed.
 package enum DeliveryState: String, Sendable, CaseIterable {
-  /// Not confirmed by its receiver yet, whether or not an attempt was made.
+  /// Not accepted by its receiver yet, whether or not an attempt was made.
   case waiting
   case delivered
-  /// It was not needed any more before it was confirmed. An attempt that got no answer may have been received.
+  /// No longer needed before its receiver accepted it. An attempt without an answer may have been received.
   case cancelled
-  /// Something newer about its incident was delivered first.
+  /// Something newer about its incident was delivered to the same receiver first.
   case superseded
-  /// The receiver answered that it will never take it.
+  /// The receiver rejected it for good.
   case refused
 
-  /// Whether the receiver has the message, as far as anybody can know.
+  /// Whether the receiver may have the message.
   ///
-  /// - Parameter attempts: that were begun.
+  /// - Parameter attempts: attempts begun.
   package func mayHaveBeenReceived(attempts: Int) -> Bool { receivedFromAttempts.map { attempts >= $0 } ?? false }
 
-  /// From how many attempts on the receiver may have the message; nil: it does not have it. An attempt without an answer may have been
-  /// received; a refusal is an answer, so of a refused delivery only an earlier attempt may.
+  /// The number of attempts from which on the receiver may have the message; nil: it does not have it. An attempt
+  /// without an answer may have been received. A refusal is an answer, so that of a refused delivery only an earlier
+  /// attempt may have been.
   package var receivedFromAttempts: Int? {
     switch self {
     case .delivered: 0
@@ -37,7 +38,7 @@ package enum DeliveryState: String, Sendable, CaseIterable {
   }
 }
 
-/// Whether a silence mutes now. The raw values are those of every output.
+/// States of a silence. The raw values are printed.
 package enum SilenceState: String, Sendable, CaseIterable {
   /// Its window has not begun.
   case ahead
@@ -45,23 +46,24 @@ package enum SilenceState: String, Sendable, CaseIterable {
   case ended
 }
 
-/// What happened to an incident, as its timeline has it. The raw values are the database's and those of every output.
+/// Kinds of entries in an incident's timeline. The raw values are stored and printed.
 package enum TimelineKind: String, Sendable, CaseIterable {
   case opened, reopened, flapping, muted, unmuted, acked, resolved, note, paged, escalated
   /// An acknowledgement or an end was delivered.
-  case told
+  case newsDelivered = "told"
   case pageRefused = "page refused"
 }
 
-/// Who has ended an incident.
+/// Who ended an incident.
 package enum Ending: Sendable, Equatable {
   case byRule
   case byPerson(String)
 
-  /// What stands in the column for the rule.
+  /// Stored in `resolved_by` where the rule ended it.
   package static let rule = "rule"
 
-  /// As the database has it: a person who is called as the rule is must not be taken for it, whose ends arm no rule again.
+  /// As stored in `resolved_by`. A person of the name `rule` is stored under another one: an end by a person arms the
+  /// rule again, an end by the rule does not.
   package var word: String {
     switch self {
     case .byRule: Self.rule

@@ -5,12 +5,12 @@ internal import Incidents
 package import SiteConfiguration
 package import Store
 
-/// Delivers what lies in the outbox, as long as it holds the lease.
+/// Delivers the rows of the outbox while it holds the lease `paging`.
 ///
-/// Confined to one thread. The database's rows are the truth: whatever happens here, a row that was not settled is sent again
-/// under the same message id by whoever holds the lease then.
+/// Confined to one thread. It keeps no state of its own that matters: a row that was not settled, whatever the reason,
+/// is claimed again by the holder of the lease and sent under the same message id.
 package final class Dispatcher {
-  /// What happened since the last report, for logs and metrics.
+  /// What one turn did, for logs and metrics.
   package struct Report: Sendable {
     package var delivered = 0
     package var refused: [String] = []
@@ -29,18 +29,19 @@ package final class Dispatcher {
   private enum Times {
     static let leaseSeconds = 10
     static let renewNs: Int64 = 3_000_000_000
-    /// Nothing new is sent in the last moments of a lease.
+    /// No message is begun so shortly before the end of the lease.
     static let marginNs: Int64 = 500_000_000
-    /// How often somebody who does not hold the lease asks for it.
+    /// How often a dispatcher without the lease asks for it.
     static let askNs: Int64 = 1_000_000_000
     static let auditNs: Int64 = 15_000_000_000
-    /// A receiver that has not answered after this is asked again.
+    /// Deadline of one attempt.
     static let answerMs = 10_000
-    /// Due times are looked at so often without any notification.
+    /// Due rows are claimed so often without a notification.
     static let claimNs: Int64 = 500_000_000
-    /// What a former holder had begun is begun again after this: it may be about to note an answer.
+    /// Rows that the former holder claimed are claimed again after this: it may be about to settle them.
     static let adoptNs: Int64 = 2_000_000_000
-    /// After so long without the database, whoever sent pages from memory has this long to report them.
+    /// After a time without the database, collectors that sent from memory have so long to report it before rows are
+    /// claimed.
     static let reportNs: Int64 = 5_000_000_000
   }
 
@@ -53,7 +54,7 @@ package final class Dispatcher {
   private struct Answered {
     var sent: InFlight
     var outcome: DeliveryOutcome
-    /// The receiver asked to be sent nothing before this, ns since 1970.
+    /// End of the pause that the receiver asked for, ns since 1970.
     var pausedUntilNs: Int64?
   }
 
@@ -64,28 +65,28 @@ package final class Dispatcher {
   private let chance: () -> Double
   package private(set) var lease: Lease?
   private var inFlight: [Int: InFlight] = [:]
-  /// Answered, but not noted yet: the database was away.
+  /// Answers that are not settled yet, because the database did not answer.
   private var unsettled: [Answered] = []
   private var overridesVersion = ""
   private var nextTag = 1
   private var leaseDueNs = Int64.min
-  /// CLOCK_MONOTONIC: after this somebody else may hold the lease.
+  /// CLOCK_MONOTONIC, ns: after this another collector may hold the lease.
   private var leaseEndNs = Int64.min
   private var auditDueNs = Int64.min
   private var claimDueNs = Int64.min
   private var watchdogDueNs = Int64.min
   private var heartbeatDueNs = Int64.min
-  /// When the database last answered a whole turn, CLOCK_MONOTONIC.
+  /// When the last turn succeeded, CLOCK_MONOTONIC, ns.
   private var turnedNs = Clock.monotonicNs()
   private var reportsUntilNs = Int64.min
   private static let heartbeatTag = 0
   private var refusedRoutine: [String: String] = [:]
-  /// Rows of the outbox whose answers the database refuses. Each comes up again once its claim is over; one that does not, because it
-  /// was cancelled or another collector has it, is no trouble of this one.
+  /// Rows whose answers the database refuses to store. Each is claimed again after the end of its claim; one that is
+  /// not, because it was cancelled or another collector claims it, is dropped from here.
   private var refusedAnswers: [Int64: (reason: String, untilNs: Int64)] = [:]
   private static let refusedAnswerNs = 2 * IncidentLimits.claimSeconds * 1_000_000_000
 
-  /// Steps that the database refuses, with its reason, until they succeed: the other steps go on.
+  /// Steps that the database refuses, with its reason, until they succeed. The other steps run all the same.
   package var refusedSteps: [String: String] {
     var steps = refusedRoutine
     if let answer = refusedAnswers.min(by: { $0.key < $1.key }) { steps["settle"] = answer.value.reason }
@@ -107,7 +108,7 @@ package final class Dispatcher {
     auditDueNs = .min
   }
 
-  /// Waits for answers, for the descriptors, or for the time to be over. Needs no database.
+  /// Waits for answers of receivers, for the descriptors, or for the time to pass. Needs no database.
   package func wait(maximumMs: Int, descriptors: [Int32], nowNs: Int64) {
     for (tag, result) in transfers.work(waitMs: maximumMs, descriptors: descriptors) {
       guard let sent = inFlight.removeValue(forKey: tag) else { continue }
@@ -119,10 +120,10 @@ package final class Dispatcher {
     }
   }
 
-  /// One round: lease, answers, audit, what is due.
+  /// One round: renew the lease, settle answers, audit, claim and send due rows.
   /// - Parameters:
-  ///   - nowNs: wall clock, ns since 1970, for what people see.
-  ///   - monotonicNs: for this thread's own timers.
+  ///   - nowNs: wall clock, ns since 1970, for stored times.
+  ///   - monotonicNs: CLOCK_MONOTONIC, ns, for timers of this thread.
   package func turn(_ store: Store, nowNs: Int64, monotonicNs: Int64, isWoken: Bool) throws(StoreError) -> Report {
     var report = Report()
     refusedAnswers = refusedAnswers.filter { $0.value.untilNs > monotonicNs }
@@ -136,7 +137,7 @@ package final class Dispatcher {
       try keepLease(store, nowNs, monotonicNs, &report)
       guard let lease else { return report }
       try routine(store, lease, nowNs, monotonicNs, &report)
-      if isWoken { try step("overrides") { () throws(StoreError) in try noteOverrides(store, nowNs) } }
+      if isWoken { try step("overrides") { () throws(StoreError) in try refreshOverrides(store, nowNs) } }
       if isWoken || monotonicNs >= claimDueNs {
         claimDueNs = monotonicNs + Times.claimNs
         try step("claim") { () throws(StoreError) in try claim(store, lease, nowNs, monotonicNs) }
@@ -157,7 +158,7 @@ package final class Dispatcher {
     }
   }
 
-  /// Gives the lease back at the end, so that another collector goes on at once.
+  /// Releases the lease at the end, so that another collector can take it at once.
   package func end(_ store: Store) throws(StoreError) {
     if let lease { try store.releaseLease(lease) }
     lease = nil
@@ -201,7 +202,7 @@ package final class Dispatcher {
       do throws(StoreError) {
         try settle(sent, outcome, store, nowNs)
       } catch .leaseLost {
-        // The new holder sends it under the same id.
+        // The new holder of the lease sends it under the same id.
         unsettled.removeFirst()
         continue
       }
@@ -217,8 +218,8 @@ package final class Dispatcher {
     }
   }
 
-  /// One answer that the database refuses must not keep the others from being noted: it is noted without the receiver's words, or set
-  /// aside; its row then comes up again after its claim is over.
+  /// An answer that the database refuses must not block the following ones: it is settled without the receiver's text,
+  /// or set aside, whereupon its row is claimed again after the end of its claim.
   private func settle(
     _ sent: InFlight, _ outcome: DeliveryOutcome, _ store: Store, _ nowNs: Int64
   ) throws(StoreError) {
@@ -229,15 +230,15 @@ package final class Dispatcher {
       guard error.isRefusal else { throw error }
       try store.setAside(
         "\(outcome)", of: "signalbox.outbox", hostNumber: nil, because: error, nowNs: nowNs)
-      try settleWithoutWords(sent, outcome, store, nowNs)
+      try settleWithoutAnswerText(sent, outcome, store, nowNs)
     }
   }
 
-  private func settleWithoutWords(
+  private func settleWithoutAnswerText(
     _ sent: InFlight, _ outcome: DeliveryOutcome, _ store: Store, _ nowNs: Int64
   ) throws(StoreError) {
     do throws(StoreError) {
-      try store.settle(sent.delivery, outcome.withoutWords, sent.lease, policy: configuration.policy, nowNs: nowNs)
+      try store.settle(sent.delivery, outcome.withoutAnswerText, sent.lease, policy: configuration.policy, nowNs: nowNs)
       for row in sent.delivery.rows { refusedAnswers[row] = nil }
     } catch {
       guard error.isRefusal else { throw error }
@@ -267,7 +268,7 @@ package final class Dispatcher {
     if let heartbeat = configuration.heartbeat, monotonicNs >= heartbeatDueNs {
       heartbeatDueNs = monotonicNs + heartbeat.everyNs
       let request = HTTPRequest(method: "GET", url: heartbeat.url)
-      // Its absence raises the alarm at the other end; a failure here is no message of its own.
+      // The service alarms where the heartbeat stays away, so that a failure is not reported here.
       try? transfers.begin(.http(request), tag: Self.heartbeatTag, deadlineMs: Times.answerMs)
     }
   }
@@ -285,8 +286,8 @@ package final class Dispatcher {
     try store.publishReceivers(configuration.receivers.keys.sorted())
   }
 
-  /// A turn that somebody takes over is theirs at once.
-  private func noteOverrides(_ store: Store, _ nowNs: Int64) throws(StoreError) {
+  /// Reads the overrides again where one was added or ended.
+  private func refreshOverrides(_ store: Store, _ nowNs: Int64) throws(StoreError) {
     let version = try store.overridesVersion()
     guard version != overridesVersion else { return }
     try takeOverrides(store, nowNs)
@@ -294,20 +295,21 @@ package final class Dispatcher {
     overridesVersion = version
   }
 
-  /// What becomes of a delivery to a name that the configuration does not have.
+  /// The outcome of a delivery to a name that the configuration does not have.
   private func refusal(of delivery: Delivery, _ nowNs: Int64) -> DeliveryOutcome {
     if delivery.receiver.hasPrefix("policy:") {
       return .refused(answer: "the configuration has no policy for \(delivery.receiver.dropFirst(7)): nobody is paged")
     }
     let known = (configuration.receivers.keys.sorted() + configuration.schedules.keys.sorted()).joined(separator: ", ")
     let answer = "no such receiver in the collector's configuration; there are: \(known)"
-    // An end or an acknowledgement waits for a receiver that was renamed or left out by mistake: without it the alert stays open there.
+    // News is retried: a receiver may have been renamed or left out by mistake, and without its end the alert would
+    // stay open there.
     let isNews = !delivery.event.isPage && !delivery.event.isRoutine && !delivery.incidents.isEmpty
     guard isNews, delivery.attempts < Self.missingReceiverAttempts else { return .refused(answer: answer) }
     return .retry(atNs: nowNs + 60_000_000_000, answer: answer)
   }
 
-  /// A day.
+  /// One attempt a minute, for a day.
   private static let missingReceiverAttempts = 1440
 
   private func claim(_ store: Store, _ lease: Lease, _ nowNs: Int64, _ monotonicNs: Int64) throws(StoreError) {
@@ -336,7 +338,8 @@ package final class Dispatcher {
     }
   }
 
-  /// What is no receiver: a test of a policy or of a schedule; anything else is gone from the configuration.
+  /// Splits the test of a policy or of a schedule into one test a receiver; settles a delivery to any other unknown
+  /// name.
   private func expand(
     _ delivery: Delivery, _ store: Store, _ lease: Lease, _ nowNs: Int64
   ) throws(StoreError) {

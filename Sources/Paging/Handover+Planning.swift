@@ -3,22 +3,22 @@ internal import Incidents
 internal import SiteConfiguration
 
 extension Handover {
-  /// Takes over what has waited too long for the database.
-  /// - Returns: what is paged from memory from now on.
+  /// Plans pages from memory for changes that the database has not confirmed within `patienceNs`.
+  /// - Returns: the changes whose messages are sent from memory from now on.
   mutating func plan(_ now: Moment) -> [IncidentChange] {
-    var news: [IncidentChange] = []
+    var planned: [IncidentChange] = []
     for index in held.indices {
       let one = held[index]
       guard case .pending(let sinceNs) = one.phase, one.number > committed,
         now.monotonicNs - sinceNs >= Self.patienceNs
       else { continue }
-      news.append(one.change)
+      planned.append(one.change)
       switch one.change.kind {
       case .opened: held[index].phase = .memory(isMuted(one, now.wallNs) ? [] : pages(of: one))
       case .cleared: held[index].phase = .memory([])
       }
     }
-    return news
+    return planned
   }
 
   private func pages(of held: Held) -> [Page] {
@@ -33,7 +33,8 @@ extension Handover {
     }
   }
 
-  /// What an earlier process of this collector sent is not sent again; an attempt without an answer may have been received.
+  /// Takes over what an earlier process of this instance recorded of the message: a delivered one is not sent again, an
+  /// attempt without an answer counts as one that may have been received.
   func recall(_ page: inout Page) {
     guard let earlier = remembered[page.messageID] else { return }
     page.bundle = earlier.bundle
@@ -41,7 +42,7 @@ extension Handover {
     if let answer = earlier.answer { page.state = .delivered(answer: answer, atNs: earlier.atNs) }
   }
 
-  /// Nobody is paged: observed, muted, or it has come back too often.
+  /// Whether no one is paged: the change is observed or muted, or its condition has come back too often.
   private func isMuted(_ held: Held, _ nowNs: Int64) -> Bool {
     let change = held.change
     if change.isObserved { return true }
@@ -49,10 +50,10 @@ extension Handover {
     return earlier.count >= Limits.returnsMax || muting.reason(for: MuteSubject(change), nowNs: nowNs) != nil
   }
 
-  /// Ends: what was not sent yet is not sent any more, and each receiver that has the page is sent the end.
+  /// Plans ends: pages without an attempt are cancelled, and each receiver that may have the page is sent the end.
   mutating func planEnds(_ nowNs: Int64) {
     for index in held.indices where held[index].change.kind == .cleared && held[index].isOwned {
-      // Of what the database has, its rows send the end: they may send the page once more.
+      // The end of a committed beginning is sent by its rows, because they may send the page once more.
       guard held[index].endedNs == nil, let opened = beginning(of: held[index]), held[opened].isOwned else { continue }
       let endedNs = held[index].takenNs
       held[opened].endedNs = endedNs
@@ -65,7 +66,8 @@ extension Handover {
         pages[number].state = .cancelled
       }
       held[opened].pages = pages
-      // An end comes after everything else; whom the fallback stands in for may be any of them. Nor does one overtake the fallback's page.
+      // An end must not overtake a page to the same receiver. While a page is unsettled its fallback may still be
+      // paged, so the fallback waits too; and receivers that refused wait for the fallback's page.
       var busy = Set(pages.filter(\.isUnsettled).map(\.receiver))
       if !busy.isEmpty, let fallback = configuration.fallback { busy.insert(fallback) }
       if pages.contains(where: { $0.isInstead && $0.isUnsettled }) {
@@ -77,21 +79,22 @@ extension Handover {
       for (receiver, pages) in receivers.sorted(by: { $0.key < $1.key }) {
         let isSingle = pages.contains { $0.bundle == nil }
         if isSingle { planEnd(index, to: receiver, list: nil, key: receiver, nowNs) }
-        for (place, list) in Set(pages.compactMap(\.bundle)).sorted().enumerated() where holdsAll(of: list) {
-          let key = isSingle || place > 0 ? receiver + "|" + list : receiver
+        for (ordinal, list) in Set(pages.compactMap(\.bundle)).sorted().enumerated() where holdsAll(of: list) {
+          let key = isSingle || ordinal > 0 ? receiver + "|" + list : receiver
           planEnd(index, to: receiver, list: list, key: key, nowNs)
         }
       }
     }
   }
 
-  /// Of a list that is not all here any more only the database knows how it stands: the row of its end is sent from there.
+  /// Whether all incidents of a list are held. Otherwise only the database knows their states, and the row of the end
+  /// is sent from there.
   private func holdsAll(of list: String) -> Bool {
     held.count { $0.isOwned && $0.change.kind == .opened && $0.pages.contains { $0.bundle == list } }
       >= lists[list] ?? .max
   }
 
-  /// - Parameter key: what stands for the receiver in the message's id, as `Store.routeNews` has it.
+  /// - Parameter key: the receiver's part of the message id, as `Store.routeNews` computes it.
   private mutating func planEnd(_ index: Int, to receiver: String, list: String?, key: String, _ nowNs: Int64) {
     let id = PageID.of(
       dedupKey: held[index].subject.dedupKey, change: 2, event: .resolve, receiver: key, step: 0)

@@ -3,7 +3,7 @@ internal import Incidents
 internal import SiteConfiguration
 
 extension Handover {
-  /// Sends what is due, as much of it as the policy sends now.
+  /// Begins the messages that the policy sends now, of those that are due.
   mutating func begin(nowNs: Int64) -> [Action] {
     planEnds(nowNs)
     var due: [String: [DueDelivery<PageReference>]] = [:]
@@ -23,7 +23,8 @@ extension Handover {
         case .single(let page): actions.append(send([page], asList: nil, to: name, nowNs))
         case .again(let bundle):
           let pages = due.filter { $0.bundle == bundle }.map(\.id)
-          // Once the database has a part of it, its rows send it again: the same message must not name fewer.
+          // A list of which a part is committed is sent again by the rows, because the same message must not name fewer
+          // incidents.
           if pages.count >= lists[bundle] ?? 0 { actions.append(send(pages, asList: bundle, to: name, nowNs)) }
         case .list(let pages, let list):
           let id = PageID.of(
@@ -46,11 +47,11 @@ extension Handover {
     return messages.count
   }
 
-  /// The pages of a message, as they are kept before it is sent.
+  /// The pages of a message, as they are written to the journal before it is sent.
   func begun(_ action: Action) -> [LocalPage] {
     guard case .send(let tag, _) = action else { return [] }
     return inFlight[tag]?.pages.compactMap { page in
-      place(page).flatMap { at in reported(held[at.held]).first { $0.messageID == page.messageID } }
+      position(of: page).flatMap { at in reported(held[at.held]).first { $0.messageID == page.messageID } }
     } ?? []
   }
 
@@ -71,21 +72,21 @@ extension Handover {
   private mutating func send(
     _ pages: [PageReference], asList bundle: String?, to name: String, _ nowNs: Int64
   ) -> Action {
-    let places = pages.compactMap(place)
-    let sent = places.map { held[$0.held].pages[$0.page] }
+    let positions = pages.compactMap(position)
+    let sent = positions.map { held[$0.held].pages[$0.page] }
     var delivery = Delivery(
       rows: [], receiver: name,
       event: bundle == nil ? sent.first?.event ?? .trigger : .ofList(Set(sent.map(\.event))),
       messageID: bundle ?? sent.first?.messageID ?? "", attempts: (sent.first?.attempts ?? 0) + 1,
       detail: "the database does not answer",
-      incidents: places.prefix(IncidentLimits.bundleNamesMax).map { record(held[$0.held]) },
-      incidentCount: places.count, isList: bundle != nil)
+      incidents: positions.prefix(IncidentLimits.bundleNamesMax).map { record(held[$0.held]) },
+      incidentCount: positions.count, isList: bundle != nil)
     if bundle != nil { delivery.list = sent.first?.list.map(news) }
     delivery.reached = sent.first?.reached ?? []
     let tag = nextTag
     nextTag += 1
     inFlight[tag] = InFlight(pages: pages, delivery: delivery, bundles: sent.map(\.bundle))
-    for at in places {
+    for at in positions {
       held[at.held].pages[at.page].state = .inFlight(sinceNs: nowNs)
       held[at.held].pages[at.page].attempts += 1
       held[at.held].pages[at.page].bundle = bundle
@@ -93,25 +94,25 @@ extension Handover {
     return .send(tag: tag, delivery)
   }
 
-  /// An attempt that was not made is none.
+  /// Undoes an attempt whose request could not be begun.
   mutating func putBack(_ tag: Int, _ nowNs: Int64) {
     guard let sent = inFlight.removeValue(forKey: tag) else { return }
     for (page, bundle) in zip(sent.pages, sent.bundles) {
-      guard let at = place(page) else { continue }
+      guard let at = position(of: page) else { continue }
       held[at.held].pages[at.page].state = .waiting(nextNs: nowNs + Self.notBegunNs)
       held[at.held].pages[at.page].attempts -= 1
       held[at.held].pages[at.page].bundle = bundle
     }
   }
 
-  private func place(_ page: PageReference) -> (held: Int, page: Int)? {
+  private func position(of page: PageReference) -> (held: Int, page: Int)? {
     guard let at = index(of: page.held),
       let index = held[at].pages.firstIndex(where: { $0.messageID == page.messageID })
     else { return nil }
     return (at, index)
   }
 
-  /// How the incidents of a list stand, all of which are still held.
+  /// States of the incidents of a list, all of which are held.
   private func news(of list: String) -> ListNews {
     let open = held.count {
       $0.endedNs == nil && $0.change.kind == .opened && $0.pages.contains { $0.bundle == list }
@@ -136,8 +137,8 @@ extension Handover {
     return record
   }
 
-  /// Notes an answer.
-  /// - Returns: what the receiver has taken, to be kept safe.
+  /// Records the outcome of a message.
+  /// - Returns: the pages that the receiver accepted, to be written to the journal.
   mutating func settle(
     _ tag: Int, _ outcome: DeliveryOutcome, _ closedUntilNs: Int64?, _ nowNs: Int64
   ) -> [LocalPage] {
@@ -149,12 +150,12 @@ extension Handover {
     }
     var taken: [LocalPage] = []
     for page in sent.pages {
-      guard let at = place(page) else { continue }
+      guard let at = position(of: page) else { continue }
       settle(at.held, at.page, outcome, nowNs)
       let report = reported(held[at.held]).first { $0.messageID == page.messageID }
       guard var report, report.answer != nil || report.isOver else { continue }
       if report.answer != nil { taken.append(report) }
-      // Its attempt is reported already.
+      // The release reported the attempt.
       report.attempts = 0
       if held[at.held].isCommitted { late.append(report) }
     }

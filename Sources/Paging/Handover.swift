@@ -2,34 +2,36 @@ package import FleetModel
 package import Incidents
 package import SiteConfiguration
 
-/// Decides what is paged from memory because the database has not confirmed it, and hands it over to the database's rows afterwards.
+/// Decides which changes are paged from memory because the database has not confirmed them, and hands them over to the
+/// outbox's rows afterwards.
 ///
-/// A dead man's switch: it need not find out what is wrong with the database. Every change is taken here first; one that is not
-/// confirmed within `patienceNs` is paged to the steps of its policy as they come due. Message ids are those of the rows that will
-/// be written.
+/// It works without a diagnosis of the database: every change passes here first, and one that is not confirmed within
+/// `patienceNs` is paged to the steps of its policy as they fall due. Message ids are those that the rows will have, so
+/// that a receiver can recognise a message that is sent from both sides.
 ///
-/// Of each change either this state machine or the outbox's rows send messages, never both. Three watermarks over the numbers of the
-/// changes, each at most the one before it, say which:
+/// Messages of a change are sent either by this state machine or by the outbox's rows. Three watermarks over the
+/// numbers of the changes, each at most the one before it, separate the two:
 /// - committed: the rows are in the database. They are *reserved*: no collector claims them.
-/// - released: nothing more is sent from memory, and every message that was begun is reported.
-/// - reconciled: the reports are in the rows, which may be claimed from then on.
+/// - released: nothing more is sent from memory, and every message that was begun has been reported.
+/// - reconciled: the reports are recorded in the rows, which may be claimed from then on.
 ///
-/// Pure: events in, actions out; time and chance come in as values.
+/// Pure: events in, actions out; time and chance are parameters.
 package struct Handover {
   package enum Limits {
-    /// Changes that wait for the database, about 1 KiB each; what is more is counted and refused.
+    /// Changes held, about 1 KiB each; those beyond it are counted, written, and not paged from memory.
     package static let heldMax = 20_000
-    /// A condition that comes and goes is paged so often from memory; the database's rules for flapping come after.
+    /// A condition that keeps returning is paged so often from memory; the store applies its limits for flapping
+    /// afterwards.
     static let returnsMax = 3
   }
 
-  /// So long a change waits for the database before it is paged from memory.
+  /// How long a change waits for the database before it is paged from memory.
   package static let patienceNs: Int64 = 2_000_000_000
   static let minuteNs: Int64 = 60_000_000_000
   /// A request that could not be begun is tried again after this.
   static let notBegunNs: Int64 = 1_000_000_000
 
-  /// A moment on both clocks.
+  /// One moment on both clocks.
   package struct Moment: Sendable {
     /// ns since 1970.
     package var wallNs: Int64
@@ -42,13 +44,13 @@ package struct Handover {
     }
   }
 
-  /// What the database last had that decides about pages.
+  /// What was last read from the database that decides about pages.
   package struct Knowledge: Sendable, Equatable {
     /// What mutes incidents.
     package var muting = Muting()
-    /// Turns that somebody takes over.
+    /// Overrides in force or ahead.
     package var overrides: [OnCallOverride] = []
-    /// Until when receivers asked to be sent nothing, ns since 1970, by their names.
+    /// Ends of the pauses that receivers asked for, ns since 1970, by receiver.
     package var pauses: [String: Int64] = [:]
 
     package init(muting: Muting = Muting(), overrides: [OnCallOverride] = [], pauses: [String: Int64] = [:]) {
@@ -60,43 +62,44 @@ package struct Handover {
 
   package enum Event: Sendable {
     case changes([IncidentChange])
-    /// What an earlier process had kept: it may have been paged.
+    /// Changes in the journal of an earlier process, which may have paged them.
     case restored([IncidentChange])
-    /// The database has everything up to a number.
+    /// Changes up to a number are committed.
     case committed(through: UInt64)
-    /// The rows have everything that was reported up to a release's number.
+    /// The reports of the releases up to a number are recorded in the rows.
     case reconciled(release: UInt64)
     case known(Knowledge)
     case configured(PagingConfiguration)
-    /// Until when the receiver asked to be sent nothing, where it did; ns since 1970.
+    /// The outcome of a `send`, with the end of the pause that the receiver asked for, ns since 1970.
     case answered(tag: Int, DeliveryOutcome, closedUntilNs: Int64?)
     /// The request of a `send` could not be begun.
     case notBegun(tag: Int)
-    /// The process ends: nothing more is begun.
+    /// The process ends: no further message is begun.
     case stopping
   }
 
   package enum Action: Sendable, Equatable {
-    /// Changes for the database, in order.
+    /// Changes to be written to the database, in order.
     case write([NumberedChange])
-    /// So many changes are beyond the limit: they are written and not paged from memory.
+    /// Number of changes beyond `Limits.heldMax`, which are written and not paged from memory.
     case refused(Int)
-    /// To be kept safe before any message of the same turn is sent: what is paged from memory from now on, what is being sent, and what
-    /// receivers have taken.
+    /// To be synced to the journal before any message of the same turn is sent: changes that are paged from memory from
+    /// now on, messages that are being sent, and messages that receivers accepted. Without it a restart would page
+    /// again.
     case keep([IncidentChange], [LocalPage])
     case send(tag: Int, Delivery)
     case release(Release)
-    /// The database has everything: what was kept is not needed any more.
+    /// Everything is committed and reconciled: the journal is to be emptied.
     case clearKept
   }
 
-  /// How a planned message stands.
+  /// A planned message and its state.
   struct Page {
     enum State: Equatable {
       case waiting(nextNs: Int64)
       case inFlight(sinceNs: Int64)
       case delivered(answer: String, atNs: Int64)
-      /// Not sent again; an attempt without an answer may have been received.
+      /// Not sent again. An attempt without an answer may have been received.
       case cancelled
       case refused
     }
@@ -107,13 +110,13 @@ package struct Handover {
     var messageID: String
     var state: State
     var attempts = 0
-    /// The list with which it was sent.
+    /// The list that it was sent in.
     var bundle: String?
-    /// The list that it is news of.
+    /// The list that paged the incident, where this is its news.
     var list: String?
-    /// Addresses of a mail that have taken it already.
+    /// Addresses of a mail that accepted an earlier attempt.
     var reached: [String] = []
-    /// To the fallback, in place of a receiver that did not take it.
+    /// To the fallback, because of a refusal or failures of another receiver.
     var isInstead = false
 
     var isUnsettled: Bool {
@@ -135,30 +138,30 @@ package struct Handover {
     var mayHaveBeenReceived: Bool { deliveryState.mayHaveBeenReceived(attempts: attempts) }
   }
 
-  /// A change that is not handed over yet.
+  /// A change whose hand-over is not complete.
   struct Held {
-    /// Who sends its messages.
+    /// Which side sends its messages.
     enum Phase {
-      /// The database, if it confirms in time.
+      /// The rows, if the database confirms in time.
       case pending(sinceNs: Int64)
-      /// This state machine; no pages where it is muted.
+      /// This state machine; without pages where the change is muted.
       case memory([Page])
-      /// The database, once these are answered.
+      /// The rows, once these messages are answered.
       case draining([Page])
     }
 
     let number: UInt64
     let change: IncidentChange
-    /// When it was taken, ns since 1970.
+    /// When it was received here, ns since 1970.
     let takenNs: Int64
     var phase: Phase
-    /// Of an end: what it ends, where that was held when it came, and its number.
+    /// Of an end: the beginning that it ends and its number, where that was held when the end was received.
     var opened: IncidentChange?
     var openedNumber: UInt64?
-    /// When its end was taken, ns since 1970.
+    /// When its end was received here, ns since 1970.
     var endedNs: Int64?
 
-    /// What its messages are about: an end speaks of its beginning.
+    /// The change that its messages describe: of an end, its beginning.
     var subject: IncidentChange { opened ?? change }
 
     var pages: [Page] {
@@ -177,13 +180,13 @@ package struct Handover {
       }
     }
     var isPending: Bool { if case .pending = phase { true } else { false } }
-    /// Paged from here.
+    /// This state machine sends its messages.
     var isOwned: Bool { if case .memory = phase { true } else { false } }
     var isCommitted: Bool { if case .draining = phase { true } else { false } }
     var isInFlight: Bool { pages.contains { if case .inFlight = $0.state { true } else { false } } }
   }
 
-  /// What makes two changes the same one.
+  /// Two changes with equal values are repetitions of one.
   private struct Known: Hashable {
     let identity: String
     let eventNs: Int64
@@ -204,51 +207,51 @@ package struct Handover {
   struct InFlight {
     var pages: [PageReference]
     var delivery: Delivery
-    /// How each page was listed before, for a request that could not be begun.
+    /// Each page's list before this attempt, restored where the request could not be begun.
     var bundles: [String?]
   }
 
   private(set) var configuration: PagingConfiguration
   private(set) var policy: PagingPolicy
   private var overrides: [OnCallOverride] = []
-  /// As the database had it, and by what was taken since.
+  /// As last read from the database, updated by the changes received since.
   private(set) var muting = Muting()
   var held: [Held] = []
   private var known: Set<Known> = []
-  /// The newest change of each identity: an end ends what came right before it.
+  /// The newest change of each identity: an end refers to the change right before it.
   private var newest: [String: (number: UInt64, isEnd: Bool)] = [:]
-  /// Numbers of what is held, by identity: beginnings.
+  /// Numbers of the beginnings that are held, by identity.
   private(set) var beginnings: [String: [UInt64]] = [:]
   var inFlight: [Int: InFlight] = [:]
   var nextTag = 1
   private var nextNumber: UInt64 = 1
-  /// What each receiver took within the last minute and what counts against its limit, ns since 1970.
+  /// Messages that each receiver accepted within the last minute and that count against its limit; ns since 1970.
   var delivered: [String: [(atNs: Int64, isPageList: Bool)]] = [:]
-  /// Until when receivers asked to be sent nothing, ns since 1970.
+  /// Ends of the pauses that receivers asked for, ns since 1970.
   var closedUntilNs: [String: Int64] = [:]
-  /// How many incidents each list of pages named.
+  /// Number of incidents of each list of pages.
   var lists: [String: Int] = [:]
-  /// Of an earlier process: messages that were begun or taken.
+  /// Messages that an earlier process began or delivered, by message id.
   private(set) var remembered: [String: LocalPage] = [:]
 
   package private(set) var committed: UInt64 = 0
   private var released: UInt64 = 0
-  /// Number of the last release, and of the last one that is in the rows.
+  /// Number of the last release, and of the last one that is reconciled.
   private var releases: UInt64 = 0
   private var reconciledReleases: UInt64 = 0
-  /// Answers to what was reported without one.
+  /// Answers to messages that were released without one, for the next release.
   var late: [LocalPage] = []
   private var isKept = false
   private var isStopping = false
 
   /// - Parameters:
-  ///   - pages: of an earlier process, oldest first, as it had them kept.
-  ///   - isKept: an earlier process has left something.
+  ///   - pages: from the journal of an earlier process, oldest first.
+  ///   - isKept: whether the journal holds records.
   package init(_ configuration: PagingConfiguration, pages: [LocalPage] = [], isKept: Bool = false) {
     self.configuration = configuration
     policy = configuration.policy
     self.isKept = isKept
-    // Begun and then taken: the last record counts.
+    // A message that was begun and then delivered has two records; the answered one counts.
     for page in pages where page.answer != nil || remembered[page.messageID]?.answer == nil {
       remembered[page.messageID] = page
     }
@@ -257,21 +260,21 @@ package struct Handover {
 
   /// Number of the last change.
   package var taken: UInt64 { nextNumber - 1 }
-  /// Changes that are held.
+  /// Number of changes held.
   package var count: Int { held.count }
-  /// Some receiver's answer is awaited.
+  /// Whether an answer of a receiver is outstanding.
   package var isSending: Bool { !inFlight.isEmpty }
   package var unconfirmed: Int { held.count { !$0.isCommitted } }
-  /// Changes without a decision on paging that the database does not have: to be kept where the process ends.
+  /// Changes that are neither committed nor paged from memory: to be written to the journal where the process ends.
   package var undecided: [IncidentChange] { held.filter(\.isPending).map(\.change) }
 
-  /// What was sent from memory about everything that is held.
+  /// Messages sent from memory about all changes held.
   package var everythingReported: [LocalPage] { held.flatMap { reported($0) + rememberedOnly(of: $0) } }
 
   // MARK: Turns
 
-  /// What follows from events, oldest first, and from the time. To be called at least every few hundred milliseconds.
-  /// - Returns: to be carried out in this order.
+  /// Applies events, oldest first, and the time. To be called at least every few hundred milliseconds.
+  /// - Returns: actions, to be carried out in this order.
   package mutating func turn(_ events: [Event], at now: Moment) -> [Action] {
     var actions: [Action] = []
     var taken: [LocalPage] = []
@@ -311,17 +314,18 @@ package struct Handover {
     policy = self.configuration.policy
   }
 
-  /// The changes that the database has not confirmed follow what it had.
+  /// Takes over what was read from the database, and applies the changes that are not committed to it.
   private mutating func take(_ knowledge: Knowledge) {
     muting = knowledge.muting
-    for one in held where !one.isCommitted { note(one.change, endedNs: one.takenNs) }
+    for one in held where !one.isCommitted { updateMuting(for: one.change, endedNs: one.takenNs) }
     closedUntilNs.merge(knowledge.pauses, uniquingKeysWith: max)
     overrides = knowledge.overrides
     configure(configuration)
   }
 
-  /// An incident may mute others from its beginning to shortly after its end, also once the database has both.
-  private mutating func note(_ change: IncidentChange, endedNs: Int64) {
+  /// Adds or ends the cause that a change stands for. It stays after the commit, because an incident mutes others until
+  /// shortly after its end.
+  private mutating func updateMuting(for change: IncidentChange, endedNs: Int64) {
     guard let host = change.hostNumber else { return }
     if change.kind == .cleared { muting.end(identity: change.identity, on: host, atNs: endedNs) }
     if let cause = MuteCause(change) { muting.add(cause, on: host) }
@@ -333,14 +337,15 @@ package struct Handover {
     var refused = 0
     var numbered: [NumberedChange] = []
     for change in changes {
-      // A collector that was started again has what it kept, and agents send again what was not confirmed to them.
+      // A restarted collector has the changes of its journal, and agents send again the batches that were not
+      // acknowledged: the same change comes twice.
       if known.contains(Known(change)) {
         numbered.append(NumberedChange(number: nextNumber - 1, change: change, takenNs: takenNs))
         continue
       }
       if held.count < Limits.heldMax {
         known.insert(Known(change))
-        note(change, endedNs: now.wallNs)
+        updateMuting(for: change, endedNs: now.wallNs)
         if change.kind == .opened { beginnings[change.identity, default: []].append(nextNumber) }
         var one = Held(
           number: nextNumber, change: change, takenNs: now.wallNs, phase: .pending(sinceNs: now.monotonicNs))
@@ -355,7 +360,7 @@ package struct Handover {
       } else {
         refused += 1
       }
-      // What is beyond the limit shares the last number: it is confirmed with it.
+      // A change beyond the limit is written under the last number and confirmed with it.
       numbered.append(NumberedChange(number: nextNumber - 1, change: change, takenNs: takenNs))
     }
     if !numbered.isEmpty { actions.append(.write(numbered)) }
@@ -364,7 +369,8 @@ package struct Handover {
 
   // MARK: Release
 
-  /// From the commit on nothing is begun: what was begun is reported, what is answered later is reported later.
+  /// Releases committed changes: no further message about them is begun, messages without an answer are reported as
+  /// begun, and their answers follow in later releases.
   private mutating func release() -> Release? {
     var pages = late
     late = []
@@ -393,7 +399,7 @@ package struct Handover {
     }
   }
 
-  /// What was sent, and is being sent, about a change.
+  /// Messages about a change that were sent or are being sent.
   func reported(_ held: Held) -> [LocalPage] {
     let subject = held.subject
     return held.pages.compactMap { page in
@@ -406,14 +412,14 @@ package struct Handover {
       case .delivered(let answer, let atNs): (report.answer, report.atNs) = (answer, atNs)
       case .inFlight(let sinceNs): report.atNs = sinceNs
       case .cancelled: report.isOver = true
-      // Of what was refused the rows ask once more: they know whether the fallback is to be paged.
+      // A refused message is sent once more by its row, which also pages the fallback.
       case .waiting, .refused: break
       }
       return page.attempts > 0 || report.answer != nil ? report : nil
     }
   }
 
-  /// What an earlier process sent about a change for which this one has planned nothing.
+  /// Messages of an earlier process about a change for which this one has planned none.
   private func rememberedOnly(of held: Held) -> [LocalPage] {
     if remembered.isEmpty { return [] }
     let key = held.subject.dedupKey

@@ -1,6 +1,6 @@
 internal import FleetModel
 
-/// A JSON value to be sent.
+/// A JSON value of a request to a receiver.
 package indirect enum JSON: Sendable {
   case null
   case number(Int64)

@@ -3,7 +3,7 @@ internal import Incidents
 package import Outbound
 internal import SiteConfiguration
 
-/// Sends what `Handover` decides. Confined to one thread.
+/// Carries out the sends of `Handover` and returns their outcomes to it as events. Confined to one thread.
 package final class MemoryPager {
   private static let answerMs = 10_000
 
@@ -11,7 +11,7 @@ package final class MemoryPager {
   /// 0…1, for the jitter between attempts.
   private let chance: () -> Double
   private var sent: [Int: (receiver: Receiver, delivery: Delivery)] = [:]
-  /// Answers that no turn has had yet.
+  /// Outcomes for the next turn.
   private var events: [Handover.Event] = []
   package private(set) var handover: Handover
 
@@ -21,7 +21,7 @@ package final class MemoryPager {
     transfers = try Transfers()
   }
 
-  /// Waits for answers, for the descriptors, or for the time to be over.
+  /// Waits for answers of receivers, for the descriptors, or for the time to pass.
   package func wait(maximumMs: Int, descriptors: [Int32], nowNs: () -> Int64) {
     for (tag, result) in transfers.work(waitMs: maximumMs, descriptors: descriptors) {
       guard let (receiver, delivery) = sent.removeValue(forKey: tag) else { continue }
@@ -36,7 +36,8 @@ package final class MemoryPager {
   }
 
   /// One turn of the state machine.
-  /// - Parameter carryOut: everything but the sending, in order: what is to be kept is safe when it returns.
+  /// - Parameter carryOut: carries out all actions but `send`, in order. A `keep` must be on disk when it returns,
+  ///   because messages are sent afterwards.
   package func turn(
     _ events: [Handover.Event] = [], at now: Handover.Moment, _ carryOut: (Handover.Action) -> Void = { _ in }
   ) {

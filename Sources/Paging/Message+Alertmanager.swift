@@ -2,7 +2,8 @@ internal import FleetModel
 internal import Incidents
 
 extension Message {
-  /// What Alertmanager sends to webhooks. Source: prometheus.io/docs/alerting/latest/configuration, webhook_config, version 4.
+  /// The payload that Alertmanager sends to webhooks. Source: prometheus.io/docs/alerting/latest/configuration,
+  /// webhook_config, version 4.
   var alertmanagerWebhook: JSON {
     let isOver = shown.allSatisfy(isOver)
     let common = delivery.isList ? [] : labels(first)
@@ -14,12 +15,12 @@ extension Message {
     ])
   }
 
-  /// What Alertmanager takes. Source: api/v2/openapi.yaml of prometheus/alertmanager, postableAlerts.
+  /// The body of a POST to Alertmanager. Source: api/v2/openapi.yaml of prometheus/alertmanager, postableAlerts.
   var alerts: JSON { .list(shown.map { alert($0, withStatus: false) }) }
 
   private var truncated: Int { max(0, delivery.incidentCount - delivery.incidents.count) }
 
-  /// Tests and the watchdog are alerts as well.
+  /// The incidents of the message, or the alert of a test or the watchdog.
   private var shown: [IncidentRecord] {
     if !delivery.incidents.isEmpty { return delivery.incidents }
     let event = delivery.event == .resolve ? Delivery.Event.test : delivery.event
@@ -31,17 +32,18 @@ extension Message {
 
   private func labels(_ incident: IncidentRecord?) -> [(String, JSON)] {
     guard let incident else { return [] }
-    // Labels are the alert's identity, so what is cut must stay the same, and a number, which an incident that is paged from memory does
-    // not have yet, is none of them. A label's value is one line of bounded length.
-    let name = { (text: String) in JSON.text(PlainText.cut(PlainText.line(text), bytesMax: ReceiverLimits.nameBytes)) }
+    // Labels are the alert's identity, so a value must be cut the same way each time and end in a hash, as two long paths
+    // may differ at their ends; and the incident's number is no
+    // label, because an incident paged from memory has none yet. A label's value is one line of bounded length.
+    let name = { (text: String) in JSON.text(IndexKey.bounded(PlainText.line(text), bytesMax: ReceiverLimits.nameBytes)) }
     return [
       ("alertname", name(incident.rule)), ("severity", .text(incident.severity.word)),
       ("host", name(incident.hostName)), ("entity", name(incident.entity)),
     ]
   }
 
-  /// An Alertmanager forgets what is not repeated, ns: an incident lives until it is resolved, a week at the most; of a watchdog the absence
-  /// is to be noticed; a test ends by itself.
+  /// Time after which Alertmanager resolves an alert that is not repeated, ns. An incident stays until it is resolved,
+  /// a week at most; a watchdog ends soon, so that its absence is noticed; a test ends by itself.
   private var lifeNs: Int64 {
     let hourNs: Int64 = 3_600_000_000_000
     return switch delivery.event {
@@ -51,7 +53,7 @@ extension Message {
     }
   }
 
-  /// A list of news may hold ends and acknowledgements.
+  /// Whether the alert ends: a list of news may hold both ends and acknowledgements.
   private func isOver(_ incident: IncidentRecord) -> Bool {
     incident.state == .resolved || delivery.event == .resolve && !delivery.isList
   }
@@ -63,7 +65,8 @@ extension Message {
       (
         "annotations",
         .object([
-          ("summary", .text(bounded([incident.summary]).joined())),
+          ("summary", .text(PlainText.line(bounded([incident.summary]).joined()))),
+          ("causes", .text(bounded(incident.causes).joined(separator: "; "))),
           ("incident", .text(incident.number > 0 ? String(incident.number) : "")),
           ("steps", .text(bounded(incident.steps).joined(separator: "\n"))),
           ("runbook_url", .text(Self.address(runbook(incident)) ?? "")),

@@ -2,7 +2,8 @@ internal import FleetModel
 internal import TLS
 
 extension Message {
-  /// RFC 2047: encoded words of whole scalars each, so long that a line with the name of its header has at most 76 characters.
+  /// Encodes a header as RFC 2047 encoded words. Each holds whole scalars and is so short that a line with the name of
+  /// its header has at most 76 characters.
   static func encodedWord(_ text: String) -> String {
     var words: [String] = []
     var piece: [UInt8] = []
@@ -18,7 +19,7 @@ extension Message {
     return words.joined(separator: "\r\n ")
   }
 
-  /// RFC 2045: lines of at most 76 characters.
+  /// Base64 in lines of at most 76 characters (RFC 2045).
   static func folded(_ bytes: [UInt8]) -> String {
     stride(from: 0, to: bytes.count, by: 57).map { start in
       Base64.standard.encode(Array(bytes[start..<min(start + 57, bytes.count)]))

@@ -6,10 +6,11 @@ internal import SiteConfiguration
 extension Message {
   // MARK: PagerDuty
 
-  /// Source: PagerDuty developer docs, Events API v2: summary ≤ 1024 characters, the whole event ≤ 512 KB. They do not say of
-  /// which encoding, so bytes are counted: no other measure gives more. `source` and `component` are names; one as long as a path may be is
-  /// cut.
-  /// - Returns: nil for news of a list of which some go on unanswered: the alert of the list stays as it is.
+  /// Source: PagerDuty developer docs, Events API v2: summary ≤ 1024 characters, the whole event ≤ 512 KB. They name no
+  /// encoding, so bytes are counted, which is the strictest measure. `source` and `component` are names; one as long as
+  /// a path may be is cut.
+  /// - Returns: nil for news of a list of which some incidents are open and unacknowledged: the alert of the list stays
+  ///   as it is.
   func pagerDuty(_ routingKey: String) -> JSON? {
     guard let action = alertAction else { return nil }
     var fields: [(String, JSON)] = [
@@ -42,10 +43,10 @@ extension Message {
     return .object(fields)
   }
 
-  /// What becomes of the alert that a receiver keeps under `dedupKey`. The raw values are PagerDuty's.
+  /// How the message changes the alert that a receiver keeps under `dedupKey`. The raw values are PagerDuty's.
   package enum AlertAction: String, Sendable { case trigger, acknowledge, resolve }
 
-  /// nil for news of a list of which some go on unanswered.
+  /// nil where the alert stays as it is (`pagerDuty`).
   package var alertAction: AlertAction? {
     if let list = delivery.list {
       return list.open == 0 ? .resolve : list.unacknowledged == 0 ? .acknowledge : nil
@@ -62,13 +63,15 @@ extension Message {
   /// Source: docs.slack.dev, incoming webhooks; `&`, `<` and `>` are Slack's own, nothing else is. A section takes 3000
   /// characters.
   ///
-  /// What a host or a file may have brought in is plain text or stands in a block of code; mrkdwn is of our own words alone.
+  /// Text that a host or a file may have supplied is sent as plain text or in a code block; mrkdwn holds fixed text
+  /// only, so that no host can mention people or format a message.
   var slack: JSON {
     let shown = Self.slackEscaped(headline, limit: Self.slackSectionMax)
     var sections = [Self.section("plain_text", shown)]
     if !delivery.isList, let first {
       sections.append(
-        Self.section("mrkdwn", Self.slackEscaped(places.joined(separator: "\n"), limit: Self.slackSectionMax)))
+        Self.section("mrkdwn", Self.slackEscaped(
+            context(limit: Self.slackSectionMax).joined(separator: "\n"), limit: Self.slackSectionMax)))
       let steps = Self.slackEscaped(
         PlainText.lines(instructions.dropFirst().joined(separator: "\n")), limit: Self.slackSectionMax)
       if !steps.isEmpty { sections.append(Self.section("plain_text", steps)) }
@@ -76,15 +79,16 @@ extension Message {
       if !evidence.isEmpty {
         sections.append(Self.section("mrkdwn", "```\(Self.slackEscaped(evidence, limit: Self.slackSectionMax - 6))```"))
       }
-    } else if !places.isEmpty {
-      let lines = Self.slackEscaped(PlainText.lines(places.joined(separator: "\n")), limit: Self.slackSectionMax)
-      sections.append(Self.section("plain_text", lines))
+    } else {
+      let lines = context(limit: Self.slackSectionMax) { Self.slackEscaped($0, limit: .max).utf16.count }
+      let text = Self.slackEscaped(PlainText.lines(lines.joined(separator: "\n")), limit: Self.slackSectionMax)
+      if !text.isEmpty { sections.append(Self.section("plain_text", text)) }
     }
     return .object([("text", .text(shown)), ("blocks", .list(sections))])
   }
 
   private static let slackSectionMax = 2900
-  /// Escaped, a line grows up to five times.
+  /// Escaping makes a character up to five characters, so that evidence is cut well below the limit of a section.
   private static let slackEvidenceMax = 2000
 
   private static func section(_ type: String, _ text: String) -> JSON {
@@ -93,9 +97,10 @@ extension Message {
     ])
   }
 
-  /// Cut where Slack would refuse the whole message: its limit counts what is sent, not what is shown. Scalar by scalar: a `<` with a
-  /// combining mark is another Character, and `<!channel>` to Slack all the same. A backtick becomes a mark that looks like one: three
-  /// end the block, and an apostrophe would end the quotes of a name in a command.
+  /// Escapes and cuts a text. The limit counts escaped characters, because Slack counts those and refuses a longer
+  /// message as a whole. It works by scalars: a `<` with a combining mark is another Character, but Slack still reads
+  /// `<!channel>`. A backtick is replaced by a similar mark, because three would end the block; not by an apostrophe,
+  /// which would end the quotes around a name in a command.
   private static func slackEscaped(_ text: String, limit: Int) -> String {
     var escaped = ""
     var count = 0
@@ -117,30 +122,25 @@ extension Message {
 
   // MARK: Text
 
-  /// What a person reads: what, since when, what to do, how to answer, and last the evidence, which alone is cut where all of it is too
-  /// long.
+  /// The message as plain text for people: headline, time and address, steps, how to answer, and last the evidence,
+  /// which is cut first where the text is too long.
   /// - Parameter limit: UTF-16 units.
   func text(limit: Int) -> String {
-    // Log lines are hostile: what a terminal or a mail reader obeys is not sent.
+    // Log lines are untrusted: control characters that a terminal or a mail reader would obey are removed.
+    let context = context(limit: limit - headline.utf16.count - 2)
     let fixed = PlainText.cut(
-      PlainText.lines(([headline, ""] + (places + instructions)).joined(separator: "\n")), unitsMax: limit)
+      PlainText.lines(([headline, ""] + (context + instructions)).joined(separator: "\n")), unitsMax: limit)
     guard !delivery.isList, let first, !first.evidence.isEmpty else { return fixed }
     let evidence = evidence(limit: limit - fixed.utf16.count - 2)
     return evidence.isEmpty ? fixed : fixed + "\n\n" + evidence
   }
 
-  /// Since when, and where it is to be seen; of a list, its incidents.
-  var places: [String] {
-    guard !delivery.isList, let first else {
-      let more = delivery.incidentCount - delivery.incidents.count
-      let lines = delivery.incidents.map { ($0.number > 0 ? "#\($0.number) " : "") + line($0) }
-      let hint =
-        delivery.event.isPage
-        ? ["", "See each with: signalbox incidents show N; answer with: signalbox incidents ack N"] : []
-      return lines + (more > 0 ? ["… and \(more) more: signalbox incidents list"] : [])
-        + (delivery.incidents.contains { $0.number > 0 } ? hint : [])
-    }
-    // Paged from a collector's memory: it has no number yet.
+  /// When it began and ended, its number and its links; of a list, its incidents.
+  /// - Parameters:
+  ///   - limit: of all lines, as `width` counts them; a list names fewer of its incidents where they do not fit.
+  func context(limit: Int, width: (String) -> Int = { $0.utf16.count }) -> [String] {
+    guard !delivery.isList, let first else { return listed(limit: limit, width) }
+    // An incident paged from memory has no number yet.
     let name = first.number > 0 ? "incident \(first.number)" : "not numbered yet: the database does not answer"
     let end = delivery.event == .resolve ? first.resolvedNs.map { Timestamp.text($0, digits: 0) } : nil
     let by = first.resolvedBy.map { " by \(PlainText.line($0))" } ?? ""
@@ -148,22 +148,59 @@ extension Message {
       + [link(first)].compactMap { $0 } + (runbook(first).isEmpty ? [] : ["Runbook: \(runbook(first))"])
   }
 
-  /// What to do, in order, what usually is behind it, and how to answer.
+  /// A longer line of a list is cut: a path may have 4 kB.
+  private static let listedLineUnits = 240
+
+  /// The incidents of a list, a line each, as many as fit, and how to see the others.
+  private func listed(limit: Int, _ width: (String) -> Int) -> [String] {
+    let lines = delivery.incidents.map { incident in
+      let mark =
+        switch incident.state {
+        case .resolved where !delivery.event.isPage: "RESOLVED "
+        case .acked where !delivery.event.isPage: "ACKED "
+        default: ""
+        }
+      let text = (incident.number > 0 ? "#\(incident.number) " : "") + mark + line(incident)
+      return PlainText.cut(PlainText.line(text), unitsMax: Self.listedLineUnits)
+    }
+    let isNumbered = delivery.incidents.contains { $0.number > 0 }
+    var hint: [String] = []
+    if delivery.event.isPage, !lines.isEmpty {
+      hint = ["", isNumbered ? "See each with: signalbox incidents show N; \(Self.acknowledging) N" : Self.notNumbered]
+    }
+    func more(_ count: Int) -> String { "… and \(count) more: signalbox incidents list" }
+    // With a line break each.
+    func widths(_ lines: [String]) -> Int { lines.reduce(0) { $0 + width($1) + 1 } }
+    let isWhole = delivery.incidentCount <= lines.count && widths(lines + hint) <= limit
+    var room = limit - widths(hint) - (isWhole ? 0 : widths([more(delivery.incidentCount)]))
+    let shown = lines.prefix { line in
+      room -= width(line) + 1
+      return room >= 0
+    }
+    let left = delivery.incidentCount - shown.count
+    return shown + (left > 0 ? [more(left)] : []) + hint
+  }
+
+  private static let acknowledging = "acknowledge, which stops the escalation, with: signalbox incidents ack"
+  private static let notNumbered =
+    "It can be acknowledged once the database answers again: signalbox incidents list shows its number"
+
+  /// The steps in order, likely causes, and how to acknowledge.
   var instructions: [String] {
-    // Nothing is left to be done about what has ended.
-    guard !delivery.isList, delivery.event != .resolve, let first else { return [] }
+    // What has ended needs no steps, and what somebody has taken on asks nothing of others.
+    guard !delivery.isList, delivery.event.isPage, let first else { return [] }
     var lines: [String] = []
     if !first.steps.isEmpty {
       lines += ["", "Steps:"] + first.steps.enumerated().map { "  \($0.offset + 1). \($0.element)" }
     }
-    if !first.causes.isEmpty { lines += ["", "Often: " + first.causes.joined(separator: ", ")] }
-    if first.number > 0 {
-      lines += ["", "Answer with: signalbox incidents ack \(first.number)"]
-    }
-    return lines
+    if !first.causes.isEmpty { lines += ["", "Often: " + first.causes.joined(separator: "; ")] }
+    let hint =
+      first.number > 0
+      ? Self.acknowledging.prefix(1).uppercased() + Self.acknowledging.dropFirst() + " \(first.number)" : Self.notNumbered
+    return lines + ["", hint]
   }
 
-  /// As many of the first lines as fit, and how many are left out.
+  /// The first lines that fit, and the number of the others.
   func evidence(limit: Int) -> String {
     guard let first else { return "" }
     var text = "Evidence:"
@@ -186,7 +223,7 @@ extension Message {
 
   /// Source: RFC 5322, RFC 2047, RFC 2045; one thread an incident by stable Message-ID and References.
   func mail(_ receiver: EmailReceiver) -> MailRequest {
-    // By the key, which an incident has also before it has a number; a list has a thread of its own.
+    // Named by the key, which an incident has before it has a number; a list has a thread of its own.
     let thread = "<\(delivery.isList ? delivery.list?.id ?? delivery.messageID : "incident-" + threadName)@signalbox>"
     let head = [
       "From: \(Self.headerText(receiver.from))", "To: \(Self.headerText(receiver.to.joined(separator: ", ")))",
@@ -211,15 +248,15 @@ extension Message {
   private static func headerText(_ text: String) -> String { PlainText.line(text) }
 }
 
-/// What receivers take, by their own documentation.
+/// Limits of receivers, by their documentation.
 enum ReceiverLimits {
   static let pagerDutySummaryBytes = 1024
-  /// Names of hosts and entities where the receiver documents no limit: as a file system has it for one name.
+  /// Names of hosts and entities where the receiver documents no limit: the length of a file name on Linux.
   static let nameBytes = 255
-  /// Texts of one incident, each kind: more is refused by those that a webhook or an Alertmanager passes them on to.
+  /// Texts of one incident, of each kind: services behind a webhook or an Alertmanager refuse more.
   static let textsBytes = 16 << 10
-  /// The same in a list of a hundred.
+  /// The same for each incident of a list.
   static let listedTextsBytes = 1 << 10
-  /// A subject of so many scalars fills three lines of encoded words; readers show one.
+  /// A subject of so many scalars fills three lines of encoded words, of which mail readers show one.
   static let subjectScalars = 200
 }

@@ -4,12 +4,12 @@ package import Incidents
 package import SiteConfiguration
 internal import TLS
 
-/// Turns a delivery into what its receiver understands. Pure.
+/// Turns a delivery into the request that its receiver understands. Pure.
 package struct Message: Sendable {
   package var delivery: Delivery
   /// ns since 1970, of this attempt.
   package var nowNs: Int64
-  /// Address of the console, for links.
+  /// Base address of the console, for links; nil for none.
   package var console: String?
 
   package init(_ delivery: Delivery, nowNs: Int64, console: String? = nil) {
@@ -18,8 +18,8 @@ package struct Message: Sendable {
     self.console = console
   }
 
-  /// - Returns: nil where the receiver has nothing to do: PagerDuty keeps one alert for a list, which goes on until all of the list has
-  ///   ended.
+  /// - Returns: nil where no request is needed: PagerDuty keeps one alert for a list, which stays as it is until all
+  ///   incidents of the list have ended or are acknowledged.
   package func request(to receiver: Receiver) -> OutboundRequest? {
     switch receiver {
     case .webhook(let url, let secrets): .http(webhook(url, secrets))
@@ -38,7 +38,8 @@ package struct Message: Sendable {
 
   var first: IncidentRecord? { delivery.incidents.first }
 
-  /// One sentence, one line: what a log line or a name in it holds for a terminal, a phone or a mail header is gone.
+  /// One sentence on one line, without control characters, which a log line or a name in it could hold and a terminal,
+  /// a phone or a mail header would obey.
   var headline: String { PlainText.line(sentence) }
 
   private var sentence: String {
@@ -60,13 +61,18 @@ package struct Message: Sendable {
     return mark + line(first)
   }
 
-  /// What a list says of its incidents, and of the list that they were first named in.
+  /// The headline of a list: its incidents, and the list that paged them where it is news.
   private func listSentence(_ first: IncidentRecord) -> String {
     let count = delivery.incidentCount
     let incidents = count == 1 ? "1 incident" : "\(count) incidents"
-    if delivery.event.isPage { return "\(incidents), the first: \(line(first))" }
-    let verb = delivery.event == .acknowledge ? "ACKED" : "RESOLVED or acked"
-    let isAllOver = delivery.incidents.allSatisfy { $0.state == .resolved }
+    if delivery.event.isPage {
+      return (delivery.event == .escalate ? "ESCALATED " : "") + "\(incidents), the first: \(line(first))"
+    }
+    let ended = delivery.incidents.count { $0.state == .resolved }
+    let isAllOver = ended == delivery.incidents.count
+    // Of more than are named, it is not known how many have ended.
+    let parts = count == delivery.incidents.count ? "RESOLVED \(ended), ACKED \(count - ended)" : "RESOLVED or ACKED"
+    let verb = delivery.event == .acknowledge || ended == 0 ? "ACKED" : parts
     let rest = delivery.list.map { list in
       list.open == 0
         ? ", the whole list has ended"
@@ -76,24 +82,25 @@ package struct Message: Sendable {
   }
 
   func line(_ incident: IncidentRecord) -> String {
-    let place = [incident.hostName, incident.entity].filter { !$0.isEmpty }.joined(separator: " ")
+    // A name may hold a line break, and would look like a line of its own in a list.
+    let subject = [incident.hostName, incident.entity].filter { !$0.isEmpty }.map(PlainText.line).joined(separator: " ")
     let what = incident.summary.isEmpty ? incident.title : incident.summary
-    return "[\(incident.severity.word)] \(incident.rule)\(place.isEmpty ? "" : " \(place)"): \(what)"
+    return "[\(incident.severity.word)] \(incident.rule)\(subject.isEmpty ? "" : " \(subject)"): \(what)"
   }
 
-  /// What a receiver that keeps alerts knows this one by.
+  /// The key under which a receiver keeps the alert.
   package var dedupKey: String {
     if delivery.isList {
       let list = delivery.list?.id ?? delivery.messageID
-      // The key of an alert that was paged from memory, of an incident whose rows have another key.
+      // The alert was paged from memory under its own key, and the rows of the incident have another one.
       return PageID.isOne(list) ? "signalbox|digest|\(list)" : list
     }
-    // The end of a test bears the test's key.
+    // The end of a test has the test's key.
     let event = delivery.event == .resolve ? Delivery.Event.test : delivery.event
     return first?.dedupKey ?? "signalbox|\(event.rawValue)|\(delivery.receiver)"
   }
 
-  /// Texts of an incident as people may read them, so many and so long as all receivers take.
+  /// Texts of an incident without control characters, cut to the number and length that all receivers accept.
   func bounded(_ texts: [String]) -> [String] {
     var left = delivery.isList ? ReceiverLimits.listedTextsBytes : ReceiverLimits.textsBytes
     var shown: [String] = []
@@ -104,10 +111,10 @@ package struct Message: Sendable {
     return shown
   }
 
-  /// Where it stands what to do: an address, or the name of the file that comes with Signalbox; "" for a rule without one.
+  /// The address of the runbook, or the name of the file that comes with Signalbox; "" for a rule without one.
   func runbook(_ incident: IncidentRecord) -> String { PlainText.line(incident.runbook) }
 
-  /// A runbook that may also be the name of a file.
+  /// The runbook where it is an address; nil for the name of a file.
   static func address(_ runbook: String) -> String? {
     runbook.hasPrefix("https://") || runbook.hasPrefix("http://") ? runbook : nil
   }
@@ -162,7 +169,7 @@ package struct Message: Sendable {
       ("incident_id", .number(incident.number)), ("dedup_key", .text(incident.dedupKey)),
       ("rule", .text(incident.rule)), ("title", .text(incident.title)), ("severity", .text(incident.severity.word)),
       ("state", .text(incident.state.rawValue)), ("host", .text(incident.hostName)), ("entity", .text(incident.entity)),
-      ("summary", .text(bounded([incident.summary]).joined())), ("steps", .texts(bounded(incident.steps))),
+      ("summary", .text(PlainText.line(bounded([incident.summary]).joined()))), ("steps", .texts(bounded(incident.steps))),
       ("causes", .texts(bounded(incident.causes))), ("runbook", .text(runbook(incident))),
       ("evidence", .texts(bounded(incident.evidence))),
       ("opened", .text(Timestamp.text(incident.openedNs))),

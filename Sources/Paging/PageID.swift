@@ -2,12 +2,12 @@ internal import FleetModel
 package import Incidents
 internal import TLS
 
-/// Ids of messages about incidents. The store computes the same in SQL (`Store.messageID`), so that a page that went out before its row was
-/// written is the row's message.
+/// Ids of messages about incidents. The store computes the same in SQL (`Store.messageID`), so that a page that was
+/// sent from memory has the id of the row that is written later.
 package enum PageID {
   /// - Parameters:
-  ///   - change: counts the incident's changes of state; 1 is its beginning.
-  ///   - step: of the policy; 0 for what is no escalation.
+  ///   - change: number of the incident's change of state; 1 is its beginning.
+  ///   - step: of the policy; 0 for the first step and for news.
   package static func of(
     dedupKey: String, change: Int, event: Delivery.Event, receiver: String, step: Int16
   ) -> String {

@@ -3,19 +3,21 @@ package import Outbound
 package import Incidents
 package import SiteConfiguration
 
-/// What a receiver's answer means, and when to try again. Pure: time and chance are parameters.
+/// Turns a receiver's answer into an outcome and decides when to try again. Pure: time and chance are parameters.
 package enum RetryRule {
-  /// Longest pause between two attempts, ns. There is no last attempt: a page is sent until somebody takes it.
+  /// Longest pause between two attempts, ns. There is no last attempt: a page is retried until it is delivered, refused
+  /// or no longer needed.
   static let pauseMaxNs: Int64 = 60_000_000_000
-  /// PagerDuty counts events a minute: sooner makes it worse.
+  /// PagerDuty limits events a minute: an earlier retry would count against the limit as well.
   static let pagerDutyLimitedNs: Int64 = 60_000_000_000
 
-  /// What a receiver may ask for, ns: one that says a year would keep a page for a year.
+  /// Longest pause that a receiver can ask for, ns: without it a wrong `Retry-After` would hold a page back for as long
+  /// as it says.
   static let retryAfterMaxNs: Int64 = 600_000_000_000
 
   /// - Parameters:
   ///   - chance: 0…1, for full jitter.
-  ///   - isReached: an earlier attempt has reached some of a mail's addresses.
+  ///   - isReached: an earlier attempt was accepted by some of a mail's addresses.
   package static func outcome(
     _ result: Result<OutboundAnswer, OutboundError>, receiver: Receiver, attempts: Int, nowNs: Int64, chance: Double,
     isReached: Bool = false
@@ -24,28 +26,28 @@ package enum RetryRule {
     switch result {
     case .failure(let error): return .retry(atNs: again, answer: error.description)
     case .success(let answer):
-      let text = said(answer)
+      let text = answerText(answer)
       if case .email = receiver { return mailOutcome(answer, text, againNs: again, isReached) }
       switch answer.code {
       case 200..<300: return .delivered(answer: text)
       case 408, 425, 429, 500...:
         return .retry(atNs: max(again, closedUntilNs(result, receiver, nowNs: nowNs) ?? again), answer: text)
-      // Nothing about it will be better the next time: the request is wrong, or moved, or gone.
+      // A retry cannot succeed: the request is wrong, or its address moved or gone.
       default: return .refused(answer: text)
       }
     }
   }
 
-  /// A mail that one address has taken is delivered; to those that are to be tried again (RFC 5321 4.2.1: 4yz, such as grey-listing) it
-  /// goes once more. One refused address costs itself alone.
+  /// A mail that at least one address accepted is delivered; addresses with a temporary failure (RFC 5321 4.2.1: 4yz,
+  /// such as grey-listing) are tried again. A refused address does not affect the others.
   private static func mailOutcome(_ answer: OutboundAnswer, _ text: String, againNs: Int64, _ isReached: Bool)
     -> DeliveryOutcome
   {
     let taken = answer.recipients.filter { $0.code < 400 }
     let later = answer.recipients.filter { (400..<500).contains($0.code) }
     let others = answer.recipients.filter { $0.code >= 400 }.map { "; \($0.address): \($0.code) \($0.text)" }.joined()
-    // Without replies to addresses only the reply to the mail itself counts (RFC 5321 4.2.2): libcurl reports 214 as success where it had no
-    // address to send to.
+    // Without replies to addresses only the reply to the mail itself counts (RFC 5321 4.2.2): libcurl reports 214 as
+    // success where there was no address to send to.
     let isTaken = answer.recipients.isEmpty ? answer.code == 250 : (200..<400).contains(answer.code) && !taken.isEmpty
     guard isTaken else {
       let isFinal = answer.code >= 500 && later.isEmpty
@@ -56,7 +58,7 @@ package enum RetryRule {
     return .partial(reached: taken.map(\.address), atNs: againNs, answer: text + others)
   }
 
-  /// Until when a receiver asked to be sent nothing, ns since 1970; nil where it did not. It is about all messages to that receiver
+  /// End of the pause that a receiver asks for, ns since 1970; nil for none. It holds for all messages to that receiver
   /// (RFC 6585 4, RFC 9110 10.2.3).
   package static func closedUntilNs(
     _ result: Result<OutboundAnswer, OutboundError>, _ receiver: Receiver, nowNs: Int64
@@ -69,13 +71,14 @@ package enum RetryRule {
     return ns > 0 ? nowNs + ns : nil
   }
 
-  /// 1 s · 2ⁿ with full jitter, never less than 100 ms, so that a receiver that answers at once is not asked in a loop.
+  /// Back-off of 1 s · 2ⁿ with full jitter, at least 100 ms, so that a receiver that fails at once is not called in a
+  /// loop.
   package static func pause(attempts: Int, chance: Double) -> Int64 {
     let longest = min(pauseMaxNs, 1_000_000_000 << Int64(min(max(0, attempts.subtractingClamped(1)), 6)))
     return max(100_000_000, Int64(Double(longest) * min(max(chance, 0), 1)))
   }
 
-  private static func said(_ answer: OutboundAnswer) -> String {
+  private static func answerText(_ answer: OutboundAnswer) -> String {
     let body = String(decoding: answer.body.prefix(200), as: UTF8.self)
     return "\(answer.code)" + (body.isEmpty ? "" : " \(body)")
   }

@@ -1,12 +1,12 @@
 package import FleetModel
 package import Incidents
 
-/// A change on its way to the database.
+/// A change to be written to the database.
 package struct NumberedChange: Sendable, Equatable {
-  /// 1, 2, 3… of this process.
+  /// 1, 2, 3… in this process.
   package let number: UInt64
   package var change: IncidentChange
-  /// CLOCK_MONOTONIC, ns: when it began to wait for the database.
+  /// CLOCK_MONOTONIC, ns, when it was received: from then on it waits for the database.
   package let takenNs: Int64
 
   package init(number: UInt64, change: IncidentChange, takenNs: Int64) {
@@ -16,14 +16,14 @@ package struct NumberedChange: Sendable, Equatable {
   }
 }
 
-/// From now on the rows of changes up to a number are the database's.
+/// Reports that nothing more is sent from memory about changes up to a number, with what was sent.
 package struct Release: Sendable, Equatable {
   /// 1, 2, 3…
   package let number: UInt64
   package let through: UInt64
-  /// Sent, or begun, from memory.
+  /// Messages sent, or begun, from memory.
   package let pages: [LocalPage]
-  /// Until when receivers asked to be sent nothing, ns since 1970.
+  /// Ends of the pauses that receivers asked for, ns since 1970.
   package let pauses: [String: Int64]
 
   package init(number: UInt64, through: UInt64, pages: [LocalPage], pauses: [String: Int64] = [:]) {
@@ -34,13 +34,13 @@ package struct Release: Sendable, Equatable {
   }
 }
 
-/// The database's side of the hand-over: what is to be written, in which transactions, and when the rows may be claimed.
+/// The database's side of the hand-over: decides what each transaction writes, and when the rows may be claimed.
 ///
-/// Pure. One group of changes is one transaction, and its rows are reserved under a name of their own. A COMMIT without an answer is
-/// repeated with the same group and the same name: what it may have written is known and is written once.
+/// Pure. One group of changes is one transaction, and its rows are reserved under a name of their own. A COMMIT without
+/// an answer is repeated with the same group and the same name: changes that it did write are ignored the second time.
 package struct WriteQueue: Sendable {
   package enum Limits {
-    /// Changes of one transaction: the first page of a storm must not wait for its last incident.
+    /// Changes of one transaction: in a storm, pages of the first group are sent while later groups are written.
     package static let groupMax = 100
   }
 
@@ -50,12 +50,12 @@ package struct WriteQueue: Sendable {
   }
 
   package struct Reconciliation: Sendable, Equatable {
-    /// The last release that it is of.
+    /// Number of the newest release that it includes.
     fileprivate let release: UInt64
     package let pages: [LocalPage]
-    /// Reservations whose rows may be claimed.
+    /// Reservations whose rows may be claimed afterwards.
     package let freeing: [String]
-    /// A later one that may not.
+    /// The newest reservation that is not freed yet.
     package let holding: String?
     package let pauses: [String: Int64]
   }
@@ -66,11 +66,11 @@ package struct WriteQueue: Sendable {
   private var groups = 0
   private var reservations: [(through: UInt64, name: String)] = []
   private var releases: [Release] = []
-  /// The rows up to this change's number are in the database.
+  /// Number of the newest change that is committed.
   package private(set) var committed: UInt64 = 0
-  /// Nothing is sent from memory about changes up to this number.
+  /// Number of the newest change about which nothing more is sent from memory.
   package private(set) var released: UInt64 = 0
-  /// The rows have everything that was reported up to this release.
+  /// Number of the newest release whose reports are recorded in the rows.
   package private(set) var reconciled: UInt64 = 0
 
   /// - Parameter holder: names this process among all collectors.
@@ -86,7 +86,7 @@ package struct WriteQueue: Sendable {
     released = max(released, release.through)
   }
 
-  /// What the next transaction writes; the same until `wrote` is called.
+  /// What the next transaction writes; the same until `wroteGroup` is called.
   package mutating func nextGroup() -> Group? {
     if group == nil, !waiting.isEmpty {
       groups += 1
@@ -96,7 +96,7 @@ package struct WriteQueue: Sendable {
     return group
   }
 
-  /// What evidence was found.
+  /// Replaces the changes of the current group by the same with evidence.
   package mutating func replace(_ changes: [NumberedChange]) { group?.changes = changes }
 
   package mutating func wroteGroup() {
@@ -106,7 +106,8 @@ package struct WriteQueue: Sendable {
     reservations.append((committed, done.reservation))
   }
 
-  /// What is to be noted of messages sent from memory, and whose rows may be claimed after that.
+  /// Messages sent from memory that are to be recorded in the rows, and reservations that are to be freed; nil for
+  /// none.
   package var nextReconciliation: Reconciliation? {
     let free = reservations.filter { $0.through <= released }.map(\.name)
     if releases.isEmpty && free.isEmpty { return nil }
@@ -116,7 +117,7 @@ package struct WriteQueue: Sendable {
       pauses: releases.last?.pauses ?? [:])
   }
 
-  /// At the end, when nothing is sent from memory any more.
+  /// All reservations that are not freed, for the end, when nothing is sent from memory any more.
   package var allReservations: [String] { reservations.map(\.name) }
 
   package mutating func wrote(_ done: Reconciliation) {

@@ -123,9 +123,9 @@ struct ModelRules {
   }
 
   /// - Returns: states that are to be saved without facts.
-  mutating func owed(nowNs: Int64) -> [StagedBatch] {
+  mutating func requiredSaves(nowNs: Int64) -> [StagedBatch] {
     hosts.keys.sorted().compactMap { id in
-      guard var host = hosts[id], host.ledger.isOwed, gate.isOpen(to: host.stream, after: host.ledger.record)
+      guard var host = hosts[id], host.ledger.needsSave, gate.isOpen(to: host.stream, after: host.ledger.record)
       else { return nil }
       host.ledger.carried()
       var batch = StagedBatch(

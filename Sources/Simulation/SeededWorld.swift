@@ -12,7 +12,7 @@ class SeededWorld {
   }
 
   /// One line of the trace, with the time; not made where it is not asked for.
-  final func note(_ text: () -> String) {
+  final func log(_ text: () -> String) {
     guard isTracing else { return }
     let ms = scheduler.nowNs / .millisecond
     trace.append("\(ms / 1000).\(String(1000 + ms % 1000).dropFirst()) \(text())")
@@ -23,10 +23,10 @@ class SeededWorld {
     guard violation == nil else { return }
     violation = text
     describe()
-    note { "VIOLATION: \(text)" }
+    log { "VIOLATION: \(text)" }
   }
 
-  /// Notes how things stand, for the trace of a violation.
+  /// Adds the state of the world to the trace of a violation.
   func describe() {}
 
   /// Lets everything happen until a time, or until a violation.

@@ -24,6 +24,8 @@ final class SimulatedAgent {
   private var wakeAtNs = Int64.max
   private var isPumping = false
   private(set) var hasLostPower = false
+  /// When this process first read from an offset, by file: what is sent again must say the same.
+  private var readTimes: [FileKey: [UInt64: Int64]] = [:]
   /// Spools that were given up, and what was begun instead.
   private var replacedSpools: [SpoolID: SpoolID] = [:]
 
@@ -60,7 +62,8 @@ final class SimulatedAgent {
     let session = UplinkSession(
       spool: spool, source: source, hello: hello, limits: world.plan.uplinkLimits, random: random.fork())
     process = Process(spool: spool, session: session, source: source, followers: source as? Followers)
-    world.note { "agent \(number) starts, spool \(spool.id.low % 1000): \(spool.summary)" }
+    readTimes = [:]
+    world.log { "agent \(number) starts, spool \(spool.id.low % 1000): \(spool.summary)" }
     let life = life
     world.scheduler.after(random.within(0...world.plan.sampleNs)) { [self] in sample(life) }
     pump()
@@ -69,13 +72,13 @@ final class SimulatedAgent {
   /// SIGKILL: what was written stays.
   func kill() {
     guard process != nil else { return }
-    world.note { "agent \(number) is killed" }
+    world.log { "agent \(number) is killed" }
     stop()
   }
 
   /// The host loses power: what was not synced may be gone.
   func cutPower() {
-    world.note { "host \(number) loses power" }
+    world.log { "host \(number) loses power" }
     stop()
     hasLostPower = true
     disk.cutPower()
@@ -85,7 +88,7 @@ final class SimulatedAgent {
   /// SIGTERM.
   func stopInOrder() {
     guard let process else { return }
-    world.note { "agent \(number) stops" }
+    world.log { "agent \(number) stops" }
     process.spool.close(nowNs: world.scheduler.nowNs)
     stop()
     if random.chance(0.5) {
@@ -98,7 +101,7 @@ final class SimulatedAgent {
   private func stop() {
     life += 1
     if let process {
-      world.note { "host \(number) had \(process.spool.summary)" }
+      world.log { "host \(number) had \(process.spool.summary)" }
       files.viewEnds()
       for lane in Lane.allCases where process.spool.hasUnwritten(lane) {
         world.truth.forgotten(process.spool.id, lane, after: process.spool.writtenThrough(lane))
@@ -154,12 +157,22 @@ final class SimulatedAgent {
     if process.session.isStuck(nowNs: nowNs) { closeAndWait() }
     if process.session.shouldConnect(nowNs: nowNs) { connect() }
     while let connection, connection.hasRoom, let frame = process.session.nextFrame(time: world.hostTime) {
-      world.note { "agent \(number) → \(connection.number): \(frame.summary)" }
+      world.log { "agent \(number) → \(connection.number): \(frame.summary)" }
+      if case .batch(let batch) = frame { checkReadTimes(batch) }
       var bytes: [UInt8] = []
       frame.encode(into: &bytes)
       connection.sendToCollector(bytes)
     }
     scheduleWake(process)
+  }
+
+  private func checkReadTimes(_ batch: OutgoingBatch) {
+    for delta in batch.files where delta.readNs > 0 {
+      if let first = readTimes[delta.file.key]?[delta.from], first != delta.readNs {
+        world.fail("\(delta.file.path) was read from \(delta.from) at \(first), and again at \(delta.readNs)")
+      }
+      readTimes[delta.file.key, default: [:]][delta.from] = delta.readNs
+    }
   }
 
   private func scheduleWake(_ process: Process) {
@@ -208,7 +221,7 @@ final class SimulatedAgent {
     do throws(UplinkError) {
       _ = try process.session.received(frame, time: world.hostTime)
     } catch {
-      world.note { "agent \(number): \(error)" }
+      world.log { "agent \(number): \(error)" }
       if error != .spoolReplaced {
         world.fail("agent \(number): \(error)")
       } else {

@@ -38,7 +38,7 @@ final class SimulatedCollector {
   /// kill -9. A transaction under way may still be committed by the database.
   func kill() {
     guard isAlive else { return }
-    world.note { "collector \(number) is killed" }
+    world.log { "collector \(number) is killed" }
     isAlive = false
     life += 1
     for number in streams.keys.sorted() { streams[number]?.connection.collectorCloses() }
@@ -50,7 +50,7 @@ final class SimulatedCollector {
 
   func start() {
     guard !isAlive else { return }
-    world.note { "collector \(number) starts" }
+    world.log { "collector \(number) starts" }
     isAlive = true
   }
 
@@ -95,7 +95,7 @@ final class SimulatedCollector {
       recordFindings()
     case .send(let frame):
       if case .ack(let last) = frame { checkAck(through: last, on: number) }
-      world.note { "collector \(self.number) → \(number): \(frame.summary)" }
+      world.log { "collector \(self.number) → \(number): \(frame.summary)" }
       var bytes: [UInt8] = []
       Wire.encode(frame, into: &bytes)
       streams[number]?.connection.sendToAgent(bytes)
@@ -120,7 +120,7 @@ final class SimulatedCollector {
   }
 
   private func end(_ number: Int, isFenced: Bool = false, _ reason: String) {
-    world.note { "collector \(self.number) ends stream \(number): \(reason)" }
+    world.log { "collector \(self.number) ends stream \(number): \(reason)" }
     let stream = streams.removeValue(forKey: number)
     stream?.connection.collectorCloses(isFenced: isFenced)
     rules.ended(number)
@@ -143,15 +143,15 @@ final class SimulatedCollector {
         rules.tick(UInt64(number + 1) << 32 | ticks, on: random.within(0...7))
         recordFindings()
       }
-      saveOwed()
+      saveRequired()
       tick()
     }
   }
 
-  private func saveOwed() {
+  private func saveRequired() {
     guard isAlive else { return }
-    for batch in rules.owed(nowNs: world.wallNs) {
-      world.note { "collector \(number) saves the rule state of host \(batch.hostNumber) without facts" }
+    for batch in rules.requiredSaves(nowNs: world.wallNs) {
+      world.log { "collector \(number) saves the rule state of host \(batch.hostNumber) without facts" }
       stage(batch, of: Self.noStream, bytes: 0)
     }
   }
@@ -181,7 +181,7 @@ final class SimulatedCollector {
   private func recorded(_ number: UInt64) {
     records.removeFirst()
     for held in rules.recorded(number) { stage(held.batch, of: held.session, bytes: held.bytes) }
-    saveOwed()
+    saveRequired()
     recordNext()
   }
 
@@ -197,7 +197,7 @@ final class SimulatedCollector {
         return
       }
       let fence = world.store.fence(host, spool: hello.spoolID)
-      world.note { "store: epoch \(fence.epoch) for stream \(number) of collector \(self.number)" }
+      world.log { "store: epoch \(fence.epoch) for stream \(number) of collector \(self.number)" }
       world.scheduler.after(world.storeDelay(&random)) { [self] in
         began(fence, life, number)
         answer(life, number) { [world] in $0.fenceReceived(fence, settings: Settings(), nowNs: world.wallNs) }
@@ -269,7 +269,7 @@ final class SimulatedCollector {
 
   private func apply(_ group: GroupCommit<Int>.Group) -> [CommitOutcome] {
     let outcomes = world.store.commit(group.batches)
-    world.note { "store: commit of collector \(number): \(describe(group, outcomes))" }
+    world.log { "store: commit of collector \(number): \(describe(group, outcomes))" }
     return outcomes
   }
 
@@ -281,7 +281,7 @@ final class SimulatedCollector {
 
   private func failed(_ life: Int, _ failure: CommitFailure) {
     guard life == self.life else { return }
-    world.note { "collector \(number): commit failed, \(failure)" }
+    world.log { "collector \(number): commit failed, \(failure)" }
     writer.failed(failure, nowNs: world.scheduler.nowNs, random: &random)
     pump()
   }

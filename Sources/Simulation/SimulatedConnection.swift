@@ -94,7 +94,7 @@ final class SimulatedConnection {
   func cut() {
     guard !isCut else { return }
     isCut = true
-    world.note { "connection \(number) is cut" }
+    world.log { "connection \(number) is cut" }
     toCollector.limit = world.random.within(toCollector.delivered...toCollector.sent)
     toAgent.limit = world.random.within(toAgent.delivered...toAgent.sent)
     // A half-open side learns of it only when its keepalive runs out.
@@ -116,7 +116,7 @@ final class SimulatedConnection {
   }
 
   /// The collector's process or session ends the stream.
-  /// - Parameter isFenced: with the status that tells the agent of a newer connection of its identity.
+  /// - Parameter isFenced: with the status that reports a newer connection of its identity to the agent.
   func collectorCloses(isFenced: Bool = false) {
     guard isCollectorOpen else { return }
     isCollectorOpen = false

@@ -134,7 +134,7 @@ final class SimulatedStore {
     modelStates[host] = next
   }
 
-  private func note(_ fault: @autoclosure () -> String) {
+  private func recordFault(_ fault: @autoclosure () -> String) {
     if stateFault == nil { stateFault = fault() }
   }
 
@@ -142,27 +142,29 @@ final class SimulatedStore {
     of host: Int32, from old: RuleStateVersion?, to new: RuleStateVersion, _ next: ModelRuleState
   ) {
     if let old, new.epoch < old.epoch || (new.epoch == old.epoch && new.sequence < old.sequence) {
-      note("the rule state of host \(host) goes back from \(old.epoch).\(old.sequence) to \(new.epoch).\(new.sequence)")
+      recordFault(
+        "the rule state of host \(host) goes back from \(old.epoch).\(old.sequence) to \(new.epoch).\(new.sequence)")
     }
     let before = modelStates[host]
     for (key, offset) in next.offsets {
       let seen = before?.offsets[key] ?? 0
-      if offset < seen { note("the rule state of host \(host) goes back in a file from \(seen) to \(offset)") }
+      if offset < seen { recordFault("the rule state of host \(host) goes back in a file from \(seen) to \(offset)") }
       for finding in ModelFinding.all(in: key, from: min(seen, offset), to: offset) where !findings.contains(finding) {
-        note("the rule state of host \(host) holds a finding at \(offset) that is not recorded")
+        recordFault("the rule state of host \(host) holds a finding at \(offset) that is not recorded")
       }
     }
     if next.lastTick > 0, !findings.contains(.tick(next.lastTick)) {
-      note("the rule state of host \(host) holds tick \(next.lastTick), which is not recorded")
+      recordFault("the rule state of host \(host) holds tick \(next.lastTick), which is not recorded")
     }
   }
 
-  /// What is committed has been judged, and the kept state holds it: whoever goes on from that judges nothing twice and misses nothing.
+  /// Committed facts have been judged, and the saved state holds the result: rules that continue from it judge no fact
+  /// twice and miss none.
   private func checkStates(of hosts: Set<Int32>) {
     for (place, mark) in marks.files where hosts.contains(place.host) {
       let judged = modelStates[place.host]?.offsets[place.key] ?? 0
       if judged < mark.offset {
-        note("the rule state of host \(place.host) has a file judged to \(judged), committed to \(mark.offset)")
+        recordFault("the rule state of host \(place.host) has a file judged to \(judged), committed to \(mark.offset)")
       }
     }
   }

@@ -68,7 +68,7 @@ final class SimulatedWriter {
 
   private func append(_ bytes: [UInt8], _ lines: [LineText]) {
     agent.files.append(bytes, lines: lines, to: node, nowNs: world.wallNs)
-    world.note { "\(self.path) grows to \(self.node.data.count), before line \(self.nextLine)" }
+    world.log { "\(self.path) grows to \(self.node.data.count), before line \(self.nextLine)" }
     agent.filesChanged()
   }
 
@@ -79,14 +79,14 @@ final class SimulatedWriter {
     case .renameAndDelete: rename(keeping: 2)
     case .copyTruncate: copyTruncate()
     case .delete:
-      world.note { "\(self.path) is deleted" }
+      world.log { "\(self.path) is deleted" }
       agent.files.remove(path)
       reopen()
     }
   }
 
   private func rename(keeping count: Int) {
-    world.note { "\(self.path) is rotated by renaming" }
+    world.log { "\(self.path) is rotated by renaming" }
     shift(keeping: count)
     agent.files.rename(path, to: "\(path).1")
     reopen()
@@ -113,7 +113,7 @@ final class SimulatedWriter {
     // One rotation ends before the next begins.
     if isTruncationDue { return }
     isTruncationDue = true
-    world.note { "\(self.path) is copied and truncated" }
+    world.log { "\(self.path) is copied and truncated" }
     flush()
     shift(keeping: 100)
     let copy = agent.files.create("\(path).1", nowNs: world.wallNs)
@@ -125,7 +125,7 @@ final class SimulatedWriter {
       isTruncationDue = false
       // The rest of a line in a file without its start would be a line that no writer wrote.
       flush()
-      world.note { "\(self.path) is truncated at \(self.node.data.count)" }
+      world.log { "\(self.path) is truncated at \(self.node.data.count)" }
       agent.files.truncate(node, copiedBytes: copiedBytes, nowNs: world.wallNs)
       agent.filesChanged()
     }

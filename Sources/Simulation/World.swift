@@ -33,7 +33,7 @@ final class World: SeededWorld {
 
   func makeConnection(_ agent: SimulatedAgent, _ collector: SimulatedCollector) -> SimulatedConnection {
     connections += 1
-    note { "connection \(self.connections): agent \(agent.number) to collector \(collector.number)" }
+    log { "connection \(self.connections): agent \(agent.number) to collector \(collector.number)" }
     return SimulatedConnection(number: connections, world: self, agent: agent, collector: collector)
   }
 
@@ -41,7 +41,7 @@ final class World: SeededWorld {
 
   /// Faults for a while, then none until everything has arrived.
   func run() {
-    note { self.plan.summary }
+    log { self.plan.summary }
     populate()
     scheduleFault()
     advance(to: plan.faultNs)
@@ -120,7 +120,7 @@ final class World: SeededWorld {
   }
 
   private func endFaults() {
-    note { "no more faults" }
+    log { "no more faults" }
     faultsOn = false
     isWriting = false
     isStoreAway = false
@@ -155,11 +155,11 @@ final class World: SeededWorld {
       scheduler.after(random.within(0...5 * .second)) { collector.start() }
     case 6, 7, 8: agent.cutConnection()
     case 9:
-      note { "the store is away" }
+      log { "the store is away" }
       isStoreAway = true
       scheduler.after(random.within(0...10 * .second)) { [self] in isStoreAway = false }
     case 10:
-      note { "the network is down" }
+      log { "the network is down" }
       isNetworkDown = true
       for agent in agents { agent.cutConnection() }
       scheduler.after(random.within(0...10 * .second)) { [self] in isNetworkDown = false }
@@ -169,13 +169,13 @@ final class World: SeededWorld {
 
   private func rareFault(_ agent: SimulatedAgent) {
     if plan.hasFullDisk {
-      note { "the disk of host \(agent.number) is full" }
+      log { "the disk of host \(agent.number) is full" }
       agent.disk.capacity = UInt64(random.within(0...8192))
       scheduler.after(random.within(0...10 * .second)) { agent.disk.capacity = .max }
     }
     if plan.hasClockJumps {
       let jumpNs = random.within(-4000 * .second...4000 * .second)
-      note { "the wall clock jumps by \(jumpNs / .second) s" }
+      log { "the wall clock jumps by \(jumpNs / .second) s" }
       wallOffsetNs += jumpNs
     }
     if plan.hasClone, agents.count < 3 { clone(agent) }
@@ -188,7 +188,7 @@ final class World: SeededWorld {
   }
 
   private func clone(_ agent: SimulatedAgent) {
-    note { "host \(agent.number) is cloned" }
+    log { "host \(agent.number) is cloned" }
     let other = SimulatedAgent(
       number: agents.count, host: agent.host, disk: agent.disk.cloned(random: random.fork()),
       files: SimulatedFiles(random: random.fork(), plan: plan), world: self)

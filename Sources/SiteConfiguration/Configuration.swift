@@ -2,7 +2,7 @@ package import FleetModel
 internal import Incidents
 package import Store
 
-/// What `signalbox.yaml` says. Every key is optional; an unknown one is an error.
+/// The contents of `signalbox.yaml`. Every key is optional; an unknown one is an error.
 ///
 /// ```yaml
 /// retention:
@@ -36,9 +36,9 @@ package struct Configuration: Sendable, Equatable {
   package var maintenance: [ConfiguredSilence]?
   /// Labels of hosts by their names, in the file's order; nil where no file was read.
   package var hostLabels: [HostLabels]?
-  /// Severities that ask for somebody at any hour and page no one, each with its place in the file.
+  /// Severities that need an answer at any hour and page no one, each with its line in the file.
   ///
-  /// The configuration stands all the same: an empty policy may be meant.
+  /// The configuration is accepted all the same: an empty policy may be intended.
   package var unpaged: [DocumentMistake] = []
   /// Rules that `maintenance` names.
   package var silencedRules: [NamedRule] = []

@@ -101,7 +101,7 @@ extension ConfigurationReader {
       mistake(fields.node, "email has a password and no 'user', who logs in with it; write such as user: signalbox")
     }
     receiver.authorities = authorities(fields)
-    // A password never goes over an open line unless somebody says so.
+    // A password is sent over an unencrypted connection only where `tls` allows it.
     receiver.requiresTLS =
       word(fields, "tls").map { $0 == "required" } ?? (receiver.password != nil || receiver.authorities != nil)
     return receiver

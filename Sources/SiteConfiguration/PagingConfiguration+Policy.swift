@@ -10,18 +10,24 @@ extension PagingConfiguration {
     ) { severity, nowNs in deliveries(severity, nowNs: nowNs) }
   }
 
-  /// All steps of an incident that begins at a time. A schedule is asked for the moment at which its step is due.
+  /// All steps of an incident that begins at a time. A schedule is resolved for the moment at which its step is due.
+  /// Two steps that lead to one receiver at one time, such as by an override, are one page.
   package func deliveries(_ severity: Severity, nowNs: Int64) -> [PlannedDelivery] {
-    (policies[severity] ?? []).enumerated().map { index, step in
+    var planned: [PlannedDelivery] = []
+    for (index, step) in (policies[severity] ?? []).enumerated() {
       let dueNs = step.isDigest ? nextDigestNs(after: nowNs) : nowNs + step.afterNs
-      return PlannedDelivery(
-        receiver: receiver(of: step.to, atNs: dueNs), dueNs: dueNs, step: Int16(clamping: index),
-        isDigest: step.isDigest, isEscalation: index > 0 && (step.afterNs > 0 || step.isDigest))
+      let receiver = receiver(of: step.to, atNs: dueNs)
+      if planned.contains(where: { $0.receiver == receiver && $0.dueNs == dueNs }) { continue }
+      planned.append(
+        PlannedDelivery(
+          receiver: receiver, dueNs: dueNs, step: Int16(clamping: index), isDigest: step.isDigest,
+          isEscalation: index > 0 && (step.afterNs > 0 || step.isDigest)))
     }
+    return planned
   }
 
-  /// Turns that somebody takes over. An override whose receiver is not in the configuration would page no one: the turn stays with its
-  /// owner.
+  /// Applies overrides. One whose receiver is not in the configuration would page no one, so that the turn stays with
+  /// its owner.
   package mutating func take(_ overrides: [OnCallOverride]) {
     let known = overrides.filter { receivers[$0.receiver] != nil }
     for name in schedules.keys { schedules[name]?.overrides = known.filter { $0.schedule == name } }
@@ -53,7 +59,7 @@ package struct Schedule: Sendable, Equatable {
   /// Local time of the first hand-over, seconds since 1970 as if it were UTC.
   package var startLocalSeconds: Int64
   package var zone: TimeZoneRules
-  /// Turns that somebody takes over; the first that holds counts.
+  /// Overrides, of which the first one in force counts.
   package var overrides: [OnCallOverride] = []
 
   package init(rotation: [String], turnSeconds: Int64, startLocalSeconds: Int64, zone: TimeZoneRules) {

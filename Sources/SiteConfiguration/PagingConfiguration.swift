@@ -48,7 +48,7 @@ package struct PagingConfiguration: Sendable, Equatable {
     }
   }
 
-  /// A GET to somebody who alarms when it stays away.
+  /// A GET to an outside service that alarms when it stays away.
   package struct Heartbeat: Sendable, Equatable {
     package var url: String
     package var everyNs: Int64

@@ -1,7 +1,7 @@
 internal import Files
 internal import FleetModel
 
-/// What a time zone's file says. Source: RFC 8536 (TZif), version 2 and later.
+/// The contents of a time zone's file. Source: RFC 8536 (TZif), version 2 and later.
 package struct TimeZoneRules: Sendable, Equatable {
   package let name: String
   /// UTC seconds from which an offset holds, ascending.

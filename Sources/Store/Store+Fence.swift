@@ -38,6 +38,7 @@ extension Store {
       fence.moreFilesAfter = page.moreAfter
       fence.labels.merge(labels) { own, _ in own }
       fence.ruleState = try ruleStates(of: number).first
+      fence.open = try openIncidents(of: number)
       return fence
     }
   }

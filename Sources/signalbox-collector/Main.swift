@@ -56,7 +56,7 @@ internal import Postgres
         if words.first == DatabaseCommand.word { DatabaseCommand.exit(withError: error) }
         exit(withError: error)
       }
-      // One sentence: what ArgumentParser says first.
+      // Only the first sentence of ArgumentParser's message, without the usage.
       fail(2, message(for: error))
     }
   }

@@ -49,10 +49,14 @@ import Testing
       run = RuleRun(thread, set)
     }
 
-    func begin(epoch: UInt64, _ saved: SavedRuleState?, session number: UInt64 = 1, notes: [Event] = []) {
+    func begin(
+      epoch: UInt64, _ saved: SavedRuleState?, session number: UInt64 = 1, notes: [Event] = [],
+      open: [OpenIncident] = []
+    ) {
       var began = RuleSession(
         id: SessionID(gateway: 0, number: number), host: known(epoch), saved: saved, address: "127.0.0.1")
       began.notes = notes
+      began.open = open
       run.take(.began(began))
     }
 
@@ -200,14 +204,46 @@ import Testing
     let state = try #require(collector.thread.fleetState.withLock { $0 })
     #expect(state.hostNumber == 0 && state.version == RuleStateVersion(epoch: 4, sequence: 2))
     // Incidents whose rule is gone end as findings of the fleet.
-    memory.open = [RulesThread.OpenIncident(rule: "GONE-1", hostNumber: 7, entity: "", openedNs: 0)]
+    memory.open = [OpenIncident(rule: "GONE-1", hostNumber: 7, entity: "", openedNs: 0, lastEventNs: 0)]
     collector.run.take(.lease(held: true, memory))
     #expect(collector.records().flatMap(\.changes).map(\.kind) == [.cleared])
     collector.run.saveChanged(all: true)
     #expect(collector.thread.fleetState.withLock { $0?.version.sequence } == 2)
     collector.recorded()
-    collector.run.saveOwed()
+    collector.run.saveRequired()
     #expect(collector.thread.fleetState.withLock { $0?.version.sequence } == 3)
+  }
+
+  // MARK: Open incidents
+
+  private static let stopped = OpenIncident(
+    rule: "SITE-01", hostNumber: 7, entity: "/srv/a.log", openedNs: nowNs, lastEventNs: nowNs)
+
+  /// Its finding was recorded, and its collector ended before the state that holds it was saved; or the state cannot be read.
+  @Test func anIncidentThatTheStateDoesNotHaveIsEndedByItsFacts() throws {
+    let (_, before) = try Self.foundSomething()
+    let broken = SavedRuleState(hostNumber: 7, version: before.version, bytes: [99])
+    for saved in [before, broken, nil] {
+      let next = try OneCollector()
+      next.begin(epoch: 6, saved, open: [Self.stopped])
+      // It goes on: that is known.
+      next.observe("STOPPED", from: 20, epoch: 6)
+      #expect(next.records().isEmpty)
+      next.observe("it GOES ON", from: 28, epoch: 6)
+      let changes = next.records().flatMap(\.changes)
+      #expect(changes.map(\.kind) == [.cleared] && changes.map(\.entity) == ["/srv/a.log"])
+    }
+  }
+
+  /// The state in memory has an end that the database does not have yet.
+  @Test func anIncidentThatHasEndedInMemoryIsNotTakenUp() throws {
+    let (first, _) = try Self.foundSomething()
+    first.recorded()
+    first.observe("it GOES ON", from: 13, epoch: 5)
+    #expect(first.records().flatMap(\.changes).map(\.kind) == [.opened, .cleared])
+    first.begin(epoch: 6, nil, session: 1, open: [Self.stopped])
+    first.observe("STOPPED", from: 24, epoch: 6)
+    #expect(first.records().flatMap(\.changes).map(\.kind) == [.opened])
   }
 
   // MARK: Findings before facts
@@ -235,12 +271,12 @@ import Testing
     // A state holds all findings before it: while one of them is not recorded, no later state is saved.
     collector.observe("it GOES ON", from: 16, epoch: 5)
     collector.run.take(.endedByHand([]))
-    collector.run.owe(Self.id)
-    collector.run.saveOwed()
+    collector.run.requireSave(of: Self.id)
+    collector.run.saveRequired()
     #expect(collector.written().isEmpty)
     collector.recorded()
     #expect(collector.written().map(\.isStateOnly) == [false])
-    collector.run.saveOwed()
+    collector.run.saveRequired()
     #expect(collector.written().map(\.isStateOnly) == [true])
   }
 

@@ -39,14 +39,14 @@ import Testing
 
   @Test(
     arguments: [
-      // What there is, in words, and what counts.
+      // The expected reason as text.
       (muting(), nil),
       (muting([silence(3)]), "silence #3 by ann: work"),
       (muting([silence(nil)]), "silence by ann: work"),
       (muting([silence(3, from: 1)]), nil),
       (muting([silence(3, to: 0)]), nil),
       (muting([silence(3, rule: "RES-*")]), nil),
-      // The one that holds longest; of two that end together the first.
+      // The silence that ends last; of two that end together the first.
       (muting([silence(3, to: 10), silence(4, to: 20), silence(5, to: 15)]), "silence #4 by ann: work"),
       (muting([silence(3), silence(4)]), "silence #3 by ann: work"),
       // The first incident of the host that mutes it, in the order of their numbers.
@@ -57,7 +57,7 @@ import Testing
         muting([], [cause(7, "NET-01", mutes: ["RES-*"]), cause(9, "HOST-DOWN")]),
         "incident #9 HOST-DOWN on the same host"
       ),
-      // None follows from its own rule.
+      // No incident mutes one of its own rule.
       (muting([], [cause(7, "GPU-07")]), nil),
       (muting(spreads: ["GPU-07": 12, "RES-01": 13]), "incident #12, the same on many hosts"),
       (muting(spreads: ["RES-01": 13]), nil),

@@ -98,8 +98,8 @@ import Testing
     #expect(policy.fallback(for: "duty", .trigger, after: .delivered(answer: ""), attempts: 3) == nil)
   }
 
-  /// Whatever is due and however often it is asked, with answers that come at once: everything goes out, nothing twice, and no minute has
-  /// more messages than the limit and the lists that follow it.
+  /// With answers at once, every due delivery is sent exactly once, and no minute has more messages than the limit and
+  /// the lists after it.
   @Test(arguments: [1, 5, 8, 30, 400], [1, 5, 60])
   func everythingGoesOutOnceWithinTheLimit(_ count: Int, _ limit: Int) {
     let policy = PagingPolicy(messagesPerMinute: limit, readByPeople: ["mail"]) { _, _ in [] }
@@ -109,9 +109,9 @@ import Testing
     var nowNs = Self.nowNs
     while !waiting.isEmpty, nowNs < Self.nowNs + 7_200_000_000_000 {
       var load = ReceiverLoad()
-      let lately = sent.filter { nowNs - $0.atNs < 60_000_000_000 }
-      (load.delivered, load.lastNs) = (lately.count, lately.last?.atNs ?? .min)
-      load.isStorm = lately.contains(where: \.isPageList)
+      let recent = sent.filter { nowNs - $0.atNs < 60_000_000_000 }
+      (load.delivered, load.lastNs) = (recent.count, recent.last?.atNs ?? .min)
+      load.isStorm = recent.contains(where: \.isPageList)
       for message in policy.messages(waiting, to: "mail", load: load, nowNs: nowNs) {
         let gone: [Int] =
           switch message {

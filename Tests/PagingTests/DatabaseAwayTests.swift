@@ -14,18 +14,18 @@ import Testing
     let stage = try PagingStage()
     defer { stage.tearDown() }
     stage.post(PagingStage.change(.opened, "before"))
-    try stage.eventually("the page with the database") { stage.heard("before") == ["duty trigger"] }
+    try stage.eventually("the page with the database") { stage.received("before") == ["duty trigger"] }
     try stage.takeAway(absence)
     let begun = Date()
     stage.post(PagingStage.change(.opened, "stays"))
     stage.post(PagingStage.change(.opened, "passes"))
     try stage.eventually("the pages without the database", within: 20) {
-      stage.heard("stays") == ["duty trigger"] && stage.heard("passes") == ["duty trigger"]
+      stage.received("stays") == ["duty trigger"] && stage.received("passes") == ["duty trigger"]
     }
     #expect(Date().timeIntervalSince(begun) < 5)
     stage.post(PagingStage.change(.cleared, "passes"))
-    try stage.eventually("the end", within: 20) { stage.heard("passes") == ["duty trigger", "duty resolve"] }
-    try stage.eventually("the escalation", within: 20) { stage.heard("stays") == ["duty trigger", "lead escalate"] }
+    try stage.eventually("the end", within: 20) { stage.received("passes") == ["duty trigger", "duty resolve"] }
+    try stage.eventually("the escalation", within: 20) { stage.received("stays") == ["duty trigger", "lead escalate"] }
     try stage.bringBack(absence)
     try stage.eventually("the rows") {
       try stage.value("select count(*) from signalbox.incidents where entity in ('stays', 'passes')") == 2
@@ -43,9 +43,9 @@ import Testing
     let number = try stage.value("select number from signalbox.incidents where entity = 'stays'")
     try store.acknowledge(incident: number, actor: "ann", nowNs: Clock.wallNs())
     store.close()
-    try stage.eventually("the ack") { stage.heard("stays").contains("duty acknowledge") }
-    #expect(stage.heard("passes") == ["duty trigger", "duty resolve"])
-    #expect(stage.heard("stays").filter { $0 == "duty trigger" }.count == 1)
+    try stage.eventually("the ack") { stage.received("stays").contains("duty acknowledge") }
+    #expect(stage.received("passes") == ["duty trigger", "duty resolve"])
+    #expect(stage.received("stays").filter { $0 == "duty trigger" }.count == 1)
     let keys = Set(
       stage.receiver.requests().filter { $0.body["entity"] as? String == "stays" }.compactMap {
         $0.body["dedup_key"] as? String
@@ -53,15 +53,15 @@ import Testing
     #expect(keys.count == 1)
   }
 
-  /// Whoever answered with an error may have taken it all the same.
-  @Test(arguments: [true, false]) func whoMayHaveBeenToldHearsOfTheEnd(endsWithoutDatabase: Bool) throws {
+  /// A receiver that answered with an error may have accepted the message all the same.
+  @Test(arguments: [true, false]) func aReceiverThatMayHaveThePageIsSentTheEnd(endsWithoutDatabase: Bool) throws {
     let stage = try PagingStage(leadAfterNs: 3_000_000_000, leadAnswers: 500)
     defer { stage.tearDown() }
     stage.post(PagingStage.change(.opened, "before"))
-    try stage.eventually("the page with the database") { stage.heard("before").first == "duty trigger" }
+    try stage.eventually("the page with the database") { stage.received("before").first == "duty trigger" }
     try stage.takeAway(.ended)
     stage.post(PagingStage.change(.opened, "stays"))
-    try stage.eventually("the escalation") { stage.heard("stays").contains("lead escalate") }
+    try stage.eventually("the escalation") { stage.received("stays").contains("lead escalate") }
     if !endsWithoutDatabase {
       try stage.bringBack(.ended)
       try stage.eventually("the row") {
@@ -69,34 +69,34 @@ import Testing
       }
     }
     stage.post(PagingStage.change(.cleared, "stays"))
-    try stage.eventually("the end") { stage.heard("stays").contains("lead resolve") }
+    try stage.eventually("the end") { stage.received("stays").contains("lead resolve") }
     if endsWithoutDatabase { try stage.bringBack(.ended) }
     try stage.eventually("the end's row") {
       try stage.value("select count(*) from signalbox.incidents where entity = 'stays' and state = 'resolved'") == 1
     }
-    #expect(stage.heard("stays").filter { $0 == "duty trigger" }.count == 1)
+    #expect(stage.received("stays").filter { $0 == "duty trigger" }.count == 1)
   }
 
   @Test func aRestartOfTheCollectorWithoutTheDatabasePagesNobodyTwice() throws {
     let stage = try PagingStage()
     defer { stage.tearDown() }
     stage.post(PagingStage.change(.opened, "before"))
-    try stage.eventually("the page with the database") { stage.heard("before") == ["duty trigger"] }
+    try stage.eventually("the page with the database") { stage.received("before") == ["duty trigger"] }
     try stage.takeAway(.ended)
     stage.post(PagingStage.change(.opened, "held"))
-    try stage.eventually("the page without the database", within: 20) { stage.heard("held") == ["duty trigger"] }
+    try stage.eventually("the page without the database", within: 20) { stage.received("held") == ["duty trigger"] }
     // Later ones too: not yet paged when the collector ends.
     stage.post(PagingStage.change(.opened, "late"))
     stage.stopThread()
     try stage.startThread()
-    try stage.eventually("the page after the restart", within: 20) { stage.heard("late") == ["duty trigger"] }
+    try stage.eventually("the page after the restart", within: 20) { stage.received("late") == ["duty trigger"] }
     try stage.bringBack(.ended)
     try stage.eventually("the rows") {
       try stage.value("select count(*) from signalbox.incidents where entity in ('held', 'late')") == 2
         && stage.value("select count(*) from signalbox.outbox where state = 'waiting' and due <= now()") == 0
     }
-    #expect(stage.heard("held").filter { $0 == "duty trigger" }.count == 1)
-    #expect(stage.heard("late").filter { $0 == "duty trigger" }.count == 1)
+    #expect(stage.received("held").filter { $0 == "duty trigger" }.count == 1)
+    #expect(stage.received("late").filter { $0 == "duty trigger" }.count == 1)
   }
 
   /// A message that was begun before the collector ended, and got no answer, is begun again, under its id.
@@ -104,14 +104,14 @@ import Testing
     let stage = try PagingStage(dutyAnswers: "hang")
     defer { stage.tearDown() }
     stage.post(PagingStage.change(.opened, "before"))
-    try stage.eventually("the page with the database") { stage.heard("before").contains("duty trigger") }
+    try stage.eventually("the page with the database") { stage.received("before").contains("duty trigger") }
     try stage.takeAway(.ended)
     stage.post(PagingStage.change(.opened, "held"))
-    try stage.eventually("the page", within: 20) { stage.heard("held").contains("duty trigger") }
+    try stage.eventually("the page", within: 20) { stage.received("held").contains("duty trigger") }
     stage.stopThread()
-    let before = stage.heard("held").count
+    let before = stage.received("held").count
     try stage.startThread()
-    try stage.eventually("the page after the restart", within: 20) { stage.heard("held").count > before }
+    try stage.eventually("the page after the restart", within: 20) { stage.received("held").count > before }
     let ids = stage.receiver.requests().filter { $0.body["entity"] as? String == "held" && $0.path == "/hang/duty" }
       .compactMap { $0.headers["webhook-id"] }
     #expect(Set(ids).count == 1 && ids.count > 1)
@@ -121,7 +121,7 @@ import Testing
     let stage = try PagingStage()
     defer { stage.tearDown() }
     stage.post(PagingStage.change(.opened, "before"))
-    try stage.eventually("the page with the database") { stage.heard("before") == ["duty trigger"] }
+    try stage.eventually("the page with the database") { stage.received("before") == ["duty trigger"] }
     try stage.takeAway(.ended)
     for number in 0..<500 { stage.post(PagingStage.change(.opened, "job \(number)", host: "h\(number)")) }
     try stage.eventually("the list", within: 20) {
@@ -130,8 +130,8 @@ import Testing
     #expect(stage.receiver.requests().filter { $0.path == "/200/duty" }.count <= 3)
   }
 
-  /// The collector was started again since the host went down: only the database knows of it.
-  @Test func whatFollowsFromAHostThatWasDownBeforePagesNobody() throws {
+  /// The collector was restarted since the host went down: the cause is known to the database only.
+  @Test func whatAHostThatWasDownBeforeMutesIsNotPaged() throws {
     let stage = try PagingStage()
     defer { stage.tearDown() }
     let host = try stage.enrol("trainer-1")
@@ -142,24 +142,25 @@ import Testing
       return change
     }
     stage.post(change(.opened, "HOST-DOWN", "down"))
-    try stage.eventually("the page with the database") { stage.heard("down") == ["duty trigger"] }
+    try stage.eventually("the page with the database") { stage.received("down") == ["duty trigger"] }
     stage.stopThread()
     try stage.startThread()
     stage.post(change(.opened, "NET-01", "before"))
-    try stage.eventually("the page after the restart") { stage.heard("before") == ["duty trigger"] }
+    try stage.eventually("the page after the restart") { stage.received("before") == ["duty trigger"] }
     try stage.takeAway(.ended)
     stage.post(change(.opened, "RES-01", "follows"))
     stage.post(change(.opened, "NET-01", "stays"))
-    try stage.eventually("the page without the database", within: 20) { stage.heard("stays") == ["duty trigger"] }
+    try stage.eventually("the page without the database", within: 20) { stage.received("stays") == ["duty trigger"] }
     try stage.bringBack(.ended)
     try stage.eventually("the rows") {
       try stage.value("select count(*) from signalbox.incidents where entity = 'follows' and state = 'muted'") == 1
         && stage.value("select count(*) from signalbox.outbox where state = 'waiting' and due <= now()") == 0
     }
-    #expect(stage.heard("follows") == [])
+    #expect(stage.received("follows") == [])
   }
 
-  /// The finding's words are what the database refuses; its page from memory is the page of its row, and ends with it.
+  /// The database refuses a text of the finding. The page from memory is that of the row that is stored without it, and
+  /// ends with it.
   @Test(arguments: ["summary", "entity"]) func whatTheDatabaseRefusesIsTheSameIncidentForItsReceivers(_ column: String)
     throws
   {
@@ -167,7 +168,7 @@ import Testing
     defer { stage.tearDown() }
     try stage.execute("alter table signalbox.incidents add check (\(column) not like '%poison%')")
     stage.post(PagingStage.change(.opened, "before"))
-    try stage.eventually("the page with the database") { stage.heard("before") == ["duty trigger"] }
+    try stage.eventually("the page with the database") { stage.received("before") == ["duty trigger"] }
     try stage.takeAway(.ended)
     let opened = PagingStage.change(.opened, "poison")
     func events() -> [String] {
@@ -197,21 +198,24 @@ import Testing
         == 2)
   }
 
-  /// Asked for of the thread that pages from memory, kept to by the one that delivers rows.
+  /// The thread that pages from memory receives the pause; the one that delivers rows observes it.
   @Test func aPauseOfTheTimeWithoutTheDatabaseHoldsAfterIt() throws {
     let stage = try PagingStage(dutyAnswers: "once-429~60")
     defer { stage.tearDown() }
     try stage.takeAway(.ended)
     stage.post(PagingStage.change(.opened, "stays"))
-    try stage.eventually("the page without the database", within: 20) { stage.heard("stays").contains("duty trigger") }
+    try stage.eventually("the page without the database", within: 20) {
+      stage.received("stays").contains("duty trigger")
+    }
     try stage.bringBack(.ended)
     try stage.eventually("the pause") {
       try stage.value("select count(*) from signalbox.receivers where name = 'duty' and paused_until > now()") == 1
     }
     // Another incident's page waits as well.
     stage.post(PagingStage.change(.opened, "later"))
-    try stage.eventually("the escalation") { stage.heard("later").contains("lead escalate") }
+    try stage.eventually("the escalation") { stage.received("later").contains("lead escalate") }
     #expect(
-      stage.heard("later") == ["lead escalate"] && stage.heard("stays").filter { $0 == "duty trigger" }.count == 1)
+      stage.received("later") == ["lead escalate"] && stage.received("stays").filter { $0 == "duty trigger" }.count == 1
+    )
   }
 }

@@ -120,7 +120,7 @@ import Testing
     do {
       let dying = try Dispatcher(configuration, holder: "a") { 0 }
       _ = try dying.turn(store, nowNs: Self.nowNs, monotonicNs: 0, isWoken: true)
-      // The answer comes; nothing is noted, as if the process were killed here.
+      // The answer arrives and is not settled, as if the process were killed here.
       while receiver.requests().isEmpty { dying.wait(maximumMs: 50, descriptors: [], nowNs: Self.nowNs) }
     }
     let next = try Dispatcher(configuration, holder: "b") { 0 }
@@ -128,7 +128,7 @@ import Testing
     #expect(!early.becameHolder)
     try store.connection.execute("update signalbox.leases set expires = now()")
     let taken = try next.turn(store, nowNs: Self.nowNs, monotonicNs: 2_000_000_000, isWoken: true)
-    // The one before may be about to note the answer.
+    // The holder before may be about to settle the answer.
     #expect(taken.becameHolder && receiver.requests().count == 1)
     try work(next, nowNs: Self.nowNs + 3_000_000_000) { try count("state = 'delivered'") == 1 }
     let ids = receiver.requests().compactMap { $0.headers["webhook-id"] }
@@ -195,8 +195,8 @@ import Testing
     try work(dispatcher) { try count("event = 'trigger' and state = 'waiting'") == 0 }
     let requests = receiver.requests()
     #expect(requests.count <= 5)
-    let told = requests.map { $0.body["count"] as? Int ?? 1 }.reduce(0, +)
-    #expect(told == 600)
+    let paged = requests.map { $0.body["count"] as? Int ?? 1 }.reduce(0, +)
+    #expect(paged == 600)
   }
 
   @Test func whoeverTakesATurnIsPagedAndShownAsOnCall() throws {
@@ -232,8 +232,8 @@ import Testing
     try work(dispatcher) { try store.deliveryReports(unknown).reports.first?.state == .refused }
   }
 
-  /// It was green over a receiver that refuses.
-  @Test func aTestOfAPolicyIsDeliveredOnlyWhereEverybodyTookIt() throws {
+  /// A receiver that refuses fails the test of the whole policy.
+  @Test func aTestOfAPolicyIsDeliveredOnlyWhereAllReceiversAcceptedIt() throws {
     var configuration = configuration()
     configuration.receivers["lead"] = .webhook(url: receiver.url("403/lead"), secrets: [])
     let dispatcher = try Dispatcher(configuration, holder: "a") { 0 }
@@ -255,7 +255,7 @@ import Testing
     #expect(Set(receiver.requests().compactMap { $0.body["dedup_key"] as? String }).count == 1)
   }
 
-  /// It was seen with the next audit, up to 15 s later, and nothing ended it.
+  /// At once: not with the next audit, up to 15 s later.
   @Test func anOverrideHoldsAtOnceAndCanBeEnded() throws {
     var configuration = configuration()
     configuration.schedules["primary"] = Schedule(
@@ -277,7 +277,7 @@ import Testing
     }
   }
 
-  /// Renamed by mistake: the alert stayed open at the receiver for good.
+  /// Such as one renamed by mistake: without its end the alert would stay open there.
   @Test func anEndWaitsForAReceiverThatIsNotThere() throws {
     let configuration = configuration()
     let dispatcher = try Dispatcher(configuration, holder: "a") { 0 }
@@ -308,7 +308,7 @@ import Testing
   }
 
   /// Another collector, or the same one after a restart: neither has sent the receiver anything.
-  @Test(arguments: ["b", "a"]) func aPauseThatAReceiverAskedForHoldsForWhoeverDelivers(_ next: String) throws {
+  @Test(arguments: ["b", "a"]) func aPauseThatAReceiverAskedForHoldsForEveryHolderOfTheLease(_ next: String) throws {
     let configuration = configuration("once-429~30/duty")
     let first = try Dispatcher(configuration, holder: "a") { 0 }
     try store.apply([change(.opened)], policy: configuration.policy, nowNs: Self.nowNs)

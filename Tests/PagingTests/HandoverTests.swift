@@ -54,7 +54,7 @@ import Testing
     actions.reduce(into: []) { if case .write(let changes) = $1 { $0 += changes } }
   }
 
-  // MARK: Who sends
+  // MARK: Which side sends
 
   @Test func whatTheDatabaseConfirmsInTimeIsReleasedAndNotPaged() {
     var handover = Handover(configuration)
@@ -65,7 +65,8 @@ import Testing
     #expect(sends(handover.turn([], at: moment(60))).isEmpty && handover.count == 0)
   }
 
-  /// A begun message is kept before it is sent: a process that ends has to know of it.
+  /// A begun message is written to the journal before it is sent, because the next process must not send it as a new
+  /// one.
   @Test func whatIsNotConfirmedIsKeptAndThenSent() throws {
     var handover = Handover(configuration)
     _ = handover.turn([.changes([change(.opened)])], at: moment(0))
@@ -79,7 +80,7 @@ import Testing
     #expect(kept(taken).pages.map(\.answer) == ["200"])
   }
 
-  /// From the commit on nothing is begun; what was begun is reported at once, its answer when it comes.
+  /// After the commit no message is begun; begun messages are reported at once, and their answers when they arrive.
   @Test func aCommitEndsSendingAndReportsWhatWasBegun() {
     var handover = Handover(configuration)
     _ = handover.turn([.changes([change(.opened), change(.opened, "disk")])], at: moment(0))
@@ -117,7 +118,8 @@ import Testing
 
   // MARK: Restart
 
-  /// A collector that was started again has the change twice: kept, and posted again by an agent to which it was not confirmed.
+  /// A restarted collector has the change twice: from its journal, and from the agent, whose batch was not
+  /// acknowledged.
   @Test func aChangeThatComesAgainIsPagedOnceAndWrittenAgain() {
     var handover = Handover(configuration, isKept: true)
     let opened = change(.opened)
@@ -136,7 +138,7 @@ import Testing
     var second = Handover(configuration, pages: kept(begun).pages + kept(taken).pages, isKept: true)
     _ = second.turn([.restored([opened])], at: moment(5))
     #expect(sends(second.turn([], at: moment(7))).map(\.delivery.receiver) == [])
-    // Of one that was only begun it is not known whether it arrived: again, under the same id, and its end is sent.
+    // A message that was only begun may have arrived or not: it is sent again under the same id, and its end is sent.
     var third = Handover(configuration, pages: kept(begun).pages, isKept: true)
     _ = third.turn([.restored([opened])], at: moment(5))
     let again = sends(third.turn([], at: moment(7)))
@@ -144,7 +146,7 @@ import Testing
     #expect(again.map(\.delivery.attempts) == [2])
   }
 
-  /// The rows have to know of what was sent about a change even where this process never planned anything for it.
+  /// A release reports messages of an earlier process also for changes for which this one planned none.
   @Test func aReleaseReportsWhatAnEarlierProcessSent() {
     var page = LocalPage(dedupKey: change(.opened).dedupKey, receiver: "safety", messageID: "m", atNs: 1)
     page.answer = "200"
@@ -166,12 +168,12 @@ import Testing
     #expect(events(handover.turn([], at: moment(5))) == [])
     let answered = Handover.Event.answered(tag: tag, .delivered(answer: "200"), closedUntilNs: nil)
     #expect(events(handover.turn([answered], at: moment(6))) == [.resolve])
-    // The end of an opening that is not held: it is not that of the one before.
+    // The end of a beginning that is not held must not end the one before.
     #expect(events(handover.turn([.changes([change(.cleared, at: 7)])], at: moment(7))) == [])
     #expect(events(handover.turn([], at: moment(9))) == [])
   }
 
-  /// The rows of a page may be sent once more: only they know when its end may follow.
+  /// The rows may send the page once more, so that only they can order its end after it.
   @Test func ofWhatIsCommittedTheEndIsNotSentFromMemory() {
     var handover = Handover(configuration)
     _ = handover.turn([.changes([change(.opened)])], at: moment(0))
@@ -180,7 +182,7 @@ import Testing
     #expect(events(handover.turn([], at: moment(6))) == [])
   }
 
-  // MARK: What the database knew
+  // MARK: Knowledge of the database
 
   /// Pages about a change that is not confirmed.
   private func planned(_ handover: inout Handover, _ change: IncidentChange, at seconds: Double) -> Int {
@@ -199,7 +201,8 @@ import Testing
     #expect(planned(&handover, change(.opened, "a", rule: "NET-01", host: 2), at: 1) == 0)
     #expect(planned(&handover, change(.opened, "a", rule: "RES-01", host: 1), at: 2) == 1)
     #expect(planned(&handover, change(.opened, "a", rule: "EPI-01", host: 2), at: 3) == 1)
-    // It ends while the database is away; what follows from it ends a little later. An older answer of the database changes nothing.
+    // The cause ends while the database is away, and mutes for a little longer. Older knowledge of the database does
+    // not reopen it.
     #expect(planned(&handover, change(.cleared, "", rule: "HOST-DOWN", host: 1, at: 4), at: 4) == 0)
     _ = handover.turn([.known(.init(muting: muting))], at: moment(7))
     #expect(planned(&handover, change(.opened, "a", rule: "EPI-02", host: 1, at: 30), at: 30) == 0)
@@ -216,9 +219,10 @@ import Testing
 
   // MARK: The database's side
 
-  /// A COMMIT without an answer is repeated as it was, under the same name; a release frees what it covers, and no more.
+  /// A COMMIT without an answer is repeated unchanged under the same name; a release frees the reservations up to its
+  /// number only.
   @Test func aGroupStaysTheSameUntilItIsWritten() throws {
-    var queue = WriteQueue(holder: "place/process")
+    var queue = WriteQueue(holder: "instance/process")
     func numbered(_ numbers: ClosedRange<UInt64>) -> [NumberedChange] {
       numbers.map { NumberedChange(number: $0, change: change(.opened, "gpu \($0)"), takenNs: 0) }
     }

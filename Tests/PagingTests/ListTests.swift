@@ -9,7 +9,7 @@ import TestSupport
 import SiteConfiguration
 import Testing
 
-/// What is sent of many incidents at once, from rows and from memory, with a real receiver; time is a number.
+/// Lists of many incidents, from rows and from memory, with a real receiver; time is a number.
 @Suite(.timeLimit(.minutes(10))) struct ListTests {
   static let nowNs: Int64 = 1_790_000_000_000_000_000
   static let secondNs: Int64 = 1_000_000_000
@@ -54,7 +54,7 @@ import Testing
 
   private func taken(_ pager: MemoryPager) -> Int { pager.handover.everythingReported.count { $0.answer != nil } }
 
-  /// One round at an instant; the patience of what was taken is over.
+  /// One round at an instant after `patienceNs` of all changes.
   private func round(_ pager: MemoryPager, at ns: Int64, waitMs: Int = 50) {
     let now = Handover.Moment(wallNs: ns, monotonicNs: Handover.patienceNs)
     pager.turn(at: now)
@@ -170,8 +170,8 @@ import Testing
     #expect(openAlerts.isEmpty)
   }
 
-  /// Told in a list at first and by itself when it came back: two alerts, and both end.
-  @Test func whoWasToldBothWaysHearsOfBothEnds() throws {
+  /// Paged in a list at first and by itself when it was reopened: two alerts, and both end.
+  @Test func aReceiverPagedBothWaysIsSentBothEnds() throws {
     let database = try TestDatabase()
     let store = try Store.open(database.url, migrating: true)
     let configuration = configuration(pagerDuty(), perMinute: 2)

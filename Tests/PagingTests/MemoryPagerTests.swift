@@ -10,7 +10,7 @@ import Testing
 /// Paging from memory alone, with a real receiver.
 @Suite(.timeLimit(.minutes(10))) struct MemoryPagerTests {
   /// It stands in for the duty and the lead: the end must not overtake the second message.
-  @Test func theFallbackHearsOfTheEndWhenNothingIsUnderWayToIt() throws {
+  @Test func theFallbackIsSentTheEndAfterItsPages() throws {
     let receiver = try TestReceiver()
     var configuration = PagingConfiguration()
     configuration.receivers = [
@@ -21,7 +21,7 @@ import Testing
     configuration.policies = [.p0: [.init(to: "duty"), .init(to: "lead", afterNs: 2_500_000_000)]]
     configuration.fallback = "safety"
     let pager = try MemoryPager(Handover(configuration)) { 0 }
-    func heard(_ name: String) -> [String] {
+    func received(_ name: String) -> [String] {
       receiver.requests().filter { $0.path.hasSuffix(name) }.compactMap { $0.body["event"] as? String }
     }
     func take(_ kind: IncidentChange.Kind) {
@@ -32,18 +32,18 @@ import Testing
     func work(until isDone: () -> Bool) {
       let deadline = Date(timeIntervalSinceNow: 15)
       while !isDone(), Date() < deadline {
-        // Its patience is over at once.
+        // `patienceNs` has passed at once.
         pager.turn(
           at: .init(wallNs: Clock.wallNs(), monotonicNs: Clock.monotonicNs() + Handover.patienceNs))
         pager.wait(maximumMs: 20, descriptors: []) { Clock.wallNs() }
       }
     }
     take(.opened)
-    work { heard("safety") == ["trigger", "escalate"] }
+    work { received("safety") == ["trigger", "escalate"] }
     take(.cleared)
-    work { heard("safety").contains("resolve") }
+    work { received("safety").contains("resolve") }
     work { !pager.handover.isSending }
     #expect(pager.handover.everythingReported.count { $0.receiver == "safety" && $0.answer != nil } == 3)
-    #expect(heard("safety") == ["trigger", "escalate", "resolve"])
+    #expect(received("safety") == ["trigger", "escalate", "resolve"])
   }
 }

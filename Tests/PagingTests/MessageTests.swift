@@ -10,7 +10,7 @@ import Testing
 /// What a person woken at night sees, within what receivers publish as their limits.
 @Suite struct MessageTests {
   static func delivery(_ event: Delivery.Event, hostile: Bool, isList: Bool = false) -> Delivery {
-    // The dearest characters of each format, as a log line may hold them.
+    // The characters that each format escapes to the most bytes, as a log line may hold them.
     let filler = hostile ? String(repeating: "<&`\"\\\u{1b}é😀", count: 3000) : "ok"
     var incident = IncidentRecord(
       number: 42, rule: "GPU-07", severity: .p0, dedupKey: "GPU-07|trainer-1|gpu 3|x",
@@ -79,7 +79,7 @@ import Testing
     let lines = [
       "[P0] GPU-07 trainer-1 gpu 3: GPU 3 fell off the bus", "Since 2026-09-21T14:13:20Z, incident 42",
       "https://signalbox.example.org/incidents/42", "  NVRM: Xid 79", "  1. Drain the host: scontrol update …",
-      "Answer with: signalbox incidents ack 42",
+      "Acknowledge, which stops the escalation, with: signalbox incidents ack 42",
     ]
     for line in lines { #expect(text.contains(line), "\(line) in \(text)") }
     #expect(parts[0].contains("Subject: =?utf-8?B?"))
@@ -134,7 +134,7 @@ import Testing
 
   @Test func aListNamesTheNumbersAndHowToAnswer() {
     let text = Message(Self.delivery(.trigger, hostile: false, isList: true), nowNs: 0).text(limit: 100_000)
-    #expect(text.contains("#42 [P0] GPU-07") && text.contains("answer with: signalbox incidents ack N"))
+    #expect(text.contains("#42 [P0] GPU-07") && text.contains("with: signalbox incidents ack N"))
   }
 
   @Test func anEndSaysWhenAndByWhomAndAsksForNothing() {
@@ -144,10 +144,88 @@ import Testing
     delivery.incidents[0].resolvedBy = "bob"
     let text = Message(delivery, nowNs: 0).text(limit: 100_000)
     #expect(text.contains("Ended 2026-09-21T14:14:20Z by bob"))
-    #expect(!text.contains("Steps:") && !text.contains("Answer with"))
+    #expect(!text.contains("Steps:") && !text.contains("cknowledge"))
+    delivery.event = .acknowledge
+    delivery.incidents[0].state = .acked
+    let acked = Message(delivery, nowNs: 0).text(limit: 100_000)
+    #expect(acked.hasPrefix("ACKED by") && !acked.contains("Steps:") && !acked.contains("incidents ack"))
   }
 
-  /// To a program a part of a list that has ended must not look like the end of all.
+  /// From memory an incident has no number, and cannot be acknowledged yet.
+  @Test(arguments: [false, true]) func aPageWithoutANumberSaysWhenItCanBeAcknowledged(isList: Bool) {
+    var delivery = Self.delivery(.trigger, hostile: false, isList: isList)
+    for index in delivery.incidents.indices { delivery.incidents[index].number = 0 }
+    let text = Message(delivery, nowNs: 0).text(limit: 100_000)
+    #expect(text.contains("It can be acknowledged once the database answers again") && !text.contains("ack 0"))
+  }
+
+  /// What does not fit is counted, and how to answer stays.
+  @Test func aListThatIsTooLongSaysHowManyItLeavesOut() throws {
+    var delivery = Self.delivery(.trigger, hostile: false, isList: true)
+    let one = delivery.incidents[0]
+    delivery.incidents = (1...70).map { number in
+      var incident = one
+      incident.number = Int64(number)
+      incident.entity = "/srv/<runs>/" + String(repeating: "x", count: number * 3)
+      return incident
+    }
+    delivery.incidentCount = 150
+    for receiver in [Receiver.slack(url: "http://x"), .pagerDuty(url: "http://x", routingKey: "k")] {
+      let text = Self.texts(try Self.body(delivery, receiver)).joined(separator: "\n")
+      let lines = text.split(separator: "\n")
+      let named = lines.count { $0.hasPrefix("#") }
+      #expect(named > 10 && named < 70)
+      #expect(lines.contains { $0.hasPrefix("… and \(150 - named) more: signalbox incidents list") }, "\(text.suffix(300))")
+      #expect(text.contains("with: signalbox incidents ack N"))
+    }
+    // A mail has room for all that are named.
+    let mail = Message(delivery, nowNs: 0).text(limit: 100_000).split(separator: "\n")
+    #expect(mail.count { $0.hasPrefix("#") } == 70 && mail.contains { $0.hasPrefix("… and 80 more") })
+  }
+
+  @Test func newsOfAListSaysWhatHasEndedAndWhatIsAcknowledged() {
+    var delivery = Self.delivery(.resolve, hostile: false, isList: true)
+    var (ended, acked) = (delivery.incidents[0], delivery.incidents[0])
+    (ended.number, ended.state) = (4, .resolved)
+    (acked.number, acked.state) = (3, .acked)
+    delivery.incidents = [acked, ended]
+    delivery.incidentCount = 2
+    delivery.list = ListNews(id: "msg_a", open: 11, unacknowledged: 10)
+    let text = Message(delivery, nowNs: 0).text(limit: 10_000)
+    #expect(text.hasPrefix("RESOLVED 1, ACKED 1: 2 incidents, 11 of the list go on"))
+    #expect(text.contains("\n#3 ACKED [P0]") && text.contains("\n#4 RESOLVED [P0]"))
+  }
+
+  /// A file's name may hold a line break: in a list it would look like an incident of its own.
+  @Test func aNameIsOneLine() throws {
+    var delivery = Self.delivery(.trigger, hostile: false, isList: true)
+    delivery.incidents[0].entity = "/srv/a\n#99 [P0] FORGED b"
+    delivery.incidents[0].summary = "died\n#98 [P0] FORGED"
+    let message = Message(delivery, nowNs: 0)
+    #expect(!message.text(limit: 100_000).contains("\n#9"))
+    let body = try Self.body(delivery, .webhook(url: "http://x", secrets: []))
+    let incidents = try #require(body["incidents"] as? [[String: Any]])
+    #expect((incidents[0]["summary"] as? String)?.contains("\n") == false)
+    let alert = try #require((try Self.body(delivery, .alertmanagerWebhook(url: "http://x"))["alerts"] as? [[String: Any]])?.first)
+    #expect(((alert["annotations"] as? [String: Any])?["summary"] as? String)?.contains("\n") == false)
+  }
+
+  /// Two long paths may differ at their ends alone: the labels are the alert's identity.
+  @Test func longNamesAreDifferentAlerts() throws {
+    var labels: Set<String> = []
+    for end in ["one.log", "two.log"] {
+      var delivery = Self.delivery(.trigger, hostile: false)
+      delivery.incidents[0].entity = "/" + String(repeating: "d", count: 360) + "/" + end
+      let body = try Self.body(delivery, .alertmanagerWebhook(url: "http://x"))
+      let alert = try #require((body["alerts"] as? [[String: Any]])?.first)
+      let entity = try #require((alert["labels"] as? [String: Any])?["entity"] as? String)
+      #expect(entity.utf8.count <= 255)
+      labels.insert(entity)
+    }
+    #expect(labels.count == 2)
+  }
+
+  /// The end of a part of a list must not look like the end of all to a program.
   @Test func aWebhookIsSentHowItsListStands() throws {
     var delivery = Self.delivery(.resolve, hostile: false, isList: true)
     delivery.list = ListNews(id: "msg_a", open: 19, unacknowledged: 7)
@@ -181,7 +259,7 @@ import Testing
 
   // MARK: Marks, controls, directions
 
-  /// What a log line may bring: one Swift Character each, and something else to every receiver.
+  /// What a log line may hold: each is one Swift Character, which receivers read differently.
   static let marked =
     "<\u{338}!channel> <\u{301}https://x|y> `\u{338}` \u{1b}[2J \u{202e}evil\u{2066} a\r\nBcc: b\u{2028}c "
 

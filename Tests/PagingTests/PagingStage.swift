@@ -17,9 +17,9 @@ final class PagingStage {
   enum Absence: CaseIterable {
     /// It refuses connections.
     case ended
-    /// It takes connections and never answers.
+    /// It accepts connections and never answers.
     case frozen
-    /// It answers, but whoever writes an incident waits.
+    /// It answers, but transactions that write incidents block.
     case locked
   }
 
@@ -122,7 +122,7 @@ final class PagingStage {
   }
 
   /// Messages about an entity, as `receiver event`.
-  func heard(_ entity: String) -> [String] {
+  func received(_ entity: String) -> [String] {
     receiver.requests().filter { $0.body["entity"] as? String == entity }.map {
       "\($0.path.split(separator: "/").last ?? "") \($0.body["event"] as? String ?? "")"
     }

@@ -3,8 +3,9 @@ import Paging
 import SiteConfiguration
 import TestSupport
 
-/// One receiver of each kind, all real programs: what a PagerDuty keeps is counted from what it was sent; Slack and a webhook are one HTTP
-/// server; the mail server takes a login over STARTTLS only, with a certificate of its own authority, and refuses one of three addresses; the Alertmanager is Debian's own.
+/// One receiver of each kind, all real programs: the alerts of a PagerDuty are counted from the events that it was
+/// sent; Slack and a webhook are one HTTP server; the mail server takes a login over STARTTLS only, with a certificate
+/// of its own authority, and refuses one of three addresses; the Alertmanager is Debian's own.
 final class ReceiverPark {
   let http: TestReceiver
   private let mail: TestMailServer
@@ -21,7 +22,7 @@ final class ReceiverPark {
     if let alertmanager { TestFiles.remove(alertmanager.directory) }
   }
 
-  /// `deploy/setup/install-dependencies.sh test` unpacks it there; one that is installed is taken as well.
+  /// `deploy/setup/install-dependencies.sh test` unpacks it there; an installed one is used as well.
   private static func tool(_ name: String) -> String? {
     let unpacked = FileManager.default.currentDirectoryPath + "/.build/alertmanager/usr/bin/" + name
     return [unpacked, "/usr/bin/" + name].first { FileManager.default.isExecutableFile(atPath: $0) }
@@ -67,7 +68,7 @@ final class ReceiverPark {
     return receivers
   }
 
-  // MARK: What they have
+  // MARK: State of the receivers
 
   var openAtPagerDuty: Set<String> { http.openAlerts("pagerduty") }
 
@@ -78,7 +79,7 @@ final class ReceiverPark {
 
   var mails: [TestMailServer.Mail] { mail.mails }
 
-  /// Incidents that the webhook's program takes for open: by the key of each, by itself or in a list.
+  /// Keys of the incidents that are open by the messages to the webhook, by themselves or in lists.
   var openAtWebhook: Set<String> {
     var open: Set<String> = []
     for request in http.requests() where request.path.hasSuffix("hook") {

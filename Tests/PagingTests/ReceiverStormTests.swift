@@ -11,7 +11,7 @@ import Testing
 
 /// Thirty incidents at once, acknowledged and ended, to one receiver of each kind, with the database and without it.
 @Suite(.timeLimit(.minutes(10))) struct ReceiverStormTests {
-  /// An Alertmanager looks at the wall clock: all of it lies a little in the past.
+  /// Alertmanager compares with the wall clock, so that all times lie a little in the past.
   let startNs = Clock.wallNs() - 900 * secondNs
   static let secondNs: Int64 = 1_000_000_000
   static let count = 30
@@ -49,7 +49,7 @@ import Testing
     if park.hasAlertmanager { #expect(try park.openAtAlertmanager() == 0) }
   }
 
-  /// A page by itself holds what to do, before the evidence.
+  /// A single page holds the steps before the evidence.
   private func expectSteps() {
     let pages = park.slackTexts.filter { $0.contains("gpu 3 of trainer-100 is wrong") }
     let mails = park.mails.map(\.text).filter { $0.contains("gpu 3 of trainer-100 is wrong") }
@@ -68,9 +68,9 @@ import Testing
     func waiting() throws -> Int64 {
       try store.connection.query("select count(*) from signalbox.outbox where state = 'waiting'").int(0, 0) ?? -1
     }
-    /// Works at one instant until nothing more goes out.
+    /// Works at one instant until no more messages are sent.
     func work(at ns: Int64) throws {
-      // A handshake ends many waits without an answer: only time tells that nothing comes any more.
+      // A handshake ends many waits without an answer, so that only elapsed time shows that no more answers come.
       var (left, changedNs, round) = (try waiting(), Clock.monotonicNs(), Int64(0))
       while left > 0, Clock.monotonicNs() - changedNs < Self.secondNs {
         _ = try dispatcher.turn(store, nowNs: ns, monotonicNs: round * 600_000_000, isWoken: true)

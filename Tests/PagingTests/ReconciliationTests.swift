@@ -6,11 +6,11 @@ import Store
 import TestSupport
 import Testing
 
-/// Rows that are reserved while memory may send their messages, and what becomes of them when it reports.
+/// Rows that are reserved while their messages may be sent from memory, and their states after the report.
 @Suite(.timeLimit(.minutes(10))) struct ReconciliationTests {
   static let secondNs: Int64 = 1_000_000_000
   static let nowNs: Int64 = 1_790_000_000 * secondNs
-  static let name = "memory place/process/1"
+  static let name = "memory instance/process/1"
 
   let database: TestDatabase
   let store: Store
@@ -66,7 +66,7 @@ import Testing
     try store.reconcile(pages, freeing: freeing, nowNs: Self.nowNs + seconds * Self.secondNs)
   }
 
-  /// Messages that go out now, as `receiver event key`, and are taken.
+  /// Sends what is due, with answers at once. - Returns: the messages, as `receiver event key`.
   private func send(at seconds: Int64) throws -> [String] {
     let nowNs = Self.nowNs + seconds * Self.secondNs
     return try store.claimDeliveries(lease, loads: [:], policy: policy, nowNs: nowNs).map { delivery in
@@ -90,23 +90,23 @@ import Testing
     #expect(try send(at: 19) == ["duty trigger \(change(.opened).dedupKey)"])
   }
 
-  /// Its collector has ended.
-  @Test func aReservationThatNobodyFreesEnds() throws {
+  /// The collector that reserved it has ended.
+  @Test func aReservationThatIsNotFreedEnds() throws {
     try apply([change(.opened)])
     #expect(try send(at: 20).count == 1)
   }
 
   @Test func aCollectorThatStartsAgainFreesWhatItHadReserved() throws {
     try apply([change(.opened)])
-    try store.freeReservations(ofPlace: "place/process", nowNs: Self.nowNs)
+    try store.freeReservations(ofInstance: "instance/process", nowNs: Self.nowNs)
     #expect(try send(at: 1) == [])
-    try store.freeReservations(ofPlace: "elsewhere/next", nowNs: Self.nowNs)
+    try store.freeReservations(ofInstance: "elsewhere/next", nowNs: Self.nowNs)
     #expect(try send(at: 1) == [])
-    try store.freeReservations(ofPlace: "place/next", nowNs: Self.nowNs)
+    try store.freeReservations(ofInstance: "instance/next", nowNs: Self.nowNs)
     #expect(try send(at: 1).count == 1)
   }
 
-  /// While no collector could reach the database, none could report either.
+  /// Collectors that could not reach the database could not report either.
   @Test func aReservationThatEndedWithoutTheDatabaseIsKeptForAMoment() throws {
     try apply([change(.opened)])
     let until = Self.nowNs + 35 * Self.secondNs
@@ -115,7 +115,8 @@ import Testing
     #expect(try send(at: 35).count == 1)
   }
 
-  /// Claimed once without an answer, then begun from memory: whoever takes the lease over leaves it to memory's answer.
+  /// Claimed once without an answer, then begun from memory: the next holder of the lease waits for the answer from
+  /// memory.
   @Test func whatMemoryHasBegunIsNotTakenOverWithTheLease() throws {
     try apply([change(.opened)])
     try reconcile([])
@@ -127,7 +128,7 @@ import Testing
     #expect(try store.claimDeliveries(next, loads: [:], policy: policy, nowNs: Self.nowNs + 3 * Self.secondNs).isEmpty)
   }
 
-  // MARK: What memory sent
+  // MARK: Messages from memory
 
   @Test func whatWasTakenIsNotSentAndItsEndFollows() throws {
     try apply([change(.opened)])
@@ -138,7 +139,7 @@ import Testing
     #expect(try send(at: 3) == ["duty resolve \(change(.opened).dedupKey)"])
   }
 
-  /// The fallback's page has no row of the database's own.
+  /// The store has written no row for the fallback's page.
   @Test func whoWasPagedInPlaceOfAnotherIsSentTheEnd() throws {
     try apply([change(.opened)])
     try reconcile([page(change(.opened), to: "safety")])
@@ -147,7 +148,7 @@ import Testing
     #expect(try Set(send(at: 3) + send(at: 4)).contains("safety resolve \(change(.opened).dedupKey)"))
   }
 
-  /// Memory did not know what mutes it.
+  /// The cause that mutes it was unknown to memory.
   @Test func whatIsMutedAndWasPagedIsEnded() throws {
     var silence = Silence(
       author: "ann", reason: "work", startsNs: Self.nowNs, endsNs: Self.nowNs + 3600 * Self.secondNs)
@@ -161,7 +162,7 @@ import Testing
     #expect(try send(at: 3) == ["duty resolve \(change(.opened).dedupKey)"])
   }
 
-  /// One that comes back goes on under its first key; what memory sent has the key of the return.
+  /// A reopened incident keeps its first key; the page from memory has the key of the new beginning.
   @Test func aReturnThatWasPagedFromMemoryIsOneMessageAndItsOwnAlert() throws {
     try apply([change(.opened), change(.cleared, at: 2)])
     try reconcile([])
@@ -176,7 +177,7 @@ import Testing
     #expect(try send(at: 120) == ["duty resolve \(back.dedupKey)"])
   }
 
-  /// Nor is its message a list: the pages after it go out by themselves.
+  /// Its message is no list either: later pages are sent singly.
   @Test func aReturnThatWasPagedFromMemoryBeginsNoStorm() throws {
     try apply([change(.opened), change(.cleared, at: 2)])
     try reconcile([])
@@ -194,7 +195,7 @@ import Testing
     #expect(try send(at: 66) == others.map { "duty trigger \($0.dedupKey)" })
   }
 
-  /// A change of state between makes another id of the end; it is sent once all the same.
+  /// A change of state before the end gives the row of the end another id; the end is sent once all the same.
   @Test func anEndFromMemoryIsTheRowsEndUnderWhateverNumber() throws {
     let opened = change(.opened)
     try apply([opened])
@@ -206,7 +207,7 @@ import Testing
     #expect(try send(at: 6) == [] && rows("event = 'resolve'") == ["duty resolve delivered"])
   }
 
-  /// Another collector sent the end while this one, cut off, went on paging.
+  /// Another collector sent the end while this one paged on without the database.
   @Test func aPageThatWasTakenAfterItsEndIsEndedAgain() throws {
     let opened = change(.opened)
     try apply([opened])

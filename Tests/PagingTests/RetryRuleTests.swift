@@ -8,7 +8,7 @@ import Testing
 @Suite struct RetryRuleTests {
   private static let nowNs: Int64 = 1_790_000_000_000_000_000
 
-  /// A receiver's header once ended the collector at each start.
+  /// No value of the header may trap.
   @Test(arguments: [0, 1, 59, 600, 86_400, 99_999_999_999_999, Int.max, -1])
   func aReceiverThatAsksForAnyPauseGetsAtMostTenMinutes(_ seconds: Int) throws {
     let answer = OutboundAnswer(code: 429, retryAfterSeconds: seconds)

@@ -1,4 +1,5 @@
 import FleetModel
+import Incidents
 import SiteConfiguration
 import Testing
 
@@ -23,6 +24,32 @@ import Testing
     #expect(paging.receivers["duty"] == .webhook(url: "http://127.0.0.1:9000/page", secrets: ["s"]))
     #expect(paging.policies[.p0] == [.init(to: "duty"), .init(to: "lead", afterNs: 900_000_000_000)])
     #expect(paging.policies[.p2] == nil)
+  }
+
+  /// A turn that somebody takes over may lead to a receiver that another step leads to as well.
+  @Test func twoStepsToOneReceiverAtOneTimeAreOnePage() throws {
+    var paging = try #require(
+      try read(
+        """
+        paging:
+          receivers:
+            duty: { webhook: { url: "http://127.0.0.1:9000/page" } }
+            hook: { webhook: { url: "http://127.0.0.1:9000/hook" } }
+          schedules:
+            primary: { rotation: [duty], turn: 1w, start: "2026-01-05T09:00" }
+          policies:
+            P0: [{ to: primary }, { to: hook }, { to: primary, after: 15m }]
+        """
+      ).paging)
+    let nowNs: Int64 = 1_790_000_000_000_000_000
+    #expect(paging.deliveries(.p0, nowNs: nowNs).map(\.receiver) == ["duty", "hook", "duty"])
+    paging.take([
+      OnCallOverride(
+        schedule: "primary", receiver: "hook", startsNs: nowNs, endsNs: nowNs + 3_600_000_000_000, author: "op")
+    ])
+    let planned = paging.deliveries(.p0, nowNs: nowNs)
+    #expect(planned.map(\.receiver) == ["hook", "hook"] && planned.map(\.step) == [0, 2])
+    #expect(planned.map(\.isEscalation) == [false, true])
   }
 
   @Test(arguments: [

@@ -1,4 +1,5 @@
 import FleetModel
+import Incidents
 import Store
 import Testing
 
@@ -25,6 +26,29 @@ import Testing
     #expect(try fixture.value("select reported_name || ' ' || state from hosts") == "trainer active")
   }
 
+  /// The rules take up what their state does not have; a flapping incident that is quiet is over for them.
+  @Test func aFenceHasTheHostsOpenIncidents() throws {
+    let fixture = try StoreFixture()
+    let host = try fixture.host()
+    let number = try fixture.fence(host).hostNumber
+    func change(_ kind: IncidentChange.Kind, _ entity: String, at seconds: Int64) -> IncidentChange {
+      let ns = StoreFixture.nowNs + seconds * second
+      return IncidentChange(
+        kind, rule: "RES-01", severity: .p1, hostNumber: number, hostName: "trainer-1", entity: entity, eventNs: ns,
+        detectedNs: ns)
+    }
+    var changes = [change(.opened, "gpu 1", at: 0), change(.opened, "gpu 2", at: 0), change(.cleared, "gpu 2", at: 1)]
+    for turn in 0..<20 {
+      changes += [change(.opened, "gpu 3", at: Int64(2 * turn)), change(.cleared, "gpu 3", at: Int64(2 * turn + 1))]
+    }
+    try fixture.store.apply(changes, policy: .none, nowNs: StoreFixture.nowNs + 60 * second)
+    #expect(try fixture.value("select count(*) from signalbox.incidents where state <> 'resolved'") == "2")
+    let open = OpenIncident(
+      rule: "RES-01", hostNumber: number, entity: "gpu 1", openedNs: StoreFixture.nowNs,
+      lastEventNs: StoreFixture.nowNs)
+    #expect(try fixture.fence(host).open == [open])
+  }
+
   @Test func secondMachineWithTheSameIdentityIsSuspectedWhileTheFirstIsAlive() throws {
     let fixture = try StoreFixture()
     let host = try fixture.host()
@@ -42,7 +66,7 @@ import Testing
     #expect(try fixture.value("select disconnected is not null from hosts") == "t")
     let next = try fixture.fence(host, boot: 2, at: StoreFixture.nowNs + 3 * second)
     #expect(!next.isSuspectedClone)
-    // The end of the old stream, told late, says nothing of the new one.
+    // The end of the old stream, reported late, does not affect the new one.
     try fixture.store.endStream(hostNumber: fence.hostNumber, epoch: fence.epoch, atNs: StoreFixture.nowNs + 4 * second)
     #expect(try fixture.value("select disconnected is null from hosts") == "t")
   }

@@ -34,7 +34,7 @@ import Testing
   }
 
   /// Ten seconds busy, ten seconds idle, for two hours.
-  /// - Returns: how often the engine said that it opened.
+  /// - Returns: number of beginnings that the engine reported.
   private func flap(_ set: RuleSet) throws -> Int {
     let host = try fixture.host()
     let number = Int32(try fixture.value("select number from signalbox.hosts") ?? "") ?? 0

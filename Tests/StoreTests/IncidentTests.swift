@@ -233,7 +233,7 @@ import Testing
     try apply([change(.opened)])
     let lease = try #require(try store.takeLease("paging", holder: "t", seconds: 60))
     try apply([change(.cleared, at: 5)], at: 5)
-    // As if somebody else had delivered the end already.
+    // As if another collector had delivered the end already.
     try store.connection.execute(
       "update signalbox.outbox set state = 'delivered', settled = now() where event = 'resolve'")
     let claimed = try store.claimDeliveries(
@@ -270,7 +270,7 @@ import Testing
     }
   }
 
-  /// The fallback stood in for the lead, and is just being told of the end, when the duty refuses as well.
+  /// The fallback was paged for the lead, and its end is in flight when the duty refuses as well.
   @Test func anEndUnderWayIsNotFollowedByAnOlderMessage() throws {
     let route = try Route(store)
     try store.apply([change(.opened)], policy: route.policy, nowNs: Self.nowNs)
@@ -292,7 +292,7 @@ import Testing
     case taken, refused, failed, never
   }
 
-  /// Whoever is being called as the incident ends hears of the end after that.
+  /// A receiver whose page is in flight as the incident ends is sent the end after that.
   @Test(arguments: Answer.allCases) func anEndWaitsForTheEscalationUnderWay(_ answer: Answer) throws {
     let route = try Route(store)
     try store.apply([change(.opened)], policy: route.policy, nowNs: Self.nowNs)

@@ -96,10 +96,13 @@ extension Followers {
     }
     refreshHead(file)
     var delta = FileDelta(file: file.identity, from: file.offset, to: file.offset)
-    let repeated = readAgain(file, bytes, byteBudget: byteBudget, into: &delta)
+    // What was read before and not acknowledged is read again at the time of that read, so that the same records come of it.
+    let earlier = file.readTimes.read(at: file.offset)
+    let readNs = earlier?.ns ?? nowNs
     let taken =
-      repeated?.taken
-      ?? take(file, bytes, isAtEnd: isAtEnd, idle: idle, byteBudget: byteBudget, nowNs: nowNs, into: &delta)
+      readAgain(file, bytes, earlier, byteBudget: byteBudget, into: &delta)
+      ?? take(
+        file, bytes, isAtEnd: isAtEnd, idle: idle, byteBudget: byteBudget, nowNs: nowNs, readNs: readNs, into: &delta)
     guard taken > 0 else {
       if file.longLineBytes > bytes.count, !isAtEnd {
         enqueue(file)
@@ -121,9 +124,9 @@ extension Followers {
       file.longLineBytes = 0
       buffer = []
     }
-    file.readNs = repeated?.ns ?? nowNs
-    delta.readNs = file.readNs
-    file.readTimes.note(delta.to - UInt64(taken), delta.to, ns: file.readNs)
+    file.readNs = readNs
+    delta.readNs = readNs
+    file.readTimes.note(delta.to - UInt64(taken), delta.to, ns: readNs)
     file.isEndReported = false
     if file.unread > 0 {
       enqueue(file)
@@ -139,29 +142,26 @@ extension Followers {
     return file.path == nil ? nil : endDelta(file, nowNs: nowNs)
   }
 
-  /// What was read before and not acknowledged: the same bytes at the same time, so that the same records come of it.
-  /// - Returns: nil where it is read for the first time, or more of it than now.
+  /// The bytes of an earlier read and no more, all of them: it took them as they were.
+  /// - Returns: how many were taken; nil where there was none or not all of its bytes are there, as in a copy.
   private func readAgain(
-    _ file: FollowedFile, _ bytes: Range<Int>, byteBudget: Int, into delta: inout FileDelta
-  ) -> (taken: Int, ns: Int64)? {
-    guard let read = file.readTimes.read(at: file.offset), read.end - file.offset <= UInt64(bytes.count),
-      var reader = file.reader
-    else { return nil }
+    _ file: FollowedFile, _ bytes: Range<Int>, _ earlier: ReadTimes.Read?, byteBudget: Int, into delta: inout FileDelta
+  ) -> Int? {
+    guard let earlier, earlier.end - file.offset <= UInt64(bytes.count), var reader = file.reader else { return nil }
     file.reader = nil
     defer { file.reader = reader }
     let shared = buffer
-    let end = bytes.lowerBound + Int(read.end - file.offset)
+    let end = bytes.lowerBound + Int(earlier.end - file.offset)
     let taken = reader.read(
-      shared.span.extracting(bytes.lowerBound..<end), at: file.offset, isFinal: true, nowNs: read.ns,
-      budget: byteBudget,
-      into: &delta)
-    return taken > 0 ? (taken, read.ns) : nil
+      shared.span.extracting(bytes.lowerBound..<end), at: file.offset, isFinal: true, nowNs: earlier.ns,
+      budget: byteBudget, into: &delta)
+    return taken > 0 ? taken : nil
   }
 
   /// Lets the reader take what is whole; what waited long enough is taken as it is.
   private func take(
     _ file: FollowedFile, _ bytes: Range<Int>, isAtEnd: Bool, idle: Int64, byteBudget: Int, nowNs: Int64,
-    into delta: inout FileDelta
+    readNs: Int64, into delta: inout FileDelta
   ) -> Int {
     guard var reader = file.reader else { return 0 }
     // Out of the file while it changes, so that it is not copied.
@@ -178,7 +178,7 @@ extension Followers {
       if bytes.isEmpty { return 0 }
     }
     var taken = reader.read(
-      span.extracting(bytes), at: offset, isFinal: false, nowNs: nowNs, budget: byteBudget, into: &delta)
+      span.extracting(bytes), at: offset, isFinal: false, nowNs: readNs, budget: byteBudget, into: &delta)
     guard taken == 0 else { return taken }
     if !isAtEnd, bytes.count <= reader.lineBytesMax {
       // With its line end; the next look reads so much.
@@ -188,7 +188,7 @@ extension Followers {
     let isOver = file.path == nil && idle >= limits.deletedIdleNs
     if !isAtEnd || idle >= limits.partialIdleNs && (isOver || !reader.waitsForNewline) {
       taken = reader.read(
-        span.extracting(bytes), at: offset, isFinal: true, nowNs: nowNs, budget: byteBudget, into: &delta)
+        span.extracting(bytes), at: offset, isFinal: true, nowNs: readNs, budget: byteBudget, into: &delta)
     } else {
       var end = bytes.upperBound
       while end > bytes.lowerBound, span[end - 1] != UInt8(ascii: "\n") { end -= 1 }
@@ -196,7 +196,7 @@ extension Followers {
       file.noteHeldRecord(end: offset + UInt64(end - bytes.lowerBound))
       guard nowNs - file.heldRecord.sinceNs >= limits.recordIdleNs(reader) else { return 0 }
       taken = reader.read(
-        span.extracting(bytes.lowerBound..<end), at: offset, isFinal: true, nowNs: nowNs, budget: byteBudget,
+        span.extracting(bytes.lowerBound..<end), at: offset, isFinal: true, nowNs: readNs, budget: byteBudget,
         into: &delta)
     }
     return taken

@@ -143,6 +143,7 @@ final class ReportStream {
     known.lastSeenNs = Clock.wallNs()
     var began = RuleSession(id: id, host: known, saved: fence.ruleState, address: call.peer.address.host)
     began.notes = fence.notes
+    began.open = fence.open
     environment.rules.mailbox.post(.began(began))
   }
 

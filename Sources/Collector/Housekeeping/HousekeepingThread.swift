@@ -5,9 +5,9 @@ internal import Logging
 internal import Postgres
 internal import Store
 
-/// What has to be done now and then, by whichever collector holds the lock: partitions ahead, retention,
-/// compression, aggregates, search indexes, pruning. And what every collector does for itself: hear of revocations, and take
-/// over the maintenance that its configuration declares.
+/// What has to be done now and then, by whichever collector holds the lock: partitions ahead, retention, compression,
+/// aggregates, search indexes, pruning. And what every collector does for itself: receive revocations, and take over
+/// the maintenance that its configuration declares.
 ///
 /// Two threads, since a chunk takes minutes to compress and a revocation must be in force within a second.
 final class HousekeepingThread: Sendable {

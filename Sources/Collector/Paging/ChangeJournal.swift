@@ -4,39 +4,43 @@ internal import Incidents
 internal import Paging
 internal import Store
 
-/// Changes that are paged from memory, and what was sent about them, kept over a restart of the collector while the database is away.
+/// Changes that are paged from memory, and the messages about them, on disk, so that a restart while the database is
+/// away neither loses nor repeats pages.
 ///
-/// One file of records, each with its length and checksum; a torn end is cut. It is empty whenever the database has everything.
+/// One file of records, each with its length and checksum; an incomplete last record is cut off. The file is empty
+/// whenever everything is committed and reconciled.
 final class ChangeJournal {
   private let path: String
   private let file: Descriptor?
   private var sizeBytes: UInt64
 
-  /// Above this nothing more is kept: the changes are in memory all the same, and their agents send them again.
+  /// Above this no record is added. The changes stay in memory, and after a restart their agents send them again.
   private static let limitBytes: UInt64 = 64 << 20
   private static let recordBytesMax = 1 << 20
 
-  /// - Returns: with what an earlier process left.
-  static func open(_ place: PagingPlace) -> (journal: ChangeJournal, changes: [IncidentChange], pages: [LocalPage]) {
-    let path = place.directory + "/held"
-    let bytes = place.isOwn ? (try? HostFiles.read(path, limitBytes: Int(limitBytes) + (2 << 20))) ?? [] : []
+  /// - Returns: the journal, with the records of an earlier process.
+  static func open(_ instance: PagingInstance) -> (
+    journal: ChangeJournal, changes: [IncidentChange], pages: [LocalPage]
+  ) {
+    let path = instance.directory + "/held"
+    let bytes = instance.isOwn ? (try? HostFiles.read(path, limitBytes: Int(limitBytes) + (2 << 20))) ?? [] : []
     var changes: [IncidentChange] = []
     var pages: [LocalPage] = []
     var at = 0
     while let (record, next) = record(bytes, at) {
       var reader = RecordReader(record)
       switch reader.byte() {
-      // Kind 1 is an older program's, without causes and runbook.
+      // Kind 1: a change of an older program, without causes and runbook.
       case 1: if let change = reader.change(hasCauses: false) { changes.append(change) }
       case 3: if let change = reader.change(hasCauses: true) { changes.append(change) }
-      // So is kind 2: what receivers had taken.
+      // Kind 2: a delivered message of an older program.
       case 2: if let page = reader.takenPage() { pages.append(page) }
       case 4: if let page = reader.page() { pages.append(page) }
       default: break
       }
       at = next
     }
-    return (ChangeJournal(path, isOpen: place.isOwn, sizeBytes: UInt64(at)), changes, pages)
+    return (ChangeJournal(path, isOpen: instance.isOwn, sizeBytes: UInt64(at)), changes, pages)
   }
 
   private init(_ path: String, isOpen: Bool, sizeBytes: UInt64) {
@@ -49,7 +53,7 @@ final class ChangeJournal {
     }
   }
 
-  /// Writes and syncs. - Returns: false where it could not.
+  /// Appends records and syncs them. - Returns: false where that failed.
   func keep(_ changes: [IncidentChange], _ pages: [LocalPage]) -> Bool {
     if changes.isEmpty && pages.isEmpty { return true }
     var bytes: [UInt8] = []
@@ -67,7 +71,7 @@ final class ChangeJournal {
     }
   }
 
-  /// The database has everything.
+  /// Empties the file, once everything is committed and reconciled.
   func clear() {
     if sizeBytes == 0 { return }
     if (try? file?.truncate(to: 0)) != nil { sizeBytes = 0 }
@@ -89,7 +93,7 @@ final class ChangeJournal {
   }
 }
 
-/// Numbers are eight bytes, little endian; texts and lists have their count before them.
+/// Encodes records: numbers are eight bytes, little endian; texts and lists are preceded by their count.
 private enum RecordWriter {
   static func append(_ number: UInt64, to bytes: inout [UInt8]) {
     for shift in stride(from: 0, to: 64, by: 8) { bytes.append(UInt8(truncatingIfNeeded: number >> UInt64(shift))) }

@@ -8,27 +8,28 @@ internal import Postgres
 internal import SiteConfiguration
 internal import Store
 
-/// The database's side of paging: writes changes down, and delivers what lies in the outbox where `paging:` is configured and this
-/// collector holds the lease. It may wait for the database as long as it takes.
+/// The database's side of paging: stores changes, and delivers the rows of the outbox where `paging:` is configured and
+/// this collector holds the lease. It may block on the database; `PagingThread` does not wait for it.
 final class PagingDatabase: Sendable {
   enum Message: Sendable {
     case changes([NumberedChange])
-    /// Of the changes before it: who waits for them.
+    /// The receipt of the changes before it: its `reply` is sent `.recorded` when they are committed.
     case record(RuleRecord.Receipt)
     case release(Release)
-    /// The changes that an earlier process had kept have numbers up to this one: they come first.
+    /// The changes from the journal of an earlier process have the numbers up to this one.
     case restored(through: UInt64)
     case configuration(PagingConfiguration?)
-    /// With everything that was sent from memory about changes that are not confirmed.
+    /// The end, with all messages sent from memory about changes that are not reconciled.
     case stop([LocalPage])
   }
 
   private static let waitMs = 200
-  /// Groups before the next look at what is to be sent, where the database was away: an end may be among them.
+  /// Groups written before rows are claimed, where the database was away: they may hold the end of an incident whose
+  /// page is due.
   private static let groupsMax = 10
-  /// Changes that have waited so long may be paged from memory by the time they are committed.
+  /// Changes that have waited so long may have been paged from memory by the time they are committed.
   private static let patienceNs = Handover.patienceNs / 2
-  /// Findings at once for which evidence is looked up.
+  /// With more changes waiting, evidence is not looked up.
   private static let lookedUpMax = 20
 
   let mailbox: Mailbox<Message>
@@ -60,7 +61,7 @@ final class PagingDatabase: Sendable {
     }
   }
 
-  /// Shorter than a writer's: while it waits here, nothing in the outbox goes out.
+  /// Timeouts are shorter than a writer's, because no row of the outbox is sent while this thread waits.
   private static var options: ConnectionOptions {
     var options = Store.writerOptions
     options.applicationName = "signalbox-paging"
@@ -73,22 +74,23 @@ final class PagingDatabase: Sendable {
   private final class Run {
     let thread: PagingDatabase
     let connection: StoreConnection
-    /// Of the steps that only whoever delivers pages takes.
+    /// Health of the steps that only the holder of the lease runs.
     private let outbox: ThreadHealth
     var isGoingOn = true
     private var waits = RepeatedWarning()
     private var dispatcher: Dispatcher?
     private var queue: WriteQueue
-    /// Changes ever taken and ever written: a record is complete when its last one is written.
+    /// Numbers of changes received and written so far: a record is complete when its last change is written.
     private var taken = 0
     private var written = 0
     private var records: [(through: Int, receipt: RuleRecord.Receipt)] = []
-    /// The newest record that is written, until it is reported to the rules.
+    /// The newest complete record, until it is reported to the rules.
     private var answer: RuleRecord.Receipt?
-    /// What the other thread has been sent of the queue's watermarks.
+    /// The queue's watermarks as last sent to `PagingThread`.
     private var passedCommitted: UInt64 = 0
     private var passedReconciled: UInt64 = 0
-    /// Of an earlier process of this place: its reservations are freed once its changes are reconciled. nil: they are.
+    /// Number of the last change of an earlier process of this instance. When it is released, the reservations of that
+    /// process are freed. nil: none, or done.
     private var restored: UInt64?
     private var lastPages: [LocalPage] = []
     private var isListening = false
@@ -123,11 +125,11 @@ final class PagingDatabase: Sendable {
 
     func turn() {
       receive(wait())
-      tellRules()
+      replyToRules()
       do throws(StoreError) {
         try connection.use { (store: Store) throws(StoreError) in try work(store) }
         workedAtNs = Clock.monotonicNs()
-        noteAnswer()
+        reportAnswer()
       } catch {
         isListening = false
         descriptor = nil
@@ -175,8 +177,8 @@ final class PagingDatabase: Sendable {
       return thread.mailbox.take()
     }
 
-    /// Once a second is enough.
-    private func noteAnswer() {
+    /// Reports to `PagingThread`, once a second, that the database answers.
+    private func reportAnswer() {
       let now = Clock.monotonicNs()
       if now >= answerDueNs, thread.front.post(.databaseAnswers) { answerDueNs = now + 1_000_000_000 }
     }
@@ -190,8 +192,9 @@ final class PagingDatabase: Sendable {
         descriptor = store.notificationDescriptor
       }
       var isWoken = try store.hasPageNotifications()
-      // In a storm the first page must not wait; what came while the database was away is written before anything is sent. It may
-      // have been away for as long as the first of these commits took.
+      // In a storm one group is written before rows are claimed, so that the first page does not wait for the last
+      // change. After a time without the database more groups are, because they may hold ends. `isLate` is read again
+      // for each group: the database may have been away during the commit of the first one.
       var groups = 0
       while let group = queue.nextGroup(), groups < (isLate ? PagingDatabase.groupsMax : 1) {
         groups += 1
@@ -199,10 +202,10 @@ final class PagingDatabase: Sendable {
         receive(thread.mailbox.take())
       }
       if try reconcile(store) { isWoken = true }
-      noteRecorded()
+      completeRecords()
       guard let dispatcher else { return }
-      tell(try dispatcher.turn(store, nowNs: Clock.wallNs(), monotonicNs: Clock.monotonicNs(), isWoken: isWoken))
-      noteRefusals(of: dispatcher, store)
+      log(try dispatcher.turn(store, nowNs: Clock.wallNs(), monotonicNs: Clock.monotonicNs(), isWoken: isWoken))
+      reportRefusals(of: dispatcher, store)
       if Clock.monotonicNs() >= knownDueNs {
         let muting = try store.muting(nowNs: Clock.wallNs())
         let overrides = try store.overridesInForce(nowNs: Clock.wallNs())
@@ -212,8 +215,8 @@ final class PagingDatabase: Sendable {
       }
     }
 
-    private func noteRefusals(of dispatcher: Dispatcher, _ store: Store) {
-      thread.metrics.note(store.takeSetAside(), thread.logger)
+    private func reportRefusals(of dispatcher: Dispatcher, _ store: Store) {
+      thread.metrics.count(store.takeSetAside(), thread.logger)
       if let (step, reason) = dispatcher.refusedSteps.min(by: { $0.key < $1.key }) {
         outbox.failed("\(step): \(reason)", nowNs: Clock.monotonicNs())
       } else {
@@ -221,8 +224,8 @@ final class PagingDatabase: Sendable {
       }
     }
 
-    /// Notes what was sent from memory and frees the rows that nothing more is sent of from there.
-    /// - Returns: whether rows may be claimed by now that could not before.
+    /// Records what was sent from memory, and frees the rows of released changes.
+    /// - Returns: whether rows may have become claimable.
     private func reconcile(_ store: Store) throws(StoreError) -> Bool {
       guard let next = queue.nextReconciliation else { return false }
       try store.reconcile(next.pages, freeing: next.freeing, holding: next.holding, nowNs: Clock.wallNs())
@@ -230,16 +233,16 @@ final class PagingDatabase: Sendable {
         try store.pause(receiver, untilNs: untilNs)
       }
       queue.wrote(next)
-      thread.metrics.note(store.takeSetAside(), thread.logger)
+      thread.metrics.count(store.takeSetAside(), thread.logger)
       if let number = restored, queue.released >= number {
-        try store.freeReservations(ofPlace: thread.holder, nowNs: Clock.wallNs())
+        try store.freeReservations(ofInstance: thread.holder, nowNs: Clock.wallNs())
         restored = nil
       }
       passWatermarks()
       return true
     }
 
-    /// What rules want with their findings. In a storm it is left out: the first page must not wait for the last.
+    /// Adds the evidence that rules ask for. In a storm it is omitted, because each request would delay the first page.
     private func lookUp(_ changes: [NumberedChange], _ store: Store) throws(StoreError) -> [NumberedChange] {
       let isStorm = queue.count > PagingDatabase.lookedUpMax
       var changes = changes
@@ -254,15 +257,15 @@ final class PagingDatabase: Sendable {
       return changes
     }
 
-    private func noteRecorded() {
+    private func completeRecords() {
       let done = records.prefix { $0.through <= written }
       guard let last = done.last else { return }
       records.removeFirst(done.count)
       answer = last.receipt
-      tellRules()
+      replyToRules()
     }
 
-    private func tellRules() {
+    private func replyToRules() {
       if let receipt = answer, receipt.reply.post(.recorded(receipt.number)) { answer = nil }
     }
 
@@ -279,7 +282,7 @@ final class PagingDatabase: Sendable {
         thread.metrics.incidentsOpened.add(UInt64(done.opened))
       } catch {
         guard error.isRefusal else { throw error }
-        // One that the database will never take must not keep the others from being paged.
+        // A change that the database refuses must not block the others: each is applied by itself.
         try writeOneByOne(changes.map(\.change), reservation, store)
       }
       written += changes.count
@@ -296,10 +299,10 @@ final class PagingDatabase: Sendable {
         changes, policy: policy, reservation: reservation, nowNs: Clock.wallNs())
       thread.metrics.incidentsOpened.add(UInt64(done.opened))
       thread.metrics.changesRefused.add(UInt64(setAside))
-      thread.metrics.note(store.takeSetAside(), thread.logger)
+      thread.metrics.count(store.takeSetAside(), thread.logger)
     }
 
-    private func tell(_ report: Dispatcher.Report) {
+    private func log(_ report: Dispatcher.Report) {
       thread.metrics.pagesDelivered.add(UInt64(report.delivered))
       thread.metrics.pagesFailed.add(UInt64(report.refused.count + report.retried.count))
       if let audit = report.audit { thread.metrics.pagesOverdue.set(Int64(audit.overdue)) }
@@ -316,7 +319,7 @@ final class PagingDatabase: Sendable {
     func finish() {
       _ = try? connection.use { (store: Store) throws(StoreError) in
         while let group = queue.nextGroup() { try apply(group, store) }
-        noteRecorded()
+        completeRecords()
         try store.reconcile(lastPages, freeing: queue.allReservations, nowNs: Clock.wallNs())
         thread.front.post(.reconciled(release: .max))
         try dispatcher?.end(store)

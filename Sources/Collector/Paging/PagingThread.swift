@@ -8,35 +8,37 @@ package import Postgres
 package import SiteConfiguration
 internal import Store
 
-/// Takes what the rules find, hands it to the database's thread, and pages from memory what the database does not confirm in time.
+/// Receives the rules' findings, passes them to the database's thread, and pages from memory those that the database
+/// does not confirm in time.
 ///
-/// Two threads, because one that waits for a database cannot send: this one never touches the database.
+/// There are two threads, because one that waits for a database cannot send meanwhile: this one never uses the
+/// database.
 package final class PagingThread: Sendable {
   enum Message: Sendable {
-    /// From whoever else has something to say, oldest first.
+    /// Changes of other parts of the collector than the rules, oldest first.
     case changes([IncidentChange])
-    /// From the rules, in order: answered once it is in the database.
+    /// Findings of the rules, in order: `.recorded` is sent to its `reply` once they are committed.
     case record(RuleRecord)
     case configuration(PagingConfiguration?)
     case stop
-    /// From the database's thread.
+    /// The messages from here on come from the database's thread.
     case committed(through: UInt64)
     case reconciled(release: UInt64)
     case known(Handover.Knowledge)
     case databaseAnswers
   }
 
-  /// Messages that may wait; a sender whose message is refused keeps it and sends it again.
+  /// Messages that may wait; a sender whose message does not fit keeps it and posts it again.
   static let boxLimit = 4096
   private static let waitMs = 200
-  /// At the end, for the answers of receivers to what is under way.
+  /// How long the end waits for the answers of receivers.
   private static let answersNs: Int64 = 3_000_000_000
-  /// So long without the database, or with a writer that it refuses, is an incident of its own.
+  /// After so long without an answer of the database, or with a writer's rows refused, an incident is opened.
   private static let awayNs: Int64 = 30_000_000_000
 
   let mailbox: Mailbox<Message>
   private let database: DatabaseURL
-  private let place: PagingPlace
+  private let instance: PagingInstance
   private let configuration: PagingConfiguration?
   private let metrics: CollectorMetrics
   private let logger: Logger
@@ -46,7 +48,7 @@ package final class PagingThread: Sendable {
     logger: Logger
   ) throws(LoopError) {
     mailbox = try Mailbox(limit: Self.boxLimit)
-    place = PagingPlace(stateDirectory: stateDirectory)
+    instance = PagingInstance(stateDirectory: stateDirectory)
     self.database = database
     self.configuration = configuration
     self.metrics = metrics
@@ -55,7 +57,7 @@ package final class PagingThread: Sendable {
 
   package func start() throws(LoopError) -> LoopThread {
     let pages = try PagingDatabase(
-      database: database, holder: place.holder, configuration: configuration, front: mailbox, metrics: metrics,
+      database: database, holder: instance.holder, configuration: configuration, front: mailbox, metrics: metrics,
       logger: logger)
     let rows = try pages.start()
     return try LoopThread("paging") { [self] in
@@ -70,11 +72,11 @@ package final class PagingThread: Sendable {
     }
   }
 
-  /// Changes from elsewhere than the rules. - Returns: false where the mailbox is full.
+  /// Posts changes of other parts than the rules. - Returns: false where the mailbox is full.
   @discardableResult
   package func post(_ changes: [IncidentChange]) -> Bool { mailbox.post(.changes(changes)) }
 
-  /// Ends both threads; what the database has not taken is kept for the next start.
+  /// Ends both threads; changes that are not committed stay in the journal for the next start.
   package func stop() { mailbox.post(.stop) }
 
   private final class Run {
@@ -83,7 +85,7 @@ package final class PagingThread: Sendable {
     let pager: MemoryPager
     let journal: ChangeJournal
     var isGoingOn = true
-    /// For the database's thread, oldest first; its mailbox may be full.
+    /// Messages for the database's thread, oldest first, that did not fit into its mailbox.
     private var unsent: [PagingDatabase.Message] = []
     private var lastAnswerNs = Clock.monotonicNs()
     private var away: IncidentChange?
@@ -94,7 +96,7 @@ package final class PagingThread: Sendable {
     init(_ thread: PagingThread, _ database: PagingDatabase) throws {
       self.thread = thread
       self.database = database
-      let (journal, changes, pages) = ChangeJournal.open(thread.place)
+      let (journal, changes, pages) = ChangeJournal.open(thread.instance)
       self.journal = journal
       pager = try MemoryPager(
         Handover(
@@ -111,7 +113,7 @@ package final class PagingThread: Sendable {
       pager.wait(
         maximumMs: PagingThread.waitMs, descriptors: [thread.mailbox.readableDescriptor], nowNs: Clock.wallNs)
       for message in thread.mailbox.take() { receive(message) }
-      noteAbsence()
+      reportAbsence()
       turn([])
       pass()
       thread.metrics.pagesHeld.set(Int64(pager.handover.unconfirmed))
@@ -134,7 +136,7 @@ package final class PagingThread: Sendable {
 
     private func take(_ changes: [IncidentChange], _ receipt: RuleRecord.Receipt?) {
       if !changes.isEmpty { turn([.changes(changes.map(\.storable))]) }
-      // After its changes, in the same order for the database.
+      // Sent after its changes, so that the database's thread receives both in order.
       if let receipt { unsent.append(.record(receipt)) }
     }
 
@@ -161,8 +163,9 @@ package final class PagingThread: Sendable {
       while let first = unsent.first, database.mailbox.post(first) { unsent.removeFirst() }
     }
 
-    /// Paged through the same path: by then the database will not confirm it.
-    private func noteAbsence() {
+    /// Opens or ends the incident of a database that does not answer. It takes the way of all changes and, since the
+    /// database cannot confirm it, is paged from memory.
+    private func reportAbsence() {
       let now = Clock.monotonicNs()
       let problem = absence(now)
       if away == nil, let problem {
@@ -186,11 +189,13 @@ package final class PagingThread: Sendable {
       }
     }
 
-    /// A database that answers this collector's questions and stores no row of it, such as one whose disk is full, is away too.
+    /// What is wrong with the database; nil for nothing. One that answers queries but stores no rows, such as with a
+    /// full disk, counts as away too.
     private func absence(_ nowNs: Int64) -> (title: String, summary: String)? {
       let waitedNs = nowNs - lastAnswerNs
       let storing = thread.metrics.health.storingProblem(patienceNs: PagingThread.awayNs, nowNs: nowNs)
-      // A database that is frozen stops the writers first, by a moment.
+      // A frozen database blocks the writers a moment earlier than this thread; then its own silence is the better
+      // description.
       if waitedNs > PagingThread.awayNs || storing != nil && waitedNs > PagingThread.awayNs / 2 {
         return (
           "Signalbox's database does not answer",
@@ -215,7 +220,7 @@ package final class PagingThread: Sendable {
     }
 
     func finish(_ rows: LoopThread) {
-      // What a receiver takes just now is not to be sent again at the next start.
+      // Waits for outstanding answers: a message that is delivered now must not be sent again after the next start.
       turn([.stopping])
       let until = Clock.monotonicNs() + PagingThread.answersNs
       while pager.handover.isSending, Clock.monotonicNs() < until {
@@ -223,14 +228,14 @@ package final class PagingThread: Sendable {
         turn([])
       }
       unsent.append(.stop(pager.handover.everythingReported))
-      // Its mailbox is full where it waits for the database.
+      // The mailbox may be full while its thread waits for the database.
       while !unsent.isEmpty {
         pass()
         if !unsent.isEmpty { Process.sleep(ns: 10_000_000) }
       }
       rows.join()
       for message in thread.mailbox.take() { receive(message) }
-      // What the database has not taken is there at the next start.
+      // Written to the journal for the next start.
       let rest = pager.handover.undecided
       if !rest.isEmpty { _ = journal.keep(rest, []) }
     }
@@ -238,7 +243,7 @@ package final class PagingThread: Sendable {
 }
 
 extension IncidentChange {
-  /// Without the one character that PostgreSQL does not store.
+  /// The change without NUL characters, which PostgreSQL does not store.
   fileprivate var storable: IncidentChange {
     let texts = [title, hostName, entity, summary, runbook] + steps + evidence + causes
     guard texts.contains(where: { $0.utf8.contains(0) }) else { return self }

@@ -300,7 +300,7 @@ package final class CollectorProgram {
       guard let result = started.wait(maximumMs: 30_000).first else {
         throw CollectorFailure(.failed, "a gateway thread did not start")
       }
-      // The first one's port is everybody's.
+      // All listeners use the port of the first one.
       address = try result.get()
     }
     return address

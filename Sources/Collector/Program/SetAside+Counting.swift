@@ -3,7 +3,7 @@ internal import Store
 
 extension CollectorMetrics {
   /// Counts what the database has refused, and logs it once for each kind.
-  func note(_ setAside: [SetAside], _ logger: Logger) {
+  func count(_ setAside: [SetAside], _ logger: Logger) {
     for entry in setAside {
       rowsDeadLettered.add(UInt64(clamping: entry.rows))
       if entry.rows == 0 { othersDeadLettered.add(UInt64(clamping: entry.count)) }

@@ -1,21 +1,22 @@
 package import FleetModel
 
-/// Findings before facts: batches wait here until the findings that they, or the states with them, hold are in the database, and with
-/// them what follows them of their streams. No I/O: the simulated fleet runs it as well.
+/// Holds batches back until the findings from them, and those in the rule state that they carry, are in the database;
+/// later batches of the same stream wait behind them. Otherwise a crash after the commit of the facts would lose the
+/// finding. No I/O: the simulated fleet runs it as well.
 package struct FindingGate<Session: Hashable & Sendable>: Sendable {
   package struct Held: Sendable {
     package let batch: StagedBatch
     package let session: Session
     /// Encoded size.
     package let bytes: Int
-    /// Passes when this record is in the database; 0: as soon as what is before it has passed.
+    /// Number of the record that must be in the database first; 0: it only waits for the batches before it.
     fileprivate let record: UInt64
     fileprivate let arrival: UInt64
   }
 
   private var held: [Session: [Held]] = [:]
   private var arrivals: UInt64 = 0
-  /// Records up to this one are in the database.
+  /// Number of the newest record in the database.
   package private(set) var recordedThrough: UInt64 = 0
 
   package init() {}
@@ -23,13 +24,13 @@ package struct FindingGate<Session: Hashable & Sendable>: Sendable {
   package var isEmpty: Bool { held.isEmpty }
 
   /// - Parameters:
-  ///   - session: the stream whose batches it must not overtake; nil: there is none.
-  ///   - record: the newest record of findings that a batch, or a state, holds; 0: none.
+  ///   - session: the stream whose held batches it must not overtake; nil for none.
+  ///   - record: number of the newest record whose findings a batch, or a state, holds; 0 for none.
   package func isOpen(to session: Session?, after record: UInt64) -> Bool {
     record <= recordedThrough && (session.map { held[$0] == nil } ?? true)
   }
 
-  /// - Returns: whether it passes at once; else it is kept here.
+  /// - Returns: whether it passes at once; otherwise it is held.
   package mutating func pass(_ batch: StagedBatch, of session: Session, bytes: Int, after record: UInt64) -> Bool {
     if isOpen(to: session, after: record) { return true }
     arrivals += 1
@@ -38,8 +39,8 @@ package struct FindingGate<Session: Hashable & Sendable>: Sendable {
     return false
   }
 
-  /// A record and all before it are in the database.
-  /// - Returns: what passes now, in the order in which it came.
+  /// To be called when a record and all before it are in the database.
+  /// - Returns: the batches that pass now, in the order of their arrival.
   package mutating func recorded(_ number: UInt64) -> [Held] {
     recordedThrough = max(recordedThrough, number)
     var passed: [Held] = []
@@ -52,6 +53,6 @@ package struct FindingGate<Session: Hashable & Sendable>: Sendable {
     return passed.sorted { $0.arrival < $1.arrival }
   }
 
-  /// A stream is over: what waits of it goes nowhere, its agent sends it again.
+  /// To be called at the end of a stream. - Returns: its held batches, which are dropped: the agent sends them again.
   package mutating func release(_ session: Session) -> [Held] { held.removeValue(forKey: session) ?? [] }
 }

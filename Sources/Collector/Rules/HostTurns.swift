@@ -1,25 +1,25 @@
-/// Work of many streams for one thread, in fair turns: each stream has a budget a round, and one that sends more than that waits for
-/// itself, not the others for it.
+/// Schedules the work of many streams on one thread fairly: each stream has a budget a round, and one that sends more
+/// delays itself, not the others.
 ///
 /// Source: Shreedhar, Varghese, "Efficient fair queuing using deficit round robin" (1995).
 struct HostTurns<Key: Hashable, Work> {
   private struct Line {
     var work: [(work: Work, cost: Int)] = []
-    /// First one that has not been taken.
+    /// Index of the first piece that has not been taken.
     var first = 0
     var budget = 0
   }
 
   private let quantum: Int
   private var lines: [Key: Line] = [:]
-  /// What streams without work have had beyond their budgets, as long as others wait.
+  /// Costs beyond their budgets of streams without work, kept as long as others wait.
   private var debts: [Key: Int] = [:]
-  /// Streams that have work, whose turn is next first.
+  /// Streams that have work, the next one first.
   private var ring: [Key] = []
   private var next = 0
   private(set) var count = 0
 
-  /// - Parameter quantum: cost that a stream may have a round.
+  /// - Parameter quantum: budget of a stream a round.
   init(quantum: Int) { self.quantum = quantum }
 
   var isEmpty: Bool { count == 0 }
@@ -34,7 +34,7 @@ struct HostTurns<Key: Hashable, Work> {
     lines[key, default: Line()].work.append((work, max(cost, 0)))
   }
 
-  /// The next piece of work in turn, with its cost; each stream's in the order in which it came.
+  /// The next piece of work, with its cost. Within a stream the order of arrival is kept.
   mutating func take() -> (work: Work, cost: Int)? {
     while next < ring.count {
       let key = ring[next]
@@ -44,7 +44,7 @@ struct HostTurns<Key: Hashable, Work> {
       }
       if line.budget <= 0 { line.budget += quantum }
       let piece = line.work[line.first]
-      // A piece is not cut: what it costs beyond the budget is made good by rounds without a turn.
+      // A piece is not divided: cost beyond the budget makes the stream skip rounds.
       guard line.budget > 0 else {
         lines[key] = line
         rotate(key)
@@ -69,7 +69,7 @@ struct HostTurns<Key: Hashable, Work> {
     return nil
   }
 
-  /// Takes away what a stream has waiting.
+  /// Removes a stream's waiting work. - Returns: that work.
   mutating func drop(_ key: Key) -> [Work] {
     guard let line = lines.removeValue(forKey: key) else { return [] }
     let dropped = line.work[line.first...].map(\.work)

@@ -6,17 +6,19 @@ internal import Postgres
 internal import Store
 internal import Synchronization
 
-/// The rules' side of the database, on a thread of its own so that a slow one holds no batch up: holds the lease of whoever
-/// judges the fleet, reads when the other collectors last received a report of each host, and which incidents people have ended.
+/// The rules' access to the database, on a thread of its own so that a slow database delays no batch. It holds the
+/// lease `rules`, under which one collector judges the fleet, and reads when any collector last received a report of
+/// each host, and which incidents people have ended.
 final class RuleKeeper: Sendable {
   private static let leaseName = "rules"
   private static let leaseSeconds = 10
   private static let leaseNs: Int64 = 3_000_000_000
   private static let fleetNs: Int64 = 5_000_000_000
   private static let waitNs: Int64 = 500_000_000
-  /// An end's number in the timeline may become visible so long after later ones: a transaction is ended by its timeouts before.
+  /// Longest time by which an entry of the timeline may become visible later than entries with higher numbers: timeouts
+  /// end every transaction before.
   private static let visibleNs: Int64 = 60_000_000_000
-  /// Ends that are remembered as passed on; more begin anew, which arms a rule twice at worst.
+  /// Ends remembered as passed on. At the limit the set is emptied, which at worst arms a rule twice.
   private static let passedOnMax = 10_000
 
   private let database: DatabaseURL
@@ -33,7 +35,7 @@ final class RuleKeeper: Sendable {
 
   func stop() { isStopping.store(true, ordering: .relaxed) }
 
-  /// - Parameter thread: receives the lease and the fleet, and gives the fleet's state to be saved.
+  /// - Parameter thread: receives the lease and the fleet, and holds the fleet's rule state that is to be saved.
   func start(_ thread: RulesThread) throws(LoopError) -> LoopThread {
     let rules = thread.mailbox
     return try LoopThread("rule-keeper") { [self] in
@@ -73,7 +75,8 @@ final class RuleKeeper: Sendable {
     }
   }
 
-  /// One of another fence is of a lease that this collector had before, and its successor's by now.
+  /// A state of another fence dates from an earlier lease of this collector and is not saved: a later holder may have
+  /// saved a newer one.
   private func saveFleetState(_ store: Store, _ lease: Lease, _ thread: RulesThread) throws(StoreError) {
     guard let state = thread.fleetState.withLock({ $0.take() }), state.version.epoch == UInt64(clamping: lease.fence)
     else { return }
@@ -85,12 +88,13 @@ final class RuleKeeper: Sendable {
       thread.fleetState.withLock { newer in if newer == nil { newer = state } }
       throw error
     }
-    metrics.note(store.takeSetAside(), logger)
+    metrics.count(store.takeSetAside(), logger)
   }
 
-  /// How far the ends by people have been read.
+  /// Up to which entry of the timeline ends by people have been read.
   private struct Ends {
-    /// The timeline's newest numbers, with when they were: the first is read from.
+    /// The timeline's newest number at several times; reading begins at the oldest of them, because entries may become
+    /// visible late.
     var marks: [(atNs: Int64, number: Int64)] = []
     var passedOn: Set<Int64> = []
   }
@@ -117,15 +121,12 @@ final class RuleKeeper: Sendable {
     defer { lease = taken }
     if let taken, taken.fence != lease?.fence {
       logger.info("this collector judges the fleet now")
-      let open = try store.openIncidents().map {
-        RulesThread.OpenIncident(
-          rule: $0.rule, hostNumber: $0.hostNumber, entity: $0.entity, openedNs: $0.openedNs)
-      }
       rules.post(
         .lease(
           held: true,
           RulesThread.FleetMemory(
-            fence: taken.fence, hosts: try store.knownHosts(), states: try store.ruleStates(), open: open)))
+            fence: taken.fence, hosts: try store.knownHosts(), states: try store.ruleStates(),
+            open: try store.openIncidents())))
     } else if taken == nil, lease != nil {
       logger.warning("another collector judges the fleet now")
       rules.post(.lease(held: false, nil))

@@ -2,7 +2,7 @@ internal import Files
 internal import FleetModel
 internal import Rules
 
-/// What the collectors know together: the lease, the hosts of others, incidents whose rule is gone.
+/// What concerns the whole fleet: the lease, hosts of other collectors, incidents whose rule no longer exists.
 extension RuleRun {
   func lease(_ isHeld: Bool, _ memory: RulesThread.FleetMemory?) {
     engine.runsFleetRules = isHeld
@@ -15,19 +15,21 @@ extension RuleRun {
       for incident in fleet.ended { _ = engine.rearm(incident, on: nil) }
     }
     for known in memory.hosts where hosts[known.id]?.session == nil {
-      meet(known)
+      register(known)
       if let saved = states[known.number] { borrow(saved, known) }
       engine.know(known.id, name: known.name, labels: known.labels, lastSeenNs: known.lastSeenNs)
     }
     engine.adoptSilence(openIncidents(memory))
-    // Until now no collector may have received reports: silence counts from here on, unless its incident is open.
+    // Until now there may have been no collector to report to: silence is counted from now on, unless its incident is
+    // open.
     for known in memory.hosts where hosts[known.id]?.session == nil && known.lastSeenNs > 0 {
       engine.excuse(known.id, silentNs: nowNs - known.lastSeenNs, nowNs: nowNs)
     }
     endOrphans(memory.open, nowNs)
   }
 
-  /// Reads the state of a host that has no stream here. Its own collector may go on with it, so that it is never saved here.
+  /// Restores the state of a host that has no stream here, to judge its silence. Another collector may continue from
+  /// the same state, so that it is never saved from here.
   private func borrow(_ saved: SavedRuleState, _ known: KnownHost) {
     let own = hosts[known.id]?.ledger.version(engine.sequence(of: known.id))
     guard saved.version.replaces(own) else { return }
@@ -46,13 +48,13 @@ extension RuleRun {
     return open
   }
 
-  func meet(_ known: KnownHost) {
+  func register(_ known: KnownHost) {
     if hosts[known.id] == nil { hosts[known.id] = Host(known: known) }
     if hosts[known.id]?.session == nil { hosts[known.id]?.known = known }
   }
 
-  /// Incidents whose rule is no longer there: nobody else would end them.
-  func endOrphans(_ open: [RulesThread.OpenIncident], _ nowNs: Int64) {
+  /// Ends incidents whose rule no longer exists: no rule would end them.
+  func endOrphans(_ open: [OpenIncident], _ nowNs: Int64) {
     let orphans = open.filter { rules[$0.rule] == nil && !$0.rule.hasPrefix(OwnRule.prefix) }
     if orphans.isEmpty { return }
     lastRecord += 1
@@ -65,25 +67,26 @@ extension RuleRun {
     post(RuleRecord(number: lastRecord, changes: changes, reply: thread.mailbox))
   }
 
-  /// People have ended incidents that the engine takes for open: it would say nothing while their causes go on.
+  /// Arms the rules of incidents that people have ended. The engine takes them for open and would report nothing
+  /// further while their conditions hold.
   func rearm(_ ended: [EndedIncident]) {
     for incident in ended {
       let host = incident.hostNumber.flatMap { number in hosts.first { $0.value.known.number == number }?.key }
-      // One of a host that is not known here: whoever takes it up reads of the end with its state.
+      // The host is unknown here: the collector that receives its stream reads the end together with its rule state.
       if incident.hostNumber != nil, host == nil { continue }
-      for id in engine.rearm(incident, on: host) { owe(id) }
+      for id in engine.rearm(incident, on: host) { requireSave(of: id) }
     }
   }
 
   func fleet(_ known: [KnownHost]?) {
     let nowNs = Clock.wallNs()
     guard let known else {
-      // Nobody knows who is silent while the database does not say.
+      // Without the database it is not known whether these hosts report to another collector.
       for (id, host) in hosts where host.session == nil { engine.excuse(id, silentNs: .max / 2, nowNs: nowNs) }
       return
     }
     for host in known {
-      meet(host)
+      register(host)
       engine.know(host.id, name: host.name, labels: host.labels, lastSeenNs: host.lastSeenNs)
       if let own = hosts[host.id], own.session == nil, host.epoch > own.ledger.epoch {
         hosts[host.id]?.ledger.movedAway()
@@ -92,7 +95,7 @@ extension RuleRun {
     }
     let ids = Set(known.map(\.id))
     for (id, host) in hosts where host.session == nil && !ids.contains(id) {
-      tell(engine.forget(id, nowNs: nowNs))
+      recordWithoutBatch(engine.forget(id, nowNs: nowNs))
       hosts[id] = nil
     }
   }

@@ -3,9 +3,9 @@ internal import Files
 internal import FleetModel
 internal import Rules
 
-/// Silent hosts: why, before anybody is told.
+/// Diagnoses silent hosts before their findings are recorded.
 extension RuleRun {
-  /// - Returns: whether the finding waits for a diagnosis, or has ended before there was one.
+  /// - Returns: whether the finding is withheld: it waits for its diagnosis, or ended before it.
   func diagnose(_ transition: Transition) -> Bool {
     let id = transition.host
     guard let rule = rules[transition.rule], rule.watchesHosts, let host = hosts[id] else { return false }
@@ -29,12 +29,13 @@ extension RuleRun {
     return true
   }
 
-  /// The first three numbers of an IPv4 address, or all but the last part of another.
+  /// The first three numbers of an IPv4 address, or any other address without its last part: hosts with an equal value
+  /// count as neighbours.
   private static func network(_ address: String) -> Substring {
     address[..<(address.lastIndex { $0 == "." || $0 == ":" } ?? address.endIndex)]
   }
 
-  /// - Parameter verdict: nil: there was no time for one.
+  /// - Parameter verdict: nil: none was made in time.
   func diagnosed(_ id: HostID, _ verdict: SilenceVerdict?) {
     guard let waiting = undiagnosed.removeValue(forKey: id) else { return }
     let found = waiting.found.map { transition in
@@ -44,6 +45,6 @@ extension RuleRun {
     }
     record(found)
     _ = engine.takeUrgency(of: id)
-    owe(id)
+    requireSave(of: id)
   }
 }

@@ -3,18 +3,19 @@ internal import FleetModel
 internal import Rules
 internal import Synchronization
 
-/// What the engine remembers of hosts, on its way to the database.
+/// Saves the rule states of hosts.
 extension RuleRun {
-  /// The state of a host changed in a way that must be kept, by something else than a batch: it is saved as soon as it may be, or with
-  /// the next batch where that comes first.
-  func owe(_ id: HostID) {
+  /// To be called where something else than a batch, such as a tick, changed a state in a way that judging the facts
+  /// again would not repeat. The state is saved as soon as its findings are recorded, or with the next batch where that
+  /// comes first.
+  func requireSave(of id: HostID) {
     if id == RuleEngine.fleetID {
-      isFleetOwed = true
+      fleetNeedsSave = true
     } else {
       hosts[id]?.ledger.changed(mustSave: true)
-      owing.insert(id)
+      unsaved.insert(id)
     }
-    mayPayOwed = true
+    maySave = true
   }
 
   func nextState(of id: HostID) -> SavedRuleState? {
@@ -25,38 +26,41 @@ extension RuleRun {
       version: RuleStateVersion(epoch: host.ledger.epoch, sequence: next.sequence), bytes: next.bytes)
   }
 
-  /// A part of the hosts each second, so that each is saved within `saveEveryTicks`: with its next batch while it has a stream.
+  /// Makes the changed states of a part of the hosts due each second, so that each is saved within `saveEveryTicks`:
+  /// with its next batch while it has a stream.
   func saveChanged(all: Bool) {
     let part = ticks % Self.saveEveryTicks
     for (id, host) in hosts where host.ledger.isChanged {
       guard all || Int(host.known.number) % Self.saveEveryTicks == part else { continue }
       hosts[id]?.ledger.fellDue()
-      if all || host.session == nil { owing.insert(id) }
+      if all || host.session == nil { unsaved.insert(id) }
     }
-    if engine.runsFleetRules, all || part == 0 { isFleetOwed = true }
-    if all { saveOwed() }
+    if engine.runsFleetRules, all || part == 0 { fleetNeedsSave = true }
+    if all { saveRequired() }
   }
 
-  /// Saves what is owed without a batch: as an empty one, behind all that was handed to the host's writer before, and under the same
-  /// fence. It waits until the findings that it holds are recorded and nothing of its stream is held.
-  func saveOwed() {
-    mayPayOwed = false
-    for id in owing {
-      guard let host = hosts[id], host.ledger.isOwed else {
-        owing.remove(id)
+  /// Saves states that must be saved without waiting for a batch: each as an empty batch, after all that was passed to
+  /// the host's writer before, and under the same fence. A state waits until its findings are recorded and no batch of
+  /// its stream is held.
+  func saveRequired() {
+    maySave = false
+    for id in unsaved {
+      guard let host = hosts[id], host.ledger.needsSave else {
+        unsaved.remove(id)
         continue
       }
-      // One whose newest finding waits for its diagnosis is not saved: a state says that its findings are known.
+      // A state with a finding that waits for its diagnosis is not saved: once saved, the finding would not be reported
+      // again after a crash.
       guard undiagnosed[id] == nil, gate.isOpen(to: host.session, after: host.ledger.record) else { continue }
       hosts[id]?.ledger.carried()
       guard let state = nextState(of: id) else { continue }
-      if thread.save(state, of: id, atNs: Clock.wallNs()) { owing.remove(id) } else { owe(id) }
+      if thread.save(state, of: id, atNs: Clock.wallNs()) { unsaved.remove(id) } else { requireSave(of: id) }
     }
-    if isFleetOwed, engine.runsFleetRules, fleetRecord <= gate.recordedThrough { saveFleet() }
+    if fleetNeedsSave, engine.runsFleetRules, fleetRecord <= gate.recordedThrough { saveFleet() }
   }
 
   private func saveFleet() {
-    isFleetOwed = false
+    fleetNeedsSave = false
     let next = engine.nextState(of: RuleEngine.fleetID)
     let version = RuleStateVersion(epoch: UInt64(clamping: fleetFence), sequence: next.sequence)
     thread.fleetState.withLock { $0 = SavedRuleState(hostNumber: 0, version: version, bytes: next.bytes) }

@@ -4,45 +4,48 @@ internal import FleetModel
 internal import Logging
 internal import Rules
 
-/// The rules thread's own state: never seen by another.
+/// The rules thread's state, confined to it.
 final class RuleRun {
-  /// A host whose facts this collector has seen, or whose silence it judges.
+  /// A host whose facts this collector judges, or only its silence.
   struct Host {
     var known: KnownHost
-    /// nil: it has no stream here.
+    /// nil: the host has no stream here.
     var session: SessionID?
     var address = ""
-    /// nil: it had none here.
+    /// How the last stream ended; nil: there was none here.
     var end: StreamEnd?
-    /// What of the engine's state of it has to be saved.
+    /// Whether the engine's state of it has to be saved.
     var ledger = RuleStateLedger()
   }
 
-  /// Findings about a silent host, until it is known why it is.
+  /// Findings about a silent host that wait for its diagnosis.
   struct Undiagnosed {
     var found: [Transition]
     var deadlineNs: Int64
   }
 
-  /// What waits for a stream's turn.
+  /// A piece of work that waits for its stream's turn.
   enum Work {
     case batch(StagedBatch, bytes: Int)
     case end(StreamEnd)
   }
 
   static let tickNs: Int64 = 1_000_000_000
-  /// Where only plain samples have changed a state, it is saved so often; what a crash can cost a rule is this much of them.
+  /// Seconds after which a state that only samples changed is saved. A crash sets rules back by the samples of so long
+  /// at most.
   static let saveEveryTicks = 30
-  /// Two ticks further apart than this: the process was stopped, and nobody else's silence is meant.
+  /// Ticks further apart than this mean that this process was stopped, so that the time between them is no silence of
+  /// hosts.
   static let pauseNs: Int64 = 5_000_000_000
   static let stopPatienceNs: Int64 = 10_000_000_000
-  /// A page about a silent host waits for its diagnosis at most so long.
+  /// Longest time that a page about a silent host waits for its diagnosis.
   static let diagnosisNs: Int64 = 4_000_000_000
-  /// Below so many hosts, half of them is a coincidence.
+  /// Fewer silent hosts are not called widespread: half of a small fleet may fall silent by chance.
   static let widespreadMin = 3
-  /// Facts that a stream may have judged in a round: several seconds' samples of a usual host.
+  /// Budget of facts of a stream a round: several seconds' samples of a usual host.
   static let turnFacts = 512
-  /// Facts between two looks at the mailbox: what it says of streams and records must not wait for a flood.
+  /// Facts judged before the mailbox is read again, so that messages about streams and records do not wait behind a
+  /// flood of batches.
   static let roundFacts = 8192
 
   let thread: RulesThread
@@ -53,15 +56,15 @@ final class RuleRun {
   var turns = HostTurns<SessionID, (session: SessionID, work: Work)>(quantum: turnFacts)
   var unsent: [RuleRecord] = []
   var lastRecord: UInt64 = 0
-  /// The newest record about the fleet.
+  /// Number of the newest record with findings about the fleet.
   var fleetRecord: UInt64 = 0
-  /// The fence of the lease under which this collector judges the fleet.
+  /// Fence of the lease under which this collector judges the fleet.
   var fleetFence: Int64 = 0
-  var isFleetOwed = false
-  /// Hosts whose state is saved without waiting for a batch.
-  var owing: Set<HostID> = []
-  /// Something may have come to pass that one of them waits for.
-  var mayPayOwed = false
+  var fleetNeedsSave = false
+  /// Hosts whose state is to be saved without waiting for a batch.
+  var unsaved: Set<HostID> = []
+  /// One of them may have become savable since the last attempt.
+  var maySave = false
   var undiagnosed: [HostID: Undiagnosed] = [:]
   var tickDueNs: Int64 = 0
   var lastTickNs: Int64 = 0
@@ -85,7 +88,7 @@ final class RuleRun {
       engine.reported(batch.host, atNs: batch.receivedNs)
       turns.add((session, .batch(batch, bytes: bytes)), cost: Self.facts(of: batch.batch), of: session)
     case .streamEnded(let session, let end):
-      // After what came of it before.
+      // Judged after the batches that the stream sent before.
       turns.add((session, .end(end)), cost: 0, of: session)
     case .endedByHand(let incidents): rearm(incidents)
     case .recorded(let number): recorded(number)
@@ -94,8 +97,8 @@ final class RuleRun {
     case .fleet(let known): fleet(known)
     case .rules(let set):
       let found = engine.reload(set, nowNs: Clock.wallNs())
-      // The texts of what has ended are still the old rules'.
-      tell(found)
+      // Indexed afterwards, because findings that end here take their texts from the old rules.
+      recordWithoutBatch(found)
       index(set)
       thread.logger.info("rules", metadata: ["rules": "\(set.rules.count)"])
     case .stop: stopDeadlineNs = Clock.monotonicNs() + Self.stopPatienceNs
@@ -107,13 +110,13 @@ final class RuleRun {
     thread.metrics.rulesLoaded.set(Int64(set.rules.count))
   }
 
-  /// What is not a message: unsent records, time, the end.
+  /// Work that no message causes: unsent records, ticks, the end.
   func turn() {
     while let record = unsent.first, thread.paging.mailbox.post(.record(record)) { unsent.removeFirst() }
     judgeRound()
     let monotonicNs = Clock.monotonicNs()
     if monotonicNs >= tickDueNs { tick(monotonicNs) }
-    if mayPayOwed { saveOwed() }
+    if maySave { saveRequired() }
     guard let stopDeadlineNs else { return }
     if (gate.isEmpty && unsent.isEmpty && turns.isEmpty) || monotonicNs > stopDeadlineNs {
       saveChanged(all: true)
@@ -123,7 +126,7 @@ final class RuleRun {
 
   // MARK: Turns
 
-  /// What has come in, each stream in its turn.
+  /// Judges waiting work, each stream in its turn.
   func judgeRound() {
     var left = Self.roundFacts
     while left > 0, let piece = turns.take() {
@@ -135,7 +138,8 @@ final class RuleRun {
     }
   }
 
-  /// What judging a batch costs: a sample of a thing is read by all rules of its kind, most lines by a sieve over all of them.
+  /// Cost of judging a batch. A sample counts one, because all rules of its metric read it; a line 1/32, because the
+  /// prefilter passes over most of them.
   static func facts(of batch: Batch) -> Int {
     let spooled = batch.spooled.reduce(0) { $0 + $1.records.count }
     return batch.files.reduce(1 + spooled) { $0 + $1.steps.count + $1.episodes.count + $1.lines.count / 32 }
@@ -145,7 +149,7 @@ final class RuleRun {
 
   func began(_ session: RuleSession) {
     let id = session.host.id
-    // Two gateways may bring two streams of one host in the wrong order: the epoch says which is the newer one.
+    // Two gateways may report two streams of one host in the wrong order: the one with the higher epoch is newer.
     if let current = hosts[id], current.session != nil, session.host.epoch < current.ledger.epoch {
       return supersede(session.id)
     }
@@ -154,33 +158,36 @@ final class RuleRun {
       release(old)
       if old != session.id { supersede(old) }
     }
+    let hadState = host.ledger.version(engine.sequence(of: id)) != nil
     let takesSaved = host.ledger.streamBegan(
       epoch: session.host.epoch, kept: session.saved?.version, sequence: engine.sequence(of: id))
     if takesSaved, let saved = session.saved { restore(saved, session.host) }
+    if takesSaved || !hadState { adopt(session) }
     engine.setElsewhere(id, false)
     host.known = session.host
     host.session = session.id
     host.address = session.address
     host.end = StreamEnd.stands
     hosts[id] = host
-    note(session)
+    observeEvents(of: session)
   }
 
-  /// A stream whose batches are no longer taken is ended, so that its agent connects again instead of waiting for acks.
+  /// Ends a stream whose batches are no longer accepted, so that its agent connects again instead of waiting for acks.
   private func supersede(_ session: SessionID) {
     guard thread.gateways.indices.contains(session.gateway) else { return }
     thread.gateways[session.gateway].post(.superseded(session: session.number))
   }
 
-  /// The collector's own findings go through the rules as the host's events do.
-  private func note(_ session: RuleSession) {
+  /// Judges events that the collector itself found when it accepted the stream, such as a cloned identity, like events
+  /// of the host.
+  private func observeEvents(of session: RuleSession) {
     if session.notes.isEmpty { return }
     var records = Records()
     records.events = session.notes
     var batch = Batch()
     batch.spooled = [SpooledRecords(lane: .live, firstSequence: 1, lastSequence: 1, records: records)]
     let host = session.host
-    tell(
+    recordWithoutBatch(
       engine.observe(batch, from: host.id, name: host.name, labels: host.labels, nowNs: session.notes[0].timeNs))
   }
 
@@ -193,6 +200,19 @@ final class RuleRun {
     }
   }
 
+  /// Takes up open incidents that the saved state does not have, because it could not be read, a rule has changed
+  /// since, or its collector ended between a finding by time and the state that holds it. A state in memory is not
+  /// changed: it has ends that the database does not have yet.
+  private func adopt(_ session: RuleSession) {
+    if session.open.isEmpty { return }
+    let host = session.host
+    let adopted = engine.adopt(
+      session.open, of: host.id, name: host.name, labels: host.labels, nowNs: Clock.wallNs())
+    if adopted > 0 {
+      thread.logger.info("open incidents are taken up", metadata: ["host": "\(host.name)", "count": "\(adopted)"])
+    }
+  }
+
   func ended(_ session: SessionID, _ end: StreamEnd) {
     release(session)
     for (id, host) in hosts where host.session == session {
@@ -201,12 +221,12 @@ final class RuleRun {
     }
   }
 
-  /// What waits of a stream that is over: its agent sends it again.
+  /// Drops the waiting work of a stream that has ended: the agent sends its batches again.
   func release(_ session: SessionID) {
     for waiting in gate.release(session) {
       thread.drop(waiting.batch.host, bytes: waiting.bytes)
-      // Its findings are on their way to the database, and its facts are not judged again here.
-      if waiting.batch.ruleState != nil { owe(waiting.batch.host) }
+      // Its findings are already recorded or being recorded, and its facts will not change the state a second time.
+      if waiting.batch.ruleState != nil { requireSave(of: waiting.batch.host) }
     }
     for piece in turns.drop(session) {
       if case .batch(let batch, let bytes) = piece.work { thread.drop(batch.host, bytes: bytes) }
@@ -239,7 +259,7 @@ final class RuleRun {
 
   // MARK: Findings
 
-  /// Hands findings to paging, which reports when they are in the database.
+  /// Posts findings to paging, which replies with `.recorded` when they are in the database.
   func record(_ found: [Transition]) {
     let changes = changes(found)
     if changes.isEmpty { return }
@@ -257,16 +277,17 @@ final class RuleRun {
 
   func recorded(_ number: UInt64) {
     for held in gate.recorded(number) { thread.forward(held.batch, held.session, bytes: held.bytes) }
-    mayPayOwed = true
+    maySave = true
   }
 
-  /// Findings of which no batch is the cause.
-  func tell(_ all: [Transition]) {
+  /// Records findings that no batch caused, such as those of a tick; the states that hold them must be saved without a
+  /// batch.
+  func recordWithoutBatch(_ all: [Transition]) {
     if all.isEmpty { return }
     record(all.filter { !diagnose($0) })
     for id in Set(all.map(\.host)) {
       _ = engine.takeUrgency(of: id)
-      owe(id)
+      requireSave(of: id)
     }
   }
 
@@ -279,7 +300,8 @@ final class RuleRun {
     }
   }
 
-  /// One job on several hosts has one incident: the first host's. It ends with the last one's.
+  /// Whether another host has the same finding of a job open. One job on several hosts has one incident, that of the
+  /// first host, and it ends with the last one.
   func isOpenElsewhere(_ transition: Transition) -> Bool {
     engine.open.contains {
       $0.rule == transition.rule && $0.host != transition.host && $0.entity == transition.entity
@@ -297,10 +319,10 @@ final class RuleRun {
     lastTickNs = monotonicNs
     tickDueNs = monotonicNs + Self.tickNs
     ticks += 1
-    tell(engine.tick(nowNs))
+    recordWithoutBatch(engine.tick(nowNs))
     for (id, waiting) in undiagnosed where waiting.deadlineNs < monotonicNs { diagnosed(id, nil) }
     saveChanged(all: false)
-    mayPayOwed = true
+    maySave = true
     thread.metrics.ruleHosts.set(Int64(engine.hostCount))
   }
 }

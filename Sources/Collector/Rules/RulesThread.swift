@@ -5,15 +5,15 @@ internal import Logging
 internal import Rules
 internal import Synchronization
 
-/// What the rules have found: to be in the database before the facts, and before the state that holds it.
+/// Findings of the rules. They have to be in the database before their facts and before the state that holds them.
 struct RuleRecord: Sendable {
-  /// 1, 2, 3… of this collector.
+  /// 1, 2, 3… in this process.
   var number: UInt64
   var changes: [IncidentChange]
-  /// Receives `.recorded`.
+  /// Receives `.recorded` once the changes are committed.
   var reply: Mailbox<RulesThread.Message>
 
-  /// All of it that has to stay with its changes on their way.
+  /// The part of a record that follows its changes to the database.
   struct Receipt: Sendable {
     let number: UInt64
     let reply: Mailbox<RulesThread.Message>
@@ -22,23 +22,26 @@ struct RuleRecord: Sendable {
   var receipt: Receipt { Receipt(number: number, reply: reply) }
 }
 
-/// A host's stream, as the rules need to know of it.
+/// What the rules need of a host's stream.
 struct RuleSession: Sendable {
   var id: SessionID
   var host: KnownHost
   var saved: SavedRuleState?
-  /// Where it comes from.
+  /// The host's open incidents.
+  var open: [OpenIncident] = []
+  /// Remote address.
   var address: String
-  /// What the collector has found out about the host while it took the stream.
+  /// Events that the collector itself found when it accepted the stream.
   var notes: [Event] = []
 }
 
 /// Runs the rules on every batch between the gateways and the writers, one thread for all hosts of this collector.
 ///
-/// A batch that makes a rule fire waits here with what follows it of its stream until the finding is in the database; only then its rows
-/// go to the writer, and only then it is acked. Where a rule has to remember something of it, the host's state goes with the batch, and
-/// the writer saves it in the same transaction. A collector that dies in between has committed neither, so the agent sends the batch
-/// again, and the kept state finds the same in it: nothing found is lost. All other batches pass at once.
+/// A batch that makes a rule fire waits here, and the later batches of its stream behind it, until the finding is in
+/// the database; only then its rows go to the writer, and only then it is acked. Where it changes what the rules
+/// remember, it carries the host's rule state, which the writer saves in the same transaction. A collector that dies
+/// before the commit has stored neither, so that the agent sends the batch again and the saved state finds the same in
+/// it: no finding is lost. All other batches pass at once.
 final class RulesThread: Sendable {
   enum Message: Sendable {
     case began(RuleSession)
@@ -46,39 +49,32 @@ final class RulesThread: Sendable {
     case streamEnded(SessionID, StreamEnd)
     /// A record and all before it are in the database.
     case recorded(UInt64)
-    /// Whether this collector judges the fleet and the silence of hosts; with what was open when it began to.
+    /// Whether this collector judges the fleet and the silence of hosts, with the state of both where it begins to.
     case lease(held: Bool, FleetMemory?)
-    /// When any collector last heard of each host; nil: the database did not say.
+    /// When any collector last received a report of each host; nil: the database did not answer.
     case fleet([KnownHost]?)
     case rules(RuleSet)
-    /// Incidents that people have ended: their rules are armed again.
+    /// Incidents that people have ended, whose rules are armed again.
     case endedByHand([EndedIncident])
     case diagnosed(HostID, SilenceVerdict)
     case stop
   }
 
-  /// What a collector takes up when it begins to judge the fleet.
+  /// What a collector restores when it begins to judge the fleet.
   struct FleetMemory: Sendable {
-    /// Of the lease.
+    /// Fence of the lease.
     var fence: Int64
     var hosts: [KnownHost]
     var states: [SavedRuleState]
     var open: [OpenIncident]
   }
 
-  struct OpenIncident: Sendable, Hashable {
-    var rule: String
-    var hostNumber: Int32?
-    var entity: String
-    /// When it happened, ns since 1970.
-    var openedNs: Int64
-  }
-
-  /// As the writers' boxes: more than all agents' windows could hold is a broken gateway.
+  /// The limit of the writers' mailboxes: more than all agents' windows can hold means a defective gateway.
   static let boxLimit = 1 << 17
-  /// Bytes waiting here above which the gateways stop reading the hosts of which some are waiting…
+  /// Bytes waiting here above which the gateways stop reading the hosts that some of them came from…
   static let pauseBytes = 32 << 20
-  /// …and all hosts: those that send little are read on while others flood.
+  /// …and above which they stop reading all hosts. Between the two, hosts that send little are still read while others
+  /// flood.
   static let stopBytes = 64 << 20
 
   let mailbox: Mailbox<Message>
@@ -88,7 +84,7 @@ final class RulesThread: Sendable {
   let diagnosis: SilenceDiagnosis
   let metrics: CollectorMetrics
   let logger: Logger
-  /// The newest state of the fleet's rules that is to be saved, for the thread that has the lease.
+  /// The newest state of the fleet's rules, which the rule keeper's thread saves under the lease.
   let fleetState = Mutex<SavedRuleState?>(nil)
   private let waitingBytes = Atomic<Int>(0)
   private let waitingByHost = Mutex<[HostID: Int]>([:])
@@ -108,7 +104,7 @@ final class RulesThread: Sendable {
     self.logger = logger
   }
 
-  /// - Returns: false where it cannot be taken; the session is to be ended.
+  /// - Returns: false where the mailbox is full; the session is to be ended.
   func stage(_ batch: StagedBatch, of session: SessionID, bytes: Int) -> Bool {
     waitingBytes.wrappingAdd(bytes, ordering: .relaxed)
     waitingByHost.withLock { $0[batch.host, default: 0] += bytes }
@@ -117,7 +113,7 @@ final class RulesThread: Sendable {
     return false
   }
 
-  /// Gateways stop reading a host's stream while this holds.
+  /// Whether the gateways must stop reading a host's stream.
   func isBehind(_ host: HostID) -> Bool {
     let waiting = waitingBytes.load(ordering: .relaxed)
     if waiting >= Self.stopBytes { return true }
@@ -127,7 +123,7 @@ final class RulesThread: Sendable {
 
   func writer(of host: HostID) -> WriterThread { writers[Int(host.low % UInt64(writers.count))] }
 
-  /// A batch leaves for its writer.
+  /// Passes a batch to its writer.
   func forward(_ batch: StagedBatch, _ session: SessionID, bytes: Int) {
     if !writer(of: batch.host).stage(batch, of: session, bytes: bytes) {
       gateways[session.gateway].post(.overrun(session: session.number))
@@ -135,8 +131,8 @@ final class RulesThread: Sendable {
     drop(batch.host, bytes: bytes)
   }
 
-  /// A host's state without facts: an empty batch for its writer, of which no stream expects an outcome.
-  /// - Returns: false where the writer cannot take it.
+  /// Passes a host's state without facts to its writer, as an empty batch whose outcome no stream waits for.
+  /// - Returns: false where the writer's mailbox is full.
   func save(_ state: SavedRuleState, of host: HostID, atNs: Int64) -> Bool {
     var batch = StagedBatch(
       host: host, hostNumber: state.hostNumber, epoch: state.version.epoch, spool: SpoolID(high: 0, low: 0),
@@ -145,7 +141,8 @@ final class RulesThread: Sendable {
     return writer(of: host).stage(batch, of: .none, bytes: state.bytes.count)
   }
 
-  /// A batch no longer waits here. One whose stream is over goes nowhere: its agent sends it again.
+  /// Subtracts a batch that no longer waits here. One of a stream that has ended is not stored: its agent sends it
+  /// again.
   func drop(_ host: HostID, bytes: Int) {
     waitingByHost.withLock { waiting in
       let left = (waiting[host] ?? 0) - bytes

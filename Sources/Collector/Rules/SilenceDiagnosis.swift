@@ -1,7 +1,8 @@
 internal import EventLoop
 internal import FleetModel
 
-/// Why a host says nothing. A host that cannot be reached is not a run that has died: only the host is judged.
+/// Why a host does not report. It concerns the host only: that a host cannot be reached does not mean that its runs
+/// have ended.
 enum SilenceVerdict: Sendable, Equatable {
   case hostDown
   case agentDown
@@ -9,15 +10,15 @@ enum SilenceVerdict: Sendable, Equatable {
   case collectorOrNetwork
 
   /// - Parameters:
-  ///   - end: how its stream ended; nil: it had none here.
-  ///   - answers: whether the machine answers at its last address; nil: that is not known.
+  ///   - end: how its last stream ended; nil: it had none here.
+  ///   - answers: whether the machine answers at its last address; nil: unknown.
   ///   - neighboursLive: hosts of the same network that report.
-  ///   - isWidespread: half of the fleet fell silent with it.
+  ///   - isWidespread: half of the fleet fell silent together with it.
   init(end: StreamEnd?, answers: Bool?, neighboursLive: Int, isWidespread: Bool) {
     if isWidespread {
       self = .collectorOrNetwork
     } else if answers == true {
-      // Its kernel closes the connections of a process that has ended; one that is stuck keeps them.
+      // The kernel closes the connections of a process that has ended, and keeps those of one that is stuck.
       self = end == .stands || end == .unanswered ? .agentStuck : .agentDown
     } else if end == .stands {
       self = .agentStuck
@@ -28,7 +29,7 @@ enum SilenceVerdict: Sendable, Equatable {
     }
   }
 
-  /// For the incident's evidence.
+  /// A line of the incident's evidence.
   var sentence: String {
     switch self {
     case .hostDown: "diagnosis: host down: it does not answer, its neighbours do"
@@ -39,21 +40,22 @@ enum SilenceVerdict: Sendable, Equatable {
   }
 }
 
-/// What has to be found out about a silent host.
+/// The input of a diagnosis of a silent host.
 struct SilenceQuestion: Sendable {
   var host: HostID
-  /// Of its last stream; empty where there was none.
+  /// Remote address of its last stream; empty where there was none.
   var address: String
   var end: StreamEnd?
   var neighboursLive: Int
   var isWidespread: Bool
 }
 
-/// Asks silent machines whether they are there. A thread of its own: an answer may take seconds.
+/// Checks by a TCP connection whether silent machines answer. On a thread of its own, because an answer may take
+/// seconds.
 final class SilenceDiagnosis: Sendable {
-  /// More at once is a matter of the network: then nobody is asked.
-  private static let askedAtOnce = 8
-  /// Any port will do: a refusal is an answer too.
+  /// With more silent hosts at once the cause is in the network, and none is checked.
+  private static let checkedAtOnce = 8
+  /// Any port serves: a refusal is an answer as well.
   private static let port: UInt16 = 22
   private static let timeoutMs: Int32 = 1500
 
@@ -72,15 +74,15 @@ final class SilenceDiagnosis: Sendable {
         let messages = mailbox.wait(maximumMs: 1000)
         for message in messages {
           guard case .question(let question) = message else { return }
-          rules.post(.diagnosed(question.host, Self.verdict(question, isAsked: messages.count <= Self.askedAtOnce)))
+          rules.post(.diagnosed(question.host, Self.verdict(question, isChecked: messages.count <= Self.checkedAtOnce)))
         }
       }
     }
   }
 
-  private static func verdict(_ question: SilenceQuestion, isAsked: Bool) -> SilenceVerdict {
+  private static func verdict(_ question: SilenceQuestion, isChecked: Bool) -> SilenceVerdict {
     var answers: Bool?
-    if isAsked, !question.isWidespread, !question.address.isEmpty {
+    if isChecked, !question.isWidespread, !question.address.isEmpty {
       answers = Socket.answers(SocketAddress(host: question.address, port: port), timeoutMs: timeoutMs)
     }
     return SilenceVerdict(

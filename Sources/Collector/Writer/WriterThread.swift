@@ -122,7 +122,7 @@ final class WriterThread: Sendable {
         thread.metrics.rowsOverQuota.add(store.quotas.refusedTotal - quotas.refusedTotal)
         quotas = store.quotas
         let setAside = store.takeSetAside()
-        thread.metrics.note(setAside, thread.logger)
+        thread.metrics.count(setAside, thread.logger)
         count(
           group, outcomes, refusedRows: setAside.reduce(0) { $0 + $1.rows },
           durationMs: Double(Clock.monotonicNs() - startNs) / 1e6)

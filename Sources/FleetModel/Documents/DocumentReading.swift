@@ -250,7 +250,7 @@ extension DocumentReading {
 
 // MARK: Values of a table's keys
 
-/// A key's own shape says what it may hold, here and in the schema.
+/// A key's own shape defines its values, here and in the schema.
 extension DocumentReading {
   /// - Returns: nil where the key is missing or has a mistake.
   package mutating func text(_ fields: DocumentFields, _ key: String) -> String? {

@@ -42,6 +42,14 @@ extension RuleEntity {
     default: "\(kind.word) \(name)"
     }
   }
+
+  /// What `text(scope:)` names; nil where no entity of that scope has such a name.
+  init?(_ text: String, of scope: EntityKind) {
+    let kind: EntityKind = scope == .job ? .run : scope
+    let named = RuleEntity(kind: kind, name: "").text(scope: scope)
+    guard text.hasPrefix(named), kind != .host || text.isEmpty else { return nil }
+    self.init(kind: kind, name: String(text.dropFirst(named.count)))
+  }
 }
 
 extension Evidence {

@@ -133,6 +133,33 @@ package final class RuleEngine {
     cell.state.arrivedNs = max(cell.state.arrivedNs, min(lastSeenNs, RuleLimits.timeNsMax))
   }
 
+  /// Takes incidents that go on for open, where the host's state does not have them: its facts end them, and nobody else would.
+  ///
+  /// Not those about the host's silence: whoever judges the fleet has those (`adoptSilence`).
+  /// - Parameter nowNs: the collector's clock.
+  /// - Returns: how many are taken up.
+  package func adopt(
+    _ incidents: [OpenIncident], of host: HostID, name: String, labels: [String: String], nowNs: Int64
+  ) -> Int {
+    arrivedNs = nowNs
+    let cell = cell(of: host, name: name, labels: labels)
+    var adopted = 0
+    for incident in incidents {
+      guard let rule = rules.first(where: { $0.rule.id == incident.rule }), !rule.watchesHost, rule.scope != .fleet,
+        let entity = RuleEntity(incident.entity, of: rule.rule.scope),
+        let place = rule.scope == .host ? 0 : cell.state.entity(entity.kind, entity.name)
+      else { continue }
+      let sinceNs = min(max(0, incident.lastEventNs), RuleLimits.timeNsMax)
+      if cell.state.slots[SlotTable.key(rule.place, Self.openNode, place)] != nil { continue }
+      // One that is not reported any more is gone after a while, and its incident ends.
+      if cell.state.entities[place].markNs == 0 { cell.state.entities[place].markNs = max(1, sinceNs) }
+      open(rule, &cell.state, place, sinceNs)
+      cell.state.isUrgent = true
+      adopted += 1
+    }
+    return adopted
+  }
+
   func cell(of host: HostID, name: String, labels: [String: String]) -> HostCell {
     if let known = hosts[host] {
       if known.state.labels != labels {

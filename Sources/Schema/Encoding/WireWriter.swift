@@ -10,7 +10,7 @@ protocol WireMessage {
 /// Writes protobuf fields straight into memory of fixed size. Source: protobuf.dev/programming-guides/encoding.
 ///
 /// Why not protobuf-c's packing: it needs a tree of C structs beside the model, and walks it twice. Nothing is written
-/// beyond the end: a writer that has run full says so, and its owner starts again with more room.
+/// beyond the end: a writer without room left reports this, and its owner starts again with more.
 @safe struct WireWriter {
   private let start: UnsafeMutablePointer<UInt8>
   private let capacity: Int

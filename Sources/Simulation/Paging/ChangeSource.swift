@@ -1,7 +1,7 @@
 internal import FleetModel
 
-/// What the rules find: conditions that begin, end and come back. Changes are posted at least once: what is not recorded when its collector
-/// ends is posted again, to whichever collector has the host then.
+/// Stands in for the rules: conditions begin, end and return. Changes are posted at least once: those that are not
+/// recorded when their collector ends are posted again to the host's next collector.
 final class ChangeSource {
   struct Opening {
     let change: IncidentChange
@@ -10,23 +10,23 @@ final class ChangeSource {
   }
 
   private unowned let world: PagingWorld
-  /// Of each host: what is not recorded, oldest first, and the collector that has it.
+  /// Changes of each host that are not recorded, oldest first.
   private var waiting: [[IncidentChange]]
   private var collectorOf: [Int]
   private var isConnected: [Bool]
   private(set) var openings: [Opening] = []
-  /// Each host's open conditions, by entity: numbers of their openings.
+  /// Each host's open conditions: indexes into `openings`, by entity.
   private var open: [[Int: Int]]
   private let entities: Int
   private var returns: [Int: Int] = [:]
-  /// Of the newest change: no two have the same.
+  /// Event time of the newest change; no two changes have the same.
   private var eventNs: Int64 = 0
   /// Collectors that the changes of each condition were posted to.
   private var collectorsOf: [Substring: Set<Int>] = [:]
 
   private var posts: [String: Int] = [:]
 
-  /// To another collector, or again to the same after it was killed.
+  /// Whether a condition was posted to several collectors, or again to the same one after a kill.
   /// - Parameter dedupKey: `rule|host|entity|start`.
   func isPostedAgain(_ dedupKey: String) -> Bool {
     (collectorsOf[Self.condition(dedupKey)]?.count ?? 0) > 1 || (posts[dedupKey] ?? 0) > 1
@@ -58,7 +58,7 @@ final class ChangeSource {
     let host = world.random.within(0...waiting.count - 1)
     let entity = world.random.within(0...entities - 1)
     if open[host][entity] != nil { return end(host, entity) }
-    // What flaps is paged once, and not from here on: no two of the parts differ on it.
+    // No further beginnings once the condition flaps: by then the store and memory differ on whether it is paged.
     returns[host * entities + entity, default: 0] += 1
     if returns[host * entities + entity] ?? 0 <= 3 { begin(host, entity) }
   }
@@ -83,9 +83,9 @@ final class ChangeSource {
   }
 
   private func post(_ change: IncidentChange, _ host: Int) {
-    world.note { "\(change.kind == .opened ? "opened" : "cleared") \(change.dedupKey)" }
+    world.log { "\(change.kind == .opened ? "opened" : "cleared") \(change.dedupKey)" }
     waiting[host].append(change)
-    // What comes before it is sent first.
+    // While the host is disconnected, its changes wait, so that their order is kept.
     if isConnected[host] {
       send(change, host)
     }
@@ -99,7 +99,7 @@ final class ChangeSource {
     world.collectors[number].post([change])
   }
 
-  /// Hosts of the changes that each collector was posted and has not recorded, oldest first.
+  /// Hosts of the changes that were posted to each collector and are not recorded, oldest first.
   private lazy var sent: [[Int]] = Array(repeating: [], count: world.plan.collectors)
 
   func recorded(_ collector: Int, _ count: Int) {
@@ -109,7 +109,8 @@ final class ChangeSource {
     }
   }
 
-  /// A collector has ended: its hosts connect to another one, or to the same when it is back, and begin where they were confirmed.
+  /// To be called when a collector has ended: its hosts connect to another one, or to the same one when it is back, and
+  /// post their unrecorded changes again.
   func lost(_ collector: Int) {
     sent[collector] = []
     for host in collectorOf.indices where collectorOf[host] == collector && isConnected[host] {

@@ -2,7 +2,7 @@ internal import FleetModel
 internal import Incidents
 internal import SiteConfiguration
 
-/// What must be true of the pages that receivers have taken.
+/// Checks the messages that receivers accepted.
 struct PagingTruth {
   private let world: PagingWorld
 
@@ -12,17 +12,17 @@ struct PagingTruth {
 
   // MARK: At each message
 
-  /// The last message that a receiver took.
+  /// Checks the last message that a receiver accepted. - Returns: what is wrong; nil for nothing.
   func fault(of receiver: SimulatedReceiver) -> String? {
     guard let last = receiver.taken.last else { return nil }
     for other in receiver.taken.dropLast() where other.id == last.id {
       // An attempt may arrive after one that was begun later.
       let (earlier, later) = other.begunNs <= last.begunNs ? (other, last) : (last, other)
-      if isExcused(earlier, later) { continue }
+      if isAllowedRepeat(earlier, later) { continue }
       return "\(receiver.name) has taken \(last.id) twice: from \(earlier.sender.text) and from \(later.sender.text)"
     }
     let recent = receiver.taken.filter { $0.sender == last.sender && $0.atNs > last.atNs - 60 * .second }
-    // A list each 25 s above the limit; what was begun before goes out again as it was.
+    // Above the limit there may be a list each 25 s, and retries of messages that were begun before.
     let limit = world.configuration.messagesPerMinute + 3
     let counted = recent.filter {
       $0.answeredNs != nil && $0.delivery.attempts == 1 && ($0.delivery.event.isPage || receiver.kind == .people)
@@ -31,33 +31,33 @@ struct PagingTruth {
     return nil
   }
 
-  /// A message goes out a second time where no sender could know that it was taken: its answer was lost, or who had it was killed, or stopped,
-  /// or was cut off from the database for longer than the rows wait for it.
-  private func isExcused(_ earlier: SimulatedReceiver.Take, _ later: SimulatedReceiver.Take) -> Bool {
+  /// Whether a message may be sent a second time, because the second sender could not know of the first delivery: the
+  /// answer was lost, or its sender was killed, stopped, or without the database for longer than the rows are reserved.
+  private func isAllowedRepeat(_ earlier: SimulatedReceiver.Take, _ later: SimulatedReceiver.Take) -> Bool {
     guard let answeredNs = earlier.answeredNs, world.isAlive(earlier.sender) else { return true }
     let collector = world.collectors[earlier.sender.collector]
     if earlier.sender == later.sender { return false }
-    // A finding that is posted again after a kill, to the same collector or to another one, while the database is away: none of them can
-    // know what was sent before.
+    // A finding was posted again after a kill while the database was away: neither the new process nor another
+    // collector can know what was sent before.
     if earlier.sender.isMemory || later.sender.isMemory,
       later.delivery.incidents.contains(where: { world.source.isPostedAgain($0.dedupKey) })
     {
       return true
     }
-    // A frozen or stopped process notes nothing.
+    // A stopped process records nothing.
     if collector.stops.contains(where: {
       $0.upperBound > earlier.begunNs && $0.lowerBound < later.begunNs + .second && $0.count > 3 * .second
     }) {
       return true
     }
-    // Who pages from memory has had no answer of the database: it cannot know what another has sent since.
+    // A process that pages from memory has no answer of the database and cannot know what another one has sent since.
     let last = world.collectors[later.sender.collector]
     if later.sender.isMemory, last.number != collector.number,
       last.lastAnswerNs < answeredNs || last.absences.contains(where: { $0.contains(earlier.begunNs) })
     {
       return true
     }
-    // Rows wait for memory for 20 s after they were written.
+    // Rows are reserved for memory for 20 s after they were written.
     let isCutOff =
       collector.lastAnswerNs < answeredNs
       || collector.absences.contains { $0.contains(answeredNs) && later.begunNs - $0.upperBound < .second }
@@ -66,17 +66,17 @@ struct PagingTruth {
     {
       return true
     }
-    // A process that was killed had reserved the rows, and the one after it has not reported yet.
+    // The rows were reserved by a process that was killed, and its successor has not reported yet.
     if earlier.sender.isMemory, collector.process > 1, later.begunNs - collector.startedNs < 25 * .second {
       return true
     }
-    // A process that starts while the database is away does not know for how long it was.
+    // A process that starts while the database is away cannot extend claims by the length of the absence.
     if later.begunNs - world.databaseBackNs < 5 * .second,
       world.collectors[later.sender.collector].startedNs > answeredNs
     {
       return true
     }
-    // The lease has moved before the answer could be noted: a lease is over after 10 s, of which 3 s may have passed.
+    // The lease moved before the answer could be settled: a lease ends after 10 s, of which 3 s may have passed.
     let lastNs = earlier.sender.isMemory ? max(answeredNs, collector.lastAnswerNs) : collector.lastAnswerNs
     if !earlier.sender.isMemory, !later.sender.isMemory,
       max(answeredNs, world.databaseBackNs) > later.begunNs - 5 * .second || collector.lastAnswerNs < answeredNs
@@ -89,12 +89,12 @@ struct PagingTruth {
   // MARK: In the end
 
   private func names(_ take: SimulatedReceiver.Take, _ opening: ChangeSource.Opening) -> Bool {
-    // An incident that has come back keeps its first key.
+    // A reopened incident keeps its first key.
     let prefix = "\(opening.change.rule)|\(opening.change.hostName)|\(opening.change.entity)|"
     return take.delivery.incidents.contains { $0.dedupKey.hasPrefix(prefix) }
   }
 
-  /// Every incident that is not over is paged, and open where it was paged.
+  /// Checks that every open incident is paged, and its alert open at the receivers that were paged.
   var faultWhileOpen: String? {
     for opening in world.source.openings {
       if let fault = unpaged(opening) { return fault }
@@ -121,7 +121,7 @@ struct PagingTruth {
 
   private func unpaged(_ opening: ChangeSource.Opening) -> String? {
     if world.isMuted(opening.change.entity) || isTaken(opening, by: "duty", event: nil) { return nil }
-    // The fallback had learned of the end by the time at which it was to be paged.
+    // The fallback was sent the end before its page was due, so that the page was superseded.
     let isOver = world.outbox.rows.contains {
       $0.receiver == world.configuration.fallback && $0.event.isPage && $0.state == .superseded
         && world.outbox.incidents[Int($0.incident) - 1].identity == opening.change.identity
@@ -144,7 +144,7 @@ struct PagingTruth {
       }
   }
 
-  /// Everything is over: nothing is open, and whoever reads knows it.
+  /// Checks, after all incidents have ended, that no alert is open and that people were sent the ends.
   var faultAtEnd: String? {
     for opening in world.source.openings {
       if let fault = unpaged(opening) { return fault }

@@ -3,8 +3,8 @@ internal import Incidents
 internal import Paging
 internal import SiteConfiguration
 
-/// Paging with everything around it: collectors that are killed and stopped, a database that is away, frozen or slow, receivers that
-/// refuse, are late or hang up.
+/// Paging with its environment: collectors that are killed and stopped, a database that is away, frozen or slow,
+/// receivers that refuse, answer late or hang up.
 final class PagingWorld: SeededWorld {
   struct Plan {
     var collectors: Int
@@ -39,9 +39,9 @@ final class PagingWorld: SeededWorld {
     didSet { if oldValue, !isDatabaseAway { reachableSinceNs = nowNs } }
   }
   private var reachableSinceNs: Int64 = 0
-  /// When the database was last away or frozen.
+  /// The last time at which the database was away or frozen.
   var databaseBackNs: Int64 { max(reachableSinceNs, min(frozenUntilNs, nowNs)) }
-  /// Statements wait until then.
+  /// Statements block until then.
   private var frozenUntilNs: Int64 = 0
   private var inFlight: [Sender: [String: Int]] = [:]
   private var muted: Set<String> = []
@@ -82,7 +82,7 @@ final class PagingWorld: SeededWorld {
 
   override func describe() {
     for row in outbox.rows {
-      note {
+      log {
         "row \(row.number): incident \(row.incident) \(self.outbox.incidents[Int(row.incident) - 1].dedupKey), change \(row.change), \(row.text)"
       }
     }
@@ -95,7 +95,7 @@ final class PagingWorld: SeededWorld {
   // MARK: The run
 
   func run() {
-    note {
+    log {
       "\(self.plan), limit \(self.configuration.messagesPerMinute), \(self.receivers.values.map { "\($0.name) \($0.kind)" }.sorted())"
     }
     for collector in collectors { collector.start() }
@@ -117,11 +117,11 @@ final class PagingWorld: SeededWorld {
     let beginNs = nowNs
     while violation == nil {
       advance(to: nowNs + 5 * .second)
-      // Later than any step of the policy, any pause and any list that waits.
+      // Later than any step of the policy, any pause and any waiting list.
       if nowNs > beginNs + 30 * .second, source.isRecorded, outbox.isSettled, collectors.allSatisfy(\.isIdle) { return }
       if nowNs > beginNs + 900 * .second {
         fail(
-          "pages wait 900 s \(when): recorded \(source.isRecorded), settled \(outbox.isSettled), \(collectors.map(\.stand))"
+          "pages wait 900 s \(when): recorded \(source.isRecorded), settled \(outbox.isSettled), \(collectors.map(\.progress))"
         )
       }
     }
@@ -130,7 +130,7 @@ final class PagingWorld: SeededWorld {
   private func scheduleChange() {
     scheduler.after(random.within(0...2 * plan.changeEveryNs)) { [self] in
       guard faultsOn else { return }
-      // Some at once: a storm.
+      // Sometimes several at once: a storm.
       for index in 0..<(random.chance(0.1) ? random.within(2...10) : 1) {
         scheduler.after(Int64(index) * random.within(1...50) * .millisecond) { [self] in
           if faultsOn, source.openings.count < 25 { source.step() }
@@ -141,7 +141,7 @@ final class PagingWorld: SeededWorld {
   }
 
   private func endFaults() {
-    note { "no more faults" }
+    log { "no more faults" }
     faultsOn = false
     isDatabaseAway = false
     frozenUntilNs = min(frozenUntilNs, nowNs)
@@ -170,21 +170,21 @@ final class PagingWorld: SeededWorld {
       let lengthNs = random.chance(0.3) ? random.within(10...30) * .second : random.within(10...4000) * .millisecond
       collector.stop(untilNs: nowNs + lengthNs)
     case 3, 4, 5:
-      note { "the database is away" }
+      log { "the database is away" }
       isDatabaseAway = true
       scheduler.after(random.chance(0.7) ? random.within(0...8 * .second) : random.within(0...50 * .second)) { [self] in
-        note { "the database is back" }
+        log { "the database is back" }
         isDatabaseAway = false
       }
     case 6, 7:
       let lengthNs = random.chance(0.7) ? random.within(0...6 * .second) : random.within(0...50 * .second)
-      note { "the database is frozen for \(lengthNs / .millisecond) ms" }
+      log { "the database is frozen for \(lengthNs / .millisecond) ms" }
       frozenUntilNs = max(frozenUntilNs, nowNs + lengthNs)
     default:
       let incidents = outbox.incidents.filter { $0.state == .open || $0.state == .muted }
       if !incidents.isEmpty, !isDatabaseAway, frozenUntilNs <= nowNs {
         let incident = incidents[random.within(0...incidents.count - 1)]
-        note { "incident \(incident.number) is acknowledged" }
+        log { "incident \(incident.number) is acknowledged" }
         outbox.acknowledge(incident.number, wallNs)
       }
     }
@@ -192,7 +192,7 @@ final class PagingWorld: SeededWorld {
 
   // MARK: Database
 
-  /// Runs a transaction at some time, or not, and says so, or not: a COMMIT may have no answer.
+  /// Runs a transaction after a delay. It may fail, and its COMMIT may be done or not without an answer.
   func transaction(
     of collector: SimulatedPagingCollector, body: @escaping (SimulatedOutbox) -> Void, reply: @escaping (Bool) -> Void
   ) {
@@ -200,11 +200,11 @@ final class PagingWorld: SeededWorld {
     var delayNs = random.within(200_000...8 * .millisecond)
     if faultsOn, random.chance(0.02) { delayNs = random.within(0...4 * .second) }
     let isBroken = faultsOn && random.chance(plan.commitFaultRatio)
-    // Half of those that have no answer were done.
+    // Half of the COMMITs without an answer were done.
     let isDone = !isBroken || random.chance(0.5)
     scheduler.after(delayNs) { [self] in
       let waitNs = max(0, frozenUntilNs - nowNs)
-      // The client waits 20 s; the server goes on with what it was sent all the same.
+      // The client waits 20 s; the server still executes what it received.
       if waitNs > 20 * .second { scheduler.after(20 * .second) { reply(false) } }
       scheduler.after(waitNs) { [self] in
         let isUp = !isDatabaseAway
@@ -217,7 +217,8 @@ final class PagingWorld: SeededWorld {
 
   // MARK: Receivers
 
-  /// Sends a message. - Parameter answered: with the outcome and, where it asked for one, the end of a pause.
+  /// Sends a message. - Parameter answered: called with the outcome and, where the receiver asked for one, the end of a
+  /// pause.
   func request(
     _ delivery: Delivery, from sender: Sender, answered: @escaping (DeliveryOutcome, Int64?) -> Void
   ) {
@@ -248,14 +249,14 @@ final class PagingWorld: SeededWorld {
         takeNs = nil
         closedNs = wallNs + random.within(1...40) * .second
         outcome = .retry(atNs: closedNs ?? 0, answer: "429")
-      // An end that is refused leaves its alert open for ever: that is the receiver's own.
+      // Ends are not refused: the alert of a refused end would stay open whatever the sender does.
       case 3 where delivery.event.isPage:
         (takeNs, outcome) = (nil, .refused(answer: "400"))
         receiver.refuse(delivery)
       case 3: (takeNs, outcome) = (nil, again())
       case 4: (takeNs, answerNs, outcome) = (nil, 10 * .second, again())
       case 5:
-        // Taken, and the answer is lost.
+        // Accepted, and the answer is lost: the connection fails at once, or the attempt times out.
         answerNs = random.chance(0.5) ? 10 * .second : answerNs
         outcome = again()
         isAnswered = false
@@ -267,16 +268,16 @@ final class PagingWorld: SeededWorld {
     var take: Int?
     if let takeNs {
       scheduler.after(takeNs) { [self] in
-        // What a process that has ended had written to its socket arrives soon or never.
+        // A request of a process that has ended arrives within a second or never.
         if !isAlive(sender), nowNs - beginNs > .second { return }
-        note { "\(receiver.name) takes \(delivery.messageID.suffix(6)) from \(sender.text)" }
+        log { "\(receiver.name) takes \(delivery.messageID.suffix(6)) from \(sender.text)" }
         take = receiver.take(delivery, from: sender, begunNs: beginNs, nowNs: nowNs)
         if let fault = PagingTruth(self).fault(of: receiver) { fail(fault) }
       }
     }
     scheduler.after(answerNs) { [self] in
       inFlight[sender]?[receiver.name, default: 1] -= 1
-      note { "\(receiver.name) answers \(delivery.messageID.suffix(6)): \(outcome)" }
+      log { "\(receiver.name) answers \(delivery.messageID.suffix(6)): \(outcome)" }
       if isAnswered, let take, isAlive(sender) { receiver.answered(take, nowNs) }
       answered(outcome, closedNs)
     }

@@ -9,25 +9,25 @@ extension SimulatedOutbox {
     let (pages, ends) = (reported.filter { $0.event != .resolve }, reported.filter { $0.event == .resolve })
     let missing = pages.filter(isMissing)
     addAlerts(pages)
-    for page in pages { note(page, nowNs) }
-    // After the others: they say which opening a page is about.
+    for page in pages { record(page, nowNs) }
+    // Rows that exist are updated first: from them follows which opening a page is about.
     for page in missing {
       add(page, nowNs)
-      note(page, nowNs)
+      record(page, nowNs)
     }
     let named = rows.filter { row in pages.contains { $0.messageID == row.messageID } }.map(\.incident)
     for number in Set(named).sorted() where incidents[Int(number) - 1].state == .resolved {
-      inform(incidents[Int(number) - 1], .resolve, holding, nowNs)
+      enqueueNews(incidents[Int(number) - 1], .resolve, holding, nowNs)
     }
     for page in ends where isMissing(page) { addEnd(page, nowNs) }
-    for page in ends { note(page, nowNs) }
+    for page in ends { record(page, nowNs) }
     endAlerts(of: Set(reported.map(\.messageID)), nowNs)
     free { freeing.contains($0) }
   }
 
-  func freeReservations(ofPlace place: String, but holder: String) {
+  func freeReservations(ofInstance instance: String, but holder: String) {
     free {
-      $0.hasPrefix(Reservation.names(ofPlace: place)) && !$0.hasPrefix(Reservation.names(ofPlace: holder))
+      $0.hasPrefix(Reservation.names(ofInstance: instance)) && !$0.hasPrefix(Reservation.names(ofInstance: holder))
     }
   }
 
@@ -52,7 +52,7 @@ extension SimulatedOutbox {
     let own = incidents.last { $0.dedupKey == page.dedupKey }
     guard let incident = own ?? incidents.last(where: { $0.identity == page.identity }) else { return }
     let state: DeliveryState = page.answer != nil || own?.state == .open ? .waiting : .cancelled
-    // Of an incident that has come back: the opening that the page is about, or the newest.
+    // Of a reopened incident: the opening that the page is about, or the newest.
     let paged = rows.filter { $0.incident == incident.number && $0.event.isPage }
     let opening = paged.first { $0.bundle == page.dedupKey }?.change ?? paged.map(\.change).max() ?? 1
     append(page, incident.number, change: own == nil ? opening : 1, state)
@@ -93,7 +93,8 @@ extension SimulatedOutbox {
         state: page.answer == nil ? .cancelled : .delivered, attempts: 1, nextNs: page.atNs, settledNs: page.atNs))
   }
 
-  /// The end was sent before a page of its incident was taken, or before it was known under which key: it is sent for that page.
+  /// Enqueues an end for each page that was delivered after the end of its incident was sent, or whose key was not
+  /// known then.
   func endAlerts(of ids: Set<String>, _ nowNs: Int64) {
     let noted = rows.filter { ids.contains($0.messageID) }
     var late: [(page: Row, change: Int64, alert: String, id: String)] = []
@@ -101,7 +102,7 @@ extension SimulatedOutbox {
       guard noted.contains(where: { $0.isBeside(page) }), let end = firstEnd(of: page) else { continue }
       let alert = alert(of: page)
       let id = messageID(page.incident, end.change, .resolve, page.receiver + "|" + page.messageID, 0)
-      // Of one that has come back the alert is open again under the same key.
+      // The alert of a reopened incident is open again under the same key.
       let isOpenAgain = rows.contains {
         $0.isBeside(page) && $0.event.isPage && $0.change > end.change && $0.attempts > 0
           && self.alert(of: $0) == alert
@@ -137,7 +138,7 @@ extension SimulatedOutbox {
   private func addEnd(_ page: LocalPage, _ nowNs: Int64) {
     guard page.answer != nil else { return }
     let own = incidents.last { $0.dedupKey == page.dedupKey }
-    // Of an incident that has come back the alert has a key of its own: its page says which opening it ended.
+    // The alert of a reopened incident has a key of its own: from its page follows which opening has ended.
     let paged = rows.first { $0.receiver == page.receiver && $0.event.isPage && $0.bundle == page.dedupKey }
     guard let incident = own ?? paged.map({ incidents[Int($0.incident) - 1] }) else { return }
     let change = own == nil ? paged?.change ?? 0 : 1
@@ -173,10 +174,10 @@ extension SimulatedOutbox {
         nextNs: page.atNs))
   }
 
-  private func note(_ page: LocalPage, _ nowNs: Int64) {
+  private func record(_ page: LocalPage, _ nowNs: Int64) {
     guard let row = rows.firstIndex(where: { $0.messageID == page.messageID }) else { return }
     let isLive = rows[row].state == .waiting || rows[row].state == .cancelled
-    // Of what another has begun meanwhile under another key there is a row of its own.
+    // A message that another collector has begun meanwhile under another key has a row of its own.
     if rows[row].attempts == 0, page.event.isPage {
       let isOwn = incidents[Int(rows[row].incident) - 1].dedupKey == page.dedupKey
       rows[row].bundle = page.bundle ?? (isOwn ? nil : page.dedupKey)
@@ -185,7 +186,7 @@ extension SimulatedOutbox {
       rows[row].list = page.list ?? rows[row].list
     }
     if let answer = page.answer {
-      // Taken once more: its end may have been sent in between.
+      // Delivered a second time: an end may have been sent in between.
       if rows[row].state == .delivered { rows[row].settledNs = max(rows[row].settledNs ?? 0, page.atNs) }
       guard rows[row].state != .delivered else { return }
       rows[row].state = .delivered

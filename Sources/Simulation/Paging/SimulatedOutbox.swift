@@ -59,10 +59,10 @@ final class SimulatedOutbox {
   private var leaseHolder = ""
   private var fence: Int64 = 0
   private var leaseEndsNs = Int64.min
-  /// Entities that something mutes which only the database knows.
+  /// Entities that are muted by something that only the database knows.
   var muted: Set<String> = []
   private var bundles = 0
-  /// A message has become claimable: who listens is woken.
+  /// Called when a row has become claimable; wakes the listening dispatchers.
   var wake: () -> Void = {}
 
   static let reservedNs = IncidentLimits.localAnswerSeconds * .second
@@ -121,7 +121,7 @@ final class SimulatedOutbox {
   ) {
     let noticedNs = min(nowNs, max(change.detectedNs, nowNs - IncidentLimits.lateMaxNs))
     for planned in policy.deliveries(change.severity, noticedNs) where !planned.isDigest {
-      // As memory has it, also where the incident has come back and has an older key.
+      // By the key of the change, as memory computes it, also where a reopened incident has an older key.
       let id = PageID.of(
         dedupKey: change.dedupKey, change: 1, event: planned.event, receiver: planned.receiver, step: planned.step)
       insert(
@@ -166,7 +166,7 @@ final class SimulatedOutbox {
     incidents[index].resolvedNs = nowNs
     incidents[index].change += 1
     cancelEscalations(incidents[index].number, nowNs)
-    inform(incidents[index], .resolve, reservation, nowNs)
+    enqueueNews(incidents[index], .resolve, reservation, nowNs)
   }
 
   private func cancelEscalations(_ incident: Int64, _ nowNs: Int64) {
@@ -178,8 +178,8 @@ final class SimulatedOutbox {
     }
   }
 
-  /// A row for each receiver that has a page, may have it, or is about to.
-  func inform(_ incident: Incident, _ event: Delivery.Event, _ reservation: String?, _ nowNs: Int64) {
+  /// `Store.enqueueNews`.
+  func enqueueNews(_ incident: Incident, _ event: Delivery.Event, _ reservation: String?, _ nowNs: Int64) {
     let receivers = Set(
       rows.filter {
         $0.incident == incident.number && $0.event.isPage
@@ -190,14 +190,14 @@ final class SimulatedOutbox {
     }
   }
 
-  /// A person acknowledges.
+  /// `Store.acknowledge`.
   func acknowledge(_ number: Int64, _ nowNs: Int64) {
     let index = Int(number) - 1
     guard incidents[index].state == .open || incidents[index].state == .muted else { return }
     incidents[index].state = .acked
     incidents[index].change += 1
     cancelEscalations(number, nowNs)
-    inform(incidents[index], .acknowledge, nil, nowNs)
+    enqueueNews(incidents[index], .acknowledge, nil, nowNs)
   }
 
   // MARK: Lease and claim
@@ -239,7 +239,7 @@ final class SimulatedOutbox {
   private func supersede(_ nowNs: Int64) {
     for index in rows.indices where rows[index].state == .waiting && rows[index].nextNs <= nowNs {
       let row = rows[index]
-      // The end of another alert: what was sent later is about its own.
+      // Not the end of a list's alert: later messages are about another alert.
       if row.event == .resolve, row.list != nil { continue }
       let isOver = rows.contains {
         $0.incident == row.incident && $0.receiver == row.receiver && $0.change > row.change
@@ -262,7 +262,7 @@ final class SimulatedOutbox {
         $0.incident == row.incident && $0.receiver == row.receiver && $0.change <= row.change
       }
       let ends = earlier.filter { $0.event == .resolve && $0.state != .superseded && $0.change < row.change }
-      // Each alert has its own end: one that was sent before is over.
+      // Each alert has its own end: one whose end was sent before is closed.
       let pages = earlier.filter { page in
         page.event.isPage && page.attempts > 0 && !ends.contains { $0.change > page.change && $0.list == page.bundle }
       }
@@ -368,7 +368,7 @@ final class SimulatedOutbox {
   }
 
   private func news(of list: String, at receiver: String) -> ListNews {
-    // An incident that has ended and come back since is another alert.
+    // An incident that ended and was reopened since belongs to another alert.
     let current = rows.filter { row in
       row.bundle == list && row.receiver == receiver
         && !rows.contains {
@@ -390,7 +390,7 @@ final class SimulatedOutbox {
   ) -> Bool {
     let indices = delivery.rows.map { Int($0) - 1 }
     if case .delivered(let answer) = outcome {
-      // Noted by another meanwhile, who may have sent the end.
+      // Rows that were already settled by another collector, which may have sent the end.
       var late: Set<String> = []
       for row in indices {
         if rows[row].state == .waiting || rows[row].state == .cancelled {

@@ -3,9 +3,9 @@ internal import Incidents
 internal import Paging
 internal import SiteConfiguration
 
-/// A collector's paging: the real `Handover` and `WriteQueue`, and around them what its two threads do.
+/// A collector's paging: the real `Handover` and `WriteQueue`, driven by models of its two threads.
 final class SimulatedPagingCollector {
-  /// What the database's thread is sent.
+  /// Messages to the database's thread.
   private enum ToBack {
     case changes([NumberedChange])
     case release(Release)
@@ -20,17 +20,17 @@ final class SimulatedPagingCollector {
   private unowned let world: PagingWorld
   private(set) var process = 0
   private(set) var isRunning = false
-  /// Stopped by a signal until then.
+  /// Until when it is stopped by a signal.
   private(set) var stoppedUntilNs = Int64.min
   /// When it was stopped.
   private(set) var stops: [Range<Int64>] = []
   /// When the database last answered.
   private(set) var lastAnswerNs: Int64 = 0
-  /// Times of more than 10 s without an answer of the database.
+  /// Periods of more than 10 s without an answer of the database.
   private(set) var absences: [Range<Int64>] = []
   private(set) var startedNs = Int64.min
 
-  // Kept over restarts.
+  // The journal: kept over restarts.
   private var keptChanges: [IncidentChange] = []
   private var keptPages: [LocalPage] = []
 
@@ -43,7 +43,7 @@ final class SimulatedPagingCollector {
   private var passedCommitted: UInt64 = 0
   private var passedReconciled: UInt64 = 0
   private var restored: UInt64?
-  /// Changes ever written, of how many the source is to know, and how many of them it knows.
+  /// Numbers of changes written, to be confirmed to the source, and confirmed to it.
   private var written = 0
   private var posted: [(through: Int, count: Int)] = []
   private var numbered = 0
@@ -55,7 +55,7 @@ final class SimulatedPagingCollector {
   private var leaseEndNs = Int64.min
   private var claimDueNs = Int64.min
   private var turnedNs: Int64?
-  /// After a time without the database, whoever sent messages has so long to report them.
+  /// After a time without the database, processes that sent messages have until then to report them.
   private var reportsUntilNs = Int64.min
   private var unanswered: [Int: Begun] = [:]
   private var unsettled: [(Begun, DeliveryOutcome)] = []
@@ -85,7 +85,7 @@ final class SimulatedPagingCollector {
     (lease, leaseDueNs, claimDueNs, turnedNs, restored) = (nil, .min, .min, world.nowNs, 0)
     (unanswered, unsettled, closedUntilNs, isWoken) = ([:], [], [:], false)
     startedNs = world.nowNs
-    world.note {
+    world.log {
       "collector \(self.number).\(self.process) starts, kept: \(self.keptChanges.map { "\($0.kind == .opened ? "opened" : "cleared") \($0.dedupKey.dropFirst(2))" })"
     }
     isRestoring = true
@@ -97,19 +97,20 @@ final class SimulatedPagingCollector {
 
   func kill() {
     guard isRunning else { return }
-    world.note { "collector \(self.number).\(self.process) is killed" }
+    world.log { "collector \(self.number).\(self.process) is killed" }
     isRunning = false
     world.source.lost(number)
   }
 
   func stop(untilNs: Int64) {
     guard isRunning else { return }
-    world.note { "collector \(self.number) is stopped for \((untilNs - self.world.nowNs) / .millisecond) ms" }
+    world.log { "collector \(self.number) is stopped for \((untilNs - self.world.nowNs) / .millisecond) ms" }
     stops.append(world.nowNs..<untilNs)
     stoppedUntilNs = max(stoppedUntilNs, untilNs)
   }
 
-  /// Runs in this process unless it has ended by then; later where it is stopped.
+  /// Schedules work of this process. It is dropped where the process has ended by then, and delayed while it is
+  /// stopped.
   private func later(_ delayNs: Int64, _ body: @escaping () -> Void) {
     let process = process
     world.scheduler.after(delayNs) { [self] in
@@ -160,7 +161,7 @@ final class SimulatedPagingCollector {
       case .clearKept: (keptChanges, keptPages) = ([], [])
       case .refused: world.fail("changes were refused")
       case .send(let tag, let delivery):
-        world.note { "collector \(self.number) sends from memory: \(delivery.text)" }
+        world.log { "collector \(self.number) sends from memory: \(delivery.text)" }
         let process = process
         world.request(delivery, from: sender(isMemory: true)) { [self] outcome, closedNs in
           guard self.process == process else { return }
@@ -183,7 +184,7 @@ final class SimulatedPagingCollector {
     later(hop, turnBack)
   }
 
-  /// The outbox has news.
+  /// To be called when a row of the outbox has become claimable.
   func wake() {
     later(hop) { [self] in
       isWoken = true
@@ -201,7 +202,7 @@ final class SimulatedPagingCollector {
     inbox = []
   }
 
-  /// One transaction after the other.
+  /// Runs one transaction after the other.
   private func turnBack() {
     guard !isBusy else { return }
     receive()
@@ -250,7 +251,7 @@ final class SimulatedPagingCollector {
     if let number = restored, queue.released >= number {
       let holder = holder
       return Step(
-        body: { [number = self.number] in $0.freeReservations(ofPlace: "c\(number)", but: holder) },
+        body: { [number = self.number] in $0.freeReservations(ofInstance: "c\(number)", but: holder) },
         done: { [self] in restored = nil })
     }
     if let (begun, outcome) = unsettled.first { return settle(begun, outcome) }
@@ -270,7 +271,7 @@ final class SimulatedPagingCollector {
         $0.apply(group.changes.map(\.change), policy: policy, reservation: reservation, nowNs: world.wallNs)
       },
       done: { [self] in
-        world.note {
+        world.log {
           "collector \(self.number) has committed \(group.changes.map { "\($0.number) \($0.change.kind == .opened ? "opened" : "cleared") \($0.change.dedupKey)" })"
         }
         queue.wroteGroup()
@@ -289,7 +290,7 @@ final class SimulatedPagingCollector {
         $0.reconcile(next.pages, freeing: next.freeing, holding: next.holding, nowNs: world.wallNs)
       },
       done: { [self] in
-        world.note {
+        world.log {
           "collector \(self.number) has reconciled \(next.pages.map { "\($0.messageID.suffix(6)) \($0.answer ?? "begun")" }), freed \(next.freeing)"
         }
         queue.wrote(next)
@@ -371,14 +372,14 @@ final class SimulatedPagingCollector {
     let request = nextRequest
     nextRequest += 1
     let receiver = world.receivers[begun.delivery.receiver]
-    // Only an alert that goes on as it is needs no message.
+    // A list whose alert stays as it is needs no message.
     if receiver?.kind == .keyed, Message(begun.delivery, nowNs: world.wallNs).alertAction == nil {
       return unsettled.append((begun, .delivered(answer: Delivery.nothingToSend)))
     }
     guard world.nowNs < leaseEndNs else {
       return unsettled.append((begun, .retry(atNs: world.wallNs + .second, answer: "")))
     }
-    world.note { "collector \(self.number) sends: \(begun.delivery.text)" }
+    world.log { "collector \(self.number) sends: \(begun.delivery.text)" }
     unanswered[request] = begun
     let process = process
     world.request(begun.delivery, from: sender(isMemory: false)) { [self] outcome, closedNs in
@@ -392,8 +393,8 @@ final class SimulatedPagingCollector {
     }
   }
 
-  /// Nothing of the source or of memory is on its way.
-  var stand: String {
+  /// What is still outstanding, for the report of a run that does not end.
+  var progress: String {
     "held \(handover.count), sending \(handover.isSending), queue \(queue.count), \(queue.committed) \(queue.released) \(queue.reconciled), unanswered \(unanswered.count), unsettled \(unsettled.count)"
   }
 

@@ -2,18 +2,18 @@ internal import FleetModel
 internal import Incidents
 internal import Paging
 
-/// Where pages go: takes messages, refuses them, is late, or takes one and hangs up.
+/// A receiver of pages: accepts messages, refuses them, answers late, or accepts one and hangs up.
 final class SimulatedReceiver {
   enum Kind: CaseIterable {
     /// Keeps one alert for each key, as PagerDuty and Alertmanager do.
     case keyed
-    /// People read it.
+    /// A channel that people read.
     case people
-    /// A program that takes what it is sent.
+    /// A program that accepts every message.
     case program
   }
 
-  /// One message that was taken.
+  /// One accepted message.
   struct Take {
     let atNs: Int64
     let begunNs: Int64
@@ -21,16 +21,16 @@ final class SimulatedReceiver {
     let sender: Sender
     let delivery: Delivery
     let key: String
-    /// When its sender had the answer; nil where it was lost.
+    /// When its sender received the answer; nil where it was lost.
     var answeredNs: Int64?
   }
 
   let name: String
   let kind: Kind
   private(set) var taken: [Take] = []
-  /// Keys of incidents of whose pages it refused one.
+  /// Keys of incidents of which it refused a page.
   private(set) var refused: Set<String> = []
-  /// Alerts that are open, by key: keys of the incidents that their messages named.
+  /// Open alerts by key, with the keys of the incidents that their messages named.
   private(set) var open: [String: Set<String>] = [:]
 
   init(name: String, kind: Kind) {
@@ -38,7 +38,7 @@ final class SimulatedReceiver {
     self.kind = kind
   }
 
-  /// - Returns: the number of the take.
+  /// - Returns: index of the accepted message.
   func take(_ delivery: Delivery, from sender: Sender, begunNs: Int64, nowNs: Int64) -> Int {
     let message = Message(delivery, nowNs: nowNs)
     let key = message.dedupKey
@@ -47,7 +47,7 @@ final class SimulatedReceiver {
     if kind == .keyed, let action = message.alertAction {
       switch action {
       case .trigger, .acknowledge:
-        // An alert that is not open is not opened by an acknowledgement.
+        // An acknowledgement does not open an alert.
         if action == .trigger || open[key] != nil {
           open[key, default: []].formUnion(delivery.incidents.map(\.dedupKey))
         }
@@ -62,7 +62,7 @@ final class SimulatedReceiver {
   func answered(_ take: Int, _ nowNs: Int64) { taken[take].answeredNs = nowNs }
 }
 
-/// Who sends: one process of a collector, from its memory or from the outbox.
+/// A sender: one process of a collector, from memory or from the outbox.
 struct Sender: Hashable {
   var collector: Int
   var process: Int

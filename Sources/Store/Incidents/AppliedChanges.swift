@@ -1,12 +1,12 @@
 internal import Incidents
-/// What became of a list of changes.
+/// Counts of the effects of a list of changes.
 package struct AppliedChanges: Sendable, Equatable {
-  /// New incidents.
+  /// Incidents opened.
   package var opened = 0
-  /// The same condition again, soon after it was resolved.
+  /// Resolved incidents that were opened again, because their condition returned within `IncidentLimits.reopenNs`.
   package var reopened = 0
   package var resolved = 0
-  /// Known already, or older than what is known.
+  /// Changes without effect: repetitions, or older than what is stored.
   package var ignored = 0
 
   package init() {}

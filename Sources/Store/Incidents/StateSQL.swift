@@ -1,8 +1,8 @@
 package import Incidents
 
-/// States and events as SQL writes them: a word that no type has does not compile.
+/// States and events as SQL literals, so that a statement with a word that no type has does not compile.
 extension RawRepresentable where RawValue == String {
-  /// A literal.
+  /// An SQL literal.
   var sql: String { "'\(rawValue)'" }
 }
 
@@ -13,7 +13,7 @@ extension Delivery.Event {
 }
 
 extension DeliveryState {
-  /// A condition: `mayHaveBeenReceived` of two columns.
+  /// An SQL condition: `DeliveryState.mayHaveBeenReceived` of two columns.
   package static func mayHaveBeenReceivedSQL(state: String, attempts: String) -> String {
     "("
       + allCases.compactMap { one in

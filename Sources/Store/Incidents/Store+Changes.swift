@@ -3,17 +3,18 @@ package import Incidents
 internal import Postgres
 
 extension Store {
-  /// Channel on which every new row of the outbox is notified.
+  /// The LISTEN/NOTIFY channel of new rows in the outbox.
   package static let pagingChannel = "signalbox_paging"
 
-  /// Turns what the rules found into incidents, and into the outbox's rows, in the same transaction.
+  /// Turns changes into incidents and rows of the outbox, in one transaction for each group.
   ///
-  /// Idempotent: a change that is known, or older than what is known of its incident, does nothing. Several collectors may
-  /// apply changes at once: a lock puts them in order.
+  /// Idempotent: a change that is stored, or older than what is stored of its incident, has no effect. Several
+  /// collectors may apply changes at once: an advisory lock serialises them.
   /// - Parameters:
-  ///   - policy: from the configuration; `.none` where nothing is paged.
-  ///   - reservation: keeps the new rows of the outbox from being claimed until `reconcile` frees them; nil where memory sends nothing.
-  ///   - nowNs: ns since 1970. The steps of escalation count from when a change was noticed.
+  ///   - policy: the policy of the configuration; `.none` where no one is paged.
+  ///   - reservation: keeps the new rows of the outbox from being claimed until `reconcile` frees them; nil where
+  ///     nothing is sent from memory.
+  ///   - nowNs: ns since 1970. Escalations count from when a change was detected.
   @discardableResult
   package func apply(
     _ changes: [IncidentChange], policy: PagingPolicy, reservation: Reservation? = nil, nowNs: Int64
@@ -26,7 +27,7 @@ extension Store {
       let end = min(changes.count, start + IncidentLimits.changesMax)
       done = try inTransaction { () throws(StoreError) in
         try lockIncidents()
-        // Begins from the groups before it: a failed one adds nothing.
+        // Starts from the counts of the committed groups, so that a failed group adds none.
         var group = ChangeGroup(counted: done, muting: try muting(of: changes[start..<end], nowNs: nowNs))
         var rules: Set<String> = []
         for change in changes[start..<end] {
@@ -52,20 +53,20 @@ extension Store {
 
   func wakePaging() throws(StoreError) { try run("select pg_notify($1, '')", [.text(Self.pagingChannel)]) }
 
-  /// What the changes of one transaction have done so far.
+  /// The effects of the changes of one transaction so far.
   private struct ChangeGroup {
     var counted: AppliedChanges
-    /// Read once, and kept as the changes before this one left it.
+    /// Read once a transaction, and updated by each change.
     var muting: Muting
   }
 
-  /// The newest incident of a change's identity.
+  /// The newest stored incident of a change's identity.
   private struct Known {
     var number: Int64
     var isResolved: Bool
-    /// By a person: what comes after is another incident.
+    /// Ended by a person: a later beginning opens a new incident.
     var isEndedByHand: Bool
-    /// It is not paged: a finding that is to be paged must not be merged into it.
+    /// Observed, and so not paged: a finding that is to be paged must not reopen it.
     var isObserved: Bool
     var lastEventUs: Int64
     var flaps: Int64
@@ -86,15 +87,15 @@ extension Store {
       lastEventUs: rows.timeUs(0, 2) ?? 0, flaps: rows.int(0, 3) ?? 0, isQuiet: rows.bool(0, 4) == true)
   }
 
-  /// - Returns: whether an incident came to be.
+  /// - Returns: whether an incident was opened.
   private func open(
     _ change: IncidentChange, _ policy: PagingPolicy, mayBePaged: Bool, _ nowNs: Int64, _ group: inout ChangeGroup
   ) throws(StoreError) -> Bool {
     let eventUs = change.eventNs / 1000
     if let known = try known(change) {
       let isNewer = eventUs > known.lastEventUs
-      // A repetition lies within an incident that is known. What is merely older than the newest one is of a host whose clock was set
-      // back, or of a backlog.
+      // A repetition lies within the time of a stored incident. A change that is only older than the newest incident
+      // comes from a host whose clock was set back, or from a backlog, and opens an incident of its own.
       let isRepeated = known.isResolved ? try covers(change.identity, eventUs) : !isNewer
       guard !isRepeated else {
         group.counted.ignored += 1
@@ -110,7 +111,7 @@ extension Store {
         group.counted.reopened += known.isQuiet ? 1 : 0
         return false
       }
-      // Receivers know it by its own key where they have a page from memory.
+      // Not reopened where it may have been paged from memory: receivers then have an alert under its own key.
       if isNewer, !mayBePaged, !known.isEndedByHand, known.isObserved == change.isObserved,
         eventUs.subtractingClamped(known.lastEventUs) <= IncidentLimits.reopenNs / 1000
       {
@@ -124,7 +125,7 @@ extension Store {
     return true
   }
 
-  /// Whether one of the incidents of an identity lasted from before a time until after it.
+  /// Whether an incident of an identity was open at a time.
   private func covers(_ identity: String, _ eventUs: Int64) throws(StoreError) -> Bool {
     let found = try ask(
       """
@@ -149,7 +150,8 @@ extension Store {
         .text(change.summary), .texts(change.evidence),
       ])
     let isFlapping = known.flaps + 1 >= IncidentLimits.flapsMax
-    try note(known.number, isFlapping ? .flapping : .reopened, detail: "\(rows.int(0, 1) ?? 0) times", nowNs)
+    try recordInTimeline(
+      known.number, isFlapping ? .flapping : .reopened, detail: "\(rows.int(0, 1) ?? 0) times", nowNs)
     if let host = change.hostNumber, rows.bool(0, 2) == true {
       muting.remove(known.number, on: host)
       for (host, cause) in try causes("number = $2", .int8(known.number), nowNs) { muting.add(cause, on: host) }
@@ -183,9 +185,9 @@ extension Store {
         .text(change.runbook),
       ])
     guard let number = rows.int(0, 0) else { return }
-    try note(number, .opened, detail: change.summary, nowNs)
+    try recordInTimeline(number, .opened, detail: change.summary, nowNs)
     if let reason {
-      try note(number, .muted, detail: reason.text, nowNs)
+      try recordInTimeline(number, .muted, detail: reason.text, nowNs)
     } else if !change.isObserved {
       try schedule(number, change: 1, policy.deliveries(change.severity, Self.noticed(change, nowNs)), nowNs)
     }
@@ -199,14 +201,15 @@ extension Store {
     min(nowNs, max(change.detectedNs, nowNs - IncidentLimits.lateMaxNs))
   }
 
-  /// As the column `muted_by` has it.
+  /// The value of the column `muted_by`.
   private static func parameter(_ reason: MuteReason?) -> Parameter { reason.map { .text($0.text) } ?? .null }
 
   private func clear(
     _ change: IncidentChange, _ nowNs: Int64, _ group: inout ChangeGroup
   ) throws(StoreError) {
     var found = try known(change)
-    // Of a finding whose keys the database refused, the incident is known by the entity's hash.
+    // Where the database refused the keys of the beginning, its incident was stored under the hash of the entity
+    // (`hashed`).
     if found == nil { found = try known(change.hashed) }
     guard let known = found, !known.isResolved, !known.isQuiet, change.eventNs / 1000 >= known.lastEventUs
     else {

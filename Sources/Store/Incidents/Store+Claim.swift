@@ -3,10 +3,11 @@ package import Incidents
 internal import Postgres
 
 extension Store {
-  /// Takes what is due, as many messages for each receiver as the policy sends now.
+  /// Claims due deliveries, as many messages for each receiver as the policy sends now.
   ///
-  /// Messages of one incident keep their order at each receiver, and one that is older than what was delivered is not sent.
-  /// - Parameter loads: what each receiver has not answered; the rest is read here.
+  /// Messages of one incident keep their order at each receiver, and a message older than a delivered one is
+  /// superseded.
+  /// - Parameter loads: messages without an answer, by receiver; the other figures are read here.
   /// - Throws: `.leaseLost`.
   package func claimDeliveries(
     _ lease: Lease, loads: [String: ReceiverLoad], policy: PagingPolicy, nowNs: Int64
@@ -28,8 +29,8 @@ extension Store {
     }
   }
 
-  /// A condition on a row `o`: due, and nothing earlier about its incident waits for the same receiver, or is under way to it although
-  /// it is not wanted any more.
+  /// An SQL condition on a row `o`: it is due, and no earlier row of its incident waits for the same receiver, or was
+  /// cancelled while an attempt is in flight.
   private static func isDueSQL(_ now: String) -> String {
     """
     o.state = \(DeliveryState.waiting.sql) and o.next_try <= \(now) and o.due <= \(now)
@@ -40,22 +41,22 @@ extension Store {
     """
   }
 
-  /// Which list news is about. A receiver that learned of an incident in a list keeps one alert for that list: its end must carry the
-  /// list's key. One that learned of it both ways gets both.
+  /// Decides which list news is about. A receiver that was paged by a list keeps one alert for that list, so that news
+  /// must carry the list's key. One that was paged both ways gets a message for each.
   private func routeNews(_ nowNs: Int64) throws(StoreError) {
     let messageID = Self.messageID(
       incident: "o.incident", change: "o.change_number", event: "o.event", receiver: "o.receiver || '|' || l.list",
       step: "o.step")
     try run(
       """
-      with told as (
-        -- In the order that memory's ids of these ends follow, whatever the database's collation is.
+      with news as (
+        -- By code point, as `Handover` orders them for its message ids, under any collation of the database.
         select o.number, array_agg(distinct t.bundle collate "C") filter (where t.bundle is not null) as lists,
           bool_or(t.bundle is null) as is_single
         from signalbox.outbox o join signalbox.outbox t on t.incident = o.incident and t.receiver = o.receiver
           and t.event in \(Delivery.Event.pagesSQL) and not t.is_digest and t.attempts > 0
           and t.change_number <= o.change_number
-          -- Each alert has its own end: one that was sent before is over.
+          -- Each alert has its own end: one whose end was sent before is closed.
           and not exists (select from signalbox.outbox e where e.incident = o.incident and e.receiver = o.receiver
             and e.event = \(Delivery.Event.resolve.sql) and e.state <> \(DeliveryState.superseded.sql)
             and e.change_number < o.change_number and e.list is not distinct from t.bundle
@@ -67,15 +68,15 @@ extension Store {
           (incident, change_number, receiver, event, step, message_id, detail, due, next_try, created, list)
         select o.incident, o.change_number, o.receiver, o.event, o.step, \(messageID), o.detail, o.due, o.next_try, o.created,
           l.list
-        from told n join signalbox.outbox o on o.number = n.number
+        from news n join signalbox.outbox o on o.number = n.number
           cross join lateral unnest(case when n.is_single then n.lists else n.lists[2:] end) l(list)
         order by o.number, l.list on conflict (message_id) do nothing)
-      update signalbox.outbox o set list = n.lists[1] from told n
+      update signalbox.outbox o set list = n.lists[1] from news n
       where o.number = n.number and not n.is_single
       """, [.time(us: nowNs / 1000)])
   }
 
-  /// What is due for each receiver, in the order of its rows.
+  /// Due deliveries by receiver, in the order of their rows.
   private func dueDeliveries(_ nowNs: Int64) throws(StoreError) -> [String: [DueDelivery<Int64>]] {
     let rows = try ask(
       """
@@ -97,14 +98,14 @@ extension Store {
     return due.mapValues { $0.sorted { $0.id < $1.id } }
   }
 
-  /// The loads with the messages that each receiver took within the last minute and that count against its limit, and with the pauses that
-  /// receivers asked for.
+  /// Adds to the loads the messages of the last minute that count against the limit, and the pauses that receivers
+  /// asked for.
   private func withHistory(
     _ loads: [String: ReceiverLoad], _ policy: PagingPolicy, _ nowNs: Int64
   ) throws(StoreError) -> [String: ReceiverLoad] {
     let rows = try ask(
       """
-      -- A bundle with one page is no list: it is the key that memory gave an alert.
+      -- A bundle with one page is no list, but the key of an alert that was paged from memory.
       select receiver, count(distinct coalesce(bundle, message_id)), max(settled), bool_or(is_list) from (
         select receiver, bundle, message_id, settled, bundle is not null and not is_digest
           and event in \(Delivery.Event.pagesSQL) and count(*) over (partition by receiver, bundle) > 1 as is_list
@@ -142,17 +143,18 @@ extension Store {
     return loads
   }
 
-  /// Contradicts nothing that was sent later, or that is being sent.
+  /// Supersedes waiting rows that are older than a message that was delivered, or is in flight, to the same receiver
+  /// about the same incident.
   private func supersede(_ nowNs: Int64) throws(StoreError) {
     try run(
       """
       update signalbox.outbox o set state = \(DeliveryState.superseded.sql), settled = $1
       where o.state = \(DeliveryState.waiting.sql) and o.next_try <= $1
-        -- The end of a list's alert: what was sent later is about its own.
+        -- Not the end of a list's alert: later messages are about another alert.
         and not (o.event = \(Delivery.Event.resolve.sql) and o.list is not null) and exists (
         select from signalbox.outbox d where d.incident = o.incident and d.receiver = o.receiver
           and (d.state = \(DeliveryState.delivered.sql) or d.state = \(DeliveryState.waiting.sql) and d.attempts > 0
-            -- Who has not been sent the acknowledgement needs none any more once the end waits.
+            -- An acknowledgement that was never attempted is superseded once the end waits.
             or o.event = \(Delivery.Event.acknowledge.sql) and o.attempts = 0 and d.event = \(Delivery.Event.resolve.sql)
               and d.state = \(DeliveryState.waiting.sql))
           and d.change_number > o.change_number)
@@ -194,19 +196,19 @@ extension Store {
       detail: rows.text(0, 4) ?? "", incidents: try incidents(distinct), incidentCount: distinct.count,
       isList: bundle != nil)
     if bundle != nil, let list = rows.text(0, 7) { delivery.list = try news(of: list, at: receiver) }
-    // Addresses hold no blank.
+    // Addresses contain no spaces.
     delivery.reached = (rows.text(0, 8) ?? "").split(separator: " ").map(String.init)
     return delivery
   }
 
-  /// How the incidents of a list stand.
+  /// States of the incidents of a list.
   private func news(of list: String, at receiver: String) throws(StoreError) -> ListNews {
     let rows = try ask(
       """
       select count(distinct i.number), count(distinct i.number) filter (where i.state <> \(IncidentState.acked.sql))
       from signalbox.outbox t join signalbox.incidents i on i.number = t.incident
       where t.bundle = $1 and t.receiver = $2 and i.state <> \(IncidentState.resolved.sql)
-        -- An incident that has ended and come back since is another alert.
+        -- An incident that ended and was reopened since belongs to another alert.
         and not exists (select from signalbox.outbox e where e.incident = t.incident and e.receiver = t.receiver
           and e.event = \(Delivery.Event.resolve.sql) and e.state <> \(DeliveryState.superseded.sql)
           and e.change_number > t.change_number and e.list = $1)

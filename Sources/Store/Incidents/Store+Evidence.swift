@@ -2,11 +2,11 @@ package import FleetModel
 internal import Incidents
 internal import Postgres
 
-/// How much of what lies around a finding goes with its page.
+/// Limits of the evidence that is read for a finding.
 enum EvidenceLimits {
-  /// For one request: a page waits for no slow database.
+  /// Timeout of one request: evidence must not delay a page.
   static let timeoutMs = 250
-  /// Samples older than this say nothing about the moment.
+  /// Oldest sample that is evidence of a moment.
   static let sampleUs: Int64 = 180_000_000
   static let linesUs: Int64 = 600_000_000
   static let eventsUs: Int64 = 3_600_000_000
@@ -18,12 +18,12 @@ enum EvidenceLimits {
 }
 
 extension Store {
-  /// What the fleet's tables say of the moment of a finding, one line each.
+  /// Reads the evidence that a rule asks for from the fleet's tables, one line each.
   ///
-  /// What cannot be read in time is left out, with a line that says so: a page does not wait for it.
+  /// A request that is not answered in time is replaced by a line that reports this, because the page must not wait.
   /// - Parameters:
-  ///   - entity: what the finding is about, as incidents name it.
-  ///   - atNs: its time, the host's clock.
+  ///   - entity: entity of the finding, as in `IncidentChange`.
+  ///   - atNs: time of the finding by the host's clock, ns since 1970.
   /// - Throws: only where the connection is lost.
   package func evidence(
     _ requests: [EvidenceRequest], hostNumber: Int32, entity: String, atNs: Int64
@@ -138,16 +138,16 @@ extension Store {
     let key = ["gpu_samples": "index::text", "disk_samples": "mount_point", "network_samples": "interface"][table]
     let rows = try ask(
       """
-      select $4 || coalesce(' of ' || thing, '') || ': min ' || round(min(v)::numeric, 2) || ', mean '
+      select $4 || coalesce(' of ' || device, '') || ': min ' || round(min(v)::numeric, 2) || ', mean '
         || round(avg(v)::numeric, 2) || ', max ' || round(max(v)::numeric, 2) || ', last '
         || round((array_agg(v order by time desc))[1]::numeric, 2)
       from (
-        select \(key ?? "null::text") as thing, time, \(column)::float8 as v from signalbox.\(table)
+        select \(key ?? "null::text") as device, time, \(column)::float8 as v from signalbox.\(table)
         where host = $1 and time > $2 and time <= $3 and \(column) is not null
       ) s
-      where $5 = '' or thing is null or thing = $5
-      group by thing order by thing limit \(EvidenceLimits.messagesMax)
-      """, moment.parameters(before: overUs) + [.text(name), .text(moment.thing)])
+      where $5 = '' or device is null or device = $5
+      group by device order by device limit \(EvidenceLimits.messagesMax)
+      """, moment.parameters(before: overUs) + [.text(name), .text(moment.device)])
     return rows.texts
   }
 
@@ -173,7 +173,7 @@ extension Store {
 
   private static let clock = "to_char(time at time zone 'UTC', 'HH24:MI:SS')"
 
-  /// A pattern of file names as a regular expression of PostgreSQL.
+  /// Translates a pattern of file names into a regular expression of PostgreSQL.
   static func expression(_ pattern: String) -> String {
     var text = pattern.contains("/") ? "^" : "(^|/)"
     var stars = 0
@@ -196,26 +196,26 @@ extension Store {
   }
 }
 
-/// Where and when evidence is looked for.
+/// Host, entity and time for which evidence is read.
 private struct EvidenceMoment {
   var host: Int32
   var entity: String
   var atUs: Int64
 
-  /// The moment itself and a little after it: the sample that shows it may be a second younger.
+  /// Includes a short time after the moment, because the sample that shows it may be a second younger.
   func parameters(before us: Int64) -> [Parameter] {
     [.int4(host), .time(us: atUs - us), .time(us: atUs + 5_000_000)]
   }
 
   var run: String { rest("run ") }
   var file: String { entity.hasPrefix("/") ? entity : "" }
-  /// The thing's own name among samples: a GPU's number, a mount point, an interface.
-  var thing: String { entity.hasPrefix("/") ? entity : rest("gpu ") + rest("interface ") }
+  /// Name of the entity in tables of samples: a GPU's number, a mount point, an interface; empty for others.
+  var device: String { entity.hasPrefix("/") ? entity : rest("gpu ") + rest("interface ") }
 
   private func rest(_ kind: String) -> String { entity.hasPrefix(kind) ? String(entity.dropFirst(kind.count)) : "" }
 }
 
 extension Rows {
-  /// The first column.
+  /// Values of the first column.
   fileprivate var texts: [String] { (0..<count).compactMap { text($0, 0) } }
 }

@@ -2,15 +2,15 @@ internal import FleetModel
 internal import Incidents
 internal import Postgres
 
-/// What a person's change of an incident has done.
+/// The result of a person's change of an incident.
 package enum HandChange: Sendable, Equatable {
   case done
-  /// It had been so before, and nothing has changed: since when, ns since 1970, and by whom; nil for its rule.
+  /// The incident was already in that state and is unchanged: since when, ns since 1970, and by whom; nil for its rule.
   case before(sinceNs: Int64, by: String?)
 }
 
 extension Store {
-  /// Acknowledges: no further escalation, and each receiver that has the page is sent who it is.
+  /// Acknowledges: cancels escalations, and enqueues for each receiver that may have the page who acknowledged.
   /// - Throws: `.unknownIncident`, also for one that is resolved.
   @discardableResult
   package func acknowledge(incident: Int64, actor: String, nowNs: Int64) throws(StoreError) -> HandChange {
@@ -23,14 +23,14 @@ extension Store {
         where number = $1 and state in (\(IncidentState.open.sql), \(IncidentState.muted.sql)) returning change_number
         """, [.int8(incident), .time(us: nowNs / 1000), .text(actor)])
       guard let change = rows.int(0, 0) else {
-        // Twice is not an error: the first one stands.
+        // A second acknowledgement is no error: the first one is kept.
         if let before = try before(incident, .acked, since: "acked", by: "acked_by") { return before }
         throw .unknownIncident(incident)
       }
-      try note(incident, .acked, actor: actor, nowNs)
+      try recordInTimeline(incident, .acked, actor: actor, nowNs)
       try audit(actor: actor, action: "incidents.ack", subject: "incident \(incident)")
       try cancelEscalations(incident, nowNs)
-      try tellWhoWasTold(incident, change: change, event: .acknowledge, nowNs)
+      try enqueueNews(incident, change: change, event: .acknowledge, nowNs)
       try wakePaging()
       return .done
     }
@@ -55,11 +55,11 @@ extension Store {
   package func addNote(incident: Int64, actor: String, text: String, nowNs: Int64) throws(StoreError) {
     try inTransaction { () throws(StoreError) in
       guard try state(of: incident) != nil else { throw .unknownIncident(incident) }
-      try note(incident, .note, actor: actor, detail: text, nowNs)
+      try recordInTimeline(incident, .note, actor: actor, detail: text, nowNs)
     }
   }
 
-  /// - Returns: nil where the incident is not in that state.
+  /// - Returns: `.before` where the incident is in that state, else nil.
   private func before(
     _ incident: Int64, _ state: IncidentState, since: String, by: String
   ) throws(StoreError) -> HandChange? {
@@ -75,8 +75,8 @@ extension Store {
       .flatMap(IncidentState.init)
   }
 
-  /// One line of an incident's timeline.
-  func note(
+  /// Adds an entry to an incident's timeline.
+  func recordInTimeline(
     _ incident: Int64, _ kind: TimelineKind, actor: String = "", detail: String = "", _ nowNs: Int64
   ) throws(StoreError) {
     try run(
@@ -87,8 +87,9 @@ extension Store {
       ])
   }
 
-  /// Writes the rows of all steps.
-  /// - Parameter key: of what is paged, where the incident has come back and has an older one: what pages from memory knows this one.
+  /// Writes the outbox rows of all steps of an incident's policy.
+  /// - Parameter key: deduplication key for the message ids. A reopened incident keeps its first key, but memory
+  ///   computes ids from the key of the change.
   func schedule(
     _ incident: Int64, change: Int64, _ deliveries: [PlannedDelivery], _ nowNs: Int64, detail: String = "",
     key: String? = nil
@@ -115,11 +116,11 @@ extension Store {
       ])
   }
 
-  /// An expression: an id that no other message has or had.
+  /// An SQL expression: a message id that no other message has.
   static let randomMessageID = "'msg_' || replace(gen_random_uuid()::text, '-', '')"
 
-  /// An expression: the id of one message about an incident. It follows from content and receiver, so that a page that went out while the
-  /// database was away has the id that its row will have: `PageID` computes the same.
+  /// An SQL expression: the id of one message about an incident. It follows from content and receiver, so that a page
+  /// sent from memory has the id that its row will have: `PageID` computes the same.
   static func messageID(incident: String, change: String, event: String, receiver: String, step: String) -> String {
     messageID(key: dedupKey(of: incident), change: change, event: event, receiver: receiver, step: step)
   }
@@ -135,8 +136,8 @@ extension Store {
     """
   }
 
-  /// What is still ahead is not needed any more; a first page that is due goes out all the same, so that its receiver
-  /// hears of the incident before it hears of its end.
+  /// Cancels escalations, and pages that are not due yet. A first page that is due is sent all the same, so that its
+  /// receiver gets the page before the end.
   func cancelEscalations(_ incident: Int64, _ nowNs: Int64) throws(StoreError) {
     try run(
       """
@@ -146,8 +147,8 @@ extension Store {
       """, [.int8(incident), .time(us: nowNs / 1000)])
   }
 
-  /// One row for each receiver that has the page, may have it, or is about to.
-  func tellWhoWasTold(_ incident: Int64, change: Int64, event: Delivery.Event, _ nowNs: Int64) throws(StoreError) {
+  /// Enqueues an acknowledgement or an end: one row for each receiver that may have the page, or for which it waits.
+  func enqueueNews(_ incident: Int64, change: Int64, event: Delivery.Event, _ nowNs: Int64) throws(StoreError) {
     let messageID = Self.messageID(incident: "$1", change: "$2", event: "$3", receiver: "receiver", step: "0")
     try run(
       """
@@ -157,7 +158,7 @@ extension Store {
         where incident = $1 and event in \(Delivery.Event.pagesSQL) and not is_digest
           and (state = \(DeliveryState.waiting.sql)
             or \(DeliveryState.mayHaveBeenReceivedSQL(state: "state", attempts: "attempts")))
-      ) told
+      ) paged
       on conflict (message_id) do nothing
       """,
       [
@@ -166,15 +167,16 @@ extension Store {
       ])
   }
 
-  /// An expression: when a new row may be claimed. Where it is not freed before, its collector has ended.
+  /// An SQL expression: when a new row may be claimed. A reserved row may be claimed by then even where its collector
+  /// ended and did not free it.
   private func reservedUntil(_ due: String, now: String) -> String {
     reservation == nil
       ? "\(due)::timestamptz"
       : "greatest(\(due)::timestamptz, \(now)::timestamptz + interval '\(IncidentLimits.localAnswerSeconds) s')"
   }
 
-  /// Ends an incident, and the one that it is part of where it was the last.
-  /// - Returns: the numbers of those that ended.
+  /// Resolves an incident, and the one that it is part of where it was the last open member.
+  /// - Returns: numbers of the incidents that were resolved.
   @discardableResult
   func settleResolved(_ incident: Int64, _ ending: Ending, _ nowNs: Int64) throws(StoreError) -> [Int64] {
     let rows = try ask(
@@ -184,9 +186,9 @@ extension Store {
       where number = $1 and state <> \(IncidentState.resolved.sql) returning change_number, part_of
       """, [.int8(incident), .time(us: nowNs / 1000), .text(ending.word)])
     guard let change = rows.int(0, 0) else { return [] }
-    try note(incident, .resolved, actor: ending.word, nowNs)
+    try recordInTimeline(incident, .resolved, actor: ending.word, nowNs)
     try cancelEscalations(incident, nowNs)
-    try tellWhoWasTold(incident, change: change, event: .resolve, nowNs)
+    try enqueueNews(incident, change: change, event: .resolve, nowNs)
     guard let whole = rows.int(0, 1) else { return [incident] }
     let open = try ask(
       "select exists (select from signalbox.incidents where part_of = $1 and state <> \(IncidentState.resolved.sql))",
@@ -199,7 +201,7 @@ extension Store {
   static let spreadMark = "|many hosts|"
   static func spreadIdentity(_ rule: String) -> String { rule + spreadMark }
 
-  /// Makes one incident of the same rule on half of the live hosts; its members stay visible, muted by it.
+  /// Opens one incident where a rule has fired on half of the live hosts; the members stay visible and are muted by it.
   func gatherSpread(of rule: String, _ policy: PagingPolicy, _ nowNs: Int64) throws(StoreError) {
     let found = try ask(
       """
@@ -231,7 +233,7 @@ extension Store {
         .texts(["hosts: \(names)" + (hosts > Int64(IncidentLimits.spreadNamesMax) ? ", …" : "")]),
       ])
     guard let whole = made.int(0, 0) else { return }
-    try note(whole, .opened, detail: summary, nowNs)
+    try recordInTimeline(whole, .opened, detail: summary, nowNs)
     try schedule(whole, change: 1, policy.deliveries(severity, nowNs), nowNs)
     try muteMembers(of: whole, rule, nowNs)
   }

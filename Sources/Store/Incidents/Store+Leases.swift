@@ -1,7 +1,8 @@
 internal import Incidents
 internal import Postgres
 
-/// The right to do what only one collector may do. A holder that was stopped for too long finds its fence outdated.
+/// The right to do what only one collector may do. The fence is compared in each transaction, so that a holder that was
+/// stopped beyond the end of its lease cannot write.
 package struct Lease: Sendable, Equatable {
   package let name: String
   package let holder: String
@@ -10,11 +11,12 @@ package struct Lease: Sendable, Equatable {
 }
 
 extension Store {
-  /// Takes a lease that is free or over, or makes one's own longer. Times are the database's, so that clocks need not agree.
+  /// Takes a lease that is free or expired, or renews one's own. Times are the database's, so that the collectors'
+  /// clocks need not agree.
   ///
-  /// What stands before a `/` in a holder's name names its place: a new process in the same place takes over from the one before
-  /// it, which is gone, at once.
-  /// - Returns: nil while somebody else holds it.
+  /// The part of a holder's name before a `/` names its instance: a new process of an instance takes the lease over at
+  /// once, because it holds the lock of the instance's directory and the process before it has ended.
+  /// - Returns: nil while another process holds it.
   package func takeLease(_ name: String, holder: String, seconds: Int) throws(StoreError) -> Lease? {
     let rows = try ask(
       """
@@ -29,14 +31,14 @@ extension Store {
     return rows.int(0, 0).map { Lease(name: name, holder: holder, fence: $0) }
   }
 
-  /// Gives a lease back, so that another collector need not wait for its end.
+  /// Releases a lease, so that another collector need not wait for its end.
   package func releaseLease(_ lease: Lease) throws(StoreError) {
     try run(
       "update signalbox.leases set expires = clock_timestamp() where name = $1 and holder = $2 and fence = $3",
       [.text(lease.name), .text(lease.holder), .int8(lease.fence)])
   }
 
-  /// Keeps the lease from changing hands until the transaction ends.
+  /// Locks the lease until the end of the transaction, so that no other process can take it meanwhile.
   /// - Throws: `.leaseLost`.
   func requireLease(_ lease: Lease) throws(StoreError) {
     let rows = try ask(

@@ -3,14 +3,16 @@ package import Incidents
 internal import Postgres
 
 extension Store {
-  /// Notes what was sent from memory, and frees the rows that nothing more is sent of from there.
+  /// Records what was sent from memory in the rows, and frees reservations of released changes.
   ///
-  /// A message that was taken has a row that is delivered; one that is on its way is not begun a second time before its answer is known;
-  /// one that the rows do not have, such as of a silence that memory did not know, or to the fallback, gets a row: without it nothing would
-  /// end the receiver's alert. Needs no lease: these are facts.
+  /// The row of a delivered message becomes `delivered`. The row of a message in flight stays reserved until its answer
+  /// is due. A message without a row, such as one that a silence unknown to memory muted here, or one to the fallback,
+  /// gets a row, because without it nothing would end the receiver's alert. Needs no lease: what was sent is a fact
+  /// whoever holds it.
   /// - Parameters:
-  ///   - freeing: names of reservations.
-  ///   - holding: a reservation that is not freed yet: an end of these pages may be under way from memory.
+  ///   - freeing: names of the reservations to be freed.
+  ///   - holding: the newest reservation that is not freed yet, under which new rows of ends are reserved: memory may
+  ///     be sending those ends.
   package func reconcile(
     _ pages: [LocalPage], freeing: [String] = [], holding: String? = nil, nowNs: Int64
   ) throws(StoreError) {
@@ -21,17 +23,17 @@ extension Store {
       try inTransaction { () throws(StoreError) in
         if !pages.isEmpty {
           try lockIncidents()
-          // Ends last: only after their pages are noted it is known who is to be sent one.
+          // Ends come last: which receivers are sent one follows from their pages.
           let (begun, ends) = (pages.filter { $0.event != .resolve }, pages.filter { $0.event == .resolve })
           let missing = try missing(begun)
           try addAlerts(begun, nowNs)
-          try note(begun, nowNs)
-          // After the others: they say which opening a page is about.
+          try record(begun, nowNs)
+          // Rows that exist are updated first: from them follows which opening a page is about.
           for page in missing { try add(page, nowNs) }
-          try note(missing, nowNs)
+          try record(missing, nowNs)
           try sendEnds(of: begun, nowNs)
           for page in try self.missing(ends) { try addEnd(page, nowNs) }
-          try note(ends, nowNs)
+          try record(ends, nowNs)
           try endAlerts(of: pages.map(\.messageID), nowNs)
         }
         try free("holder = any($1)", .texts(freeing))
@@ -47,19 +49,19 @@ extension Store {
     }
   }
 
-  /// Frees what earlier processes of a collector had reserved.
-  /// - Parameter holder: `place/process`.
-  package func freeReservations(ofPlace holder: String, nowNs: Int64) throws(StoreError) {
-    let place = holder.split(separator: "/").first.map(String.init) ?? holder
+  /// Frees the reservations of earlier processes of an instance.
+  /// - Parameter holder: `instance/process` of this process, whose own reservations stay.
+  package func freeReservations(ofInstance holder: String, nowNs: Int64) throws(StoreError) {
+    let instance = holder.split(separator: "/").first.map(String.init) ?? holder
     try inTransaction { () throws(StoreError) in
       try free(
-        "starts_with(holder, $1) and not starts_with(holder, $2)", .text(Reservation.names(ofPlace: place)),
-        .text(Reservation.names(ofPlace: holder)))
+        "starts_with(holder, $1) and not starts_with(holder, $2)", .text(Reservation.names(ofInstance: instance)),
+        .text(Reservation.names(ofInstance: holder)))
     }
   }
 
-  /// What was claimed or reserved until a time at which no collector could reach the database is kept for a moment more: whoever sent it
-  /// reports first.
+  /// Extends claims and reservations that end between two times to the second one. After a time without the database
+  /// this gives the processes that sent messages time to report them before the rows are claimed again.
   package func extendClaims(from sinceNs: Int64, to untilNs: Int64) throws(StoreError) {
     try run(
       """
@@ -95,21 +97,22 @@ extension Store {
     let found = try ask(
       """
       select number, dedup_key = $1, state = \(IncidentState.open.sql), case when dedup_key = $1 then 1 else
-        -- Of an incident that has come back: the opening that the page is about, or the newest.
+        -- Of a reopened incident: the opening that the page is about, or the newest.
         (select change_number from signalbox.outbox where incident = i.number and event in \(Delivery.Event.pagesSQL)
          order by bundle is not distinct from $1 desc, change_number desc limit 1) end
       from signalbox.incidents i
       where dedup_key = $1 or identity = $2 order by dedup_key = $1 desc, number desc limit 1
       """, [.text(page.dedupKey), .text(page.identity)])
-    // What the database has set aside has no incident.
+    // A change that was set aside has no incident.
     guard let incident = found.int(0, 0) else { return }
     let isOwn = found.bool(0, 1) == true
-    // Without an answer it is only sent again where the incident is to be paged.
+    // A message without an answer is sent again only where the incident is open.
     let state: DeliveryState = page.answer != nil || isOwn && found.bool(0, 2) == true ? .waiting : .cancelled
     try insert(page, incident, change: found.int(0, 3) ?? 1, state, nowNs)
   }
 
-  /// Another collector has sent the row's message, by itself or in a list: the receiver has two alerts, and each needs its end.
+  /// Another collector has sent the row's message, by itself or in a list: the receiver has two alerts, each of which
+  /// needs a row and an end.
   private func addAlerts(_ pages: [LocalPage], _ nowNs: Int64) throws(StoreError) {
     if pages.isEmpty { return }
     try run(
@@ -133,10 +136,11 @@ extension Store {
       ])
   }
 
-  /// The database's own row of the end has another id where the incident changed before it ended, such as by a silence.
+  /// Adds a row for an end from memory. The row that the store wrote itself has another id where the incident changed
+  /// state before its end, such as by a silence.
   private func addEnd(_ page: LocalPage, _ nowNs: Int64) throws(StoreError) {
     guard page.answer != nil else { return }
-    // Of an incident that has come back the alert has a key of its own: its page says which opening it ended.
+    // The alert of a reopened incident has a key of its own: from its page follows which opening has ended.
     let found = try ask(
       """
       select number, change, is_own, coalesce((select s.change_number from signalbox.outbox s where s.incident = f.number
@@ -188,13 +192,13 @@ extension Store {
       ])
   }
 
-  // MARK: Facts
+  // MARK: Outcomes
 
-  private func note(_ pages: [LocalPage], _ nowNs: Int64) throws(StoreError) {
+  private func record(_ pages: [LocalPage], _ nowNs: Int64) throws(StoreError) {
     if pages.isEmpty { return }
     try lockIncidents(of: "message_id = any($1)", .texts(pages.map(\.messageID)))
-    // The alert at the receiver has the key that memory knew: of an incident that has come back the rows have another one. Of what
-    // another has begun meanwhile under another key there is a row of its own.
+    // The receiver's alert has the key that memory used, and the rows of a reopened incident have another one. A
+    // message that another collector has begun meanwhile under the other key has a row of its own (`addAlerts`).
     try run(
       """
       update signalbox.outbox o set bundle = coalesce(nullif(p.bundle, ''), nullif(p.key, i.dedup_key))
@@ -209,12 +213,12 @@ extension Store {
       where o.message_id = p.id and o.event = \(Delivery.Event.resolve.sql)
       """,
       [.texts(pages.map(\.messageID)), .texts(pages.map { $0.list ?? "" }), .texts(pages.map { $0.bundle ?? "" })])
-    try noteBegun(pages.filter { $0.answer == nil && !$0.isOver })
-    try noteOver(pages.filter { $0.answer == nil && $0.isOver }, nowNs)
-    try noteTaken(pages.filter { $0.answer != nil }, nowNs)
+    try recordBegun(pages.filter { $0.answer == nil && !$0.isOver })
+    try recordCancelled(pages.filter { $0.answer == nil && $0.isOver }, nowNs)
+    try recordDelivered(pages.filter { $0.answer != nil }, nowNs)
   }
 
-  private func noteBegun(_ pages: [LocalPage]) throws(StoreError) {
+  private func recordBegun(_ pages: [LocalPage]) throws(StoreError) {
     if pages.isEmpty { return }
     try run(
       """
@@ -231,8 +235,9 @@ extension Store {
       ])
   }
 
-  /// Over before it was taken: an attempt without an answer may have been received all the same.
-  private func noteOver(_ pages: [LocalPage], _ nowNs: Int64) throws(StoreError) {
+  /// The incident ended before the message was delivered. Its attempts are recorded, because one without an answer may
+  /// have been received.
+  private func recordCancelled(_ pages: [LocalPage], _ nowNs: Int64) throws(StoreError) {
     if pages.isEmpty { return }
     try run(
       """
@@ -245,9 +250,9 @@ extension Store {
       ])
   }
 
-  private func noteTaken(_ pages: [LocalPage], _ nowNs: Int64) throws(StoreError) {
+  private func recordDelivered(_ pages: [LocalPage], _ nowNs: Int64) throws(StoreError) {
     if pages.isEmpty { return }
-    // Taken once more: its end may have been sent in between.
+    // Delivered a second time: an end may have been sent in between, which `endAlerts` repeats by the later time.
     try run(
       """
       update signalbox.outbox o set settled = p.at from unnest($1::text[], $2::timestamptz[]) as p (id, at)
@@ -266,7 +271,7 @@ extension Store {
         .texts(pages.map { Self.shortened($0.answer ?? "") }),
         .int4s(pages.map { Int32(clamping: $0.attempts) }),
       ])
-    // By receiver and moment: the timeline says when each of them was paged, not when the database was back.
+    // One entry a receiver, at the time of its delivery, not at the time of the reconciliation.
     let settled = (0..<rows.count).map {
       (
         number: rows.int($0, 0) ?? 0, event: rows.text($0, 1) ?? "", receiver: rows.text($0, 2) ?? "",
@@ -275,11 +280,11 @@ extension Store {
     }
     for one in settled {
       guard let event = Delivery.Event(rawValue: one.event) else { continue }
-      try noteDelivered([one.number], event, "\(one.receiver), from memory while the database was away", one.atNs)
+      try recordDelivery([one.number], event, "\(one.receiver), from memory while the database was away", one.atNs)
     }
   }
 
-  /// Incidents that ended before anybody here knew of these pages: each receiver that has one, or may have, is sent the end.
+  /// Enqueues the ends of incidents that were resolved before these pages were recorded.
   private func sendEnds(of pages: [LocalPage], _ nowNs: Int64) throws(StoreError) {
     let rows = try ask(
       """
@@ -288,11 +293,12 @@ extension Store {
       """, [.texts(pages.map(\.messageID))])
     for row in 0..<rows.count {
       guard let incident = rows.int(row, 0), let change = rows.int(row, 1) else { continue }
-      try tellWhoWasTold(incident, change: change, event: .resolve, nowNs)
+      try enqueueNews(incident, change: change, event: .resolve, nowNs)
     }
   }
 
-  /// The end was sent before a page of its incident was taken, or before it was known under which key: it is sent for that page.
+  /// Enqueues an end for each page that was delivered after the end of its incident was sent, or whose key was not
+  /// known then.
   func endAlerts(of messages: [String], _ nowNs: Int64) throws(StoreError) {
     if messages.isEmpty { return }
     let messageID = Self.messageID(
@@ -319,7 +325,7 @@ extension Store {
             where \(ends) and s.change_number > o.change_number order by s.change_number, s.number limit 1) e on true
           cross join lateral (select \(messageID) as id) m
         where (e.list is not null or e.attempts > 0)
-          -- Of one that has come back the alert is open again under the same key.
+          -- The alert of a reopened incident is open again under the same key.
           and not exists (select from signalbox.outbox p where p.incident = o.incident and p.receiver = o.receiver
             and p.event in \(Delivery.Event.pagesSQL) and coalesce(p.bundle, i.dedup_key) = a.alert
             and p.change_number > e.change_number and p.attempts > 0)

@@ -12,16 +12,16 @@ package struct ConfiguredSilence: Sendable, Equatable {
     self.silence = silence
   }
 
-  /// In whose name they are shown.
+  /// The author under which they are shown.
   package static let author = "configuration"
 }
 
-/// What became of the silences of a configuration.
+/// The effects of applying the silences of a configuration.
 package struct MaintenanceReport: Sendable, Equatable {
   package var added = 0
   package var changed = 0
   package var ended = 0
-  /// Those that the database does not take; the others are in force.
+  /// Silences that the database refuses; the others are in force.
   package var refused: [Refused] = []
 
   package init() {}
@@ -33,12 +33,13 @@ package struct MaintenanceReport: Sendable, Equatable {
 }
 
 extension Store {
-  /// Makes the silences that the configuration declares those that there are: new ones are added, changed ones changed, and
-  /// those that are no longer declared ended. What did not change stays as it is, also where somebody has ended it.
+  /// Makes the stored silences equal to those of the configuration: new ones are added, changed ones replaced, and
+  /// those that are no longer declared ended. An unchanged declaration has no effect, so that a silence that a person
+  /// ended stays ended.
   ///
   /// - Parameters:
-  ///   - wanted: each name once.
-  ///   - nowNs: ns since 1970. A new one that is over is left out.
+  ///   - wanted: the declared silences, each name once.
+  ///   - nowNs: ns since 1970. A new silence that has already ended is not stored.
   package func applyMaintenance(
     _ wanted: [ConfiguredSilence], nowNs: Int64
   ) throws(StoreError) -> MaintenanceReport {
@@ -55,7 +56,7 @@ extension Store {
         } catch {
           guard error.isOfOneSilence else { throw error }
           report.refused.append(MaintenanceReport.Refused(name: entry.name, reason: error))
-          // What it was before no longer holds either.
+          // The former declaration does not hold either.
           if let before { report.ended += try endConfigured(before.number, nowNs) }
           continue
         }
@@ -106,7 +107,7 @@ extension Store {
       subject: "silence \(row)", detail: entry.name)
   }
 
-  /// Its name is free again.
+  /// Ends it and clears its name, which may be declared again.
   private func endConfigured(_ number: Int64, _ nowNs: Int64) throws(StoreError) -> Int {
     let rows = try ask(
       """
@@ -122,7 +123,7 @@ extension Store {
 }
 
 extension Silence {
-  /// The same declaration: of one that comes back the window does not count.
+  /// Whether two silences are the same declaration. The current window of a repeated one is not compared.
   fileprivate func isDeclaredAs(_ other: Silence) -> Bool {
     guard repetition == other.repetition, author == other.author, reason == other.reason else { return false }
     guard (rule, host, entity, severity) == (other.rule, other.host, other.entity, other.severity) else { return false }
@@ -131,7 +132,7 @@ extension Silence {
 }
 
 extension StoreError {
-  /// The declaration's mistake, not the database's.
+  /// Whether the error is a mistake of one declaration, so that the others can be applied.
   fileprivate var isOfOneSilence: Bool {
     switch self {
     case .unknownZone, .neverComes: true

@@ -2,16 +2,16 @@ internal import FleetModel
 package import Incidents
 internal import Postgres
 
-/// Reads what mutes, and writes down what `Muting` decides.
+/// Reads what `Muting` needs, and stores what it decides.
 extension Store {
-  /// All that mutes incidents now: silences, causes on every host, incidents on many hosts.
+  /// Everything that mutes incidents now: silences, causes on all hosts, incidents on many hosts.
   package func muting(nowNs: Int64) throws(StoreError) -> Muting {
     var muting = Muting(silences: try silencesInForce(nowNs: nowNs), spreads: try spreads("host is null"))
     for (host, cause) in try causes("true", nil, nowNs) { muting.add(cause, on: host) }
     return muting
   }
 
-  /// The same, of causes and of incidents on many hosts only what may mute these changes.
+  /// The same, restricted to causes and incidents on many hosts that may mute these changes.
   func muting(of changes: some Sequence<IncidentChange>, nowNs: Int64) throws(StoreError) -> Muting {
     var hosts: Set<Int32> = []
     var identities: Set<String> = []
@@ -27,7 +27,7 @@ extension Store {
     return muting
   }
 
-  /// Silences that are in force, or will be within a day.
+  /// Silences in force now or within a day.
   package func silencesInForce(nowNs: Int64) throws(StoreError) -> [Silence] {
     let rows = try ask(
       """
@@ -41,21 +41,21 @@ extension Store {
     }
   }
 
-  /// Incidents that mute others on their host, or did a moment ago.
+  /// Incidents that mute others on their host, or did until shortly ago.
   /// - Parameters:
-  ///   - condition: on `signalbox.incidents`; `$1` is now.
-  ///   - parameter: its `$2`.
+  ///   - condition: an SQL condition on `signalbox.incidents`; `$1` is now.
+  ///   - parameter: `$2` of the condition.
   func causes(
     _ condition: String, _ parameter: Parameter?, _ nowNs: Int64
   ) throws(StoreError) -> [(host: Int32, cause: MuteCause)] {
     let rows = try ask(
       """
       select number, host, identity, rule, resolved, pattern
-      from signalbox.incidents cross join unnest(mutes) with ordinality m(pattern, place)
+      from signalbox.incidents cross join unnest(mutes) with ordinality m(pattern, ordinal)
       where mutes <> '{}' and not is_observed and host is not null and \(condition)
         and (state <> \(IncidentState.resolved.sql)
           or resolved > $1::timestamptz - interval '\(IncidentLimits.muteTailNs / 1_000_000_000) s')
-      order by number, place
+      order by number, ordinal
       """, [.time(us: nowNs / 1000)] + (parameter.map { [$0] } ?? []))
     var found: [(host: Int32, cause: MuteCause)] = []
     for row in 0..<rows.count {
@@ -74,7 +74,7 @@ extension Store {
     return found
   }
 
-  /// Incidents that stand for many hosts, by rule.
+  /// Numbers of the incidents on many hosts, by rule.
   private func spreads(_ condition: String, _ parameter: Parameter? = nil) throws(StoreError) -> [String: Int64] {
     let rows = try ask(
       """
@@ -103,7 +103,7 @@ extension Store {
     }
   }
 
-  /// A silence also mutes what was open before it.
+  /// Mutes incidents that were open before a silence that matches them.
   func muteSilenced(_ muting: Muting, _ nowNs: Int64) throws(StoreError) {
     if muting.silences.isEmpty { return }
     try mute(
@@ -116,7 +116,7 @@ extension Store {
     try muteSilenced(Muting(silences: try silencesInForce(nowNs: nowNs)), nowNs)
   }
 
-  /// Mutes what is open on the same host and follows from a new incident.
+  /// Mutes open incidents on the same host that a new incident mutes.
   func muteConsequences(of cause: MuteCause, on host: Int32, _ nowNs: Int64) throws(StoreError) {
     try mute(
       try subjects(in: .open, on: host).filter { cause.mutes($0.subject.rule, nowNs: nowNs) }.map {
@@ -124,7 +124,7 @@ extension Store {
       }, nowNs)
   }
 
-  /// What has not been sent about them is not sent any more.
+  /// Stores the reasons, and cancels waiting pages.
   private func mute(_ decided: [(number: Int64, reason: MuteReason)], _ nowNs: Int64) throws(StoreError) {
     if decided.isEmpty { return }
     try run(

@@ -2,8 +2,8 @@ package import Incidents
 internal import Postgres
 
 extension Store {
-  /// - Returns: its number. Steps that are planned already keep their receiver.
-  /// - Throws: `.unknownTarget` for what the collector that delivers pages does not have.
+  /// - Returns: its number. Rows that exist already keep their receiver.
+  /// - Throws: `.unknownTarget` for a schedule or receiver that the collector with the lease does not have.
   package func addOverride(_ override: OnCallOverride) throws(StoreError) -> Int64 {
     try inTransaction { () throws(StoreError) in
       try requireKnown(override.schedule, among: "select schedule from signalbox.on_call order by 1")
@@ -24,8 +24,8 @@ extension Store {
     }
   }
 
-  /// Gives the turn back to its owner, now or before it begins.
-  /// - Throws: `.unknownOverride`, also for one that is over.
+  /// Ends an override, or cancels one that has not begun.
+  /// - Throws: `.unknownOverride`, also for one that has ended.
   package func endOverride(_ number: Int64, actor: String, nowNs: Int64) throws(StoreError) {
     try inTransaction { () throws(StoreError) in
       let rows = try ask(
@@ -39,7 +39,7 @@ extension Store {
     }
   }
 
-  /// Changes with every override that is made or ended.
+  /// A text that changes with every override that is added or ended.
   package func overridesVersion() throws(StoreError) -> String {
     try ask(
       "select coalesce(max(number), 0) || '/' || count(*) filter (where ended_by is not null) from signalbox.on_call_overrides"
@@ -52,7 +52,7 @@ extension Store {
     if !known.contains(name) { throw .unknownTarget(name, known: known) }
   }
 
-  /// Those in force, and those ahead within a day; a later one stands before an earlier one.
+  /// Overrides in force now or within two days, the newest first.
   package func overridesInForce(nowNs: Int64) throws(StoreError) -> [OnCallOverride] {
     let rows = try ask(
       """
@@ -68,7 +68,7 @@ extension Store {
     }
   }
 
-  /// Names the receivers that there are, for those who ask. The pauses of those that stay go on.
+  /// Publishes the names of the receivers for the command line. Pauses of receivers that stay are kept.
   package func publishReceivers(_ names: [String]) throws(StoreError) {
     try inTransaction { () throws(StoreError) in
       try run("delete from signalbox.receivers where name <> all($1)", [.texts(names)])
@@ -80,8 +80,9 @@ extension Store {
     }
   }
 
-  /// A receiver asked to be sent nothing for a while: whoever holds the lease, now or later, keeps to it. Needs no lease: it is a fact.
-  /// - Parameter untilNs: ns since 1970. A later time that is known stays.
+  /// Stores the pause that a receiver asked for. Every holder of the lease observes it. Needs no lease: the answer is a
+  /// fact whoever holds it.
+  /// - Parameter untilNs: ns since 1970. A stored later time is kept.
   package func pause(_ receiver: String, untilNs: Int64) throws(StoreError) {
     try run(
       """
@@ -90,7 +91,7 @@ extension Store {
       """, [.text(receiver), .time(us: untilNs / 1000)])
   }
 
-  /// Receivers that asked to be sent nothing before a time, ns since 1970.
+  /// Ends of the pauses in force, ns since 1970, by receiver.
   package func pauses(nowNs: Int64) throws(StoreError) -> [String: Int64] {
     let rows = try ask(
       "select name, paused_until from signalbox.receivers where paused_until > $1", [.time(us: nowNs / 1000)])

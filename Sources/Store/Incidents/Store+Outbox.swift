@@ -3,12 +3,12 @@ package import Incidents
 internal import Postgres
 
 extension Store {
-  /// From now on this connection hears of new rows in the outbox.
+  /// Subscribes this connection to notifications of new rows in the outbox.
   package func listenForPages() throws(StoreError) {
     try asking { () throws(PostgresError) in try connection.listen(Self.pagingChannel) }
   }
 
-  /// Whether something came into the outbox since the last call; never waits.
+  /// Whether a notification came since the last call. Does not block.
   package func hasPageNotifications() throws(StoreError) -> Bool {
     try asking { () throws(PostgresError) in try !connection.notifications().isEmpty }
   }
@@ -16,7 +16,8 @@ extension Store {
   /// Readable when a notification may have come.
   package var notificationDescriptor: Int32 { connection.pollDescriptor }
 
-  /// What a former holder had begun is tried again: whether it was answered is unknown, the message id is the same.
+  /// Makes the claims of former holders due at `atNs`. Whether their messages were received is unknown, so that they
+  /// are sent again under the same ids.
   package func adoptDeliveries(_ lease: Lease, atNs: Int64) throws(StoreError) {
     try inTransaction { () throws(StoreError) in
       try requireLease(lease)
@@ -63,9 +64,11 @@ extension Store {
     return (0..<rows.count).compactMap { rows.text($0, 0) }
   }
 
-  /// Notes how a message was answered. After three failures, and at a refusal, the fallback is paged as well.
+  /// Records the outcome of a message in its rows. After three failures, and after a refusal, the fallback is paged as
+  /// well.
   ///
-  /// That a receiver took a message is a fact, whoever holds the lease by now: noting it keeps the next holder from saying it again.
+  /// A delivery is recorded without the lease, because it is a fact whoever holds it: the new holder would otherwise
+  /// send the message again.
   /// - Throws: `.leaseLost`: the new holder sends it again under the same id.
   package func settle(
     _ delivery: Delivery, _ outcome: DeliveryOutcome, _ lease: Lease, policy: PagingPolicy, nowNs: Int64
@@ -75,15 +78,15 @@ extension Store {
       try lockIncidents(of: "number = any($1)", .int8s(delivery.rows))
       switch outcome {
       case .delivered(let answer):
-        let noted = try settle(delivery, .delivered, answer, nowNs)
-        if noted > 0, answer != Delivery.nothingToSend {
-          try noteDelivered(delivery.rows, delivery.event, delivery.receiver, nowNs)
+        let settled = try settle(delivery, .delivered, answer, nowNs)
+        if settled > 0, answer != Delivery.nothingToSend {
+          try recordDelivery(delivery.rows, delivery.event, delivery.receiver, nowNs)
         }
-        if noted < delivery.rows.count { try noteLate(delivery, nowNs) }
+        if settled < delivery.rows.count { try recordLateDelivery(delivery, nowNs) }
       case .refused(let answer):
         try release(delivery)
         if try settle(delivery, .refused, answer, nowNs) > 0 {
-          try noteOnEach(delivery.rows, .pageRefused, "\(delivery.receiver): \(answer)", nowNs)
+          try recordInTimelines(delivery.rows, .pageRefused, "\(delivery.receiver): \(answer)", nowNs)
           try pageFallback(delivery, outcome, policy, nowNs)
         }
       case .retry(let atNs, let answer):
@@ -108,8 +111,9 @@ extension Store {
       [.int8s(delivery.rows), .time(us: atNs / 1000), .text(Self.shortened(answer)), .texts(reached)])
   }
 
-  /// A settlement that adds rows and an end of the incident meanwhile must see each other's rows.
-  /// - Parameter rows: a condition on the outbox.
+  /// Locks the incidents of rows, because a settlement that adds rows and a concurrent end of the incident must see
+  /// each other's rows.
+  /// - Parameter rows: an SQL condition on the outbox.
   func lockIncidents(of rows: String, _ parameter: Parameter) throws(StoreError) {
     _ = try ask(
       """
@@ -118,15 +122,16 @@ extension Store {
       """, [parameter])
   }
 
-  /// What was cancelled while it was under way holds up nothing any more.
+  /// Frees rows that were cancelled while an attempt was in flight, so that the following rows of the incident are due.
   private func release(_ delivery: Delivery) throws(StoreError) {
     try run(
       "update signalbox.outbox set holder = null where number = any($1) and state = \(DeliveryState.cancelled.sql)",
       [.int8s(delivery.rows)])
   }
 
-  /// Noted by another meanwhile, who may have sent the end before this was taken.
-  private func noteLate(_ delivery: Delivery, _ nowNs: Int64) throws(StoreError) {
+  /// The rows were already settled by another collector, which may have sent the end before this delivery: the end is
+  /// sent once more.
+  private func recordLateDelivery(_ delivery: Delivery, _ nowNs: Int64) throws(StoreError) {
     let rows = try ask(
       """
       update signalbox.outbox set settled = $2 where number = any($1) and state = \(DeliveryState.delivered.sql) and settled < $2
@@ -135,7 +140,7 @@ extension Store {
     try endAlerts(of: (0..<rows.count).compactMap { rows.text($0, 0) }, nowNs)
   }
 
-  /// - Returns: how many rows were still waiting for that.
+  /// - Returns: number of rows that this settled.
   private func settle(
     _ delivery: Delivery, _ state: DeliveryState, _ answer: String, _ nowNs: Int64
   ) throws(StoreError) -> Int {
@@ -149,7 +154,7 @@ extension Store {
 
   static func shortened(_ text: String) -> String { String(text.prefix(300)) }
 
-  func noteDelivered(
+  func recordDelivery(
     _ rows: [Int64], _ event: Delivery.Event, _ detail: String, _ nowNs: Int64
   ) throws(StoreError) {
     try run(
@@ -159,10 +164,13 @@ extension Store {
       from signalbox.outbox o where o.number = any($1) and i.number = o.incident and o.event in \(Delivery.Event.pagesSQL)
         and i.first_paged is null
       """, [.int8s(rows)])
-    try noteOnEach(rows, event == .escalate ? .escalated : event == .trigger ? .paged : .told, detail, nowNs)
+    try recordInTimelines(
+      rows, event == .escalate ? .escalated : event == .trigger ? .paged : .newsDelivered, detail, nowNs)
   }
 
-  private func noteOnEach(_ rows: [Int64], _ kind: TimelineKind, _ detail: String, _ nowNs: Int64) throws(StoreError) {
+  private func recordInTimelines(_ rows: [Int64], _ kind: TimelineKind, _ detail: String, _ nowNs: Int64)
+    throws(StoreError)
+  {
     try run(
       """
       insert into signalbox.incident_timeline (incident, time, kind, detail)
@@ -172,8 +180,8 @@ extension Store {
       [.int8s(rows), .time(us: nowNs / 1000), .text(kind.rawValue), .text(Self.shortened(detail))])
   }
 
-  /// The fallback is sent what the receiver should have been sent, and what that was sent since: an end or an acknowledgement may be
-  /// delivered already.
+  /// Enqueues for the fallback the page of the receiver, and the news since that page: an end or an acknowledgement may
+  /// have been delivered to the receiver already.
   private func pageFallback(
     _ delivery: Delivery, _ outcome: DeliveryOutcome, _ policy: PagingPolicy, _ nowNs: Int64
   ) throws(StoreError) {

@@ -2,22 +2,22 @@ internal import FleetModel
 package import Incidents
 internal import Postgres
 
-/// What the second look at incidents and their messages found.
+/// The result of an audit of incidents and their deliveries.
 package struct PagingAudit: Sendable, Equatable {
-  /// Muted incidents whose reason is gone; they page now.
+  /// Muted incidents whose reason no longer holds, and which are paged from now on.
   package var unmuted = 0
-  /// Flapping incidents that have been quiet long enough.
+  /// Flapping incidents that were resolved after `IncidentLimits.quietNs`.
   package var quietResolved = 0
-  /// Open incidents without a delivery, although the policy has steps for them; their rows are there now.
+  /// Open incidents without a delivery although the policy has steps for them; their rows were added.
   package var forgotten = 0
-  /// Messages that are due for a minute or more and not delivered.
+  /// Deliveries that have been due for a minute or more.
   package var overdue = 0
 
   package init() {}
 }
 
 extension Store {
-  /// Looks at every incident that is not over, so that nothing is forgotten, whatever happened before.
+  /// Checks every incident that is not resolved: unmutes, resolves quiet ones, and adds missing rows.
   package func auditPaging(_ lease: Lease, policy: PagingPolicy, nowNs: Int64) throws(StoreError) -> PagingAudit {
     try inTransaction { () throws(StoreError) in
       try requireLease(lease)
@@ -35,7 +35,7 @@ extension Store {
           select count(*) from signalbox.outbox where state = \(DeliveryState.waiting.sql) and due < $1::timestamptz - interval '1 minute'
           """, [.time(us: nowNs / 1000)]
         ).int(0, 0) ?? 0)
-      // Kept for a day for whoever asked for the test.
+      // Kept for a day, so that the result of a test can be read.
       try run(
         "delete from signalbox.outbox where incident is null and settled < $1::timestamptz - interval '1 day'",
         [.time(us: nowNs / 1000)])
@@ -64,7 +64,7 @@ extension Store {
       guard let number = rows.int(row, 0), let change = rows.int(row, 1),
         let severity = Severity(rawValue: UInt8(clamping: rows.int(row, 2) ?? 3))
       else { continue }
-      try note(number, .unmuted, nowNs)
+      try recordInTimeline(number, .unmuted, nowNs)
       if rows.bool(row, 3) == false {
         try schedule(number, change: change, policy.deliveries(severity, nowNs), nowNs)
       }
@@ -91,7 +91,7 @@ extension Store {
     return count
   }
 
-  /// Writes down who is on call, for people who ask.
+  /// Publishes who is on call, for the command line.
   package func publishOnCall(
     _ entries: [(schedule: String, receiver: String, sinceNs: Int64?, untilNs: Int64?)], nowNs: Int64
   ) throws(StoreError) {

@@ -2,18 +2,18 @@ internal import FleetModel
 package import Incidents
 internal import Postgres
 
-/// How a message that belongs to no incident fares.
+/// The state of a message that belongs to no incident.
 package struct DeliveryReport: Sendable, Equatable {
   package var receiver: String
   package var state: DeliveryState
   package var attempts: Int64
-  /// The receiver's last answer.
+  /// Text of the receiver's last answer.
   package var answer: String
 }
 
 /// Messages that belong to no incident: tests, their ends, and the watchdog's.
 extension Store {
-  /// - Parameter whole: the test of a policy or of a schedule that this is a part of.
+  /// - Parameter whole: row of the test of a policy or of a schedule that this is a part of.
   /// - Returns: the row's number, for `deliveryReports`.
   @discardableResult
   package func enqueue(
@@ -32,7 +32,8 @@ extension Store {
     return rows.int(0, 0) ?? 0
   }
 
-  /// Makes the test of a policy or of a schedule one test for each receiver. It is settled with the last of them.
+  /// Splits the test of a policy or of a schedule into one test for each receiver. Its row is settled with the last of
+  /// them.
   package func split(
     _ delivery: Delivery, among receivers: [String], _ lease: Lease, nowNs: Int64
   ) throws(StoreError) {
@@ -53,7 +54,7 @@ extension Store {
     }
   }
 
-  /// Settles the tests that these were the last parts of: delivered where all of them are.
+  /// Settles tests of which all parts are settled now: delivered where all parts are.
   func settleWhole(of parts: [Int64], _ nowNs: Int64) throws(StoreError) {
     try run(
       """
@@ -69,8 +70,8 @@ extension Store {
       """, [.int8s(parts), .time(us: nowNs / 1000)])
   }
 
-  /// The message of a row, or its parts where it is the test of a policy or of a schedule.
-  /// - Returns: whether all of it is settled, and each of the messages; nothing for a row that is not there.
+  /// The report of a row, or of its parts where it is the test of a policy or of a schedule.
+  /// - Returns: whether all parts are settled, and a report for each; none for a row that does not exist.
   package func deliveryReports(_ row: Int64) throws(StoreError) -> (isSettled: Bool, reports: [DeliveryReport]) {
     let rows = try ask(
       """

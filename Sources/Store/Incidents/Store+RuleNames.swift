@@ -1,7 +1,9 @@
 extension Store {
-  /// Makes the rules of a collector known to whoever names one: the command line may run where no rule file is.
+  /// Publishes the ids of the rules of a collector. The command line checks patterns of rules against them, because it
+  /// may run on a host without rule files.
   ///
-  /// Collectors of one database are expected to run the same rules; of those that do not, the one that started or reloaded last counts.
+  /// Collectors of one database are expected to run the same rules; otherwise those of the one that started or reloaded
+  /// last are stored.
   /// - Parameter ids: of all rules, without line breaks.
   package func publishRules(_ ids: [String]) throws(StoreError) {
     let text = ids.sorted().joined(separator: "\n")

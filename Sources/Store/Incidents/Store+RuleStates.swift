@@ -3,10 +3,11 @@ internal import Incidents
 internal import Postgres
 
 extension Store {
-  /// Saves the rules' states of a group's hosts in the transaction that moves their marks, so that a state is kept with the facts that it
-  /// came from or not at all. One that the database refuses is set aside: its host's rules go on from the one before.
+  /// Saves the rule states of a group's hosts in the transaction that moves their marks, so that a state is stored with
+  /// the facts that it came from or not at all. A state that the database refuses is set aside, and its host's rules
+  /// continue from the state before.
   func storeStates(_ group: [StagedBatch], _ plan: GroupPlan) throws(PostgresError) {
-    // Always in the same order: two writers must not wait for each other.
+    // In the same order in every transaction, so that two writers cannot deadlock.
     let states = plan.states.sorted { $0.key < $1.key }.compactMap { _, index in
       group[index].ruleState.map { DatedState(state: $0, receivedNs: group[index].receivedNs) }
     }
@@ -19,13 +20,14 @@ extension Store {
     ) { (states) throws(PostgresError) in try write(states) }
   }
 
-  /// A state with when its newest facts came in, ns since 1970: what people end later is not in it.
+  /// A state and the time at which its newest facts were received, ns since 1970. Ends by people after that time are
+  /// not applied to it yet.
   private struct DatedState {
     let state: SavedRuleState
     let receivedNs: Int64
   }
 
-  /// The condition is `RuleStateVersion.replaces`.
+  /// The condition of the update is `RuleStateVersion.replaces`.
   private func write(_ states: ArraySlice<DatedState>) throws(PostgresError) {
     _ = try connection.queryPrepared(
       """
@@ -42,10 +44,10 @@ extension Store {
       ])
   }
 
-  /// Saves the rules' state of the whole fleet, which belongs to whoever holds the lease `rules`.
+  /// Saves the rule state of the whole fleet, which the holder of the lease `rules` maintains.
   ///
-  /// - Parameter state: of host 0; its epoch is the lease's fence.
-  /// - Throws: `.leaseLost`; then nothing is saved. One that the database refuses is set aside.
+  /// - Parameter state: the state of host 0; its epoch is the lease's fence.
+  /// - Throws: `.leaseLost`; then nothing is saved. A state that the database refuses is set aside.
   package func saveFleetState(_ state: SavedRuleState, under lease: Lease, nowNs: Int64) throws(StoreError) {
     do throws(StoreError) {
       try inTransaction { () throws(StoreError) in
@@ -85,13 +87,16 @@ extension Store {
 
   /// Incidents that people have ended.
   ///
-  /// - Parameter cursor: a number of the timeline: ends after it are meant. nil: none, for a first call.
-  /// - Returns: all of them, oldest first: as many as people end in a minute; and the timeline's newest number.
+  /// - Parameter cursor: number of an entry of the timeline: later ends are returned. nil for a first call, which
+  ///   returns no ends.
+  /// - Returns: the ends, oldest first, and the number of the timeline for the next call. Unlimited, because people end
+  ///   few incidents in a minute.
   package func endedByHand(
     after cursor: Int64?
   ) throws(StoreError) -> (incidents: [EndedIncident], newest: Int64) {
     guard let cursor else {
-      // An end of the last minute may be later than the states that the engine began with; to arm a rule twice does no harm.
+      // Begins a minute back: an end of the last minute may be later than the states that the engine started from.
+      // Arming a rule twice is harmless.
       let before = try ask(
         "select number from signalbox.incident_timeline where time < now() - interval '1 minute' order by number desc limit 1"
       )
@@ -108,12 +113,12 @@ extension Store {
     return (rows.endedIncidents, newest)
   }
 
-  /// Of incidents `i`, as `Rows.endedIncidents` reads them.
+  /// Columns of incidents `i` that `Rows.endedIncidents` reads.
   private static let endedColumns = "i.number, i.rule, i.host, i.entity, i.last_event"
-  /// Of incidents `i`: by a person, not by the rule. The index `incidents_ended_by_hand` has the same words.
+  /// An SQL condition on incidents `i`: ended by a person. The index `incidents_ended_by_hand` has the same condition.
   private static let isEndedByHand = "i.resolved_by <> '\(Ending.rule)'"
 
-  /// All hosts that may report, with when they last did on any collector.
+  /// All hosts that may report, with the time of the last report to any collector.
   package func knownHosts() throws(StoreError) -> [KnownHost] {
     let rows = try ask(
       """
@@ -124,30 +129,36 @@ extension Store {
     return (0..<rows.count).compactMap { rows.knownHost($0) }
   }
 
-  /// Of hosts `h` and their epochs `e`, as `Rows.knownHost` reads them.
+  /// Columns of hosts `h` and their epochs `e` that `Rows.knownHost` reads.
   static let knownHostColumns = "h.host_id, h.number, h.name, \(labelsText), e.epoch, e.last_seen"
 
-  /// The incidents that are not resolved, without those that stand for many hosts.
-  /// - Returns: rule, host, entity and the time of the event that opened each, ns since 1970.
-  package func openIncidents() throws(StoreError)
-    -> [(rule: String, hostNumber: Int32?, entity: String, openedNs: Int64)]
-  {
+  /// Incidents that are not resolved, without those on many hosts.
+  package func openIncidents() throws(StoreError) -> [OpenIncident] {
+    try openIncidents("identity <> rule || '\(Self.spreadMark)'")
+  }
+
+  /// Incidents of a host that are open for its rules. A flapping one that is quiet has ended for them.
+  func openIncidents(of host: Int32) throws(StoreError) -> [OpenIncident] {
+    try openIncidents("host = $1 and quiet_since is null", .int4(host))
+  }
+
+  private func openIncidents(_ condition: String, _ parameters: Parameter...) throws(StoreError) -> [OpenIncident] {
     let rows = try ask(
       """
-      select rule, host, entity, opened from signalbox.incidents
-      where state <> \(IncidentState.resolved.sql) and identity <> rule || '\(Self.spreadMark)'
-      """, [])
+      select rule, host, entity, opened, last_event from signalbox.incidents
+      where state <> \(IncidentState.resolved.sql) and \(condition)
+      """, parameters)
     return (0..<rows.count).map { row in
-      (
-        rows.text(row, 0) ?? "", rows.int(row, 1).map { Int32(clamping: $0) }, rows.text(row, 2) ?? "",
-        rows.timeNs(row, 3) ?? 0
-      )
+      OpenIncident(
+        rule: rows.text(row, 0) ?? "", hostNumber: rows.int(row, 1).map { Int32(clamping: $0) },
+        entity: rows.text(row, 2) ?? "", openedNs: rows.timeNs(row, 3) ?? 0, lastEventNs: rows.timeNs(row, 4) ?? 0)
     }
   }
 
   // MARK: Labels
 
-  /// An expression: keys and values of a host `h`, set apart by characters that text of people does not have.
+  /// An SQL expression: label keys and values of a host `h`, separated by control characters, which labels cannot
+  /// contain.
   static let labelsText =
     "(select string_agg(key || chr(31) || value, chr(30)) from jsonb_each_text(h.labels))"
 

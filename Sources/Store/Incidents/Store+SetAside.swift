@@ -3,18 +3,18 @@ package import Incidents
 internal import Postgres
 
 extension StoreError {
-  /// The database refuses what it was given, and would again: it is to be set aside, so that everything else goes on.
+  /// The database refuses the data, and would again: it is to be set aside, so that it does not block other data.
   package var isRefusal: Bool {
     if case .database(let error) = self { error.isRefusal } else { false }
   }
 }
 
 extension Store {
-  /// Keeps what the database refused, with its reason, where operators look for it (`dead_letters`).
+  /// Stores refused data with the reason in `dead_letters`.
   /// - Parameters:
-  ///   - what: in words; at most `Limits.letterBytesMax` bytes are kept.
-  ///   - table: where it was to be stored, qualified.
-  ///   - hostNumber: nil for what belongs to no host.
+  ///   - what: a description; at most `Limits.letterBytesMax` bytes are stored.
+  ///   - table: qualified name of the table that it was meant for.
+  ///   - hostNumber: nil for data of no host.
   package func setAside(
     _ what: String, of table: String, hostNumber: Int32?, because error: StoreError, nowNs: Int64
   ) throws(StoreError) {
@@ -26,9 +26,9 @@ extension Store {
     noteSetAside([refusal])
   }
 
-  /// As `apply`, change by change: one that the database refuses is applied with as few of the texts that came from outside as it takes,
-  /// so that it still opens and pages; one that it refuses even so is set aside.
-  /// - Returns: what was done, and how many changes were set aside.
+  /// As `apply`, change by change. A change that the database refuses is applied without texts from outside, as many of
+  /// them as necessary, so that it still opens and pages; one that is refused even so is set aside.
+  /// - Returns: the effects, and the number of changes that were set aside.
   package func applyOneByOne(
     _ changes: [IncidentChange], policy: PagingPolicy, reservation: Reservation? = nil, nowNs: Int64
   ) throws(StoreError) -> (done: AppliedChanges, setAside: Int) {
@@ -51,7 +51,7 @@ extension Store {
     return (done, count)
   }
 
-  /// - Returns: nil where the database refuses it in every form.
+  /// - Returns: nil where the database refuses every form.
   private func applyPlain(
     _ change: IncidentChange, policy: PagingPolicy, reservation: Reservation?, nowNs: Int64
   ) throws(StoreError) -> AppliedChanges? {
@@ -67,8 +67,9 @@ extension Store {
 }
 
 extension IncidentChange {
-  /// Forms without what a host, a file or a rule's text could have brought in, the fullest first. Identity and deduplication key stay
-  /// those of the finding as long as possible: by them its end finds the incident, and what was paged from memory its rows.
+  /// Forms of the change with fewer and fewer texts of a host, a file or a rule, the fullest first. Identity and
+  /// deduplication key are kept as long as possible: by them the end finds its incident, and pages from memory find
+  /// their rows.
   fileprivate var plainForms: [IncidentChange] {
     var wordless = self
     wordless.title = ""
@@ -80,7 +81,7 @@ extension IncidentChange {
     return [wordless, unnamed, wordless.hashed]
   }
 
-  /// With the entity's hash in place of the entity, in the keys as well.
+  /// The change with the hash of the entity in place of the entity, also in its keys.
   var hashed: IncidentChange {
     var change = self
     change.entity = "~" + String(ContentHash.of(Array(entity.utf8).span), radix: 16)

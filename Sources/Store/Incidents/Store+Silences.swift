@@ -3,8 +3,8 @@ package import Incidents
 internal import Postgres
 
 extension Store {
-  /// - Returns: its number. Incidents that it matches are muted at once, and stay visible. One that comes back begins with the window
-  ///   in force, or else the next one.
+  /// - Returns: its number. Incidents that it matches are muted at once, and stay visible. A repeated one begins with
+  ///   the window in force, or else the next one.
   /// - Throws: `.unknownZone`, `.neverComes`.
   package func addSilence(_ silence: Silence, nowNs: Int64) throws(StoreError) -> Int64 {
     try inTransaction { () throws(StoreError) in
@@ -16,7 +16,7 @@ extension Store {
     }
   }
 
-  /// One that comes back in the window that is in force, or else the next one.
+  /// A repeated silence with the times of the window in force, or else of the next one.
   func inWindow(_ silence: Silence, nowNs: Int64) throws(StoreError) -> Silence {
     guard let repetition = silence.repetition else { return silence }
     var silence = silence
@@ -24,7 +24,7 @@ extension Store {
     return silence
   }
 
-  /// - Parameter name: of one that the configuration declares.
+  /// - Parameter name: its name in the configuration; nil for one of a person.
   func insert(_ silence: Silence, configuredAs name: String?) throws(StoreError) -> Int64 {
     try ask(
       """
@@ -46,10 +46,10 @@ extension Store {
     }
   }
 
-  /// As `Rows.silence` reads them.
+  /// Columns that `Rows.silence` reads.
   static let silenceColumns = "rule, host, entity, severity, author, reason, starts, ends"
   static let silenceColumnCount = 8
-  /// What a silence is written with: its columns, and their values of `Silence.parameters`.
+  /// Columns that a silence is written to; `Silence.parameters` has their values.
   static let silenceTargets = silenceColumns + ", cron, zone, length"
   static let silenceValues = "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::float8 * interval '1 s'"
 }
@@ -57,7 +57,7 @@ extension Store {
 extension Silence {
   fileprivate func text(_ text: String?) -> Parameter { text.map(Parameter.text) ?? .null }
 
-  /// In the order of `Store.silenceTargets`.
+  /// Values in the order of `Store.silenceTargets`.
   var parameters: [Parameter] {
     [
       text(rule), text(host), text(entity), severity.map { .int2(Int16($0.rawValue)) } ?? .null, .text(author),
@@ -68,7 +68,7 @@ extension Silence {
 }
 
 extension Rows {
-  /// Columns `Store.silenceColumns`, from `first` on.
+  /// Reads `Store.silenceColumns`, from column `first` on.
   func silence(_ row: Int, from first: Int) -> Silence {
     var silence = Silence(
       author: text(row, first + 4) ?? "", reason: text(row, first + 5) ?? "",

@@ -3,10 +3,11 @@ internal import Incidents
 internal import Postgres
 
 extension Store {
-  /// The window that is in force at a time, or else the next one.
+  /// The window in force at a time, or else the next one.
   ///
-  /// The database does the calendar: a local time that there is not is moved by the gap, of one that there is twice the later one counts;
-  /// the length is real time, so a window over the change of the clocks is neither shorter nor longer.
+  /// PostgreSQL computes the calendar: a local time that a change of the clocks skips is moved by the gap, and of one
+  /// that occurs twice the later one counts. The length is elapsed time, so that a window over such a change is neither
+  /// shorter nor longer.
   /// - Throws: `.unknownZone`; `.neverComes` for a day that no calendar has, such as 31 February.
   func window(_ repetition: Repetition, nowNs: Int64) throws(StoreError) -> (startNs: Int64, endNs: Int64) {
     let known = try ask(
@@ -37,7 +38,7 @@ extension Store {
     return (startNs, startNs.addingClamped(repetition.lengthNs))
   }
 
-  /// Moves silences that come back to their next window where one is over.
+  /// Moves repeated silences whose window has ended to their next window.
   func advanceWindows(_ nowNs: Int64) throws(StoreError) {
     let rows = try ask(
       """

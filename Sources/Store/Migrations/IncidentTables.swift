@@ -169,6 +169,12 @@ enum IncidentTables {
 
     """
 
+  static let openOfHost = """
+    -- Read with each stream that begins.
+    create index incidents_open_of_host on signalbox.incidents (host) where state <> 'resolved';
+
+    """
+
   /// What people's SQL may read.
   static let views = ["incidents", "incident_timeline", "deliveries", "silences"]
 }

@@ -41,5 +41,6 @@ struct Migration {
     Migration(number: 20, name: "pauses of receivers, incidents that mute others, reserved deliveries") { _ in
       IncidentTables.pauses
     },
+    Migration(number: 21, name: "open incidents of a host") { _ in IncidentTables.openOfHost },
   ]
 }

@@ -6,8 +6,8 @@ import Postgres
 import Store
 import TestSupport
 
-/// Writes log lines that open incidents and end them, acknowledges some, and notes when. It is as stubborn as a person: what the
-/// database did not confirm is said again.
+/// Writes log lines that open incidents and end them, acknowledges some, and records when. It repeats what the database
+/// did not confirm, as a person would.
 final class IncidentDriver: @unchecked Sendable {
   struct Incident {
     /// The path of the job's log.

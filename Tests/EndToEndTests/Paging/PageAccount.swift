@@ -12,7 +12,7 @@ struct Step {
 struct PageAccount {
   var incidents = 0
   var requests = 0
-  /// Incidents whose first page nobody took; ends that nobody heard of whom the beginning had reached.
+  /// Incidents whose first page no receiver accepted, and ends that were not sent to a receiver of the page.
   var lost: [String] = []
   /// Lines that became no incident, or more than one.
   var wrong: [String] = []
@@ -24,7 +24,7 @@ struct PageAccount {
   var cut = 0
   /// The same event of the same incident to the same receiver under two message ids.
   var secondMessages: [String] = []
-  /// Steps of escalation that were due, of an incident that nobody had answered, and that nobody took.
+  /// Escalations that were due, of incidents without an acknowledgement, and that no receiver accepted.
   var skipped: [String] = []
   /// Escalations that began more than a second after the answer that should have stopped them.
   var needless: [String] = []

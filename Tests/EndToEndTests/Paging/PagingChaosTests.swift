@@ -39,7 +39,7 @@ extension EndToEndTests {
       #expect(account.late.allSatisfy { $0 <= PageAccount.lateMax }, "seed \(seed): \(account.late.max() ?? 0) s")
     }
 
-    /// Until everything that was to be said is said.
+    /// Waits until every message that is due has been delivered.
     private func settle(_ fleet: PagingFleet, _ incidents: [IncidentDriver.Incident], _ seed: UInt64) throws {
       let ended = incidents.count { $0.resolved != nil }
       let deadline = Date(timeIntervalSinceNow: 180)

@@ -294,8 +294,8 @@ final class OutboxRun {
     (collectors[collector].claimed, collectors[collector].reservations) = ([], [])
     let holder = collectors[collector].holder
     describe("\(holder) frees what was reserved before it")
-    model.freeReservations(ofPlace: "c\(collector)", but: holder)
-    try stored?.store.freeReservations(ofPlace: holder, nowNs: nowNs)
+    model.freeReservations(ofInstance: "c\(collector)", but: holder)
+    try stored?.store.freeReservations(ofInstance: holder, nowNs: nowNs)
   }
 
   private func extendClaims() throws {

@@ -1,26 +1,26 @@
 internal import Files
 internal import FleetModel
 
-/// Where this collector keeps what belongs to its paging: `paging/` below its state directory.
-final class PagingPlace: Sendable {
+/// The identity of this collector in paging, and its directory: `paging/` below the state directory.
+final class PagingInstance: Sendable {
   let directory: String
-  /// Names this process among all collectors: `place/process`. The place stays over restarts, so that a new process takes over at once
-  /// from the one before it.
+  /// Names this process among all collectors: `instance/process`. The instance is read from the file `place` and stays
+  /// over restarts; by it a new process takes over the lease and the reservations of the one before it at once.
   let holder: String
-  /// Nobody else works here.
+  /// This process holds the lock of the directory.
   let isOwn: Bool
-  /// Held as long as this lives.
+  /// Keeps the lock until the process ends.
   private let lock: Descriptor?
 
-  /// - Parameter stateDirectory: of the collector. Where another process works in it, or it cannot be written, this one is a place
-  ///   of its own.
+  /// - Parameter stateDirectory: of the collector. Where another process holds its lock, or it cannot be written, this
+  ///   process is an instance of its own without a directory.
   init(stateDirectory: String) {
     directory = stateDirectory + "/paging"
     let process = Hex.text(HostFiles.randomBytes(8))
-    if let file = Self.locked(directory), let place = Self.place(directory) {
+    if let file = Self.locked(directory), let name = Self.name(directory) {
       lock = consume file
       isOwn = true
-      holder = "\(place)/\(process)"
+      holder = "\(name)/\(process)"
     } else {
       lock = nil
       isOwn = false
@@ -35,7 +35,7 @@ final class PagingPlace: Sendable {
     return consume file
   }
 
-  private static func place(_ directory: String) -> String? {
+  private static func name(_ directory: String) -> String? {
     let path = directory + "/place"
     if let known = try? HostFiles.read(path, limitBytes: 100), known.count == 26 {
       return String(decoding: known, as: UTF8.self)
