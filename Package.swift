@@ -144,7 +144,7 @@ let package = Package(
       "SiteConfiguration",
       ["SiteConfiguration", "Incidents", "Store", "Rules", "RuleFiles", "FleetModel", "Files"]),
     tests("Commands", ["Commands", "Store", "Postgres", "FleetModel", "Incidents"]),
-    tests("Simulation", ["Simulation", "FleetModel"]),
+    tests("Simulation", ["Simulation", "FleetModel", "Incidents", "Paging", "Postgres", "Store"]),
     tests(
       "EndToEnd",
       [

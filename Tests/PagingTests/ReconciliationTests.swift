@@ -16,8 +16,10 @@ import Testing
   let store: Store
   let lease: Lease
 
-  init() throws {
-    database = try TestDatabase()
+  init() throws { try self.init(on: TestDatabase()) }
+
+  private init(on database: TestDatabase) throws {
+    self.database = database
     store = try Store.open(database.url, migrating: true)
     lease = try #require(try store.takeLease("paging", holder: "other/process", seconds: 3600))
   }
@@ -29,10 +31,12 @@ import Testing
     ]
   }
 
-  private func change(_ kind: IncidentChange.Kind, at seconds: Int64 = 0) -> IncidentChange {
+  private func change(
+    _ kind: IncidentChange.Kind, _ entity: String = "gpu 3", at seconds: Int64 = 0
+  ) -> IncidentChange {
     let ns = Self.nowNs + seconds * Self.secondNs
     return IncidentChange(
-      kind, rule: "RES-01", severity: .p0, hostName: "trainer-1", entity: "gpu 3", eventNs: ns, detectedNs: ns)
+      kind, rule: "RES-01", severity: .p0, hostName: "trainer-1", entity: entity, eventNs: ns, detectedNs: ns)
   }
 
   private func apply(_ changes: [IncidentChange], _ name: String = name, paged: Bool = false, at seconds: Int64 = 0)
@@ -230,6 +234,113 @@ import Testing
       try Set(send(at: 4) + send(at: 40)) == [
         "duty resolve \(opened.dedupKey)", "duty resolve signalbox|digest|msg_list",
       ])
+  }
+
+  /// The rows sent them by themselves, and memory in a list: begun in one release and taken in the next, reported together.
+  @Test func aSecondAlertThatWasBegunAndTakenIsTaken() throws {
+    let opened = (1...3).map { change(.opened, "gpu \($0)") }
+    try apply(opened)
+    try reconcile([])
+    #expect(try send(at: 1).count == 3)
+    func reports(taken: Bool) -> [LocalPage] {
+      opened.map { one in
+        var report = page(one, at: taken ? 3 : 1, taken: taken)
+        report.bundle = "msg_list"
+        return report
+      }
+    }
+    try reconcile(reports(taken: false) + reports(taken: true), freeing: [], at: 4)
+    let expected = Array(repeating: "duty trigger delivered", count: 3)
+    #expect(try rows("message_id like '%/msg_list'") == expected)
+  }
+
+  /// Begun in a list by another collector's memory, and taken only after its end.
+  @Test func aSecondAlertThatIsTakenAfterItsEndIsEndedAgain() throws {
+    let opened = change(.opened)
+    try apply([opened])
+    try reconcile([])
+    #expect(try send(at: 1).count == 1)
+    var listed = page(opened, at: 1, taken: false)
+    listed.bundle = "msg_list"
+    try reconcile([listed], freeing: [], at: 2)
+    try apply([change(.cleared, at: 3)], at: 3)
+    try reconcile([], at: 3)
+    let end = "duty resolve signalbox|digest|msg_list"
+    #expect(try (send(at: 4) + send(at: 40)).contains(end))
+    (listed.attempts, listed.answer, listed.atNs) = (0, "200", Self.nowNs + 50 * Self.secondNs)
+    try reconcile([listed], freeing: [], at: 51)
+    #expect(try (send(at: 120) + send(at: 180)).contains(end))
+  }
+
+  /// Another collector sent the end while this one, cut off, went on paging whom it pages in place of others.
+  @Test func anAlertThatTwoPagesOpenedIsEndedOnce() throws {
+    let opened = change(.opened)
+    let key = opened.dedupKey
+    func pages(at seconds: Int64) -> [LocalPage] {
+      [page(opened, to: "safety", at: seconds), page(opened, .escalate, to: "safety", at: seconds)]
+    }
+    func toSafety(at seconds: Int64) throws -> [String] {
+      try send(at: seconds).filter { $0.hasPrefix("safety") }
+    }
+    try apply([opened])
+    try reconcile(pages(at: 1), at: 2)
+    try apply([change(.cleared, at: 3)], at: 3)
+    try reconcile([], at: 3)
+    #expect(try toSafety(at: 4) == ["safety resolve \(key)"])
+    try reconcile(pages(at: 9), freeing: [], at: 10)
+    #expect(try toSafety(at: 11) == ["safety resolve \(key)"])
+    #expect(try rows("receiver = 'safety' and event = 'resolve'").count == 2)
+  }
+
+  /// The rows sent its first page in a list, and another collector's memory by itself; its return was paged under the same key.
+  @Test func whatIsOpenAgainUnderTheSameKeyIsNotEnded() throws {
+    let storm = (1...7).map { change(.opened, "gpu \($0)") }
+    try apply(storm)
+    try reconcile([])
+    #expect(try send(at: 1).count == 1)
+    try apply([change(.cleared, "gpu 1", at: 2)], at: 2)
+    try reconcile([], at: 2)
+    #expect(try send(at: 30).count == 1)
+    try apply([change(.opened, "gpu 1", at: 100)], at: 100)
+    try reconcile([], at: 100)
+    #expect(try send(at: 101) == ["duty trigger \(storm[0].dedupKey)"])
+    try reconcile([page(storm[0], at: 1)], freeing: [], at: 102)
+    #expect(try rows("message_id like '%/%'") == ["duty trigger delivered"])
+    #expect(try send(at: 103) == [])
+  }
+
+  /// Where upper and lower case sort together, as in most languages, another list would come first than in memory.
+  @Test func endsOfSeveralAlertsHaveMemorysIdsUnderAnyCollation() throws {
+    try ReconciliationTests(on: TestDatabase(icuLocale: "en")).endSeveralAlerts()
+  }
+
+  private func endSeveralAlerts() throws {
+    let storm = (1...7).map { change(.opened, "gpu \($0)") }
+    let key = storm[0].dedupKey
+    try apply(storm)
+    try reconcile([])
+    #expect(try send(at: 1).count == 1)
+    try reconcile([page(storm[0], at: 1)], freeing: [], at: 2)
+    try apply([change(.cleared, "gpu 1", at: 3)], at: 3)
+    try reconcile([], at: 3)
+    #expect(try send(at: 30).count == 1)
+    let id = page(storm[0], .resolve).messageID
+    #expect(try rows("message_id = '\(id)' and list = '\(key)'") == ["duty resolve delivered"])
+    #expect(try rows("event = 'resolve' and list like 'msg_%'").count == 1)
+  }
+
+  /// The page was claimed once more after its end was written.
+  @Test func theFallbackHasThePageBeforeItsEnd() throws {
+    try apply([change(.opened)])
+    try reconcile([])
+    #expect(try store.claimDeliveries(lease, loads: [:], policy: policy, nowNs: Self.nowNs).count == 1)
+    try apply([change(.cleared, at: 1)], at: 1)
+    try reconcile([], at: 1)
+    let nowNs = Self.nowNs + 61 * Self.secondNs
+    let again = try store.claimDeliveries(lease, loads: [:], policy: policy, nowNs: nowNs)
+    #expect(again.map(\.event) == [.trigger])
+    try store.settle(try #require(again.first), .refused(answer: "400"), lease, policy: policy, nowNs: nowNs)
+    #expect(try rows("receiver = 'safety'") == ["safety trigger waiting", "safety resolve waiting"])
   }
 
   @Test func whatHasNoIncidentChangesNothing() throws {

@@ -11,14 +11,17 @@ package final class TestDatabase: Sendable {
   private let server: DatabaseURL
   private let name: String
 
-  /// - Parameter template: a database to copy, for example one that has been migrated once for the whole process.
-  package init(template: String? = nil) throws {
+  /// - Parameters:
+  ///   - template: a database to copy, for example one that has been migrated once for the whole process.
+  ///   - icuLocale: of an empty database, such as `en`; the server's own without one.
+  package init(template: String? = nil, icuLocale: String? = nil) throws {
     server = try TestServer.shared.get()
     name = "test_" + HostFiles.randomBytes(8).map { String($0, radix: 16) }.joined()
     url = server.with(["dbname": name])
     let connection = try Connection(server)
     defer { connection.close() }
-    let copy = template.map { " template \(Connection.quoted($0))" } ?? ""
+    var copy = template.map { " template \(Connection.quoted($0))" } ?? ""
+    if let icuLocale { copy = " template template0 locale_provider icu icu_locale '\(icuLocale)'" }
     try connection.execute("create database \(Connection.quoted(name))\(copy)")
   }
 

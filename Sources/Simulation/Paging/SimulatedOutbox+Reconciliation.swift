@@ -4,11 +4,11 @@ internal import Paging
 
 extension SimulatedOutbox {
   /// `Store.reconcile`.
-  func reconcile(_ next: WriteQueue.Reconciliation, nowNs: Int64) {
+  func reconcile(_ reported: [LocalPage], freeing: [String], holding: String?, nowNs: Int64) {
     let isMissing = { [self] (page: LocalPage) in !rows.contains { $0.messageID == page.messageID } }
-    let (pages, ends) = (next.pages.filter { $0.event != .resolve }, next.pages.filter { $0.event == .resolve })
+    let (pages, ends) = (reported.filter { $0.event != .resolve }, reported.filter { $0.event == .resolve })
     let missing = pages.filter(isMissing)
-    for page in pages { addAlert(page, nowNs) }
+    addAlerts(pages)
     for page in pages { record(page, nowNs) }
     // Rows that exist are updated first: from them follows which opening a page is about.
     for page in missing {
@@ -17,12 +17,12 @@ extension SimulatedOutbox {
     }
     let named = rows.filter { row in pages.contains { $0.messageID == row.messageID } }.map(\.incident)
     for number in Set(named).sorted() where incidents[Int(number) - 1].state == .resolved {
-      enqueueNews(incidents[Int(number) - 1], .resolve, next.holding, nowNs)
+      enqueueNews(incidents[Int(number) - 1], .resolve, holding, nowNs)
     }
     for page in ends where isMissing(page) { addEnd(page, nowNs) }
     for page in ends { record(page, nowNs) }
-    endAlerts(of: Set(next.pages.map(\.messageID)), nowNs)
-    free { next.freeing.contains($0) }
+    endAlerts(of: Set(reported.map(\.messageID)), nowNs)
+    free { freeing.contains($0) }
   }
 
   func freeReservations(ofInstance instance: String, but holder: String) {
@@ -58,48 +58,81 @@ extension SimulatedOutbox {
     append(page, incident.number, change: own == nil ? opening : 1, state)
   }
 
-  /// Another collector has sent the row's message, by itself or in a list: the receiver has two alerts.
-  private func addAlert(_ page: LocalPage, _ nowNs: Int64) {
-    guard let row = rows.first(where: { $0.messageID == page.messageID }), row.attempts > 0 else { return }
-    let alert = page.bundle ?? page.dedupKey
-    let id = page.messageID + "/" + alert
-    guard alert != row.bundle ?? incidents[Int(row.incident) - 1].dedupKey,
-      !rows.contains(where: { $0.messageID == id })
+  /// Another collector has sent the row's message by itself or in a list: the receiver has two alerts.
+  private func addAlerts(_ pages: [LocalPage]) {
+    // Of several reports of one alert the first that was taken, or else the first.
+    var reports: [LocalPage] = []
+    for page in pages {
+      let known = reports.firstIndex { $0.messageID == page.messageID && $0.alert == page.alert }
+      if let known {
+        guard reports[known].answer == nil, page.answer != nil else { continue }
+        reports.remove(at: known)
+      }
+      reports.append(page)
+    }
+    for page in reports { addAlert(page) }
+  }
+
+  private func addAlert(_ page: LocalPage) {
+    guard let row = rows.first(where: { $0.messageID == page.messageID }), row.attempts > 0,
+      page.alert != row.bundle ?? incidents[Int(row.incident) - 1].dedupKey
     else { return }
+    let id = page.messageID + "/" + page.alert
+    if let known = rows.firstIndex(where: { $0.messageID == id }) {
+      // Begun before, and taken since: its end may have been sent in between.
+      if page.answer != nil {
+        rows[known].state = .delivered
+        rows[known].settledNs = max(rows[known].settledNs ?? 0, page.atNs)
+      }
+      return
+    }
     rows.append(
       Row(
         number: Int64(rows.count + 1), incident: row.incident, change: row.change, receiver: page.receiver,
-        event: page.event, step: page.step, messageID: id, bundle: alert, dueNs: page.atNs,
+        event: page.event, step: page.step, messageID: id, bundle: page.alert, dueNs: page.atNs,
         state: page.answer == nil ? .cancelled : .delivered, attempts: 1, nextNs: page.atNs, settledNs: page.atNs))
   }
 
   /// Enqueues an end for each page that was delivered after the end of its incident was sent, or whose key was not
   /// known then.
   func endAlerts(of ids: Set<String>, _ nowNs: Int64) {
-    let recorded = rows.filter { ids.contains($0.messageID) }
-    for row in rows where row.event.isPage && row.attempts > 0 {
-      guard recorded.contains(where: { $0.incident == row.incident && $0.receiver == row.receiver }) else { continue }
-      let ends = rows.filter {
-        $0.incident == row.incident && $0.receiver == row.receiver && $0.event == .resolve && $0.state != .superseded
-          && $0.change > row.change
-      }
-      guard let end = ends.min(by: { ($0.change, $0.number) < ($1.change, $1.number) }) else { continue }
-      let same = ends.filter { $0.change == end.change && $0.list == row.bundle }
-      let isLate =
-        row.state == .delivered && same.contains { $0.state == .delivered && $0.settledNs ?? 0 < row.settledNs ?? 0 }
+    let noted = rows.filter { ids.contains($0.messageID) }
+    var late: [(page: Row, change: Int64, alert: String, id: String)] = []
+    for page in rows where page.event.isPage && page.attempts > 0 {
+      guard noted.contains(where: { $0.isBeside(page) }), let end = firstEnd(of: page) else { continue }
+      let alert = alert(of: page)
+      let id = messageID(page.incident, end.change, .resolve, page.receiver + "|" + page.messageID, 0)
       // The alert of a reopened incident is open again under the same key.
-      let isOpenAgain =
-        row.bundle == nil
-        && rows.contains {
-          $0.incident == row.incident && $0.receiver == row.receiver && $0.event.isPage && $0.bundle == nil
-            && $0.change > end.change && $0.attempts > 0
-        }
-      guard end.list != nil || end.attempts > 0, same.isEmpty || isLate, !isOpenAgain else { continue }
-      let incident = incidents[Int(row.incident) - 1]
-      insert(
-        incident, end.change, row.receiver, .resolve, 0, dueNs: nowNs, key: row.receiver + "|" + row.messageID,
-        list: row.bundle ?? incident.dedupKey, reservation: nil, nowNs)
+      let isOpenAgain = rows.contains {
+        $0.isBeside(page) && $0.event.isPage && $0.change > end.change && $0.attempts > 0
+          && self.alert(of: $0) == alert
+      }
+      // What was taken before the page does not end it.
+      let isEnded = rows.contains {
+        $0.isEnd && $0.isBeside(page) && $0.change == end.change && self.alert(of: $0) == alert
+          && !(page.state == .delivered && $0.state == .delivered && $0.settledNs ?? 0 < page.settledNs ?? 0)
+      }
+      guard end.list != nil || end.attempts > 0, !isOpenAgain, !isEnded, !rows.contains(where: { $0.messageID == id }),
+        // Several pages may have opened one alert.
+        !late.contains(where: { $0.page.isBeside(page) && $0.change == end.change && $0.alert == alert })
+      else { continue }
+      late.append((page, end.change, alert, id))
     }
+    for one in late {
+      insert(
+        incidents[Int(one.page.incident) - 1], one.change, one.page.receiver, .resolve, 0, dueNs: nowNs, id: one.id,
+        list: one.alert, reservation: nil, nowNs)
+    }
+  }
+
+  /// The key of the alert that a page opened, or that an end is about.
+  private func alert(of row: Row) -> String {
+    (row.event.isPage ? row.bundle : row.list) ?? incidents[Int(row.incident) - 1].dedupKey
+  }
+
+  private func firstEnd(of page: Row) -> Row? {
+    rows.filter { $0.isEnd && $0.isBeside(page) && $0.change > page.change }
+      .min { ($0.change, $0.number) < ($1.change, $1.number) }
   }
 
   private func addEnd(_ page: LocalPage, _ nowNs: Int64) {
@@ -176,4 +209,16 @@ extension SimulatedOutbox {
       rows[row].reached = page.reached
     }
   }
+}
+
+extension SimulatedOutbox.Row {
+  /// About the same incident, to the same receiver.
+  fileprivate func isBeside(_ other: Self) -> Bool { incident == other.incident && receiver == other.receiver }
+
+  fileprivate var isEnd: Bool { event == .resolve && state != .superseded }
+}
+
+extension LocalPage {
+  /// The key of the alert that it opened.
+  fileprivate var alert: String { bundle ?? dedupKey }
 }

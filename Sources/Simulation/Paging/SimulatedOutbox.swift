@@ -4,8 +4,7 @@ internal import Paging
 
 /// The incidents and the outbox of a database: what `Store/Incidents` does in SQL, as a plain model. Each function is one transaction.
 ///
-/// Each function follows the statements closely: a difference between the two is a defect of this model. The tests of
-/// the store check the statements themselves.
+/// `OutboxEqualityTests` compare it with the statements: after each operation both have the same incidents and rows.
 final class SimulatedOutbox {
   struct Incident {
     let number: Int64
@@ -131,7 +130,7 @@ final class SimulatedOutbox {
     }
   }
 
-  private func messageID(_ incident: Int64, _ change: Int64, _ event: Delivery.Event, _ receiver: String, _ step: Int16)
+  func messageID(_ incident: Int64, _ change: Int64, _ event: Delivery.Event, _ receiver: String, _ step: Int16)
     -> String
   {
     PageID.of(
@@ -141,7 +140,8 @@ final class SimulatedOutbox {
 
   func insert(
     _ incident: Incident, _ change: Int64, _ receiver: String, _ event: Delivery.Event, _ step: Int16, dueNs: Int64,
-    id: String? = nil, key: String? = nil, list: String? = nil, reservation: String?, _ nowNs: Int64
+    nextNs: Int64? = nil, id: String? = nil, key: String? = nil, list: String? = nil, reservation: String?,
+    _ nowNs: Int64
   ) {
     let id = id ?? messageID(incident.number, change, event, key ?? receiver, step)
     if rows.contains(where: { $0.messageID == id }) { return }
@@ -149,7 +149,7 @@ final class SimulatedOutbox {
       Row(
         number: Int64(rows.count + 1), incident: incident.number, change: change, receiver: receiver, event: event,
         step: step, messageID: id, list: list, dueNs: dueNs, holder: reservation,
-        nextNs: reservation == nil ? dueNs : max(dueNs, nowNs + Self.reservedNs)))
+        nextNs: nextNs ?? (reservation == nil ? dueNs : max(dueNs, nowNs + Self.reservedNs))))
     if reservation == nil { wake() }
   }
 
@@ -202,9 +202,11 @@ final class SimulatedOutbox {
 
   // MARK: Lease and claim
 
+  /// `Store.takeLease`: what stands before the `/` of a holder is its place.
   func takeLease(_ holder: String, seconds: Int64, nowNs: Int64) -> Lease? {
-    if leaseHolder != holder {
-      guard leaseEndsNs <= nowNs else { return nil }
+    let isOver = leaseEndsNs <= nowNs
+    if leaseHolder != holder || isOver {
+      guard isOver || leaseHolder.split(separator: "/").first == holder.split(separator: "/").first else { return nil }
       fence += 1
       leaseHolder = holder
     }
@@ -269,7 +271,7 @@ final class SimulatedOutbox {
       for list in isSingle ? lists[...] : lists.dropFirst() {
         insert(
           incidents[Int(row.incident) - 1], row.change, row.receiver, row.event, row.step, dueNs: row.dueNs,
-          key: row.receiver + "|" + list, list: list, reservation: nil, nowNs)
+          nextNs: row.nextNs, key: row.receiver + "|" + list, list: list, reservation: nil, nowNs)
       }
       if !isSingle, let first = lists.first { rows[index].list = first }
     }
@@ -336,7 +338,7 @@ final class SimulatedOutbox {
       rows[index].fence = lease.fence
       rows[index].attempts += 1
       rows[index].nextNs = nowNs + IncidentLimits.claimSeconds * .second
-      if isNewList { rows[index].bundle = "msg_list \(bundles)" }
+      if isNewList { rows[index].bundle = Self.listID(bundles) }
     }
     let bundle = rows[first].bundle
     let named = Set(taken.map { rows[$0].incident }).sorted()
@@ -348,6 +350,12 @@ final class SimulatedOutbox {
     if bundle != nil { delivery.list = rows[first].list.map { news(of: $0, at: receiver) } }
     delivery.reached = rows[first].reached
     return [delivery]
+  }
+
+  /// The n-th list's message id, in place of a random one.
+  private static func listID(_ number: Int) -> String {
+    let digits = String(number, radix: 16)
+    return "msg_" + String(repeating: "0", count: 32 - digits.utf8.count) + digits
   }
 
   private func record(_ incident: Incident) -> IncidentRecord {
@@ -382,23 +390,27 @@ final class SimulatedOutbox {
   ) -> Bool {
     let indices = delivery.rows.map { Int($0) - 1 }
     if case .delivered(let answer) = outcome {
-      var isLate = false
+      // Rows that were already settled by another collector, which may have sent the end.
+      var late: Set<String> = []
       for row in indices {
         if rows[row].state == .waiting || rows[row].state == .cancelled {
           rows[row].state = .delivered
           rows[row].answer = answer
+        } else if rows[row].state == .delivered, rows[row].settledNs ?? 0 < nowNs {
+          late.insert(rows[row].messageID)
         } else {
-          isLate = true
+          continue
         }
-        if rows[row].state == .delivered { rows[row].settledNs = max(rows[row].settledNs ?? 0, nowNs) }
+        rows[row].settledNs = nowNs
       }
-      // The rows were already settled by another collector, which may have sent the end.
-      if isLate { endAlerts(of: Set(indices.map { rows[$0].messageID }), nowNs) }
+      endAlerts(of: late, nowNs)
       return true
     }
     guard isValid(lease, nowNs) else { return false }
     for row in indices where rows[row].state == .cancelled { rows[row].holder = nil }
-    for row in indices where rows[row].state == .waiting {
+    let waiting = indices.filter { rows[$0].state == .waiting }
+    if case .refused = outcome, waiting.isEmpty { return true }
+    for row in waiting {
       switch outcome {
       case .delivered: break
       case .retry(let atNs, _), .partial(_, let atNs, _):

@@ -286,7 +286,9 @@ final class SimulatedPagingCollector {
 
   private func reconcile(_ next: WriteQueue.Reconciliation) -> Step {
     Step(
-      body: { [world] in $0.reconcile(next, nowNs: world.wallNs) },
+      body: { [world] in
+        $0.reconcile(next.pages, freeing: next.freeing, holding: next.holding, nowNs: world.wallNs)
+      },
       done: { [self] in
         world.log {
           "collector \(self.number) has reconciled \(next.pages.map { "\($0.messageID.suffix(6)) \($0.answer ?? "begun")" }), freed \(next.freeing)"

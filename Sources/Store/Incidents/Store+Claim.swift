@@ -50,7 +50,8 @@ extension Store {
     try run(
       """
       with news as (
-        select o.number, array_agg(distinct t.bundle) filter (where t.bundle is not null) as lists,
+        -- By code point, as `Handover` orders them for its message ids, under any collation of the database.
+        select o.number, array_agg(distinct t.bundle collate "C") filter (where t.bundle is not null) as lists,
           bool_or(t.bundle is null) as is_single
         from signalbox.outbox o join signalbox.outbox t on t.incident = o.incident and t.receiver = o.receiver
           and t.event in \(Delivery.Event.pagesSQL) and not t.is_digest and t.attempts > 0
@@ -69,7 +70,7 @@ extension Store {
           l.list
         from news n join signalbox.outbox o on o.number = n.number
           cross join lateral unnest(case when n.is_single then n.lists else n.lists[2:] end) l(list)
-        on conflict (message_id) do nothing)
+        order by o.number, l.list on conflict (message_id) do nothing)
       update signalbox.outbox o set list = n.lists[1] from news n
       where o.number = n.number and not n.is_single
       """, [.time(us: nowNs / 1000)])

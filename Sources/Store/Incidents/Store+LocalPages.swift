@@ -121,9 +121,14 @@ extension Store {
         created, state, attempts, settled)
       select o.incident, o.change_number, o.receiver, o.event, o.step, o.message_id || '/' || p.alert, p.alert, 'from memory',
         p.at, p.at, $5, case when p.taken then \(DeliveryState.delivered.sql) else \(DeliveryState.cancelled.sql) end, 1, p.at
-      from unnest($1::text[], $2::text[], $3::timestamptz[], $4::bool[]) as p (id, alert, at, taken)
+      from (select distinct on (id, alert) id, alert, at, taken, place
+          from unnest($1::text[], $2::text[], $3::timestamptz[], $4::bool[]) with ordinality as p (id, alert, at, taken, place)
+          order by id, alert, taken desc, place) p
         join signalbox.outbox o on o.message_id = p.id join signalbox.incidents i on i.number = o.incident
-      where o.attempts > 0 and coalesce(o.bundle, i.dedup_key) <> p.alert on conflict (message_id) do nothing
+      where o.attempts > 0 and coalesce(o.bundle, i.dedup_key) <> p.alert order by p.place
+      -- Begun before, and taken since: its end may have been sent in between.
+      on conflict (message_id) do update set state = excluded.state, settled = greatest(outbox.settled, excluded.settled)
+        where excluded.state = \(DeliveryState.delivered.sql)
       """,
       [
         .texts(pages.map(\.messageID)), .texts(pages.map { $0.bundle ?? $0.dedupKey }),
@@ -303,28 +308,34 @@ extension Store {
       s.incident = o.incident and s.receiver = o.receiver and s.event = \(Delivery.Event.resolve.sql)
         and s.state <> \(DeliveryState.superseded.sql)
       """
+    let delivered = DeliveryState.delivered.sql
     try run(
       """
       insert into signalbox.outbox (incident, change_number, receiver, event, message_id, list, due, next_try, created)
-      select o.incident, e.change_number, o.receiver, \(Delivery.Event.resolve.sql), \(messageID),
-        coalesce(o.bundle, i.dedup_key), $2, $2, $2
-      from (select distinct incident, receiver from signalbox.outbox where message_id = any($1)) n
-        join signalbox.outbox o on o.incident = n.incident and o.receiver = n.receiver
-          and o.event in \(Delivery.Event.pagesSQL) and o.attempts > 0
-        join signalbox.incidents i on i.number = o.incident
-        join lateral (select s.change_number, s.list, s.attempts from signalbox.outbox s
-          where \(ends) and s.change_number > o.change_number order by s.change_number, s.number limit 1) e on true
-      where (e.list is not null or e.attempts > 0)
-        -- The alert of a reopened incident is open again under the same key.
-        and (o.bundle is not null or not exists (select from signalbox.outbox n where n.incident = o.incident
-          and n.receiver = o.receiver and n.event in \(Delivery.Event.pagesSQL) and n.bundle is null
-          and n.change_number > e.change_number and n.attempts > 0))
-        and (
-        not exists (select from signalbox.outbox s where \(ends) and s.change_number = e.change_number
-          and s.list is not distinct from o.bundle)
-        or o.state = \(DeliveryState.delivered.sql) and exists (select from signalbox.outbox s where \(ends) and s.change_number = e.change_number
-          and s.list is not distinct from o.bundle and s.state = \(DeliveryState.delivered.sql) and s.settled < o.settled))
-      on conflict (message_id) do nothing
+      select incident, change_number, receiver, \(Delivery.Event.resolve.sql), id, alert, $2, $2, $2 from (
+        -- Several pages may have opened one alert.
+        select distinct on (o.incident, o.receiver, e.change_number, a.alert)
+          o.number, o.incident, e.change_number, o.receiver, a.alert, m.id
+        from (select distinct incident, receiver from signalbox.outbox where message_id = any($1)) n
+          join signalbox.outbox o on o.incident = n.incident and o.receiver = n.receiver
+            and o.event in \(Delivery.Event.pagesSQL) and o.attempts > 0
+          join signalbox.incidents i on i.number = o.incident
+          cross join lateral (select coalesce(o.bundle, i.dedup_key) as alert) a
+          join lateral (select s.change_number, s.list, s.attempts from signalbox.outbox s
+            where \(ends) and s.change_number > o.change_number order by s.change_number, s.number limit 1) e on true
+          cross join lateral (select \(messageID) as id) m
+        where (e.list is not null or e.attempts > 0)
+          -- The alert of a reopened incident is open again under the same key.
+          and not exists (select from signalbox.outbox p where p.incident = o.incident and p.receiver = o.receiver
+            and p.event in \(Delivery.Event.pagesSQL) and coalesce(p.bundle, i.dedup_key) = a.alert
+            and p.change_number > e.change_number and p.attempts > 0)
+          -- What was taken before the page does not end it.
+          and not exists (select from signalbox.outbox s where \(ends) and s.change_number = e.change_number
+            and coalesce(s.list, i.dedup_key) = a.alert
+            and not (o.state = \(delivered) and s.state = \(delivered) and s.settled < o.settled))
+          and not exists (select from signalbox.outbox p where p.message_id = m.id)
+        order by o.incident, o.receiver, e.change_number, a.alert, o.number) late
+      order by number on conflict (message_id) do nothing
       """,
       [.texts(messages), .time(us: nowNs / 1000)])
   }

@@ -202,7 +202,7 @@ extension Store {
         and (o.event in \(Delivery.Event.pagesSQL) or o.event in \(Delivery.Event.newsSQL))
         and not exists (select from signalbox.outbox f where f.incident = o.incident and f.receiver = $2
           and f.change_number = o.change_number and f.event = o.event and f.step = o.step)
-      on conflict (message_id) do nothing
+      order by o.number on conflict (message_id) do nothing
       """, [.int8s(delivery.rows), .text(fallback), .time(us: nowNs / 1000), .text(delivery.receiver)])
   }
 }
