@@ -177,7 +177,11 @@ extension Handover {
     else { return }
     let id = PageID.of(
       dedupKey: held[at].change.dedupKey, change: 1, event: page.event, receiver: fallback, step: page.step)
-    guard !held[at].pages.contains(where: { $0.messageID == id }) else { return }
+    // Where it stands in for several receivers, or has a step of its own, one page is enough.
+    let isPaged = held[at].pages.contains { other in
+      other.messageID == id || other.receiver == fallback && other.event == .trigger && page.event == .trigger
+    }
+    if isPaged { return }
     var instead = Page(
       receiver: fallback, event: page.event, step: page.step, messageID: id, state: .waiting(nextNs: nowNs))
     instead.isInstead = true

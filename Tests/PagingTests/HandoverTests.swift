@@ -54,6 +54,26 @@ import Testing
     actions.reduce(into: []) { if case .write(let changes) = $1 { $0 += changes } }
   }
 
+  /// From memory as from the rows: two receivers refuse one incident, and the fallback is paged once.
+  @Test func theFallbackIsPagedOnceForAnIncident() {
+    var two = configuration
+    two.policies = [.p0: [.init(to: "duty"), .init(to: "lead")]]
+    var handover = Handover(two)
+    var actions = handover.turn([.changes([change(.opened)])], at: moment(0))
+    var receivers: [String] = []
+    for turn in 2..<8 {
+      let sent = sends(actions)
+      receivers += sent.map(\.delivery.receiver)
+      let answers = sent.map { tag, delivery in
+        Handover.Event.answered(
+          tag: tag, delivery.receiver == "safety" ? .delivered(answer: "") : .refused(answer: "410"),
+          closedUntilNs: nil)
+      }
+      actions = handover.turn(answers, at: moment(Double(turn)))
+    }
+    #expect(receivers.sorted() == ["duty", "lead", "safety"])
+  }
+
   // MARK: Which side sends
 
   @Test func whatTheDatabaseConfirmsInTimeIsReleasedAndNotPaged() {

@@ -288,6 +288,29 @@ import Testing
     #expect(try outbox("receiver = 'safety' and state = 'delivered'") == 2)
   }
 
+  /// Two receivers refuse one incident, and the fallback may have a step of its own.
+  @Test(arguments: [false, true]) func theFallbackIsPagedOnceForAnIncident(hasOwnStep: Bool) throws {
+    let policy = PagingPolicy(fallback: "safety") { _, nowNs in
+      (["duty", "chat"] + (hasOwnStep ? ["safety"] : [])).enumerated().map { index, receiver in
+        PlannedDelivery(receiver: receiver, dueNs: nowNs, step: Int16(index), isEscalation: false)
+      }
+    }
+    let lease = try #require(try store.takeLease("paging", holder: "t", seconds: 60))
+    try store.apply([change(.opened)], policy: policy, nowNs: Self.nowNs)
+    var messages = 0
+    for turn in Int64(0)..<5 {
+      let nowNs = Self.nowNs + turn * Self.secondNs
+      for delivery in try store.claimDeliveries(lease, loads: [:], policy: policy, nowNs: nowNs) {
+        let isFallback = delivery.receiver == "safety"
+        messages += isFallback ? 1 : 0
+        let outcome = isFallback ? DeliveryOutcome.delivered(answer: "200") : .refused(answer: "410")
+        try store.settle(delivery, outcome, lease, policy: policy, nowNs: nowNs)
+      }
+    }
+    #expect(messages == 1)
+    #expect(try outbox("receiver = 'safety' and event = 'trigger'") == 1)
+  }
+
   enum Answer: CaseIterable {
     case taken, refused, failed, never
   }

@@ -442,7 +442,7 @@ final class SimulatedOutbox {
         numbers.contains(row.number) || row.receiver == delivery.receiver && isNews && row.change > least,
         !rows.contains(where: {
           $0.incident == row.incident && $0.receiver == fallback && $0.change == row.change && $0.event == row.event
-            && $0.step == row.step
+            && ($0.step == row.step || $0.event == .trigger)
         })
       else { continue }
       insert(

@@ -201,7 +201,9 @@ extension Store {
           and o.change_number > (select min(change_number) from signalbox.outbox n where n.number = any($1) and n.incident = o.incident)))
         and (o.event in \(Delivery.Event.pagesSQL) or o.event in \(Delivery.Event.newsSQL))
         and not exists (select from signalbox.outbox f where f.incident = o.incident and f.receiver = $2
-          and f.change_number = o.change_number and f.event = o.event and f.step = o.step)
+          and f.change_number = o.change_number and f.event = o.event
+          -- Where it stands in for several receivers, or has a step of its own, one page is enough.
+          and (f.step = o.step or f.event = \(Delivery.Event.trigger.sql)))
       order by o.number on conflict (message_id) do nothing
       """, [.int8s(delivery.rows), .text(fallback), .time(us: nowNs / 1000), .text(delivery.receiver)])
   }
