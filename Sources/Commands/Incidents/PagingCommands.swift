@@ -22,7 +22,8 @@ struct OnCallCommand: ParsableCommand {
     @OptionGroup var options: ChangeOptions
 
     func run() throws {
-      let (start, end) = try planned.window(nowNs: Clock.wallNs())
+      let nowNs = Clock.wallNs()
+      let (start, end) = try planned.window(nowNs: nowNs)
       let number = try options.change { store throws(StoreError) in
         try store.addOverride(
           OnCallOverride(
@@ -30,7 +31,8 @@ struct OnCallCommand: ParsableCommand {
             reason: reason))
       }
       try options.print(
-        "\(to) takes the turn of '\(schedule)' until \(Timestamp.text(end, digits: 0))", value: String(number),
+        "\(to) takes the turn of '\(schedule)' \(start > nowNs ? "from \(Timestamp.text(start, digits: 0)) " : "")"
+          + "until \(Timestamp.text(end, digits: 0))", value: String(number),
         IncidentQueries.override(number))
     }
   }
@@ -115,16 +117,25 @@ struct PagingCommand: ParsableCommand {
         throw CommandFailure(.usage, "--timeout takes a time such as 30s, not '\(timeout)'")
       }
       let target = receiver ?? "policy:" + (policy ?? "").uppercased()
-      let reports = try database.change { store throws(StoreError) in
+      let (reports, pausedUntilNs) = try database.change { store throws(StoreError) in
         let row = try store.enqueue(.test, to: target, detail: "from \(Actor.name)", nowNs: Clock.wallNs())
-        return try Self.wait(for: row, store, untilNs: Clock.monotonicNs() + waitNs)
+        let reports = try Self.wait(for: row, store, untilNs: Clock.monotonicNs() + waitNs)
+        return (reports, try store.pauses(nowNs: Clock.wallNs())[target])
       }
       guard !reports.isEmpty else {
+        if let pausedUntilNs {
+          throw CommandFailure(
+            .failed,
+            "\(target): not delivered yet: it asked to be sent nothing before \(Timestamp.text(pausedUntilNs, digits: 0)); "
+              + "the test is sent then")
+        }
         throw CommandFailure(
           .notReachable, "no answer within \(timeout): does a collector with paging: in its configuration run?")
       }
       let said = reports.map { report in
-        "\(report.receiver): \(Self.word(report.state)): \(Escaping.visible(report.answer))"
+        let isOpen = report.state == .waiting && report.answer.isEmpty
+        let answer = isOpen ? "no answer within \(timeout); it is tried again" : Escaping.visible(report.answer)
+        return "\(report.receiver): \(Self.word(report.state)): \(answer)"
       }
       if output.format != .table {
         try output.print(
