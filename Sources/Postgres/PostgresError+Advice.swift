@@ -65,7 +65,8 @@ extension PostgresError {
     (["Connection refused"], "is PostgreSQL running there? Check host and port in the URL"),
     (
       ["No such file or directory"],
-      "is PostgreSQL running there? Check the socket's directory and the port in the URL"
+      "is PostgreSQL running there? Where a collector keeps a database of its own, start the collector; "
+        + "else check the socket's directory and the port in the URL"
     ),
   ]
 }
