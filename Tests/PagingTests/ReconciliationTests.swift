@@ -162,14 +162,20 @@ import Testing
     #expect(try send(at: 3) == ["duty resolve \(change(.opened).dedupKey)"])
   }
 
-  /// A reopened incident keeps its first key; the page from memory has the key of the new beginning.
-  @Test func aReturnThatWasPagedFromMemoryIsOneMessageAndItsOwnAlert() throws {
+  /// An incident that comes back and is paged from memory.
+  private func pagedReturn() throws -> IncidentChange {
     try apply([change(.opened), change(.cleared, at: 2)])
     try reconcile([])
     #expect(try send(at: 3).count == 1 && send(at: 4).count == 1)
     let back = change(.opened, at: 60)
     try apply([back], at: 60)
     try reconcile([page(back, at: 63)], at: 64)
+    return back
+  }
+
+  /// A reopened incident keeps its first key; the page from memory has the key of the new beginning.
+  @Test func aReturnThatWasPagedFromMemoryIsOneMessageAndItsOwnAlert() throws {
+    let back = try pagedReturn()
     #expect(
       try send(at: 65) == [] && rows("event = 'trigger'") == ["duty trigger delivered", "duty trigger delivered"])
     try apply([change(.cleared, at: 90)], at: 90)
@@ -179,12 +185,7 @@ import Testing
 
   /// Its message is no list either: later pages are sent singly.
   @Test func aReturnThatWasPagedFromMemoryBeginsNoStorm() throws {
-    try apply([change(.opened), change(.cleared, at: 2)])
-    try reconcile([])
-    #expect(try send(at: 3).count == 1 && send(at: 4).count == 1)
-    let back = change(.opened, at: 60)
-    try apply([back], at: 60)
-    try reconcile([page(back, at: 63)], at: 64)
+    let back = try pagedReturn()
     let others = ["gpu 4", "gpu 5"].map { entity in
       var other = change(.opened, at: 65)
       other.entity = entity

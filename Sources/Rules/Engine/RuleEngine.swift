@@ -133,7 +133,7 @@ package final class RuleEngine {
     cell.state.arrivedNs = max(cell.state.arrivedNs, min(lastSeenNs, RuleLimits.timeNsMax))
   }
 
-  /// Takes incidents that go on for open, where the host's state does not have them: its facts end them, and nobody else would.
+  /// Takes incidents that go on for open where the host's state does not have them, so that the host's facts end them.
   ///
   /// Not those about the host's silence: whoever judges the fleet has those (`adoptSilence`).
   /// - Parameter nowNs: the collector's clock.
