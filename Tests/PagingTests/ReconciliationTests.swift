@@ -185,7 +185,7 @@ import Testing
 
   /// Its message is no list either: later pages are sent singly.
   @Test func aReturnThatWasPagedFromMemoryBeginsNoStorm() throws {
-    let back = try pagedReturn()
+    _ = try pagedReturn()
     let others = ["gpu 4", "gpu 5"].map { entity in
       var other = change(.opened, at: 65)
       other.entity = entity
