@@ -31,8 +31,9 @@ package enum AddressGuard {
 }
 
 /// libcurl's CURLOPT_OPENSOCKETFUNCTION: makes the socket, or refuses the address.
+/// - Parameter owner: the `Transfer`, which reports the reason.
 func openGuardedSocket(
-  _ context: UnsafeMutableRawPointer?, _ purpose: curlsocktype, _ address: UnsafeMutablePointer<curl_sockaddr>?
+  _ owner: UnsafeMutableRawPointer?, _ purpose: curlsocktype, _ address: UnsafeMutablePointer<curl_sockaddr>?
 ) -> curl_socket_t {
   let refused: curl_socket_t = -1
   guard let address = unsafe address else { return refused }
@@ -49,7 +50,10 @@ func openGuardedSocket(
   } else {
     return refused
   }
-  if AddressGuard.isForbidden(bytes) { return refused }
+  if AddressGuard.isForbidden(bytes) {
+    if let owner = unsafe owner { unsafe Unmanaged<Transfer>.fromOpaque(owner).takeUnretainedValue().isForbidden = true }
+    return refused
+  }
   return unsafe socket(
     family, address.pointee.socktype | Int32(SOCK_CLOEXEC.rawValue), address.pointee.protocol)
 }

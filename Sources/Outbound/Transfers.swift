@@ -117,6 +117,8 @@ internal import Glibc
   private var upload: ArraySlice<UInt8> = []
   private var answer: [UInt8] = []
   private let isMail: Bool
+  /// An address of the receiver may not be connected to.
+  var isForbidden = false
   /// Of a mail: whom it goes to, and the server's replies.
   private var addresses: [String] = []
   private var replies: [UInt8] = []
@@ -135,6 +137,7 @@ internal import Glibc
     set(CURLOPT_PROXY, "")
     set(CURLOPT_USERAGENT, "signalbox")
     unsafe _ = sbx_curl_set_socket(handle, openGuardedSocket)
+    unsafe _ = sbx_curl_set_pointer(handle, CURLOPT_OPENSOCKETDATA, own)
     unsafe _ = sbx_curl_set_pointer(handle, CURLOPT_PREREQDATA, own)
     unsafe _ = sbx_curl_set_before_request(handle, mayBegin)
     unsafe _ = sbx_curl_set_pointer(handle, CURLOPT_WRITEDATA, own)
@@ -246,7 +249,10 @@ internal import Glibc
   /// Why there was no answer, with what to look at.
   private func sentence(_ code: CURLcode) -> String {
     switch code {
-    case CURLE_COULDNT_CONNECT, CURLE_ABORTED_BY_CALLBACK: return "cannot connect (or the address is forbidden)"
+    case CURLE_COULDNT_CONNECT where isForbidden:
+      return "the address is forbidden: link-local, multicast or a cloud's metadata service"
+    case CURLE_COULDNT_CONNECT, CURLE_ABORTED_BY_CALLBACK:
+      return "cannot connect: does it run, and does a firewall let this machine through?"
     case CURLE_USE_SSL_FAILED: return "the server offers no STARTTLS, which this receiver requires"
     case CURLE_SSL_CACERT_BADFILE: return "the file of trusted authorities cannot be read"
     case CURLE_PEER_FAILED_VERIFICATION:
