@@ -51,7 +51,9 @@ func openGuardedSocket(
     return refused
   }
   if AddressGuard.isForbidden(bytes) {
-    if let owner = unsafe owner { unsafe Unmanaged<Transfer>.fromOpaque(owner).takeUnretainedValue().isForbidden = true }
+    if let owner = unsafe owner {
+      unsafe Unmanaged<Transfer>.fromOpaque(owner).takeUnretainedValue().isForbidden = true
+    }
     return refused
   }
   return unsafe socket(
