@@ -40,6 +40,24 @@ import Testing
     #expect((rows.timeUs(0, 1) ?? 0) - (rows.timeUs(0, 0) ?? 0) == 7_200_000_000)
   }
 
+  /// A window that follows without a gap is joined before the end; one that follows later begins when it is due.
+  @Test(arguments: [
+    ("0 */2 * * *", ["00:00 04:00", "00:00 04:00", "00:00 06:00"]),
+    ("0 */4 * * *", ["00:00 02:00", "04:00 06:00", "04:00 06:00"]),
+  ])
+  func windowsWithoutAGapHaveNone(_ cron: String, _ windows: [String]) throws {
+    let database = try TestDatabase()
+    let store = try Store.open(database.url, migrating: true)
+    let lease = try #require(try store.takeLease("paging", holder: "t", seconds: 3600))
+    _ = try store.addSilence(Self.silence(cron, "UTC", hours: 2), nowNs: Self.ns("2026-01-01T00:30:00Z"))
+    for (now, window) in zip(["01:59:30", "02:00:20", "03:59:30"], windows) {
+      _ = try store.auditPaging(lease, policy: .none, nowNs: Self.ns("2026-01-01T\(now)Z"))
+      let rows = try store.connection.query(
+        "select to_char(starts at time zone 'UTC', 'HH24:MI') || to_char(ends at time zone 'UTC', ' HH24:MI') from signalbox.silences")
+      #expect(rows.text(0, 0) == window, "\(now)")
+    }
+  }
+
   @Test func anUnknownZoneAndADayThatNeverComesAreRefused() throws {
     let database = try TestDatabase()
     let store = try Store.open(database.url, migrating: true)

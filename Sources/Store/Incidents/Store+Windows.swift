@@ -38,21 +38,27 @@ extension Store {
     return (startNs, startNs.addingClamped(repetition.lengthNs))
   }
 
-  /// Moves repeated silences whose window has ended to their next window.
+  /// Moves repeated silences whose window has ended to their next window. One that follows without a gap is joined to the window before it ends:
+  /// moved after its end, the silence would be missing until then.
   func advanceWindows(_ nowNs: Int64) throws(StoreError) {
     let rows = try ask(
       """
-      select number, cron, zone, (extract(epoch from length) * 1000000)::bigint from signalbox.silences
-      where cron is not null and ended_by is null and ends <= $1 order by number
+      select number, cron, zone, (extract(epoch from length) * 1000000)::bigint, ends from signalbox.silences
+      where cron is not null and ended_by is null and ends <= $1::timestamptz + interval '1 min' order by number
       """, [.time(us: nowNs / 1000)])
     for row in 0..<rows.count {
       guard let number = rows.int(row, 0), let cron = try? CronExpression(rows.text(row, 1) ?? "") else { continue }
       let repetition = Repetition(
         cron: cron, zone: rows.text(row, 2) ?? "UTC", lengthNs: PostgresTime.ns(us: rows.int(row, 3) ?? 0))
-      let next = try window(repetition, nowNs: nowNs)
+      let endsNs = rows.timeNs(row, 4) ?? nowNs
+      let next = try window(repetition, nowNs: max(nowNs, endsNs))
+      let isJoined = endsNs > nowNs && next.startNs <= endsNs
+      guard isJoined || endsNs <= nowNs else { continue }
       try run(
-        "update signalbox.silences set starts = $2, ends = $3 where number = $1",
-        [.int8(number), .time(us: next.startNs / 1000), .time(us: next.endNs / 1000)])
+        "update signalbox.silences set starts = case when $4 then starts else $2 end, ends = $3 where number = $1",
+        [
+          .int8(number), .time(us: next.startNs / 1000), .time(us: next.endNs / 1000), .bool(isJoined),
+        ])
     }
   }
 }
