@@ -82,9 +82,16 @@ package struct Message: Sendable {
   }
 
   func line(_ incident: IncidentRecord) -> String {
-    // A name may hold a line break, and would look like a line of its own in a list.
-    let subject = [incident.hostName, incident.entity].filter { !$0.isEmpty }.map(PlainText.line).joined(separator: " ")
     let what = incident.summary.isEmpty ? incident.title : incident.summary
+    // A lock screen shows the beginning alone: what the summary names, as rules end it, is not named before it. A name may
+    // hold a line break, and would look like a line of its own in a list.
+    func isNamed(_ words: String) -> Bool {
+      what.hasSuffix(words) || what.contains(words + " (") || what.contains(words + ": ")
+    }
+    let host = isNamed(" on \(incident.hostName)") ? "" : incident.hostName
+    let entity = isNamed(": \(incident.entity)") ? "" : incident.entity
+    let names = [host, entity].filter { !$0.isEmpty }
+    let subject = names.map(PlainText.line).joined(separator: " ")
     return "[\(incident.severity.word)] \(incident.rule)\(subject.isEmpty ? "" : " \(subject)"): \(what)"
   }
 

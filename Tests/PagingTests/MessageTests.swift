@@ -86,6 +86,18 @@ import Testing
     #expect(parts[0].split(separator: "\r\n").allSatisfy { $0.utf8.count <= 998 })
   }
 
+  /// A lock screen shows the beginning: the reason stands before the path, once.
+  @Test func aHeadlineNamesHostAndPathOnce() {
+    var delivery = Self.delivery(.trigger, hostile: false)
+    delivery.incidents[0].hostName = "gpu-01"
+    delivery.incidents[0].entity = "/srv/run-1.log"
+    delivery.incidents[0].summary = "Data loader died on gpu-01: /srv/run-1.log (worker 3)"
+    #expect(
+      Message(delivery, nowNs: 0).headline == "[P0] GPU-07: Data loader died on gpu-01: /srv/run-1.log (worker 3)")
+    delivery.incidents[0].summary = "Data loader died"
+    #expect(Message(delivery, nowNs: 0).headline == "[P0] GPU-07 gpu-01 /srv/run-1.log: Data loader died")
+  }
+
   /// Evidence of any length cut off the steps behind it.
   @Test func stepsRunbookAndAnswerComeBeforeTheEvidenceAndAreNeverCutByIt() throws {
     var delivery = Self.delivery(.trigger, hostile: false)

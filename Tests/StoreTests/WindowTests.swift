@@ -53,7 +53,8 @@ import Testing
     for (now, window) in zip(["01:59:30", "02:00:20", "03:59:30"], windows) {
       _ = try store.auditPaging(lease, policy: .none, nowNs: Self.ns("2026-01-01T\(now)Z"))
       let rows = try store.connection.query(
-        "select to_char(starts at time zone 'UTC', 'HH24:MI') || to_char(ends at time zone 'UTC', ' HH24:MI') from signalbox.silences")
+        "select to_char(starts at time zone 'UTC', 'HH24:MI') || to_char(ends at time zone 'UTC', ' HH24:MI') from signalbox.silences"
+      )
       #expect(rows.text(0, 0) == window, "\(now)")
     }
   }
