@@ -14,7 +14,8 @@ package struct Reservation: Sendable, Equatable {
     self.mayBePaged = mayBePaged
   }
 
-  private static let prefix = "memory "
+  /// Begins each `holder` of a row that memory may send or has begun.
+  package static let prefix = "memory "
 
   /// - Parameters:
   ///   - holder: names a process among all collectors, `instance/process` (`PagingInstance.holder`).

@@ -136,7 +136,6 @@ extension SimulatedOutbox {
   }
 
   private func addEnd(_ page: LocalPage, _ nowNs: Int64) {
-    guard page.answer != nil else { return }
     let own = incidents.last { $0.dedupKey == page.dedupKey }
     // The alert of a reopened incident has a key of its own: from its page follows which opening has ended.
     let paged = rows.first { $0.receiver == page.receiver && $0.event.isPage && $0.bundle == page.dedupKey }
@@ -147,14 +146,21 @@ extension SimulatedOutbox {
       $0.incident == incident.number && $0.receiver == page.receiver && $0.event.isPage && $0.bundle == nil
         && $0.attempts > 0
     }
+    // An end without an answer of an incident that is open again is not sent again, but what follows waits for its answer.
+    let isOverdue = page.answer == nil && incident.state != .resolved
     if list == nil || !isSingle {
       guard
         let row = rows.firstIndex(where: {
           $0.incident == incident.number && $0.receiver == page.receiver && $0.event == .resolve && $0.change > change
         }), rows[row].state == .waiting, rows[row].attempts == 0, rows[row].list == nil
-      else { return }
+      else {
+        if isOverdue { append(page, incident.number, change: change + 1, .cancelled, list: list) }
+        return
+      }
       rows[row].messageID = page.messageID
       rows[row].list = list
+    } else if isOverdue {
+      append(page, incident.number, change: change + 1, .cancelled, list: list)
     } else {
       let end = rows.first {
         $0.incident == incident.number && $0.receiver == page.receiver && $0.event == .resolve && $0.change > change
@@ -176,7 +182,7 @@ extension SimulatedOutbox {
 
   private func record(_ page: LocalPage, _ nowNs: Int64) {
     guard let row = rows.firstIndex(where: { $0.messageID == page.messageID }) else { return }
-    let isLive = rows[row].state == .waiting || rows[row].state == .cancelled
+    let isUndelivered = [.waiting, .cancelled, .refused].contains(rows[row].state)
     // A message that another collector has begun meanwhile under another key has a row of its own.
     if rows[row].attempts == 0, page.event.isPage {
       let isOwn = incidents[Int(rows[row].incident) - 1].dedupKey == page.dedupKey
@@ -193,15 +199,18 @@ extension SimulatedOutbox {
       rows[row].settledNs = page.atNs
       rows[row].answer = answer
       rows[row].attempts = max(1, rows[row].attempts + page.attempts)
-      rows[row].holder = nil
+      // An attempt of another's goes on: until its answer, no end may be sent.
+      if rows[row].holder?.hasPrefix(Reservation.prefix) == true { rows[row].holder = nil }
     } else if page.isOver {
-      guard isLive else { return }
+      guard isUndelivered else { return }
       rows[row].state = .cancelled
       rows[row].settledNs = nowNs
       rows[row].attempts += page.attempts
       rows[row].holder = nil
     } else {
-      guard isLive else { return }
+      guard isUndelivered else { return }
+      // One that the rows' own message was refused for may have been received from memory.
+      if rows[row].state == .refused { rows[row].state = .cancelled }
       rows[row].attempts += page.attempts
       rows[row].holder = Reservation.begun
       rows[row].fence = nil

@@ -232,7 +232,7 @@ final class SimulatedOutbox {
         $0.incident == row.incident && $0.receiver == row.receiver
           && ($0.change, $0.step) < (row.change, row.step)
           && ($0.state == .waiting && $0.dueNs <= nowNs
-            || $0.state == .cancelled && $0.holder != nil && $0.nextNs > nowNs)
+            || ($0.state == .cancelled || $0.state == .delivered) && $0.holder != nil && $0.nextNs > nowNs)
       }
   }
 
@@ -393,6 +393,7 @@ final class SimulatedOutbox {
       // Rows that were already settled by another collector, which may have sent the end.
       var late: Set<String> = []
       for row in indices {
+        rows[row].holder = rows[row].state == .refused || rows[row].state == .superseded ? rows[row].holder : nil
         if rows[row].state == .waiting || rows[row].state == .cancelled {
           rows[row].state = .delivered
           rows[row].answer = answer
@@ -407,7 +408,7 @@ final class SimulatedOutbox {
       return true
     }
     guard isValid(lease, nowNs) else { return false }
-    for row in indices where rows[row].state == .cancelled { rows[row].holder = nil }
+    for row in indices where rows[row].state == .cancelled || rows[row].state == .delivered { rows[row].holder = nil }
     let waiting = indices.filter { rows[$0].state == .waiting }
     if case .refused = outcome, waiting.isEmpty { return true }
     for row in waiting {
@@ -419,6 +420,7 @@ final class SimulatedOutbox {
       case .refused:
         rows[row].state = .refused
         rows[row].settledNs = nowNs
+        rows[row].holder = nil
       }
     }
     pageFallback(delivery, outcome, policy, nowNs)

@@ -37,7 +37,8 @@ extension Store {
       and not exists (select from signalbox.outbox e where e.incident = o.incident and e.receiver = o.receiver
         and (e.change_number, e.step) < (o.change_number, o.step)
         and (e.state = \(DeliveryState.waiting.sql) and e.due <= \(now)
-          or e.state = \(DeliveryState.cancelled.sql) and e.holder is not null and e.next_try > \(now)))
+          or e.state in (\(DeliveryState.cancelled.sql), \(DeliveryState.delivered.sql)) and e.holder is not null
+            and e.next_try > \(now)))
     """
   }
 

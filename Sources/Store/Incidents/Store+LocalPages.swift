@@ -139,14 +139,14 @@ extension Store {
   /// Adds a row for an end from memory. The row that the store wrote itself has another id where the incident changed
   /// state before its end, such as by a silence.
   private func addEnd(_ page: LocalPage, _ nowNs: Int64) throws(StoreError) {
-    guard page.answer != nil else { return }
     // The alert of a reopened incident has a key of its own: from its page follows which opening has ended.
     let found = try ask(
       """
       select number, change, is_own, coalesce((select s.change_number from signalbox.outbox s where s.incident = f.number
           and s.receiver = $2 and s.event = \(Delivery.Event.resolve.sql) and s.change_number > f.change
           order by s.change_number, s.number limit 1), current), exists (select from signalbox.outbox s where s.incident = f.number
-        and s.receiver = $2 and s.bundle is null and s.event in \(Delivery.Event.pagesSQL) and s.attempts > 0)
+        and s.receiver = $2 and s.bundle is null and s.event in \(Delivery.Event.pagesSQL) and s.attempts > 0),
+        (select state <> \(IncidentState.resolved.sql) from signalbox.incidents i where i.number = f.number)
       from (
         select number, 1 as change, true as is_own, change_number as current from signalbox.incidents where dedup_key = $1
         union all
@@ -157,8 +157,10 @@ extension Store {
       """, [.text(page.dedupKey), .text(page.receiver)])
     guard let incident = found.int(0, 0), let change = found.int(0, 1) else { return }
     let list = page.list ?? (found.bool(0, 2) == true ? nil : page.dedupKey)
+    // An end without an answer of an incident that is open again is not sent again, but what follows waits for its answer.
+    let isOverdue = page.answer == nil && found.bool(0, 5) == true
     if list == nil || found.bool(0, 4) == false {
-      try run(
+      let known = try ask(
         """
         update signalbox.outbox set message_id = $3, list = $4 where number = (
           select number from signalbox.outbox where incident = $1 and receiver = $2 and change_number > $5
@@ -168,7 +170,11 @@ extension Store {
         [
           .int8(incident), .text(page.receiver), .text(page.messageID), list.map(Parameter.text) ?? .null,
           .int4(Int32(clamping: change)),
-        ])
+        ]
+      ).affected
+      if isOverdue, known == 0 { try insert(page, incident, change: change + 1, .cancelled, list: list, nowNs) }
+    } else if isOverdue {
+      try insert(page, incident, change: change + 1, .cancelled, list: list, nowNs)
     } else {
       try insert(page, incident, change: found.int(0, 3) ?? 2, .waiting, list: list, nowNs)
     }
@@ -218,15 +224,20 @@ extension Store {
     try recordDelivered(pages.filter { $0.answer != nil }, nowNs)
   }
 
+  private static let undeliveredSQL =
+    "(\(DeliveryState.waiting.sql), \(DeliveryState.cancelled.sql), \(DeliveryState.refused.sql))"
+
   private func recordBegun(_ pages: [LocalPage]) throws(StoreError) {
     if pages.isEmpty { return }
     try run(
       """
+      -- One that the rows' own message was refused for may have been received from memory.
       update signalbox.outbox o set attempts = o.attempts + p.attempts, holder = $5, fence = null,
+        state = case when o.state = \(DeliveryState.refused.sql) then \(DeliveryState.cancelled.sql) else o.state end,
         next_try = greatest(o.next_try, p.at + interval '\(IncidentLimits.localAnswerSeconds) s'),
         reached = string_to_array(p.reached, ' ')
       from unnest($1::text[], $2::timestamptz[], $3::text[], $4::int4[]) as p (id, at, reached, attempts)
-      where o.message_id = p.id and o.state in (\(DeliveryState.waiting.sql), \(DeliveryState.cancelled.sql))
+      where o.message_id = p.id and o.state in \(Self.undeliveredSQL)
       """,
       [
         .texts(pages.map(\.messageID)), .times(us: pages.map { $0.atNs / 1000 }),
@@ -243,7 +254,7 @@ extension Store {
       """
       update signalbox.outbox o set state = \(DeliveryState.cancelled.sql), settled = $3, attempts = o.attempts + p.attempts, holder = null
       from unnest($1::text[], $2::int4[]) as p (id, attempts)
-      where o.message_id = p.id and o.state in (\(DeliveryState.waiting.sql), \(DeliveryState.cancelled.sql))
+      where o.message_id = p.id and o.state in \(Self.undeliveredSQL)
       """,
       [
         .texts(pages.map(\.messageID)), .int4s(pages.map { Int32(clamping: $0.attempts) }), .time(us: nowNs / 1000),
@@ -261,7 +272,9 @@ extension Store {
     let rows = try ask(
       """
       update signalbox.outbox o set state = \(DeliveryState.delivered.sql), settled = p.at, last_answer = p.answer,
-        attempts = greatest(1, o.attempts + p.attempts), holder = null
+        attempts = greatest(1, o.attempts + p.attempts),
+        -- An attempt of another's goes on: until its answer, no end may be sent.
+        holder = case when starts_with(o.holder, $5) then null else o.holder end
       from unnest($1::text[], $2::timestamptz[], $3::text[], $4::int4[]) as p (id, at, answer, attempts)
       where o.message_id = p.id and o.state <> \(DeliveryState.delivered.sql)
       returning o.number, o.event, o.receiver, o.settled
@@ -269,7 +282,7 @@ extension Store {
       [
         .texts(pages.map(\.messageID)), .times(us: pages.map { $0.atNs / 1000 }),
         .texts(pages.map { Self.shortened($0.answer ?? "") }),
-        .int4s(pages.map { Int32(clamping: $0.attempts) }),
+        .int4s(pages.map { Int32(clamping: $0.attempts) }), .text(Reservation.prefix),
       ])
     // One entry a receiver, at the time of its delivery, not at the time of the reconciliation.
     let settled = (0..<rows.count).map {

@@ -76,6 +76,7 @@ extension Store {
     try inTransaction { () throws(StoreError) in
       if case .delivered = outcome {} else { try requireLease(lease) }
       try lockIncidents(of: "number = any($1)", .int8s(delivery.rows))
+      try release(delivery)
       switch outcome {
       case .delivered(let answer):
         let settled = try settle(delivery, .delivered, answer, nowNs)
@@ -84,7 +85,6 @@ extension Store {
         }
         if settled < delivery.rows.count { try recordLateDelivery(delivery, nowNs) }
       case .refused(let answer):
-        try release(delivery)
         if try settle(delivery, .refused, answer, nowNs) > 0 {
           try recordInTimelines(delivery.rows, .pageRefused, "\(delivery.receiver): \(answer)", nowNs)
           try pageFallback(delivery, outcome, policy, nowNs)
@@ -102,7 +102,6 @@ extension Store {
   private func tryAgain(
     _ delivery: Delivery, reached: [String], atNs: Int64, _ answer: String
   ) throws(StoreError) {
-    try release(delivery)
     try run(
       """
       update signalbox.outbox set next_try = $2, last_answer = $3, holder = null, reached = reached || $4
@@ -125,8 +124,10 @@ extension Store {
   /// Frees rows that were cancelled while an attempt was in flight, so that the following rows of the incident are due.
   private func release(_ delivery: Delivery) throws(StoreError) {
     try run(
-      "update signalbox.outbox set holder = null where number = any($1) and state = \(DeliveryState.cancelled.sql)",
-      [.int8s(delivery.rows)])
+      """
+      update signalbox.outbox set holder = null where number = any($1)
+        and state in (\(DeliveryState.cancelled.sql), \(DeliveryState.delivered.sql))
+      """, [.int8s(delivery.rows)])
   }
 
   /// The rows were already settled by another collector, which may have sent the end before this delivery: the end is
@@ -146,7 +147,7 @@ extension Store {
   ) throws(StoreError) -> Int {
     try ask(
       """
-      update signalbox.outbox set state = $2, last_answer = $3, settled = $4 where number = any($1)
+      update signalbox.outbox set state = $2, last_answer = $3, settled = $4, holder = null where number = any($1)
         and (state = \(DeliveryState.waiting.sql) or (state = \(DeliveryState.cancelled.sql) and $2 = \(DeliveryState.delivered.sql)))
       """, [.int8s(delivery.rows), .text(state.rawValue), .text(Self.shortened(answer)), .time(us: nowNs / 1000)]
     ).affected
