@@ -220,6 +220,45 @@ import Testing
     #expect(try send(at: 11) == ["duty resolve \(opened.dedupKey)"])
   }
 
+  /// Memory's message was taken, and the same one is in flight from the rows: an end before its answer could be overtaken.
+  @Test func anEndWaitsForTheAnswerOfWhatMemoryHasSentAsWell() throws {
+    let opened = change(.opened)
+    try apply([opened])
+    try reconcile([])
+    let inFlight = try #require(
+      try store.claimDeliveries(lease, loads: [:], policy: policy, nowNs: Self.nowNs + Self.secondNs).first)
+    try reconcile([page(opened, at: 1)], freeing: [], at: 2)
+    try apply([change(.cleared, at: 3)], at: 3)
+    try reconcile([], at: 3)
+    #expect(try send(at: 4) == [])
+    try store.settle(inFlight, .delivered(answer: "200"), lease, policy: policy, nowNs: Self.nowNs + 5 * Self.secondNs)
+    #expect(try send(at: 6) == ["duty resolve \(opened.dedupKey)"])
+  }
+
+  /// An incident has come back while memory's end of its first beginning is in flight: the page of the second waits.
+  @Test func aReturnWaitsForTheEndThatMemoryHasInFlight() throws {
+    let opened = change(.opened)
+    try apply([opened, change(.cleared, at: 2), change(.opened, at: 5)], at: 6)
+    try reconcile([page(opened, at: 1), page(opened, .resolve, at: 6, taken: false)], at: 6)
+    #expect(try send(at: 7) == [])
+    try reconcile([page(opened, .resolve, at: 6)], freeing: [], at: 8)
+    #expect(try send(at: 9) == ["duty trigger \(opened.dedupKey)"])
+  }
+
+  /// It refused the rows' message, and memory's may have arrived: it is sent the end.
+  @Test func whoRefusedAMessageAndMayHaveTakenMemorysIsSentTheEnd() throws {
+    let opened = change(.opened)
+    try apply([opened])
+    try reconcile([])
+    let refused = try #require(
+      try store.claimDeliveries(lease, loads: [:], policy: policy, nowNs: Self.nowNs + Self.secondNs).first)
+    try store.settle(refused, .refused(answer: "400"), lease, policy: policy, nowNs: Self.nowNs + Self.secondNs)
+    try reconcile([page(opened, at: 2, taken: false)], freeing: [], at: 3)
+    try apply([change(.cleared, at: 20)], at: 20)
+    try reconcile([], at: 20)
+    #expect(try (send(at: 60) + send(at: 61)).contains("duty resolve \(opened.dedupKey)"))
+  }
+
   /// Memory sent a list, and the rows their messages by themselves: two alerts.
   @Test func whatWentOutBothWaysIsEndedBothWays() throws {
     let opened = change(.opened)
