@@ -235,14 +235,27 @@ import Testing
     #expect(try send(at: 6) == ["duty resolve \(opened.dedupKey)"])
   }
 
-  /// An incident has come back while memory's end of its first beginning is in flight: the page of the second waits.
+  /// An incident has come back while memory's end of its first beginning is in flight to a receiver of which the rows know nothing yet: the page of
+  /// the second waits.
   @Test func aReturnWaitsForTheEndThatMemoryHasInFlight() throws {
+    let soon = PagingPolicy { _, nowNs in
+      [
+        PlannedDelivery(receiver: "duty", dueNs: nowNs),
+        PlannedDelivery(receiver: "lead", dueNs: nowNs + Self.secondNs, step: 1),
+      ]
+    }
     let opened = change(.opened)
-    try apply([opened, change(.cleared, at: 2), change(.opened, at: 5)], at: 6)
-    try reconcile([page(opened, at: 1), page(opened, .resolve, at: 6, taken: false)], at: 6)
-    #expect(try send(at: 7) == [])
-    try reconcile([page(opened, .resolve, at: 6)], freeing: [], at: 8)
-    #expect(try send(at: 9) == ["duty trigger \(opened.dedupKey)"])
+    try store.apply(
+      [opened, change(.cleared, at: 2), change(.opened, at: 5)], policy: soon,
+      reservation: Reservation(name: Self.name, mayBePaged: []), nowNs: Self.nowNs + 6 * Self.secondNs)
+    var paged = page(opened, .escalate, to: "lead", at: 1)
+    paged.step = 1
+    paged.messageID = PageID.of(dedupKey: opened.dedupKey, change: 1, event: .escalate, receiver: "lead", step: 1)
+    let end = page(opened, .resolve, to: "lead", at: 6, taken: false)
+    try reconcile([page(opened, at: 1), page(opened, .resolve, at: 6), paged, end], at: 6)
+    #expect(try send(at: 8) == ["duty trigger \(opened.dedupKey)"])
+    try reconcile([page(opened, .resolve, to: "lead", at: 7)], freeing: [], at: 9)
+    #expect(try send(at: 10) == ["lead escalate \(opened.dedupKey)"])
   }
 
   /// It refused the rows' message, and memory's may have arrived: it is sent the end.
