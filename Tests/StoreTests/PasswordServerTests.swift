@@ -58,8 +58,8 @@ import Testing
   /// Host, port, user, password and database's name: what is wrong in a URL is what the sentence says to check.
   @Test(arguments: [
     (["host": "no-such-host.invalid"], "check the host's name in the URL"),
-    (["host": "/tmp/signalbox-no-such-socket"], "Check the socket's directory and the port in the URL"),
-    (["port": "1"], "Check the socket's directory and the port in the URL"),
+    (["host": "/tmp/signalbox-no-such-socket"], "check the socket's directory and the port in the URL"),
+    (["port": "1"], "check the socket's directory and the port in the URL"),
     (["host": "127.0.0.1", "port": "1"], "Check host and port in the URL"),
     (["port": "99999"], "a port is 1 to 65535"), (["user": "nobody_here"], "check user and password in the URL"),
     (["password": "falsch"], "check user and password in the URL"), (["password": ""], "put the password into the URL"),
