@@ -168,7 +168,7 @@ extension Message {
     let isNumbered = delivery.incidents.contains { $0.number > 0 }
     var hint: [String] = []
     if delivery.event.isPage, !lines.isEmpty {
-      hint = ["", isNumbered ? "See each with: signalbox incidents show N; \(Self.acknowledging) N" : Self.notNumbered]
+      hint = ["", isNumbered ? "See each with: signalbox incidents show N. \(Self.acknowledging) N" : Self.notNumbered]
     }
     func more(_ count: Int) -> String { "… and \(count) more: signalbox incidents list" }
     // With a line break each.
@@ -183,7 +183,7 @@ extension Message {
     return shown + (left > 0 ? [more(left)] : []) + hint
   }
 
-  private static let acknowledging = "acknowledge, which stops the escalation, with: signalbox incidents ack"
+  private static let acknowledging = "Acknowledge, which stops the escalation, with: signalbox incidents ack"
   private static let notNumbered =
     "It can be acknowledged once the database answers again: signalbox incidents list shows its number"
 
@@ -196,11 +196,7 @@ extension Message {
       lines += ["", "Steps:"] + first.steps.enumerated().map { "  \($0.offset + 1). \($0.element)" }
     }
     if !first.causes.isEmpty { lines += ["", "Often: " + first.causes.joined(separator: "; ")] }
-    let hint =
-      first.number > 0
-      ? Self.acknowledging.prefix(1).uppercased() + Self.acknowledging.dropFirst() + " \(first.number)"
-      : Self.notNumbered
-    return lines + ["", hint]
+    return lines + ["", first.number > 0 ? "\(Self.acknowledging) \(first.number)" : Self.notNumbered]
   }
 
   /// The first lines that fit, and the number of the others.

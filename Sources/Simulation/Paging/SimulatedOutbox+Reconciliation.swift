@@ -147,19 +147,19 @@ extension SimulatedOutbox {
         && $0.attempts > 0
     }
     // An end without an answer of an incident that is open again is not sent again, but what follows waits for its answer.
-    let isOverdue = page.answer == nil && incident.state != .resolved
+    let isUnanswered = page.answer == nil && incident.state != .resolved
     if list == nil || !isSingle {
       guard
         let row = rows.firstIndex(where: {
           $0.incident == incident.number && $0.receiver == page.receiver && $0.event == .resolve && $0.change > change
         }), rows[row].state == .waiting, rows[row].attempts == 0, rows[row].list == nil
       else {
-        if isOverdue { append(page, incident.number, change: change + 1, .cancelled, list: list) }
+        if isUnanswered { append(page, incident.number, change: change + 1, .cancelled, list: list) }
         return
       }
       rows[row].messageID = page.messageID
       rows[row].list = list
-    } else if isOverdue {
+    } else if isUnanswered {
       append(page, incident.number, change: change + 1, .cancelled, list: list)
     } else {
       let end = rows.first {

@@ -393,15 +393,16 @@ final class SimulatedOutbox {
       // Rows that were already settled by another collector, which may have sent the end.
       var late: Set<String> = []
       for row in indices {
-        rows[row].holder = rows[row].state == .refused || rows[row].state == .superseded ? rows[row].holder : nil
         if rows[row].state == .waiting || rows[row].state == .cancelled {
           rows[row].state = .delivered
           rows[row].answer = answer
         } else if rows[row].state == .delivered, rows[row].settledNs ?? 0 < nowNs {
           late.insert(rows[row].messageID)
         } else {
+          if rows[row].state == .delivered { rows[row].holder = nil }
           continue
         }
+        rows[row].holder = nil
         rows[row].settledNs = nowNs
       }
       endAlerts(of: late, nowNs)

@@ -121,11 +121,11 @@ extension Store {
         created, state, attempts, settled)
       select o.incident, o.change_number, o.receiver, o.event, o.step, o.message_id || '/' || p.alert, p.alert, 'from memory',
         p.at, p.at, $5, case when p.taken then \(DeliveryState.delivered.sql) else \(DeliveryState.cancelled.sql) end, 1, p.at
-      from (select distinct on (id, alert) id, alert, at, taken, place
-          from unnest($1::text[], $2::text[], $3::timestamptz[], $4::bool[]) with ordinality as p (id, alert, at, taken, place)
-          order by id, alert, taken desc, place) p
+      from (select distinct on (id, alert) id, alert, at, taken, ordinal
+          from unnest($1::text[], $2::text[], $3::timestamptz[], $4::bool[]) with ordinality as p (id, alert, at, taken, ordinal)
+          order by id, alert, taken desc, ordinal) p
         join signalbox.outbox o on o.message_id = p.id join signalbox.incidents i on i.number = o.incident
-      where o.attempts > 0 and coalesce(o.bundle, i.dedup_key) <> p.alert order by p.place
+      where o.attempts > 0 and coalesce(o.bundle, i.dedup_key) <> p.alert order by p.ordinal
       -- Begun before, and taken since: its end may have been sent in between.
       on conflict (message_id) do update set state = excluded.state, settled = greatest(outbox.settled, excluded.settled)
         where excluded.state = \(DeliveryState.delivered.sql)
@@ -158,7 +158,7 @@ extension Store {
     guard let incident = found.int(0, 0), let change = found.int(0, 1) else { return }
     let list = page.list ?? (found.bool(0, 2) == true ? nil : page.dedupKey)
     // An end without an answer of an incident that is open again is not sent again, but what follows waits for its answer.
-    let isOverdue = page.answer == nil && found.bool(0, 5) == true
+    let isUnanswered = page.answer == nil && found.bool(0, 5) == true
     if list == nil || found.bool(0, 4) == false {
       let known = try ask(
         """
@@ -172,8 +172,8 @@ extension Store {
           .int4(Int32(clamping: change)),
         ]
       ).affected
-      if isOverdue, known == 0 { try insert(page, incident, change: change + 1, .cancelled, list: list, nowNs) }
-    } else if isOverdue {
+      if isUnanswered, known == 0 { try insert(page, incident, change: change + 1, .cancelled, list: list, nowNs) }
+    } else if isUnanswered {
       try insert(page, incident, change: change + 1, .cancelled, list: list, nowNs)
     } else {
       try insert(page, incident, change: found.int(0, 3) ?? 2, .waiting, list: list, nowNs)
@@ -224,6 +224,7 @@ extension Store {
     try recordDelivered(pages.filter { $0.answer != nil }, nowNs)
   }
 
+  /// States of a row that a report from memory may still change, but for its delivery.
   private static let undeliveredSQL =
     "(\(DeliveryState.waiting.sql), \(DeliveryState.cancelled.sql), \(DeliveryState.refused.sql))"
 
