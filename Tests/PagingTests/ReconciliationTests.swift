@@ -183,6 +183,36 @@ import Testing
     #expect(try send(at: 120) == ["duty resolve \(back.dedupKey)"])
   }
 
+  /// Memory's attempt had no answer: the rows repeat it with its id and the key of the alert, not that of the incident.
+  @Test func anEndOfAReturnThatMemoryBeganIsRepeatedUnderTheSameKey() throws {
+    let back = try pagedReturn()
+    try apply([change(.cleared, at: 90)], at: 90)
+    let end = page(back, .resolve, at: 91, taken: false)
+    try reconcile([end], at: 92)
+    let again = try #require(
+      try store.claimDeliveries(lease, loads: [:], policy: policy, nowNs: Self.nowNs + 120 * Self.secondNs).first)
+    #expect(again.messageID == end.messageID)
+    #expect(Message(again, nowNs: Self.nowNs).dedupKey == back.dedupKey)
+  }
+
+  /// Its end waits for the answer of the page in flight; meanwhile a return is paged from memory as an alert of its own.
+  @Test func aReturnThatWasPagedFromMemoryDoesNotEndTheAlertBefore() throws {
+    let opened = change(.opened)
+    try apply([opened])
+    try reconcile([])
+    let inFlight = try #require(
+      try store.claimDeliveries(lease, loads: [:], policy: policy, nowNs: Self.nowNs + Self.secondNs).first)
+    let back = change(.opened, at: 5)
+    try apply([change(.cleared, at: 3), back], at: 6)
+    try reconcile([page(back, at: 6)], at: 7)
+    #expect(try send(at: 8) == [])
+    try store.settle(inFlight, .delivered(answer: "200"), lease, policy: policy, nowNs: Self.nowNs + 9 * Self.secondNs)
+    #expect(try send(at: 40) == ["duty resolve \(opened.dedupKey)"])
+    try apply([change(.cleared, at: 50)], at: 50)
+    try reconcile([], at: 50)
+    #expect(try send(at: 80) == ["duty resolve \(back.dedupKey)"])
+  }
+
   /// Its message is no list either: later pages are sent singly.
   @Test func aReturnThatWasPagedFromMemoryBeginsNoStorm() throws {
     _ = try pagedReturn()

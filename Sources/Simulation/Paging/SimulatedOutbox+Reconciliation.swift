@@ -221,8 +221,13 @@ extension SimulatedOutbox {
 }
 
 extension SimulatedOutbox.Row {
+  /// It is later than `other`, beside it, and was delivered or is in flight.
+  func isBegun(after other: Self) -> Bool {
+    isBeside(other) && change > other.change && (state == .delivered || state == .waiting && attempts > 0)
+  }
+
   /// About the same incident, to the same receiver.
-  fileprivate func isBeside(_ other: Self) -> Bool { incident == other.incident && receiver == other.receiver }
+  func isBeside(_ other: Self) -> Bool { incident == other.incident && receiver == other.receiver }
 
   fileprivate var isEnd: Bool { event == .resolve && state != .superseded }
 }

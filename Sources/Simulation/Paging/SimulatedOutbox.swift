@@ -239,17 +239,32 @@ final class SimulatedOutbox {
   private func supersede(_ nowNs: Int64) {
     for index in rows.indices where rows[index].state == .waiting && rows[index].nextNs <= nowNs {
       let row = rows[index]
-      // Not the end of a list's alert: later messages are about another alert.
-      if row.event == .resolve, row.list != nil { continue }
-      let isOver = rows.contains {
-        $0.incident == row.incident && $0.receiver == row.receiver && $0.change > row.change
-          && ($0.state == .delivered || $0.state == .waiting && $0.attempts > 0
-            || row.event == .acknowledge && row.attempts == 0 && $0.event == .resolve && $0.state == .waiting)
+      let isOlder = rows.contains {
+        $0.isBegun(after: row)
+          || row.event == .acknowledge && row.attempts == 0 && $0.event == .resolve && $0.state == .waiting
+            && $0.isBeside(row) && $0.change > row.change
       }
-      if isOver {
-        rows[index].state = .superseded
-        rows[index].settledNs = nowNs
-      }
+      // An end only where the later messages are about each of its alerts.
+      guard isOlder, row.event != .resolve || row.list == nil && openPages(of: row).isEmpty else { continue }
+      rows[index].state = .superseded
+      rows[index].settledNs = nowNs
+    }
+  }
+
+  /// The pages whose alerts a news is about. They were begun, and their alerts have no end of their own yet. An end is not
+  /// about an alert that a later message has opened again or ended.
+  private func openPages(of news: Row) -> [Row] {
+    let beside = rows.filter { $0.isBeside(news) }
+    let ends = beside.filter { $0.event == .resolve }
+    return beside.filter { page in
+      page.event.isPage && page.attempts > 0 && page.change <= news.change
+        && !ends.contains {
+          $0.list == page.bundle
+            && ($0.state != .superseded && $0.change > page.change && $0.change < news.change
+              || news.event == .resolve && $0.isBegun(after: news))
+        }
+        && !(news.event == .resolve
+          && beside.contains { $0.event.isPage && $0.bundle == page.bundle && $0.isBegun(after: news) })
     }
   }
 
@@ -258,14 +273,7 @@ final class SimulatedOutbox {
       let row = rows[index]
       guard row.event == .resolve || row.event == .acknowledge, row.list == nil, row.bundle == nil, isDue(row, nowNs)
       else { continue }
-      let earlier = rows.filter {
-        $0.incident == row.incident && $0.receiver == row.receiver && $0.change <= row.change
-      }
-      let ends = earlier.filter { $0.event == .resolve && $0.state != .superseded && $0.change < row.change }
-      // Each alert has its own end: one whose end was sent before is closed.
-      let pages = earlier.filter { page in
-        page.event.isPage && page.attempts > 0 && !ends.contains { $0.change > page.change && $0.list == page.bundle }
-      }
+      let pages = openPages(of: row)
       let lists = Set(pages.compactMap(\.bundle)).sorted()
       let isSingle = pages.contains { $0.bundle == nil }
       for list in isSingle ? lists[...] : lists.dropFirst() {
@@ -340,14 +348,16 @@ final class SimulatedOutbox {
       rows[index].nextNs = nowNs + IncidentLimits.claimSeconds * .second
       if isNewList { rows[index].bundle = Self.listID(bundles) }
     }
-    let bundle = rows[first].bundle
+    let (bundle, list) = (rows[first].bundle, rows[first].list)
     let named = Set(taken.map { rows[$0].incident }).sorted()
     var delivery = Delivery(
       rows: taken.map { rows[$0].number }, receiver: receiver,
       event: bundle == nil ? rows[first].event : .ofList(Set(taken.map { rows[$0].event })),
       messageID: bundle ?? rows[first].messageID, attempts: taken.map { rows[$0].attempts }.max() ?? 1, detail: "",
-      incidents: named.map { record(incidents[Int($0) - 1]) }, incidentCount: named.count, isList: bundle != nil)
-    if bundle != nil { delivery.list = rows[first].list.map { news(of: $0, at: receiver) } }
+      incidents: named.map { record(incidents[Int($0) - 1]) }, incidentCount: named.count,
+      // An end that memory has begun has the key of its alert, and no list of its own.
+      isList: bundle != nil || list != nil)
+    delivery.list = list.map { news(of: $0, at: receiver) }
     delivery.reached = rows[first].reached
     return [delivery]
   }

@@ -42,6 +42,29 @@ extension Store {
     """
   }
 
+  /// An SQL condition: `t` is a page whose alert the news `o` is about. It was begun, and its alert has no end of its own
+  /// yet. An end is not about an alert that a later message has opened again or ended.
+  private static let isOpenPageSQL = """
+    t.incident = o.incident and t.receiver = o.receiver and t.event in \(Delivery.Event.pagesSQL) and not t.is_digest
+      and t.attempts > 0 and t.change_number <= o.change_number
+      and not exists (select from signalbox.outbox e where e.incident = o.incident and e.receiver = o.receiver
+        and e.event = \(Delivery.Event.resolve.sql) and e.list is not distinct from t.bundle
+        and (e.state <> \(DeliveryState.superseded.sql) and e.change_number < o.change_number
+            and e.change_number > t.change_number
+          or \(isBegunAfterSQL("e")) and o.event = \(Delivery.Event.resolve.sql)))
+      and not (o.event = \(Delivery.Event.resolve.sql) and exists (select from signalbox.outbox d
+        where d.incident = o.incident and d.receiver = o.receiver and d.event in \(Delivery.Event.pagesSQL)
+          and d.bundle is not distinct from t.bundle and \(isBegunAfterSQL("d"))))
+    """
+
+  /// An SQL condition on a row beside a row `o`: it is later, and was delivered or is in flight.
+  private static func isBegunAfterSQL(_ row: String) -> String {
+    """
+    \(row).change_number > o.change_number and (\(row).state = \(DeliveryState.delivered.sql)
+      or \(row).state = \(DeliveryState.waiting.sql) and \(row).attempts > 0)
+    """
+  }
+
   /// Decides which list news is about. A receiver that was paged by a list keeps one alert for that list, so that news
   /// must carry the list's key. One that was paged both ways gets a message for each.
   private func routeNews(_ nowNs: Int64) throws(StoreError) {
@@ -54,14 +77,7 @@ extension Store {
         -- By code point, as `Handover` orders them for its message ids, under any collation of the database.
         select o.number, array_agg(distinct t.bundle collate "C") filter (where t.bundle is not null) as lists,
           bool_or(t.bundle is null) as is_single
-        from signalbox.outbox o join signalbox.outbox t on t.incident = o.incident and t.receiver = o.receiver
-          and t.event in \(Delivery.Event.pagesSQL) and not t.is_digest and t.attempts > 0
-          and t.change_number <= o.change_number
-          -- Each alert has its own end: one whose end was sent before is closed.
-          and not exists (select from signalbox.outbox e where e.incident = o.incident and e.receiver = o.receiver
-            and e.event = \(Delivery.Event.resolve.sql) and e.state <> \(DeliveryState.superseded.sql)
-            and e.change_number < o.change_number and e.list is not distinct from t.bundle
-            and e.change_number > t.change_number)
+        from signalbox.outbox o join signalbox.outbox t on \(Self.isOpenPageSQL)
         where o.event in \(Delivery.Event.newsSQL) and o.list is null and o.bundle is null and \(Self.isDueSQL("$1"))
         group by o.number
       ), others as (
@@ -145,20 +161,19 @@ extension Store {
   }
 
   /// Supersedes waiting rows that are older than a message that was delivered, or is in flight, to the same receiver
-  /// about the same incident.
+  /// about the same incident: an end only where the later messages are about each of its alerts.
   private func supersede(_ nowNs: Int64) throws(StoreError) {
     try run(
       """
       update signalbox.outbox o set state = \(DeliveryState.superseded.sql), settled = $1
       where o.state = \(DeliveryState.waiting.sql) and o.next_try <= $1
-        -- Not the end of a list's alert: later messages are about another alert.
-        and not (o.event = \(Delivery.Event.resolve.sql) and o.list is not null) and exists (
-        select from signalbox.outbox d where d.incident = o.incident and d.receiver = o.receiver
-          and (d.state = \(DeliveryState.delivered.sql) or d.state = \(DeliveryState.waiting.sql) and d.attempts > 0
+        and exists (select from signalbox.outbox d where d.incident = o.incident and d.receiver = o.receiver
+          and (\(Self.isBegunAfterSQL("d"))
             -- An acknowledgement that was never attempted is superseded once the end waits.
             or o.event = \(Delivery.Event.acknowledge.sql) and o.attempts = 0 and d.event = \(Delivery.Event.resolve.sql)
-              and d.state = \(DeliveryState.waiting.sql))
-          and d.change_number > o.change_number)
+              and d.state = \(DeliveryState.waiting.sql) and d.change_number > o.change_number))
+        and (o.event <> \(Delivery.Event.resolve.sql)
+          or o.list is null and not exists (select from signalbox.outbox t where \(Self.isOpenPageSQL)))
       """, [.time(us: nowNs / 1000)])
   }
 
@@ -195,8 +210,9 @@ extension Store {
       event: bundle == nil ? first : .ofList(events), messageID: bundle ?? id,
       attempts: (0..<rows.count).compactMap { rows.int($0, 3) }.max().map { Int($0) } ?? 1,
       detail: rows.text(0, 4) ?? "", incidents: try incidents(distinct), incidentCount: distinct.count,
-      isList: bundle != nil)
-    if bundle != nil, let list = rows.text(0, 7) { delivery.list = try news(of: list, at: receiver) }
+      // An end that memory has begun has the key of its alert, and no list of its own.
+      isList: bundle != nil || rows.text(0, 7) != nil)
+    if let list = rows.text(0, 7) { delivery.list = try news(of: list, at: receiver) }
     // Addresses contain no spaces.
     delivery.reached = (rows.text(0, 8) ?? "").split(separator: " ").map(String.init)
     return delivery
