@@ -31,10 +31,15 @@ let package = Package(
     .executable(name: "signalbox", targets: ["signalbox"]),
     .executable(name: "signalbox-agent", targets: ["signalbox-agent"]),
     .executable(name: "signalbox-collector", targets: ["signalbox-collector"]),
+    .executable(name: "signalbox-console", targets: ["signalbox-console"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+    .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
   targets: [
@@ -78,14 +83,26 @@ let package = Package(
     library(
       "Simulation",
       ["FleetModel", "Schema", "Files", "Store", "Agent", "Collector", "Incidents", "Paging", "SiteConfiguration"]),
+    library("Answers", ["FleetModel", "Store"]),
     library(
       "Commands",
       [
-        "FleetModel", "Incidents", "Files", "EventLoop", "TLS", "Postgres", "Store", "Rules", "RuleFiles",
+        "Answers", "FleetModel", "Incidents", "Files", "EventLoop", "TLS", "Postgres", "Store", "Rules", "RuleFiles",
         "SiteConfiguration",
         argumentParser,
       ]),
+    library(
+      "Console",
+      [
+        "Answers", "FleetModel", "Incidents", "Files", "EventLoop", "TLS", "Postgres", "Store", logging,
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "HummingbirdHTTP2", package: "hummingbird"),
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
+      ]),
     program("signalbox-agent", ["Agent"]),
+    program(
+      "signalbox-console", ["Console", "EventLoop", "Files", "FleetModel", "Postgres", argumentParser, logging]),
     program(
       "signalbox-collector", ["Collector", "EventLoop", "Files", "FleetModel", "Postgres", argumentParser, logging]),
     program("signalbox", ["Commands"]),
@@ -143,13 +160,20 @@ let package = Package(
     tests(
       "SiteConfiguration",
       ["SiteConfiguration", "Incidents", "Store", "Rules", "RuleFiles", "FleetModel", "Files"]),
-    tests("Commands", ["Commands", "Store", "Postgres", "FleetModel", "Incidents"]),
+    tests(
+      "Console",
+      [
+        "Console", "Answers", "Store", "Postgres", "FleetModel", "Incidents", "TLS", "Files", "signalbox-console",
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+      ]),
+    tests("Commands", ["Commands", "Answers", "Store", "Postgres", "FleetModel", "Incidents"]),
     tests("Simulation", ["Simulation", "FleetModel", "Incidents", "Paging", "Postgres", "Store"]),
     tests(
       "EndToEnd",
       [
         "FleetModel", "Incidents", "Files", "TLS", "Postgres", "Store", "Paging", "Collector", "SiteConfiguration",
-        "signalbox", "signalbox-agent", "signalbox-collector",
+        "Console", "signalbox", "signalbox-agent", "signalbox-collector", "signalbox-console",
+        .product(name: "HTTPTypes", package: "swift-http-types"),
       ]),
   ],
   swiftLanguageModes: [.v6]

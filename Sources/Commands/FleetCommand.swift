@@ -1,3 +1,4 @@
+internal import Answers
 internal import ArgumentParser
 internal import Files
 internal import FleetModel
@@ -50,16 +51,7 @@ struct WatchOptions: ParsableArguments {
 /// The fleet table, for `fleet status` and the demo.
 enum FleetStatus {
   static func answer(_ reader: FleetReader, withRevoked: Bool = false) throws -> Answer {
-    var answer = try reader.answer(
-      FleetQueries.status(),
-      [
-        .init("host", "HOST", rank: 0, least: 14), .init("state", "STATE", rank: 1),
-        .init("last_seen", "SEEN", .age, rank: 2),
-        .init("cpu_busy_percent", "CPU", .percent, rank: 3), .init("memory_used_percent", "MEMORY", .percent, rank: 4),
-        .init("disk_used_percent_max", "DISK", .percent, rank: 5), .init("load1", "LOAD", rank: 8),
-        .init("gpu_summary", "GPU", rank: 7, forPeopleOnly: true), .init("runs_live", "RUNS", rank: 6),
-        .init("backlog_bytes", "BACKLOG", .bytes, rank: 9),
-      ])
+    var answer = try reader.answer(FleetQueries.status(), ShownColumns.fleet)
     let left = withRevoked ? 0 : removeRevoked(&answer)
     answer.notes = silentHosts(answer)
     if let waiting = try? reader.commitsWithoutStandby(), waiting > 0 {

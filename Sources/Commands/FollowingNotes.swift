@@ -1,3 +1,4 @@
+internal import Answers
 internal import Store
 
 /// What agents found and do not read, as notes below an answer: "nothing was lost" must not include what was not looked at.

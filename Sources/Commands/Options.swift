@@ -1,3 +1,4 @@
+internal import Answers
 internal import ArgumentParser
 internal import Files
 internal import FleetModel
@@ -73,9 +74,11 @@ struct DatabaseOptions: ParsableArguments {
 
   /// The URL that the collector of a state directory has left there.
   static func url(ofStateDirectory directory: String) throws -> DatabaseURL {
-    let path = directory + "/database-url"
+    let path = DatabaseURL.path(inStateDirectory: directory)
     do {
-      return try parse(ValueFile.firstLine(try HostFiles.read(path)), path)
+      return try DatabaseURL(ofStateDirectory: directory)
+    } catch let error as PostgresError {
+      throw CommandFailure(.usage, "\(path) is no database URL: \(error.message)")
     } catch let error as FileError {
       if error.isNotPermitted {
         throw CommandFailure(.failed, "\(error): run it as the collector's user, or give --database")
@@ -208,29 +211,5 @@ extension FleetReader {
     } catch {
       throw CommandFailure(error)
     }
-  }
-}
-
-extension Answer {
-  /// - Parameter shown: titles and units by column name.
-  init(_ table: ReadTable, _ shown: [Column], notes: [String] = []) {
-    let known = Dictionary(shown.map { ($0.name, $0) }) { first, _ in first }
-    self.init(
-      columns: table.columns.map { known[$0] ?? Column($0) }, rows: table.rows.map { $0.map(Cell.init) }, notes: notes)
-  }
-}
-
-extension Cell {
-  init(_ value: ReadValue) {
-    self =
-      switch value {
-      case .null: .null
-      case .text(let text): .text(text)
-      case .integer(let number): .integer(number)
-      case .real(let number): .real(number)
-      case .boolean(let flag): .boolean(flag)
-      case .time(let ns): .time(ns)
-      case .json(let document): .json(document)
-      }
   }
 }

@@ -1,3 +1,4 @@
+internal import Answers
 internal import ArgumentParser
 internal import Files
 internal import FleetModel
@@ -12,11 +13,12 @@ struct Root: ParsableCommand {
       Every command finds the database through --state-dir DIR, --database URL or $SIGNALBOX_DATABASE_URL.
       Exit codes: 0 done, 1 failed, 2 usage, 3 nothing found, 4 database or collector not reachable.
       """,
-    version: "0.1.0",
+    version: Build.version,
     subcommands: [
       FleetCommand.self, HostsCommand.self, RunsCommand.self, EpisodesCommand.self, LogsCommand.self, GapsCommand.self,
       IncidentsCommand.self, SilencesCommand.self, OnCallCommand.self, PagingCommand.self, QueryCommand.self,
-      RulesCommand.self, ConfigCommand.self, CACommand.self, DemoCommand.self,
+      RulesCommand.self, ConfigCommand.self, CACommand.self, TokensCommand.self,
+      ConsoleCommand.self, DemoCommand.self,
     ])
 }
 

@@ -1,3 +1,4 @@
+internal import Answers
 internal import ArgumentParser
 internal import Files
 internal import FleetModel
@@ -6,16 +7,6 @@ internal import Store
 struct RunsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "runs", abstract: "Training runs.", subcommands: [List.self, Latest.self, Show.self])
-
-  static let shown: [Answer.Column] = [
-    .init("host", "HOST", rank: 3, least: 12), .init("run", "RUN", rank: 0, least: 24),
-    .init("state", "STATE", rank: 1), .init("framework", "FRAMEWORK", rank: 10),
-    .init("episodes", "EPISODES", rank: 4), .init("episodes_completed", "COMPLETED", rank: 7),
-    .init("steps", "STEPS", rank: 6),
-    .init("reward_mean", "REWARD", .ratio, rank: 5), .init("sharpe_mean", "SHARPE", .ratio, rank: 8),
-    .init("started", "STARTED", .age, rank: 9),
-    .init("updated", "UPDATED", .age, rank: 2),
-  ]
 
   struct Filter: ParsableArguments {
     @Option(help: "Only of this host.") var host: String?
@@ -40,7 +31,7 @@ struct RunsCommand: ParsableCommand {
       let reader = try database.reader()
       try reader.requireHosts([filter.host], output)
       let query = TrainingQueries.runs(host: filter.host, state: filter.state, limit: filter.limit)
-      try output.print(reader.answer(query, RunsCommand.shown), orSay: "no run matches")
+      try output.print(reader.answer(query, ShownColumns.runs), orSay: "no run matches")
     }
   }
 
@@ -54,7 +45,7 @@ struct RunsCommand: ParsableCommand {
       let reader = try database.reader()
       try reader.requireHosts([host], output)
       let query = TrainingQueries.runs(host: host, state: nil, limit: 1)
-      try output.print(reader.answer(query, RunsCommand.shown), orSay: "no run has been seen yet")
+      try output.print(reader.answer(query, ShownColumns.runs), orSay: "no run has been seen yet")
     }
   }
 
@@ -72,7 +63,7 @@ struct RunsCommand: ParsableCommand {
       let reader = try database.reader()
       try reader.requireHosts([host], output)
       let run = try reader.answer(
-        TrainingQueries.runs(host: host, state: nil, run: name, limit: 100), RunsCommand.shown)
+        TrainingQueries.runs(host: host, state: nil, run: name, limit: 100), ShownColumns.runs)
       let nothing = "no run is called '\(name)'; signalbox runs list shows them"
       guard output.format == .table else {
         return try output.print(run.with("episode_list") { try episodeList(reader, of: $0) }, orSay: nothing)
@@ -80,7 +71,7 @@ struct RunsCommand: ParsableCommand {
       try output.print(run, orSay: nothing)
       try StandardStream.output.write("\n")
       let episodes = try reader.answer(
-        TrainingQueries.episodes(host: host, run: name, status: nil, limit: limit), EpisodesCommand.shown)
+        TrainingQueries.episodes(host: host, run: name, status: nil, limit: limit), ShownColumns.episodes)
       try output.print(episodes)
     }
 
@@ -95,16 +86,6 @@ struct RunsCommand: ParsableCommand {
 struct EpisodesCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "episodes", abstract: "Episodes and their metrics.", subcommands: [List.self, Check.self, Show.self])
-
-  static let shown: [Answer.Column] = [
-    .init("host", "HOST", rank: 4, least: 12), .init("run", "RUN", rank: 0, least: 20),
-    .init("episode", "EPISODE", rank: 1), .init("status", "STATUS", rank: 2),
-    .init("steps", "STEPS", rank: 5), .init("total_reward", "REWARD", .ratio, rank: 3),
-    .init("pnl", "PNL", .money, rank: 7),
-    .init("win_rate_ratio", "WIN RATE", .ratio, rank: 9), .init("max_drawdown_ratio", "DRAWDOWN", .ratio, rank: 10),
-    .init("sharpe_ratio", "SHARPE", .ratio, rank: 8), .init("sortino_ratio", "SORTINO", .ratio, rank: 11),
-    .init("calmar_ratio", "CALMAR", .ratio, rank: 12), .init("updated", "UPDATED", .age, rank: 6),
-  ]
 
   struct List: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "list", abstract: "Episodes, newest first.")
@@ -126,7 +107,7 @@ struct EpisodesCommand: ParsableCommand {
       let reader = try database.reader()
       try reader.requireHosts([host], output)
       let query = TrainingQueries.episodes(host: host, run: runName, status: status, limit: limit)
-      try output.print(reader.answer(query, EpisodesCommand.shown), orSay: "no episode matches")
+      try output.print(reader.answer(query, ShownColumns.episodes), orSay: "no episode matches")
     }
   }
 

@@ -41,6 +41,10 @@ package enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
   case unknownTarget(String, known: [String])
   /// Another collector holds the lease: nothing was changed.
   case leaseLost
+  /// With the name that was given.
+  case badCredentialName(String)
+  case tokenNameInUse(String)
+  case unknownCredential(String)
 
   /// The effect of an unanswered COMMIT is unknown: open a new connection and commit the same group again.
   package var isConnectionLost: Bool {
@@ -97,6 +101,12 @@ package enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
         ? "no collector with paging: in its configuration runs, so nothing is known of '\(name)'"
         : "'\(name)' is not in the collector's configuration; there are: \(known.joined(separator: ", "))"
     case .leaseLost: "another collector delivers pages now"
+    case .badCredentialName(let name):
+      "'\(name)' cannot be a name: 1 to 64 characters on one line, not beginning with a dash"
+    case .tokenNameInUse(let name):
+      "a token called '\(name)' is in use: choose another name, or end it with signalbox tokens revoke"
+    case .unknownCredential(let name):
+      "nothing that still lets anybody in is called '\(name)'; signalbox tokens list shows them"
     case .hostNameInUse(let name): "a host called '\(name)' is in the fleet"
     case .badLabel(let problem): problem
     case .unknownInvitation(let id): "no invitation that can still be used has the id \(id)"

@@ -33,14 +33,20 @@ import Testing
       "FleetModel", "Files", "Glibc", "Schema", "Store", "Agent", "Collector", "Incidents", "Paging",
       "SiteConfiguration",
     ],
+    "Answers": ["FleetModel", "Store"],
+    "Console": [
+      "Answers", "FleetModel", "Incidents", "Files", "EventLoop", "TLS", "Postgres", "Store", "Logging", "Foundation",
+      "Hummingbird", "HummingbirdHTTP2", "HTTPTypes", "NIOCore", "NIOSSL",
+    ],
     "Commands": [
-      "FleetModel", "Incidents", "Files", "EventLoop", "TLS", "Postgres", "Store", "Rules", "RuleFiles",
+      "Answers", "FleetModel", "Incidents", "Files", "EventLoop", "TLS", "Postgres", "Store", "Rules", "RuleFiles",
       "SiteConfiguration",
       "ArgumentParser",
     ],
     "signalbox": ["Commands"],
     "signalbox-agent": ["Agent"],
     "signalbox-collector": ["Collector", "EventLoop", "Files", "FleetModel", "Postgres", "Logging", "ArgumentParser"],
+    "signalbox-console": ["Console", "EventLoop", "Files", "FleetModel", "Postgres", "Logging", "ArgumentParser"],
     "signalbox-simulate": ["Simulation"],
   ]
 

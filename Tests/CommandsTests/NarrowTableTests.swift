@@ -1,3 +1,4 @@
+import Answers
 import FleetModel
 import Testing
 
@@ -16,17 +17,17 @@ import Testing
 
   static let listings = [
     Listing(
-      columns: IncidentsCommand.shown,
+      columns: ShownColumns.incidents,
       texts: [
         "severity": 2, "state": 8, "rule": 16, "host": 31, "summary": 120, "entity": 80, "acked_by": 9, "muted_by": 40,
       ],
       at80: ["ID": 3, "SEV": 3, "STATE": 8, "RULE": 12, "HOST": 12, "OPENED": 9, "SUMMARY": 20],
       at40: ["ID": 3, "SEV": 3, "HOST": 12, "SUMMARY": 16]),
     Listing(
-      columns: RunsCommand.shown, texts: ["host": 31, "run": 44, "state": 9, "framework": 17],
+      columns: ShownColumns.runs, texts: ["host": 31, "run": 44, "state": 9, "framework": 17],
       at80: ["RUN": 24, "STATE": 9, "HOST": 12, "UPDATED": 9], at40: ["RUN": 24, "STATE": 9]),
     Listing(
-      columns: EpisodesCommand.shown, texts: ["host": 31, "run": 44, "status": 12],
+      columns: ShownColumns.episodes, texts: ["host": 31, "run": 44, "status": 12],
       at80: ["RUN": 20, "EPISODE": 7, "STATUS": 10, "REWARD": 6, "HOST": 12], at40: ["RUN": 20, "EPISODE": 7]),
     Listing(
       columns: HostsCommand.shown, texts: ["host": 31, "state": 7, "os_name": 30, "agent_version": 6],
@@ -74,7 +75,7 @@ import Testing
   /// A traceback is read by its indentation, which Go and Java write with tabs.
   @Test func evidenceKeepsItsIndentation() {
     let incident = Answer(
-      columns: IncidentsCommand.shown, rows: [IncidentsCommand.shown.map { _ in Cell.text("x") }])
+      columns: ShownColumns.incidents, rows: [ShownColumns.incidents.map { _ in Cell.text("x") }])
     let traceback = "ERROR failed\nTraceback:\n  File \"a.py\", line 1\n    main()\n\tat com.example.Main\n"
     let texts = Answer(
       columns: [.init("kind"), .init("text")],

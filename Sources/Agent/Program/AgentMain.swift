@@ -4,8 +4,6 @@ internal import TLS
 
 /// The agent as a process: words in, exit code out.
 package enum AgentMain {
-  package static let version = "0.1.0"
-
   /// Runs the command line and ends the process.
   package static func start(_ words: [String]) -> Never {
     Process.ignoreBrokenPipes()
@@ -28,7 +26,7 @@ package enum AgentMain {
       case .pipe(let options): return StreamPipe.run(options)
       case .redact(let path): return redact(path)
       case .help: write(AgentCommand.usage, .output)
-      case .version: write(version, .output)
+      case .version: write(Build.version, .output)
       }
       return 0
     } catch {

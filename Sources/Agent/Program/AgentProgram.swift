@@ -131,7 +131,7 @@ final class AgentProgram {
 
   private static func hello(_ host: HostIdentity) -> Hello {
     var hello = Hello()
-    hello.agentVersion = AgentMain.version
+    hello.agentVersion = Build.version
     hello.bootID = host.bootID
     hello.instanceID = InstanceID(bytes: HostFiles.randomBytes(16)) ?? InstanceID(high: 0, low: 0)
     hello.machineIDHash = host.machineIDHash
@@ -167,7 +167,7 @@ final class AgentProgram {
     AgentLog.info(
       "started",
       [
-        ("version", AgentMain.version), ("host", connection.identity.hostName), ("from", options.from.sentence),
+        ("version", Build.version), ("host", connection.identity.hostName), ("from", options.from.sentence),
       ])
     follow(Settings())
     connection.pumped = { [unowned self] in scheduleFollowing() }

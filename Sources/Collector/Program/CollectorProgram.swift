@@ -464,8 +464,3 @@ package final class CollectorProgram {
     logger.info("stopped")
   }
 }
-
-/// What this build is.
-package enum Build {
-  package static let version = "0.1.0"
-}

@@ -1,3 +1,4 @@
+internal import Answers
 internal import EventLoop
 internal import Files
 internal import FleetModel
@@ -86,7 +87,7 @@ final class DemoRun {
       return
     }
     let episodes = try reader.answer(
-      TrainingQueries.episodes(host: nil, run: nil, status: "completed", limit: 5), EpisodesCommand.shown)
+      TrainingQueries.episodes(host: nil, run: nil, status: "completed", limit: 5), ShownColumns.episodes)
     let renderer = Renderer(format: .table, nowNs: Clock.wallNs(), width: TerminalWidth.columns)
     let isComplete = !episodes.rows.isEmpty
     // What ends now has nothing more to try.

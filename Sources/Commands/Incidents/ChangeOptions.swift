@@ -64,8 +64,10 @@ extension DatabaseOptions {
       return try body(store)
     } catch {
       switch error {
-      case .unknownIncident, .unknownSilence, .unknownOverride: throw CommandFailure(.nothingFound, error.description)
-      case .unknownZone, .neverComes, .unknownTarget: throw CommandFailure(.usage, error.description)
+      case .unknownIncident, .unknownSilence, .unknownOverride, .unknownCredential:
+        throw CommandFailure(.nothingFound, error.description)
+      case .unknownZone, .neverComes, .unknownTarget, .badCredentialName:
+        throw CommandFailure(.usage, error.description)
       default: throw CommandFailure(error)
       }
     }

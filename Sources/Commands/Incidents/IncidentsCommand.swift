@@ -1,3 +1,4 @@
+internal import Answers
 internal import ArgumentParser
 internal import Files
 internal import FleetModel
@@ -8,14 +9,6 @@ struct IncidentsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "incidents", abstract: "What is wrong, since when, and who takes care of it.",
     subcommands: [List.self, Show.self, Acknowledge.self, Note.self, Resolve.self])
-
-  static let shown: [Answer.Column] = [
-    .init("id", "ID", rank: 0), .init("severity", "SEV", rank: 1), .init("state", "STATE", rank: 4),
-    .init("rule", "RULE", rank: 6, least: 12),
-    .init("host", "HOST", rank: 3, least: 12), .init("opened", "OPENED", .age, rank: 5),
-    .init("summary", "SUMMARY", rank: 2, least: 16), .init("entity", "ENTITY", rank: 7, least: 16),
-    .init("acked_by", "ACKED BY", rank: 8), .init("muted_by", "MUTED BY", rank: 9),
-  ]
 
   struct List: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -40,7 +33,7 @@ struct IncidentsCommand: ParsableCommand {
       let reader = try database.reader()
       let answer = try reader.answer(
         IncidentQueries.list(state: state, host: host, rule: rule, sinceNs: since?.ns, limit: limit),
-        IncidentsCommand.shown)
+        ShownColumns.incidents)
       // An incident outlives its host's row.
       if answer.rows.isEmpty { try reader.requireHosts([host], output) }
       try output.print(answer, orSay: "no incident")
@@ -57,7 +50,7 @@ struct IncidentsCommand: ParsableCommand {
 
     func run() throws {
       let reader = try database.reader()
-      let incident = try reader.answer(IncidentQueries.one(number), IncidentsCommand.shown)
+      let incident = try reader.answer(IncidentQueries.one(number), ShownColumns.incidents)
       guard output.format == .table, !incident.rows.isEmpty else {
         return try output.print(incident, orSay: "no incident has the number \(number)")
       }

@@ -1,3 +1,4 @@
+internal import Answers
 internal import FleetModel
 internal import Incidents
 internal import Store

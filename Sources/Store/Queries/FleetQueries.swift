@@ -37,6 +37,16 @@ package enum FleetQueries {
       """)
   }
 
+  /// Every host of the fleet with its state, for what an answer says of its own completeness. Columns: host, state.
+  package static func presence() -> ReadQuery {
+    ReadQuery(
+      """
+      select h.name as host, \(state) as state from signalbox.hosts h
+      left join signalbox.epochs e on e.host = h.number
+      where h.removed is null and h.state <> 'revoked' order by h.name collate "C"
+      """)
+  }
+
   /// Of the names, those that no host has or had. Column: name.
   package static func unknownHosts(_ names: [String]) -> ReadQuery {
     ReadQuery(

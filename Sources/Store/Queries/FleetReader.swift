@@ -4,9 +4,11 @@ package import Postgres
 package final class FleetReader {
   private let connection: Connection
 
-  /// - Parameter timeoutMs: for one statement; 0 = none.
+  /// - Parameters:
+  ///   - timeoutMs: for one statement; 0 = none.
+  ///   - isReadOnly: the session refuses to write; for programs that take questions from the network.
   /// - Throws: `PostgresError`; also where the database holds no Signalbox schema.
-  package init(_ url: DatabaseURL, timeoutMs: Int = 60_000) throws(PostgresError) {
+  package init(_ url: DatabaseURL, timeoutMs: Int = 60_000, isReadOnly: Bool = false) throws(PostgresError) {
     var options = ConnectionOptions()
     options.applicationName = "signalbox"
     options.statementTimeoutMs = timeoutMs
@@ -17,6 +19,7 @@ package final class FleetReader {
       // A command that was killed must not leave its question to the server.
       "client_connection_check_interval": "1000",
     ]
+    if isReadOnly { options.settings["default_transaction_read_only"] = "on" }
     connection = try Connection(url, options: options)
   }
 

@@ -1,8 +1,7 @@
-internal import FleetModel
-
-/// A JSON value of a request to a receiver.
+/// A JSON value that a program writes: to a receiver of pages, or as an answer of the console.
 package indirect enum JSON: Sendable {
   case null
+  case boolean(Bool)
   case number(Int64)
   case text(String)
   case list([JSON])
@@ -14,6 +13,7 @@ package indirect enum JSON: Sendable {
   package var written: String {
     switch self {
     case .null: "null"
+    case .boolean(let flag): flag ? "true" : "false"
     case .number(let value): String(value)
     case .text(let value): JSONText.quoted(value)
     case .list(let values): "[" + values.map(\.written).joined(separator: ",") + "]"

@@ -1,4 +1,3 @@
-internal import ArgumentParser
 internal import FleetModel
 
 /// How an answer is written.
@@ -59,7 +58,7 @@ package struct Renderer {
   }
 
   /// A JSON array on one line.
-  func array(_ answer: Answer) -> String {
+  package func array(_ answer: Answer) -> String {
     let lines = ndjson(answer).split(separator: UInt8(ascii: "\n"))
     return "[" + lines.map { String(decoding: $0, as: UTF8.self) }.joined(separator: ",") + "]"
   }
@@ -159,7 +158,7 @@ package struct Renderer {
   }
 
   /// Each row as lines: its short cells in one line, the last column's text below it, wrapped.
-  func paragraphs(_ answer: Answer, width: Int) -> String {
+  package func paragraphs(_ answer: Answer, width: Int) -> String {
     let shown = answer.columns.indices.filter { answer.columns[$0].title != nil }
     guard let last = shown.last else { return "" }
     return answer.rows.flatMap { row in
@@ -210,7 +209,8 @@ package struct Renderer {
     return String(line)
   }
 
-  private func shortText(_ cell: Cell, _ unit: Answer.Unit) -> String {
+  /// A value as people read it, in a table.
+  package func shortText(_ cell: Cell, _ unit: Answer.Unit) -> String {
     switch cell {
     case .null: return "-"
     case .text(let text): return Escaping.visible(text)

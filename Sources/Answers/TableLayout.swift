@@ -4,28 +4,35 @@ internal import FleetModel
 ///
 /// Text gives way first, down to what its column keeps; a figure is never cut, because what is left of it would be another figure. Where
 /// that is not enough, columns go by their rank.
-struct TableLayout: Equatable {
-  static let gap = 2
+package struct TableLayout: Equatable {
+  package static let gap = 2
 
-  struct Column: Equatable {
+  package struct Column: Equatable {
     /// Its widest cell or heading.
-    var natural: Int
-    var isText: Bool
+    package var natural: Int
+    package var isText: Bool
     /// Of a text that is cut.
-    var kept = 10
+    package var kept = 10
     /// The highest goes first, of one rank the last.
-    var rank = Int.max
+    package var rank = Int.max
+
+    package init(natural: Int, isText: Bool, kept: Int = 10, rank: Int = .max) {
+      self.natural = natural
+      self.isText = isText
+      self.kept = kept
+      self.rank = rank
+    }
 
     fileprivate var least: Int { isText ? min(natural, kept) : natural }
   }
 
   /// Indexes of the columns that are shown, in their order.
-  private(set) var places: [Int]
+  package private(set) var places: [Int]
   /// Of each of them.
-  private(set) var widths: [Int]
+  package private(set) var widths: [Int]
 
   /// - Parameter width: of a line, in columns of the terminal; nil shows everything.
-  init(_ columns: [Column], width: Int?) {
+  package init(_ columns: [Column], width: Int?) {
     places = Array(columns.indices)
     widths = columns.map(\.natural)
     guard let width else { return }
@@ -55,7 +62,7 @@ struct TableLayout: Equatable {
 
   /// At most `width` columns of a terminal. `…` stands for what was cut: the end of a sentence, and the middle of a name, because paths and
   /// runs of one directory differ in their ends.
-  static func cut(_ text: String, to width: Int) -> String {
+  package static func cut(_ text: String, to width: Int) -> String {
     guard PlainText.columns(text) > width else { return text }
     let room = max(0, width - 1)
     let tail = text.unicodeScalars.contains(" ") ? 0 : room * 2 / 3
@@ -78,7 +85,7 @@ struct TableLayout: Equatable {
 
   /// Text in lines of at most `width` columns, broken at blanks where there are some. The blanks that it begins with, by which tracebacks
   /// and configurations show what belongs to what, stand before each line, as long as they leave half of it.
-  static func wrapped(_ text: String, to width: Int) -> [String] {
+  package static func wrapped(_ text: String, to width: Int) -> [String] {
     let indent = String(text.prefix { $0 == " " }.prefix(width / 2))
     let body = String(text.drop { $0 == " " })
     return filled(body, to: width - indent.utf8.count).map { indent + $0 }

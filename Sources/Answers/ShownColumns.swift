@@ -1,0 +1,45 @@
+/// Titles, units and ranks of the columns that people see, by question. Scripts get every column of it.
+package enum ShownColumns {
+  package static let fleet: [Answer.Column] = [
+    .init("host", "HOST", rank: 0, least: 14), .init("state", "STATE", rank: 1),
+    .init("last_seen", "SEEN", .age, rank: 2),
+    .init("cpu_busy_percent", "CPU", .percent, rank: 3), .init("memory_used_percent", "MEMORY", .percent, rank: 4),
+    .init("disk_used_percent_max", "DISK", .percent, rank: 5), .init("load1", "LOAD", rank: 8),
+    .init("gpu_summary", "GPU", rank: 7, forPeopleOnly: true), .init("runs_live", "RUNS", rank: 6),
+    .init("backlog_bytes", "BACKLOG", .bytes, rank: 9),
+  ]
+
+  package static let incidents: [Answer.Column] = [
+    .init("id", "ID", rank: 0), .init("severity", "SEV", rank: 1), .init("state", "STATE", rank: 4),
+    .init("rule", "RULE", rank: 6, least: 12),
+    .init("host", "HOST", rank: 3, least: 12), .init("opened", "OPENED", .age, rank: 5),
+    .init("summary", "SUMMARY", rank: 2, least: 16), .init("entity", "ENTITY", rank: 7, least: 16),
+    .init("acked_by", "ACKED BY", rank: 8), .init("muted_by", "MUTED BY", rank: 9),
+  ]
+
+  package static let runs: [Answer.Column] = [
+    .init("host", "HOST", rank: 3, least: 12), .init("run", "RUN", rank: 0, least: 24),
+    .init("state", "STATE", rank: 1), .init("framework", "FRAMEWORK", rank: 10),
+    .init("episodes", "EPISODES", rank: 4), .init("episodes_completed", "COMPLETED", rank: 7),
+    .init("steps", "STEPS", rank: 6),
+    .init("reward_mean", "REWARD", .ratio, rank: 5), .init("sharpe_mean", "SHARPE", .ratio, rank: 8),
+    .init("started", "STARTED", .age, rank: 9),
+    .init("updated", "UPDATED", .age, rank: 2),
+  ]
+
+  package static let episodes: [Answer.Column] = [
+    .init("host", "HOST", rank: 4, least: 12), .init("run", "RUN", rank: 0, least: 20),
+    .init("episode", "EPISODE", rank: 1), .init("status", "STATUS", rank: 2),
+    .init("steps", "STEPS", rank: 5), .init("total_reward", "REWARD", .ratio, rank: 3),
+    .init("pnl", "PNL", .money, rank: 7),
+    .init("win_rate_ratio", "WIN RATE", .ratio, rank: 9), .init("max_drawdown_ratio", "DRAWDOWN", .ratio, rank: 10),
+    .init("sharpe_ratio", "SHARPE", .ratio, rank: 8), .init("sortino_ratio", "SORTINO", .ratio, rank: 11),
+    .init("calmar_ratio", "CALMAR", .ratio, rank: 12), .init("updated", "UPDATED", .age, rank: 6),
+  ]
+
+  package static let credentials: [Answer.Column] = [
+    .init("name", "NAME", rank: 0, least: 12), .init("kind", "KIND", rank: 2), .init("role", "ROLE", rank: 1),
+    .init("state", "STATE", rank: 3), .init("expires", "EXPIRES", rank: 4), .init("last_used", "USED", .age, rank: 5),
+    .init("created_by", "BY", rank: 6), .init("id", "ID", rank: 7),
+  ]
+}

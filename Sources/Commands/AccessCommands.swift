@@ -1,0 +1,126 @@
+internal import Answers
+internal import ArgumentParser
+internal import Files
+internal import FleetModel
+internal import Store
+internal import TLS
+
+extension Role: ExpressibleByArgument {}
+
+struct TokensCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "tokens", abstract: "Who may use the console: tokens of scripts, login links, sessions of browsers.",
+    subcommands: [Create.self, List.self, Revoke.self])
+
+  struct Create: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "create", abstract: "A token for a script; prints it, alone on standard output, this once.",
+      discussion: """
+        curl -H "Authorization: Bearer $TOKEN" https://CONSOLE/api/v1/hosts
+        viewer reads, responder acts on incidents, editor changes what is watched, admin gives access.
+        """)
+    @Argument(help: "Its name: what the audit and timelines of incidents show.") var name: String
+    @Option(help: "viewer, responder, editor or admin.") var role: Role
+    @Option(help: "How long it is good for, at most 366d.") var expires = "90d"
+    @OptionGroup var options: ChangeOptions
+
+    func run() throws {
+      let endNs = try AccessLife.end(expires, maximumDays: 366)
+      let token = AccessToken.make()
+      try options.change { store throws(StoreError) in
+        try store.addCredential(
+          Credential(
+            id: token.id, kind: .token, name: name, role: role, secretHash: token.secretHash, expiresNs: endNs),
+          actor: options.actor)
+      }
+      let sentence = "token '\(name)' may do what a \(role.rawValue) may, until \(Timestamp.text(endNs, digits: 0))"
+      try options.output.printChange(sentence, value: token.text) {
+        try options.database.reader().answer(AccessQueries.credential(id: token.id), []).with(
+          "token", .text(token.text))
+      }
+    }
+  }
+
+  struct List: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "list", abstract: "What lets somebody in, the newest first.")
+    @Flag(help: "Also what no longer does.") var all = false
+    @OptionGroup var database: DatabaseOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() throws {
+      try output.print(
+        database.reader().answer(AccessQueries.credentials(all: all), ShownColumns.credentials),
+        orSay: "nothing lets anybody in; signalbox tokens create NAME --role viewer makes a token")
+    }
+  }
+
+  struct Revoke: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "revoke", abstract: "Ends everything that lets a name in, at once.")
+    @Argument(help: "Name of the token or person; or the ID of one entry of tokens list.") var name: String
+    @OptionGroup var options: ChangeOptions
+
+    func run() throws {
+      let nowNs = Clock.wallNs()
+      let count = try options.change { store throws(StoreError) in
+        try store.endCredentials(named: name, actor: options.actor, nowNs: nowNs)
+      }
+      try options.print(
+        "\(count == 1 ? "1 entry" : "\(count) entries") of '\(name)' let nobody in any more",
+        AccessQueries.credentials(of: name))
+    }
+  }
+}
+
+struct ConsoleCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "console", abstract: "The way into the web console.", subcommands: [Link.self])
+
+  struct Link: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "link",
+      abstract: "A login link that works once, for 15 minutes; prints it, alone on standard output.")
+    @Option(name: .customLong("for"), help: "Who logs in: what the audit and timelines show.") var name: String?
+    @Option(help: "viewer, responder, editor or admin.") var role = Role.admin
+    @Option(help: "Address of the console; else what it announced when it started.") var url: String?
+    @OptionGroup var options: ChangeOptions
+
+    func run() throws {
+      let link = AccessToken.make()
+      let endNs = Clock.wallNs().addingClamped(15 * 60 * 1_000_000_000)
+      let person = name ?? options.actor
+      let address = try options.change { store throws(StoreError) in
+        let address: String? = if let url { url } else { try store.setting(Store.consoleSetting) }
+        if address != nil {
+          try store.addCredential(
+            Credential(
+              id: link.id, kind: .link, name: person, role: role, secretHash: link.secretHash, expiresNs: endNs),
+            actor: options.actor)
+        }
+        return address
+      }
+      guard let address else {
+        throw CommandFailure(
+          .nothingFound,
+          "no console has been started on this database: start signalbox-console, or give --url https://HOST:PORT")
+      }
+      let whole = "\(address.hasSuffix("/") ? String(address.dropLast()) : address)/login/\(link.text)"
+      let sentence =
+        "'\(person)' can log in with it once, as \(role.rawValue), until \(Timestamp.text(endNs, digits: 0))"
+      try options.output.printChange(sentence, value: whole) {
+        try options.database.reader().answer(AccessQueries.credential(id: link.id), []).with("url", .text(whole))
+      }
+    }
+  }
+}
+
+enum AccessLife {
+  /// ns since 1970. - Throws: `.usage`.
+  static func end(_ text: String, maximumDays: Int64) throws -> Int64 {
+    guard let lifeNs = TimeSpan.parse(text), lifeNs <= maximumDays * 86_400_000_000_000 else {
+      throw CommandFailure(.usage, "--expires takes a time of up to \(maximumDays)d, such as 90d, not '\(text)'")
+    }
+    return Clock.wallNs().addingClamped(lifeNs)
+  }
+}

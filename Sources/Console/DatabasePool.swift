@@ -1,0 +1,124 @@
+internal import Answers
+internal import EventLoop
+internal import Postgres
+internal import Store
+
+/// Threads that ask the database, each with a connection of its own. libpq blocks, and the server's own threads must not.
+final class DatabasePool: Sendable {
+  /// What one thread holds: a session that can only read, and one for changes, each made when it is first needed.
+  struct Connections {
+    let url: DatabaseURL
+    var reader: FleetReader?
+    var store: Store?
+
+    init(_ url: DatabaseURL) { self.url = url }
+  }
+
+  private let workers: [Worker<Connections>]
+
+  /// Questions that may wait for one thread; beyond, the console says that it is busy.
+  private static let waitingMax = 64
+
+  init(_ url: DatabaseURL, threads: Int) throws(LoopError) {
+    var workers: [Worker<Connections>] = []
+    for number in 1...threads {
+      workers.append(try Worker("database-\(number)", limit: Self.waitingMax) { Connections(url) })
+    }
+    self.workers = workers
+  }
+
+  func stop() {
+    for worker in workers { worker.stop() }
+  }
+
+  /// - Throws: `Problem`.
+  func answer(_ query: ReadQuery, _ shown: [Answer.Column] = []) async throws -> Answer {
+    try await run { (connections) throws(Problem) in
+      try connections.read { (reader) throws(PostgresError) in Answer(try reader.read(query), shown) }
+    }
+  }
+
+  /// Several questions to one connection. - Throws: `Problem`.
+  func answers(_ queries: [(ReadQuery, [Answer.Column])]) async throws -> [Answer] {
+    try await run { (connections) throws(Problem) in
+      try connections.read { (reader) throws(PostgresError) in
+        var answers: [Answer] = []
+        for (query, shown) in queries { answers.append(Answer(try reader.read(query), shown)) }
+        return answers
+      }
+    }
+  }
+
+  /// A change, or a question about credentials. - Throws: `Problem`.
+  func change<Value: Sendable>(_ body: @escaping @Sendable (Store) throws(StoreError) -> Value) async throws -> Value {
+    try await run { (connections) throws(Problem) in try connections.change(body) }
+  }
+
+  private func run<Value: Sendable>(
+    _ work: @escaping @Sendable (inout Connections) throws(Problem) -> Value
+  ) async throws -> Value {
+    guard let worker = workers.min(by: { $0.load < $1.load }) else { throw Problem.tooBusy }
+    return try await withCheckedThrowingContinuation { continuation in
+      let isTaken = worker.post { connections in
+        do throws(Problem) {
+          continuation.resume(returning: try work(&connections))
+        } catch {
+          continuation.resume(throwing: error)
+        }
+      }
+      if !isTaken { continuation.resume(throwing: Problem.tooBusy) }
+    }
+  }
+}
+
+extension DatabasePool.Connections {
+  private static let timeoutMs = 20_000
+
+  fileprivate mutating func read<Value>(
+    _ body: (FleetReader) throws(PostgresError) -> Value
+  ) throws(Problem) -> Value {
+    do throws(PostgresError) {
+      return try readOnce(body)
+    } catch  where error.needsNewConnection {
+      reader?.close()
+      reader = nil
+      // A server that was started again has ended the connection: a new one answers.
+      do throws(PostgresError) {
+        return try readOnce(body)
+      } catch {
+        throw Problem(error)
+      }
+    } catch {
+      throw Problem(error)
+    }
+  }
+
+  private mutating func readOnce<Value>(
+    _ body: (FleetReader) throws(PostgresError) -> Value
+  ) throws(PostgresError) -> Value {
+    let reader =
+      if let known = reader { known } else { try FleetReader(url, timeoutMs: Self.timeoutMs, isReadOnly: true) }
+    self.reader = reader
+    return try body(reader)
+  }
+
+  fileprivate mutating func change<Value>(_ body: (Store) throws(StoreError) -> Value) throws(Problem) -> Value {
+    do throws(StoreError) {
+      return try changeOnce(body)
+    } catch {
+      if error.needsNewConnection {
+        store?.close()
+        store = nil
+      }
+      throw Problem(error)
+    }
+  }
+
+  private mutating func changeOnce<Value>(
+    _ body: (Store) throws(StoreError) -> Value
+  ) throws(StoreError) -> Value {
+    let store = if let known = store { known } else { try Store.open(url, migrating: false) }
+    self.store = store
+    return try body(store)
+  }
+}

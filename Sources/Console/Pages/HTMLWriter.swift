@@ -1,0 +1,50 @@
+internal import FleetModel
+
+/// Writes HTML. Names of elements and attributes are literals of the program; every other text is escaped on its way in, and there is no
+/// way around that.
+struct HTMLWriter {
+  private(set) var bytes: [UInt8] = []
+
+  mutating func open(_ element: StaticString, _ attributes: [(StaticString, String)] = []) {
+    raw("<")
+    raw(element)
+    for (name, value) in attributes {
+      raw(" ")
+      raw(name)
+      raw("=\"")
+      escape(value)
+      raw("\"")
+    }
+    raw(">")
+  }
+
+  mutating func close(_ element: StaticString) {
+    raw("</")
+    raw(element)
+    raw(">")
+  }
+
+  mutating func element(_ element: StaticString, _ attributes: [(StaticString, String)] = [], _ text: String) {
+    open(element, attributes)
+    self.text(text)
+    close(element)
+  }
+
+  /// Control and invisible characters are shown as escapes: a name must not look like another one.
+  mutating func text(_ text: String) { escape(PlainText.visible(text)) }
+
+  mutating func raw(_ literal: StaticString) { bytes.append(contentsOf: literal.description.utf8) }
+
+  private mutating func escape(_ text: String) {
+    for byte in text.utf8 {
+      switch byte {
+      case UInt8(ascii: "&"): raw("&amp;")
+      case UInt8(ascii: "<"): raw("&lt;")
+      case UInt8(ascii: ">"): raw("&gt;")
+      case UInt8(ascii: "\""): raw("&quot;")
+      case UInt8(ascii: "'"): raw("&#39;")
+      default: bytes.append(byte)
+      }
+    }
+  }
+}

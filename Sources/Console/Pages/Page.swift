@@ -1,0 +1,44 @@
+internal import Answers
+
+/// A page as what it says, from which follow its HTML, its Markdown and its JSON: none of them can say more than the others.
+struct Page: Sendable {
+  enum Block: Sendable {
+    case heading(String)
+    case text(String)
+    /// Stands out: what is wrong, or what now happens.
+    case notice(String)
+    /// - Parameter name: key in the JSON twin.
+    case table(name: String, Answer, link: Link?, empty: String)
+    /// - Parameter isNumbered: steps, in their order.
+    case items([String], isNumbered: Bool)
+    /// Text as it was written, with its line breaks, such as a traceback.
+    case quoted([String])
+    case form(Form)
+  }
+
+  /// Where the values of a column lead.
+  struct Link: Sendable {
+    let column: String
+    /// Before the value.
+    let path: String
+  }
+
+  /// A button that changes something, with the fields that it sends.
+  struct Form: Sendable {
+    struct Input: Sendable {
+      let name: String
+      let label: String
+      var isSecret = false
+    }
+
+    let path: String
+    let button: String
+    var inputs: [Input] = []
+    var isMain = false
+  }
+
+  let title: String
+  var blocks: [Block]
+  /// The same on the command line.
+  var command: String?
+}

@@ -1,0 +1,42 @@
+internal import FleetModel
+
+/// The one style sheet: system fonts, light and dark by the reader's system, quiet where all is well.
+enum StyleSheet {
+  /// With its content's hash, so that a browser may keep it for good.
+  static let path = "/style-\(String(ContentHash.of(Array(text.utf8).span), radix: 16)).css"
+
+  static let text = """
+    :root{color-scheme:light dark;--back:#fff;--text:#1a2128;--quiet:#57636e;--line:#d5dbe0;--link:#14568c;
+    --live:#1f6fa8;--late:#6b6b6b;--silent:#161616;--warn:#7a6300;--bad:#83074f;--main:#14568c;--main-text:#fff}
+    @media(prefers-color-scheme:dark){:root{--back:#11161b;--text:#e6eaee;--quiet:#9fabb6;--line:#2d3841;--link:#7db9e8;
+    --live:#5b9bc9;--late:#b4b4b4;--silent:#fff;--warn:#ffc203;--bad:#ff6b8f;--main:#7db9e8;--main-text:#0c1116}}
+    *{box-sizing:border-box}
+    body{margin:0;background:var(--back);color:var(--text);font:16px/1.45 system-ui,sans-serif}
+    header{display:flex;flex-wrap:wrap;gap:.5rem 1.25rem;align-items:center;padding:.5rem 1rem;border-bottom:1px solid var(--line)}
+    nav{display:flex;flex-wrap:wrap;gap:.25rem 1rem;flex:1}
+    main{padding:0 1rem;max-width:90rem}
+    footer{padding:1rem;color:var(--quiet);font-size:.875rem}
+    h1{font-size:1.4rem;margin:1rem 0 .5rem}h2{font-size:1.1rem;margin:1.5rem 0 .5rem}
+    a{color:var(--link)}nav a{text-decoration:none;padding:.5rem 0}
+    .wide{overflow-x:auto}
+    table{border-collapse:collapse;font-variant-numeric:tabular-nums}
+    th{font-weight:600;text-align:left;color:var(--quiet);font-size:.875rem}
+    th,td{padding:.25rem 1rem .25rem 0;border-bottom:1px solid var(--line);vertical-align:top;max-width:40rem;overflow-wrap:anywhere}
+    th,td.n{white-space:nowrap}
+    .quiet,.who{color:var(--quiet)}
+    .notice{border-left:.25rem solid var(--bad);padding:.25rem .75rem;font-weight:600}
+    pre{white-space:pre-wrap;overflow-wrap:anywhere;font:.875rem/1.4 ui-monospace,monospace;border-left:.25rem solid var(--line);padding:.25rem .75rem;margin:.5rem 0}
+    code{font:.875rem ui-monospace,monospace}
+    form{display:inline-flex;flex-wrap:wrap;gap:.5rem;align-items:end;margin:.25rem .5rem .25rem 0}
+    header form{margin:0}
+    input,button{font:inherit;color:inherit;background:transparent;border:1px solid var(--quiet);border-radius:.25rem;padding:.5rem .75rem;min-height:2.75rem}
+    button{cursor:pointer}button.main{background:var(--main);border-color:var(--main);color:var(--main-text);font-weight:600}
+    :focus-visible{outline:.2rem solid var(--link);outline-offset:.1rem}
+    .s-live,.s-resolved,.s-completed{color:var(--live)}.s-late,.s-waiting,.s-muted,.s-revoked{color:var(--late)}
+    .s-silent{color:var(--silent);font-weight:600}.s-acked,.s-P2{color:var(--warn)}
+    .s-open,.s-P0,.s-P1,.s-failed{color:var(--bad);font-weight:600}
+    .s-live::before{content:"\\25CF  "}.s-late::before{content:"\\25D0  "}.s-silent::before,.s-waiting::before{content:"\\25CB  "}
+    .s-P0::before{content:"\\25C6  "}.s-P1::before{content:"\\25A0  "}.s-P2::before{content:"\\25B2  "}
+
+    """
+}

@@ -1,0 +1,117 @@
+internal import Answers
+internal import FleetModel
+internal import HTTPTypes
+internal import Store
+
+/// One entry of the table from which follow: the router, who may ask, the OpenAPI document, and the forms of the answer.
+struct Route: Sendable {
+  /// A part of the path or the query.
+  struct Parameter: Sendable {
+    enum Place: String, Sendable { case path, query }
+
+    enum Kind: Sendable {
+      case text
+      case integer(ClosedRange<Int64>)
+      case choice([String])
+      /// An age such as `2h`, or a time of RFC 3339.
+      case moment
+    }
+
+    let name: String
+    let place: Place
+    let kind: Kind
+    let summary: String
+    let example: String
+
+    init(_ name: String, _ place: Place = .query, _ kind: Kind = .text, _ summary: String, example: String) {
+      self.name = name
+      self.place = place
+      self.kind = kind
+      self.summary = summary
+      self.example = example
+    }
+  }
+
+  /// A field of a JSON body or of a form. All are texts.
+  struct Field: Sendable {
+    let name: String
+    let summary: String
+    let charactersMax: Int
+  }
+
+  /// What a script gets; also what the OpenAPI document says of the answer.
+  enum Shape: Sendable {
+    /// `items`, `next` and `meta`.
+    case list
+    /// One object, with `meta` beside it.
+    case one
+    /// What was changed, in a sentence, with the object as it is now.
+    case change
+    /// For people; scripts that ask for JSON get the tables of the page.
+    case page
+    /// Anything else, with its content type.
+    case document(String)
+  }
+
+  let method: HTTPRequest.Method
+  /// With `{name}` for parameters.
+  let path: String
+  /// nil: without a login.
+  let role: Role?
+  let summary: String
+  var parameters: [Parameter] = []
+  var fields: [Field] = []
+  let shape: Shape
+  let handler: @Sendable (Question) async throws -> Reply
+
+  /// Unique, for the OpenAPI document: `get_hosts_host`.
+  var operationID: String {
+    let parts = path.split(separator: "/").map { $0.filter { $0.isLetter || $0.isNumber || $0 == "_" } }
+    let place = path.hasPrefix("/api/v1/") ? Array(parts.dropFirst(2)) : ["page"] + parts
+    return ([method.rawValue.lowercased()] + place).joined(separator: "_")
+  }
+}
+
+/// A request, after its caller and parameters have been checked.
+struct Question: Sendable {
+  /// nil only where the route needs no login.
+  let caller: Caller?
+  let nowNs: Int64
+  let database: DatabasePool
+  let console: ConsoleContext
+  /// Of path and query, by name.
+  let values: [String: String]
+  /// Of the body, by name.
+  let fields: [String: String]
+  /// Sent by a form of a page, not by a script.
+  let isForm: Bool
+  /// Of a browser's session; empty for tokens.
+  let formToken: String
+
+  subscript(_ name: String) -> String? { values[name] }
+
+  func integer(_ name: String) -> Int64? { values[name].flatMap { Int64($0) } }
+
+  /// ns since 1970 of a `moment`.
+  func moment(_ name: String) -> Int64? { values[name].flatMap { Self.moment($0, nowNs) } }
+
+  static func moment(_ text: String, _ nowNs: Int64) -> Int64? {
+    TimeSpan.parse(text).map { nowNs.subtractingClamped($0) } ?? Timestamp.parse(text)
+  }
+
+  /// For timelines and the audit.
+  var actor: String { caller?.name ?? "" }
+}
+
+/// What a handler answers; written in the form that was asked for.
+enum Reply: Sendable {
+  /// - Parameter isCut: there is more than the limit let through.
+  case list(Answer, isCut: Bool = false)
+  /// No row: nothing has that name.
+  case one(Answer, missing: String)
+  case change(String, Answer, back: String)
+  case page(Page)
+  case document([UInt8], contentType: String)
+  /// - Parameter cookie: of a new session; nil leaves the browser's.
+  case redirect(String, cookie: String?)
+}

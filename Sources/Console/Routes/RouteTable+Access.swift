@@ -1,0 +1,74 @@
+internal import Answers
+internal import FleetModel
+internal import HTTPTypes
+internal import Store
+
+extension RouteTable {
+  static let access: [Route] = [
+    Route(
+      method: .get, path: "/login", role: nil, summary: "A form for a login link's or a token's text.", shape: .page
+    ) { question in .page(loginPage(nil)) },
+    // A visit alone uses nothing up: scanners of mails and chats open links before people do.
+    Route(
+      method: .get, path: "/login/{link}", role: nil, summary: "What a login link shows; its button logs in.",
+      parameters: [.init("link", .path, .text, "The link's secret.", example: "sbk_…")], shape: .page
+    ) { question in .page(loginPage(question["link"])) },
+    Route(
+      method: .post, path: "/login", role: nil, summary: "Begins a session with a login link's or a token's text.",
+      fields: [secretField], shape: .page
+    ) { question in try await logIn(question, question.fields["secret"] ?? "") },
+    Route(
+      method: .post, path: "/login/{link}", role: nil, summary: "Begins a session with a login link.",
+      parameters: [.init("link", .path, .text, "The link's secret.", example: "sbk_…")], shape: .page
+    ) { question in try await logIn(question, question["link"] ?? "") },
+    Route(
+      method: .post, path: "/logout", role: .viewer, summary: "Ends this browser's session.", shape: .page
+    ) { question in
+      guard let caller = question.caller, caller.kind == .session else {
+        throw Problem(.badRequest, "only a browser's session can log out: revoke a token with signalbox tokens revoke")
+      }
+      let (id, actor, nowNs) = (caller.credentialID, caller.name, question.nowNs)
+      _ = try await question.database.change { store throws(StoreError) in
+        try store.endCredentials(named: id, actor: actor, nowNs: nowNs)
+      }
+      return .redirect("/login", cookie: SessionCookie.clearing)
+    },
+    Route(
+      method: .get, path: "/api/v1/tokens", role: .admin, summary: "Tokens, links and sessions that let somebody in.",
+      parameters: [.init("all", .query, .choice(["true", "false"]), "Also those that no longer do.", example: "true")],
+      shape: .list
+    ) { question in
+      .list(
+        try await question.database.answer(
+          AccessQueries.credentials(all: question["all"] == "true"), ShownColumns.credentials))
+    },
+  ]
+
+  private static let secretField = Route.Field(
+    name: "secret", summary: "The text of a login link or a token.", charactersMax: 256)
+
+  private static func loginPage(_ link: String?) -> Page {
+    if let link {
+      return Page(
+        title: "Log in",
+        blocks: [.form(.init(path: "/login/\(PercentEncoding.pathPart(link))", button: "Log in", isMain: true))])
+    }
+    return Page(
+      title: "Log in",
+      blocks: [
+        .text("Paste a token, or open a login link: signalbox console link prints one, on the collector's machine."),
+        .form(
+          .init(
+            path: "/login", button: "Log in", inputs: [.init(name: "secret", label: "Token", isSecret: true)],
+            isMain: true)),
+      ])
+  }
+
+  private static func logIn(_ question: Question, _ secret: String) async throws -> Reply {
+    guard let session = try await question.console.login.begin(with: secret, nowNs: question.nowNs) else {
+      throw Problem(
+        .unauthorized, "this link or token lets nobody in: it was used, has expired, or was revoked; ask for a new one")
+    }
+    return .redirect("/", cookie: SessionCookie.setting(session))
+  }
+}

@@ -1,0 +1,101 @@
+internal import Answers
+internal import FleetModel
+internal import HTTPTypes
+internal import Incidents
+internal import Store
+
+extension RouteTable {
+  private static let number = Route.Parameter(
+    "number", .path, .integer(1...Int64(Int32.max)), "Number of the incident.", example: "12")
+
+  static let incidents: [Route] = [
+    Route(
+      method: .get, path: "/api/v1/incidents", role: .viewer,
+      summary: "Incidents, the most urgent first: without `state` those that are not resolved, muted ones too.",
+      parameters: [
+        .init(
+          "state", .query, .choice(IncidentState.allCases.map(\.rawValue) + ["all"]), "Only in it.", example: "open"),
+        host, .init("rule", .query, .text, "Only of this rule; a * stands for any text.", example: "RES-*"), since,
+        limit,
+      ], shape: .list
+    ) { question in
+      let count = Int(question.integer("limit") ?? 1000)
+      let query = IncidentQueries.list(
+        state: question["state"], host: question["host"], rule: question["rule"], sinceNs: question.moment("since"),
+        limit: count + 1)
+      return cut(try await question.database.answer(query, ShownColumns.incidents), to: count)
+    },
+    Route(
+      method: .get, path: "/api/v1/incidents/{number}", role: .viewer,
+      summary: "One incident with its timeline and its messages.", parameters: [number], shape: .one
+    ) { question in
+      .one(try await incident(question), missing: "no incident has the number \(question["number"] ?? "")")
+    },
+    Route(
+      method: .post, path: "/api/v1/incidents/{number}/ack", role: .responder,
+      summary: "Takes care of it: its escalation stops, and who was paged is informed.", parameters: [number],
+      shape: .change
+    ) { question in try await acknowledge(question) },
+    Route(
+      method: .post, path: "/api/v1/incidents/{number}/resolve", role: .responder, summary: "Ends it by hand.",
+      parameters: [number], shape: .change
+    ) { question in try await resolve(question) },
+    Route(
+      method: .post, path: "/api/v1/incidents/{number}/note", role: .responder,
+      summary: "Writes a line into its timeline.", parameters: [number],
+      fields: [.init(name: "text", summary: "The line.", charactersMax: IncidentLimits.detailCharactersMax)],
+      shape: .change
+    ) { question in try await note(question) },
+  ]
+
+  private static func id(_ question: Question) -> Int64 { question.integer("number") ?? 0 }
+
+  private static func incident(_ question: Question) async throws -> Answer {
+    try await question.database.answer(IncidentQueries.one(id(question)), ShownColumns.incidents)
+  }
+
+  private static func changed(_ question: Question, _ sentence: String) async throws -> Reply {
+    .change(sentence, try await incident(question), back: "/incidents/\(id(question))")
+  }
+
+  private static func acknowledge(_ question: Question) async throws -> Reply {
+    let (number, actor, nowNs) = (id(question), question.actor, question.nowNs)
+    let change = try await question.database.change { store throws(StoreError) in
+      try store.acknowledge(incident: number, actor: actor, nowNs: nowNs)
+    }
+    switch change {
+    case .done:
+      return try await changed(
+        question, "You have incident \(number). Its escalation is stopped; nobody else is paged.")
+    case .before(let sinceNs, let name):
+      return try await changed(
+        question,
+        "\(name ?? "Its rule") has had incident \(number) since \(Timestamp.text(sinceNs, digits: 0)); nothing is changed."
+      )
+    }
+  }
+
+  private static func resolve(_ question: Question) async throws -> Reply {
+    let (number, actor, nowNs) = (id(question), question.actor, question.nowNs)
+    let change = try await question.database.change { store throws(StoreError) in
+      try store.resolve(incident: number, actor: actor, nowNs: nowNs)
+    }
+    switch change {
+    case .done: return try await changed(question, "Incident \(number) is resolved; who was paged is informed.")
+    case .before(let sinceNs, let name):
+      return try await changed(
+        question,
+        "Incident \(number) has been resolved since \(Timestamp.text(sinceNs, digits: 0)) by \(name ?? "its rule"); nothing is changed."
+      )
+    }
+  }
+
+  private static func note(_ question: Question) async throws -> Reply {
+    let (number, actor, nowNs) = (id(question), question.actor, question.nowNs)
+    let text = question.fields["text"] ?? ""
+    try await question.database.change { store throws(StoreError) in
+      try store.addNote(incident: number, actor: actor, text: text, nowNs: nowNs)
+    }
+    return try await changed(question, "Noted in the timeline of incident \(number).")
+  }
+}

@@ -1,0 +1,147 @@
+internal import Answers
+internal import FleetModel
+internal import HTTPTypes
+internal import Incidents
+internal import Store
+
+extension RouteTable {
+  static let pages: [Route] = [
+    Route(method: .get, path: "/", role: .viewer, summary: "The fleet at a glance.", shape: .page) { question in
+      .page(try await fleetPage(question))
+    },
+    Route(
+      method: .get, path: "/incidents", role: .viewer, summary: "What is wrong, the most urgent first.", shape: .page
+    ) {
+      question in .page(try await incidentsPage(question))
+    },
+    Route(
+      method: .get, path: "/incidents/{number}", role: .viewer,
+      summary: "One incident: what, since when, why, what to do.",
+      parameters: [.init("number", .path, .integer(1...Int64(Int32.max)), "Its number.", example: "12")], shape: .page
+    ) { question in .page(try await incidentPage(question)) },
+    Route(
+      method: .get, path: "/hosts/{host}", role: .viewer, summary: "One host.",
+      parameters: [.init("host", .path, .text, "Its name.", example: "trainer-1")], shape: .page
+    ) { question in .page(try await hostPage(question)) },
+    Route(method: .get, path: "/runs", role: .viewer, summary: "Training runs, newest first.", shape: .page) {
+      question in
+      let runs = try await question.database.answer(
+        TrainingQueries.runs(host: nil, state: nil, limit: rowsMax), ShownColumns.runs)
+      return .page(
+        Page(
+          title: "Runs",
+          blocks: [
+            .table(name: "runs", runs, link: .init(column: "host", path: "/hosts/"), empty: "No run has been seen yet.")
+          ],
+          command: "signalbox runs list"))
+    },
+  ]
+
+  /// Rows of one table of a page: more is what the API and the command line are for.
+  private static let rowsMax = 100
+  private static let toIncident = Page.Link(column: "id", path: "/incidents/")
+  private static let toHost = Page.Link(column: "host", path: "/hosts/")
+
+  private static func openIncidents(host: String? = nil) -> (ReadQuery, [Answer.Column]) {
+    (
+      IncidentQueries.list(state: nil, host: host, rule: nil, sinceNs: nil, limit: rowsMax), ShownColumns.incidents
+    )
+  }
+
+  private static func fleetPage(_ question: Question) async throws -> Page {
+    var answers = try await question.database.answers([
+      openIncidents(), (FleetQueries.status(), ShownColumns.fleet), (FleetQueries.presence(), []),
+    ])
+    let presence = Presence(answers[2], asOfNs: question.nowNs)
+    let count = answers[1].rows.count
+    answers[1].rows = Array(answers[1].rows.prefix(rowsMax))
+    let trouble = answers[0].rows.count { $0.contains(.text("open")) }
+    var blocks: [Page.Block] = [
+      .text(presence.sentence),
+      trouble == 0
+        ? .text("No open incident.") : .notice("\(trouble) open incident\(trouble == 1 ? "" : "s")"),
+    ]
+    if !answers[0].rows.isEmpty {
+      blocks.append(.table(name: "incidents", answers[0], link: toIncident, empty: ""))
+    }
+    blocks += [
+      .heading("Hosts"), .table(name: "hosts", answers[1], link: toHost, empty: "No host has joined yet."),
+    ]
+    if count > rowsMax { blocks.append(.text("\(count - rowsMax) more hosts: signalbox fleet status shows them.")) }
+    return Page(title: "Fleet", blocks: blocks, command: "signalbox fleet status")
+  }
+
+  private static func incidentsPage(_ question: Question) async throws -> Page {
+    let answer = try await question.database.answer(openIncidents().0, ShownColumns.incidents)
+    return Page(
+      title: "Incidents",
+      blocks: [.table(name: "incidents", answer, link: toIncident, empty: "Nothing is wrong: no incident is open.")],
+      command: "signalbox incidents list")
+  }
+
+  private static func hostPage(_ question: Question) async throws -> Page {
+    let name = question["host"] ?? ""
+    let answers = try await question.database.answers([
+      (FleetQueries.hosts(named: name), hostColumns), openIncidents(host: name),
+      (TrainingQueries.runs(host: name, state: nil, limit: 20), ShownColumns.runs),
+      (FleetQueries.processes(host: name), processColumns),
+    ])
+    guard !answers[0].rows.isEmpty else { throw Problem(.notFound, "no host is called '\(name)'") }
+    return Page(
+      title: name,
+      blocks: [
+        .table(name: "host", answers[0], link: nil, empty: ""),
+        .heading("Incidents"), .table(name: "incidents", answers[1], link: toIncident, empty: "Nothing is wrong here."),
+        .heading("Runs"), .table(name: "runs", answers[2], link: nil, empty: "No run has been seen here."),
+        .heading("Processes"),
+        .table(
+          name: "processes", answers[3], link: nil, empty: "No training process was reported in its newest minute."),
+      ], command: "signalbox hosts show \(ShellWord.quoted(name))")
+  }
+
+  private static let hostColumns: [Answer.Column] = [
+    .init("state", "STATE"), .init("last_seen", "SEEN", .age), .init("os_name", "SYSTEM"), .init("cpu_count", "CPUS"),
+    .init("memory_total_bytes", "MEMORY", .bytes), .init("gpu_count", "GPUS"), .init("gpu_model", "GPU"),
+    .init("agent_version", "AGENT"), .init("certificate_expires", "CERTIFICATE UNTIL"),
+  ]
+
+  private static let processColumns: [Answer.Column] = [
+    .init("pid", "PID"), .init("name", "PROCESS"), .init("cpu_percent", "CPU", .percent),
+    .init("resident_bytes", "MEMORY", .bytes), .init("state", "STATE"), .init("user", "USER"),
+  ]
+
+  private static func incidentPage(_ question: Question) async throws -> Page {
+    let number = question.integer("number") ?? 0
+    let answers = try await question.database.answers([
+      (IncidentQueries.one(number), ShownColumns.incidents), (IncidentQueries.texts(number), []),
+      (IncidentQueries.timeline(number), timelineColumns), (IncidentQueries.deliveries(number), deliveryColumns),
+    ])
+    guard let row = answers[0].rows.first else { throw Problem(.notFound, "no incident has the number \(number)") }
+    let view = IncidentView(columns: answers[0].columns, row: row, texts: answers[1], nowNs: question.nowNs)
+    var page = Page(
+      title: view.title, blocks: view.head(for: question.caller), command: "signalbox incidents show \(number)")
+    page.blocks += view.details
+    page.blocks += [
+      .heading("Timeline"), .table(name: "timeline", answers[2], link: nil, empty: "Nothing yet."),
+      .heading("Messages"),
+      .table(name: "messages", answers[3], link: nil, empty: "Nobody was paged about it."),
+    ]
+    if let caller = question.caller, caller.role >= .responder {
+      page.blocks.append(
+        .form(
+          .init(
+            path: "/api/v1/incidents/\(number)/note", button: "Note",
+            inputs: [.init(name: "text", label: "A line for the timeline")])))
+    }
+    return page
+  }
+
+  private static let timelineColumns: [Answer.Column] = [
+    .init("time", "TIME"), .init("kind", "WHAT"), .init("actor", "WHO"), .init("detail", "DETAIL"),
+  ]
+
+  private static let deliveryColumns: [Answer.Column] = [
+    .init("receiver", "RECEIVER"), .init("event", "MESSAGE"), .init("state", "STATE"), .init("due", "DUE"),
+    .init("attempts", "ATTEMPTS"), .init("last_answer", "ANSWER"),
+  ]
+}

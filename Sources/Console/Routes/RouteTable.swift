@@ -1,0 +1,101 @@
+internal import Answers
+internal import FleetModel
+internal import HTTPTypes
+internal import Incidents
+internal import Store
+
+/// Every address of the console. A new one is one entry and one handler.
+enum RouteTable {
+  static let all: [Route] = open + fleet + training + incidents + access + pages
+
+  static let limit = Route.Parameter(
+    "limit", .query, .integer(1...10_000), "At most so many.", example: "100")
+  static let host = Route.Parameter("host", .query, .text, "Only of this host.", example: "trainer-1")
+  static let since = Route.Parameter(
+    "since", .query, .moment, "An age such as 2h, or a time of RFC 3339.", example: "2h")
+
+  /// Without a login.
+  private static let open: [Route] = [
+    Route(
+      method: .get, path: "/healthz", role: nil, summary: "Whether this console and its database answer.",
+      shape: .document("text/plain")
+    ) { question in
+      _ = try await question.database.answer(ReadQuery("select 1 as one"))
+      return .document(Array("ok\n".utf8), contentType: "text/plain; charset=utf-8")
+    },
+    Route(
+      method: .get, path: "/api/v1/openapi.json", role: nil, summary: "This interface as OpenAPI 3.1.",
+      shape: .document("application/json")
+    ) { _ in .document(Array((OpenAPI.document(all).written + "\n").utf8), contentType: "application/json") },
+    Route(
+      method: .get, path: StyleSheet.path, role: nil, summary: "The style sheet of the pages.",
+      shape: .document("text/css")
+    ) { _ in .document(Array(StyleSheet.text.utf8), contentType: "text/css; charset=utf-8") },
+  ]
+
+  private static let fleet: [Route] = [
+    Route(
+      method: .get, path: "/api/v1/hosts", role: .viewer, summary: "One entry a host with its newest sample.",
+      shape: .list
+    ) { question in .list(try await question.database.answer(FleetQueries.status(), ShownColumns.fleet)) },
+    Route(
+      method: .get, path: "/api/v1/hosts/{host}", role: .viewer,
+      summary: "One host: what it is and how its agent does.",
+      parameters: [.init("host", .path, .text, "Its name.", example: "trainer-1")], shape: .one
+    ) { question in
+      let name = question["host"] ?? ""
+      return .one(
+        try await question.database.answer(FleetQueries.hosts(named: name), ShownColumns.fleet),
+        missing: "no host is called '\(name)'")
+    },
+    Route(
+      method: .get, path: "/api/v1/gaps", role: .viewer, summary: "What never arrived, and why.",
+      parameters: [host, since], shape: .list
+    ) { question in
+      .list(
+        try await question.database.answer(
+          FleetQueries.gaps(host: question["host"], sinceNs: question.moment("since"))))
+    },
+  ]
+
+  private static let training: [Route] = [
+    Route(
+      method: .get, path: "/api/v1/runs", role: .viewer, summary: "Training runs, newest first.",
+      parameters: [
+        host,
+        .init(
+          "state", .query, .choice(["running", "completed", "failed", "unknown"]), "Only in it.", example: "running"),
+        limit,
+      ], shape: .list
+    ) { question in
+      let count = Int(question.integer("limit") ?? 100)
+      let answer = try await question.database.answer(
+        TrainingQueries.runs(host: question["host"], state: question["state"], limit: count + 1), ShownColumns.runs)
+      return cut(answer, to: count)
+    },
+    Route(
+      method: .get, path: "/api/v1/episodes", role: .viewer, summary: "Episodes and their metrics, newest first.",
+      parameters: [
+        host, .init("run", .query, .text, "Only of this run.", example: "ppo_1"),
+        .init(
+          "status", .query, .choice(["running", "completed", "force_closed"]), "Only with it.", example: "completed"),
+        limit,
+      ], shape: .list
+    ) { question in
+      let count = Int(question.integer("limit") ?? 1000)
+      let answer = try await question.database.answer(
+        TrainingQueries.episodes(
+          host: question["host"], run: question["run"], status: question["status"], limit: count + 1),
+        ShownColumns.episodes)
+      return cut(answer, to: count)
+    },
+  ]
+
+  /// One row more than asked for was read: it says whether there is more.
+  static func cut(_ answer: Answer, to count: Int) -> Reply {
+    var answer = answer
+    let isCut = answer.rows.count > count
+    if isCut { answer.rows.removeLast(answer.rows.count - count) }
+    return .list(answer, isCut: isCut)
+  }
+}

@@ -1,0 +1,119 @@
+internal import EventLoop
+internal import Files
+internal import FleetModel
+internal import HTTPTypes
+internal import Hummingbird
+internal import HummingbirdHTTP2
+package import Logging
+internal import NIOCore
+internal import NIOSSL
+package import Postgres
+internal import Store
+internal import TLS
+
+/// What the console is started with.
+package struct ConsoleOptions: Sendable {
+  package var database: DatabaseURL
+  /// Name or address to listen on.
+  package var host: String
+  /// 0: the kernel's choice.
+  package var port: UInt16
+  /// Of a collector on this machine, whose authority then signs the console's certificate.
+  package var stateDirectory: String?
+  /// PEM files of the site's own certificate.
+  package var certificate: String?
+  package var key: String?
+  /// Under which people reach it, where that is another address.
+  package var publicURL: String?
+  /// Threads with connections to the database.
+  package var connections = 4
+
+  package init(database: DatabaseURL, host: String, port: UInt16) {
+    self.database = database
+    (self.host, self.port) = (host, port)
+  }
+}
+
+/// The console as a process.
+package enum ConsoleServer {
+  /// Serves until SIGTERM or SIGINT.
+  /// - Throws: `ConsoleFailure`.
+  package static func run(_ options: ConsoleOptions, logger: Logger) async throws {
+    let tls = try Identity.configuration(options)
+    let database: DatabasePool
+    do {
+      database = try DatabasePool(options.database, threads: options.connections)
+    } catch {
+      throw ConsoleFailure(.failed, "\(error)")
+    }
+    try await requireDatabase(database)
+    let gate = Gate(database: database, context: ConsoleContext(login: Login(database: database)), logger: logger)
+    let application = Application(
+      router: router(gate), server: try .http2Upgrade(tlsConfiguration: tls),
+      configuration: ApplicationConfiguration(
+        address: .hostname(options.host, port: Int(options.port)), serverName: nil),
+      onServerRunning: { channel in await announce(channel, options, database, logger) }, logger: logger)
+    do {
+      try await application.runService()
+    } catch {
+      throw ConsoleFailure(.failed, "the console cannot listen on \(options.host):\(options.port): \(error)")
+    }
+    database.stop()
+  }
+
+  /// A wrong address of the database, or tables of another version, are said at the start.
+  private static func requireDatabase(_ database: DatabasePool) async throws {
+    do {
+      try await database.change { _ throws(StoreError) in }
+    } catch let problem as Problem {
+      throw ConsoleFailure(problem == .databaseAway ? .notReachable : .failed, problem.detail)
+    }
+  }
+
+  private static func router(_ gate: Gate) -> Router<BasicRequestContext> {
+    let router = Router(context: BasicRequestContext.self, options: .autoGenerateHeadEndpoints)
+    router.add(middleware: UnknownAddress(gate: gate))
+    for route in RouteTable.all {
+      router.on(RouterPath(route.path), method: route.method) { request, context in
+        let parameters = Dictionary(
+          context.parameters.map { (String($0.key), String($0.value)) }
+        ) { first, _ in first }
+        return await gate.respond(route, request, parameters)
+      }
+    }
+    return router
+  }
+
+  /// For whoever started it, and for `signalbox console link`.
+  private static func announce(
+    _ channel: any Channel, _ options: ConsoleOptions, _ database: DatabasePool, _ logger: Logger
+  ) async {
+    let port = channel.localAddress?.port ?? Int(options.port)
+    let host = options.host.contains(":") ? "[\(options.host)]" : options.host
+    let url = options.publicURL ?? "https://\(host):\(port)"
+    do {
+      try await database.change { store throws(StoreError) in try store.setSetting(Store.consoleSetting, to: url) }
+    } catch {
+      logger.warning("login links need --url, the database took no address", metadata: ["error": "\(error)"])
+    }
+    try? StandardStream.output.write("ready url=\(url)\n")
+  }
+}
+
+/// Addresses and methods that no route has.
+struct UnknownAddress: RouterMiddleware {
+  typealias Context = BasicRequestContext
+  let gate: Gate
+
+  @concurrent func handle(
+    _ request: Request, context: Context, next: @concurrent (Request, Context) async throws -> Response
+  ) async throws -> Response {
+    do {
+      return try await next(request, context)
+    } catch let error as HTTPError where error.status == .notFound {
+      let problem = Problem(.notFound, "nothing has this address; /api/v1/openapi.json lists those that there are")
+      return gate.refuse(
+        problem, request, isPage: !request.uri.path.hasPrefix("/api/"), toLogin: false, Clock.wallNs())
+    }
+  }
+}

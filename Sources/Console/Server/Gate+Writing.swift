@@ -1,0 +1,115 @@
+internal import Answers
+internal import FleetModel
+internal import HTTPTypes
+internal import Hummingbird
+internal import NIOCore
+internal import Store
+
+extension Gate {
+  func write(_ reply: Reply, _ route: Route, _ question: Question, _ type: MediaType) async throws -> Response {
+    switch reply {
+    case .document(let bytes, let contentType):
+      var response = Self.response(.ok, bytes, contentType)
+      if route.path == StyleSheet.path { response.headers[.cacheControl] = "public, max-age=31536000, immutable" }
+      return response
+    case .redirect(let path, let cookie):
+      var response = Self.response(.seeOther, [], "text/plain; charset=utf-8")
+      response.headers[.location] = path
+      if let cookie { response.headers[.setCookie] = cookie }
+      return response
+    case .page(let page): return try await write(page, question, type)
+    case .change(let sentence, let answer, let back):
+      guard question.isForm else {
+        return Self.response(.ok, try await writer(question).change(sentence, answer), MediaType.json.rawValue)
+      }
+      var page = Page(title: "Done", blocks: [.notice(sentence)])
+      page.blocks.append(.table(name: "incident", answer, link: .init(column: "id", path: back.parent), empty: ""))
+      return try await write(page, question, .html)
+    case .list(let answer, let isCut):
+      return Self.response(.ok, try await writer(question).list(answer, isCut: isCut, as: type), type.contentType)
+    case .one(let answer, let missing):
+      if answer.rows.isEmpty { throw Problem(.notFound, missing) }
+      return Self.response(.ok, try await writer(question).one(answer, as: type), type.contentType)
+    }
+  }
+
+  private func write(_ page: Page, _ question: Question, _ type: MediaType) async throws -> Response {
+    switch type {
+    case .html:
+      return Self.response(
+        .ok,
+        PageFrame(page: page, caller: question.caller, formToken: question.formToken, nowNs: question.nowNs).html,
+        type.contentType)
+    case .markdown: return Self.response(.ok, Array(Markdown.text(page, nowNs: question.nowNs).utf8), type.contentType)
+    default: return Self.response(.ok, try await writer(question).tables(of: page), type.contentType)
+    }
+  }
+
+  /// With what the answer cannot speak for.
+  private func writer(_ question: Question) async throws -> AnswerWriter {
+    let presence = try await database.answer(FleetQueries.presence())
+    return AnswerWriter(nowNs: question.nowNs, presence: Presence(presence, asOfNs: question.nowNs))
+  }
+
+  func refuse(_ problem: Problem, _ route: Route, _ request: Request, _ nowNs: Int64) -> Response {
+    let isPage: Bool = if case .page = route.shape { true } else { Self.isForm(request) }
+    return refuse(problem, request, isPage: isPage, toLogin: route.method == .get && route.role != nil, nowNs)
+  }
+
+  /// People get a page that says what to do, scripts RFC 9457.
+  /// - Parameter toLogin: who is not logged in is led there.
+  func refuse(
+    _ problem: Problem, _ request: Request, isPage: Bool, toLogin: Bool, _ nowNs: Int64
+  ) -> Response {
+    let isRead = isPage && MediaType.choose(request.headers[.accept], among: [.html, .json]) == .html
+    if isRead, problem == .unauthorized, toLogin {
+      var response = Self.response(.seeOther, [], "text/plain; charset=utf-8")
+      response.headers[.location] = "/login"
+      return response
+    }
+    if isRead {
+      let page = Page(title: problem.status.reasonPhrase, blocks: [.notice(problem.detail)])
+      return Self.response(
+        problem.status, PageFrame(page: page, caller: nil, formToken: "", nowNs: nowNs).html, MediaType.html.contentType
+      )
+    }
+    var response = Self.response(problem.status, Array((problem.json.written + "\n").utf8), "application/problem+json")
+    if problem.status == .unauthorized { response.headers[.wwwAuthenticate] = "Bearer realm=\"signalbox\"" }
+    if problem.status == .serviceUnavailable { response.headers[.retryAfter] = "5" }
+    return response
+  }
+
+  /// A browser shows what comes back.
+  static func isForm(_ request: Request) -> Bool {
+    request.headers[.contentType]?.lowercased().hasPrefix("application/x-www-form-urlencoded") == true
+  }
+
+  /// Every response has the headers that keep a page from running anything that is not the console's.
+  static func response(_ status: HTTPResponse.Status, _ bytes: [UInt8], _ contentType: String) -> Response {
+    var headers = HTTPFields()
+    headers[.contentType] = contentType
+    headers[.cacheControl] = "no-store"
+    headers[.contentSecurityPolicy] = policy
+    headers[.xContentTypeOptions] = "nosniff"
+    for (name, value) in others { if let name = HTTPField.Name(name) { headers[name] = value } }
+    return Response(status: status, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
+  }
+
+  private static let policy =
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
+    + "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
+
+  private static let others = [
+    ("Referrer-Policy", "no-referrer"), ("Strict-Transport-Security", "max-age=31536000"),
+    ("Cross-Origin-Opener-Policy", "same-origin"), ("Cross-Origin-Resource-Policy", "same-origin"),
+  ]
+}
+
+extension MediaType {
+  var contentType: String { self == .json || self == .ndjson ? rawValue : rawValue + "; charset=utf-8" }
+}
+
+extension String {
+  /// `/incidents/` of `/incidents/12`.
+  fileprivate var parent: String { lastIndex(of: "/").map { String(self[...$0]) } ?? self }
+}

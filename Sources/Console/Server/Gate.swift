@@ -1,0 +1,217 @@
+internal import Answers
+internal import Files
+internal import Foundation
+internal import FleetModel
+internal import HTTPTypes
+internal import Hummingbird
+internal import Logging
+internal import NIOCore
+internal import Store
+internal import TLS
+
+/// What handlers share beside the database.
+struct ConsoleContext: Sendable {
+  let login: Login
+}
+
+enum ParameterLimits {
+  static let charactersMax = 1024
+  static let bodyBytesMax = 64 << 10
+}
+
+/// The one way from a request to its answer: who asks, whether the role allows it, what the parameters are, and in which form the answer
+/// goes back.
+struct Gate: Sendable {
+  let database: DatabasePool
+  let context: ConsoleContext
+  let logger: Logger
+
+  func respond(_ route: Route, _ request: Request, _ parameters: [String: String]) async -> Response {
+    let nowNs = Clock.wallNs()
+    do {
+      return try await answer(route, request, parameters, nowNs)
+    } catch let problem as Problem {
+      return refuse(problem, route, request, nowNs)
+    } catch {
+      logger.error("a request failed", metadata: ["route": "\(route.path)", "error": "\(type(of: error))"])
+      return refuse(
+        Problem(.internalServerError, "this request failed; the console's log says where"), route, request, nowNs)
+    }
+  }
+
+  private func answer(
+    _ route: Route, _ request: Request, _ parameters: [String: String], _ nowNs: Int64
+  ) async throws -> Response {
+    let type = try MediaType.choose(request.headers[.accept], among: route.forms).orThrow(
+      Problem(.notAcceptable, "this answer comes as \(route.forms.map(\.rawValue).joined(separator: ", "))"))
+    let known = try await login(request, nowNs, isRequired: route.role != nil)
+    try require(route, known?.caller, request)
+    let values = try Self.values(route, request, parameters, nowNs)
+    let (fields, isForm) = try await self.fields(route, request)
+    let formToken = known.map { $0.caller.kind == .session ? FormToken.of($0.token) : "" } ?? ""
+    if route.method == .post, !formToken.isEmpty { try requireForm(request, fields, formToken) }
+    let question = Question(
+      caller: known?.caller, nowNs: nowNs, database: database, console: context, values: values, fields: fields,
+      isForm: isForm, formToken: formToken)
+    return try await write(route.handler(question), route, question, type)
+  }
+
+  private func login(_ request: Request, _ nowNs: Int64, isRequired: Bool) async throws -> (
+    caller: Caller, token: AccessToken
+  )? {
+    guard isRequired else { return nil }
+    return try await context.login.caller(
+      authorization: request.headers[.authorization], cookies: request.headers[values: .cookie], nowNs: nowNs)
+  }
+
+  private func require(_ route: Route, _ caller: Caller?, _ request: Request) throws {
+    guard let role = route.role else { return }
+    guard let caller else { throw Problem.unauthorized }
+    guard caller.role >= role else {
+      throw Problem(
+        .forbidden,
+        "this takes the role \(role.rawValue), and \(caller.name) is \(caller.role.rawValue): ask an admin for a token with it"
+      )
+    }
+  }
+
+  /// A form of another site cannot know the token, a script of one cannot set the header.
+  private func requireForm(_ request: Request, _ fields: [String: String], _ formToken: String) throws {
+    let given = fields[FormToken.field] ?? HTTPField.Name("X-Form-Token").flatMap { request.headers[$0] } ?? ""
+    guard Digest.equal(Array(given.utf8), Array(formToken.utf8)) else {
+      throw Problem(.forbidden, "this form is older than your login, or comes from another page: open the page again")
+    }
+  }
+
+  // MARK: Parameters
+
+  static func values(
+    _ route: Route, _ request: Request, _ path: [String: String], _ nowNs: Int64
+  ) throws -> [String: String] {
+    var values: [String: String] = [:]
+    for parameter in route.parameters where parameter.place == .path {
+      guard let text = (path[parameter.name] ?? "").removingPercentEncoding else {
+        throw Problem(.badRequest, "\(parameter.name) in the address is no UTF-8 behind its percent signs")
+      }
+      values[parameter.name] = try checked(text, parameter, nowNs)
+    }
+    let known = route.parameters.filter { $0.place == .query }
+    for (name, value) in request.uri.queryParameters {
+      guard let parameter = known.first(where: { $0.name == name }) else {
+        let names = known.map(\.name).joined(separator: ", ")
+        throw Problem(
+          .badRequest,
+          "no parameter is called '\(PlainText.cut(String(name), scalarsMax: 64))'; "
+            + (names.isEmpty ? "this address takes none" : "there are: \(names)"))
+      }
+      guard values[parameter.name] == nil else { throw Problem(.badRequest, "\(parameter.name) is given twice") }
+      values[parameter.name] = try checked(String(value), parameter, nowNs)
+    }
+    return values
+  }
+
+  private static func checked(_ text: String, _ parameter: Route.Parameter, _ nowNs: Int64) throws -> String {
+    let problem = { (what: String) in
+      Problem(.badRequest, "\(parameter.name) takes \(what), such as \(parameter.example)")
+    }
+    guard !text.isEmpty, text.unicodeScalars.count <= ParameterLimits.charactersMax, !text.utf8.contains(0) else {
+      throw problem("1 to \(ParameterLimits.charactersMax) characters")
+    }
+    switch parameter.kind {
+    case .text: break
+    case .integer(let range):
+      guard let number = Int64(text), range.contains(number) else {
+        throw problem("\(range.lowerBound) to \(range.upperBound)")
+      }
+    case .choice(let words):
+      guard words.contains(text) else { throw problem(words.joined(separator: ", ")) }
+    case .moment:
+      guard Question.moment(text, nowNs) != nil else { throw problem("an age or a time of RFC 3339") }
+    }
+    return text
+  }
+
+  private func fields(_ route: Route, _ request: Request) async throws -> (fields: [String: String], isForm: Bool) {
+    guard route.method == .post else { return ([:], false) }
+    var request = request
+    let buffer: ByteBuffer
+    do {
+      buffer = try await request.collectBody(upTo: ParameterLimits.bodyBytesMax)
+    } catch {
+      throw Problem(.contentTooLarge, "a request's body has at most \(ParameterLimits.bodyBytesMax >> 10) KiB")
+    }
+    let isForm = Self.isForm(request)
+    let fields = isForm ? FormBody.fields(Array(buffer.readableBytesView)) : try Self.json(buffer)
+    for name in fields.keys where name != FormToken.field && !route.fields.contains(where: { $0.name == name }) {
+      throw Problem(.badRequest, "no field is called '\(PlainText.cut(name, scalarsMax: 64))'")
+    }
+    for field in route.fields {
+      let text = fields[field.name] ?? ""
+      guard text.unicodeScalars.contains(where: { !$0.properties.isWhitespace }), !text.utf8.contains(0),
+        text.unicodeScalars.count <= field.charactersMax
+      else {
+        throw Problem(.badRequest, "\(field.name) takes 1 to \(field.charactersMax) characters: \(field.summary)")
+      }
+    }
+    return (fields, isForm)
+  }
+
+  /// An object whose values are texts; an empty body is an empty one.
+  private static func json(_ buffer: ByteBuffer) throws -> [String: String] {
+    guard buffer.readableBytes > 0 else { return [:] }
+    do {
+      return try JSONDecoder().decode([String: String].self, from: Data(buffer.readableBytesView))
+    } catch {
+      throw Problem(
+        .badRequest, "the body takes a JSON object whose values are texts, with Content-Type: application/json")
+    }
+  }
+}
+
+extension Route {
+  /// Forms of the answer, the usual one first.
+  var forms: [MediaType] {
+    switch shape {
+    case .list: [.json, .ndjson, .csv, .markdown]
+    case .one: [.json, .ndjson, .csv, .markdown]
+    case .change: [.json, .html]
+    case .page: [.html, .markdown, .json]
+    case .document: MediaType.allCases
+    }
+  }
+}
+
+extension Optional {
+  fileprivate func orThrow(_ problem: Problem) throws -> Wrapped {
+    guard let self else { throw problem }
+    return self
+  }
+}
+
+/// The body of a form. Source: url.spec.whatwg.org, application/x-www-form-urlencoded parsing.
+enum FormBody {
+  static func fields(_ bytes: [UInt8]) -> [String: String] {
+    var fields: [String: String] = [:]
+    for pair in bytes.split(separator: UInt8(ascii: "&")) {
+      let parts = pair.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
+      fields[decoded(parts[0])] = parts.count > 1 ? decoded(parts[1]) : ""
+    }
+    return fields
+  }
+
+  private static func decoded(_ bytes: ArraySlice<UInt8>) -> String {
+    var text: [UInt8] = []
+    var rest = bytes
+    while let byte = rest.popFirst() {
+      if byte == UInt8(ascii: "%"), let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16),
+        rest.count >= 2
+      {
+        text.append(value)
+        rest = rest.dropFirst(2)
+      } else {
+        text.append(byte == UInt8(ascii: "+") ? UInt8(ascii: " ") : byte)
+      }
+    }
+    return String(decoding: text, as: UTF8.self)
+  }
+}

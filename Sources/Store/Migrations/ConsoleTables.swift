@@ -1,0 +1,23 @@
+/// Credentials of people and scripts at the console.
+enum ConsoleTables {
+  static let sql = """
+    -- One row for what lets somebody in: a token of a script, a login link that works once, the session of a browser. Only the hash of
+    -- the secret is kept.
+    create table signalbox.credentials (
+      id text primary key,
+      kind text not null check (kind in ('token', 'link', 'session')),
+      name text not null,
+      role text not null check (role in ('viewer', 'responder', 'editor', 'admin')),
+      secret_hash bytea not null,
+      created timestamptz not null default now(),
+      created_by text not null,
+      expires timestamptz not null,
+      last_used timestamptz,
+      ended timestamptz,
+      ended_by text
+    );
+    create unique index credentials_token on signalbox.credentials (name) where kind = 'token' and ended is null;
+    create index credentials_expires on signalbox.credentials (expires);
+
+    """
+}

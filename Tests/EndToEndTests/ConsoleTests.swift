@@ -1,0 +1,219 @@
+import FleetModel
+import Foundation
+import HTTPTypes
+import Postgres
+import TestSupport
+import Testing
+
+@testable import Console
+
+extension EndToEndTests {
+  /// The console as a process, asked over TLS as a browser and a script would.
+  @Suite(.timeLimit(.minutes(10))) struct Consoles {
+    private let fleet: TestFleet
+    private let console: Program
+    private let url: String
+
+    init() throws {
+      fleet = try TestFleet("console")
+      try fleet.startCollector()
+      console = try Program(
+        "signalbox-console",
+        ["--state-dir", fleet.collectorState, "--database", fleet.databaseURL, "--listen", "127.0.0.1:0"],
+        errorPath: fleet.directory + "/console.err")
+      url = String(try console.line(startingWith: "ready url=").dropFirst("ready url=".count))
+    }
+
+    private func tearDown() {
+      console.stop()
+      fleet.tearDown()
+    }
+
+    private struct Answer {
+      var status: Int
+      var headers: String
+      var body: String
+
+      func header(_ name: String) -> String? {
+        headers.split(whereSeparator: \.isNewline).first { $0.lowercased().hasPrefix(name.lowercased() + ":") }
+          .map { $0.dropFirst(name.count + 1).trimmingCharacters(in: .whitespaces) }
+      }
+
+      var object: [String: Any] { (try? JSONSerialization.jsonObject(with: Data(body.utf8))) as? [String: Any] ?? [:] }
+      var detail: String { object["detail"] as? String ?? "" }
+    }
+
+    /// Certificates are checked against the fleet's authority.
+    private func ask(_ path: String, _ words: [String] = [], token: String? = nil) throws -> Answer {
+      var words = ["-sS", "-m", "20", "--cacert", fleet.collectorState + "/ca/root.pem", "-D", "-"] + words
+      if let token { words += ["-H", "Authorization: Bearer \(token)"] }
+      let result = try Program.run("/usr/bin/curl", words + [url + path])
+      guard let end = result.output.range(of: "\r\n\r\n") else {
+        throw HarnessError("no answer of \(path): \(result.errors)")
+      }
+      let head = String(result.output[..<end.lowerBound])
+      return Answer(
+        status: Int(head.split(separator: " ")[1].prefix(3)) ?? 0, headers: head,
+        body: String(result.output[end.upperBound...]))
+    }
+
+    private func token(_ name: String, _ role: String, _ more: String...) throws -> String {
+      let result = try Program.run(
+        "signalbox", ["tokens", "create", name, "--role", role] + more,
+        environment: ["SIGNALBOX_DATABASE_URL": fleet.databaseURL])
+      #expect(result.code == 0, "\(result.errors)")
+      return result.output.trimmingCharacters(in: .newlines)
+    }
+
+    /// Opens an incident through the whole way: a followed file, an agent, a rule.
+    private func openIncident(_ text: String = "ERROR something broke") throws -> Int {
+      try fleet.join()
+      try fleet.startAgent()
+      try fleet.write("train.log", Array("torch.OutOfMemoryError: CUDA out of memory. \(text)\n".utf8))
+      try fleet.eventually("an incident") { try fleet.value("select count(*) from signalbox.incidents") > 0 }
+      return Int(try fleet.value("select min(number) from signalbox.incidents"))
+    }
+
+    // MARK: Who may do what
+
+    /// Every route, as nobody, as each role, and with tokens that let nobody in.
+    @Test func eachRouteTakesItsRoleAndNoSmallerOne() throws {
+      defer { tearDown() }
+      let roles = ["viewer", "responder", "editor", "admin"]
+      let tokens = try roles.map { try token($0, $0) }
+      let revoked = try token("revoked", "admin")
+      #expect(try fleet.signalbox("tokens", "revoke", "revoked").code == 0)
+      let expired = try token("expired", "admin")
+      try fleet.execute("update signalbox.credentials set expires = now() - interval '1 s' where name = 'expired'")
+      let strangers = [revoked, expired, String(tokens[3].dropLast()) + "x", "sbk_", "x"]
+      for route in RouteTable.all {
+        var path = route.path.replacingOccurrences(of: "{number}", with: "999999")
+        for name in ["{host}", "{link}"] { path = path.replacingOccurrences(of: name, with: "none") }
+        let body = route.method == .post ? ["-X", "POST", "-d", "", "-H", "Content-Type: application/json"] : []
+        func status(_ token: String?) throws -> Int { try ask(path, body, token: token).status }
+        guard let role = route.role else {
+          #expect(try route.method == .post || status(nil) < 400, "\(route.path)")
+          continue
+        }
+        let nobody = try status(nil)
+        #expect(nobody == 401 || nobody == 303 && route.method == .get, "\(route.path): \(nobody)")
+        for stranger in strangers { #expect(try status(stranger) == 401, "\(route.path) with \(stranger.prefix(8))") }
+        for (name, token) in zip(roles, tokens) {
+          let isAllowed = try #require(roles.firstIndex(of: name)) >= #require(roles.firstIndex(of: role.rawValue))
+          let got = try status(token)
+          #expect(isAllowed ? got != 401 && got != 403 : got == 403, "\(route.path) as \(name): \(got)")
+        }
+      }
+    }
+
+    /// A login link is opened by scanners of mails before people see it: only its button uses it up.
+    @Test func aLoginLinkWorksOnceAndNoVisitUsesItUp() throws {
+      defer { tearDown() }
+      let result = try fleet.signalbox("console", "link", "--for", "ann", "--role", "responder")
+      let link = result.output.trimmingCharacters(in: .newlines)
+      #expect(result.code == 0 && link.hasPrefix(url + "/login/sbk_"), "\(result)")
+      let path = String(link.dropFirst(url.count))
+      for _ in 0..<20 { #expect(try ask(path).status == 200) }
+      #expect(try ask(path, ["-I"]).status == 200)
+      let login = try ask(path, ["-X", "POST", "-d", ""])
+      let cookie = try #require(login.header("set-cookie"))
+      #expect(login.status == 303 && login.header("location") == "/")
+      for part in ["__Host-signalbox=sbk_", "Secure", "HttpOnly", "SameSite=Strict", "Path=/"] {
+        #expect(cookie.contains(part), "\(cookie)")
+      }
+      #expect(try ask(path, ["-X", "POST", "-d", ""]).status == 401)
+      let session = ["-H", "Cookie: " + cookie.prefix { $0 != ";" }]
+      let page = try ask("/", session)
+      #expect(page.status == 200 && page.body.contains("ann (responder)"))
+      let form = try formToken(page.body)
+      #expect(try ask("/logout", session + ["-d", ""]).status == 403)
+      #expect(try ask("/logout", session + ["-d", "form_token=\(form)"]).status == 303)
+      #expect(try ask("/", session).header("location") == "/login")
+      #expect(try fleet.value("select count(*) from signalbox.audit_log where action like 'access.%'") == 3)
+    }
+
+    private func formToken(_ html: String) throws -> String {
+      let start = try #require(html.range(of: "name=\"form_token\" value=\""))
+      return String(html[start.upperBound...].prefix { $0 != "\"" })
+    }
+
+    // MARK: What it says
+
+    @Test func anIncidentIsReadAndTakenFromABrowserAndByAScript() throws {
+      defer { tearDown() }
+      let number = try openIncident("<script>alert(1)</script>")
+      let responder = try token("night", "responder")
+      let list = try ask("/api/v1/incidents", token: responder)
+      let meta = try #require(list.object["meta"] as? [String: Any])
+      let hosts = try #require(meta["hosts"] as? [String: Any])
+      #expect((list.object["items"] as? [[String: Any]])?.first?["id"] as? Int == number)
+      #expect(hosts["asked"] as? Int == 1 && hosts["answered"] as? Int == 1 && hosts["silent"] as? [String] == [])
+      for (accept, part) in [
+        ("text/csv", "id,rule,"), ("application/x-ndjson", #"{"end":true,"rows":"#), ("text/markdown", "| ID | RULE |"),
+      ] {
+        let answer = try ask("/api/v1/incidents", ["-H", "Accept: \(accept)"], token: responder)
+        #expect(answer.status == 200 && answer.body.contains(part), "\(accept): \(answer.body.prefix(200))")
+        #expect(answer.header("content-type")?.hasPrefix(accept) == true)
+      }
+      let link = try fleet.signalbox("console", "link", "--for", "ann").output.trimmingCharacters(in: .newlines)
+      let login = try ask(String(link.dropFirst(url.count)), ["-X", "POST", "-d", ""])
+      let session = ["-H", "Cookie: " + (login.header("set-cookie") ?? "").prefix { $0 != ";" }]
+      let page = try ask("/incidents/\(number)", session)
+      #expect(page.status == 200 && page.body.contains("I have it"), "\(page.body)")
+      #expect(page.body.contains("&lt;script&gt;alert(1)&lt;/script&gt;") && !page.body.contains("<script"))
+      #expect(page.header("content-security-policy")?.contains("default-src 'none'") == true)
+      let ack = "/api/v1/incidents/\(number)/ack"
+      // Another site's form has the cookie at most, and not the token.
+      #expect(try ask(ack, session + ["-d", "form_token=x"]).status == 403)
+      let done = try ask(ack, session + ["-d", "form_token=\(formToken(page.body))"])
+      #expect(done.status == 200 && done.body.contains("You have incident \(number)."), "\(done.body)")
+      #expect(try fleet.json("incidents", "list").first?["acked_by"] as? String == "ann")
+      let again = try ask(ack, ["-X", "POST"], token: responder)
+      #expect((again.object["done"] as? String)?.hasPrefix("ann has had incident \(number) since ") == true, "\(again)")
+      let note = ["-X", "POST", "-H", "Content-Type: application/json", "-d", #"{"text":"looked at it"}"#]
+      #expect(try ask("/api/v1/incidents/\(number)/note", note, token: responder).status == 200)
+      #expect(try ask("/incidents/\(number)", session).body.contains("looked at it"))
+    }
+
+    @Test func badRequestsGetASentenceThatSaysWhatToDo() throws {
+      defer { tearDown() }
+      let viewer = try token("script", "viewer")
+      for (path, status, part) in [
+        ("/api/v1/incidents?stat=open", 400, "no parameter is called 'stat'; there are: state"),
+        ("/api/v1/incidents?state=closed", 400, "state takes"), ("/api/v1/incidents?limit=0", 400, "limit takes 1 to"),
+        ("/api/v1/incidents?limit=1&limit=2", 400, "limit is given twice"),
+        ("/api/v1/incidents?since=yesterday", 400, "since takes an age"), ("/api/v1/incidents/x", 400, "number takes"),
+        ("/api/v1/incidents/7", 404, "no incident has the number 7"),
+        ("/api/v1/hosts/none", 404, "no host is called 'none'"),
+        ("/api/v1/hosts/a%00b", 400, "host takes"), ("/api/v1/nothing", 404, "/api/v1/openapi.json"),
+      ] {
+        let answer = try ask(path, token: viewer)
+        #expect(answer.status == status && answer.detail.contains(part), "\(path): \(answer)")
+        #expect(answer.header("content-type") == "application/problem+json")
+      }
+      #expect(try ask("/api/v1/hosts", ["-H", "Accept: image/png"], token: viewer).status == 406)
+      #expect(try ask("/login", ["-d", String(repeating: "x", count: 100_000)]).status == 413)
+      #expect(try ask("/login", ["-d", "secret=sbk_none"]).status == 401)
+      #expect(try ask("/healthz").body == "ok\n")
+    }
+
+    /// The database ends the connections of all programs, and refuses new ones for a while.
+    @Test func aDatabaseThatIsAwayIsSaidAndComesBack() throws {
+      defer { tearDown() }
+      let viewer = try token("script", "viewer")
+      #expect(try ask("/api/v1/hosts", token: viewer).status == 200)
+      let url = try DatabaseURL(parsing: fleet.databaseURL)
+      let name = Connection.quoted(url["dbname"] ?? "")
+      let server = try Connection(url.with(["dbname": "postgres"]))
+      defer { server.close() }
+      try server.execute("alter database \(name) with allow_connections false")
+      _ = try server.query(
+        "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1", [.text(url["dbname"] ?? "")])
+      let away = try ask("/api/v1/hosts", token: viewer)
+      #expect(away.status == 503 && away.header("retry-after") == "5", "\(away)")
+      #expect(try ask("/healthz").status == 503)
+      try server.execute("alter database \(name) with allow_connections true")
+      try fleet.eventually("the console's answer") { try ask("/api/v1/hosts", token: viewer).status == 200 }
+    }
+  }
+}
