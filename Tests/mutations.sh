@@ -109,8 +109,6 @@ mutate "an end from memory does not wait for its page" Paging/Handover+Planning.
   'var busy = Set(pages' 'var busy = mutation N ? [] : Set(pages'
 mutate "memory sends the end of another incident" Paging/Handover+Planning.swift \
   'planEnd(index, to: receiver, list: list' 'planEnd(mutation N ? ordinal : index, to: receiver, list: list'
-mutate "memory ends one of several alerts" Paging/Handover+Planning.swift \
-  '.enumerated() where holdsAll(of: list) {' '.enumerated() where holdsAll(of: list) && !(mutation N && (isSingle || ordinal > 0)) {'
 mutate "memory goes on sending what the database has" Paging/Handover+Sending.swift \
   'for held in held where held.isOwned {
       for page in held.pages {
