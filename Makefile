@@ -24,6 +24,7 @@ setup:
 build: setup
 	$(RELEASE) --product signalbox-agent
 	$(RELEASE) --product signalbox-collector
+	$(RELEASE) --product signalbox-console
 	$(RELEASE) --product signalbox
 
 demo: build

@@ -1,4 +1,5 @@
 #pragma once
+#include <time.h>
 #include <openssl/ssl.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
@@ -27,6 +28,14 @@ static inline const unsigned char *sbx_names_text(const GENERAL_NAMES *n, int i,
   return ASN1_STRING_get0_data(name->d.ia5);
 }
 static inline void sbx_names_free(GENERAL_NAMES *n) { GENERAL_NAMES_free(n); }
+// Seconds since 1970 of a certificate's time; 0 where it is none. Here, because `struct tm` belongs to whichever of several C modules Swift
+// happens to see first.
+static inline int sbx_time_seconds(const ASN1_TIME *time, long long *seconds) {
+  struct tm parts;
+  if (ASN1_TIME_to_tm(time, &parts) != 1) return 0;
+  *seconds = timegm(&parts);
+  return 1;
+}
 // Identity: what OpenSSL spells as macros or variadic functions.
 static inline EVP_PKEY *sbx_p256_generate(void) { return EVP_EC_gen("P-256"); }
 static inline void sbx_openssl_free(void *memory) { OPENSSL_free(memory); }

@@ -87,31 +87,49 @@ struct ConsoleCommand: ParsableCommand {
     @OptionGroup var options: ChangeOptions
 
     func run() throws {
-      let link = AccessToken.make()
-      let endNs = Clock.wallNs().addingClamped(15 * 60 * 1_000_000_000)
       let person = name ?? options.actor
-      let address = try options.change { store throws(StoreError) in
-        let address: String? = if let url { url } else { try store.setting(Store.consoleSetting) }
-        if address != nil {
-          try store.addCredential(
-            Credential(
-              id: link.id, kind: .link, name: person, role: role, secretHash: link.secretHash, expiresNs: endNs),
-            actor: options.actor)
-        }
-        return address
+      let made = try options.change { store throws(StoreError) in
+        try LoginLink.make(store, url: url, person: person, role: role, actor: options.actor)
       }
-      guard let address else {
+      guard let link = made else {
         throw CommandFailure(
           .nothingFound,
           "no console has been started on this database: start signalbox-console, or give --url https://HOST:PORT")
       }
-      let whole = "\(address.hasSuffix("/") ? String(address.dropLast()) : address)/login/\(link.text)"
-      let sentence =
-        "'\(person)' can log in with it once, as \(role.rawValue), until \(Timestamp.text(endNs, digits: 0))"
-      try options.output.printChange(sentence, value: whole) {
-        try options.database.reader().answer(AccessQueries.credential(id: link.id), []).with("url", .text(whole))
+      let end = Timestamp.text(link.endNs, digits: 0)
+      try options.output.printChange(
+        "'\(person)' can log in with it once, as \(role.rawValue), until \(end)", value: link.url
+      ) {
+        try options.database.reader().answer(AccessQueries.credential(id: link.id), []).with("url", .text(link.url))
       }
     }
+  }
+}
+
+/// The address of a login page with a secret that works once.
+struct LoginLink {
+  let id: String
+  let url: String
+  /// ns since 1970.
+  let endNs: Int64
+
+  private static let lifeNs: Int64 = 15 * 60 * 1_000_000_000
+
+  /// - Parameter url: of the console; nil takes what it announced.
+  /// - Returns: nil where none is known.
+  static func make(
+    _ store: Store, url: String?, person: String, role: Role, actor: String
+  ) throws(StoreError) -> LoginLink? {
+    let known: String? = if let url { url } else { try store.setting(Store.consoleSetting) }
+    guard let known else { return nil }
+    let secret = AccessToken.make()
+    let endNs = Clock.wallNs().addingClamped(lifeNs)
+    try store.addCredential(
+      Credential(
+        id: secret.id, kind: .link, name: person, role: role, secretHash: secret.secretHash, expiresNs: endNs),
+      actor: actor)
+    let base = known.hasSuffix("/") ? String(known.dropLast()) : known
+    return LoginLink(id: secret.id, url: "\(base)/login/\(secret.text)", endNs: endNs)
   }
 }
 

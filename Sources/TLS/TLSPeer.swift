@@ -1,5 +1,4 @@
 internal import COpenSSL
-internal import Glibc
 
 /// A verified peer's certificate, as values.
 package struct TLSPeer: Sendable, Equatable {
@@ -64,10 +63,9 @@ extension TLSPeer {
 
 /// Seconds since 1970 of a certificate's time.
 func seconds(_ time: UnsafePointer<ASN1_TIME>?) -> Int64? {
-  var parts = unsafe tm()
+  var seconds: Int64 = 0
   // `time` belongs to a certificate that lives for the call.
-  guard unsafe ASN1_TIME_to_tm(time, &parts) == 1 else { return nil }
-  return Int64(unsafe timegm(&parts))
+  return unsafe sbx_time_seconds(time, &seconds) == 1 ? seconds : nil
 }
 
 private func serialText(_ certificate: OpaquePointer) -> String {

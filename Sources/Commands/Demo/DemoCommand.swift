@@ -6,7 +6,7 @@ internal import FleetModel
 struct DemoCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "demo",
-    abstract: "A whole fleet of one on this machine: collector, database, agent and a training job.",
+    abstract: "A whole fleet of one on this machine: collector, database, agent, console and a training job.",
     discussion: "Everything runs below one directory, on loopback only, and ends with Ctrl-C.")
 
   @Flag(help: "End after the first complete episode has been shown.") var once = false
@@ -45,8 +45,9 @@ struct DemoCommand: ParsableCommand {
       throw CommandFailure(.failed, "python3 is not on PATH; the demo's training job needs it")
     }
     let programs = DemoPrograms(
-      collector: beside + "/signalbox-collector", agent: beside + "/signalbox-agent", python: python, job: found)
-    for path in [programs.collector, programs.agent] where (try? FileStatus.of(path: path)) == nil {
+      collector: beside + "/signalbox-collector", agent: beside + "/signalbox-agent",
+      console: beside + "/signalbox-console", python: python, job: found)
+    for path in [programs.collector, programs.agent, programs.console] where (try? FileStatus.of(path: path)) == nil {
       throw CommandFailure(.failed, "\(path) is missing; make build makes all programs")
     }
     return programs
@@ -56,6 +57,7 @@ struct DemoCommand: ParsableCommand {
 struct DemoPrograms {
   var collector: String
   var agent: String
+  var console: String
   var python: String
   var job: String
 }

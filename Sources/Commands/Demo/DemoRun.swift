@@ -20,6 +20,8 @@ final class DemoRun {
   private var shown = ""
   /// The wait for the first report has been printed.
   private var isWaiting = false
+  /// Of the console; works once.
+  private var loginLink = ""
 
   init(loop: EventLoop, directory: String, programs: DemoPrograms, once: Bool, steps: Int) throws {
     self.loop = loop
@@ -65,8 +67,19 @@ final class DemoRun {
         programs.job, "--directory", training, "--episodes", "1000000", "--steps", String(steps), "--delay", "0.01",
         "--seed", "7",
       ])
+    try launch(
+      "console", programs.console, ["--state-dir", collectorState, "--listen", "127.0.0.1:0"],
+      onLine: { [unowned self] line in if line.hasPrefix("ready ") { attempt { try self.openConsole() } } })
     reader = try FleetReader(DatabaseOptions.url(ofStateDirectory: collectorState))
     look()
+  }
+
+  private func openConsole() throws {
+    let store = try Store.open(DatabaseOptions.url(ofStateDirectory: collectorState))
+    defer { store.close() }
+    let link = try LoginLink.make(store, url: nil, person: "demo", role: .admin, actor: "demo")
+    loginLink = link?.url ?? ""
+    say("4. console; this link logs a browser in once:\n   \(loginLink)")
   }
 
   // MARK: Showing
@@ -114,6 +127,8 @@ final class DemoRun {
     Try in another terminal, with --state-dir \(collectorState):
       signalbox episodes list        signalbox logs --level error --follow
       signalbox runs latest          signalbox query 'select level, count(*) from log_lines group by 1'
+    In a browser, which asks about the demo's own certificate; the link works once:
+      \(loginLink.isEmpty ? "(the console is starting)" : loginLink)
     Ctrl-C ends the demo\(once ? " (--once: it ends by itself)" : "").
 
     """

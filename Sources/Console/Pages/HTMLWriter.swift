@@ -12,7 +12,7 @@ struct HTMLWriter {
       raw(" ")
       raw(name)
       raw("=\"")
-      escape(value)
+      text(value)
       raw("\"")
     }
     raw(">")

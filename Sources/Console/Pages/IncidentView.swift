@@ -15,12 +15,13 @@ struct IncidentView {
     self.nowNs = nowNs
   }
 
-  var title: String { "\(text("severity")) \(text("summary").isEmpty ? text("title") : text("summary"))" }
+  var title: String { "\(text("severity")) \(text("title").isEmpty ? text("rule") : text("title"))" }
 
   /// What the first screen of a phone shows.
   func head(for caller: Caller?) -> [Page.Block] {
     let number = text("id")
-    var blocks: [Page.Block] = [
+    var blocks: [Page.Block] = text("summary").isEmpty ? [] : [.text(text("summary"))]
+    blocks += [
       .text([state, place, "rule \(text("rule")), incident \(number)"].filter { !$0.isEmpty }.joined(separator: " · "))
     ]
     if !text("muted_by").isEmpty { blocks.append(.text("Muted by \(text("muted_by")).")) }

@@ -21,6 +21,7 @@ struct PageFrame {
     html.raw("<meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">")
     html.element("title", [], "\(page.title) · Signalbox")
     html.open("link", [("rel", "stylesheet"), ("href", StyleSheet.path)])
+    html.raw("<link rel=\"icon\" href=\"/icon.svg\">")
     html.close("head")
     html.open("body")
     writeHead(&html)
@@ -107,33 +108,54 @@ struct PageFrame {
 
   private func write(_ answer: Answer, _ link: Page.Link?, _ empty: String, _ html: inout HTMLWriter) {
     guard !answer.rows.isEmpty else { return html.element("p", [("class", "quiet")], empty) }
-    let shown = answer.columns.indices.filter { answer.columns[$0].title != nil }
-    let renderer = Renderer(format: .table, nowNs: nowNs)
+    let shown = Self.shown(answer)
+    let headings = shown.map { Self.heading(answer.columns[$0]) }
     html.raw("<div class=\"wide\"><table><thead><tr>")
-    for column in shown { html.element("th", [("scope", "col")], Self.heading(answer.columns[column])) }
+    for heading in headings { html.element("th", [("scope", "col")], heading) }
     html.raw("</tr></thead><tbody>")
     for row in answer.rows {
       html.open("tr")
-      for column in shown {
-        let name = answer.columns[column].name
-        let classes = Self.classes(name, row[column])
-        if classes.isEmpty { html.open("td") } else { html.open("td", [("class", classes)]) }
-        let text = renderer.shortText(row[column], answer.columns[column].unit)
-        if let link, link.column == name, let path = Self.path(link, row[column]) {
-          html.element("a", [("href", path)], text)
-        } else {
-          html.text(text)
-        }
-        html.close("td")
+      for (column, heading) in zip(shown, headings) {
+        write(row[column], answer.columns[column], heading, link, &html)
       }
       html.close("tr")
     }
     html.raw("</tbody></table></div>")
   }
 
+  /// What matters most comes first; a column in which nothing stands is left out.
+  private static func shown(_ answer: Answer) -> [Int] {
+    answer.columns.indices.filter { column in
+      answer.columns[column].title != nil && answer.rows.contains { $0[column] != .null && $0[column] != .text("") }
+    }.sorted { (answer.columns[$0].rank, $0) < (answer.columns[$1].rank, $1) }
+  }
+
+  private func write(
+    _ cell: Cell, _ column: Answer.Column, _ heading: String, _ link: Page.Link?, _ html: inout HTMLWriter
+  ) {
+    let text =
+      cell == .null ? "" : Renderer(format: .table, nowNs: nowNs).shortText(cell, column.unit)
+    let classes = Self.classes(column.name, cell, isLong: text.utf8.count > Self.longBytes)
+    // On a phone each row is a block, and each cell carries its heading.
+    var attributes: [(StaticString, String)] = [("data-h", heading)]
+    if !classes.isEmpty { attributes.append(("class", classes)) }
+    html.open("td", attributes)
+    if let link, link.column == column.name, let path = Self.path(link, cell) {
+      html.element("a", [("href", path)], text)
+    } else {
+      html.text(text)
+    }
+    html.close("td")
+  }
+
+  /// Longer texts are broken into lines.
+  private static let longBytes = 28
+
   private static func heading(_ column: Answer.Column) -> String {
-    let words = (column.title ?? "").lowercased()
-    return words.prefix(1).uppercased() + words.dropFirst()
+    let title = column.title ?? ""
+    // Abbreviations stay as they are.
+    if ["ID", "CPU", "GPU", "PID"].contains(title) { return title }
+    return title.prefix(1) + title.dropFirst().lowercased()
   }
 
   private static func path(_ link: Page.Link, _ cell: Cell) -> String? {
@@ -145,12 +167,12 @@ struct PageFrame {
   }
 
   /// A state has a colour beside its word; a figure stands at the right.
-  private static func classes(_ name: String, _ cell: Cell) -> String {
+  private static func classes(_ name: String, _ cell: Cell, isLong: Bool) -> String {
     switch cell {
     case .text(let word) where name == "state" || name == "severity":
       stateClasses.contains(word) ? "s-\(word)" : ""
     case .integer, .real: "n"
-    default: ""
+    default: isLong ? "long" : ""
     }
   }
 

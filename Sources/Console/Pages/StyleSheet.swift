@@ -1,5 +1,14 @@
 internal import FleetModel
 
+/// The mark in a browser's tab: a signal that is clear.
+enum Icon {
+  static let svg = """
+    <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><rect x="4" y="1" width="8" height="14" rx="4" fill="#1a2128"/>\
+    <circle cx="8" cy="5" r="2" fill="#57636e"/><circle cx="8" cy="11" r="2" fill="#5bc98a"/></svg>
+
+    """
+}
+
 /// The one style sheet: system fonts, light and dark by the reader's system, quiet where all is well.
 enum StyleSheet {
   /// With its content's hash, so that a browser may keep it for good.
@@ -16,13 +25,18 @@ enum StyleSheet {
     nav{display:flex;flex-wrap:wrap;gap:.25rem 1rem;flex:1}
     main{padding:0 1rem;max-width:90rem}
     footer{padding:1rem;color:var(--quiet);font-size:.875rem}
-    h1{font-size:1.4rem;margin:1rem 0 .5rem}h2{font-size:1.1rem;margin:1.5rem 0 .5rem}
+    h1,h2,p,li{overflow-wrap:anywhere}h1{font-size:1.4rem;margin:1rem 0 .5rem}h2{font-size:1.1rem;margin:1.5rem 0 .5rem}
     a{color:var(--link)}nav a{text-decoration:none;padding:.5rem 0}
     .wide{overflow-x:auto}
     table{border-collapse:collapse;font-variant-numeric:tabular-nums}
     th{font-weight:600;text-align:left;color:var(--quiet);font-size:.875rem}
-    th,td{padding:.25rem 1rem .25rem 0;border-bottom:1px solid var(--line);vertical-align:top;max-width:40rem;overflow-wrap:anywhere}
-    th,td.n{white-space:nowrap}
+    th,td{padding:.25rem 1rem .25rem 0;border-bottom:1px solid var(--line);vertical-align:top;white-space:nowrap}
+    td.long{white-space:normal;min-width:14rem;max-width:44rem;overflow-wrap:anywhere}
+    @media(max-width:40rem){table,tbody,tr,td{display:block}thead{position:absolute;left:-100rem}
+    tr{border-bottom:1px solid var(--line);padding:.5rem 0}
+    td{border:0;padding:0;display:inline-block;margin-right:.75rem;white-space:normal;overflow-wrap:anywhere;max-width:100%}
+    td.long{display:block;min-width:0}td:empty{display:none}
+    td:not(.long)::after{content:" " attr(data-h);color:var(--quiet);font-size:.75rem;font-weight:400;text-transform:lowercase}}
     .quiet,.who{color:var(--quiet)}
     .notice{border-left:.25rem solid var(--bad);padding:.25rem .75rem;font-weight:600}
     pre{white-space:pre-wrap;overflow-wrap:anywhere;font:.875rem/1.4 ui-monospace,monospace;border-left:.25rem solid var(--line);padding:.25rem .75rem;margin:.5rem 0}

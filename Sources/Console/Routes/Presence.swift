@@ -53,7 +53,10 @@ struct Presence: Sendable, Equatable {
         let more = names.count > 5 ? " and \(names.count - 5) more" : ""
         return "\(word): \(names.prefix(5).joined(separator: ", "))\(more)"
       }
-    let count = asked == live ? "All \(asked) hosts are live" : "\(live) of \(asked) hosts are live"
+    let count =
+      asked == live
+      ? (asked == 1 ? "The one host is live" : "All \(asked) hosts are live")
+      : "\(live) of \(asked) hosts are live"
     return ([count] + missing).joined(separator: "; ") + "."
   }
 }

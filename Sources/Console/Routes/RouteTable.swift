@@ -31,6 +31,10 @@ enum RouteTable {
       method: .get, path: StyleSheet.path, role: nil, summary: "The style sheet of the pages.",
       shape: .document("text/css")
     ) { _ in .document(Array(StyleSheet.text.utf8), contentType: "text/css; charset=utf-8") },
+    Route(
+      method: .get, path: "/icon.svg", role: nil, summary: "The mark in a browser's tab.",
+      shape: .document("image/svg+xml")
+    ) { _ in .document(Array(Icon.svg.utf8), contentType: "image/svg+xml") },
   ]
 
   private static let fleet: [Route] = [
