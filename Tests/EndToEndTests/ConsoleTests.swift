@@ -215,5 +215,25 @@ extension EndToEndTests {
       try server.execute("alter database \(name) with allow_connections true")
       try fleet.eventually("the console's answer") { try ask("/api/v1/hosts", token: viewer).status == 200 }
     }
+
+    /// A real browser sees each page at three widths, light and dark: words, size, contrast and labels, nothing that the policy forbids;
+    /// with scripts switched off it acknowledges.
+    @Test func aBrowserShowsEachPage() throws {
+      defer { tearDown() }
+      let number = try openIncident("<b>bold</b> " + String(repeating: "/a/very/long/path", count: 12))
+      let links = try ["ann", "ben"].map { name in
+        try fleet.signalbox("console", "link", "--for", name).output.trimmingCharacters(in: .newlines)
+      }
+      let environment = ProcessInfo.processInfo.environment
+      let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .appendingPathComponent("console_pages.py").path
+      let result = try Program.run(
+        environment["SIGNALBOX_PYTHON"] ?? "/usr/bin/python3",
+        [script] + links + [
+          "host-1", String(number), environment["SIGNALBOX_PICTURES"] ?? fleet.directory + "/pictures",
+        ], within: 300)
+      #expect(result.code == 0, "\(result.output)\n\(result.errors.suffix(3000))")
+      #expect(try fleet.json("incidents", "list").first?["acked_by"] as? String == "ben")
+    }
   }
 }

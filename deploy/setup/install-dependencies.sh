@@ -4,7 +4,7 @@ set -euo pipefail
 
 purpose=${1:-build}
 build=(libnghttp2-dev libssl-dev libpq-dev libcurl4-openssl-dev libprotobuf-c-dev tzdata protobuf-c-compiler postgresql pkg-config python3 make)
-test=(nghttp2-client python3-venv protobuf-compiler gcc openssl curl systemd)
+test=(nghttp2-client python3-venv protobuf-compiler gcc openssl curl systemd chromium chromium-driver)
 
 wanted=("${build[@]}")
 [ "$purpose" = test ] && wanted+=("${test[@]}")
@@ -41,9 +41,11 @@ command -v swift >/dev/null || {
 
 if [ "$purpose" = test ]; then
   venv=${SIGNALBOX_VENV:-.build/venv}
-  if ! "$venv/bin/python" -c 'import grpc, google.protobuf, jsonschema' 2>/dev/null; then
+  if ! "$venv/bin/python" -c 'import grpc, google.protobuf, jsonschema, selenium, axe_playwright_python' 2>/dev/null; then
     python3 -m venv "$venv"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check grpcio protobuf jsonschema
+    "$venv/bin/pip" install --quiet --disable-pip-version-check grpcio protobuf jsonschema 'selenium>=4.20,<5'
+    # Of this one only the file axe.min.js is wanted, which checks pages for readers.
+    "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps 'axe-playwright-python==0.1.8'
   fi
 
   # An Alertmanager to send pages to: unpacked, so that the distribution's service is neither installed nor started. Its template has one

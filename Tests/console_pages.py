@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+"""Drives the console's pages in a real browser. Usage: console_pages.py LOGIN_LINK LOGIN_LINK HOST INCIDENT PICTURES
+
+The first link is used with scripts, the second with scripts switched off, which acknowledges the incident.
+Prints one line a problem and ends with 1 where there is one.
+"""
+import importlib.util
+import json
+import os
+import sys
+import time
+
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+
+WIDTHS = [(1440, 900), (768, 1024), (360, 740)]
+# What one page may cost: bytes on the wire, requests, elements.
+BYTES_MAX, REQUESTS_MAX, NODES_MAX = 100_000, 12, 1_500
+SERIOUS = {"serious", "critical"}
+
+problems = []
+
+
+def report(sentence):
+    problems.append(sentence)
+    print(sentence, flush=True)
+
+
+def browser():
+    options = webdriver.ChromeOptions()
+    options.binary_location = "/usr/bin/chromium"
+    for word in ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--ignore-certificate-errors", "--hide-scrollbars"]:
+        options.add_argument(word)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    service = webdriver.ChromeService(executable_path="/usr/bin/chromedriver")
+    driver = webdriver.Chrome(options=options, service=service)
+    driver.execute_cdp_cmd(
+        "Page.addScriptToEvaluateOnNewDocument",
+        {"source": "window.violations = []; addEventListener('securitypolicyviolation', e => violations.push(e.violatedDirective))"},
+    )
+    driver.set_page_load_timeout(60)
+    return driver
+
+
+def log_in(driver, link):
+    driver.get(link)
+    driver.find_element(By.CSS_SELECTOR, "button.main").click()
+    deadline = time.time() + 30
+    while "/login" in driver.current_url and time.time() < deadline:
+        time.sleep(0.05)
+
+
+def axe_source():
+    # The package's own code needs a browser of its own; only the file in it is wanted.
+    package = os.path.dirname(importlib.util.find_spec("axe_playwright_python").origin)
+    for directory, _, names in os.walk(package):
+        if "axe.min.js" in names:
+            with open(os.path.join(directory, "axe.min.js"), encoding="utf-8") as file:
+                return file.read()
+    raise SystemExit("axe.min.js is not in axe_playwright_python")
+
+
+def weigh(driver, name):
+    figures = driver.execute_script(
+        """const all = [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')];
+        return {bytes: all.reduce((n, e) => n + e.transferSize, 0), requests: all.length,
+                nodes: document.querySelectorAll('*').length, width: document.documentElement.scrollWidth,
+                violations: window.violations || []}"""
+    )
+    if figures["bytes"] > BYTES_MAX or figures["requests"] > REQUESTS_MAX or figures["nodes"] > NODES_MAX:
+        report(f"{name}: {figures}")
+    for directive in figures["violations"]:
+        report(f"{name}: violates {directive}")
+    return figures
+
+
+def look(driver, base, name, path, words, pictures, axe):
+    for width, height in WIDTHS:
+        driver.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500},
+        )
+        for mode in ["light", "dark"]:
+            driver.execute_cdp_cmd(
+                "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": mode}]}
+            )
+            driver.get(base + path)
+            at = f"{name} at {width} px, {mode}"
+            figures = weigh(driver, at)
+            if figures["width"] > width:
+                report(f"{at}: is {figures['width']} px wide")
+            text = driver.find_element(By.TAG_NAME, "body").text
+            for word in words:
+                if word not in text:
+                    report(f"{at}: does not show '{word}'")
+            driver.save_screenshot(os.path.join(pictures, f"{name}-{width}-{mode}.png"))
+            driver.execute_script(axe)
+            found = driver.execute_async_script(
+                "axe.run(document, {resultTypes: ['violations']}).then(r => arguments[arguments.length - 1](r.violations))"
+            )
+            for violation in found:
+                if violation["impact"] in SERIOUS:
+                    places = [node["target"] for node in violation["nodes"]][:3]
+                    report(f"{at}: {violation['impact']}: {violation['help']} {places}")
+    print(json.dumps({"page": name, **figures}), flush=True)
+
+
+def main():
+    link, other, host, incident, pictures = sys.argv[1:6]
+    os.makedirs(pictures, exist_ok=True)
+    base = link.split("/login/")[0]
+    axe = axe_source()
+    driver = browser()
+    try:
+        driver.get(base + "/")
+        if "Log in" not in driver.title:
+            report(f"without a login, the fleet is shown: {driver.title}")
+        log_in(driver, link)
+        pages = [
+            ("fleet", "/", ["Fleet", host, "open incident"]),
+            ("host", f"/hosts/{host}", [host, "Incidents", "Processes"]),
+            ("incidents", "/incidents", ["Incidents", host]),
+            ("incident", f"/incidents/{incident}", ["I have it", "Steps", "Evidence", "Timeline", "Messages"]),
+            ("runs", "/runs", ["Runs"]),
+        ]
+        for name, path, words in pages:
+            look(driver, base, name, path, words, pictures, axe)
+        for entry in driver.get_log("browser"):
+            if entry["level"] == "SEVERE":
+                report(f"the browser's console: {entry['message']}")
+        driver.get(base + "/incidents/999999")
+        if "no incident has the number 999999" not in driver.find_element(By.TAG_NAME, "body").text:
+            report("an incident that there is none of is not said to be none")
+    finally:
+        driver.quit()
+
+    driver = browser()
+    try:
+        driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+        log_in(driver, other)
+        driver.get(f"{base}/incidents/{incident}")
+        driver.find_element(By.CSS_SELECTOR, "button.main").click()
+        if f"You have incident {incident}." not in driver.find_element(By.TAG_NAME, "body").text:
+            report("without scripts, an incident cannot be acknowledged")
+    finally:
+        driver.quit()
+    print(f"{len(problems)} problems", flush=True)
+    sys.exit(1 if problems else 0)
+
+
+main()
