@@ -1,7 +1,7 @@
 internal import Files
 internal import FleetModel
 package import Outbound
-internal import Incidents
+package import Incidents
 package import SiteConfiguration
 package import Store
 
@@ -10,10 +10,22 @@ package import Store
 /// Confined to one thread. It keeps no state of its own that matters: a row that was not settled, whatever the reason,
 /// is claimed again by the holder of the lease and sent under the same message id.
 package final class Dispatcher {
+  /// A message that a receiver refused for good.
+  package struct Refusal: Sendable, Equatable {
+    package var receiver: String
+    package var event: Delivery.Event
+    /// Number of the incident, or of the first of a list; nil for none.
+    package var incident: Int64?
+    package var answer: String
+
+    /// Whether the receiver may keep an alert open that nothing ends any more.
+    package var leavesAlertOpen: Bool { event == .resolve }
+  }
+
   /// What one turn did, for logs and metrics.
   package struct Report: Sendable {
     package var delivered = 0
-    package var refused: [String] = []
+    package var refused: [Refusal] = []
     package var retried: [String] = []
     package var audit: PagingAudit?
     package var becameHolder = false
@@ -212,7 +224,11 @@ package final class Dispatcher {
       switch outcome {
       case .delivered:
         report.delivered += 1
-      case .refused(let answer): report.refused.append("\(sent.delivery.receiver): \(answer)")
+      case .refused(let answer):
+        report.refused.append(
+          Refusal(
+            receiver: sent.delivery.receiver, event: sent.delivery.event,
+            incident: sent.delivery.incidents.first.flatMap { $0.number > 0 ? $0.number : nil }, answer: answer))
       case .retry(_, let answer), .partial(_, _, let answer):
         report.retried.append("\(sent.delivery.receiver): \(answer)")
       }

@@ -67,6 +67,25 @@ extension EndToEndTests {
       #expect(lines.count == 2 && lines[0].split(separator: ",").count > 2 && lines[1] == "", "\(result)")
     }
 
+    /// Where a person on call looks first; a script's answer stays as it is.
+    @Test func fleetStatusNamesTheReceiversWhoseMessagesAreLate() throws {
+      let directory = "/tmp/signalbox-changes-\(UUID().uuidString)"
+      defer { try? HostFiles.removeTree(directory) }
+      try prepare(directory)
+      let now = Int64(Date().timeIntervalSince1970) * 1_000_000_000
+      func notes() throws -> String {
+        try run("fleet", "status").errors.split(separator: "\n").joined(separator: " ")
+      }
+      #expect(try !notes().contains("message"))
+      try store.apply(
+        [IncidentChange(.opened, rule: "B", severity: .p1, hostName: "h", eventNs: now, detectedNs: now)],
+        policy: PagingPolicy { _, _ in [PlannedDelivery(receiver: "duty", dueNs: now - 120_000_000_000)] }, nowNs: now)
+      let sentence =
+        "1 message is late by a minute or more: 1 to duty; the oldest, of incident 2 to duty: no answer yet"
+      #expect(try notes().contains(sentence))
+      #expect(try run("fleet", "status", "--format", "json").errors.isEmpty)
+    }
+
     @Test func whatHadBeenSoBeforeIsReportedAsThat() throws {
       let now = Int64(Date().timeIntervalSince1970) * 1_000_000_000
       for rule in ["A", "B"] {

@@ -10,8 +10,8 @@ package struct PagingAudit: Sendable, Equatable {
   package var quietResolved = 0
   /// Open incidents without a delivery although the policy has steps for them; their rows were added.
   package var forgotten = 0
-  /// Deliveries that have been due for a minute or more.
-  package var overdue = 0
+  /// Late messages, and ends that were refused.
+  package var problems = PagingProblems()
 
   package init() {}
 }
@@ -29,12 +29,9 @@ extension Store {
       try muteSilenced(muting, nowNs)
       audit.unmuted = try unmute(muting, policy, nowNs)
       audit.forgotten = try scheduleForgotten(policy, nowNs)
-      audit.overdue = Int(
-        try ask(
-          """
-          select count(*) from signalbox.outbox where state = \(DeliveryState.waiting.sql) and due < $1::timestamptz - interval '1 minute'
-          """, [.time(us: nowNs / 1000)]
-        ).int(0, 0) ?? 0)
+      audit.problems = try asking { () throws(PostgresError) in
+        try Self.pagingProblems(connection, nowNs: nowNs)
+      }
       // Kept for a day, so that the result of a test can be read.
       try run(
         "delete from signalbox.outbox where incident is null and settled < $1::timestamptz - interval '1 day'",
