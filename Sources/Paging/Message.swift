@@ -51,14 +51,19 @@ package struct Message: Sendable {
     }
     guard let first else { return "Signalbox" }
     if delivery.isList { return listSentence(first) }
-    let mark =
+    let start =
       switch delivery.event {
       case .resolve: "RESOLVED "
       case .acknowledge: "ACKED by \(first.ackedBy ?? "somebody") "
       case .escalate: "ESCALATED "
-      default: first.state == .resolved ? "(over by now) " : delivery.detail == "flapping" ? "FLAPPING " : ""
+      default: first.state == .resolved ? "(over by now) " : pageMark
       }
-    return mark + line(first)
+    return start + line(first)
+  }
+
+  /// Why a page is sent that is no escalation.
+  private var pageMark: String {
+    delivery.wasMuted ? "UNMUTED " : delivery.detail == Delivery.flapping ? "FLAPPING " : ""
   }
 
   /// The headline of a list: its incidents, and the list that paged them where it is news.
@@ -66,7 +71,7 @@ package struct Message: Sendable {
     let count = delivery.incidentCount
     let incidents = count == 1 ? "1 incident" : "\(count) incidents"
     if delivery.event.isPage {
-      return (delivery.event == .escalate ? "ESCALATED " : "") + "\(incidents), the first: \(line(first))"
+      return (delivery.event == .escalate ? "ESCALATED " : pageMark) + "\(incidents), the first: \(line(first))"
     }
     let ended = delivery.incidents.count { $0.state == .resolved }
     let isAllOver = ended == delivery.incidents.count

@@ -53,17 +53,21 @@ extension Store {
     if free.isEmpty { return 0 }
     let rows = try ask(
       """
-      update signalbox.incidents i set state = \(IncidentState.open.sql), muted_by = null, change_number = change_number + 1
-      where i.number = any($1) and i.state = \(IncidentState.muted.sql)
-      returning i.number, i.change_number, i.severity, i.is_observed
+      update signalbox.incidents i set state = \(IncidentState.open.sql), muted_by = null, change_number = i.change_number + 1
+      from signalbox.incidents before
+      where i.number = any($1) and i.state = \(IncidentState.muted.sql) and before.number = i.number
+      returning i.number, i.change_number, i.severity, i.is_observed, before.muted_by
       """, [.int8s(free.map(\.number))])
     for row in 0..<rows.count {
       guard let number = rows.int(row, 0), let change = rows.int(row, 1),
         let severity = Severity(rawValue: UInt8(clamping: rows.int(row, 2) ?? 3))
       else { continue }
-      try recordInTimeline(number, .unmuted, nowNs)
+      let reason = rows.text(row, 4) ?? ""
+      try recordInTimeline(number, .unmuted, detail: reason, nowNs)
       if rows.bool(row, 3) == false {
-        try schedule(number, change: change, policy.deliveries(severity, nowNs), nowNs)
+        try schedule(
+          number, change: change, policy.deliveries(severity, nowNs), nowNs,
+          detail: Delivery.wasMuted(untilNs: nowNs, by: reason))
       }
     }
     return rows.count
