@@ -143,17 +143,11 @@ package struct Message: Sendable {
     let seconds = nowNs / 1_000_000_000
     request.headers += ["webhook-id: \(delivery.messageID)", "webhook-timestamp: \(seconds)"]
     let signed = Array("\(delivery.messageID).\(seconds).".utf8) + request.body
-    let signatures = secrets.map { secret in
-      "v1," + Base64.standard.encode(Digest.hmacSHA256(key: Self.key(secret), signed))
+    let signatures = secrets.compactMap(Receiver.signingKey).map { key in
+      "v1," + Base64.standard.encode(Digest.hmacSHA256(key: key, signed))
     }
     if !signatures.isEmpty { request.headers.append("webhook-signature: \(signatures.joined(separator: " "))") }
     return request
-  }
-
-  /// `whsec_` and Base64 are the specification's form; any other text is the key itself.
-  static func key(_ secret: String) -> [UInt8] {
-    if secret.hasPrefix("whsec_"), let key = Base64.standard.decode(secret.dropFirst(6).utf8) { return key }
-    return Array(secret.utf8)
   }
 
   private var body: JSON {
