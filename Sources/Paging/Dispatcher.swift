@@ -177,6 +177,13 @@ package final class Dispatcher {
     lease = nil
   }
 
+  /// The end of paging by configuration: who was on call is withdrawn with the lease, or it would be shown until another
+  /// collector delivers pages. One that does publishes it again.
+  package func withdraw(_ store: Store, nowNs: Int64) throws(StoreError) {
+    if lease != nil { try store.publishOnCall([], nowNs: nowNs) }
+    try end(store)
+  }
+
   private func lose(_ report: inout Report) {
     report.lostLease = lease != nil
     lease = nil
@@ -318,7 +325,7 @@ package final class Dispatcher {
       return .refused(answer: "the configuration has no policy for \(delivery.receiver.dropFirst(7)): nobody is paged")
     }
     let known = (configuration.receivers.keys.sorted() + configuration.schedules.keys.sorted()).joined(separator: ", ")
-    let answer = "no such receiver in the collector's configuration; there are: \(known)"
+    let answer = "\(DeliveryReport.noSuchReceiver); there are: \(known)"
     // News is retried: a receiver may have been renamed or left out by mistake, and without its end the alert would
     // stay open there.
     let isNews = !delivery.event.isPage && !delivery.event.isRoutine && !delivery.incidents.isEmpty

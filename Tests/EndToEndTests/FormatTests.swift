@@ -249,6 +249,8 @@ extension EndToEndTests {
       try connection.execute(
         "insert into signalbox.on_call (schedule, receiver, since, until, updated) values ('primary', 'ann', now(), now() + interval '1 h', now())"
       )
+      // A collector delivers pages, or nobody would be on call.
+      _ = try store.takeLease("paging", holder: "test", seconds: 600)
       try connection.execute(
         "insert into signalbox.on_call_overrides (schedule, receiver, starts, ends, author) values ('primary', 'ann', now(), now() + interval '1 h', 'ann')"
       )
@@ -263,6 +265,10 @@ extension EndToEndTests {
       (
         ["silences", "add", "--rule", "A", "--reason", "x", "--for", "2h", "--from", "soon"],
         "--from takes a time such as"
+      ),
+      (
+        ["silences", "add", "--rule", "A", "--reason", "x", "--for", "2h", "--from", "2026-02-30T10:00Z"],
+        "not '2026-02-30T10:00Z'"
       ),
       (["oncall", "override", "primary", "--to", "a", "--for", "0s"], "--for takes a time of up to 366d"),
       (["oncall", "override", "primary", "--to", "a", "--for", "2h", "--format", "xml"], "xml"),

@@ -111,7 +111,11 @@ final class PagingDatabase: Sendable {
 
     private func configure(_ configuration: PagingConfiguration?) {
       guard let configuration else {
-        if let dispatcher { try? connection.use { (store: Store) throws(StoreError) in try dispatcher.end(store) } }
+        if let dispatcher {
+          try? connection.use { (store: Store) throws(StoreError) in
+            try dispatcher.withdraw(store, nowNs: Clock.wallNs())
+          }
+        }
         dispatcher = nil
         return
       }
