@@ -18,10 +18,12 @@ extension DispatcherTests {
     silence.rule = "RES-*"
     let number = try store.addSilence(silence, nowNs: Self.nowNs)
     try store.apply(
-      ["RES-01", "RES-02"].map { change(.opened, $0) } + (isAll ? [] : [change(.opened, "NET-01")]), policy: policy,
-      nowNs: Self.nowNs)
+      ["RES-01", "RES-02"].map { change(.opened, $0) }, policy: policy, nowNs: Self.nowNs)
     let now = Self.nowNs + 1_000_000_000
     try store.endSilence(number, actor: "ann", nowNs: now)
+    let lease = try #require(try store.takeLease("paging", holder: "a", seconds: 60))
+    #expect(try store.auditPaging(lease, policy: policy, nowNs: now).unmuted == 2)
+    if !isAll { try store.apply([change(.opened, "NET-01", at: now)], policy: policy, nowNs: now) }
     let dispatcher = try Dispatcher(configuration, holder: "a") { 0 }
     try work(dispatcher, nowNs: now) { try count("state = 'delivered'") == (isAll ? 2 : 3) }
     let request = try #require(receiver.requests().first)
