@@ -64,8 +64,9 @@ extension DatabaseOptions {
       return try body(store)
     } catch {
       switch error {
-      case .unknownIncident, .unknownSilence, .unknownOverride: throw CommandFailure(.nothingFound, error.description)
-      case .unknownZone, .neverComes, .unknownTarget: throw CommandFailure(.usage, error.description)
+      case .unknownIncident, .unknownSilence, .unknownOverride, .unknownTarget:
+        throw CommandFailure(.nothingFound, error.description)
+      case .unknownZone, .neverComes: throw CommandFailure(.usage, error.description)
       default: throw CommandFailure(error)
       }
     }

@@ -42,5 +42,6 @@ struct Migration {
       IncidentTables.pauses
     },
     Migration(number: 21, name: "open incidents of a host") { _ in IncidentTables.openOfHost },
+    Migration(number: 22, name: "deliveries that were refused") { _ in IncidentTables.refused },
   ]
 }
