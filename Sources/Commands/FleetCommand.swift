@@ -58,6 +58,8 @@ enum FleetStatus {
       answer.notes.append(
         "\(waiting) commits wait for a synchronous standby, and none answers: nothing new is stored until one is back")
     }
+    // What a collector's log and metrics say of paging, where a person on call looks.
+    if let problems = try? reader.pagingProblems(nowNs: Clock.wallNs()) { answer.notes += problems.sentences }
     if left > 0 { answer.notes.append("\(left) revoked not shown; --all shows them") }
     return answer
   }

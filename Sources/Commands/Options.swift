@@ -10,6 +10,8 @@ struct CommandFailure: Error, Equatable {
   enum Code: Int32 {
     case failed = 1
     case usage = 2
+    /// Nothing answers the question: no row, or nothing of the name or number that was given. A name that nothing can
+    /// have is `usage`.
     case nothingFound = 3
     case notReachable = 4
   }

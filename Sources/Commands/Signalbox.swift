@@ -11,7 +11,8 @@ struct Root: ParsableCommand {
     commandName: "signalbox", abstract: "Looks at a fleet of training machines.",
     discussion: """
       Every command finds the database through --state-dir DIR, --database URL or $SIGNALBOX_DATABASE_URL.
-      Exit codes: 0 done, 1 failed, 2 usage, 3 nothing found, 4 database or collector not reachable.
+      Exit codes: 0 done, 1 failed, 2 usage, 3 nothing found, or nothing of that name or number,
+      4 database or collector not reachable.
       """,
     version: Build.version,
     subcommands: [

@@ -110,10 +110,11 @@ package struct IncidentChange: Sendable, Equatable {
     IndexKey.bounded("\(rule)|\(hostNumber.map { String($0) } ?? hostName)|\(keyEntity ?? entity)")
   }
 
-  /// What receivers recognise an incident by: `rule|host|entity|start`, at most 255 bytes; a long one ends in its hash.
+  /// What receivers recognise an incident by: `rule|host|entity|start`, one line of at most 255 bytes; what is longer,
+  /// or was more than a line, holds its hash.
   package var dedupKey: String {
     let start = "|" + Timestamp.text(eventNs, digits: 6)
-    let subject = "\(rule)|\(hostName)|\(keyEntity ?? entity)"
+    let subject = IndexKey.oneLine("\(rule)|\(hostName)|\(keyEntity ?? entity)")
     return IndexKey.bounded(subject, bytesMax: Self.dedupKeyBytesMax - start.utf8.count) + start
   }
 

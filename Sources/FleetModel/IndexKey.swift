@@ -10,8 +10,28 @@ package enum IndexKey {
   ///   the same beginning stay apart.
   package static func bounded(_ text: String, bytesMax: Int = bytesMax) -> String {
     if text.utf8.count <= bytesMax { return text }
-    let hash = "~" + String(ContentHash.of(Array(text.utf8).span), radix: 16)
+    let hash = hash(of: text)
     return BoundedText.prefix(text, bytesMax: bytesMax - hash.utf8.count) + hash
+  }
+
+  private static func hash(of text: String) -> String { "~" + String(ContentHash.of(Array(text.utf8).span), radix: 16) }
+}
+
+extension IndexKey {
+  /// A key that people copy and receivers compare: a line break in it, as a file's name may have one, is a key that
+  /// arrives as two lines.
+  /// - Returns: the text itself where it is one line without control characters; else it as one line, and `~` with the
+  ///   hash of the text, so that texts that differ in such characters alone stay apart.
+  package static func oneLine(_ text: String) -> String {
+    guard text.unicodeScalars.contains(where: endsLineOrControls) else { return text }
+    return PlainText.line(text) + hash(of: text)
+  }
+
+  private static func endsLineOrControls(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.value {
+    case 0x00...0x1f, 0x7f...0x9f, 0x2028, 0x2029: true
+    default: false
+    }
   }
 }
 

@@ -74,9 +74,11 @@ extension ProbeSetting {
     guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }),
       let scheme = ["http://", "https://"].first(where: { text.hasPrefix($0) })
     else { return false }
-    let authority = text.dropFirst(scheme.count).prefix { $0 != "/" && $0 != "?" && $0 != "#" }
-    return isAddress(authority) || isAuthorityHost(authority)
+    return isAuthority(text.dropFirst(scheme.count).prefix { $0 != "/" && $0 != "?" && $0 != "#" })
   }
+
+  /// What a URL connects to: HOST or HOST:PORT, IPv6 in brackets, without a user; a port is 1 to 65535.
+  package static func isAuthority(_ text: some StringProtocol) -> Bool { isAddress(text) || isAuthorityHost(text) }
 
   private static func isAuthorityHost(_ text: some StringProtocol) -> Bool {
     if text.first == "[", text.last == "]" { return isHost(text.dropFirst().dropLast()) }

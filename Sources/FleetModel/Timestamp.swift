@@ -31,13 +31,16 @@ package enum Timestamp {
   }
 
   /// Reads RFC 3339, with `T` or a space, fraction and zone optional (UTC without), and a date alone.
-  /// - Returns: ns since 1970; nil where the text is none.
+  /// - Returns: ns since 1970; nil where the text is none, or names a day that its month does not have.
   package static func parse(_ text: String) -> Int64? {
     var bytes = Array(text.utf8)[...]
     guard let year = number(&bytes, 4), skip(&bytes, "-"), let month = number(&bytes, 2), skip(&bytes, "-"),
       let day = number(&bytes, 2), (1...12).contains(month), (1...31).contains(day)
     else { return nil }
-    var seconds = days(year: year, month: month, day: day) * 86_400
+    let days = days(year: year, month: month, day: day)
+    // February has no 30th: taken as the 2nd of March, it would silence or hand over another day than was meant.
+    guard civil(fromDays: days).day == day else { return nil }
+    var seconds = days * 86_400
     var nanoseconds: Int64 = 0
     if skip(&bytes, "T") || skip(&bytes, "t") || skip(&bytes, " ") {
       guard let hour = number(&bytes, 2), skip(&bytes, ":"), let minute = number(&bytes, 2), hour < 24, minute < 60
@@ -129,7 +132,7 @@ package enum Timestamp {
     let sign: Int64 = skip(&bytes, "+") ? 1 : skip(&bytes, "-") ? -1 : 0
     guard sign != 0, let hour = number(&bytes, 2) else { return nil }
     _ = skip(&bytes, ":")
-    let minute = bytes.isEmpty ? 0 : number(&bytes, 2)
-    return minute.map { sign * (hour * 3600 + $0 * 60) }
+    guard let minute = bytes.isEmpty ? 0 : number(&bytes, 2), hour < 24, minute < 60 else { return nil }
+    return sign * (hour * 3600 + minute * 60)
   }
 }

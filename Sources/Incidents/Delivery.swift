@@ -60,6 +60,8 @@ package struct Delivery: Sendable, Equatable {
   package var messageID: String
   /// Attempts so far, this one included.
   package var attempts: Int
+  /// Why the message is sent now, where that does not follow from its event; of a list, only what holds for all of it.
+  /// For a test, who sent it.
   package var detail: String
   /// Empty for tests and the watchdog; more than one for a list. At most `IncidentLimits.bundleNamesMax`, the most
   /// urgent first.
@@ -87,6 +89,29 @@ package struct Delivery: Sendable, Equatable {
     self.incidentCount = incidentCount
     self.isList = isList
   }
+}
+
+// MARK: Why a page is sent now
+
+extension Delivery {
+  /// `detail` of the one page of an incident that comes back again and again.
+  package static let flapping = "flapping"
+
+  private static let mutedStart = "was muted until "
+  private static let mutedScalarsMax = 300
+
+  /// `detail` of the pages of an incident that was muted and no longer is: without it the page looks like news of
+  /// what may have begun hours ago.
+  /// - Parameters:
+  ///   - untilNs: ns since 1970.
+  ///   - reason: `MuteReason.text`, as stored; a person wrote a part of it.
+  package static func wasMuted(untilNs: Int64, by reason: String) -> String {
+    let text = mutedStart + Timestamp.text(untilNs, digits: 0) + (reason.isEmpty ? "" : " by \(reason)")
+    return PlainText.cut(PlainText.line(text), scalarsMax: mutedScalarsMax)
+  }
+
+  /// Whether it is a page of what was muted before; `detail` says until when, and by what.
+  package var wasMuted: Bool { event.isPage && detail.hasPrefix(Self.mutedStart) }
 }
 
 /// States of the incidents of a list that was sent to the receiver before.

@@ -52,6 +52,8 @@ package enum TimelineKind: String, Sendable, CaseIterable {
   /// An acknowledgement or an end was delivered.
   case newsDelivered = "told"
   case pageRefused = "page refused"
+  /// An acknowledgement or an end was refused: the receiver's alert may stay as it was.
+  case newsRefused = "news refused"
 }
 
 /// Who ended an incident.

@@ -1,7 +1,7 @@
 internal import Files
 internal import FleetModel
 package import Outbound
-internal import Incidents
+package import Incidents
 package import SiteConfiguration
 package import Store
 
@@ -10,10 +10,22 @@ package import Store
 /// Confined to one thread. It keeps no state of its own that matters: a row that was not settled, whatever the reason,
 /// is claimed again by the holder of the lease and sent under the same message id.
 package final class Dispatcher {
+  /// A message that a receiver refused for good.
+  package struct Refusal: Sendable, Equatable {
+    package var receiver: String
+    package var event: Delivery.Event
+    /// Number of the incident, or of the first of a list; nil for none.
+    package var incident: Int64?
+    package var answer: String
+
+    /// Whether the receiver may keep an alert open that nothing ends any more.
+    package var leavesAlertOpen: Bool { event == .resolve }
+  }
+
   /// What one turn did, for logs and metrics.
   package struct Report: Sendable {
     package var delivered = 0
-    package var refused: [String] = []
+    package var refused: [Refusal] = []
     package var retried: [String] = []
     package var audit: PagingAudit?
     package var becameHolder = false
@@ -165,6 +177,13 @@ package final class Dispatcher {
     lease = nil
   }
 
+  /// The end of paging by configuration: who was on call is withdrawn with the lease, or it would be shown until another
+  /// collector delivers pages. One that does publishes it again.
+  package func withdraw(_ store: Store, nowNs: Int64) throws(StoreError) {
+    if lease != nil { try store.publishOnCall([], nowNs: nowNs) }
+    try end(store)
+  }
+
   private func lose(_ report: inout Report) {
     report.lostLease = lease != nil
     lease = nil
@@ -212,7 +231,11 @@ package final class Dispatcher {
       switch outcome {
       case .delivered:
         report.delivered += 1
-      case .refused(let answer): report.refused.append("\(sent.delivery.receiver): \(answer)")
+      case .refused(let answer):
+        report.refused.append(
+          Refusal(
+            receiver: sent.delivery.receiver, event: sent.delivery.event,
+            incident: sent.delivery.incidents.first.flatMap { $0.number > 0 ? $0.number : nil }, answer: answer))
       case .retry(_, let answer), .partial(_, _, let answer):
         report.retried.append("\(sent.delivery.receiver): \(answer)")
       }
@@ -302,7 +325,7 @@ package final class Dispatcher {
       return .refused(answer: "the configuration has no policy for \(delivery.receiver.dropFirst(7)): nobody is paged")
     }
     let known = (configuration.receivers.keys.sorted() + configuration.schedules.keys.sorted()).joined(separator: ", ")
-    let answer = "no such receiver in the collector's configuration; there are: \(known)"
+    let answer = "\(DeliveryReport.noSuchReceiver); there are: \(known)"
     // News is retried: a receiver may have been renamed or left out by mistake, and without its end the alert would
     // stay open there.
     let isNews = !delivery.event.isPage && !delivery.event.isRoutine && !delivery.incidents.isEmpty

@@ -146,8 +146,14 @@ extension Message {
     let name = first.number > 0 ? "incident \(first.number)" : "not numbered yet: the database does not answer"
     let end = delivery.event == .resolve ? first.resolvedNs.map { Timestamp.text($0, digits: 0) } : nil
     let by = first.resolvedBy.map { " by \(PlainText.line($0))" } ?? ""
-    return ["Since \(Timestamp.text(first.openedNs, digits: 0)), \(name)"] + (end.map { ["Ended \($0)\(by)"] } ?? [])
+    return ["Since \(Timestamp.text(first.openedNs, digits: 0)), \(name)"] + mutedBefore
+      + (end.map { ["Ended \($0)\(by)"] } ?? [])
       + [link(first)].compactMap { $0 } + (runbook(first).isEmpty ? [] : ["Runbook: \(runbook(first))"])
+  }
+
+  /// "Was muted until … by silence #7 by ann: new disks"; none for other messages.
+  private var mutedBefore: [String] {
+    delivery.wasMuted ? ["W" + PlainText.line(String(delivery.detail.dropFirst()))] : []
   }
 
   /// A longer line of a list is cut: a path may have 4 kB.
@@ -173,14 +179,14 @@ extension Message {
     func more(_ count: Int) -> String { "… and \(count) more: signalbox incidents list" }
     // With a line break each.
     func widths(_ lines: [String]) -> Int { lines.reduce(0) { $0 + width($1) + 1 } }
-    let isWhole = delivery.incidentCount <= lines.count && widths(lines + hint) <= limit
-    var room = limit - widths(hint) - (isWhole ? 0 : widths([more(delivery.incidentCount)]))
+    let isWhole = delivery.incidentCount <= lines.count && widths(mutedBefore + lines + hint) <= limit
+    var room = limit - widths(mutedBefore + hint) - (isWhole ? 0 : widths([more(delivery.incidentCount)]))
     let shown = lines.prefix { line in
       room -= width(line) + 1
       return room >= 0
     }
     let left = delivery.incidentCount - shown.count
-    return shown + (left > 0 ? [more(left)] : []) + hint
+    return mutedBefore + shown + (left > 0 ? [more(left)] : []) + hint
   }
 
   private static let acknowledging = "Acknowledge, which stops the escalation, with: signalbox incidents ack"

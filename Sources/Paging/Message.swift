@@ -51,14 +51,19 @@ package struct Message: Sendable {
     }
     guard let first else { return "Signalbox" }
     if delivery.isList { return listSentence(first) }
-    let mark =
+    let start =
       switch delivery.event {
       case .resolve: "RESOLVED "
       case .acknowledge: "ACKED by \(first.ackedBy ?? "somebody") "
       case .escalate: "ESCALATED "
-      default: first.state == .resolved ? "(over by now) " : delivery.detail == "flapping" ? "FLAPPING " : ""
+      default: first.state == .resolved ? "(over by now) " : pageMark
       }
-    return mark + line(first)
+    return start + line(first)
+  }
+
+  /// Why a page is sent that is no escalation.
+  private var pageMark: String {
+    delivery.wasMuted ? "UNMUTED " : delivery.detail == Delivery.flapping ? "FLAPPING " : ""
   }
 
   /// The headline of a list: its incidents, and the list that paged them where it is news.
@@ -66,7 +71,7 @@ package struct Message: Sendable {
     let count = delivery.incidentCount
     let incidents = count == 1 ? "1 incident" : "\(count) incidents"
     if delivery.event.isPage {
-      return (delivery.event == .escalate ? "ESCALATED " : "") + "\(incidents), the first: \(line(first))"
+      return (delivery.event == .escalate ? "ESCALATED " : pageMark) + "\(incidents), the first: \(line(first))"
     }
     let ended = delivery.incidents.count { $0.state == .resolved }
     let isAllOver = ended == delivery.incidents.count
@@ -138,17 +143,11 @@ package struct Message: Sendable {
     let seconds = nowNs / 1_000_000_000
     request.headers += ["webhook-id: \(delivery.messageID)", "webhook-timestamp: \(seconds)"]
     let signed = Array("\(delivery.messageID).\(seconds).".utf8) + request.body
-    let signatures = secrets.map { secret in
-      "v1," + Base64.standard.encode(Digest.hmacSHA256(key: Self.key(secret), signed))
+    let signatures = secrets.compactMap(Receiver.signingKey).map { key in
+      "v1," + Base64.standard.encode(Digest.hmacSHA256(key: key, signed))
     }
     if !signatures.isEmpty { request.headers.append("webhook-signature: \(signatures.joined(separator: " "))") }
     return request
-  }
-
-  /// `whsec_` and Base64 are the specification's form; any other text is the key itself.
-  static func key(_ secret: String) -> [UInt8] {
-    if secret.hasPrefix("whsec_"), let key = Base64.standard.decode(secret.dropFirst(6).utf8) { return key }
-    return Array(secret.utf8)
   }
 
   private var body: JSON {

@@ -36,9 +36,10 @@ package struct Configuration: Sendable, Equatable {
   package var maintenance: [ConfiguredSilence]?
   /// Labels of hosts by their names, in the file's order; nil where no file was read.
   package var hostLabels: [HostLabels]?
-  /// Severities that need an answer at any hour and page no one, each with its line in the file.
+  /// Severities that need an answer at any hour and page no one, or the fallback alone, each with its line in the file.
   ///
-  /// The configuration is accepted all the same: an empty policy may be intended.
+  /// The configuration is accepted all the same: an empty policy may be intended, and a collector that stops paging at a
+  /// reload would be worse.
   package var unpaged: [DocumentMistake] = []
   /// Rules that `maintenance` names.
   package var silencedRules: [NamedRule] = []

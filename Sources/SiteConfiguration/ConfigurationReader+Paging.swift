@@ -42,7 +42,10 @@ extension ConfigurationReader {
     }
     if let value = fields["policies"] { paging.policies = policies(value, names) }
     noteUnpaged(paging.policies, fields["policies"] ?? node)
-    if let value = fields["fallback"] { paging.fallback = target(value, "fallback", names.receivers) }
+    if let value = fields["fallback"] {
+      paging.fallback = target(value, "fallback", names.receivers)
+      noteFallbackAlone(paging, value)
+    }
     paging.messagesPerMinute = integer(fields, "messages_per_minute").map(Int.init) ?? paging.messagesPerMinute
     if let value = fields["digest"] { digest(value, &paging) }
     if let value = fields["watchdog"] {
@@ -73,7 +76,12 @@ extension ConfigurationReader {
     switch kind.name {
     case "webhook":
       var secrets = secret(inner, "secret").map { [$0] } ?? []
-      if let more = inner["secrets"] { secrets += texts(more, "secrets") }
+      if let one = secrets.first { checkKey(one, place(of: "secret", inner)) }
+      if let more = inner["secrets"] {
+        let all = texts(more, "secrets")
+        for one in all { checkKey(one, more) }
+        secrets += all
+      }
       return .webhook(url: url(inner, "url", Self.web), secrets: secrets)
     case "pagerduty":
       return .pagerDuty(
@@ -83,6 +91,17 @@ extension ConfigurationReader {
     case "email": return .email(email(inner))
     case "alertmanager": return .alertmanager(url: url(inner, "url", Self.web))
     default: return .alertmanagerWebhook(url: url(inner, "url", Self.web))
+    }
+  }
+
+  /// A key that is no Base64 would sign with other bytes than the receiver checks with. Its text is a secret, so it is
+  /// not repeated.
+  private mutating func checkKey(_ secret: String, _ node: DocumentNode) {
+    if Receiver.signingKey(secret) == nil {
+      mistake(
+        node,
+        "a secret that begins with whsec_ goes on with the key in Base64, padded with =; copy the whole of it, or write a key that does not begin so"
+      )
     }
   }
 
@@ -138,10 +157,29 @@ extension ConfigurationReader {
       && word.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f }
     // Its text may be a secret, so it is not repeated.
     if !isURL {
-      let node = fields[key] ?? fields["\(key)_file"] ?? fields["\(key)_env"] ?? fields.node
-      mistake(node, "this is no URL that begins with \(schemes.map { "\($0)://" }.joined(separator: " or "))")
+      mistake(
+        place(of: key, fields),
+        "this is no URL that begins with \(schemes.map { "\($0)://" }.joined(separator: " or "))"
+      )
+    } else if !ProbeSetting.isAuthority(Self.authority(word)) {
+      mistake(
+        place(of: key, fields),
+        "this URL names no host and port that there can be; write such as \(schemes[0])://host.example.org:2525, with a port from 1 to 65535 or without one"
+      )
     }
     return word
+  }
+
+  /// Host and port of a URL, without the user before them.
+  private static func authority(_ url: String) -> Substring {
+    let rest = url[(url.firstRange(of: "://")?.upperBound ?? url.startIndex)...]
+    let authority = rest.prefix { $0 != "/" && $0 != "?" && $0 != "#" }
+    return authority.lastIndex(of: "@").map { authority[authority.index(after: $0)...] } ?? authority
+  }
+
+  /// Where a value that may come from a file or a variable is named.
+  private func place(of key: String, _ fields: DocumentFields) -> DocumentNode {
+    fields[key] ?? fields["\(key)_file"] ?? fields["\(key)_env"] ?? fields.node
   }
 
   /// A value that may come from a file (`NAME_file`) or from the environment (`NAME_env`).
@@ -195,6 +233,20 @@ extension ConfigurationReader {
     }
   }
 
+  /// A fallback helps where others fail: a policy that leads to it alone pages no one where it fails itself.
+  private mutating func noteFallbackAlone(_ paging: PagingConfiguration, _ node: DocumentNode) {
+    for severity in [Severity.p0, .p1] {
+      let reached = (paging.policies[severity] ?? []).flatMap { paging.schedules[$0.to]?.rotation ?? [$0.to] }
+      guard let fallback = paging.fallback, !reached.isEmpty, reached.allSatisfy({ $0 == fallback }) else { continue }
+      unpaged.append(
+        DocumentMistake(
+          file: file, line: node.line, column: node.column, path: node.path,
+          message:
+            "\(severity.word) pages '\(fallback)' alone, which is the fallback too: where it fails, nobody is paged; name another receiver here or in \(severity.word)",
+          weight: .warning))
+    }
+  }
+
   private mutating func step(_ node: DocumentNode, _ names: PagingNames) -> PagingConfiguration.Step {
     let fields = fields(node, PagingKeys.step)
     let step = PagingConfiguration.Step(
@@ -226,7 +278,9 @@ extension ConfigurationReader {
     // A Monday, nine o'clock.
     var start: Int64 = 1_767_603_600
     if let node = fields["start"], let word = text(fields, "start") {
-      if word.utf8.count <= "2026-01-05T09:00:00".utf8.count, !word.hasSuffix("Z"), let ns = Timestamp.parse(word) {
+      // A zone of its own would move the hand-over by it: `time_zone` says whose clocks are meant.
+      let hasZone = word.dropFirst("2026-01-05".count).contains { "Zz+-".contains($0) }
+      if word.utf8.count <= "2026-01-05T09:00:00".utf8.count, !hasZone, let ns = Timestamp.parse(word) {
         start = ns / 1_000_000_000
       } else {
         mistake(node, "'\(word)' is no local time, such as 2026-01-05T09:00")

@@ -74,6 +74,14 @@ package enum Receiver: Sendable, Equatable {
   /// `POST /api/v2/alerts` of an Alertmanager; the URL is its base.
   case alertmanager(url: String)
 
+  /// The key that a webhook's messages are signed with: `whsec_` and the key in Base64 is the form of Standard Webhooks
+  /// 1.0.0, any other text is the key itself.
+  /// - Returns: nil for `whsec_` and what is no Base64, or none.
+  package static func signingKey(_ secret: String) -> [UInt8]? {
+    guard secret.hasPrefix("whsec_") else { return Array(secret.utf8) }
+    return Base64.standard.decode(secret.utf8.dropFirst("whsec_".utf8.count)).flatMap { $0.isEmpty ? nil : $0 }
+  }
+
   /// What it is sent stays open there until its end is sent.
   package var keepsAlerts: Bool {
     switch self {

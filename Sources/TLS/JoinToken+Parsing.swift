@@ -1,3 +1,5 @@
+internal import FleetModel
+
 extension JoinToken {
   /// Reads a pasted token; space and line ends around it are ignored.
   ///

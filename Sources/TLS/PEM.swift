@@ -1,3 +1,5 @@
+internal import FleetModel
+
 /// Labelled blocks of base64 text. Source: RFC 7468, strict form with lines of 64.
 package enum PEM {
   package struct Block: Sendable, Equatable {

@@ -96,7 +96,8 @@ extension EndToEndTests {
         "signalbox-collector",
         ["--state-dir", directory + "/state", "--config", path, "--database", "postgresql://127.0.0.1:1/none"])
       #expect(
-        collector.errors.contains(sentence) && collector.errors.contains("a severity pages nobody"), "\(collector)")
+        collector.errors.contains(sentence)
+          && collector.errors.contains("a severity pages nobody, or the fallback alone"), "\(collector)")
     }
 
     @Test func rulesCheckKnowsTheShippedRules() throws {

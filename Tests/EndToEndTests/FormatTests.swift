@@ -67,6 +67,25 @@ extension EndToEndTests {
       #expect(lines.count == 2 && lines[0].split(separator: ",").count > 2 && lines[1] == "", "\(result)")
     }
 
+    /// Where a person on call looks first; a script's answer stays as it is.
+    @Test func fleetStatusNamesTheReceiversWhoseMessagesAreLate() throws {
+      let directory = "/tmp/signalbox-changes-\(UUID().uuidString)"
+      defer { try? HostFiles.removeTree(directory) }
+      try prepare(directory)
+      let now = Int64(Date().timeIntervalSince1970) * 1_000_000_000
+      func notes() throws -> String {
+        try run("fleet", "status").errors.split(separator: "\n").joined(separator: " ")
+      }
+      #expect(try !notes().contains("message"))
+      try store.apply(
+        [IncidentChange(.opened, rule: "B", severity: .p1, hostName: "h", eventNs: now, detectedNs: now)],
+        policy: PagingPolicy { _, _ in [PlannedDelivery(receiver: "duty", dueNs: now - 120_000_000_000)] }, nowNs: now)
+      let sentence =
+        "1 message is late by a minute or more: 1 to duty; the oldest, of incident 2 to duty: no answer yet"
+      #expect(try notes().contains(sentence))
+      #expect(try run("fleet", "status", "--format", "json").errors.isEmpty)
+    }
+
     @Test func whatHadBeenSoBeforeIsReportedAsThat() throws {
       let now = Int64(Date().timeIntervalSince1970) * 1_000_000_000
       for rule in ["A", "B"] {
@@ -230,6 +249,8 @@ extension EndToEndTests {
       try connection.execute(
         "insert into signalbox.on_call (schedule, receiver, since, until, updated) values ('primary', 'ann', now(), now() + interval '1 h', now())"
       )
+      // A collector delivers pages, or nobody would be on call.
+      _ = try store.takeLease("paging", holder: "test", seconds: 600)
       try connection.execute(
         "insert into signalbox.on_call_overrides (schedule, receiver, starts, ends, author) values ('primary', 'ann', now(), now() + interval '1 h', 'ann')"
       )
@@ -244,6 +265,10 @@ extension EndToEndTests {
       (
         ["silences", "add", "--rule", "A", "--reason", "x", "--for", "2h", "--from", "soon"],
         "--from takes a time such as"
+      ),
+      (
+        ["silences", "add", "--rule", "A", "--reason", "x", "--for", "2h", "--from", "2026-02-30T10:00Z"],
+        "not '2026-02-30T10:00Z'"
       ),
       (["oncall", "override", "primary", "--to", "a", "--for", "0s"], "--for takes a time of up to 366d"),
       (["oncall", "override", "primary", "--to", "a", "--for", "2h", "--format", "xml"], "xml"),

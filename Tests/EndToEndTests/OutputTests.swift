@@ -199,6 +199,8 @@ enum FilledDatabase {
     try connection.execute(
       "insert into signalbox.on_call (schedule, receiver, since, until, updated) values ('primary', 'duty', now(), now() + interval '1 h', now())"
     )
+    // A collector delivers pages, or nobody would be on call.
+    _ = try store.takeLease("paging", holder: "test", seconds: 600)
     try connection.execute("insert into signalbox.receivers (name, kind) values ('duty', '')")
     _ = try store.addOverride(
       OnCallOverride(

@@ -67,7 +67,7 @@ extension EndToEndTests {
       #expect(tested["target"] as? String == "duty")
       #expect(tested["state"] as? String == "delivered")
       let unknown = try fleet.signalbox("paging", "test", "dutty", "--format", "ndjson")
-      #expect(unknown.code == 1)
+      #expect(unknown.code == 3)
       #expect(unknown.output.contains("\"target\":\"dutty\",\"state\":\"refused\""), "\(unknown.output)")
 
       // One that asked for a pause: the test says until when, not that no collector runs.

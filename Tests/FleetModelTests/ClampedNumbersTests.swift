@@ -37,6 +37,31 @@ import Testing
     #expect(IndexKey.bounded("/var/log/a.log") == "/var/log/a.log")
   }
 
+  /// A file's name may hold a line break, and who copies the key of its alert copies one line.
+  @Test func aKeyIsOneLineAndTextsStayApart() {
+    let texts = ["a b", "a\nb", "a\rb", "a\tb", "a\u{1b}b", "a\u{85}b", "a\u{2028}b", "a\r\nb", "a\n b"]
+    let keys = texts.map(IndexKey.oneLine)
+    #expect(Set(keys).count == texts.count && keys == texts.map(IndexKey.oneLine))
+    for key in keys { #expect(!key.unicodeScalars.contains { $0.properties.generalCategory == .control }, "\(key)") }
+    #expect(keys.allSatisfy { !$0.contains(where: \.isNewline) })
+    #expect(keys[1].hasPrefix("a b~"))
+    // Keys that are stored and sent stay what they are, with marks and characters that show nothing as well.
+    for text in [
+      "", "GPU-07|trainer-1|gpu 3", "/srv/ä\u{200b}\u{202e}.log", "a\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}",
+    ] {
+      #expect(IndexKey.oneLine(text) == text)
+    }
+    var change = IncidentChange(
+      .opened, rule: "RES-01", severity: .p1, hostName: "h", entity: "/srv/a\nb.log", eventNs: 0, detectedNs: 0)
+    #expect(
+      change.dedupKey.hasPrefix("RES-01|h|/srv/a b.log~") && change.dedupKey.hasSuffix("|1970-01-01T00:00:00.000000Z"))
+    let other = change.dedupKey
+    change.entity = "/srv/a b.log"
+    #expect(change.dedupKey == "RES-01|h|/srv/a b.log|1970-01-01T00:00:00.000000Z" && other != change.dedupKey)
+    change.entity = "\n" + String(repeating: "x", count: 5000)
+    #expect(change.dedupKey.utf8.count <= IncidentChange.dedupKeyBytesMax && !change.dedupKey.contains("\n"))
+  }
+
   @Test func combiningMarksAreCutLikeAnyOtherBytes() {
     let text = "e" + String(repeating: "\u{301}", count: 5000)
     #expect(BoundedText.prefix(text, bytesMax: 100).utf8.count == 99)

@@ -149,6 +149,29 @@ import Testing
     #expect(text.contains("#42 [P0] GPU-07") && text.contains("with: signalbox incidents ack N"))
   }
 
+  /// It may have begun hours ago: the page says why it comes only now. What ends or is acknowledged does not.
+  @Test(arguments: [false, true]) func aPageOfWhatWasMutedSaysUntilWhenAndByWhat(isList: Bool) throws {
+    var delivery = Self.delivery(.trigger, hostile: false, isList: isList)
+    delivery.detail = Delivery.wasMuted(
+      untilNs: 1_790_000_000_000_000_000, by: "silence #7 by ann: new\n\u{1b}disks" + String(repeating: "x", count: 999)
+    )
+    let line = "Was muted until 2026-09-21T14:13:20Z by silence #7 by ann: new \u{fffd}disksx"
+    let message = Message(delivery, nowNs: 0)
+    #expect(message.headline.hasPrefix(isList ? "UNMUTED 10000 incidents" : "UNMUTED [P0] GPU-07"))
+    let shown = try #require(message.text(limit: 100_000).split(separator: "\n").first { $0.hasPrefix(line) })
+    #expect(shown.unicodeScalars.count == 300 && shown.hasSuffix("…"))
+    for receiver in [Receiver.slack(url: "http://x"), .pagerDuty(url: "http://x", routingKey: "k")] {
+      #expect(Self.texts(try Self.body(delivery, receiver)).contains { $0.contains(line) })
+    }
+    for event in [Delivery.Event.resolve, .acknowledge] {
+      delivery.event = event
+      #expect(!Message(delivery, nowNs: 0).text(limit: 100_000).contains("muted"))
+    }
+    delivery.event = .escalate
+    #expect(Message(delivery, nowNs: 0).headline.hasPrefix("ESCALATED"))
+    #expect(Message(delivery, nowNs: 0).text(limit: 100_000).contains(line))
+  }
+
   @Test func anEndSaysWhenAndByWhomAndAsksForNothing() {
     var delivery = Self.delivery(.resolve, hostile: false)
     delivery.incidents[0].state = .resolved

@@ -1,3 +1,4 @@
+import Files
 import FleetModel
 import Incidents
 import SiteConfiguration
@@ -114,9 +115,112 @@ import Testing
       "paging:\n  receivers: { a: { slack: { url: \"http://x\" } } }\n  schedules:\n    s: { rotation: [a], start: soon }",
       "signalbox.yaml:4: 'soon' is no local time, such as 2026-01-05T09:00"
     ),
+    (
+      "paging:\n  receivers: { a: { slack: { url: \"http://x\" } } }\n  digest: { holidays: [\"2026-02-30\"] }",
+      "signalbox.yaml:3: '2026-02-30' is no day, such as 2026-12-25"
+    ),
+    (
+      "paging:\n  receivers: { a: { slack: { url: \"http://x\" } } }\n  digest: { holidays: [\"2027-02-29\"] }",
+      "signalbox.yaml:3: '2027-02-29' is no day, such as 2026-12-25"
+    ),
+    (
+      "paging:\n  receivers: { a: { slack: { url: \"http://x\" } } }\n  digest: { at: \"24:00\" }",
+      "signalbox.yaml:3: '24:00' is no time of day, such as 09:00"
+    ),
+    (
+      "paging:\n  receivers: { a: { slack: { url: \"http://x\" } } }\n  digest: { at: \"23:60\" }",
+      "signalbox.yaml:3: '23:60' is no time of day, such as 09:00"
+    ),
+    (
+      "paging:\n  receivers: { a: { slack: { url: \"http://x\" } } }\n  schedules:\n    s: { rotation: [a], start: \"2026-13-01T09:00\" }",
+      "signalbox.yaml:4: '2026-13-01T09:00' is no local time, such as 2026-01-05T09:00"
+    ),
+    (
+      "paging:\n  receivers: { a: { slack: { url: \"http://x\" } } }\n  schedules:\n    s: { rotation: [a], start: \"2026-04-31T09:00\" }",
+      "signalbox.yaml:4: '2026-04-31T09:00' is no local time, such as 2026-01-05T09:00"
+    ),
+    (
+      "paging:\n  receivers: { a: { slack: { url: \"http://x\" } } }\n  schedules:\n    s: { rotation: [a], start: \"2026-01-05T09:00+02\" }",
+      "signalbox.yaml:4: '2026-01-05T09:00+02' is no local time, such as 2026-01-05T09:00"
+    ),
+    (
+      "paging:\n  receivers:\n    a: { webhook: { url: \"http://x/\", secret: whsec_no-base64! } }",
+      "signalbox.yaml:3: a secret that begins with whsec_ goes on with the key in Base64, padded with =; copy the whole of it, or write a key that does not begin so"
+    ),
+    (
+      "paging:\n  receivers:\n    a: { webhook: { url: \"http://x/\", secrets: [good, whsec_] } }",
+      "signalbox.yaml:3: a secret that begins with whsec_ goes on with the key in Base64, padded with =; copy the whole of it, or write a key that does not begin so"
+    ),
   ])
   func aMistakeIsToldWithItsLine(_ yaml: String, _ message: String) {
     let expected = message.replacing("signalbox.yaml:", with: "x:")
     #expect(sentences(yaml).contains(expected), "\(sentences(yaml))")
+  }
+
+  /// A port that no address has is found when the file is read, and not with the first page.
+  @Test(
+    arguments: [
+      ("slack: { url: \"SCHEME://h:65536/x\" }", "http"), ("slack: { url: \"SCHEME://h:0\" }", "http"),
+      ("webhook: { url: \"SCHEME://h:99999?a=1:2\" }", "http"), ("webhook: { url: \"SCHEME://:80/\" }", "http"),
+      ("alertmanager: { url: \"SCHEME://[::1]:70000\" }", "http"),
+      ("pagerduty: { url: \"SCHEME://u:p@h:x\", routing_key: k }", "http"),
+      ("email: { smtp: \"SCHEME://mail:65536\", from: a@b, to: c@d }", "smtp"),
+      ("email: { smtp: \"SCHEME://mail:0\", from: a@b, to: c@d }", "smtp"),
+    ])
+  func aPortThatThereIsNotIsRefused(_ receiver: String, _ scheme: String) {
+    let yaml = "paging:\n  receivers:\n    a: { \(receiver.replacing("SCHEME", with: scheme)) }"
+    #expect(
+      sentences(yaml) == [
+        "x:3: this URL names no host and port that there can be; write such as \(scheme)://host.example.org:2525, with a port from 1 to 65535 or without one"
+      ])
+  }
+
+  @Test(arguments: [
+    "http://h:65535/x", "https://[::1]:1", "https://user:pass:word@h.example.org/a:0?b=c:0#d:0", "http://h",
+  ])
+  func aPortThatThereIsIsTaken(_ url: String) {
+    #expect(sentences("paging: { receivers: { a: { slack: { url: \"\(url)\" } } } }") == [])
+  }
+
+  /// Wherever the secret stands. What it is stands in no sentence.
+  @Test func aSigningKeyIsReadOrRefused() throws {
+    #expect(Receiver.signingKey("whsec_AQID") == [1, 2, 3] && Receiver.signingKey("AQID") == Array("AQID".utf8))
+    let file = "/tmp/signalbox-secret-\(UInt64.random(in: 0 ... .max))"
+    defer { _ = try? HostFiles.remove(file) }
+    let yaml = "paging:\n  receivers:\n    a: { webhook: { url: \"http://x/\", secret_file: \(file) } }"
+    for (text, isRight) in [("whsec_AQID\n", true), ("whsec_AQI\n", false), ("whsec_A-_D\n", false), ("plain\n", true)]
+    {
+      try HostFiles.replace(file, with: Array(text.utf8))
+      let found = sentences(yaml)
+      #expect(
+        found.isEmpty == isRight && found.allSatisfy { !$0.contains("AQI") && $0.hasPrefix("x:3: ") },
+        "\(text) \(found)")
+      #expect(ConfigurationReader.check(yaml, file: "x", secrets: .none).mistakes.isEmpty)
+    }
+  }
+
+  /// Where the fallback itself fails there is no one else. What may wait for a working day may go to it alone.
+  @Test(
+    arguments: [
+      ("P0: [{ to: a }], P1: [{ to: b }, { to: a }]", ["P0"]),
+      ("P0: [{ to: s }], P1: [{ to: s }, { to: a }]", ["P0", "P1"]),
+      ("P0: [{ to: t }], P1: [{ to: b }], P2: [{ to: a }], P3: [{ to: a }]", []),
+    ] as [(String, [String])])
+  func aPolicyOfTheFallbackAloneIsReported(_ policies: String, _ severities: [String]) throws {
+    let configuration = try read(
+      """
+      paging:
+        receivers: { a: { slack: { url: "http://x" } }, b: { slack: { url: "http://x" } } }
+        schedules: { s: { rotation: [a] }, t: { rotation: [a, b] } }
+        policies: { \(policies) }
+        fallback: a
+      """)
+    #expect(
+      configuration.unpaged.map(sentence)
+        == severities.map {
+          "signalbox.yaml:5: \($0) pages 'a' alone, which is the fallback too: where it fails, nobody is paged; "
+            + "name another receiver here or in \($0)"
+        })
+    #expect(configuration.unpaged.allSatisfy { $0.weight == .warning })
   }
 }

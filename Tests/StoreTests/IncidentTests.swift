@@ -188,6 +188,11 @@ import Testing
     #expect(audit.unmuted == 1)
     #expect(try states() == ["open", "open"])
     #expect(try outbox("state = 'waiting'") == 4)
+    // The page, its escalation and the timeline say why it comes only now.
+    let reason = "silence #\(number) by ann: new disks"
+    let detail = "was muted until 2026-09-21T14:13:22Z by \(reason)"
+    #expect(try outbox("state = 'waiting' and detail = '\(detail)'") == 2)
+    #expect(try fixture.count("signalbox.incident_timeline where kind = 'unmuted' and detail = '\(reason)'") == 1)
     #expect(throws: StoreError.unknownSilence(number)) {
       try store.endSilence(number, actor: "ann", nowNs: Self.nowNs + 3 * Self.secondNs)
     }

@@ -20,7 +20,7 @@ import Testing
       IncidentQueries.silences(includingEnded: true), IncidentQueries.silences(includingEnded: false),
       IncidentQueries.silence(1), IncidentQueries.rules(),
       IncidentQueries.matched(by: Silence(author: "a", reason: "r", startsNs: 0, endsNs: 1)),
-      IncidentQueries.override(1), IncidentQueries.onCall(),
+      IncidentQueries.override(1), IncidentQueries.onCall(), IncidentQueries.pagingCollector(),
       IncidentQueries.overrides(includingEnded: true), IncidentQueries.overrides(includingEnded: false),
       TrainingQueries.definitions(view: "episodes"),
     ]

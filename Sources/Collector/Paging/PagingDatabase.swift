@@ -111,7 +111,11 @@ final class PagingDatabase: Sendable {
 
     private func configure(_ configuration: PagingConfiguration?) {
       guard let configuration else {
-        if let dispatcher { try? connection.use { (store: Store) throws(StoreError) in try dispatcher.end(store) } }
+        if let dispatcher {
+          try? connection.use { (store: Store) throws(StoreError) in
+            try dispatcher.withdraw(store, nowNs: Clock.wallNs())
+          }
+        }
         dispatcher = nil
         return
       }
@@ -305,15 +309,32 @@ final class PagingDatabase: Sendable {
     private func log(_ report: Dispatcher.Report) {
       thread.metrics.pagesDelivered.add(UInt64(report.delivered))
       thread.metrics.pagesFailed.add(UInt64(report.refused.count + report.retried.count))
-      if let audit = report.audit { thread.metrics.pagesOverdue.set(Int64(audit.overdue)) }
+      if let problems = report.audit?.problems {
+        thread.metrics.pagesOverdue.set(Int64(problems.lateCount))
+        thread.metrics.endsRefused.set(Int64(problems.refusedEndCount))
+      }
       if report.becameHolder { thread.logger.info("this collector delivers pages now") }
       if report.lostLease { thread.logger.warning("another collector delivers pages now") }
-      for answer in report.refused { thread.logger.error("page refused", metadata: ["answer": "\(answer)"]) }
+      for refusal in report.refused { log(refusal) }
       for answer in report.retried { thread.logger.warning("page is tried again", metadata: ["answer": "\(answer)"]) }
-      if let audit = report.audit, audit.overdue > 0 || audit.forgotten > 0 {
+      if let audit = report.audit, !audit.problems.late.isEmpty || audit.forgotten > 0 {
         thread.logger.error(
-          "paging is late", metadata: ["overdue": "\(audit.overdue)", "forgotten": "\(audit.forgotten)"])
+          "paging is late",
+          metadata: [
+            "overdue": "\(audit.problems.lateCount)", "receivers": "\(audit.problems.lateReceivers)",
+            "forgotten": "\(audit.forgotten)",
+          ])
       }
+    }
+
+    private func log(_ refusal: Dispatcher.Refusal) {
+      let what = refusal.event.isPage ? "page" : "message"
+      thread.logger.error(
+        refusal.leavesAlertOpen ? "end refused: the receiver's alert may still be open" : "\(what) refused",
+        metadata: [
+          "receiver": "\(refusal.receiver)", "event": "\(refusal.event.rawValue)",
+          "incident": "\(refusal.incident.map(String.init) ?? "")", "answer": "\(refusal.answer)",
+        ])
     }
 
     func finish() {

@@ -11,7 +11,7 @@ extension CollectorProgram {
     guard let path = options.configurationPath else { return Configuration() }
     do {
       let read = try ConfigurationReader.read(String(decoding: HostFiles.read(path), as: UTF8.self), file: path)
-      log(read.unpaged, "a severity pages nobody", .warning, logger)
+      log(read.unpaged, "a severity pages nobody, or the fallback alone", .warning, logger)
       return read
     } catch let error as FileError {
       throw CollectorFailure(.usage, "\(error); name a readable file with --config")

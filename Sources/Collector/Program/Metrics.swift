@@ -90,6 +90,7 @@ package struct CollectorMetrics: Sendable {
   package let pagesDelivered = Counter()
   package let pagesFailed = Counter()
   package let pagesOverdue = Gauge()
+  package let endsRefused = Gauge()
   package let pagesFromMemory = Counter()
   package let pagesHeld = Gauge()
   package let changesRefused = Counter()
@@ -205,6 +206,10 @@ package struct CollectorMetrics: Sendable {
       ),
       ("signalbox_paging_changes_held", "Changes of incidents that wait for the database.", pagesHeld.value),
       ("signalbox_paging_messages_overdue", "Messages due for a minute or more.", pagesOverdue.value),
+      (
+        "signalbox_paging_ends_refused", "Ends that a receiver refused within a day: alerts may be open there.",
+        endsRefused.value
+      ),
     ]
   }
 

@@ -64,10 +64,9 @@ extension DatabaseOptions {
       return try body(store)
     } catch {
       switch error {
-      case .unknownIncident, .unknownSilence, .unknownOverride, .unknownCredential:
+      case .unknownIncident, .unknownSilence, .unknownOverride, .unknownTarget, .unknownCredential:
         throw CommandFailure(.nothingFound, error.description)
-      case .unknownZone, .neverComes, .unknownTarget, .badCredentialName:
-        throw CommandFailure(.usage, error.description)
+      case .unknownZone, .neverComes, .badCredentialName: throw CommandFailure(.usage, error.description)
       default: throw CommandFailure(error)
       }
     }

@@ -81,13 +81,24 @@ struct OnCallCommand: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() throws {
-      let answer = try database.reader().answer(
+      let reader = try database.reader()
+      let answer = try reader.answer(
         IncidentQueries.onCall(),
         [
           .init("schedule", "SCHEDULE", rank: 0), .init("receiver", "ON CALL", rank: 1),
           .init("since", "SINCE", rank: 3), .init("until", "UNTIL", rank: 2),
         ])
-      try output.print(answer, orSay: "no schedule is configured, or no collector delivers pages")
+      try output.print(answer, orSay: answer.rows.isEmpty ? Self.reason(reader) : "")
+    }
+
+    /// Why nobody is on call.
+    private static func reason(_ reader: FleetReader) throws -> String {
+      let row = try reader.answer(IncidentQueries.pagingCollector(), []).rows.first ?? []
+      if row.first == .boolean(true) { return "no schedule is configured: policies name their receivers themselves" }
+      var since = ""
+      if case .time(let ns)? = row.last { since = " since \(Timestamp.text(ns, digits: 0))" }
+      return "nobody is on call: no collector has delivered pages\(since.isEmpty ? " yet" : since); "
+        + "one that runs with paging: in its configuration does"
     }
   }
 }
@@ -100,7 +111,9 @@ struct PagingCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "test",
       abstract: "Sends a test page the way that real ones go, and waits for the receiver's answer.",
-      discussion: "Ends with 0 where the receiver took it, 1 where it did not, 4 where nobody delivers pages.")
+      discussion:
+        "Ends with 0 where the receiver took it, 1 where it did not, 3 where there is none of the name, 4 where nobody delivers pages."
+    )
     @Argument(help: "A receiver or schedule of the configuration.") var receiver: String?
     @Option(help: "Everybody whom this severity's policy names: P0 to P3.") var policy: String?
     @Option(help: "How long to wait for the answer.") var timeout = "30s"
@@ -147,7 +160,9 @@ struct PagingCommand: ParsableCommand {
             }))
       }
       let text = said.joined(separator: "\n")
-      if reports.contains(where: { $0.state != .delivered }) { throw CommandFailure(.failed, text) }
+      if reports.contains(where: { $0.state != .delivered }) {
+        throw CommandFailure(reports.allSatisfy(\.isOfUnknownReceiver) ? .nothingFound : .failed, text)
+      }
       if output.format == .table { try StandardStream.output.write(text + "\n") }
     }
 

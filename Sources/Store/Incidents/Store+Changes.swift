@@ -159,7 +159,7 @@ extension Store {
     if reason == nil, !change.isObserved {
       try schedule(
         known.number, change: rows.int(0, 0) ?? 1, policy.deliveries(change.severity, Self.noticed(change, nowNs)),
-        nowNs, detail: isFlapping ? "flapping" : "", key: change.dedupKey)
+        nowNs, detail: isFlapping ? Delivery.flapping : "", key: change.dedupKey)
     }
   }
 

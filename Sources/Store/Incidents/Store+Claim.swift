@@ -205,11 +205,13 @@ extension Store {
     let bundle = rows.text(0, 5)
     let events = Set((0..<rows.count).compactMap { rows.text($0, 1).flatMap(Delivery.Event.init) })
     let distinct = Array(Set((0..<rows.count).compactMap { rows.int($0, 6) }))
+    let details = Set((0..<rows.count).map { rows.text($0, 4) ?? "" })
     var delivery = Delivery(
       rows: (0..<rows.count).compactMap { rows.int($0, 0) }, receiver: receiver,
       event: bundle == nil ? first : .ofList(events), messageID: bundle ?? id,
       attempts: (0..<rows.count).compactMap { rows.int($0, 3) }.max().map { Int($0) } ?? 1,
-      detail: rows.text(0, 4) ?? "", incidents: try incidents(distinct), incidentCount: distinct.count,
+      detail: details.count == 1 ? details.first ?? "" : "",
+      incidents: try incidents(distinct), incidentCount: distinct.count,
       // An end that memory has begun has the key of its alert, and no list of its own.
       isList: bundle != nil || rows.text(0, 7) != nil)
     if let list = rows.text(0, 7) { delivery.list = try news(of: list, at: receiver) }

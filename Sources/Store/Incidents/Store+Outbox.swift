@@ -86,7 +86,8 @@ extension Store {
         if settled < delivery.rows.count { try recordLateDelivery(delivery, nowNs) }
       case .refused(let answer):
         if try settle(delivery, .refused, answer, nowNs) > 0 {
-          try recordInTimelines(delivery.rows, .pageRefused, "\(delivery.receiver): \(answer)", nowNs)
+          let kind = delivery.event.isPage ? TimelineKind.pageRefused : .newsRefused
+          try recordInTimelines(delivery.rows, kind, "\(delivery.receiver): \(answer)", nowNs)
           try pageFallback(delivery, outcome, policy, nowNs)
         }
       case .retry(let atNs, let answer):

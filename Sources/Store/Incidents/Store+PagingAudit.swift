@@ -10,8 +10,8 @@ package struct PagingAudit: Sendable, Equatable {
   package var quietResolved = 0
   /// Open incidents without a delivery although the policy has steps for them; their rows were added.
   package var forgotten = 0
-  /// Deliveries that have been due for a minute or more.
-  package var overdue = 0
+  /// Late messages, and ends that were refused.
+  package var problems = PagingProblems()
 
   package init() {}
 }
@@ -29,12 +29,9 @@ extension Store {
       try muteSilenced(muting, nowNs)
       audit.unmuted = try unmute(muting, policy, nowNs)
       audit.forgotten = try scheduleForgotten(policy, nowNs)
-      audit.overdue = Int(
-        try ask(
-          """
-          select count(*) from signalbox.outbox where state = \(DeliveryState.waiting.sql) and due < $1::timestamptz - interval '1 minute'
-          """, [.time(us: nowNs / 1000)]
-        ).int(0, 0) ?? 0)
+      audit.problems = try asking { () throws(PostgresError) in
+        try Self.pagingProblems(connection, nowNs: nowNs)
+      }
       // Kept for a day, so that the result of a test can be read.
       try run(
         "delete from signalbox.outbox where incident is null and settled < $1::timestamptz - interval '1 day'",
@@ -56,17 +53,21 @@ extension Store {
     if free.isEmpty { return 0 }
     let rows = try ask(
       """
-      update signalbox.incidents i set state = \(IncidentState.open.sql), muted_by = null, change_number = change_number + 1
-      where i.number = any($1) and i.state = \(IncidentState.muted.sql)
-      returning i.number, i.change_number, i.severity, i.is_observed
+      update signalbox.incidents i set state = \(IncidentState.open.sql), muted_by = null, change_number = i.change_number + 1
+      from signalbox.incidents before
+      where i.number = any($1) and i.state = \(IncidentState.muted.sql) and before.number = i.number
+      returning i.number, i.change_number, i.severity, i.is_observed, before.muted_by
       """, [.int8s(free.map(\.number))])
     for row in 0..<rows.count {
       guard let number = rows.int(row, 0), let change = rows.int(row, 1),
         let severity = Severity(rawValue: UInt8(clamping: rows.int(row, 2) ?? 3))
       else { continue }
-      try recordInTimeline(number, .unmuted, nowNs)
+      let reason = rows.text(row, 4) ?? ""
+      try recordInTimeline(number, .unmuted, detail: reason, nowNs)
       if rows.bool(row, 3) == false {
-        try schedule(number, change: change, policy.deliveries(severity, nowNs), nowNs)
+        try schedule(
+          number, change: change, policy.deliveries(severity, nowNs), nowNs,
+          detail: Delivery.wasMuted(untilNs: nowNs, by: reason))
       }
     }
     return rows.count

@@ -9,6 +9,11 @@ package struct DeliveryReport: Sendable, Equatable {
   package var attempts: Int64
   /// Text of the receiver's last answer.
   package var answer: String
+
+  /// What the answer to a message for a name begins with that the collector's configuration does not have.
+  package static let noSuchReceiver = "no such receiver in the collector's configuration"
+
+  package var isOfUnknownReceiver: Bool { state == .refused && answer.hasPrefix(Self.noSuchReceiver) }
 }
 
 /// Messages that belong to no incident: tests, their ends, and the watchdog's.

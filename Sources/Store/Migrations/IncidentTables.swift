@@ -175,6 +175,12 @@ enum IncidentTables {
 
     """
 
+  static let refused = """
+    -- Read with each audit of paging: the table keeps the deliveries of months.
+    create index outbox_refused on signalbox.outbox (settled) where state = 'refused';
+
+    """
+
   /// What people's SQL may read.
   static let views = ["incidents", "incident_timeline", "deliveries", "silences"]
 }

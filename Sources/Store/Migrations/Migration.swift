@@ -42,6 +42,7 @@ struct Migration {
       IncidentTables.pauses
     },
     Migration(number: 21, name: "open incidents of a host") { _ in IncidentTables.openOfHost },
-    Migration(number: 22, name: "credentials of the console") { _ in ConsoleTables.sql },
+    Migration(number: 22, name: "deliveries that were refused") { _ in IncidentTables.refused },
+    Migration(number: 23, name: "credentials of the console") { _ in ConsoleTables.sql },
   ]
 }

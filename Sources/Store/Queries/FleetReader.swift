@@ -2,7 +2,7 @@ package import Postgres
 
 /// Answers questions from one connection of its own; confined to one thread.
 package final class FleetReader {
-  private let connection: Connection
+  let connection: Connection
 
   /// - Parameters:
   ///   - timeoutMs: for one statement; 0 = none.

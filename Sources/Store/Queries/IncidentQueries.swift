@@ -126,8 +126,25 @@ package enum IncidentQueries {
       """, [String(includingEnded)])
   }
 
-  /// Columns: schedule, receiver, since, until, updated.
+  /// While collectors change places, pages are delivered by none: for so long what the one before published holds.
+  private static let takeoverGrace = "1 minute"
+
+  /// An SQL expression: the end of the lease of the collector that delivers pages, or did last; null where none ever did.
+  private static let pagingLeaseEnd = "(select max(l.expires) from signalbox.leases l where l.name = 'paging')"
+
+  /// None where no collector delivers pages: what the last one published says nothing then. Columns: schedule, receiver,
+  /// since, until, updated.
   package static func onCall() -> ReadQuery {
-    ReadQuery("select o.schedule, o.receiver, o.since, o.until, o.updated from signalbox.on_call o order by o.schedule")
+    ReadQuery(
+      """
+      select o.schedule, o.receiver, o.since, o.until, o.updated from signalbox.on_call o
+      where \(pagingLeaseEnd) > now() - interval '\(takeoverGrace)' order by o.schedule
+      """)
+  }
+
+  /// One row: whether a collector delivers pages now, and until when the last one did; null where none ever did. Columns:
+  /// is_delivering, last.
+  package static func pagingCollector() -> ReadQuery {
+    ReadQuery("select coalesce(\(pagingLeaseEnd) > now(), false) as is_delivering, \(pagingLeaseEnd) as last")
   }
 }
