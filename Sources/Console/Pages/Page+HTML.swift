@@ -65,7 +65,7 @@ struct PageFrame {
     case .heading(let text): html.element("h2", [], text)
     case .text(let text): html.element("p", [], text)
     case .notice(let text): html.element("p", [("class", "notice"), ("role", "status")], text)
-    case .table(_, let answer, let link, let empty): write(answer, link, empty, &html)
+    case .table(let name, let answer, let link, let empty): write(answer, name, link, empty, &html)
     case .items(let items, let isNumbered):
       if isNumbered { html.open("ol") } else { html.open("ul") }
       for item in items { html.element("li", [], item) }
@@ -106,11 +106,15 @@ struct PageFrame {
     html.close("form")
   }
 
-  private func write(_ answer: Answer, _ link: Page.Link?, _ empty: String, _ html: inout HTMLWriter) {
+  private func write(
+    _ answer: Answer, _ name: String, _ link: Page.Link?, _ empty: String, _ html: inout HTMLWriter
+  ) {
     guard !answer.rows.isEmpty else { return html.element("p", [("class", "quiet")], empty) }
     let shown = Self.shown(answer)
     let headings = shown.map { Self.heading(answer.columns[$0]) }
-    html.raw("<div class=\"wide\"><table><thead><tr>")
+    // What is wider than the page is moved by its keys as well.
+    html.open("div", [("class", "wide"), ("role", "region"), ("tabindex", "0"), ("aria-label", "Table: \(name)")])
+    html.raw("<table><thead><tr>")
     for heading in headings { html.element("th", [("scope", "col")], heading) }
     html.raw("</tr></thead><tbody>")
     for row in answer.rows {
