@@ -122,6 +122,8 @@ def main():
             ("incidents", "/incidents", ["Incidents", host]),
             ("incident", f"/incidents/{incident}", ["I have it", "Steps", "Evidence", "Timeline", "Messages"]),
             ("runs", "/runs", ["Runs"]),
+            ("logs", "/logs?q=CUDA&host=&level=&since=1h", ["Logs", "CUDA out of memory", host]),
+            ("oncall", "/oncall", ["On call", "Silences", "Nothing is silenced"]),
         ]
         for name, path, words in pages:
             look(driver, base, name, path, words, pictures, axe)

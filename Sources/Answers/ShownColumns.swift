@@ -42,4 +42,23 @@ package enum ShownColumns {
     .init("state", "STATE", rank: 3), .init("expires", "EXPIRES", rank: 4), .init("last_used", "USED", .age, rank: 5),
     .init("created_by", "BY", rank: 6), .init("id", "ID", rank: 7),
   ]
+
+  package static let logs: [Answer.Column] = [
+    .init("time", "TIME"), .init("received"), .init("host", "HOST"), .init("file", "FILE"), .init("offset"),
+    .init("level", "LEVEL"), .init("message", "MESSAGE"),
+  ]
+
+  package static let silences: [Answer.Column] = [
+    .init("id", "ID", rank: 0), .init("state", "STATE", rank: 1), .init("rule", "RULE", rank: 3),
+    .init("host", "HOST", rank: 2),
+    .init("entity", "ENTITY", rank: 7), .init("severity", "SEV", rank: 6), .init("starts", "FROM", rank: 9),
+    .init("ends", "UNTIL", rank: 4),
+    .init("repeats", "COMES BACK", rank: 8, least: 16), .init("author", "BY", rank: 10),
+    .init("reason", "REASON", rank: 5, least: 12),
+  ]
+
+  package static let onCall: [Answer.Column] = [
+    .init("schedule", "SCHEDULE", rank: 0), .init("receiver", "ON CALL", rank: 1),
+    .init("since", "SINCE", rank: 3), .init("until", "UNTIL", rank: 2),
+  ]
 }

@@ -43,11 +43,6 @@ struct LogsCommand: ParsableCommand {
     if follow, output.format == .json { throw ValidationError("--follow has no end: use --format ndjson.") }
   }
 
-  private static let shown: [Answer.Column] = [
-    .init("time", "TIME"), .init("received"), .init("host", "HOST"), .init("file", "FILE"), .init("offset"),
-    .init("level", "LEVEL"), .init("message", "MESSAGE"),
-  ]
-
   func run() throws {
     let reader = try database.reader()
     try reader.requireHosts(host, output)
@@ -57,7 +52,7 @@ struct LogsCommand: ParsableCommand {
       let count = try filter.limit.map { try page(reader, filter, limit: $0) } ?? stream(reader, filter)
       guard follow else {
         if count == 0 {
-          if output.format == .csv { try output.print(Answer(columns: Self.shown)) }
+          if output.format == .csv { try output.print(Answer(columns: ShownColumns.logs)) }
           throw CommandFailure(
             .nothingFound, "no line matches\(since == nil ? " in the last day; --since 30d looks further back" : "")")
         }
@@ -110,7 +105,7 @@ struct LogsCommand: ParsableCommand {
 
   private func write(_ table: ReadTable, withHead: Bool) throws {
     if output.format == .table { return try StandardStream.output.write(Self.lines(table)) }
-    let answer = Answer(table, Self.shown).without("flags")
+    let answer = Answer(table, ShownColumns.logs).without("flags")
     if output.format == .json, isStreaming {
       // One array over all pages: each gives its elements, the last the bracket.
       let elements = Renderer(format: .json, nowNs: 0).bytes(answer).dropFirst(2).dropLast(3)

@@ -49,6 +49,15 @@ final class DatabasePool: Sendable {
     }
   }
 
+  /// The newest lines that a filter lets through, the oldest of them first. - Throws: `Problem`.
+  func lines(_ filter: LogFilter, limit: Int) async throws -> Answer {
+    try await run { (connections) throws(Problem) in
+      try connections.read { (reader) throws(PostgresError) in
+        Answer(try reader.newestLines(filter, limit: limit), ShownColumns.logs)
+      }
+    }
+  }
+
   /// A change, or a question about credentials. - Throws: `Problem`.
   func change<Value: Sendable>(_ body: @escaping @Sendable (Store) throws(StoreError) -> Value) async throws -> Value {
     try await run { (connections) throws(Problem) in try connections.change(body) }

@@ -34,6 +34,8 @@ extension Problem {
     switch error.sqlState {
     case "57014":
       self.init(.gatewayTimeout, "the question took too long and was stopped: ask for less time or fewer hosts")
+    case "2201B":
+      self.init(.badRequest, "regex is no regular expression: \(PlainText.cut(error.message, scalarsMax: 200))")
     case "42P01", "3F000", "42703":
       self.init(
         .serviceUnavailable,

@@ -82,12 +82,7 @@ struct OnCallCommand: ParsableCommand {
 
     func run() throws {
       let reader = try database.reader()
-      let answer = try reader.answer(
-        IncidentQueries.onCall(),
-        [
-          .init("schedule", "SCHEDULE", rank: 0), .init("receiver", "ON CALL", rank: 1),
-          .init("since", "SINCE", rank: 3), .init("until", "UNTIL", rank: 2),
-        ])
+      let answer = try reader.answer(IncidentQueries.onCall(), ShownColumns.onCall)
       try output.print(answer, orSay: answer.rows.isEmpty ? Self.reason(reader) : "")
     }
 

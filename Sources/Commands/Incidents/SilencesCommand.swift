@@ -77,15 +77,7 @@ struct SilencesCommand: ParsableCommand {
 
     func run() throws {
       let answer = try database.reader().answer(
-        IncidentQueries.silences(includingEnded: all),
-        [
-          .init("id", "ID", rank: 0), .init("state", "STATE", rank: 1), .init("rule", "RULE", rank: 3),
-          .init("host", "HOST", rank: 2),
-          .init("entity", "ENTITY", rank: 7), .init("severity", "SEV", rank: 6), .init("starts", "FROM", rank: 9),
-          .init("ends", "UNTIL", rank: 4),
-          .init("repeats", "COMES BACK", rank: 8, least: 16), .init("author", "BY", rank: 10),
-          .init("reason", "REASON", rank: 5, least: 12),
-        ])
+        IncidentQueries.silences(includingEnded: all), ShownColumns.silences)
       try output.print(answer, orSay: "no silence")
     }
   }

@@ -10,7 +10,7 @@ struct PageFrame {
   let nowNs: Int64
 
   static let places: [(path: String, name: String)] = [
-    ("/", "Fleet"), ("/runs", "Runs"), ("/incidents", "Incidents"),
+    ("/", "Fleet"), ("/runs", "Runs"), ("/logs", "Logs"), ("/incidents", "Incidents"), ("/oncall", "On call"),
   ]
 
   var html: [UInt8] {
@@ -82,7 +82,31 @@ struct PageFrame {
         html.close("pre")
       }
     case .form(let form): write(form, &html)
+    case .search(let search): write(search, &html)
     }
+  }
+
+  private func write(_ search: Page.Search, _ html: inout HTMLWriter) {
+    html.open("form", [("method", "get"), ("action", search.path), ("role", "search")])
+    for input in search.inputs {
+      html.open("label")
+      html.text(input.label)
+      html.raw(" ")
+      if input.choices.isEmpty {
+        html.open("input", [("name", input.name), ("value", input.value), ("autocomplete", "off")])
+      } else {
+        html.open("select", [("name", input.name)])
+        for choice in input.choices {
+          var attributes: [(StaticString, String)] = [("value", choice)]
+          if choice == input.value { attributes.append(("selected", "")) }
+          html.element("option", attributes, choice)
+        }
+        html.close("select")
+      }
+      html.close("label")
+    }
+    html.element("button", [("class", "main")], search.button)
+    html.close("form")
   }
 
   private func write(_ form: Page.Form, _ html: inout HTMLWriter) {
@@ -173,7 +197,7 @@ struct PageFrame {
   /// A state has a colour beside its word; a figure stands at the right.
   private static func classes(_ name: String, _ cell: Cell, isLong: Bool) -> String {
     switch cell {
-    case .text(let word) where name == "state" || name == "severity":
+    case .text(let word) where ["state", "severity", "level"].contains(name):
       stateClasses.contains(word) ? "s-\(word)" : ""
     case .integer, .real: "n"
     default: isLong ? "long" : ""
@@ -182,7 +206,7 @@ struct PageFrame {
 
   private static let stateClasses: Set<String> = [
     "live", "late", "silent", "waiting", "revoked", "open", "acked", "muted", "resolved", "P0", "P1", "P2", "P3", "P4",
-    "running", "completed", "failed",
+    "running", "completed", "failed", "ERROR", "WARN",
   ]
 }
 

@@ -16,7 +16,7 @@ enum Markdown {
           items.enumerated().map { (isNumbered ? "\($0 + 1). " : "- ") + line($1) }.joined(separator: "\n"))
       case .quoted(let texts): parts += texts.map(fenced)
       // What changes something is done with a command, not by a text.
-      case .form: break
+      case .form, .search: break
       }
     }
     parts.append("As of \(Timestamp.text(nowNs, digits: 0)).")

@@ -14,6 +14,8 @@ struct Page: Sendable {
     /// Text as it was written, with its line breaks, such as a traceback.
     case quoted([String])
     case form(Form)
+    /// A form that asks: its fields stand in the address, so that a search can be sent to somebody.
+    case search(Search)
   }
 
   /// Where the values of a column lead.
@@ -35,6 +37,20 @@ struct Page: Sendable {
     let button: String
     var inputs: [Input] = []
     var isMain = false
+  }
+
+  struct Search: Sendable {
+    struct Input: Sendable {
+      let name: String
+      let label: String
+      let value: String
+      /// Fixed choices; empty for a text.
+      var choices: [String] = []
+    }
+
+    let path: String
+    let button: String
+    let inputs: [Input]
   }
 
   let title: String

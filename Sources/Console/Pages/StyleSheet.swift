@@ -41,14 +41,14 @@ enum StyleSheet {
     .notice{border-left:.25rem solid var(--bad);padding:.25rem .75rem;font-weight:600}
     pre{white-space:pre-wrap;overflow-wrap:anywhere;font:.875rem/1.4 ui-monospace,monospace;border-left:.25rem solid var(--line);padding:.25rem .75rem;margin:.5rem 0}
     code{font:.875rem ui-monospace,monospace}
-    form{display:inline-flex;flex-wrap:wrap;gap:.5rem;align-items:end;margin:.25rem .5rem .25rem 0}
+    label{display:inline-flex;gap:.5rem;align-items:center}select{background:var(--back)}form{display:inline-flex;flex-wrap:wrap;gap:.5rem;align-items:end;margin:.25rem .5rem .25rem 0}
     header form{margin:0}
-    input,button{font:inherit;color:inherit;background:transparent;border:1px solid var(--quiet);border-radius:.25rem;padding:.5rem .75rem;min-height:2.75rem}
+    input,select,button{font:inherit;color:inherit;background:transparent;border:1px solid var(--quiet);border-radius:.25rem;padding:.5rem .75rem;min-height:2.75rem}
     button{cursor:pointer}button.main{background:var(--main);border-color:var(--main);color:var(--main-text);font-weight:600}
     :focus-visible{outline:.2rem solid var(--link);outline-offset:.1rem}
     .s-live,.s-resolved,.s-completed{color:var(--live)}.s-late,.s-waiting,.s-muted,.s-revoked{color:var(--late)}
-    .s-silent{color:var(--silent);font-weight:600}.s-acked,.s-P2{color:var(--warn)}
-    .s-open,.s-P0,.s-P1,.s-failed{color:var(--bad);font-weight:600}
+    .s-silent{color:var(--silent);font-weight:600}.s-acked,.s-P2,.s-WARN{color:var(--warn)}
+    .s-open,.s-P0,.s-P1,.s-failed,.s-ERROR{color:var(--bad);font-weight:600}
     .s-live::before{content:"\\25CF  "}.s-late::before{content:"\\25D0  "}.s-silent::before,.s-waiting::before{content:"\\25CB  "}
     .s-P0::before{content:"\\25C6  "}.s-P1::before{content:"\\25A0  "}.s-P2::before{content:"\\25B2  "}
 

@@ -60,6 +60,8 @@ struct Route: Sendable {
   let role: Role?
   let summary: String
   var parameters: [Parameter] = []
+  /// A form of a page sends its empty fields too: they count as not given.
+  var allowsEmpty = false
   var fields: [Field] = []
   let shape: Shape
   let handler: @Sendable (Question) async throws -> Reply

@@ -46,6 +46,18 @@ extension RouteTable {
       fields: [.init(name: "text", summary: "The line.", charactersMax: IncidentLimits.detailCharactersMax)],
       shape: .change
     ) { question in try await note(question) },
+    Route(
+      method: .get, path: "/api/v1/silences", role: .viewer, summary: "Silences in force and ahead.",
+      parameters: [.init("all", .query, .choice(["true", "false"]), "Also those that are over.", example: "true")],
+      shape: .list
+    ) { question in
+      .list(
+        try await question.database.answer(
+          IncidentQueries.silences(includingEnded: question["all"] == "true"), ShownColumns.silences))
+    },
+    Route(
+      method: .get, path: "/api/v1/oncall", role: .viewer, summary: "Who is on call now, by schedule.", shape: .list
+    ) { question in .list(try await question.database.answer(IncidentQueries.onCall(), ShownColumns.onCall)) },
   ]
 
   private static func id(_ question: Question) -> Int64 { question.integer("number") ?? 0 }

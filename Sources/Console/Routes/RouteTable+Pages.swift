@@ -23,6 +23,24 @@ extension RouteTable {
       method: .get, path: "/hosts/{host}", role: .viewer, summary: "One host.",
       parameters: [.init("host", .path, .text, "Its name.", example: "trainer-1")], shape: .page
     ) { question in .page(try await hostPage(question)) },
+    Route(method: .get, path: "/oncall", role: .viewer, summary: "Who is on call, and what is silenced.", shape: .page)
+    {
+      question in
+      let answers = try await question.database.answers([
+        (IncidentQueries.onCall(), ShownColumns.onCall),
+        (IncidentQueries.silences(includingEnded: false), ShownColumns.silences),
+      ])
+      return .page(
+        Page(
+          title: "On call",
+          blocks: [
+            .table(
+              name: "on_call", answers[0], link: nil,
+              empty: "Nobody is on call by a schedule: policies name their receivers, or no collector pages."),
+            .heading("Silences"),
+            .table(name: "silences", answers[1], link: nil, empty: "Nothing is silenced, and nothing will be."),
+          ], command: "signalbox oncall now"))
+    },
     Route(method: .get, path: "/runs", role: .viewer, summary: "Training runs, newest first.", shape: .page) {
       question in
       let runs = try await question.database.answer(

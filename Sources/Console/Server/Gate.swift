@@ -104,6 +104,7 @@ struct Gate: Sendable {
           "no parameter is called '\(PlainText.cut(String(name), scalarsMax: 64))'; "
             + (names.isEmpty ? "this address takes none" : "there are: \(names)"))
       }
+      if route.allowsEmpty, value.isEmpty { continue }
       guard values[parameter.name] == nil else { throw Problem(.badRequest, "\(parameter.name) is given twice") }
       values[parameter.name] = try checked(String(value), parameter, nowNs)
     }

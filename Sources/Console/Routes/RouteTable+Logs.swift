@@ -1,0 +1,118 @@
+internal import Answers
+internal import FleetModel
+internal import HTTPTypes
+internal import Store
+
+extension RouteTable {
+  private static let levels = ["debug", "info", "warn", "error"]
+  private static let lineParameters: [Route.Parameter] = [
+    .init(
+      "q", .query, .text, "Text that the message contains, upper and lower case told apart.",
+      example: "CUDA out of memory"),
+    .init(
+      "regex", .query, .text, "Regular expression, as PostgreSQL has them, that the message matches.",
+      example: "rank [0-9]+"),
+    host,
+    .init(
+      "file", .query, .text, "Name of the file, or its path where there is a slash; * and ? stand for others.",
+      example: "*.err"),
+    .init("level", .query, .choice(levels), "This level and those above it.", example: "error"), since,
+    .init("until", .query, .moment, "Before it: an age such as 1h, or a time of RFC 3339.", example: "1h"),
+    .init("limit", .query, .integer(1...5_000), "The newest so many.", example: "200"),
+  ]
+
+  static let logs: [Route] = [
+    Route(
+      method: .get, path: "/api/v1/logs", role: .viewer,
+      summary: "Log lines, the newest of them, the oldest first; of the last day where no time is given.",
+      parameters: lineParameters, shape: .list
+    ) { question in
+      let count = Int(question.integer("limit") ?? 200)
+      return cutOldest(try await lines(question, count + 1), to: count)
+    },
+    Route(
+      method: .get, path: "/logs", role: .viewer, summary: "Search in the log lines of all hosts.",
+      parameters: lineParameters, allowsEmpty: true, shape: .page
+    ) { question in .page(try await logsPage(question)) },
+  ]
+
+  private static let dayNs: Int64 = 86_400_000_000_000
+
+  private static func lines(_ question: Question, _ limit: Int) async throws -> Answer {
+    var filter = LogFilter()
+    filter.hosts = question["host"].map { [$0] } ?? []
+    filter.file = question["file"]
+    filter.minimumLevel =
+      switch question["level"] {
+      case "debug": .debug
+      case "info": .info
+      case "warn": .warn
+      case "error": .error
+      default: nil
+      }
+    filter.sinceNs = question.moment("since") ?? question.nowNs - dayNs
+    filter.untilNs = question.moment("until")
+    filter.text = question["q"]
+    filter.pattern = question["regex"]
+    if let pattern = filter.pattern {
+      // Without a line to compare with, a mistake in it would not be noticed.
+      _ = try await question.database.answer(ReadQuery("select '' ~ $1::text as matches", [pattern]))
+    }
+    if let name = filter.hosts.first {
+      let unknown = try await question.database.answer(FleetQueries.unknownHosts([name]))
+      if !unknown.rows.isEmpty { throw Problem(.notFound, "no host is called '\(name)'") }
+    }
+    var answer = try await question.database.lines(filter, limit: limit)
+    if let flags = answer.columns.firstIndex(where: { $0.name == "flags" }) {
+      answer.columns.remove(at: flags)
+      for row in answer.rows.indices { answer.rows[row].remove(at: flags) }
+    }
+    return answer
+  }
+
+  /// Of lines the oldest is the one too many.
+  private static func cutOldest(_ answer: Answer, to count: Int) -> Reply {
+    var answer = answer
+    let isCut = answer.rows.count > count
+    if isCut { answer.rows.removeFirst(answer.rows.count - count) }
+    return .list(answer, isCut: isCut)
+  }
+
+  private static let shownLines = 200
+
+  private static func logsPage(_ question: Question) async throws -> Page {
+    let limit = Int(question.integer("limit") ?? Int64(shownLines))
+    let answer = try await lines(question, limit)
+    let value = { (name: String) in question[name] ?? "" }
+    let search = Page.Search(
+      path: "/logs", button: "Search",
+      inputs: [
+        .init(name: "q", label: "Text", value: value("q")), .init(name: "host", label: "Host", value: value("host")),
+        .init(name: "level", label: "Level", value: value("level"), choices: [""] + levels),
+        .init(name: "since", label: "Since", value: question["since"] ?? "24h"),
+      ])
+    let cut =
+      answer.rows.count == limit ? "The newest \(limit) lines; older ones: a smaller time, or signalbox logs." : ""
+    return Page(
+      title: "Logs",
+      blocks: [.search(search)] + (cut.isEmpty ? [] : [.text(cut)]) + [
+        .table(
+          name: "lines", newestFirst(answer), link: .init(column: "host", path: "/hosts/"), empty: "No line matches.")
+      ], command: command(question))
+  }
+
+  private static func newestFirst(_ answer: Answer) -> Answer {
+    var answer = answer
+    answer.rows.reverse()
+    return answer
+  }
+
+  private static func command(_ question: Question) -> String {
+    let options = [
+      ("q", "--text"), ("regex", "--regex"), ("host", "--host"), ("file", "--file"), ("level", "--level"),
+      ("since", "--since"),
+    ]
+    return "signalbox logs"
+      + options.compactMap { name, option in question[name].map { " \(option) \(ShellWord.quoted($0))" } }.joined()
+  }
+}
