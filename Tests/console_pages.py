@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Drives the console's pages in a real browser. Usage: console_pages.py LOGIN_LINK LOGIN_LINK HOST INCIDENT PICTURES
+"""Drives the console's pages in a real browser. Usage: console_pages.py LOGIN_LINK LOGIN_LINK HOST INCIDENT RUN PICTURES
 
 The first link is used with scripts, the second with scripts switched off, which acknowledges the incident.
 Prints one line a problem and ends with 1 where there is one.
@@ -11,7 +11,10 @@ import sys
 import time
 
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
+from selenium.webdriver.support.expected_conditions import staleness_of
+from selenium.webdriver.support.ui import WebDriverWait
 
 WIDTHS = [(1440, 900), (768, 1024), (360, 740)]
 # What one page may cost: bytes on the wire, requests, elements.
@@ -42,12 +45,26 @@ def browser():
     return driver
 
 
+def press(driver, selector):
+    """Clicks a button, and waits until its page has gone."""
+    button = driver.find_element(By.CSS_SELECTOR, selector)
+    button.click()
+    WebDriverWait(driver, 30).until(staleness_of(button))
+
+
+def words_of(driver):
+    """What the page says, also where it is replaced while it is read."""
+    for _ in range(50):
+        try:
+            return driver.find_element(By.TAG_NAME, "body").text
+        except StaleElementReferenceException:
+            time.sleep(0.1)
+    raise SystemExit("the page is replaced again and again")
+
+
 def log_in(driver, link):
     driver.get(link)
-    driver.find_element(By.CSS_SELECTOR, "button.main").click()
-    deadline = time.time() + 30
-    while "/login" in driver.current_url and time.time() < deadline:
-        time.sleep(0.05)
+    press(driver, "button.main")
 
 
 def axe_source():
@@ -89,7 +106,7 @@ def look(driver, base, name, path, words, pictures, axe):
             figures = weigh(driver, at)
             if figures["width"] > width:
                 report(f"{at}: is {figures['width']} px wide")
-            text = driver.find_element(By.TAG_NAME, "body").text
+            text = words_of(driver)
             for word in words:
                 if word not in text:
                     report(f"{at}: does not show '{word}'")
@@ -106,7 +123,7 @@ def look(driver, base, name, path, words, pictures, axe):
 
 
 def main():
-    link, other, host, incident, pictures = sys.argv[1:6]
+    link, other, host, incident, run, pictures = sys.argv[1:7]
     os.makedirs(pictures, exist_ok=True)
     base = link.split("/login/")[0]
     axe = axe_source()
@@ -122,6 +139,7 @@ def main():
             ("incidents", "/incidents", ["Incidents", host]),
             ("incident", f"/incidents/{incident}", ["I have it", "Steps", "Evidence", "Timeline", "Messages"]),
             ("runs", "/runs", ["Runs"]),
+            ("run", f"/runs/{run}", ["Episodes", "completed"]),
             ("logs", "/logs?q=CUDA&host=&level=&since=1h", ["Logs", "CUDA out of memory", host]),
             ("oncall", "/oncall", ["On call", "Silences", "Nothing is silenced"]),
         ]
@@ -131,7 +149,7 @@ def main():
             if entry["level"] == "SEVERE":
                 report(f"the browser's console: {entry['message']}")
         driver.get(base + "/incidents/999999")
-        if "no incident has the number 999999" not in driver.find_element(By.TAG_NAME, "body").text:
+        if "no incident has the number 999999" not in words_of(driver):
             report("an incident that there is none of is not said to be none")
     finally:
         driver.quit()
@@ -141,8 +159,8 @@ def main():
         driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
         log_in(driver, other)
         driver.get(f"{base}/incidents/{incident}")
-        driver.find_element(By.CSS_SELECTOR, "button.main").click()
-        if f"You have incident {incident}." not in driver.find_element(By.TAG_NAME, "body").text:
+        press(driver, "button.main")
+        if f"You have incident {incident}." not in words_of(driver):
             report("without scripts, an incident cannot be acknowledged")
     finally:
         driver.quit()

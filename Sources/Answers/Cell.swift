@@ -58,6 +58,20 @@ package struct Answer: Sendable {
     self.notes = notes
   }
 
+  /// Of the first row; nil where there is no such column, or no row.
+  package func value(_ name: String) -> Cell? {
+    columns.firstIndex { $0.name == name }.flatMap { index in rows.first?[index] }
+  }
+
+  /// The same rows without some columns.
+  package func without(_ names: Set<String>) -> Answer {
+    var left = self
+    let kept = columns.indices.filter { !names.contains(columns[$0].name) }
+    left.columns = kept.map { columns[$0] }
+    left.rows = rows.map { row in kept.map { row[$0] } }
+    return left
+  }
+
   /// The same rows with one more value in each.
   package func with(_ name: String, _ value: Cell) -> Answer {
     var whole = self

@@ -105,7 +105,7 @@ struct LogsCommand: ParsableCommand {
 
   private func write(_ table: ReadTable, withHead: Bool) throws {
     if output.format == .table { return try StandardStream.output.write(Self.lines(table)) }
-    let answer = Answer(table, ShownColumns.logs).without("flags")
+    let answer = Answer(table, ShownColumns.logs).without(["flags"])
     if output.format == .json, isStreaming {
       // One array over all pages: each gives its elements, the last the bracket.
       let elements = Renderer(format: .json, nowNs: 0).bytes(answer).dropFirst(2).dropLast(3)
@@ -128,16 +128,6 @@ struct LogsCommand: ParsableCommand {
       }
       return words.joined(separator: " ") + "\n"
     }.joined()
-  }
-}
-
-extension Answer {
-  fileprivate func without(_ name: String) -> Answer {
-    guard let index = columns.firstIndex(where: { $0.name == name }) else { return self }
-    var answer = self
-    answer.columns.remove(at: index)
-    for row in answer.rows.indices { answer.rows[row].remove(at: index) }
-    return answer
   }
 }
 

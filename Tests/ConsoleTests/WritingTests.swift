@@ -16,7 +16,7 @@ import Testing
       rows: [[.text(Self.hostile), .text(Self.hostile)]])
     return [
       .heading(Self.hostile), .text(Self.hostile), .notice(Self.hostile),
-      .table(name: "t", answer, link: .init(column: "host", path: "/hosts/"), empty: Self.hostile),
+      .table(name: "t", answer, links: [.init(column: "host", path: "/hosts/")], empty: Self.hostile),
       .items([Self.hostile], isNumbered: true), .quoted([Self.hostile + "\nsecond"]),
       .form(
         .init(path: "/x?\"><script>", button: Self.hostile, inputs: [.init(name: "\"><script>", label: Self.hostile)])),

@@ -198,6 +198,8 @@ extension EndToEndTests {
         #expect(answer.header("content-type") == "application/problem+json")
       }
       #expect(try ask("/api/v1/hosts", ["-H", "Accept: image/png"], token: viewer).status == 406)
+      let method = try ask("/api/v1/hosts", ["-X", "DELETE"], token: viewer)
+      #expect(method.status == 405 && method.header("allow") == "GET, HEAD", "\(method)")
       #expect(try ask("/login", ["-d", String(repeating: "x", count: 100_000)]).status == 413)
       #expect(try ask("/login", ["-d", "secret=sbk_none"]).status == 401)
       #expect(try ask("/healthz").body == "ok\n")
@@ -227,16 +229,24 @@ extension EndToEndTests {
     @Test func aBrowserShowsEachPage() throws {
       defer { tearDown() }
       let number = try openIncident("<b>bold</b> " + String(repeating: "/a/very/long/path", count: 12))
+      let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent()
+      let job = [
+        root.appendingPathComponent("deploy/demo/train.py").path, "--directory", fleet.logs, "--episodes", "3",
+        "--steps",
+        "100", "--delay", "0", "--seed", "7",
+      ]
+      #expect(try Program.run("/usr/bin/python3", job).code == 0)
+      try fleet.eventually("an episode") { try fleet.json("episodes", "list", "--status", "completed").count > 1 }
+      let run = try fleet.json("runs", "list").first?["id"] as? Int ?? 0
       let links = try ["ann", "ben"].map { name in
         try fleet.signalbox("console", "link", "--for", name).output.trimmingCharacters(in: .newlines)
       }
       let environment = ProcessInfo.processInfo.environment
-      let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        .appendingPathComponent("console_pages.py").path
       let result = try Program.run(
         environment["SIGNALBOX_PYTHON"] ?? "/usr/bin/python3",
-        [script] + links + [
-          "host-1", String(number), environment["SIGNALBOX_PICTURES"] ?? fleet.directory + "/pictures",
+        [root.appendingPathComponent("Tests/console_pages.py").path] + links + [
+          "host-1", String(number), String(run), environment["SIGNALBOX_PICTURES"] ?? fleet.directory + "/pictures",
         ], within: 300)
       #expect(result.code == 0, "\(result.output)\n\(result.errors.suffix(3000))")
       #expect(try fleet.json("incidents", "show", String(number)).first?["acked_by"] as? String == "ben")

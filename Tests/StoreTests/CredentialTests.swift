@@ -70,8 +70,8 @@ import Testing
     let begun = try store.redeem(id: "t", secretHash: [UInt8]("t".utf8), session: session, nowNs: nowNs)
     #expect(begun?.role == .editor)
     #expect(try caller("t") != nil && caller("s", at: nowNs + Self.dayNs) == nil)
-    #expect(try store.endCredentials(named: "ann", actor: "root", nowNs: nowNs) == 2)
-    #expect(try caller("s") == nil)
+    #expect(try store.endCredentials(named: "t", actor: "root", nowNs: nowNs) == 2)
+    #expect(try caller("s") == nil && caller("t") == nil)
   }
 
   @Test func theLastUseIsNotedOnceAMinute() throws {

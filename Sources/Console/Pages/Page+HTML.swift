@@ -65,7 +65,7 @@ struct PageFrame {
     case .heading(let text): html.element("h2", [], text)
     case .text(let text): html.element("p", [], text)
     case .notice(let text): html.element("p", [("class", "notice"), ("role", "status")], text)
-    case .table(let name, let answer, let link, let empty): write(answer, name, link, empty, &html)
+    case .table(let name, let answer, let links, let empty): write(answer, name, links, empty, &html)
     case .items(let items, let isNumbered):
       if isNumbered { html.open("ol") } else { html.open("ul") }
       for item in items { html.element("li", [], item) }
@@ -131,7 +131,7 @@ struct PageFrame {
   }
 
   private func write(
-    _ answer: Answer, _ name: String, _ link: Page.Link?, _ empty: String, _ html: inout HTMLWriter
+    _ answer: Answer, _ name: String, _ links: [Page.Link], _ empty: String, _ html: inout HTMLWriter
   ) {
     guard !answer.rows.isEmpty else { return html.element("p", [("class", "quiet")], empty) }
     let shown = Self.shown(answer)
@@ -144,7 +144,10 @@ struct PageFrame {
     for row in answer.rows {
       html.open("tr")
       for (column, heading) in zip(shown, headings) {
-        write(row[column], answer.columns[column], heading, link, &html)
+        let link = links.first { $0.column == answer.columns[column].name }
+        let key = link.flatMap { link in answer.columns.firstIndex { $0.name == link.key ?? link.column } }
+        let path = link.flatMap { link in key.flatMap { Self.path(link, row[$0]) } }
+        write(row[column], answer.columns[column], heading, path, &html)
       }
       html.close("tr")
     }
@@ -159,7 +162,7 @@ struct PageFrame {
   }
 
   private func write(
-    _ cell: Cell, _ column: Answer.Column, _ heading: String, _ link: Page.Link?, _ html: inout HTMLWriter
+    _ cell: Cell, _ column: Answer.Column, _ heading: String, _ path: String?, _ html: inout HTMLWriter
   ) {
     let text =
       cell == .null ? "" : Renderer(format: .table, nowNs: nowNs).shortText(cell, column.unit)
@@ -168,7 +171,7 @@ struct PageFrame {
     var attributes: [(StaticString, String)] = [("data-h", heading)]
     if !classes.isEmpty { attributes.append(("class", classes)) }
     html.open("td", attributes)
-    if let link, link.column == column.name, let path = Self.path(link, cell) {
+    if let path {
       html.element("a", [("href", path)], text)
     } else {
       html.text(text)

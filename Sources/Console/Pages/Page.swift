@@ -8,7 +8,7 @@ struct Page: Sendable {
     /// Stands out: what is wrong, or what now happens.
     case notice(String)
     /// - Parameter name: key in the JSON twin.
-    case table(name: String, Answer, link: Link?, empty: String)
+    case table(name: String, Answer, links: [Link] = [], empty: String)
     /// - Parameter isNumbered: steps, in their order.
     case items([String], isNumbered: Bool)
     /// Text as it was written, with its line breaks, such as a traceback.
@@ -23,6 +23,8 @@ struct Page: Sendable {
     let column: String
     /// Before the value.
     let path: String
+    /// The column whose value stands in the address; nil: the same one.
+    var key: String?
   }
 
   /// A button that changes something, with the fields that it sends.

@@ -62,12 +62,7 @@ extension RouteTable {
       let unknown = try await question.database.answer(FleetQueries.unknownHosts([name]))
       if !unknown.rows.isEmpty { throw Problem(.notFound, "no host is called '\(name)'") }
     }
-    var answer = try await question.database.lines(filter, limit: limit)
-    if let flags = answer.columns.firstIndex(where: { $0.name == "flags" }) {
-      answer.columns.remove(at: flags)
-      for row in answer.rows.indices { answer.rows[row].remove(at: flags) }
-    }
-    return answer
+    return try await question.database.lines(filter, limit: limit).without(["flags"])
   }
 
   /// Of lines the oldest is the one too many.
@@ -97,7 +92,8 @@ extension RouteTable {
       title: "Logs",
       blocks: [.search(search)] + (cut.isEmpty ? [] : [.text(cut)]) + [
         .table(
-          name: "lines", newestFirst(answer), link: .init(column: "host", path: "/hosts/"), empty: "No line matches.")
+          name: "lines", newestFirst(answer), links: [.init(column: "host", path: "/hosts/")], empty: "No line matches."
+        )
       ], command: command(question))
   }
 

@@ -35,10 +35,10 @@ extension RouteTable {
           title: "On call",
           blocks: [
             .table(
-              name: "on_call", answers[0], link: nil,
+              name: "on_call", answers[0],
               empty: "Nobody is on call by a schedule: policies name their receivers, or no collector pages."),
             .heading("Silences"),
-            .table(name: "silences", answers[1], link: nil, empty: "Nothing is silenced, and nothing will be."),
+            .table(name: "silences", answers[1], empty: "Nothing is silenced, and nothing will be."),
           ], command: "signalbox oncall now"))
     },
     Route(method: .get, path: "/runs", role: .viewer, summary: "Training runs, newest first.", shape: .page) {
@@ -48,17 +48,20 @@ extension RouteTable {
       return .page(
         Page(
           title: "Runs",
-          blocks: [
-            .table(name: "runs", runs, link: .init(column: "host", path: "/hosts/"), empty: "No run has been seen yet.")
-          ],
+          blocks: [.table(name: "runs", runs, links: [toRun, toHost], empty: "No run has been seen yet.")],
           command: "signalbox runs list"))
     },
+    Route(
+      method: .get, path: "/runs/{id}", role: .viewer, summary: "One training run and its episodes.",
+      parameters: [runID], shape: .page
+    ) { question in .page(try await runPage(question)) },
   ]
 
   /// Rows of one table of a page: more is what the API and the command line are for.
   private static let rowsMax = 100
   private static let toIncident = Page.Link(column: "id", path: "/incidents/")
   private static let toHost = Page.Link(column: "host", path: "/hosts/")
+  private static let toRun = Page.Link(column: "run", path: "/runs/", key: "id")
 
   private static func openIncidents(host: String? = nil) -> (ReadQuery, [Answer.Column]) {
     (
@@ -80,10 +83,10 @@ extension RouteTable {
         ? .text("No open incident.") : .notice("\(trouble) open incident\(trouble == 1 ? "" : "s")"),
     ]
     if !answers[0].rows.isEmpty {
-      blocks.append(.table(name: "incidents", answers[0], link: toIncident, empty: ""))
+      blocks.append(.table(name: "incidents", answers[0], links: [toIncident], empty: ""))
     }
     blocks += [
-      .heading("Hosts"), .table(name: "hosts", answers[1], link: toHost, empty: "No host has joined yet."),
+      .heading("Hosts"), .table(name: "hosts", answers[1], links: [toHost], empty: "No host has joined yet."),
     ]
     if count > rowsMax { blocks.append(.text("\(count - rowsMax) more hosts: signalbox fleet status shows them.")) }
     return Page(title: "Fleet", blocks: blocks, command: "signalbox fleet status")
@@ -93,7 +96,7 @@ extension RouteTable {
     let answer = try await question.database.answer(openIncidents().0, ShownColumns.incidents)
     return Page(
       title: "Incidents",
-      blocks: [.table(name: "incidents", answer, link: toIncident, empty: "Nothing is wrong: no incident is open.")],
+      blocks: [.table(name: "incidents", answer, links: [toIncident], empty: "Nothing is wrong: no incident is open.")],
       command: "signalbox incidents list")
   }
 
@@ -108,13 +111,31 @@ extension RouteTable {
     return Page(
       title: name,
       blocks: [
-        .table(name: "host", answers[0], link: nil, empty: ""),
-        .heading("Incidents"), .table(name: "incidents", answers[1], link: toIncident, empty: "Nothing is wrong here."),
-        .heading("Runs"), .table(name: "runs", answers[2], link: nil, empty: "No run has been seen here."),
+        .table(name: "host", answers[0], empty: ""),
+        .heading("Incidents"),
+        .table(name: "incidents", answers[1], links: [toIncident], empty: "Nothing is wrong here."),
+        .heading("Runs"), .table(name: "runs", answers[2], links: [toRun], empty: "No run has been seen here."),
         .heading("Processes"),
         .table(
-          name: "processes", answers[3], link: nil, empty: "No training process was reported in its newest minute."),
+          name: "processes", answers[3], empty: "No training process was reported in its newest minute."),
       ], command: "signalbox hosts show \(ShellWord.quoted(name))")
+  }
+
+  private static func runPage(_ question: Question) async throws -> Page {
+    let number = question.integer("id") ?? 0
+    let run = try await question.database.answer(TrainingQueries.run(number), ShownColumns.runs)
+    guard case .text(let host)? = run.value("host"), case .text(let name)? = run.value("run") else {
+      throw Problem(.notFound, "no run has the number \(number)")
+    }
+    let episodes = try await question.database.answer(
+      TrainingQueries.episodes(host: host, run: name, status: nil, limit: rowsMax), ShownColumns.episodes)
+    return Page(
+      title: name,
+      blocks: [
+        .table(name: "run", run, links: [toHost], empty: ""), .heading("Episodes"),
+        .table(name: "episodes", episodes.without(["host", "run"]), empty: "No episode has been read yet."),
+      ] + (episodes.rows.count == rowsMax ? [.text("The newest \(rowsMax); signalbox episodes list shows all.")] : []),
+      command: "signalbox runs show \(ShellWord.quoted(name)) --host \(ShellWord.quoted(host))")
   }
 
   private static let hostColumns: [Answer.Column] = [
@@ -140,9 +161,9 @@ extension RouteTable {
       title: view.title, blocks: view.head(for: question.caller), command: "signalbox incidents show \(number)")
     page.blocks += view.details
     page.blocks += [
-      .heading("Timeline"), .table(name: "timeline", answers[2], link: nil, empty: "Nothing yet."),
+      .heading("Timeline"), .table(name: "timeline", answers[2], empty: "Nothing yet."),
       .heading("Messages"),
-      .table(name: "messages", answers[3], link: nil, empty: "Nobody was paged about it."),
+      .table(name: "messages", answers[3], empty: "Nobody was paged about it."),
     ]
     if let caller = question.caller, caller.role >= .responder {
       page.blocks.append(

@@ -62,6 +62,9 @@ enum RouteTable {
     },
   ]
 
+  static let runID = Route.Parameter(
+    "id", .path, .integer(1...Int64(Int32.max)), "Its number, `id` in the list of runs.", example: "12")
+
   private static let training: [Route] = [
     Route(
       method: .get, path: "/api/v1/runs", role: .viewer, summary: "Training runs, newest first.",
@@ -76,6 +79,14 @@ enum RouteTable {
       let answer = try await question.database.answer(
         TrainingQueries.runs(host: question["host"], state: question["state"], limit: count + 1), ShownColumns.runs)
       return cut(answer, to: count)
+    },
+    Route(
+      method: .get, path: "/api/v1/runs/{id}", role: .viewer, summary: "One training run.", parameters: [runID],
+      shape: .one
+    ) { question in
+      .one(
+        try await question.database.answer(TrainingQueries.run(question.integer("id") ?? 0), ShownColumns.runs),
+        missing: "no run has the number \(question["id"] ?? "")")
     },
     Route(
       method: .get, path: "/api/v1/episodes", role: .viewer, summary: "Episodes and their metrics, newest first.",

@@ -3,6 +3,7 @@ internal import Files
 internal import FleetModel
 internal import HTTPTypes
 internal import Hummingbird
+internal import HummingbirdCore
 internal import HummingbirdHTTP2
 package import Logging
 internal import NIOCore
@@ -49,9 +50,10 @@ package enum ConsoleServer {
     try await requireDatabase(database)
     let gate = Gate(database: database, context: ConsoleContext(login: Login(database: database)), logger: logger)
     let application = Application(
-      router: router(gate), server: try .http2Upgrade(tlsConfiguration: tls),
+      router: router(gate), server: try .http2Upgrade(tlsConfiguration: tls, configuration: connections),
       configuration: ApplicationConfiguration(
-        address: .hostname(options.host, port: Int(options.port)), serverName: nil),
+        address: .hostname(options.host, port: Int(options.port)), serverName: nil,
+        availableConnectionsDelegate: MaximumAvailableConnections(connectionsMax)),
       onServerRunning: { channel in await announce(channel, options, database, logger) }, logger: logger)
     do {
       try await application.runService()
@@ -60,6 +62,16 @@ package enum ConsoleServer {
     }
     database.stop()
   }
+
+  /// A client that asks nothing for a while is not waited for, nor one that stops in the middle of a request.
+  private static var connections: HTTP2ChannelConfiguration {
+    HTTP2ChannelConfiguration(
+      idleTimeout: .seconds(120), gracefulCloseTimeout: .seconds(5),
+      streamConfiguration: HTTP1Channel.Configuration(idleTimeout: .seconds(30)))
+  }
+
+  /// Connections at once; beyond, new ones wait until others have closed.
+  private static let connectionsMax = 2_000
 
   /// A wrong address of the database, or tables of another version, are said at the start.
   private static func requireDatabase(_ database: DatabasePool) async throws {
@@ -81,7 +93,25 @@ package enum ConsoleServer {
         return await gate.respond(route, request, parameters)
       }
     }
+    refuseOtherMethods(router, gate)
     return router
+  }
+
+  /// What an address does not take is refused with what it takes. Source: RFC 9110, section 15.5.6.
+  private static func refuseOtherMethods(_ router: Router<BasicRequestContext>, _ gate: Gate) {
+    for (path, routes) in Dictionary(grouping: RouteTable.all, by: \.path) {
+      let known = routes.map(\.method)
+      let allowed = (known + (known.contains(.get) ? [.head] : [])).map(\.rawValue).sorted().joined(separator: ", ")
+      for method in [HTTPRequest.Method.get, .post, .put, .delete, .patch, .options, .head]
+      where !known.contains(method) && !(method == .head && known.contains(.get)) {
+        router.on(RouterPath(path), method: method) { request, _ in
+          let problem = Problem(.methodNotAllowed, "this address takes \(allowed)")
+          var response = gate.refuse(problem, request, isPage: false, toLogin: false, Clock.wallNs())
+          response.headers[.allow] = allowed
+          return response
+        }
+      }
+    }
   }
 
   /// For whoever started it, and for `signalbox console link`.

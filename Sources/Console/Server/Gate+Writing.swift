@@ -23,7 +23,7 @@ extension Gate {
         return Self.response(.ok, try await writer(question).change(sentence, answer), MediaType.json.rawValue)
       }
       var page = Page(title: "Done", blocks: [.notice(sentence)])
-      page.blocks.append(.table(name: "incident", answer, link: .init(column: "id", path: back.parent), empty: ""))
+      page.blocks.append(.table(name: "incident", answer, links: [.init(column: "id", path: back.parent)], empty: ""))
       return try await write(page, question, .html)
     case .list(let answer, let isCut):
       return Self.response(.ok, try await writer(question).list(answer, isCut: isCut, as: type), type.contentType)

@@ -89,7 +89,7 @@ extension Store {
     ).affected
   }
 
-  /// Ends a token, or all sessions and links of a name.
+  /// Ends a token with the sessions that it began, or all that a name has.
   /// - Parameter name: of the token or the person, or the id of one credential.
   /// - Returns: how many were ended.
   /// - Throws: `.unknownCredential`.
@@ -98,7 +98,8 @@ extension Store {
       try endExpired()
       let ended = try ask(
         """
-        update signalbox.credentials set ended = $2, ended_by = $3 where (name = $1 or id = $1) and ended is null
+        update signalbox.credentials set ended = $2, ended_by = $3
+        where (name = $1 or id = $1 or created_by = 'token ' || $1) and ended is null
         """, [.text(name), .time(us: nowNs / 1000), .text(actor)]
       ).affected
       if ended == 0 { throw .unknownCredential(name) }

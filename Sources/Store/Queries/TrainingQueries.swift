@@ -40,8 +40,17 @@ package enum TrainingQueries {
   private static func sum(_ column: String) -> String { "(coalesce(t.\(column), 0) + coalesce(c.\(column), 0))" }
 
   /// Newest first. Columns: host, run, state, framework, source, started, updated, ended, episodes, episodes_completed,
-  /// steps, reward_mean, sharpe_mean, detail.
+  /// steps, reward_mean, sharpe_mean, detail, id.
   package static func runs(host: String?, state: String?, run: String? = nil, limit: Int) -> ReadQuery {
+    runs([host, state, run, String(limit), "0"])
+  }
+
+  /// The one with a number: `id` of the list.
+  package static func run(_ number: Int64) -> ReadQuery {
+    runs([nil, nil, nil, "1", "0", String(number)], "and r.number = $6::bigint")
+  }
+
+  private static func runs(_ parameters: [String?], _ more: String = "") -> ReadQuery {
     ReadQuery(
       """
       select \(hostName) as host, p.run, (array['unknown', 'running', 'completed', 'failed'])[p.state + 1] as state,
@@ -50,11 +59,11 @@ package enum TrainingQueries {
         case when t.ended + c.episodes > 0 or c.episodes > 0
           then least(\(sum("steps")), 9223372036854775807)::bigint end as steps,
         \(sum("reward_sum")) / nullif(\(sum("reward_count")), 0) as reward_mean,
-        \(sum("sharpe_sum")) / nullif(\(sum("sharpe_count")), 0) as sharpe_mean, p.detail
-      from (\(page())) p
+        \(sum("sharpe_sum")) / nullif(\(sum("sharpe_count")), 0) as sharpe_mean, p.detail, p.number as id
+      from (\(page(more))) p
       \(running)
       order by p.updated desc, p.run
-      """, [host, state, run, String(limit), "0"])
+      """, parameters)
   }
 
   /// Newest first. Columns as the contract of `episodes list` names them, and more.
