@@ -135,7 +135,7 @@ def main():
         log_in(driver, link)
         pages = [
             ("fleet", "/", ["Fleet", host, "open incident"]),
-            ("host", f"/hosts/{host}", [host, "Incidents", "Processes"]),
+            ("host", f"/hosts/{host}", [host, "Incidents", "Memory: last", "Processes"]),
             ("incidents", "/incidents", ["Incidents", host]),
             ("incident", f"/incidents/{incident}", ["I have it", "Steps", "Evidence", "Timeline", "Messages"]),
             ("runs", "/runs", ["Runs"]),

@@ -156,6 +156,14 @@ extension EndToEndTests {
         #expect(answer.status == 200 && answer.body.contains(part), "\(accept): \(answer.body.prefix(200))")
         #expect(answer.header("content-type")?.hasPrefix(accept) == true)
       }
+      try fleet.eventually("a sample of memory") {
+        let path = "/api/v1/hosts/host-1/series?metric=memory.used_percent&points=2"
+        guard let bucket = (try ask(path, token: responder).object["items"] as? [[String: Any]])?.last else {
+          return false
+        }
+        #expect(bucket["minimum"] as? Double ?? 0 > 0 && bucket["maximum"] as? Double ?? 999 <= 100, "\(bucket)")
+        return true
+      }
       let lines = try ask("/api/v1/logs?q=CUDA&level=debug&since=1h&limit=1", token: responder)
       #expect(((lines.object["items"] as? [[String: Any]])?.first?["message"] as? String)?.contains("<script>") == true)
       #expect(try #require(lines.object["meta"] as? [String: Any])["truncated"] as? Bool == false, "\(lines)")
@@ -187,6 +195,9 @@ extension EndToEndTests {
         ("/api/v1/incidents?state=closed", 400, "state takes"), ("/api/v1/incidents?limit=0", 400, "limit takes 1 to"),
         ("/api/v1/incidents?limit=1&limit=2", 400, "limit is given twice"),
         ("/api/v1/incidents?since=yesterday", 400, "since takes an age"), ("/api/v1/incidents/x", 400, "number takes"),
+        ("/api/v1/hosts/none/series?metric=cpu.busy_percent", 404, "no host is called 'none'"),
+        ("/api/v1/hosts/none/series", 400, "metric is needed, such as cpu.busy_percent"),
+        ("/api/v1/hosts/none/series?metric=cpu", 400, "metric takes gpu.utilization_percent"),
         ("/api/v1/logs?regex=(", 400, "regex is no regular expression"),
         ("/api/v1/logs?host=none", 404, "no host is called 'none'"), ("/api/v1/logs?q=", 400, "q takes 1 to"),
         ("/api/v1/incidents/7", 404, "no incident has the number 7"),

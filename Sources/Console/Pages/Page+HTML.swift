@@ -83,6 +83,10 @@ struct PageFrame {
       }
     case .form(let form): write(form, &html)
     case .search(let search): write(search, &html)
+    case .charts(let charts):
+      html.open("div", [("class", "charts")])
+      for chart in charts { chart.write(&html) }
+      html.close("div")
     }
   }
 

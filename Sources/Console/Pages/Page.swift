@@ -16,6 +16,7 @@ struct Page: Sendable {
     case form(Form)
     /// A form that asks: its fields stand in the address, so that a search can be sent to somebody.
     case search(Search)
+    case charts([Chart])
   }
 
   /// Where the values of a column lead.

@@ -32,7 +32,7 @@ enum StyleSheet {
     th{font-weight:600;text-align:left;color:var(--quiet);font-size:.875rem}
     th,td{padding:.25rem 1rem .25rem 0;border-bottom:1px solid var(--line);vertical-align:top;white-space:nowrap}
     td.long{white-space:normal;min-width:14rem;max-width:44rem;overflow-wrap:anywhere}
-    @media(max-width:40rem){table,tbody,tr,td{display:block}thead{position:absolute;left:-100rem}
+    @media(max-width:40rem){nav{flex-basis:100%}table,tbody,tr,td{display:block}thead{position:absolute;left:-100rem}
     tr{border-bottom:1px solid var(--line);padding:.5rem 0}
     td{border:0;padding:0;display:inline-block;margin-right:.75rem;white-space:normal;overflow-wrap:anywhere;max-width:100%}
     td.long{display:block;min-width:0}td:empty{display:none}
@@ -40,6 +40,10 @@ enum StyleSheet {
     .quiet,.who{color:var(--quiet)}
     .notice{border-left:.25rem solid var(--bad);padding:.25rem .75rem;font-weight:600}
     pre{white-space:pre-wrap;overflow-wrap:anywhere;font:.875rem/1.4 ui-monospace,monospace;border-left:.25rem solid var(--line);padding:.25rem .75rem;margin:.5rem 0}
+    .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(22rem,100%),1fr));gap:.75rem 1.5rem}
+    figure{margin:0}figcaption{font-size:.875rem;color:var(--quiet)}
+    svg{width:100%;height:5.5rem;border-bottom:1px solid var(--line);background:var(--back);display:block}
+    polyline{fill:none;stroke:var(--live);stroke-width:1.5;vector-effect:non-scaling-stroke}polygon{fill:var(--live);opacity:.2}
     code{font:.875rem ui-monospace,monospace}
     label{display:inline-flex;gap:.5rem;align-items:center}select{background:var(--back)}form{display:inline-flex;flex-wrap:wrap;gap:.5rem;align-items:end;margin:.25rem .5rem .25rem 0}
     header form{margin:0}

@@ -47,7 +47,7 @@ enum OpenAPI {
   private static func parameter(_ parameter: Route.Parameter) -> JSON {
     .object([
       ("name", .text(parameter.name)), ("in", .text(parameter.place.rawValue)),
-      ("required", .boolean(parameter.place == .path)), ("description", .text(parameter.summary)),
+      ("required", .boolean(parameter.isRequired)), ("description", .text(parameter.summary)),
       ("schema", schema(parameter.kind)), ("example", example(parameter)),
     ])
   }

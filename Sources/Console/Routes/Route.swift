@@ -22,8 +22,14 @@ struct Route: Sendable {
     let kind: Kind
     let summary: String
     let example: String
+    /// A request without it is refused.
+    let isRequired: Bool
 
-    init(_ name: String, _ place: Place = .query, _ kind: Kind = .text, _ summary: String, example: String) {
+    init(
+      _ name: String, _ place: Place = .query, _ kind: Kind = .text, _ summary: String, example: String,
+      isRequired: Bool = false
+    ) {
+      self.isRequired = isRequired || place == .path
       self.name = name
       self.place = place
       self.kind = kind

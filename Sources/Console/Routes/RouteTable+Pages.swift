@@ -21,7 +21,8 @@ extension RouteTable {
     ) { question in .page(try await incidentPage(question)) },
     Route(
       method: .get, path: "/hosts/{host}", role: .viewer, summary: "One host.",
-      parameters: [.init("host", .path, .text, "Its name.", example: "trainer-1")], shape: .page
+      parameters: [.init("host", .path, .text, "Its name.", example: "trainer-1"), since],
+      allowsEmpty: true, shape: .page
     ) { question in .page(try await hostPage(question)) },
     Route(method: .get, path: "/oncall", role: .viewer, summary: "Who is on call, and what is silenced.", shape: .page)
     {
@@ -102,18 +103,34 @@ extension RouteTable {
 
   private static func hostPage(_ question: Question) async throws -> Page {
     let name = question["host"] ?? ""
-    let answers = try await question.database.answers([
+    let untilNs = question.nowNs
+    let sinceNs = min(question.moment("since") ?? untilNs - hourNs, untilNs - 60_000_000_000)
+    let questions: [(ReadQuery, [Answer.Column])] = [
       (FleetQueries.hosts(named: name), hostColumns), openIncidents(host: name),
       (TrainingQueries.runs(host: name, state: nil, limit: 20), ShownColumns.runs),
       (FleetQueries.processes(host: name), processColumns),
-    ])
+    ]
+    let series = HostMetric.all.map { metric in
+      (SeriesQueries.host(name, metric, sinceNs: sinceNs, untilNs: untilNs, points: 150), [Answer.Column]())
+    }
+    let answers = try await question.database.answers(questions + series)
     guard !answers[0].rows.isEmpty else { throw Problem(.notFound, "no host is called '\(name)'") }
+    let charts = zip(HostMetric.all, answers.dropFirst(questions.count)).map { metric, answer in
+      Chart(metric, answer, sinceNs: sinceNs, untilNs: untilNs)
+    }
     return Page(
       title: name,
       blocks: [
         .table(name: "host", answers[0], empty: ""),
         .heading("Incidents"),
         .table(name: "incidents", answers[1], links: [toIncident], empty: "Nothing is wrong here."),
+        .heading("Since \(Timestamp.text(sinceNs, digits: 0))"),
+        // A host without GPUs has no empty drawing of them.
+        .charts(charts.filter { !$0.points.isEmpty || $0.title != HostMetric.gpu.title }),
+        .search(
+          .init(
+            path: "/hosts/\(PercentEncoding.pathPart(name))", button: "Show",
+            inputs: [.init(name: "since", label: "Since", value: question["since"] ?? "1h")])),
         .heading("Runs"), .table(name: "runs", answers[2], links: [toRun], empty: "No run has been seen here."),
         .heading("Processes"),
         .table(

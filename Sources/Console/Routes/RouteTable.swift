@@ -37,6 +37,8 @@ enum RouteTable {
     ) { _ in .document(Array(Icon.svg.utf8), contentType: "image/svg+xml") },
   ]
 
+  static let hourNs: Int64 = 3_600_000_000_000
+
   private static let fleet: [Route] = [
     Route(
       method: .get, path: "/api/v1/hosts", role: .viewer, summary: "One entry a host with its newest sample.",
@@ -51,6 +53,32 @@ enum RouteTable {
       return .one(
         try await question.database.answer(FleetQueries.hosts(named: name), ShownColumns.fleet),
         missing: "no host is called '\(name)'")
+    },
+    Route(
+      method: .get, path: "/api/v1/hosts/{host}/series", role: .viewer,
+      summary:
+        "A figure of a host over time, in buckets with average, minimum and maximum: of the last hour where no time is given.",
+      parameters: [
+        .init("host", .path, .text, "Its name.", example: "trainer-1"),
+        .init(
+          "metric", .query, .choice(HostMetric.all.map(\.name)), "Which figure.", example: "cpu.busy_percent",
+          isRequired: true),
+        since, .init("until", .query, .moment, "Before it: an age such as 1h, or a time of RFC 3339.", example: "1h"),
+        .init("points", .query, .integer(1...5_000), "At most so many buckets.", example: "300"),
+      ], shape: .list
+    ) { question in
+      guard let metric = question["metric"].flatMap(HostMetric.named) else {
+        throw Problem(.badRequest, "no such metric")
+      }
+      let (host, untilNs) = (question["host"] ?? "", question.moment("until") ?? question.nowNs)
+      let sinceNs = question.moment("since") ?? untilNs - hourNs
+      guard sinceNs < untilNs else { throw Problem(.badRequest, "since must be before until") }
+      let unknown = try await question.database.answer(FleetQueries.unknownHosts([host]))
+      if !unknown.rows.isEmpty { throw Problem(.notFound, "no host is called '\(host)'") }
+      return .list(
+        try await question.database.answer(
+          SeriesQueries.host(
+            host, metric, sinceNs: sinceNs, untilNs: untilNs, points: question.integer("points") ?? 300)))
     },
     Route(
       method: .get, path: "/api/v1/gaps", role: .viewer, summary: "What never arrived, and why.",

@@ -108,6 +108,9 @@ struct Gate: Sendable {
       guard values[parameter.name] == nil else { throw Problem(.badRequest, "\(parameter.name) is given twice") }
       values[parameter.name] = try checked(String(value), parameter, nowNs)
     }
+    if let missing = known.first(where: { $0.isRequired && values[$0.name] == nil }) {
+      throw Problem(.badRequest, "\(missing.name) is needed, such as \(missing.example): \(missing.summary)")
+    }
     return values
   }
 
