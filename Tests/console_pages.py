@@ -141,6 +141,7 @@ def main():
             ("runs", "/runs", ["Runs"]),
             ("run", f"/runs/{run}", ["Episodes", "completed"]),
             ("logs", "/logs?q=CUDA&host=&level=&since=1h", ["Logs", "CUDA out of memory", host]),
+            ("admin", "/admin", ["Admin", "What lets somebody in", "access.login", "hosts.join"]),
             ("oncall", "/oncall", ["On call", "Silences", "Nothing is silenced"]),
         ]
         for name, path, words in pages:

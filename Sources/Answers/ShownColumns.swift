@@ -61,4 +61,10 @@ package enum ShownColumns {
     .init("schedule", "SCHEDULE", rank: 0), .init("receiver", "ON CALL", rank: 1),
     .init("since", "SINCE", rank: 3), .init("until", "UNTIL", rank: 2),
   ]
+
+  package static let audit: [Answer.Column] = [
+    .init("id"), .init("time", "TIME", rank: 0), .init("actor", "WHO", rank: 1, least: 12),
+    .init("action", "WHAT", rank: 2), .init("subject", "OF", rank: 3, least: 14),
+    .init("detail", "DETAIL", rank: 4, least: 18),
+  ]
 }

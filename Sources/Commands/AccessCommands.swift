@@ -73,6 +73,24 @@ struct TokensCommand: ParsableCommand {
   }
 }
 
+struct AuditCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "audit", abstract: "Who changed what, the newest first: nothing of it can be changed or removed.")
+  @Option(name: .customLong("by"), help: "Only of this person, token or program.") var actor: String?
+  @Option(help: "Only this action, such as incidents.ack; a * stands for any text.") var action: String?
+  @Option(help: "Since: an age such as 2h, or a time.") var since: PointInTime?
+  @Option(help: "At most so many.") var limit = 200
+  @OptionGroup var database: DatabaseOptions
+  @OptionGroup var output: OutputOptions
+
+  func validate() throws { try PositiveNumber.require(limit) }
+
+  func run() throws {
+    let query = AccessQueries.audit(actor: actor, action: action, sinceNs: since?.ns, limit: limit)
+    try output.print(database.reader().answer(query, ShownColumns.audit), orSay: "no entry matches")
+  }
+}
+
 struct ConsoleCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "console", abstract: "The way into the web console.", subcommands: [Link.self])

@@ -19,7 +19,7 @@ struct Root: ParsableCommand {
       FleetCommand.self, HostsCommand.self, RunsCommand.self, EpisodesCommand.self, LogsCommand.self, GapsCommand.self,
       IncidentsCommand.self, SilencesCommand.self, OnCallCommand.self, PagingCommand.self, QueryCommand.self,
       RulesCommand.self, ConfigCommand.self, CACommand.self, TokensCommand.self,
-      ConsoleCommand.self, DemoCommand.self,
+      AuditCommand.self, ConsoleCommand.self, DemoCommand.self,
     ])
 }
 

@@ -129,7 +129,10 @@ extension EndToEndTests {
       #expect(try ask("/logout", session + ["-d", ""]).status == 403)
       #expect(try ask("/logout", session + ["-d", "form_token=\(form)"]).status == 303)
       #expect(try ask("/", session).header("location") == "/login")
-      #expect(try fleet.value("select count(*) from signalbox.audit_log where action like 'access.%'") == 3)
+      let entries = try fleet.json("audit", "--action", "access.*", "--by", "ann")
+      #expect(entries.map { $0["action"] as? String } == ["access.revoke", "access.login"], "\(entries)")
+      #expect(try fleet.json("audit", "--action", "access.link").count == 1)
+      #expect(try fleet.signalbox("audit", "--by", "nobody-else").code == 3)
     }
 
     private func formToken(_ html: String) throws -> String {

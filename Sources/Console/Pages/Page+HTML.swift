@@ -39,6 +39,7 @@ struct PageFrame {
     html.open("nav", [("aria-label", "Pages")])
     if caller != nil {
       for (path, name) in Self.places { html.element("a", [("href", path)], name) }
+      if caller?.role == .admin { html.element("a", [("href", "/admin")], "Admin") }
     } else {
       html.element("span", [], "Signalbox")
     }

@@ -42,6 +42,34 @@ extension RouteTable {
         try await question.database.answer(
           AccessQueries.credentials(all: question["all"] == "true"), ShownColumns.credentials))
     },
+    Route(
+      method: .get, path: "/api/v1/audit", role: .admin, summary: "Who changed what, the newest first.",
+      parameters: [
+        .init("actor", .query, .text, "Only of this person, token or program.", example: "ann"),
+        .init("action", .query, .text, "Only this action; a * stands for any text.", example: "incidents.*"), since,
+        limit,
+      ], shape: .list
+    ) { question in
+      let count = Int(question.integer("limit") ?? 200)
+      let query = AccessQueries.audit(
+        actor: question["actor"], action: question["action"], sinceNs: question.moment("since"), limit: count + 1)
+      return cut(try await question.database.answer(query, ShownColumns.audit), to: count)
+    },
+    Route(
+      method: .get, path: "/admin", role: .admin, summary: "Who may come in, and who changed what.", shape: .page
+    ) { question in
+      let answers = try await question.database.answers([
+        (AccessQueries.credentials(all: false), ShownColumns.credentials),
+        (AccessQueries.audit(actor: nil, action: nil, sinceNs: nil, limit: 100), ShownColumns.audit),
+      ])
+      return .page(
+        Page(
+          title: "Admin",
+          blocks: [
+            .heading("What lets somebody in"), .table(name: "credentials", answers[0], empty: "Nothing."),
+            .heading("The newest 100 changes"), .table(name: "audit", answers[1], empty: "Nothing was changed yet."),
+          ], command: "signalbox audit"))
+    },
   ]
 
   private static let secretField = Route.Field(

@@ -1,3 +1,5 @@
+internal import FleetModel
+
 /// Questions about who may use the console.
 package enum AccessQueries {
   /// Columns: id, kind, name, role, state (`valid`, `expired`, `used` or `revoked`), created, created_by, expires, last_used, ended_by.
@@ -22,5 +24,19 @@ package enum AccessQueries {
         from signalbox.credentials c
       ) c where \(condition) order by created desc, id limit 1000
       """, [value])
+  }
+
+  /// Who changed what, the newest first. Columns: id, time, actor, action, subject, detail.
+  /// - Parameters:
+  ///   - action: such as `incidents.ack`; a `*` stands for any text.
+  ///   - sinceNs: ns since 1970.
+  package static func audit(actor: String?, action: String?, sinceNs: Int64?, limit: Int) -> ReadQuery {
+    ReadQuery(
+      """
+      select a.number as id, a.time, a.actor, a.action, a.subject, nullif(a.detail, '') as detail from signalbox.audit_log a
+      where ($1::text is null or a.actor = $1) and signalbox.matches($2::text, a.action)
+        and ($3::timestamptz is null or a.time >= $3::timestamptz)
+      order by a.number desc limit $4::bigint
+      """, [actor, action, sinceNs.map { Timestamp.text($0) }, String(limit)])
   }
 }
