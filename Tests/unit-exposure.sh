@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The units must be correct and stay at their exposure (systemd-analyze security, lower is better): the agent's and the database's at
-# 1.5, on GPU hosts too, the collector's, which serves the network, at 2.0.
+# 1.5, on GPU hosts too, those of collector and console, which serve the network, at 2.0.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 command -v systemd-analyze >/dev/null || { echo "systemd-analyze is missing: apt-get install systemd"; exit 1; }
@@ -32,3 +32,4 @@ grep -v '^\[Service\]' deploy/systemd/gpu.conf >>"$scratch/signalbox-agent.servi
 check "GPU host" "$scratch/signalbox-agent.service" 1.5
 check "database" deploy/systemd/signalbox-database.service 1.5
 check "collector" deploy/systemd/signalbox-collector.service 2.0
+check "console" deploy/systemd/signalbox-console.service 2.0

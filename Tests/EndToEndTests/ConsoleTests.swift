@@ -25,7 +25,7 @@ extension EndToEndTests {
     }
 
     private func tearDown() {
-      console.stop()
+      #expect(console.stop() == 0, "\(console.errors.suffix(2000))")
       fleet.tearDown()
     }
 

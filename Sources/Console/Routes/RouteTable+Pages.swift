@@ -76,7 +76,7 @@ extension RouteTable {
     ])
     let presence = Presence(answers[2], asOfNs: question.nowNs)
     let count = answers[1].rows.count
-    answers[1].rows = Array(answers[1].rows.prefix(rowsMax))
+    answers[1].rows = Array(worstFirst(answers[1]).prefix(rowsMax))
     let trouble = answers[0].rows.count { $0.contains(.text("open")) }
     var blocks: [Page.Block] = [
       .text(presence.sentence),
@@ -89,8 +89,18 @@ extension RouteTable {
     blocks += [
       .heading("Hosts"), .table(name: "hosts", answers[1], links: [toHost], empty: "No host has joined yet."),
     ]
-    if count > rowsMax { blocks.append(.text("\(count - rowsMax) more hosts: signalbox fleet status shows them.")) }
+    if count > rowsMax {
+      blocks.append(.text("\(count - rowsMax) more hosts, none of them worse: signalbox fleet status shows them."))
+    }
     return Page(title: "Fleet", blocks: blocks, command: "signalbox fleet status")
+  }
+
+  /// Hosts that need a look before those that do not; of one state in the order of their names.
+  private static func worstFirst(_ hosts: Answer) -> [[Cell]] {
+    guard let state = hosts.columns.firstIndex(where: { $0.name == "state" }) else { return hosts.rows }
+    let order: [Cell] = ["silent", "late", "waiting", "live", "revoked"].map(Cell.text)
+    return Dictionary(grouping: hosts.rows) { order.firstIndex(of: $0[state]) ?? order.count }
+      .sorted { $0.key < $1.key }.flatMap(\.value)
   }
 
   private static func incidentsPage(_ question: Question) async throws -> Page {
