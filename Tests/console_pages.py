@@ -137,7 +137,7 @@ def main():
             ("fleet", "/", ["Fleet", host, "open incident"]),
             ("host", f"/hosts/{host}", [host, "Incidents", "Memory: last", "Processes"]),
             ("incidents", "/incidents", ["Incidents", host]),
-            ("incident", f"/incidents/{incident}", ["I have it", "Steps", "Evidence", "Timeline", "Messages"]),
+            ("incident", f"/incidents/{incident}", ["I have it", "Silence this rule here", "Steps", "Evidence", "Timeline", "Messages"]),
             ("runs", "/runs", ["Runs"]),
             ("run", f"/runs/{run}", ["Episodes", "completed"]),
             ("logs", "/logs?q=CUDA&host=&level=&since=1h", ["Logs", "CUDA out of memory", host]),

@@ -187,6 +187,16 @@ extension EndToEndTests {
       #expect((again.object["done"] as? String)?.hasPrefix("ann has had incident \(number) since ") == true, "\(again)")
       let note = ["-X", "POST", "-H", "Content-Type: application/json", "-d", #"{"text":"looked at it"}"#]
       #expect(try ask("/api/v1/incidents/\(number)/note", note, token: responder).status == 200)
+      let silence = ["-X", "POST", "-H", "Content-Type: application/json", "-d"]
+      let wrong = try ask("/api/v1/silences", silence + [#"{"for":"1h","reason":"x"}"#], token: responder)
+      #expect(wrong.status == 400 && wrong.detail == "say what to silence: rule, host or entity")
+      let made = try ask(
+        "/api/v1/silences", silence + [#"{"host":"host-*","for":"2h","reason":"new disks"}"#], token: responder)
+      #expect((made.object["done"] as? String)?.hasPrefix("Silence 1 mutes ") == true, "\(made)")
+      #expect(try fleet.json("silences", "list").first?["author"] as? String == "night")
+      #expect(try ask("/oncall", session).body.contains("new disks"))
+      #expect(try ask("/api/v1/silences/1/end", ["-X", "POST"], token: responder).status == 200)
+      #expect(try ask("/api/v1/silences/1/end", ["-X", "POST"], token: responder).status == 404)
       #expect(try ask("/incidents/\(number)", session).body.contains("looked at it"))
     }
 

@@ -49,6 +49,29 @@ struct IncidentView {
     return blocks
   }
 
+  /// What a responder does besides taking it.
+  var forms: [Page.Block] {
+    let number = text("id")
+    var blocks: [Page.Block] = [
+      .heading("Note or silence it"),
+      .form(
+        .init(
+          path: "/api/v1/incidents/\(number)/note", button: "Note",
+          inputs: [.init(name: "text", label: "A line for the timeline")])),
+    ]
+    if text("state") != IncidentState.resolved.rawValue {
+      let silenced = ["rule", "host", "entity"].filter { !text($0).isEmpty }.map { name in
+        Page.Form.Input(name: name, label: "", value: text(name), isHidden: true)
+      }
+      blocks.append(
+        .form(
+          .init(
+            path: "/api/v1/silences", button: "Silence this rule here",
+            inputs: silenced + [.init(name: "for", label: "For", value: "1h"), .init(name: "reason", label: "Why")])))
+    }
+    return blocks
+  }
+
   private var state: String {
     switch text("state") {
     case IncidentState.acked.rawValue: "\(text("acked_by")) has it, open since \(moment("opened"))"

@@ -120,14 +120,18 @@ struct PageFrame {
       html.open("input", [("type", "hidden"), ("name", FormToken.field), ("value", formToken)])
     }
     for input in form.inputs {
+      if input.isHidden {
+        html.open("input", [("type", "hidden"), ("name", input.name), ("value", input.value)])
+        continue
+      }
       html.open("label")
       html.text(input.label)
       html.raw(" ")
       html.open(
         "input",
         [
-          ("name", input.name), ("type", input.isSecret ? "password" : "text"), ("autocomplete", "off"),
-          ("required", ""),
+          ("name", input.name), ("value", input.value), ("type", input.isSecret ? "password" : "text"),
+          ("autocomplete", "off"), ("required", ""),
         ])
       html.close("label")
     }

@@ -33,7 +33,11 @@ struct Page: Sendable {
     struct Input: Sendable {
       let name: String
       let label: String
+      /// What stands in it at first.
+      var value = ""
       var isSecret = false
+      /// Sent and not shown: `value` cannot be changed.
+      var isHidden = false
     }
 
     let path: String

@@ -79,13 +79,15 @@ enum OpenAPI {
       (
         field.name,
         JSON.object([
-          ("type", .text("string")), ("minLength", .number(1)), ("maxLength", .number(Int64(field.charactersMax))),
+          ("type", .text("string")), ("minLength", .number(field.isOptional ? 0 : 1)),
+          ("maxLength", .number(Int64(field.charactersMax))),
           ("description", .text(field.summary)),
         ])
       )
     }
     let schema = JSON.object([
-      ("type", .text("object")), ("required", .texts(fields.map(\.name))), ("properties", .object(properties)),
+      ("type", .text("object")), ("required", .texts(fields.filter { !$0.isOptional }.map(\.name))),
+      ("properties", .object(properties)),
       ("additionalProperties", .boolean(false)),
     ])
     return .object([

@@ -43,6 +43,8 @@ struct Route: Sendable {
     let name: String
     let summary: String
     let charactersMax: Int
+    /// One that is needed may not be blank either.
+    var isOptional = false
   }
 
   /// What a script gets; also what the OpenAPI document says of the answer.
@@ -117,7 +119,7 @@ enum Reply: Sendable {
   case list(Answer, isCut: Bool = false)
   /// No row: nothing has that name.
   case one(Answer, missing: String)
-  case change(String, Answer, back: String)
+  case change(String, Answer, links: [Page.Link])
   case page(Page)
   case document([UInt8], contentType: String)
   /// - Parameter cookie: of a new session; nil leaves the browser's.

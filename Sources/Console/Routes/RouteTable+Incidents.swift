@@ -56,9 +56,61 @@ extension RouteTable {
           IncidentQueries.silences(includingEnded: question["all"] == "true"), ShownColumns.silences))
     },
     Route(
+      method: .post, path: "/api/v1/silences", role: .responder,
+      summary: "Mutes what matches, from now on and for a while: it stays visible and pages nobody.",
+      fields: silenceFields, shape: .change
+    ) { question in try await silence(question) },
+    Route(
+      method: .post, path: "/api/v1/silences/{number}/end", role: .responder,
+      summary: "Ends a silence now; what it muted pages within seconds.",
+      parameters: [.init("number", .path, .integer(1...Int64(Int32.max)), "Number of the silence.", example: "3")],
+      shape: .change
+    ) { question in
+      let (number, actor, nowNs) = (id(question), question.actor, question.nowNs)
+      try await question.database.change { store throws(StoreError) in
+        try store.endSilence(number, actor: actor, nowNs: nowNs)
+      }
+      return .change(
+        "Silence \(number) is over: what it muted pages within seconds.",
+        try await question.database.answer(IncidentQueries.silence(number), ShownColumns.silences), links: [])
+    },
+    Route(
       method: .get, path: "/api/v1/oncall", role: .viewer, summary: "Who is on call now, by schedule.", shape: .list
     ) { question in .list(try await question.database.answer(IncidentQueries.onCall(), ShownColumns.onCall)) },
   ]
+
+  private static let silenceFields: [Route.Field] = [
+    .init(name: "rule", summary: "Rule; a * stands for any text.", charactersMax: 200, isOptional: true),
+    .init(name: "host", summary: "Host; a * stands for any text.", charactersMax: 200, isOptional: true),
+    .init(name: "entity", summary: "What on the host; a * stands for any text.", charactersMax: 1000, isOptional: true),
+    .init(name: "for", summary: "How long, such as 2h.", charactersMax: 40),
+    .init(name: "reason", summary: "Why.", charactersMax: 500),
+  ]
+
+  private static func silence(_ question: Question) async throws -> Reply {
+    let given = { (name: String) in question.fields[name].flatMap { $0.isEmpty ? nil : $0 } }
+    let length = question.fields["for"] ?? ""
+    guard let lengthNs = TimeSpan.parse(length), lengthNs <= 366 * 24 * hourNs else {
+      throw Problem(.badRequest, "for takes a time of up to 366d, such as 2h")
+    }
+    var silence = Silence(
+      author: question.actor, reason: question.fields["reason"] ?? "", startsNs: question.nowNs,
+      endsNs: question.nowNs.addingClamped(lengthNs))
+    (silence.rule, silence.host, silence.entity) = (given("rule"), given("host"), given("entity"))
+    guard silence.rule != nil || silence.host != nil || silence.entity != nil else {
+      throw Problem(.badRequest, "say what to silence: rule, host or entity")
+    }
+    let matched = try await question.database.answer(IncidentQueries.matched(by: silence)).value("incidents")
+    let (wanted, nowNs) = (silence, question.nowNs)
+    let number = try await question.database.change { store throws(StoreError) in
+      try store.addSilence(wanted, nowNs: nowNs)
+    }
+    let count: Int64 = if case .integer(let count)? = matched { count } else { 0 }
+    return .change(
+      "Silence \(number) mutes \(count == 1 ? "1 incident" : "\(count) incidents") until "
+        + "\(Timestamp.text(silence.endsNs, digits: 0)): nobody is paged about what it matches.",
+      try await question.database.answer(IncidentQueries.silence(number), ShownColumns.silences), links: [])
+  }
 
   private static func id(_ question: Question) -> Int64 { question.integer("number") ?? 0 }
 
@@ -67,7 +119,7 @@ extension RouteTable {
   }
 
   private static func changed(_ question: Question, _ sentence: String) async throws -> Reply {
-    .change(sentence, try await incident(question), back: "/incidents/\(id(question))")
+    .change(sentence, try await incident(question), links: [toIncident])
   }
 
   private static func acknowledge(_ question: Question) async throws -> Reply {

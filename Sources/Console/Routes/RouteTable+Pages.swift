@@ -60,7 +60,7 @@ extension RouteTable {
 
   /// Rows of one table of a page: more is what the API and the command line are for.
   private static let rowsMax = 100
-  private static let toIncident = Page.Link(column: "id", path: "/incidents/")
+  static let toIncident = Page.Link(column: "id", path: "/incidents/")
   private static let toHost = Page.Link(column: "host", path: "/hosts/")
   private static let toRun = Page.Link(column: "run", path: "/runs/", key: "id")
 
@@ -192,13 +192,7 @@ extension RouteTable {
       .heading("Messages"),
       .table(name: "messages", answers[3], empty: "Nobody was paged about it."),
     ]
-    if let caller = question.caller, caller.role >= .responder {
-      page.blocks.append(
-        .form(
-          .init(
-            path: "/api/v1/incidents/\(number)/note", button: "Note",
-            inputs: [.init(name: "text", label: "A line for the timeline")])))
-    }
+    if let caller = question.caller, caller.role >= .responder { page.blocks += view.forms }
     return page
   }
 

@@ -18,12 +18,12 @@ extension Gate {
       if let cookie { response.headers[.setCookie] = cookie }
       return response
     case .page(let page): return try await write(page, question, type)
-    case .change(let sentence, let answer, let back):
+    case .change(let sentence, let answer, let links):
       guard question.isForm else {
         return Self.response(.ok, try await writer(question).change(sentence, answer), MediaType.json.rawValue)
       }
       var page = Page(title: "Done", blocks: [.notice(sentence)])
-      page.blocks.append(.table(name: "incident", answer, links: [.init(column: "id", path: back.parent)], empty: ""))
+      page.blocks.append(.table(name: "changed", answer, links: links, empty: ""))
       return try await write(page, question, .html)
     case .list(let answer, let isCut):
       return Self.response(.ok, try await writer(question).list(answer, isCut: isCut, as: type), type.contentType)
@@ -107,9 +107,4 @@ extension Gate {
 
 extension MediaType {
   var contentType: String { self == .json || self == .ndjson ? rawValue : rawValue + "; charset=utf-8" }
-}
-
-extension String {
-  /// `/incidents/` of `/incidents/12`.
-  fileprivate var parent: String { lastIndex(of: "/").map { String(self[...$0]) } ?? self }
 }

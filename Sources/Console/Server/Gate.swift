@@ -151,9 +151,9 @@ struct Gate: Sendable {
     }
     for field in route.fields {
       let text = fields[field.name] ?? ""
-      guard text.unicodeScalars.contains(where: { !$0.properties.isWhitespace }), !text.utf8.contains(0),
-        text.unicodeScalars.count <= field.charactersMax
-      else {
+      let isBlank = !text.unicodeScalars.contains { !$0.properties.isWhitespace }
+      if isBlank, field.isOptional { continue }
+      guard !isBlank, !text.utf8.contains(0), text.unicodeScalars.count <= field.charactersMax else {
         throw Problem(.badRequest, "\(field.name) takes 1 to \(field.charactersMax) characters: \(field.summary)")
       }
     }
