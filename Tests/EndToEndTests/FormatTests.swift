@@ -86,6 +86,22 @@ extension EndToEndTests {
       #expect(try run("fleet", "status", "--format", "json").errors.isEmpty)
     }
 
+    /// One that is unknown keeps no other from being taken.
+    @Test func severalIncidentsAreChangedAtOnce() throws {
+      let now = Int64(Date().timeIntervalSince1970) * 1_000_000_000
+      for rule in ["A", "B", "C"] {
+        try store.apply(
+          [IncidentChange(.opened, rule: rule, severity: .p1, hostName: "h", eventNs: now, detectedNs: now)],
+          policy: .none, nowNs: now)
+      }
+      let acked = try run("incidents", "ack", "1", "99", "3", "1", "--by", "ann")
+      #expect(acked.output == "incident 1 is acknowledged by ann\nincident 3 is acknowledged by ann\n", "\(acked)")
+      #expect(acked.code == 3 && acked.errors.contains("no open incident has the number 99"), "\(acked)")
+      let over = try run("incidents", "resolve", "1", "2", "--by", "ann", "--format", "ndjson")
+      #expect(over.code == 0 && over.output.split(separator: "\n").count == 2, "\(over)")
+      #expect(try run("incidents", "ack").code == 2)
+    }
+
     @Test func whatHadBeenSoBeforeIsReportedAsThat() throws {
       let now = Int64(Date().timeIntervalSince1970) * 1_000_000_000
       for rule in ["A", "B"] {

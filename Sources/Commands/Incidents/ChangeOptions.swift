@@ -1,3 +1,4 @@
+internal import Answers
 internal import ArgumentParser
 internal import Files
 internal import FleetModel
@@ -17,6 +18,14 @@ struct ChangeOptions: ParsableArguments {
   /// - Parameter query: one row, what was changed as it is now.
   func print(_ sentence: String, value: String? = nil, _ query: ReadQuery) throws {
     try output.printChange(sentence, value: value) { try database.reader().answer(query, []) }
+  }
+}
+
+extension ChangeOptions {
+  /// Several changes: people read a sentence each, scripts get one object each.
+  func print(_ sentences: [String], _ query: ReadQuery) throws {
+    guard output.format == .table else { return try output.print(database.reader().answer(query, [])) }
+    for sentence in sentences { try output.printChange(sentence) { Answer(columns: []) } }
   }
 }
 

@@ -80,21 +80,22 @@ struct IncidentsCommand: ParsableCommand {
 
   struct Acknowledge: ParsableCommand {
     static let configuration = CommandConfiguration(
-      commandName: "ack", abstract: "Takes care: nobody else is paged about it.")
-    @Argument(help: "Its number.") var number: Int64
+      commandName: "ack", abstract: "Takes care: nobody else is paged about it.",
+      discussion:
+        "Several numbers are taken one by one; one that is over or unknown is named, and ends the command with 3.")
+    @OptionGroup var incidents: IncidentNumbers
     @OptionGroup var options: ChangeOptions
 
     func run() throws {
-      let change = try options.change { store throws(StoreError) in
+      try incidents.change(options) { store, number throws(StoreError) in
         try store.acknowledge(incident: number, actor: options.actor, nowNs: Clock.wallNs())
-      }
-      let sentence =
+      } sentence: { number, change in
         switch change {
         case .done: "incident \(number) is acknowledged by \(options.actor)"
         case .before(let sinceNs, let name):
           "incident \(number) has been acknowledged by \(name ?? "nobody") since \(Timestamp.text(sinceNs, digits: 0)); nothing is changed"
         }
-      try options.print(sentence, IncidentQueries.one(number))
+      }
     }
   }
 
@@ -119,21 +120,49 @@ struct IncidentsCommand: ParsableCommand {
   }
 
   struct Resolve: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "resolve", abstract: "Ends it by hand.")
-    @Argument(help: "Its number.") var number: Int64
+    static let configuration = CommandConfiguration(
+      commandName: "resolve", abstract: "Ends it by hand.",
+      discussion: "Several numbers are taken one by one; one that is unknown is named, and ends the command with 3.")
+    @OptionGroup var incidents: IncidentNumbers
     @OptionGroup var options: ChangeOptions
 
     func run() throws {
-      let change = try options.change { store throws(StoreError) in
+      try incidents.change(options) { store, number throws(StoreError) in
         try store.resolve(incident: number, actor: options.actor, nowNs: Clock.wallNs())
-      }
-      let sentence =
+      } sentence: { number, change in
         switch change {
         case .done: "incident \(number) is resolved by \(options.actor)"
         case .before(let sinceNs, let name):
           "incident \(number) has been over since \(Timestamp.text(sinceNs, digits: 0)), ended by \(name ?? "its rule"); nothing is changed"
         }
-      try options.print(sentence, IncidentQueries.one(number))
+      }
     }
+  }
+}
+
+/// One incident or several that a command changes.
+struct IncidentNumbers: ParsableArguments {
+  @Argument(help: "Its number, or several.") var numbers: [Int64]
+
+  /// Changes each in a transaction of its own, so that one that cannot be changed keeps no other from it.
+  /// - Throws: `.nothingFound` after all others, where some are unknown.
+  func change(
+    _ options: ChangeOptions, _ change: (Store, Int64) throws(StoreError) -> HandChange,
+    sentence: (Int64, HandChange) -> String
+  ) throws {
+    var sentences: [String] = []
+    var changed: [Int64] = []
+    var problems: [String] = []
+    for number in numbers where !changed.contains(number) {
+      do {
+        let result = try options.change { store throws(StoreError) in try change(store, number) }
+        sentences.append(sentence(number, result))
+        changed.append(number)
+      } catch let failure as CommandFailure where failure.code == .nothingFound {
+        problems.append(failure.message)
+      }
+    }
+    if !changed.isEmpty { try options.print(sentences, IncidentQueries.several(changed)) }
+    if !problems.isEmpty { throw CommandFailure(.nothingFound, problems.joined(separator: "; ")) }
   }
 }

@@ -22,7 +22,10 @@ package enum IncidentQueries {
       """, [state, host, rule, sinceNs.map { Timestamp.text($0) }, String(limit)])
   }
 
-  package static func one(_ number: Int64) -> ReadQuery {
+  package static func one(_ number: Int64) -> ReadQuery { several([number]) }
+
+  /// In the order of their numbers.
+  package static func several(_ numbers: [Int64]) -> ReadQuery {
     ReadQuery(
       """
       select \(columns), coalesce((
@@ -32,8 +35,8 @@ package enum IncidentQueries {
           select json_agg(json_build_object('receiver', o.receiver, 'event', o.event, 'state', o.state, 'due', o.due,
             'attempts', o.attempts, 'settled', o.settled, 'last_answer', o.last_answer) order by o.number)
           from signalbox.outbox o where o.incident = i.number), '[]'::json) as deliveries
-      from signalbox.incidents i where i.number = $1::bigint
-      """, [String(number)])
+      from signalbox.incidents i where i.number = any ($1::bigint[]) order by i.number
+      """, [ArrayParameter.text(numbers.map(String.init))])
   }
 
   /// Columns: kind (`evidence`, `cause` or `step`), text; in their order.
