@@ -33,7 +33,8 @@ struct TokensCommand: ParsableCommand {
             id: token.id, kind: .token, name: name, role: role, secretHash: token.secretHash, expiresNs: endNs),
           actor: options.actor)
       }
-      let sentence = "token '\(name)' may do what a \(role.rawValue) may, until \(Timestamp.text(endNs, digits: 0))"
+      let sentence =
+        "token '\(name)' is good for what the role \(role.rawValue) may, until \(Timestamp.text(endNs, digits: 0))"
       try options.output.printChange(sentence, value: token.text) {
         try options.database.reader().answer(AccessQueries.credential(id: token.id), []).with(
           "token", .text(token.text))
@@ -67,7 +68,7 @@ struct TokensCommand: ParsableCommand {
         try store.endCredentials(named: name, actor: options.actor, nowNs: nowNs)
       }
       try options.print(
-        "\(count == 1 ? "1 entry" : "\(count) entries") of '\(name)' let nobody in any more",
+        "'\(name)' has \(count) \(count == 1 ? "way" : "ways") in less",
         AccessQueries.credentials(of: name))
     }
   }
@@ -100,7 +101,7 @@ struct ConsoleCommand: ParsableCommand {
       commandName: "link",
       abstract: "A login link that works once, for 15 minutes; prints it, alone on standard output.")
     @Option(name: .customLong("for"), help: "Who logs in: what the audit and timelines show.") var name: String?
-    @Option(help: "viewer, responder, editor or admin.") var role = Role.admin
+    @Option(help: "viewer, responder, editor or admin.") var role = Role.responder
     @Option(help: "Address of the console; else what it announced when it started.") var url: String?
     @OptionGroup var options: ChangeOptions
 
@@ -116,7 +117,7 @@ struct ConsoleCommand: ParsableCommand {
       }
       let end = Timestamp.text(link.endNs, digits: 0)
       try options.output.printChange(
-        "'\(person)' can log in with it once, as \(role.rawValue), until \(end)", value: link.url
+        "'\(person)' can log in with it once, with the role \(role.rawValue), until \(end)", value: link.url
       ) {
         try options.database.reader().answer(AccessQueries.credential(id: link.id), []).with("url", .text(link.url))
       }
@@ -138,7 +139,7 @@ struct LoginLink {
   static func make(
     _ store: Store, url: String?, person: String, role: Role, actor: String
   ) throws(StoreError) -> LoginLink? {
-    let known: String? = if let url { url } else { try store.setting(Store.consoleSetting) }
+    let known: String? = if let url { url } else { try store.consoleAddress() }
     guard let known else { return nil }
     let secret = AccessToken.make()
     let endNs = Clock.wallNs().addingClamped(lifeNs)

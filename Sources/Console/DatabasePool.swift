@@ -38,6 +38,21 @@ final class DatabasePool: Sendable {
     }
   }
 
+  /// Whoever asks after the console's health is not kept waiting by a database that hangs.
+  /// - Throws: `Problem`.
+  func requireAnswer(within limit: Duration) async throws {
+    let (outcomes, outcome) = AsyncStream.makeStream(of: Bool.self)
+    // Not a child task: nobody waits for it, because a question to a database that hangs cannot be taken back.
+    Task { outcome.yield((try? await answer(ReadQuery("select 1 as one"))) != nil) }
+    let timer = Task {
+      try? await Task.sleep(for: limit)
+      outcome.yield(false)
+    }
+    let isAnswered = await outcomes.first { _ in true } ?? false
+    timer.cancel()
+    if !isAnswered { throw Problem.databaseAway }
+  }
+
   /// Several questions to one connection. - Throws: `Problem`.
   func answers(_ queries: [(ReadQuery, [Answer.Column])]) async throws -> [Answer] {
     try await run { (connections) throws(Problem) in

@@ -189,6 +189,15 @@ extension EndToEndTests {
       Change(["hosts", "rename", "one", "three"], "host 'one' is called 'three' now", ["host": "three"]),
       Change(["hosts", "revoke", "one"], "host 'one' is revoked", ["state": "revoked"]),
       Change(["hosts", "remove", "one"], "host 'one' is removed", ["host": "one", "state": "removed"]),
+      Change(
+        ["tokens", "create", "other", "--role", "viewer", "--expires", "2d"],
+        "token 'other' is good for what the role viewer may, until ",
+        ["name": "other", "role": "viewer", "state": "valid"], by: "ann", hasValue: true),
+      Change(["tokens", "revoke", "script"], "'script' has 1 way in less", ["name": "script", "state": "revoked"]),
+      Change(
+        ["console", "link", "--for", "ben", "--role", "viewer", "--url", "https://c:7444"],
+        "'ben' can log in with it once, with the role viewer, until ", ["name": "ben", "role": "viewer"], by: "ann",
+        hasValue: true),
       Change(["ca", "init", "--state-dir", "DIR/new"], "an authority is in ", ["directory": "DIR/new/ca"]),
       Change(["ca", "renew", "--state-dir", "DIR/old"], "the issuing CA is good until", ["directory": "DIR/old/ca"]),
       Change(
@@ -259,6 +268,10 @@ extension EndToEndTests {
       try store.announceCollector(
         CollectorID(high: 0, low: 1), addresses: ["c:7443"], names: ["c"],
         caPin: String(repeating: "ab", count: 32), version: "1")
+      try store.addCredential(
+        Credential(
+          id: "t", kind: .token, name: "script", role: .viewer, secretHash: hash, expiresNs: now + 3_600_000_000_000),
+        actor: "ann")
       let connection = try database.connect()
       defer { connection.close() }
       try connection.execute("insert into signalbox.receivers (name, kind) values ('ann', '')")

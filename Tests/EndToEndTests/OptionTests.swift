@@ -56,6 +56,8 @@ extension EndToEndTests {
       (["silences", "list"], [["--all"]]),
       (["oncall", "now"], []),
       (["oncall", "overrides"], [["--all"]]),
+      (["tokens", "list"], [["--all"]]),
+      (["audit"], [["--by", "ann"], ["--action", "access.*"], ["--since", "1h"], ["--limit", "5"]]),
       (["query", "select 1"], [["--timeout", "20"]]),
       (
         ["rules", "replay", Outputs.root.appending(path: "deploy/rules").path, "--since", "1h"],

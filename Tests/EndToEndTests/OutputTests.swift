@@ -194,6 +194,10 @@ enum FilledDatabase {
     var silence = Silence(author: "ann", reason: "x", startsNs: nowNs, endsNs: nowNs + 3_600_000_000_000)
     silence.rule = "OTHER-*"
     _ = try store.addSilence(silence, nowNs: nowNs)
+    try store.addCredential(
+      Credential(
+        id: "t", kind: .token, name: "script", role: .viewer, secretHash: [7], expiresNs: nowNs + 3_600_000_000_000),
+      actor: "ann")
     let connection = try database.connect()
     defer { connection.close() }
     try connection.execute(

@@ -11,9 +11,15 @@ enum FormToken {
   static func of(_ session: AccessToken) -> String {
     Base64.url.encode(Digest.hmacSHA256(key: session.secretHash, Array("form".utf8)))
   }
+
+  /// Of a sentence that a page shows after a change.
+  static func sign(_ sentence: String, with formToken: String) -> String {
+    Base64.url.encode(Digest.hmacSHA256(key: Array(formToken.utf8), Array(sentence.utf8)))
+  }
 }
 
-/// The cookie of a browser's session. `__Host-` binds it to this host, TLS and the whole path.
+/// The cookie of a browser's session. `__Host-` binds it to this host, TLS and the whole path. A link in a mail on the web shows the page that it
+/// names (Lax); what changes something needs the form's token as well.
 enum SessionCookie {
   static let name = "__Host-signalbox"
   /// One working day.
@@ -29,10 +35,10 @@ enum SessionCookie {
   }
 
   static func setting(_ token: AccessToken) -> String {
-    "\(name)=\(token.text); Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=\(lifeSeconds)"
+    "\(name)=\(token.text); Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=\(lifeSeconds)"
   }
 
-  static let clearing = "\(name)=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0"
+  static let clearing = "\(name)=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0"
 }
 
 /// Finds out who asks.
@@ -64,16 +70,29 @@ struct Login: Sendable {
     }
   }
 
+  /// Who would log in with a link, which stays unused; nil where it lets nobody in.
+  func owner(ofLink text: String, nowNs: Int64) async throws -> Caller? {
+    guard let token = Self.token(in: text) else { return nil }
+    return try await authenticate(token, [.link], nowNs)
+  }
+
+  private static func token(in text: String) -> AccessToken? {
+    let words = text.split(whereSeparator: \.isWhitespace)
+    guard words.count == 1, let last = words[0].split(separator: "/").last else { return nil }
+    return AccessToken(String(last))
+  }
+
   /// A session for who holds a login link, which works once, or a token.
   /// - Returns: the session's cookie; nil where the secret lets nobody in.
-  func begin(with text: String, nowNs: Int64) async throws -> AccessToken? {
-    guard let token = AccessToken(text) else { return nil }
+  /// - Parameter text: of a link or token; also a whole link, with blanks around it, as it is pasted.
+  func begin(with text: String, kinds: [Credential.Kind], nowNs: Int64) async throws -> AccessToken? {
+    guard let token = Self.token(in: text) else { return nil }
     let session = AccessToken.make()
     let credential = Credential(
       id: session.id, kind: .session, name: "", role: .viewer, secretHash: session.secretHash,
       expiresNs: nowNs + SessionCookie.lifeSeconds * 1_000_000_000)
     let caller = try await database.change { store throws(StoreError) in
-      try store.redeem(id: token.id, secretHash: token.secretHash, session: credential, nowNs: nowNs)
+      try store.redeem(id: token.id, secretHash: token.secretHash, kinds: kinds, session: credential, nowNs: nowNs)
     }
     return caller == nil ? nil : session
   }

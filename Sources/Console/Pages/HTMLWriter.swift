@@ -33,6 +33,15 @@ struct HTMLWriter {
   /// Control and invisible characters are shown as escapes: a name must not look like another one.
   mutating func text(_ text: String) { escape(PlainText.visible(text)) }
 
+  /// A line break of the text is one on the page, unlike other control characters.
+  mutating func lines(_ text: String) {
+    let lines = text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+    for (number, line) in lines.enumerated() {
+      if number > 0 { raw("\n") }
+      self.text(String(Substring(line)))
+    }
+  }
+
   mutating func raw(_ literal: StaticString) { bytes.append(contentsOf: literal.description.utf8) }
 
   private mutating func escape(_ text: String) {

@@ -66,6 +66,7 @@ struct PageFrame {
     case .heading(let text): html.element("h2", [], text)
     case .text(let text): html.element("p", [], text)
     case .notice(let text): html.element("p", [("class", "notice"), ("role", "status")], text)
+    case .done(let text): html.element("p", [("class", "done"), ("role", "status")], text)
     case .table(let name, let answer, let links, let empty): write(answer, name, links, empty, &html)
     case .items(let items, let isNumbered):
       if isNumbered { html.open("ol") } else { html.open("ul") }
@@ -74,12 +75,7 @@ struct PageFrame {
     case .quoted(let texts):
       for text in texts {
         html.open("pre")
-        // A line break of the text is one on the page, unlike other control characters.
-        let lines = text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-        for (number, line) in lines.enumerated() {
-          if number > 0 { html.raw("\n") }
-          html.text(String(Substring(line)))
-        }
+        html.lines(text)
         html.close("pre")
       }
     case .form(let form): write(form, &html)
@@ -182,11 +178,16 @@ struct PageFrame {
     html.open("td", attributes)
     if let path {
       html.element("a", [("href", path)], text)
+    } else if case .text(let whole) = cell, classes == "long" {
+      html.lines(PlainText.cut(whole, scalarsMax: Self.cellScalarsMax))
     } else {
       html.text(text)
     }
     html.close("td")
   }
+
+  /// What one cell shows of a text: a whole page of one line helps nobody.
+  private static let cellScalarsMax = 4_000
 
   /// Longer texts are broken into lines.
   private static let longBytes = 28
@@ -226,13 +227,18 @@ struct PageFrame {
 enum PercentEncoding {
   private static let digits = Array("0123456789ABCDEF".utf8)
 
+  /// A path with its query: what may not stand in an address, such as a line break, is encoded.
+  static func path(_ text: String) -> String { encoded(text, but: "-._~/?=&%:,@+*!$'();") }
+
   /// One part of a path: also its slashes are encoded.
-  static func pathPart(_ text: String) -> String {
+  static func pathPart(_ text: String) -> String { encoded(text, but: "-._~") }
+
+  private static func encoded(_ text: String, but plain: String) -> String {
     var bytes: [UInt8] = []
     for byte in text.utf8 {
       let isPlain =
         byte >= UInt8(ascii: "a") && byte <= UInt8(ascii: "z") || byte >= UInt8(ascii: "A") && byte <= UInt8(ascii: "Z")
-        || byte >= UInt8(ascii: "0") && byte <= UInt8(ascii: "9") || "-._~".utf8.contains(byte)
+        || byte >= UInt8(ascii: "0") && byte <= UInt8(ascii: "9") || plain.utf8.contains(byte)
       if isPlain {
         bytes.append(byte)
       } else {

@@ -9,7 +9,7 @@ enum Markdown {
       switch block {
       case .heading(let text): parts.append("## \(line(text))")
       case .text(let text): parts.append(line(text))
-      case .notice(let text): parts.append("**\(line(text))**")
+      case .done(let text), .notice(let text): parts.append("**\(line(text))**")
       case .table(_, let answer, _, let empty): parts.append(answer.rows.isEmpty ? line(empty) : table(answer, nowNs))
       case .items(let items, let isNumbered):
         parts.append(

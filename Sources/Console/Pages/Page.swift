@@ -7,6 +7,8 @@ struct Page: Sendable {
     case text(String)
     /// Stands out: what is wrong, or what now happens.
     case notice(String)
+    /// What has just been changed.
+    case done(String)
     /// - Parameter name: key in the JSON twin.
     case table(name: String, Answer, links: [Link] = [], empty: String)
     /// - Parameter isNumbered: steps, in their order.

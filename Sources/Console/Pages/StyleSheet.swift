@@ -31,13 +31,14 @@ enum StyleSheet {
     table{border-collapse:collapse;font-variant-numeric:tabular-nums}
     th{font-weight:600;text-align:left;color:var(--quiet);font-size:.875rem}
     th,td{padding:.25rem 1rem .25rem 0;border-bottom:1px solid var(--line);vertical-align:top;white-space:nowrap}
-    td.long{white-space:normal;min-width:14rem;max-width:44rem;overflow-wrap:anywhere}
+    td.long{white-space:pre-wrap;min-width:14rem;max-width:44rem;overflow-wrap:anywhere}
     @media(max-width:40rem){nav{flex-basis:100%}table,tbody,tr,td{display:block}thead{position:absolute;left:-100rem}
     tr{border-bottom:1px solid var(--line);padding:.5rem 0}
     td{border:0;padding:0;display:inline-block;margin-right:.75rem;white-space:normal;overflow-wrap:anywhere;max-width:100%}
     td.long{display:block;min-width:0}td:empty{display:none}
     td:not(.long)::after{content:" " attr(data-h);color:var(--quiet);font-size:.75rem;font-weight:400;text-transform:lowercase}}
     .quiet,.who{color:var(--quiet)}
+    .done{border-left:.25rem solid var(--live);padding:.25rem .75rem;font-weight:600}
     .notice{border-left:.25rem solid var(--bad);padding:.25rem .75rem;font-weight:600}
     pre{white-space:pre-wrap;overflow-wrap:anywhere;font:.875rem/1.4 ui-monospace,monospace;border-left:.25rem solid var(--line);padding:.25rem .75rem;margin:.5rem 0}
     .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(22rem,100%),1fr));gap:.75rem 1.5rem}

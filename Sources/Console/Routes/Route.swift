@@ -93,6 +93,8 @@ struct Question: Sendable {
   let values: [String: String]
   /// Of the body, by name.
   let fields: [String: String]
+  /// What this session has just changed, as a page says it.
+  var done: String?
   /// Sent by a form of a page, not by a script.
   let isForm: Bool
   /// Of a browser's session; empty for tokens.
@@ -119,7 +121,8 @@ enum Reply: Sendable {
   case list(Answer, isCut: Bool = false)
   /// No row: nothing has that name.
   case one(Answer, missing: String)
-  case change(String, Answer, links: [Page.Link])
+  /// - Parameter back: where a browser goes to see it.
+  case change(String, Answer, back: String)
   case page(Page)
   case document([UInt8], contentType: String)
   /// - Parameter cookie: of a new session; nil leaves the browser's.

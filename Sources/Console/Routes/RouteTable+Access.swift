@@ -6,21 +6,33 @@ internal import Store
 extension RouteTable {
   static let access: [Route] = [
     Route(
-      method: .get, path: "/login", role: nil, summary: "A form for a login link's or a token's text.", shape: .page
-    ) { question in .page(loginPage(nil)) },
+      method: .get, path: "/login", role: nil, summary: "A form for a login link's or a token's text.",
+      parameters: [next], shape: .page
+    ) { question in .page(loginPage(question["next"])) },
     // A visit alone uses nothing up: scanners of mails and chats open links before people do.
     Route(
       method: .get, path: "/login/{link}", role: nil, summary: "What a login link shows; its button logs in.",
-      parameters: [.init("link", .path, .text, "The link's secret.", example: "sbk_…")], shape: .page
-    ) { question in .page(loginPage(question["link"])) },
+      parameters: [link], shape: .page
+    ) { question in
+      guard let owner = try await question.console.login.owner(ofLink: question["link"] ?? "", nowNs: question.nowNs)
+      else { throw unusable }
+      return .page(
+        Page(
+          title: "Log in",
+          blocks: [
+            .text("You log in as \(owner.name), with the role \(owner.role.rawValue)."),
+            .form(
+              .init(path: "/login/\(PercentEncoding.pathPart(question["link"] ?? ""))", button: "Log in", isMain: true)),
+          ]))
+    },
     Route(
       method: .post, path: "/login", role: nil, summary: "Begins a session with a login link's or a token's text.",
-      fields: [secretField], shape: .page
-    ) { question in try await logIn(question, question.fields["secret"] ?? "") },
+      parameters: [next], fields: [secretField], shape: .page
+    ) { question in try await logIn(question, question.fields["secret"] ?? "", [.link, .token]) },
     Route(
       method: .post, path: "/login/{link}", role: nil, summary: "Begins a session with a login link.",
-      parameters: [.init("link", .path, .text, "The link's secret.", example: "sbk_…")], shape: .page
-    ) { question in try await logIn(question, question["link"] ?? "") },
+      parameters: [link], shape: .page
+    ) { question in try await logIn(question, question["link"] ?? "", [.link]) },
     Route(
       method: .post, path: "/logout", role: .viewer, summary: "Ends this browser's session.", shape: .page
     ) { question in
@@ -75,28 +87,32 @@ extension RouteTable {
   private static let secretField = Route.Field(
     name: "secret", summary: "The text of a login link or a token.", charactersMax: 256)
 
-  private static func loginPage(_ link: String?) -> Page {
-    if let link {
-      return Page(
-        title: "Log in",
-        blocks: [.form(.init(path: "/login/\(PercentEncoding.pathPart(link))", button: "Log in", isMain: true))])
-    }
+  private static let link = Route.Parameter("link", .path, .text, "The link's secret.", example: "sbk_…")
+  private static let next = Route.Parameter(
+    "next", .query, .text, "Where to go afterwards: a path of the console.", example: "/incidents/7")
+  private static let unusable = Problem(
+    .unauthorized,
+    "this link or token lets nobody in: it was mistyped, used, revoked, or has expired; ask for a new one")
+
+  private static func loginPage(_ next: String?) -> Page {
+    let path = next.map { "/login?next=\(PercentEncoding.pathPart($0))" } ?? "/login"
     return Page(
       title: "Log in",
       blocks: [
         .text("Paste a token, or open a login link: signalbox console link prints one, on the collector's machine."),
         .form(
           .init(
-            path: "/login", button: "Log in", inputs: [.init(name: "secret", label: "Token", isSecret: true)],
-            isMain: true)),
+            path: path, button: "Log in", inputs: [.init(name: "secret", label: "Token", isSecret: true)], isMain: true)
+        ),
       ])
   }
 
-  private static func logIn(_ question: Question, _ secret: String) async throws -> Reply {
-    guard let session = try await question.console.login.begin(with: secret, nowNs: question.nowNs) else {
-      throw Problem(
-        .unauthorized, "this link or token lets nobody in: it was used, has expired, or was revoked; ask for a new one")
-    }
-    return .redirect("/", cookie: SessionCookie.setting(session))
+  private static func logIn(_ question: Question, _ secret: String, _ kinds: [Credential.Kind]) async throws -> Reply {
+    guard
+      let session = try await question.console.login.begin(with: secret, kinds: kinds, nowNs: question.nowNs)
+    else { throw unusable }
+    // A path of this console and nothing else: never another site's address.
+    let next = question["next"].flatMap { $0.hasPrefix("/") && !$0.hasPrefix("//") && !$0.contains("\\") ? $0 : nil }
+    return .redirect(next.map(PercentEncoding.path) ?? "/", cookie: SessionCookie.setting(session))
   }
 }

@@ -72,7 +72,7 @@ extension RouteTable {
       }
       return .change(
         "Silence \(number) is over: what it muted pages within seconds.",
-        try await question.database.answer(IncidentQueries.silence(number), ShownColumns.silences), links: [])
+        try await question.database.answer(IncidentQueries.silence(number), ShownColumns.silences), back: "/oncall")
     },
     Route(
       method: .get, path: "/api/v1/oncall", role: .viewer, summary: "Who is on call now, by schedule.", shape: .list
@@ -109,7 +109,7 @@ extension RouteTable {
     return .change(
       "Silence \(number) mutes \(count == 1 ? "1 incident" : "\(count) incidents") until "
         + "\(Timestamp.text(silence.endsNs, digits: 0)): nobody is paged about what it matches.",
-      try await question.database.answer(IncidentQueries.silence(number), ShownColumns.silences), links: [])
+      try await question.database.answer(IncidentQueries.silence(number), ShownColumns.silences), back: "/oncall")
   }
 
   private static func id(_ question: Question) -> Int64 { question.integer("number") ?? 0 }
@@ -119,7 +119,7 @@ extension RouteTable {
   }
 
   private static func changed(_ question: Question, _ sentence: String) async throws -> Reply {
-    .change(sentence, try await incident(question), links: [toIncident])
+    .change(sentence, try await incident(question), back: "/incidents/\(id(question))")
   }
 
   private static func acknowledge(_ question: Question) async throws -> Reply {
@@ -130,7 +130,7 @@ extension RouteTable {
     switch change {
     case .done:
       return try await changed(
-        question, "You have incident \(number). Its escalation is stopped; nobody else is paged.")
+        question, "You have incident \(number). Its escalation is stopped.")
     case .before(let sinceNs, let name):
       return try await changed(
         question,
@@ -145,7 +145,8 @@ extension RouteTable {
       try store.resolve(incident: number, actor: actor, nowNs: nowNs)
     }
     switch change {
-    case .done: return try await changed(question, "Incident \(number) is resolved; who was paged is informed.")
+    case .done:
+      return try await changed(question, "Incident \(number) is resolved; whoever was paged about it gets its end.")
     case .before(let sinceNs, let name):
       return try await changed(
         question,

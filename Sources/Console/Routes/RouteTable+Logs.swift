@@ -86,8 +86,7 @@ extension RouteTable {
         .init(name: "level", label: "Level", value: value("level"), choices: [""] + levels),
         .init(name: "since", label: "Since", value: question["since"] ?? "24h"),
       ])
-    let cut =
-      answer.rows.count == limit ? "The newest \(limit) lines; older ones: a smaller time, or signalbox logs." : ""
+    let cut = answer.rows.count == limit ? "These are the newest \(limit); ask for less time to see older ones." : ""
     return Page(
       title: "Logs",
       blocks: [.search(search)] + (cut.isEmpty ? [] : [.text(cut)]) + [

@@ -39,7 +39,7 @@ extension RouteTable {
               name: "on_call", answers[0],
               empty: "Nobody is on call by a schedule: policies name their receivers, or no collector pages."),
             .heading("Silences"),
-            .table(name: "silences", answers[1], empty: "Nothing is silenced, and nothing will be."),
+            .table(name: "silences", answers[1], empty: "Nothing is silenced, and no silence is planned."),
           ], command: "signalbox oncall now"))
     },
     Route(method: .get, path: "/runs", role: .viewer, summary: "Training runs, newest first.", shape: .page) {
@@ -81,7 +81,8 @@ extension RouteTable {
     var blocks: [Page.Block] = [
       .text(presence.sentence),
       trouble == 0
-        ? .text("No open incident.") : .notice("\(trouble) open incident\(trouble == 1 ? "" : "s")"),
+        ? .text(answers[0].rows.isEmpty ? "Nothing is wrong." : "Nothing is open that nobody has taken or muted.")
+        : .notice("\(trouble) open incident\(trouble == 1 ? "" : "s")"),
     ]
     if !answers[0].rows.isEmpty {
       blocks.append(.table(name: "incidents", answers[0], links: [toIncident], empty: ""))

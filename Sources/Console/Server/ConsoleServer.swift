@@ -9,6 +9,7 @@ package import Logging
 internal import NIOCore
 internal import NIOSSL
 package import Postgres
+internal import ServiceLifecycle
 internal import Store
 internal import TLS
 
@@ -49,12 +50,21 @@ package enum ConsoleServer {
     }
     try await requireDatabase(database)
     let gate = Gate(database: database, context: ConsoleContext(login: Login(database: database)), logger: logger)
+    let announcement = Announcement(database, logger)
+    let most = connectionsMax(options)
+    let limits = ConnectionLimits(perAddress: max(8, most / 4))
+    let server = HTTPServerBuilder { responder in
+      GuardedChannel(
+        inner: try HTTP2UpgradeChannel(tlsConfiguration: tls, configuration: connections, responder: responder),
+        limits: limits)
+    }
     let application = Application(
-      router: router(gate), server: try .http2Upgrade(tlsConfiguration: tls, configuration: connections),
+      router: router(gate), server: server,
       configuration: ApplicationConfiguration(
         address: .hostname(options.host, port: Int(options.port)), serverName: nil,
-        availableConnectionsDelegate: MaximumAvailableConnections(connectionsMax)),
-      onServerRunning: { channel in await announce(channel, options, database, logger) }, logger: logger)
+        availableConnectionsDelegate: MaximumAvailableConnections(most)),
+      services: [announcement], onServerRunning: { channel in await announce(channel, options, announcement) },
+      logger: logger)
     do {
       try await application.runService()
     } catch {
@@ -70,8 +80,11 @@ package enum ConsoleServer {
       streamConfiguration: HTTP1Channel.Configuration(idleTimeout: .seconds(30)))
   }
 
-  /// Connections at once; beyond, new ones wait until others have closed.
-  private static let connectionsMax = 2_000
+  /// Connections at once; beyond, new ones wait until others have closed. Less than the files that the process may have open, of which the
+  /// database's connections and the program itself need some.
+  private static func connectionsMax(_ options: ConsoleOptions) -> Int {
+    min(2_000, max(8, Process.openFilesMax - 4 * options.connections - 24))
+  }
 
   /// A wrong address of the database, or tables of another version, are said at the start.
   private static func requireDatabase(_ database: DatabasePool) async throws {
@@ -116,17 +129,52 @@ package enum ConsoleServer {
 
   /// For whoever started it, and for `signalbox console link`.
   private static func announce(
-    _ channel: any Channel, _ options: ConsoleOptions, _ database: DatabasePool, _ logger: Logger
+    _ channel: any Channel, _ options: ConsoleOptions, _ announcement: Announcement
   ) async {
     let port = channel.localAddress?.port ?? Int(options.port)
     let host = options.host.contains(":") ? "[\(options.host)]" : options.host
     let url = options.publicURL ?? "https://\(host):\(port)"
-    do {
-      try await database.change { store throws(StoreError) in try store.setSetting(Store.consoleSetting, to: url) }
-    } catch {
-      logger.warning("login links need --url, the database took no address", metadata: ["error": "\(error)"])
-    }
+    await announcement.begin(url)
     try? StandardStream.output.write("ready url=\(url)\n")
+  }
+}
+
+/// Keeps the console's address in the database while it runs.
+private actor Announcement: Service {
+  private let database: DatabasePool
+  private let logger: Logger
+  private var url = ""
+
+  init(_ database: DatabasePool, _ logger: Logger) {
+    self.database = database
+    self.logger = logger
+  }
+
+  func begin(_ url: String) async {
+    self.url = url
+    await renew()
+  }
+
+  private func renew() async {
+    let (url, nowNs) = (url, Clock.wallNs())
+    if url.isEmpty { return }
+    do {
+      try await database.change { store throws(StoreError) in try store.announceConsole(url, nowNs: nowNs) }
+    } catch {
+      logger.warning("the database took no address for login links", metadata: ["error": "\(error)"])
+    }
+  }
+
+  /// Until the console ends.
+  func run() async throws {
+    try? await cancelWhenGracefulShutdown {
+      while true {
+        try await Task.sleep(for: .seconds(30))
+        await self.renew()
+      }
+    }
+    let url = url
+    try? await database.change { store throws(StoreError) in try store.withdrawConsole(url) }
   }
 }
 

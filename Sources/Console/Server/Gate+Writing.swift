@@ -4,6 +4,7 @@ internal import HTTPTypes
 internal import Hummingbird
 internal import NIOCore
 internal import Store
+internal import TLS
 
 extension Gate {
   func write(_ reply: Reply, _ route: Route, _ question: Question, _ type: MediaType) async throws -> Response {
@@ -13,18 +14,20 @@ extension Gate {
       if route.path == StyleSheet.path { response.headers[.cacheControl] = "public, max-age=31536000, immutable" }
       return response
     case .redirect(let path, let cookie):
-      var response = Self.response(.seeOther, [], "text/plain; charset=utf-8")
-      response.headers[.location] = path
+      var response = Self.redirect(path)
       if let cookie { response.headers[.setCookie] = cookie }
       return response
-    case .page(let page): return try await write(page, question, type)
-    case .change(let sentence, let answer, let links):
+    case .page(var page):
+      // What has just been changed. The signature is this session's: a link of somebody else puts no words here.
+      if let done = question.done { page.blocks.insert(.done(done), at: 0) }
+      return try await write(page, question, type)
+    case .change(let sentence, let answer, let back):
       guard question.isForm else {
         return Self.response(.ok, try await writer(question).change(sentence, answer), MediaType.json.rawValue)
       }
-      var page = Page(title: "Done", blocks: [.notice(sentence)])
-      page.blocks.append(.table(name: "changed", answer, links: links, empty: ""))
-      return try await write(page, question, .html)
+      // A page that is loaded again changes nothing again.
+      let done = FormToken.sign(sentence, with: question.formToken)
+      return Self.redirect("\(back)?done=\(PercentEncoding.pathPart(sentence))&by=\(done)")
     case .list(let answer, let isCut):
       return Self.response(.ok, try await writer(question).list(answer, isCut: isCut, as: type), type.contentType)
     case .one(let answer, let missing):
@@ -51,26 +54,31 @@ extension Gate {
     return AnswerWriter(nowNs: question.nowNs, presence: Presence(presence, asOfNs: question.nowNs))
   }
 
-  func refuse(_ problem: Problem, _ route: Route, _ request: Request, _ nowNs: Int64) -> Response {
+  func refuse(
+    _ problem: Problem, _ route: Route, _ request: Request, _ known: (caller: Caller, token: AccessToken)?,
+    _ nowNs: Int64
+  ) -> Response {
     let isPage: Bool = if case .page = route.shape { true } else { Self.isForm(request) }
-    return refuse(problem, request, isPage: isPage, toLogin: route.method == .get && route.role != nil, nowNs)
+    return refuse(
+      problem, request, isPage: isPage, toLogin: route.method == .get && route.role != nil, known: known, nowNs)
   }
 
   /// People get a page that says what to do, scripts RFC 9457.
   /// - Parameter toLogin: who is not logged in is led there.
   func refuse(
-    _ problem: Problem, _ request: Request, isPage: Bool, toLogin: Bool, _ nowNs: Int64
+    _ problem: Problem, _ request: Request, isPage: Bool, toLogin: Bool,
+    known: (caller: Caller, token: AccessToken)? = nil, _ nowNs: Int64
   ) -> Response {
     let isRead = isPage && MediaType.choose(request.headers[.accept], among: [.html, .json]) == .html
     if isRead, problem == .unauthorized, toLogin {
-      var response = Self.response(.seeOther, [], "text/plain; charset=utf-8")
-      response.headers[.location] = "/login"
-      return response
+      return Self.redirect("/login?next=" + PercentEncoding.pathPart(request.uri.string))
     }
     if isRead {
       let page = Page(title: problem.status.reasonPhrase, blocks: [.notice(problem.detail)])
       return Self.response(
-        problem.status, PageFrame(page: page, caller: nil, formToken: "", nowNs: nowNs).html, MediaType.html.contentType
+        problem.status,
+        PageFrame(page: page, caller: known?.caller, formToken: known.map(Self.formToken) ?? "", nowNs: nowNs).html,
+        MediaType.html.contentType
       )
     }
     var response = Self.response(problem.status, Array((problem.json.written + "\n").utf8), "application/problem+json")
@@ -79,9 +87,20 @@ extension Gate {
     return response
   }
 
+  /// Empty for tokens, which send no forms.
+  static func formToken(_ known: (caller: Caller, token: AccessToken)) -> String {
+    known.caller.kind == .session ? FormToken.of(known.token) : ""
+  }
+
   /// A browser shows what comes back.
   static func isForm(_ request: Request) -> Bool {
     request.headers[.contentType]?.lowercased().hasPrefix("application/x-www-form-urlencoded") == true
+  }
+
+  private static func redirect(_ path: String) -> Response {
+    var response = response(.seeOther, [], "text/plain; charset=utf-8")
+    response.headers[.location] = path
+    return response
   }
 
   /// Every response has the headers that keep a page from running anything that is not the console's.

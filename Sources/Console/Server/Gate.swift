@@ -28,32 +28,49 @@ struct Gate: Sendable {
 
   func respond(_ route: Route, _ request: Request, _ parameters: [String: String]) async -> Response {
     let nowNs = Clock.wallNs()
+    var known: (caller: Caller, token: AccessToken)?
     do {
-      return try await answer(route, request, parameters, nowNs)
+      known = try await login(request, nowNs, isRequired: route.role != nil)
+      return try await answer(route, request, parameters, known, nowNs)
     } catch let problem as Problem {
-      return refuse(problem, route, request, nowNs)
+      return refuse(problem, route, request, known, nowNs)
     } catch {
       logger.error("a request failed", metadata: ["route": "\(route.path)", "error": "\(type(of: error))"])
       return refuse(
-        Problem(.internalServerError, "this request failed; the console's log says where"), route, request, nowNs)
+        Problem(.internalServerError, "this request failed; the console's log says where"), route, request, known, nowNs
+      )
     }
   }
 
   private func answer(
-    _ route: Route, _ request: Request, _ parameters: [String: String], _ nowNs: Int64
+    _ route: Route, _ request: Request, _ parameters: [String: String], _ known: (caller: Caller, token: AccessToken)?,
+    _ nowNs: Int64
   ) async throws -> Response {
-    let type = try MediaType.choose(request.headers[.accept], among: route.forms).orThrow(
-      Problem(.notAcceptable, "this answer comes as \(route.forms.map(\.rawValue).joined(separator: ", "))"))
-    let known = try await login(request, nowNs, isRequired: route.role != nil)
+    let type = try mediaType(route, request)
     try require(route, known?.caller, request)
+    if route.method == .post { try requireOwnPage(request) }
     let values = try Self.values(route, request, parameters, nowNs)
     let (fields, isForm) = try await self.fields(route, request)
-    let formToken = known.map { $0.caller.kind == .session ? FormToken.of($0.token) : "" } ?? ""
+    let formToken = known.map(Self.formToken) ?? ""
     if route.method == .post, !formToken.isEmpty { try requireForm(request, fields, formToken) }
+    let done = values["done"].flatMap { text in
+      values["by"].flatMap { given in
+        Digest.equal(Array(given.utf8), Array(FormToken.sign(text, with: formToken).utf8)) && !formToken.isEmpty
+          ? text : nil
+      }
+    }
     let question = Question(
       caller: known?.caller, nowNs: nowNs, database: database, console: context, values: values, fields: fields,
+      done: done,
       isForm: isForm, formToken: formToken)
     return try await write(route.handler(question), route, question, type)
+  }
+
+  /// A document has one form, whatever is accepted.
+  private func mediaType(_ route: Route, _ request: Request) throws -> MediaType {
+    if case .document = route.shape { return .json }
+    return try MediaType.choose(request.headers[.accept], among: route.forms).orThrow(
+      Problem(.notAcceptable, "this answer comes as \(route.forms.map(\.rawValue).joined(separator: ", "))"))
   }
 
   private func login(_ request: Request, _ nowNs: Int64, isRequired: Bool) async throws -> (
@@ -75,6 +92,17 @@ struct Gate: Sendable {
     }
   }
 
+  /// A page of another site may not log a browser in either: what its owner then does would be another's. Source: Fetch Metadata,
+  /// w3c.github.io/webappsec-fetch-metadata. Scripts send neither header.
+  private func requireOwnPage(_ request: Request) throws {
+    let site = HTTPField.Name("Sec-Fetch-Site").flatMap { request.headers[$0] }
+    let isOther =
+      if let site { !["same-origin", "none"].contains(site) } else if let origin = request.headers[.origin] {
+        origin != "https://\(request.head.authority ?? "")"
+      } else { false }
+    if isOther { throw Problem(.forbidden, "this comes from a page of another site: open the console's own page") }
+  }
+
   /// A form of another site cannot know the token, a script of one cannot set the header.
   private func requireForm(_ request: Request, _ fields: [String: String], _ formToken: String) throws {
     let given = fields[FormToken.field] ?? HTTPField.Name("X-Form-Token").flatMap { request.headers[$0] } ?? ""
@@ -84,6 +112,11 @@ struct Gate: Sendable {
   }
 
   // MARK: Parameters
+
+  /// With what a page is opened after a change.
+  private static let changed = ["done", "by"].map {
+    Route.Parameter($0, .query, .text, "What was changed.", example: "-")
+  }
 
   static func values(
     _ route: Route, _ request: Request, _ path: [String: String], _ nowNs: Int64
@@ -95,10 +128,11 @@ struct Gate: Sendable {
       }
       values[parameter.name] = try checked(text, parameter, nowNs)
     }
-    let known = route.parameters.filter { $0.place == .query }
+    var known = route.parameters.filter { $0.place == .query }
+    if case .page = route.shape { known += Self.changed }
     for (name, value) in request.uri.queryParameters {
       guard let parameter = known.first(where: { $0.name == name }) else {
-        let names = known.map(\.name).joined(separator: ", ")
+        let names = route.parameters.filter { $0.place == .query }.map(\.name).joined(separator: ", ")
         throw Problem(
           .badRequest,
           "no parameter is called '\(PlainText.cut(String(name), scalarsMax: 64))'; "
@@ -118,11 +152,11 @@ struct Gate: Sendable {
     let problem = { (what: String) in
       Problem(.badRequest, "\(parameter.name) takes \(what), such as \(parameter.example)")
     }
-    guard !text.isEmpty, text.unicodeScalars.count <= ParameterLimits.charactersMax, !text.utf8.contains(0) else {
-      throw problem("1 to \(ParameterLimits.charactersMax) characters")
-    }
     switch parameter.kind {
-    case .text: break
+    case .text:
+      guard !text.isEmpty, text.unicodeScalars.count <= ParameterLimits.charactersMax, !text.utf8.contains(0) else {
+        throw problem("1 to \(ParameterLimits.charactersMax) characters other than U+0000")
+      }
     case .integer(let range):
       guard let number = Int64(text), range.contains(number) else {
         throw problem("\(range.lowerBound) to \(range.upperBound)")

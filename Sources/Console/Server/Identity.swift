@@ -1,5 +1,6 @@
 internal import Files
 internal import FleetModel
+internal import Foundation
 internal import NIOSSL
 internal import TLS
 
@@ -14,7 +15,8 @@ enum Identity {
       tls.minimumTLSVersion = .tlsv12
       return tls
     } catch {
-      throw ConsoleFailure(.failed, "the console's certificate and key do not fit: \(error)")
+      let files = options.certificate.map { "\($0) and \(options.key ?? "") are" } ?? "the certificate is"
+      throw ConsoleFailure(.failed, "\(files) no certificate in PEM form with its private key (\(error))")
     }
   }
 
@@ -37,13 +39,21 @@ enum Identity {
       let host = options.host
       let isAddress = host.utf8.allSatisfy { $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: ":") || $0.isDigit }
       let (key, issued) = try authority.serverCertificate(
-        names: isAddress ? ["localhost"] : [host, "localhost"],
+        names: Array(Set((isAddress ? [] : [host]) + ["localhost"] + publicName(options))).sorted(),
         addresses: Array(Set(["127.0.0.1"] + (isAddress && host != "0.0.0.0" && host != "::" ? [host] : []))).sorted(),
         nowNs: Clock.wallNs(), lifeSeconds: lifeSeconds)
       return (Array(issued.chainPEM.utf8), Array(try key.pem().utf8))
     } catch {
       throw ConsoleFailure(.failed, "\(error)")
     }
+  }
+
+  /// The name under which people reach the console.
+  private static func publicName(_ options: ConsoleOptions) -> [String] {
+    guard let url = options.publicURL.flatMap({ URL(string: $0) }), let host = url.host(),
+      CertificateAuthority.isServerName(host), host.utf8.contains(where: { !$0.isDigit && $0 != UInt8(ascii: ".") })
+    else { return [] }
+    return [host]
   }
 
   /// A console that is started again gets a new one.

@@ -46,8 +46,32 @@ package struct Credential: Sendable, Equatable {
 }
 
 extension Store {
-  /// Key of the fleet's setting that holds the console's address, as the last one to start announced it.
-  package static let consoleSetting = "console.url"
+  private static let consoleSetting = "console.url"
+  /// A console that runs announces itself again within this; one that was killed is forgotten after it.
+  private static let consoleSilenceUs: Int64 = 90_000_000
+
+  /// Notes the address of a console for login links, unless another one that runs has done so.
+  package func announceConsole(_ url: String, nowNs: Int64) throws(StoreError) {
+    try run(
+      """
+      insert into signalbox.fleet_settings (key, value) values ($1, $2 || ' ' || $3::bigint)
+      on conflict (key) do update set value = excluded.value
+      where split_part(fleet_settings.value, ' ', 1) = $2
+        or split_part(fleet_settings.value, ' ', 2)::bigint < $3::bigint - \(Self.consoleSilenceUs)
+      """, [.text(Self.consoleSetting), .text(url), .int8(nowNs / 1000)])
+  }
+
+  /// Takes it back where it is this console's.
+  package func withdrawConsole(_ url: String) throws(StoreError) {
+    try run(
+      "delete from signalbox.fleet_settings where key = $1 and split_part(value, ' ', 1) = $2",
+      [.text(Self.consoleSetting), .text(url)])
+  }
+
+  /// The address that a console has announced; also of one that was killed, until another takes its place.
+  package func consoleAddress() throws(StoreError) -> String? {
+    try setting(Self.consoleSetting).flatMap { $0.split(separator: " ").first.map(String.init) }
+  }
 
   /// A credential's name is shown in timelines and the audit: one line that people can read.
   package static func isCredentialName(_ name: String) -> Bool {
@@ -130,16 +154,17 @@ extension Store {
   /// Begins a session for who holds a login link, which works once, or a token, which goes on.
   /// - Parameter session: its name and role become those of the link or token; it ends no later than the token.
   /// - Returns: nil where the link or token is unknown, expired, used or revoked.
-  package func redeem(id: String, secretHash: [UInt8], session: Credential, nowNs: Int64) throws(StoreError) -> Caller?
-  {
+  package func redeem(
+    id: String, secretHash: [UInt8], kinds: [Credential.Kind] = [.link, .token], session: Credential, nowNs: Int64
+  ) throws(StoreError) -> Caller? {
     try inTransaction { () throws(StoreError) in
       let rows = try ask(
         """
         update signalbox.credentials set last_used = $3,
           ended = case when kind = 'link' then $3::timestamptz end, ended_by = case when kind = 'link' then 'login' end
-        where id = $1 and secret_hash = $2 and ended is null and expires > $3 and kind in ('link', 'token')
+        where id = $1 and secret_hash = $2 and ended is null and expires > $3 and kind = any ($4)
         returning kind, name, role, expires
-        """, [.text(id), .bytes(secretHash), .time(us: nowNs / 1000)])
+        """, [.text(id), .bytes(secretHash), .time(us: nowNs / 1000), .texts(kinds.map(\.rawValue))])
       guard let given = Self.caller(rows, id) else { return nil }
       var session = session
       (session.name, session.role, session.kind) = (given.name, given.role, .session)
