@@ -36,7 +36,9 @@ import Testing
     "Answers": ["FleetModel", "Store"],
     "Console": [
       "Answers", "FleetModel", "Incidents", "Files", "EventLoop", "TLS", "Postgres", "Store", "Logging", "Foundation",
-      "Hummingbird", "HummingbirdCore", "HummingbirdHTTP2", "HTTPTypes", "NIOCore", "NIOSSL", "NIOTLS", "ServiceLifecycle", "Synchronization",
+      "Hummingbird", "HummingbirdCore", "HummingbirdHTTP2", "HTTPTypes", "NIOCore", "NIOSSL", "NIOTLS",
+      "ServiceLifecycle",
+      "Synchronization",
     ],
     "Commands": [
       "Answers", "FleetModel", "Incidents", "Files", "EventLoop", "TLS", "Postgres", "Store", "Rules", "RuleFiles",

@@ -220,6 +220,8 @@ extension EndToEndTests {
         ("/api/v1/hosts/none/series", 400, "metric is needed, such as cpu.busy_percent"),
         ("/api/v1/hosts/none/series?metric=cpu", 400, "metric takes gpu.utilization_percent"),
         ("/api/v1/logs?regex=(", 400, "regex is no regular expression"),
+        ("/api/v1/runs?host=none", 404, "no host is called 'none'"), ("/api/v1/gaps?host=none", 404, "no host"),
+        ("/api/v1/logs?since=1h&until=2h", 400, "since must be before until"),
         ("/api/v1/logs?host=none", 404, "no host is called 'none'"), ("/api/v1/logs?q=", 400, "q takes 1 to"),
         ("/api/v1/incidents/7", 404, "no incident has the number 7"),
         ("/api/v1/hosts/none", 404, "no host is called 'none'"),

@@ -58,10 +58,10 @@ extension RouteTable {
       // Without a line to compare with, a mistake in it would not be noticed.
       _ = try await question.database.answer(ReadQuery("select '' ~ $1::text as matches", [pattern]))
     }
-    if let name = filter.hosts.first {
-      let unknown = try await question.database.answer(FleetQueries.unknownHosts([name]))
-      if !unknown.rows.isEmpty { throw Problem(.notFound, "no host is called '\(name)'") }
+    if let sinceNs = filter.sinceNs, let untilNs = filter.untilNs, sinceNs >= untilNs {
+      throw Problem(.badRequest, "since must be before until")
     }
+    try await requireHost(filter.hosts.first, question)
     return try await question.database.lines(filter, limit: limit).without(["flags"])
   }
 

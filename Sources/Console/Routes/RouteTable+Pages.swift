@@ -175,6 +175,7 @@ extension RouteTable {
   private static let processColumns: [Answer.Column] = [
     .init("pid", "PID"), .init("name", "PROCESS"), .init("cpu_percent", "CPU", .percent),
     .init("resident_bytes", "MEMORY", .bytes), .init("state", "STATE"), .init("user", "USER"),
+    .init("time", "SEEN", .age),
   ]
 
   private static func incidentPage(_ question: Question) async throws -> Page {

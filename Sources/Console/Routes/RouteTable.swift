@@ -46,7 +46,7 @@ enum RouteTable {
     ) { question in .list(try await question.database.answer(FleetQueries.status(), ShownColumns.fleet)) },
     Route(
       method: .get, path: "/api/v1/hosts/{host}", role: .viewer,
-      summary: "One host: what it is and how its agent does.",
+      summary: "One host: what machine it is, and how its agent does.",
       parameters: [.init("host", .path, .text, "Its name.", example: "trainer-1")], shape: .one
     ) { question in
       let name = question["host"] ?? ""
@@ -73,8 +73,7 @@ enum RouteTable {
       let (host, untilNs) = (question["host"] ?? "", question.moment("until") ?? question.nowNs)
       let sinceNs = question.moment("since") ?? untilNs - hourNs
       guard sinceNs < untilNs else { throw Problem(.badRequest, "since must be before until") }
-      let unknown = try await question.database.answer(FleetQueries.unknownHosts([host]))
-      if !unknown.rows.isEmpty { throw Problem(.notFound, "no host is called '\(host)'") }
+      try await requireHost(host, question)
       return .list(
         try await question.database.answer(
           SeriesQueries.host(
@@ -84,7 +83,8 @@ enum RouteTable {
       method: .get, path: "/api/v1/gaps", role: .viewer, summary: "What never arrived, and why.",
       parameters: [host, since], shape: .list
     ) { question in
-      .list(
+      try await requireHost(question["host"], question)
+      return .list(
         try await question.database.answer(
           FleetQueries.gaps(host: question["host"], sinceNs: question.moment("since"))))
     },
@@ -104,6 +104,7 @@ enum RouteTable {
       ], shape: .list
     ) { question in
       let count = Int(question.integer("limit") ?? 100)
+      try await requireHost(question["host"], question)
       let answer = try await question.database.answer(
         TrainingQueries.runs(host: question["host"], state: question["state"], limit: count + 1), ShownColumns.runs)
       return cut(answer, to: count)
@@ -126,6 +127,7 @@ enum RouteTable {
       ], shape: .list
     ) { question in
       let count = Int(question.integer("limit") ?? 1000)
+      try await requireHost(question["host"], question)
       let answer = try await question.database.answer(
         TrainingQueries.episodes(
           host: question["host"], run: question["run"], status: question["status"], limit: count + 1),
@@ -133,6 +135,13 @@ enum RouteTable {
       return cut(answer, to: count)
     },
   ]
+
+  /// Nothing about a mistyped name would be a lie. - Throws: `Problem` 404.
+  static func requireHost(_ name: String?, _ question: Question) async throws {
+    guard let name else { return }
+    let unknown = try await question.database.answer(FleetQueries.unknownHosts([name]))
+    if !unknown.rows.isEmpty { throw Problem(.notFound, "no host is called '\(name)'") }
+  }
 
   /// One row more than asked for was read: it says whether there is more.
   static func cut(_ answer: Answer, to count: Int) -> Reply {

@@ -87,7 +87,7 @@ struct Gate: Sendable {
     guard caller.role >= role else {
       throw Problem(
         .forbidden,
-        "this takes the role \(role.rawValue), and \(caller.name) is \(caller.role.rawValue): ask an admin for a token with it"
+        "this takes the role \(role.rawValue), and \(caller.name) has \(caller.role.rawValue): ask an admin for a token with it"
       )
     }
   }
