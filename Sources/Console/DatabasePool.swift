@@ -43,7 +43,7 @@ final class DatabasePool: Sendable {
   func requireAnswer(within limit: Duration) async throws {
     let (outcomes, outcome) = AsyncStream.makeStream(of: Bool.self)
     // Not a child task: nobody waits for it, because a question to a database that hangs cannot be taken back.
-    Task { outcome.yield((try? await answer(ReadQuery("select 1 as one"))) != nil) }
+    Task { outcome.yield((try? await answer(FleetQueries.alive())) != nil) }
     let timer = Task {
       try? await Task.sleep(for: limit)
       outcome.yield(false)

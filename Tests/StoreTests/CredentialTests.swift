@@ -74,6 +74,16 @@ import Testing
     #expect(try caller("s") == nil && caller("t") == nil)
   }
 
+  @Test func whatEndedLongAgoIsForgotten() throws {
+    for id in ["a", "b"] {
+      try store.addCredential(credential(id, name: id), actor: "ann")
+      _ = try store.endCredentials(named: id, actor: "ann", nowNs: nowNs - (id == "a" ? 91 : 89) * Self.dayNs)
+    }
+    try store.addCredential(credential("c"), actor: "ann")
+    let left = try store.connection.query("select string_agg(id, ' ' order by id) from signalbox.credentials")
+    #expect(left.text(0, 0) == "b c")
+  }
+
   @Test func theLastUseIsNotedOnceAMinute() throws {
     try store.addCredential(credential("a"), actor: "ann")
     for seconds in [0, 30, 59, 61] { _ = try caller("a", at: nowNs + Int64(seconds) * 1_000_000_000) }

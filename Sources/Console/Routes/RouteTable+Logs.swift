@@ -54,10 +54,7 @@ extension RouteTable {
     filter.untilNs = question.moment("until")
     filter.text = question["q"]
     filter.pattern = question["regex"]
-    if let pattern = filter.pattern {
-      // Without a line to compare with, a mistake in it would not be noticed.
-      _ = try await question.database.answer(ReadQuery("select '' ~ $1::text as matches", [pattern]))
-    }
+    if let pattern = filter.pattern { _ = try await question.database.answer(LogQueries.check(pattern: pattern)) }
     if let sinceNs = filter.sinceNs, let untilNs = filter.untilNs, sinceNs >= untilNs {
       throw Problem(.badRequest, "since must be before until")
     }

@@ -92,12 +92,13 @@ extension Store {
     }
   }
 
-  /// A token that has expired frees its name.
+  /// A token that has expired frees its name. What let nobody in for long is forgotten: the audit keeps what it was.
   private func endExpired() throws(StoreError) {
     try run(
       """
       update signalbox.credentials set ended = expires, ended_by = 'time' where ended is null and expires <= now()
       """)
+    try run("delete from signalbox.credentials where ended < now() - interval '90 days'")
   }
 
   private func insert(_ credential: Credential, createdBy: String) throws(StoreError) -> Int {

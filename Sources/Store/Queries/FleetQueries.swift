@@ -37,6 +37,9 @@ package enum FleetQueries {
       """)
   }
 
+  /// Whether the database answers. Column: one.
+  package static func alive() -> ReadQuery { ReadQuery("select 1 as one") }
+
   /// Every host of the fleet with its state, for what an answer says of its own completeness. Columns: host, state.
   package static func presence() -> ReadQuery {
     ReadQuery(

@@ -84,6 +84,10 @@ package enum LogQueries {
       """, [names, filter.file.map { likePattern(glob: $0) }])
   }
 
+  /// Fails with SQLSTATE 2201B where the database does not take the pattern: without a line to compare with, a mistake in it would not be
+  /// noticed.
+  package static func check(pattern: String) -> ReadQuery { ReadQuery("select '' ~ $1::text as matches", [pattern]) }
+
   /// The newest `filter.limit` lines, the oldest of them first. Columns: time, received, host, file, offset, level,
   /// message, flags.
   ///
