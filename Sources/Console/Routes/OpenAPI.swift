@@ -100,7 +100,8 @@ enum OpenAPI {
     let problems = [
       ("400", "A parameter is not what it must be."), ("401", "Nobody is logged in."),
       ("403", "The role is too small."),
-      ("404", "Nothing has that name."), ("406", "None of the accepted forms can be given."),
+      ("404", "Nothing has that name."), ("413", "The body has more than 64 KiB."),
+      ("429", "Too many refused logins from one address."), ("406", "None of the accepted forms can be given."),
       ("503", "The database does not answer, or too many questions wait."),
     ]
     for (status, sentence) in problems where route.role != nil || status == "503" || status == "400" {

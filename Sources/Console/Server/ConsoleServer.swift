@@ -49,7 +49,9 @@ package enum ConsoleServer {
       throw ConsoleFailure(.failed, "\(error)")
     }
     try await requireDatabase(database)
-    let gate = Gate(database: database, context: ConsoleContext(login: Login(database: database)), logger: logger)
+    let gate = Gate(
+      database: database, context: ConsoleContext(login: Login(database: database), refusals: Refusals(database)),
+      logger: logger)
     let announcement = Announcement(database, logger)
     let most = connectionsMax(options)
     let limits = ConnectionLimits(perAddress: max(8, most / 4))
@@ -95,15 +97,15 @@ package enum ConsoleServer {
     }
   }
 
-  private static func router(_ gate: Gate) -> Router<BasicRequestContext> {
-    let router = Router(context: BasicRequestContext.self, options: .autoGenerateHeadEndpoints)
+  private static func router(_ gate: Gate) -> Router<ConsoleRequestContext> {
+    let router = Router(context: ConsoleRequestContext.self, options: .autoGenerateHeadEndpoints)
     router.add(middleware: UnknownAddress(gate: gate))
     for route in RouteTable.all {
       router.on(RouterPath(route.path), method: route.method) { request, context in
         let parameters = Dictionary(
           context.parameters.map { (String($0.key), String($0.value)) }
         ) { first, _ in first }
-        return await gate.respond(route, request, parameters)
+        return await gate.respond(route, request, parameters, from: context.address)
       }
     }
     refuseOtherMethods(router, gate)
@@ -111,7 +113,7 @@ package enum ConsoleServer {
   }
 
   /// What an address does not take is refused with what it takes. Source: RFC 9110, section 15.5.6.
-  private static func refuseOtherMethods(_ router: Router<BasicRequestContext>, _ gate: Gate) {
+  private static func refuseOtherMethods(_ router: Router<ConsoleRequestContext>, _ gate: Gate) {
     for (path, routes) in Dictionary(grouping: RouteTable.all, by: \.path) {
       let known = routes.map(\.method)
       let allowed = (known + (known.contains(.get) ? [.head] : [])).map(\.rawValue).sorted().joined(separator: ", ")
@@ -136,6 +138,18 @@ package enum ConsoleServer {
     let url = options.publicURL ?? "https://\(host):\(port)"
     await announcement.begin(url)
     try? StandardStream.output.write("ready url=\(url)\n")
+  }
+}
+
+/// What a request comes with beside its text.
+struct ConsoleRequestContext: RequestContext {
+  var coreContext: CoreRequestContextStorage
+  /// Of the client, or of the proxy before it; empty where it is not known.
+  let address: String
+
+  init(source: ApplicationRequestContextSource) {
+    coreContext = CoreRequestContextStorage(source: source)
+    address = source.channel.remoteAddress?.ipAddress ?? ""
   }
 }
 
@@ -180,7 +194,7 @@ private actor Announcement: Service {
 
 /// Addresses and methods that no route has.
 struct UnknownAddress: RouterMiddleware {
-  typealias Context = BasicRequestContext
+  typealias Context = ConsoleRequestContext
   let gate: Gate
 
   @concurrent func handle(

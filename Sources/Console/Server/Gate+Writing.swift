@@ -73,16 +73,17 @@ extension Gate {
     if isRead, problem == .unauthorized, toLogin {
       return Self.redirect("/login?next=" + PercentEncoding.pathPart(request.uri.string))
     }
-    if isRead {
-      let page = Page(title: problem.status.reasonPhrase, blocks: [.notice(problem.detail)])
-      return Self.response(
+    var response =
+      isRead
+      ? Self.response(
         problem.status,
-        PageFrame(page: page, caller: known?.caller, formToken: known.map(Self.formToken) ?? "", nowNs: nowNs).html,
-        MediaType.html.contentType
-      )
-    }
-    var response = Self.response(problem.status, Array((problem.json.written + "\n").utf8), "application/problem+json")
-    if problem.status == .unauthorized { response.headers[.wwwAuthenticate] = "Bearer realm=\"signalbox\"" }
+        PageFrame(
+          page: Page(title: problem.status.reasonPhrase, blocks: [.notice(problem.detail)]), caller: known?.caller,
+          formToken: known.map(Self.formToken) ?? "", nowNs: nowNs
+        ).html, MediaType.html.contentType)
+      : Self.response(problem.status, Array((problem.json.written + "\n").utf8), "application/problem+json")
+    if !isRead, problem.status == .unauthorized { response.headers[.wwwAuthenticate] = "Bearer realm=\"signalbox\"" }
+    if problem.status == .tooManyRequests { response.headers[.retryAfter] = "60" }
     if problem.status == .serviceUnavailable { response.headers[.retryAfter] = "5" }
     return response
   }

@@ -12,6 +12,7 @@ internal import TLS
 /// What handlers share beside the database.
 struct ConsoleContext: Sendable {
   let login: Login
+  let refusals: Refusals
 }
 
 enum ParameterLimits {
@@ -26,14 +27,23 @@ struct Gate: Sendable {
   let context: ConsoleContext
   let logger: Logger
 
-  func respond(_ route: Route, _ request: Request, _ parameters: [String: String]) async -> Response {
+  /// - Parameter address: of the client, or of the proxy before it.
+  func respond(
+    _ route: Route, _ request: Request, _ parameters: [String: String], from address: String
+  ) async -> Response {
     let nowNs = Clock.wallNs()
     var known: (caller: Caller, token: AccessToken)?
     do {
       known = try await login(request, nowNs, isRequired: route.role != nil)
       return try await answer(route, request, parameters, known, nowNs)
     } catch let problem as Problem {
-      return refuse(problem, route, request, known, nowNs)
+      // Who sent a secret that lets nobody in; a request without any was only not logged in.
+      guard problem.status == .unauthorized, problem != .unauthorized else {
+        return refuse(problem, route, request, known, nowNs)
+      }
+      let what = route.role == nil ? "login" : "token"
+      let answer = await context.refusals.record(problem, of: what, from: address, nowNs: nowNs)
+      return refuse(answer, route, request, known, nowNs)
     } catch {
       logger.error("a request failed", metadata: ["route": "\(route.path)", "error": "\(type(of: error))"])
       return refuse(
