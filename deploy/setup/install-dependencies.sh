@@ -41,9 +41,9 @@ command -v swift >/dev/null || {
 
 if [ "$purpose" = test ]; then
   venv=${SIGNALBOX_VENV:-.build/venv}
-  if ! "$venv/bin/python" -c 'import grpc, google.protobuf, jsonschema, selenium, axe_playwright_python' 2>/dev/null; then
+  if ! "$venv/bin/python" -c 'import grpc, google.protobuf, jsonschema, selenium, schemathesis, axe_playwright_python' 2>/dev/null; then
     python3 -m venv "$venv"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check grpcio protobuf jsonschema 'selenium>=4.20,<5'
+    "$venv/bin/pip" install --quiet --disable-pip-version-check grpcio protobuf jsonschema 'selenium>=4.20,<5' 'schemathesis>=4.32,<5'
     # Of this one only the file axe.min.js is wanted, which checks pages for readers.
     "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps 'axe-playwright-python==0.1.8'
   fi

@@ -39,7 +39,7 @@ enum OpenAPI {
       ("x-role", .optional(route.role?.rawValue)),
     ]
     if !route.parameters.isEmpty { fields.append(("parameters", .list(route.parameters.map(parameter)))) }
-    if !route.fields.isEmpty { fields.append(("requestBody", body(route.fields))) }
+    if !route.fields.isEmpty { fields.append(("requestBody", body(route.fields, route.anyOf))) }
     fields.append(("responses", responses(route)))
     return .object(fields)
   }
@@ -70,28 +70,37 @@ enum OpenAPI {
       ])
     case .choice(let words): .object([("type", .text("string")), ("enum", .texts(words))])
     case .moment:
-      .object([("type", .text("string")), ("description", .text("an age such as 2h, or a time of RFC 3339"))])
+      .object([
+        ("type", .text("string")), ("pattern", .text("^(\(age)|\(time))$")),
+        ("description", .text("an age such as 2h, or a time of RFC 3339")),
+      ])
     }
   }
 
-  private static func body(_ fields: [Route.Field]) -> JSON {
+  /// As wide as what is taken; that a day is in the calendar, or `since` before `until`, no pattern says.
+  private static let age = "([0-9]+(ms|us|ns|s|m|h|d|w))+"
+  private static let time = "[0-9]{4}-[0-9]{2}-[0-9]{2}[0-9T:.Z+-]*"
+
+  private static func body(_ fields: [Route.Field], _ anyOf: [String]) -> JSON {
     let properties = fields.map { field in
-      (
-        field.name,
-        JSON.object([
-          ("type", .text("string")), ("minLength", .number(field.isOptional ? 0 : 1)),
-          ("maxLength", .number(Int64(field.charactersMax))),
-          ("description", .text(field.summary)),
-        ])
-      )
+      var members: [(String, JSON)] = [
+        ("type", .text("string")), ("minLength", .number(field.isOptional ? 0 : 1)),
+        ("maxLength", .number(Int64(field.charactersMax))), ("description", .text(field.summary)),
+      ]
+      // What is only blank counts as not given.
+      if !field.isOptional { members.append(("pattern", .text(field.isAge ? "^\(age)$" : "[^\\s]"))) }
+      return (field.name, JSON.object(members))
     }
-    let schema = JSON.object([
+    var schema: [(String, JSON)] = [
       ("type", .text("object")), ("required", .texts(fields.filter { !$0.isOptional }.map(\.name))),
-      ("properties", .object(properties)),
-      ("additionalProperties", .boolean(false)),
-    ])
+      ("properties", .object(properties)), ("additionalProperties", .boolean(false)),
+    ]
+    if !anyOf.isEmpty {
+      schema.append(("anyOf", .list(anyOf.map { .object([("required", .texts([$0]))]) })))
+    }
     return .object([
-      ("required", .boolean(true)), ("content", .object([("application/json", .object([("schema", schema)]))])),
+      ("required", .boolean(true)),
+      ("content", .object([("application/json", .object([("schema", .object(schema))]))])),
     ])
   }
 

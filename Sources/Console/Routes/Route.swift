@@ -45,6 +45,8 @@ struct Route: Sendable {
     let charactersMax: Int
     /// One that is needed may not be blank either.
     var isOptional = false
+    /// It takes a time such as `2h`.
+    var isAge = false
   }
 
   /// What a script gets; also what the OpenAPI document says of the answer.
@@ -71,6 +73,8 @@ struct Route: Sendable {
   /// A form of a page sends its empty fields too: they count as not given.
   var allowsEmpty = false
   var fields: [Field] = []
+  /// Of these optional fields at least one is needed.
+  var anyOf: [String] = []
   let shape: Shape
   let handler: @Sendable (Question) async throws -> Reply
 

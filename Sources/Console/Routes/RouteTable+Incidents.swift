@@ -58,7 +58,7 @@ extension RouteTable {
     Route(
       method: .post, path: "/api/v1/silences", role: .responder,
       summary: "Mutes what matches, from now on and for a while: it stays visible and pages nobody.",
-      fields: silenceFields, shape: .change
+      fields: silenceFields, anyOf: ["rule", "host", "entity"], shape: .change
     ) { question in try await silence(question) },
     Route(
       method: .post, path: "/api/v1/silences/{number}/end", role: .responder,
@@ -83,7 +83,7 @@ extension RouteTable {
     .init(name: "rule", summary: "Rule; a * stands for any text.", charactersMax: 200, isOptional: true),
     .init(name: "host", summary: "Host; a * stands for any text.", charactersMax: 200, isOptional: true),
     .init(name: "entity", summary: "What on the host; a * stands for any text.", charactersMax: 1000, isOptional: true),
-    .init(name: "for", summary: "How long, such as 2h.", charactersMax: 40),
+    .init(name: "for", summary: "How long, such as 2h.", charactersMax: 40, isAge: true),
     .init(name: "reason", summary: "Why.", charactersMax: 500),
   ]
 
@@ -97,9 +97,6 @@ extension RouteTable {
       author: question.actor, reason: question.fields["reason"] ?? "", startsNs: question.nowNs,
       endsNs: question.nowNs.addingClamped(lengthNs))
     (silence.rule, silence.host, silence.entity) = (given("rule"), given("host"), given("entity"))
-    guard silence.rule != nil || silence.host != nil || silence.entity != nil else {
-      throw Problem(.badRequest, "say what to silence: rule, host or entity")
-    }
     let matched = try await question.database.answer(IncidentQueries.matched(by: silence)).value("incidents")
     let (wanted, nowNs) = (silence, question.nowNs)
     let number = try await question.database.change { store throws(StoreError) in

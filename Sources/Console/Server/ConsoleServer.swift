@@ -108,25 +108,7 @@ package enum ConsoleServer {
         return await gate.respond(route, request, parameters, from: context.address)
       }
     }
-    refuseOtherMethods(router, gate)
     return router
-  }
-
-  /// What an address does not take is refused with what it takes. Source: RFC 9110, section 15.5.6.
-  private static func refuseOtherMethods(_ router: Router<ConsoleRequestContext>, _ gate: Gate) {
-    for (path, routes) in Dictionary(grouping: RouteTable.all, by: \.path) {
-      let known = routes.map(\.method)
-      let allowed = (known + (known.contains(.get) ? [.head] : [])).map(\.rawValue).sorted().joined(separator: ", ")
-      for method in [HTTPRequest.Method.get, .post, .put, .delete, .patch, .options, .head]
-      where !known.contains(method) && !(method == .head && known.contains(.get)) {
-        router.on(RouterPath(path), method: method) { request, _ in
-          let problem = Problem(.methodNotAllowed, "this address takes \(allowed)")
-          var response = gate.refuse(problem, request, isPage: false, toLogin: false, Clock.wallNs())
-          response.headers[.allow] = allowed
-          return response
-        }
-      }
-    }
   }
 
   /// For whoever started it, and for `signalbox console link`.
@@ -203,9 +185,28 @@ struct UnknownAddress: RouterMiddleware {
     do {
       return try await next(request, context)
     } catch let error as HTTPError where error.status == .notFound {
-      let problem = Problem(.notFound, "nothing has this address; /api/v1/openapi.json lists those that there are")
-      return gate.refuse(
-        problem, request, isPage: !request.uri.path.hasPrefix("/api/"), toLogin: false, Clock.wallNs())
+      let isPage = !request.uri.path.hasPrefix("/api/")
+      let taken = Self.methods(at: request.uri.path)
+      guard !taken.isEmpty else {
+        let problem = Problem(.notFound, "nothing has this address; /api/v1/openapi.json lists those that there are")
+        return gate.refuse(problem, request, isPage: isPage, toLogin: false, Clock.wallNs())
+      }
+      // Source: RFC 9110, section 15.5.6.
+      let allowed = taken.joined(separator: ", ")
+      let problem = Problem(.methodNotAllowed, "this address takes \(allowed)")
+      var response = gate.refuse(problem, request, isPage: false, toLogin: false, Clock.wallNs())
+      response.headers[.allow] = allowed
+      return response
     }
+  }
+
+  /// What the routes of an address take, in the order of their names.
+  private static func methods(at path: String) -> [String] {
+    let parts = path.split(separator: "/")
+    let known = RouteTable.all.filter { route in
+      let wanted = route.path.split(separator: "/")
+      return wanted.count == parts.count && zip(wanted, parts).allSatisfy { $0 == $1 || $0.hasPrefix("{") }
+    }.map(\.method)
+    return Set(known + (known.contains(.get) ? [.head] : [])).map(\.rawValue).sorted()
   }
 }

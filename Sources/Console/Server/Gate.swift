@@ -201,6 +201,9 @@ struct Gate: Sendable {
         throw Problem(.badRequest, "\(field.name) takes 1 to \(field.charactersMax) characters: \(field.summary)")
       }
     }
+    if !route.anyOf.isEmpty, route.anyOf.allSatisfy({ (fields[$0] ?? "").isEmpty }) {
+      throw Problem(.badRequest, "give at least one of \(route.anyOf.joined(separator: ", "))")
+    }
     return (fields, isForm)
   }
 
