@@ -62,7 +62,10 @@ final class Program: @unchecked Sendable {
     guard let stat = try? HostFiles.read("/proc/\(pid)/stat"), let end = stat.lastIndex(of: UInt8(ascii: ")")) else {
       return false
     }
-    return stat.count > end + 2 && stat[end + 2] != UInt8(ascii: "Z")
+    guard stat.count > end + 2 else { return false }
+    if stat[end + 2] != UInt8(ascii: "Z") { return true }
+    // Its first thread has ended; the others, as long as there are some, still hold its files and locks.
+    return (try? HostFiles.list("/proc/\(pid)/task"))?.count ?? 0 > 1
   }
 
   func signal(_ number: Int32) { if isRunning { Foundation.kill(pid, number) } }
