@@ -5,6 +5,8 @@ internal import FleetModel
 internal import Postgres
 internal import Store
 
+extension LevelName: ExpressibleByArgument {}
+
 struct LogsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "logs", abstract: "Log lines of the fleet, oldest first.",
@@ -24,19 +26,6 @@ struct LogsCommand: ParsableCommand {
   @Flag(name: .shortAndLong, help: "Go on with what arrives, until Ctrl-C.") var follow = false
   @OptionGroup var database: DatabaseOptions
   @OptionGroup var output: OutputOptions
-
-  enum LevelName: String, ExpressibleByArgument, CaseIterable {
-    case debug, info, warn, error
-
-    var level: Level {
-      switch self {
-      case .debug: .debug
-      case .info: .info
-      case .warn: .warn
-      case .error: .error
-      }
-    }
-  }
 
   func validate() throws {
     if let limit { try PositiveNumber.require(limit) }

@@ -42,7 +42,7 @@ final class DatabasePool: Sendable {
   /// - Throws: `Problem`.
   func requireAnswer(within limit: Duration) async throws {
     let (outcomes, outcome) = AsyncStream.makeStream(of: Bool.self)
-    // Not a child task: nobody waits for it, because a question to a database that hangs cannot be taken back.
+    // Not a child task, which would be waited for, because a question to a database that hangs cannot be taken back.
     Task { outcome.yield((try? await answer(FleetQueries.alive())) != nil) }
     let timer = Task {
       try? await Task.sleep(for: limit)

@@ -204,6 +204,20 @@ package enum Level: UInt8, Sendable, CaseIterable {
   case error = 4
 }
 
+/// A level as people ask for it: it and those above it.
+package enum LevelName: String, CaseIterable, Sendable {
+  case debug, info, warn, error
+
+  package var level: Level {
+    switch self {
+    case .debug: .debug
+    case .info: .info
+    case .warn: .warn
+    case .error: .error
+    }
+  }
+}
+
 /// First frame of a stream.
 package struct Hello: Sendable, Equatable {
   /// `FleetProtocol.version` of the agent; 0: not set.

@@ -81,14 +81,14 @@ import Testing
       columns: [.init("kind"), .init("text")],
       rows: [[.text("evidence"), .text(traceback)], [.text("step"), .text("Look.\n  closely")]])
     for width in [nil, 80] {
-      let lines = IncidentPage(incident, texts, nowNs: 0, width: width).text.split(separator: "\n")
+      let lines = IncidentPage(IncidentDetails(incident, texts, nowNs: 0), width: width).text.split(separator: "\n")
       for part in [
         "  ERROR failed", "    Traceback:", "      File \"a.py\", line 1", "        main()",
         "        at com.example.Main", "  1. Look.", "      closely",
       ] { #expect(lines.contains(Substring(part)), "\(part): \(lines)") }
     }
     // Narrow, each line stays within it.
-    let narrow = IncidentPage(incident, texts, nowNs: 0, width: 22).text.split(separator: "\n")
+    let narrow = IncidentPage(IncidentDetails(incident, texts, nowNs: 0), width: 22).text.split(separator: "\n")
     #expect(narrow.allSatisfy { $0.count <= 22 }, "\(narrow)")
   }
 }

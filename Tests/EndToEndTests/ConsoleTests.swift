@@ -76,7 +76,7 @@ extension EndToEndTests {
 
     // MARK: Who may do what
 
-    /// Every route, as nobody, as each role, and with tokens that let nobody in.
+    /// Every route, without a login, as each role, and with tokens that are not valid.
     @Test func eachRouteTakesItsRoleAndNoSmallerOne() throws {
       defer { tearDown() }
       let roles = ["viewer", "responder", "editor", "admin"]
@@ -281,7 +281,7 @@ extension EndToEndTests {
       try fleet.eventually("the console's answer") { try ask("/api/v1/hosts", token: viewer).status == 200 }
     }
 
-    /// A foreign program asks every address what the document allows, and what it does not, as a responder and as nobody.
+    /// A foreign program asks every address what the document allows, and what it does not, as a responder and without a login.
     @Test func theInterfaceIsWhatItsDocumentSays() throws {
       defer { tearDown() }
       _ = try openIncident()
@@ -291,7 +291,7 @@ extension EndToEndTests {
         "run", url + "/api/v1/openapi.json", "--url", url, "--tls-verify", "false", "--max-examples", "10", "--seed",
         "7",
         "--workers", "1", "--no-color",
-        // That a time is in the calendar and `since` before `until` is checked, and cannot be said in the document.
+        // That a time is in the calendar and `since` before `until` is checked, and cannot be expressed in the document.
         "--exclude-checks", "positive_data_acceptance",
       ]
       for login in [["-H", "Authorization: Bearer \(responder)"], []] {
@@ -303,7 +303,7 @@ extension EndToEndTests {
       #expect(console.isRunning)
     }
 
-    /// Connections that say nothing end, and more of them than the process may have files take nobody's place for good.
+    /// Idle connections are closed, also where there are more of them than the process may have open files.
     @Test func connectionsThatSayNothingEnd() throws {
       defer { tearDown() }
       let few = try Program(

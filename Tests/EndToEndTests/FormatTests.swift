@@ -278,7 +278,7 @@ extension EndToEndTests {
       try connection.execute(
         "insert into signalbox.on_call (schedule, receiver, since, until, updated) values ('primary', 'ann', now(), now() + interval '1 h', now())"
       )
-      // A collector delivers pages, or nobody would be on call.
+      // `oncall` shows a schedule only while a collector delivers pages.
       _ = try store.takeLease("paging", holder: "test", seconds: 600)
       try connection.execute(
         "insert into signalbox.on_call_overrides (schedule, receiver, starts, ends, author) values ('primary', 'ann', now(), now() + interval '1 h', 'ann')"

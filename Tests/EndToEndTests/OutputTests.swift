@@ -203,7 +203,7 @@ enum FilledDatabase {
     try connection.execute(
       "insert into signalbox.on_call (schedule, receiver, since, until, updated) values ('primary', 'duty', now(), now() + interval '1 h', now())"
     )
-    // A collector delivers pages, or nobody would be on call.
+    // `oncall` shows a schedule only while a collector delivers pages.
     _ = try store.takeLease("paging", holder: "test", seconds: 600)
     try connection.execute("insert into signalbox.receivers (name, kind) values ('duty', '')")
     _ = try store.addOverride(

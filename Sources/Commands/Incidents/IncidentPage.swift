@@ -4,44 +4,28 @@ internal import Store
 
 /// One incident for people: what and where in the first line, then since when, why, and what to do, each on lines of its own.
 struct IncidentPage {
-  private let values: [String: Cell]
-  private let evidence: [String]
-  private let causes: [String]
-  private let steps: [String]
-  private let nowNs: Int64
+  private let details: IncidentDetails
   /// nil: lines are as long as they are.
   private let width: Int?
 
-  /// - Parameters:
-  ///   - incident: one row of `IncidentQueries.one`.
-  ///   - texts: the rows of `IncidentQueries.texts`.
-  init(_ incident: Answer, _ texts: Answer, nowNs: Int64, width: Int?) {
-    values = Dictionary(zip(incident.columns.map(\.name), incident.rows.first ?? [])) { first, _ in first }
-    let lines = { (kind: String) in
-      texts.rows.compactMap { row in
-        if row[0] == .text(kind), case .text(let text) = row[1] { text } else { nil }
-      }
-    }
-    evidence = lines("evidence")
-    causes = lines("cause")
-    steps = lines("step")
-    self.nowNs = nowNs
+  init(_ details: IncidentDetails, width: Int?) {
+    self.details = details
     self.width = width
   }
 
   var text: String {
     var head = [[text("severity"), text("rule"), text("state"), place].filter { !$0.isEmpty }.joined(separator: "  ")]
     head.append(text("summary"))
-    head += ["", "Incident \(text("id")), opened \(moment("opened"))" + flapping]
+    head += ["", "Incident \(text("id")), opened \(details.moment("opened"))" + flapping]
     if !text("acked_by").isEmpty { head.append("Acknowledged by \(text("acked_by"))") }
-    if !text("resolved").isEmpty { head.append("Resolved \(moment("resolved"))") }
+    if !text("resolved").isEmpty { head.append("Resolved \(details.moment("resolved"))") }
     if !text("muted_by").isEmpty { head.append("Muted by \(text("muted_by"))") }
     if !text("part_of").isEmpty { head.append("Part of incident \(text("part_of"))") }
-    if values["is_observed"] == .boolean(true) { head.append("Only observed: it is not paged") }
+    if details.values["is_observed"] == .boolean(true) { head.append("Only observed: it is not paged") }
     var lines = head.flatMap { wrapped($0, indent: 0) }
-    lines += section("Evidence", evidence, isNumbered: false)
-    lines += section("Likely causes", causes, isNumbered: false)
-    lines += section("Steps", steps, isNumbered: true)
+    lines += section("Evidence", details.evidence, isNumbered: false)
+    lines += section("Likely causes", details.causes, isNumbered: false)
+    lines += section("Steps", details.steps, isNumbered: true)
     if !text("runbook").isEmpty { lines += [""] + wrapped("Runbook: \(text("runbook"))", indent: 0) }
     return lines.map { $0 + "\n" }.joined()
   }
@@ -51,23 +35,11 @@ struct IncidentPage {
   }
 
   private var flapping: String {
-    guard case .integer(let count)? = values["flaps"], count > 0 else { return "" }
+    guard case .integer(let count)? = details.values["flaps"], count > 0 else { return "" }
     return ", came back \(count) time\(count == 1 ? "" : "s")"
   }
 
-  private func text(_ name: String) -> String {
-    switch values[name] {
-    case .text(let text): Escaping.visible(text)
-    case .integer(let number): String(number)
-    case .time(let ns): Timestamp.text(ns, digits: 0)
-    default: ""
-    }
-  }
-
-  private func moment(_ name: String) -> String {
-    guard case .time(let ns)? = values[name] else { return text(name) }
-    return "\(Timestamp.text(ns, digits: 0)) (\(TimeSpan.age(nowNs.subtractingClamped(ns))) ago)"
-  }
+  private func text(_ name: String) -> String { Escaping.visible(details.text(name)) }
 
   private func section(_ title: String, _ items: [String], isNumbered: Bool) -> [String] {
     if items.isEmpty { return [] }

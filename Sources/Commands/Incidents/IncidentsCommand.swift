@@ -54,8 +54,8 @@ struct IncidentsCommand: ParsableCommand {
       guard output.format == .table, !incident.rows.isEmpty else {
         return try output.print(incident, orSay: "no incident has the number \(number)")
       }
-      let page = IncidentPage(
-        incident, try reader.answer(IncidentQueries.texts(number), []), nowNs: Clock.wallNs(), width: output.width)
+      let texts = try reader.answer(IncidentQueries.texts(number), [])
+      let page = IncidentPage(IncidentDetails(incident, texts, nowNs: Clock.wallNs()), width: output.width)
       try StandardStream.output.write(page.text)
       try StandardStream.output.write("\n")
       try output.printWhole(

@@ -86,7 +86,7 @@ struct OnCallCommand: ParsableCommand {
       try output.print(answer, orSay: answer.rows.isEmpty ? Self.reason(reader) : "")
     }
 
-    /// Why nobody is on call.
+    /// Why no schedule has a person on call.
     private static func reason(_ reader: FleetReader) throws -> String {
       let row = try reader.answer(IncidentQueries.pagingCollector(), []).rows.first ?? []
       if row.first == .boolean(true) { return "no schedule is configured: policies name their receivers themselves" }

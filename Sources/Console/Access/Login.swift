@@ -45,8 +45,8 @@ enum SessionCookie {
 struct Login: Sendable {
   let database: DatabasePool
 
-  /// - Returns: nil where the request names nobody.
-  /// - Throws: `Problem` 401 for a credential that lets nobody in.
+  /// - Returns: nil where the request carries no credential.
+  /// - Throws: `Problem` 401 for a credential that is not valid.
   func caller(authorization: String?, cookies: [String], nowNs: Int64) async throws -> (Caller, AccessToken)? {
     if let authorization {
       let parts = authorization.split(separator: " ")
@@ -70,7 +70,7 @@ struct Login: Sendable {
     }
   }
 
-  /// Who would log in with a link, which stays unused; nil where it lets nobody in.
+  /// The owner of a link, which stays unused; nil where the link is not valid.
   func owner(ofLink text: String, nowNs: Int64) async throws -> Caller? {
     guard let token = Self.token(in: text) else { return nil }
     return try await authenticate(token, [.link], nowNs)
@@ -82,9 +82,9 @@ struct Login: Sendable {
     return AccessToken(String(last))
   }
 
-  /// A session for who holds a login link, which works once, or a token.
-  /// - Returns: the session's cookie; nil where the secret lets nobody in.
+  /// A session for the holder of a login link, which works once, or of a token.
   /// - Parameter text: of a link or token; also a whole link, with blanks around it, as it is pasted.
+  /// - Returns: the session's secret; nil where link or token is not valid.
   func begin(with text: String, kinds: [Credential.Kind], nowNs: Int64) async throws -> AccessToken? {
     guard let token = Self.token(in: text) else { return nil }
     let session = AccessToken.make()

@@ -5,15 +5,9 @@ internal import Store
 
 /// One incident for the person who was woken: what and where, since when, who has it, what to do, and only then the rest.
 struct IncidentView {
-  private let values: [String: Cell]
-  private let texts: Answer
-  private let nowNs: Int64
+  private let incident: IncidentDetails
 
-  init(columns: [Answer.Column], row: [Cell], texts: Answer, nowNs: Int64) {
-    values = Dictionary(zip(columns.map(\.name), row)) { first, _ in first }
-    self.texts = texts
-    self.nowNs = nowNs
-  }
+  init(_ incident: IncidentDetails) { self.incident = incident }
 
   var title: String { "\(text("severity")) \(text("title").isEmpty ? text("rule") : text("title"))" }
 
@@ -39,13 +33,10 @@ struct IncidentView {
   /// Evidence, causes, steps.
   var details: [Page.Block] {
     var blocks: [Page.Block] = []
-    let steps = lines("step")
-    if !steps.isEmpty { blocks += [.heading("Steps"), .items(steps, isNumbered: true)] }
+    if !incident.steps.isEmpty { blocks += [.heading("Steps"), .items(incident.steps, isNumbered: true)] }
     if !text("runbook").isEmpty { blocks.append(.text("Runbook: \(text("runbook"))")) }
-    let evidence = lines("evidence")
-    if !evidence.isEmpty { blocks += [.heading("Evidence"), .quoted(evidence)] }
-    let causes = lines("cause")
-    if !causes.isEmpty { blocks += [.heading("Likely causes"), .items(causes, isNumbered: false)] }
+    if !incident.evidence.isEmpty { blocks += [.heading("Evidence"), .quoted(incident.evidence)] }
+    if !incident.causes.isEmpty { blocks += [.heading("Likely causes"), .items(incident.causes, isNumbered: false)] }
     return blocks
   }
 
@@ -74,32 +65,16 @@ struct IncidentView {
 
   private var state: String {
     switch text("state") {
-    case IncidentState.acked.rawValue: "\(text("acked_by")) has it, open since \(moment("opened"))"
-    case IncidentState.resolved.rawValue: "resolved \(moment("resolved")), was open since \(moment("opened"))"
-    case let word: "\(word) since \(moment("opened"))"
+    case IncidentState.acked.rawValue: "\(text("acked_by")) has it, open since \(incident.moment("opened"))"
+    case IncidentState.resolved.rawValue:
+      "resolved \(incident.moment("resolved")), was open since \(incident.moment("opened"))"
+    case let word: "\(word) since \(incident.moment("opened"))"
     }
   }
 
   private var place: String { [text("host"), text("entity")].filter { !$0.isEmpty }.joined(separator: " ") }
 
-  private func text(_ name: String) -> String {
-    switch values[name] {
-    case .text(let text): text
-    case .integer(let number): String(number)
-    default: ""
-    }
-  }
-
-  private func moment(_ name: String) -> String {
-    guard case .time(let ns)? = values[name] else { return "" }
-    return "\(Timestamp.text(ns, digits: 0)) (\(TimeSpan.age(nowNs.subtractingClamped(ns))) ago)"
-  }
-
-  private func lines(_ kind: String) -> [String] {
-    texts.rows.compactMap { row in
-      if row.first == .text(kind), case .text(let text)? = row.last { text } else { nil }
-    }
-  }
+  private func text(_ name: String) -> String { incident.text(name) }
 }
 
 /// A word of a command that is shown to be copied.

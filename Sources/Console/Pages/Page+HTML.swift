@@ -1,5 +1,6 @@
 internal import Answers
 internal import FleetModel
+internal import Foundation
 internal import Store
 
 /// A page with its frame: who is logged in, where else to go, and what the answer cannot speak for.
@@ -186,7 +187,7 @@ struct PageFrame {
     html.close("td")
   }
 
-  /// What one cell shows of a text: a whole page of one line helps nobody.
+  /// What one cell shows of a text: one line must not fill the page.
   private static let cellScalarsMax = 4_000
 
   /// Longer texts are broken into lines.
@@ -225,26 +226,18 @@ struct PageFrame {
 
 /// RFC 3986, section 2.
 enum PercentEncoding {
-  private static let digits = Array("0123456789ABCDEF".utf8)
-
-  /// A path with its query: what may not stand in an address, such as a line break, is encoded.
-  static func path(_ text: String) -> String { encoded(text, but: "-._~/?=&%:,@+*!$'();") }
+  private static let unreserved = CharacterSet(
+    charactersIn: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+  private static let ofPath = unreserved.union(CharacterSet(charactersIn: "/?=&%:,@+*!$'();"))
 
   /// One part of a path: also its slashes are encoded.
-  static func pathPart(_ text: String) -> String { encoded(text, but: "-._~") }
+  static func pathPart(_ text: String) -> String { encoded(text, but: unreserved) }
 
-  private static func encoded(_ text: String, but plain: String) -> String {
-    var bytes: [UInt8] = []
-    for byte in text.utf8 {
-      let isPlain =
-        byte >= UInt8(ascii: "a") && byte <= UInt8(ascii: "z") || byte >= UInt8(ascii: "A") && byte <= UInt8(ascii: "Z")
-        || byte >= UInt8(ascii: "0") && byte <= UInt8(ascii: "9") || plain.utf8.contains(byte)
-      if isPlain {
-        bytes.append(byte)
-      } else {
-        bytes += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
-      }
-    }
-    return String(decoding: bytes, as: UTF8.self)
+  /// A path with its query: what may not stand in an address, such as a line break, is encoded.
+  static func path(_ text: String) -> String { encoded(text, but: ofPath) }
+
+  private static func encoded(_ text: String, but plain: CharacterSet) -> String {
+    // nil only for what is no Unicode, which a String is.
+    text.addingPercentEncoding(withAllowedCharacters: plain) ?? ""
   }
 }

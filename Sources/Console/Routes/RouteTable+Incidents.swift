@@ -115,49 +115,50 @@ extension RouteTable {
     try await question.database.answer(IncidentQueries.one(id(question)), ShownColumns.incidents)
   }
 
-  private static func changed(_ question: Question, _ sentence: String) async throws -> Reply {
-    .change(sentence, try await incident(question), back: "/incidents/\(id(question))")
-  }
-
   private static func acknowledge(_ question: Question) async throws -> Reply {
-    let (number, actor, nowNs) = (id(question), question.actor, question.nowNs)
-    let change = try await question.database.change { store throws(StoreError) in
+    try await change(question) { store, number, actor, nowNs throws(StoreError) in
       try store.acknowledge(incident: number, actor: actor, nowNs: nowNs)
-    }
-    switch change {
-    case .done:
-      return try await changed(
-        question, "You have incident \(number). Its escalation is stopped.")
-    case .before(let sinceNs, let name):
-      return try await changed(
-        question,
+    } sentence: { number, change in
+      switch change {
+      case .done: "You have incident \(number). Its escalation is stopped."
+      case .before(let sinceNs, let name):
         "\(name ?? "Its rule") has had incident \(number) since \(Timestamp.text(sinceNs, digits: 0)); nothing is changed."
-      )
+      }
     }
   }
 
   private static func resolve(_ question: Question) async throws -> Reply {
-    let (number, actor, nowNs) = (id(question), question.actor, question.nowNs)
-    let change = try await question.database.change { store throws(StoreError) in
+    try await change(question) { store, number, actor, nowNs throws(StoreError) in
       try store.resolve(incident: number, actor: actor, nowNs: nowNs)
-    }
-    switch change {
-    case .done:
-      return try await changed(question, "Incident \(number) is resolved; whoever was paged about it gets its end.")
-    case .before(let sinceNs, let name):
-      return try await changed(
-        question,
+    } sentence: { number, change in
+      switch change {
+      case .done: "Incident \(number) is resolved; whoever was paged about it gets its end."
+      case .before(let sinceNs, let name):
         "Incident \(number) has been resolved since \(Timestamp.text(sinceNs, digits: 0)) by \(name ?? "its rule"); nothing is changed."
-      )
+      }
     }
   }
 
-  private static func note(_ question: Question) async throws -> Reply {
+  private static func change<Change: Sendable>(
+    _ question: Question,
+    _ body: @escaping @Sendable (Store, _ number: Int64, _ actor: String, _ nowNs: Int64) throws(StoreError) -> Change,
+    sentence: (Int64, Change) -> String
+  ) async throws -> Reply {
     let (number, actor, nowNs) = (id(question), question.actor, question.nowNs)
-    let text = question.fields["text"] ?? ""
-    try await question.database.change { store throws(StoreError) in
-      try store.addNote(incident: number, actor: actor, text: text, nowNs: nowNs)
+    let change = try await question.database.change { store throws(StoreError) in try body(store, number, actor, nowNs)
     }
-    return try await changed(question, "Noted in the timeline of incident \(number).")
+    return .change(
+      sentence(number, change),
+      try await question.database.answer(IncidentQueries.one(number), ShownColumns.incidents),
+      back: "/incidents/\(number)")
+  }
+
+  private static func note(_ question: Question) async throws -> Reply {
+    let text = question.fields["text"] ?? ""
+    return try await change(question) { store, number, actor, nowNs throws(StoreError) in
+      try store.addNote(incident: number, actor: actor, text: text, nowNs: nowNs)
+    } sentence: { number, _ in
+      "Noted in the timeline of incident \(number)."
+    }
   }
 }

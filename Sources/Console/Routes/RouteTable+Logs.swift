@@ -4,7 +4,7 @@ internal import HTTPTypes
 internal import Store
 
 extension RouteTable {
-  private static let levels = ["debug", "info", "warn", "error"]
+  private static let levels = LevelName.allCases.map(\.rawValue)
   private static let lineParameters: [Route.Parameter] = [
     .init(
       "q", .query, .text, "Text that the message contains, upper and lower case told apart.",
@@ -42,14 +42,7 @@ extension RouteTable {
     var filter = LogFilter()
     filter.hosts = question["host"].map { [$0] } ?? []
     filter.file = question["file"]
-    filter.minimumLevel =
-      switch question["level"] {
-      case "debug": .debug
-      case "info": .info
-      case "warn": .warn
-      case "error": .error
-      default: nil
-      }
+    filter.minimumLevel = question["level"].flatMap(LevelName.init)?.level
     filter.sinceNs = question.moment("since") ?? question.nowNs - dayNs
     filter.untilNs = question.moment("until")
     filter.text = question["q"]
@@ -70,10 +63,8 @@ extension RouteTable {
     return .list(answer, isCut: isCut)
   }
 
-  private static let shownLines = 200
-
   private static func logsPage(_ question: Question) async throws -> Page {
-    let limit = Int(question.integer("limit") ?? Int64(shownLines))
+    let limit = Int(question.integer("limit") ?? 200)
     let answer = try await lines(question, limit)
     let value = { (name: String) in question[name] ?? "" }
     let search = Page.Search(
@@ -88,15 +79,10 @@ extension RouteTable {
       title: "Logs",
       blocks: [.search(search)] + (cut.isEmpty ? [] : [.text(cut)]) + [
         .table(
-          name: "lines", newestFirst(answer), links: [.init(column: "host", path: "/hosts/")], empty: "No line matches."
+          name: "lines", Answer(columns: answer.columns, rows: answer.rows.reversed()),
+          links: [.init(column: "host", path: "/hosts/")], empty: "No line matches."
         )
       ], command: command(question))
-  }
-
-  private static func newestFirst(_ answer: Answer) -> Answer {
-    var answer = answer
-    answer.rows.reverse()
-    return answer
   }
 
   private static func command(_ question: Question) -> String {

@@ -184,8 +184,8 @@ extension RouteTable {
       (IncidentQueries.one(number), ShownColumns.incidents), (IncidentQueries.texts(number), []),
       (IncidentQueries.timeline(number), timelineColumns), (IncidentQueries.deliveries(number), deliveryColumns),
     ])
-    guard let row = answers[0].rows.first else { throw Problem(.notFound, "no incident has the number \(number)") }
-    let view = IncidentView(columns: answers[0].columns, row: row, texts: answers[1], nowNs: question.nowNs)
+    guard !answers[0].rows.isEmpty else { throw Problem(.notFound, "no incident has the number \(number)") }
+    let view = IncidentView(IncidentDetails(answers[0], answers[1], nowNs: question.nowNs))
     var page = Page(
       title: view.title, blocks: view.head(for: question.caller), command: "signalbox incidents show \(number)")
     page.blocks += view.details

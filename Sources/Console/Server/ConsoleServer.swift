@@ -88,7 +88,7 @@ package enum ConsoleServer {
     min(2_000, max(8, Process.openFilesMax - 4 * options.connections - 24))
   }
 
-  /// A wrong address of the database, or tables of another version, are said at the start.
+  /// A wrong address of the database, or tables of another version, are reported at the start.
   private static func requireDatabase(_ database: DatabasePool) async throws {
     do {
       try await database.change { _ throws(StoreError) in }

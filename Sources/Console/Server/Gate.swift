@@ -37,7 +37,7 @@ struct Gate: Sendable {
       known = try await login(request, nowNs, isRequired: route.role != nil)
       return try await answer(route, request, parameters, known, nowNs)
     } catch let problem as Problem {
-      // Who sent a secret that lets nobody in; a request without any was only not logged in.
+      // Only a credential that is not valid counts; a request without one is sent to the login.
       guard problem.status == .unauthorized, problem != .unauthorized else {
         return refuse(problem, route, request, known, nowNs)
       }

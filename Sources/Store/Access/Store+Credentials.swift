@@ -92,7 +92,7 @@ extension Store {
     }
   }
 
-  /// A token that has expired frees its name. What let nobody in for long is forgotten: the audit keeps what it was.
+  /// A token that has expired frees its name. Rows that ended long ago are deleted: the audit has their history.
   private func endExpired() throws(StoreError) {
     try run(
       """

@@ -3,7 +3,7 @@ internal import FleetModel
 /// Questions about who may use the console.
 package enum AccessQueries {
   /// Columns: id, kind, name, role, state (`valid`, `expired`, `used` or `revoked`), created, created_by, expires, last_used, ended_by.
-  /// - Parameter all: also those that let nobody in any more.
+  /// - Parameter all: also those that have ended.
   package static func credentials(all: Bool) -> ReadQuery {
     credentials("$1 = 'all' or state = 'valid'", all ? "all" : "valid")
   }
