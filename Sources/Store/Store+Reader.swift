@@ -44,7 +44,8 @@ extension Store {
     } catch  where error.sqlState == "42P01" || error.sqlState == "3F000" {
       throw .notMigrated
     } catch  where error.sqlState == "42703" {
-      throw .noReader("the database is of an older version: start the collector of this version, which brings it up to date")
+      throw .noReader(
+        "the database is of an older version: start the collector of this version on it, which brings it up to date")
     } catch {
       throw .database(error)
     }

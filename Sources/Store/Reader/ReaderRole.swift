@@ -67,7 +67,9 @@ struct ReaderRole {
 
   /// Tables of which the console's login sees the columns that are no secret, or nothing.
   private static let secrets = [
-    "credentials": ["id", "kind", "name", "role", "created", "created_by", "expires", "last_used", "ended", "ended_by"],
+    "credentials": [
+      "id", "kind", "name", "role", "created", "created_by", "expires", "last_used", "ended", "ended_by",
+    ],
     "reader_access": [], "join_tokens": [], "join_redemptions": [],
   ]
 

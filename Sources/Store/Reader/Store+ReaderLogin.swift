@@ -132,7 +132,8 @@ extension Store {
         + "\(role.creationStatement); then start the collector again, and give \(url) to \(role.option)"
     }
     try grantReading(to: role.name, role)
-    return "\(role.owner) needs \(url) for \(role.option): the role was not made by this collector, which does not know "
+    return
+      "\(role.owner) needs \(url) for \(role.option): the role was not made by this collector, which does not know "
       + "its password"
   }
 
