@@ -30,6 +30,7 @@ extension Gate {
       return Self.redirect("\(back)?done=\(PercentEncoding.pathPart(sentence))&by=\(done)")
     case .list(let answer, let isCut):
       return Self.response(.ok, try await writer(question).list(answer, isCut: isCut, as: type), type.contentType)
+    case .rows(let answer): return try await write(answer, question, type)
     case .one(let answer, let missing):
       if answer.rows.isEmpty { throw Problem(.notFound, missing) }
       return Self.response(.ok, try await writer(question).one(answer, as: type), type.contentType)
