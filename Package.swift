@@ -50,6 +50,7 @@ let package = Package(
     .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
     .systemLibrary(name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
     .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CLinux"),
     .target(name: "CNVML", dependencies: ["CLinux"]),
     .target(name: "CSQLite", dependencies: ["CLinux"]),
@@ -70,6 +71,7 @@ let package = Package(
     library("Rules", ["FleetModel", "Files"]),
     library("RuleFiles", ["Rules", "FleetModel", "Files", yams]),
     library("Outbound", ["CCurl"]),
+    library("Compression", ["CZlib"]),
     // Programs
     library("Store", ["Postgres", "FleetModel", "Incidents"]),
     library("SiteConfiguration", ["FleetModel", "Incidents", "Files", "EventLoop", "Store", "Rules", "RuleFiles"]),
@@ -92,10 +94,10 @@ let package = Package(
         "SiteConfiguration",
         argumentParser,
       ]),
-    library(
-      "Console",
-      [
-        "Answers", "FleetModel", "Incidents", "Files", "EventLoop", "TLS", "Postgres", "Store", logging,
+    .target(
+      name: "Console",
+      dependencies: [
+        "Answers", "Compression", "FleetModel", "Incidents", "Files", "EventLoop", "TLS", "Postgres", "Store", logging,
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "HummingbirdHTTP2", package: "hummingbird"),
@@ -103,7 +105,7 @@ let package = Package(
         .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
         .product(name: "NIOTLS", package: "swift-nio"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
-      ]),
+      ], resources: [.embedInCode("Pages/Assets/console.js")], swiftSettings: strict),
     program("signalbox-agent", ["Agent"]),
     program(
       "signalbox-console", ["Console", "EventLoop", "Files", "FleetModel", "Postgres", argumentParser, logging]),
@@ -168,6 +170,7 @@ let package = Package(
       "Console",
       [
         "Console", "Answers", "Store", "Postgres", "FleetModel", "Incidents", "TLS", "Files", "signalbox-console",
+        "Compression",
         .product(name: "HTTPTypes", package: "swift-http-types"),
       ]),
     tests("Commands", ["Commands", "Answers", "Store", "Postgres", "FleetModel", "Incidents"]),

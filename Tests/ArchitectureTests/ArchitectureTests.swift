@@ -16,6 +16,7 @@ import Testing
     "NVML": ["CNVML", "FleetModel"],
     "SQLite": ["CSQLite"],
     "Outbound": ["CCurl", "Glibc"],
+    "Compression": ["CZlib"],
     "Postgres": ["CLibPQ", "Files", "Glibc"],
     "Rules": ["FleetModel", "Files"],
     "RuleFiles": ["Rules", "FleetModel", "Files", "Yams"],
@@ -36,7 +37,7 @@ import Testing
     "Answers": ["FleetModel", "Store"],
     "Console": [
       "Answers", "FleetModel", "Incidents", "Files", "EventLoop", "TLS", "Postgres", "Store", "Logging", "Foundation",
-      "Hummingbird", "HummingbirdCore", "HummingbirdHTTP2", "HTTPTypes", "NIOCore", "NIOSSL", "NIOTLS",
+      "Compression", "Hummingbird", "HummingbirdCore", "HummingbirdHTTP2", "HTTPTypes", "NIOCore", "NIOSSL", "NIOTLS",
       "ServiceLifecycle",
       "Synchronization",
     ],
@@ -55,6 +56,7 @@ import Testing
   /// Only these touch pointers.
   static let wrappers: Set<String> = [
     "Schema", "TLS", "EventLoop", "HTTP2", "Postgres", "Files", "NVML", "SQLite", "Outbound",
+    "Compression",
   ]
 
   static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()

@@ -49,8 +49,12 @@ package enum ConsoleServer {
       throw ConsoleFailure(.failed, "\(error)")
     }
     try await requireDatabase(database)
+    let fleet = FleetFeed(database)
     let gate = Gate(
-      database: database, context: ConsoleContext(login: Login(database: database), refusals: Refusals(database)),
+      database: database,
+      context: ConsoleContext(
+        login: Login(database: database), refusals: Refusals(database), fleet: fleet,
+        live: LiveHub(feed: fleet, database: database)),
       logger: logger)
     let announcement = Announcement(database, logger)
     let most = connectionsMax(options)
@@ -105,7 +109,7 @@ package enum ConsoleServer {
         let parameters = Dictionary(
           context.parameters.map { (String($0.key), String($0.value)) }
         ) { first, _ in first }
-        return await gate.respond(route, request, parameters, from: context.address)
+        return await gate.coded(gate.respond(route, request, parameters, from: context.address), route, request)
       }
     }
     return router
