@@ -128,7 +128,8 @@ struct Question: Sendable {
 /// What a handler answers; written in the form that was asked for.
 enum Reply: Sendable {
   /// - Parameter isCut: there is more than the limit let through.
-  case list(Answer, isCut: Bool = false)
+  /// - Parameter asOfNs: when it was asked, where that was before this request, ns since 1970.
+  case list(Answer, isCut: Bool = false, asOfNs: Int64 = .max)
   /// No row: nothing has that name.
   case one(Answer, missing: String)
   /// - Parameter back: where a browser goes to see it.
@@ -137,6 +138,7 @@ enum Reply: Sendable {
   /// Of a person's statement, while it runs.
   case rows(QueryAnswer)
   case document([UInt8], contentType: String)
+  case live(LiveStream)
   /// - Parameter cookie: of a new session; nil leaves the browser's.
   case redirect(String, cookie: String?)
 }
