@@ -18,7 +18,7 @@ enum Markdown {
       case .charts(let charts):
         parts.append(charts.map { "- \(line($0.title)): \(line($0.sentence))" }.joined(separator: "\n"))
       // What changes something is done with a command, not by a text.
-      case .form, .search: break
+      case .form, .search, .link: break
       }
     }
     parts.append("As of \(Timestamp.text(nowNs, digits: 0)).")

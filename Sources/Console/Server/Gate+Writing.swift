@@ -50,7 +50,9 @@ extension Gate {
 
   /// With what the answer cannot speak for.
   private func writer(_ question: Question) async throws -> AnswerWriter {
-    let presence = try await database.answer(FleetQueries.presence())
+    // Names of hosts are for those who have logged in.
+    let presence =
+      question.caller == nil ? Answer(columns: []) : try await database.answer(FleetQueries.presence())
     return AnswerWriter(nowNs: question.nowNs, presence: Presence(presence, asOfNs: question.nowNs))
   }
 
@@ -78,7 +80,8 @@ extension Gate {
       ? Self.response(
         problem.status,
         PageFrame(
-          page: Page(title: problem.status.reasonPhrase, blocks: [.notice(problem.detail)]), caller: known?.caller,
+          page: Page(title: problem.status.reasonPhrase, blocks: [.notice(problem.detail)] + wayOn(known?.caller)),
+          caller: known?.caller,
           formToken: known.map(Self.formToken) ?? "", nowNs: nowNs
         ).html, MediaType.html.contentType)
       : Self.response(problem.status, Array((problem.json.written + "\n").utf8), "application/problem+json")
@@ -87,6 +90,9 @@ extension Gate {
     if problem.status == .serviceUnavailable { response.headers[.retryAfter] = "5" }
     return response
   }
+
+  /// Who is not logged in is led there.
+  private func wayOn(_ caller: Caller?) -> [Page.Block] { caller == nil ? [.link("Log in", path: "/login")] : [] }
 
   /// Empty for tokens, which send no forms.
   static func formToken(_ known: (caller: Caller, token: AccessToken)) -> String {

@@ -44,5 +44,6 @@ struct Migration {
     Migration(number: 21, name: "open incidents of a host") { _ in IncidentTables.openOfHost },
     Migration(number: 22, name: "deliveries that were refused") { _ in IncidentTables.refused },
     Migration(number: 23, name: "credentials of the console") { _ in ConsoleTables.sql },
+    Migration(number: 24, name: "links in messages, and events of receivers") { _ in LinkTables.sql },
   ]
 }
