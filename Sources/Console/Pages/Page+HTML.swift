@@ -84,6 +84,10 @@ struct PageFrame {
         html.close("pre")
       }
     case .form(let form): write(form, &html)
+    case .link(let text, let path):
+      html.open("p")
+      html.element("a", [("href", path)], text)
+      html.close("p")
     case .search(let search): write(search, &html)
     case .charts(let charts):
       html.open("div", [("class", "charts")])

@@ -55,6 +55,10 @@ extension Gate {
 
   /// With what the answer cannot speak for.
   private func writer(_ question: Question, _ asOfNs: Int64 = .max) async throws -> AnswerWriter {
+    // Names of hosts are for those who have logged in.
+    guard question.caller != nil else {
+      return AnswerWriter(nowNs: question.nowNs, presence: Presence(Answer(columns: []), asOfNs: question.nowNs))
+    }
     var presence = try await context.fleet.presence()
     presence.asOfNs = min(presence.asOfNs, asOfNs)
     return AnswerWriter(nowNs: question.nowNs, presence: presence)
@@ -84,7 +88,8 @@ extension Gate {
       ? Self.response(
         problem.status,
         PageFrame(
-          page: Page(title: problem.status.reasonPhrase, blocks: [.notice(problem.detail)]), caller: known?.caller,
+          page: Page(title: problem.status.reasonPhrase, blocks: [.notice(problem.detail)] + wayOn(known?.caller)),
+          caller: known?.caller,
           formToken: known.map(Self.formToken) ?? "", nowNs: nowNs
         ).html, MediaType.html.contentType)
       : Self.response(problem.status, Array((problem.json.written + "\n").utf8), "application/problem+json")
@@ -93,6 +98,9 @@ extension Gate {
     if problem.status == .serviceUnavailable { response.headers[.retryAfter] = "5" }
     return response
   }
+
+  /// Who is not logged in is led there.
+  private func wayOn(_ caller: Caller?) -> [Page.Block] { caller == nil ? [.link("Log in", path: "/login")] : [] }
 
   /// Empty for tokens, which send no forms.
   static func formToken(_ known: (caller: Caller, token: AccessToken)) -> String {
