@@ -89,7 +89,7 @@ let package = Package(
       "Commands",
       [
         "Answers", "FleetModel", "Incidents", "Files", "EventLoop", "TLS", "Postgres", "Store", "Rules", "RuleFiles",
-        "SiteConfiguration",
+        "SiteConfiguration", "Outbound",
         argumentParser,
       ]),
     library(

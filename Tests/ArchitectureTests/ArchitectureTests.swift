@@ -42,7 +42,7 @@ import Testing
     ],
     "Commands": [
       "Answers", "FleetModel", "Incidents", "Files", "EventLoop", "TLS", "Postgres", "Store", "Rules", "RuleFiles",
-      "SiteConfiguration",
+      "SiteConfiguration", "Outbound",
       "ArgumentParser",
     ],
     "signalbox": ["Commands"],

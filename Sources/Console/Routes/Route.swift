@@ -122,7 +122,8 @@ struct Question: Sendable {
 /// What a handler answers; written in the form that was asked for.
 enum Reply: Sendable {
   /// - Parameter isCut: there is more than the limit let through.
-  case list(Answer, isCut: Bool = false)
+  /// - Parameter next: the cursor of the page after it.
+  case list(Answer, isCut: Bool = false, next: String? = nil)
   /// No row: nothing has that name.
   case one(Answer, missing: String)
   /// - Parameter back: where a browser goes to see it.
