@@ -9,6 +9,12 @@ enum LinkTables {
     );
     create index used_links_used on signalbox.used_links (used);
 
+    -- With what this fleet signs the links of its messages; as hexadecimal digits. A secret.
+    create table signalbox.signing_keys (
+      purpose text primary key,
+      key text not null
+    );
+
     -- With what receivers sign the events that they send to a console: from the configuration of the collector that delivers pages. Secrets;
     -- a digest would not do, because a signature is computed with the secret itself.
     create table signalbox.receiver_secrets (
