@@ -10,7 +10,7 @@ import Testing
 extension EndToEndTests {
   /// The console as a process, asked over TLS as a browser and a script would.
   @Suite(.timeLimit(.minutes(10))) struct Consoles {
-    private let fleet: TestFleet
+    let fleet: TestFleet
     private let console: Program
     private let url: String
 
@@ -24,12 +24,12 @@ extension EndToEndTests {
       url = String(try console.line(startingWith: "ready url=").dropFirst("ready url=".count))
     }
 
-    private func tearDown() {
+    func tearDown() {
       #expect(console.stop() == 0, "\(console.errors.suffix(2000))")
       fleet.tearDown()
     }
 
-    private struct Answer {
+    struct Answer {
       var status: Int
       var headers: String
       var body: String
@@ -44,7 +44,7 @@ extension EndToEndTests {
     }
 
     /// Certificates are checked against the fleet's authority.
-    private func ask(_ path: String, _ words: [String] = [], token: String? = nil) throws -> Answer {
+    func ask(_ path: String, _ words: [String] = [], token: String? = nil) throws -> Answer {
       var words = ["-sS", "-m", "20", "--cacert", fleet.collectorState + "/ca/root.pem", "-D", "-"] + words
       if let token { words += ["-H", "Authorization: Bearer \(token)"] }
       let result = try Program.run("/usr/bin/curl", words + [url + path])
@@ -57,7 +57,7 @@ extension EndToEndTests {
         body: String(result.output[end.upperBound...]))
     }
 
-    private func token(_ name: String, _ role: String, _ more: String...) throws -> String {
+    func token(_ name: String, _ role: String, _ more: String...) throws -> String {
       let result = try Program.run(
         "signalbox", ["tokens", "create", name, "--role", role] + more,
         environment: ["SIGNALBOX_DATABASE_URL": fleet.databaseURL])

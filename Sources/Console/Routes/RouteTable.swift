@@ -6,7 +6,7 @@ internal import Store
 
 /// Every address of the console. A new one is one entry and one handler.
 enum RouteTable {
-  static let all: [Route] = open + fleet + training + logs + incidents + access + pages
+  static let all: [Route] = open + fleet + training + episodes + compare + models + logs + incidents + access + pages
 
   static let limit = Route.Parameter(
     "limit", .query, .integer(1...10_000), "At most so many.", example: "100")
@@ -97,7 +97,7 @@ enum RouteTable {
     Route(
       method: .get, path: "/api/v1/runs", role: .viewer, summary: "Training runs, newest first.",
       parameters: [
-        host,
+        host, searchOfRuns,
         .init(
           "state", .query, .choice(["running", "completed", "failed", "unknown"]), "Only in it.", example: "running"),
         limit,
@@ -106,7 +106,8 @@ enum RouteTable {
       let count = Int(question.integer("limit") ?? 100)
       try await requireHost(question["host"], question)
       let answer = try await question.database.answer(
-        TrainingQueries.runs(host: question["host"], state: question["state"], limit: count + 1), ShownColumns.runs)
+        TrainingQueries.runs(
+          host: question["host"], state: question["state"], text: question["q"], limit: count + 1), ShownColumns.runs)
       return cut(answer, to: count)
     },
     Route(
