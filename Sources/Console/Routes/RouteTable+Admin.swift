@@ -37,7 +37,7 @@ extension RouteTable {
           blocks: [
             .notice("This token is shown once. On the host, run the first line as root and paste the second."),
             .quoted(["signalbox-agent join - --state-dir /var/lib/signalbox-agent", token.text]),
-            .link("Back to Admin", path: "/admin"),
+            .links([("Back to Admin", path: "/admin")]),
           ], command: "signalbox hosts invite \(ShellWord.quoted(question.fields["name"] ?? ""))"))
     },
     Route(
