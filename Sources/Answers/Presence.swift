@@ -12,12 +12,19 @@ package struct Presence: Sendable, Equatable {
   package var silent: [String] = []
   /// Have joined and never reported.
   package var never: [String] = []
+  /// Were asked for by name, and are not in the fleet.
+  package var unknown: [String] = []
 
-  /// - Parameter answer: the rows of `FleetQueries.presence`.
-  package init(_ answer: Answer, asOfNs: Int64) {
+  /// - Parameters:
+  ///   - answer: the rows of `FleetQueries.presence`.
+  ///   - names: of the hosts that were asked for; nil: all.
+  package init(_ answer: Answer, asOfNs: Int64, of names: [String]? = nil) {
     self.asOfNs = asOfNs
+    var left = names.map(Set.init)
     for row in answer.rows {
-      guard case .text(let name)? = row.first, case .text(let state)? = row.last else { continue }
+      guard case .text(let name)? = row.first, case .text(let state)? = row.last,
+        names == nil || left?.remove(name) != nil
+      else { continue }
       asked += 1
       switch state {
       case "live": live += 1
@@ -26,6 +33,7 @@ package struct Presence: Sendable, Equatable {
       default: silent.append(name)
       }
     }
+    unknown = left.map { $0.sorted() } ?? []
   }
 
   package func json(isCut: Bool) -> JSON {
@@ -33,11 +41,13 @@ package struct Presence: Sendable, Equatable {
       ("as_of", .text(Timestamp.text(asOfNs))),
       (
         "hosts",
-        .object([
-          ("asked", .number(Int64(asked))), ("answered", .number(Int64(live))),
-          ("late", .texts(Array(late.prefix(Self.namesMax)))), ("silent", .texts(Array(silent.prefix(Self.namesMax)))),
-          ("never", .texts(Array(never.prefix(Self.namesMax)))),
-        ])
+        .object(
+          [
+            ("asked", .number(Int64(asked))), ("answered", .number(Int64(live))),
+            ("late", .texts(Array(late.prefix(Self.namesMax)))),
+            ("silent", .texts(Array(silent.prefix(Self.namesMax)))),
+            ("never", .texts(Array(never.prefix(Self.namesMax)))),
+          ] + (unknown.isEmpty ? [] : [("unknown", .texts(Array(unknown.prefix(Self.namesMax))))]))
       ),
       ("truncated", .boolean(isCut)),
     ])

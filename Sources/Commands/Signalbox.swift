@@ -23,7 +23,7 @@ struct Root: ParsableCommand {
       RulesCommand.self, ConfigCommand.self, CACommand.self, TokensCommand.self,
       AuditCommand.self, ConsoleCommand.self, LoginCommand.self, ContextsCommand.self, WaitCommand.self,
       OpenCommand.self,
-      DoctorCommand.self, DemoCommand.self,
+      DoctorCommand.self, AssistantCommand.self, DemoCommand.self,
     ])
 }
 

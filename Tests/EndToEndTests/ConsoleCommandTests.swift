@@ -143,7 +143,8 @@ extension EndToEndTests {
       for more in [[], ["--limit", "7"], ["--host", "quiet", "--host", "node-00002", "--text", "7"]] {
         let words = ["logs", "--since", "2d", "--format", "ndjson", "--allow-missing"] + more
         let (console, direct) = (try site.byConsole(words), try site.byDatabase(words))
-        #expect(console.code == 0 && (!more.isEmpty || direct.output.split(separator: "\n").count > 10_000), "\(console)")
+        #expect(
+          console.code == 0 && (!more.isEmpty || direct.output.split(separator: "\n").count > 10_000), "\(console)")
         #expect(console.output == direct.output, "\(more)")
       }
       for cursor in ["x", "MjAyNg", "e30", "JyB8IHwgfCA"] {
@@ -159,11 +160,13 @@ extension EndToEndTests {
       #expect(try site.login(site.token("reads", "viewer")).code == 0)
       let connection = try database.connect()
       defer { connection.close() }
+      try connection.execute(
+        "insert into signalbox.epochs (host, epoch) select number, 1 from signalbox.hosts on conflict do nothing")
       let hour = "update signalbox.epochs set last_seen = now() + interval '1 hour'"
       try connection.execute(hour)
       let commands = [
         ["fleet", "status"], ["runs", "list"], ["runs", "show", "run-a"], ["episodes", "list"], ["logs"], ["gaps"],
-        ["hosts", "show", "trainer-1"], ["episodes", "check"],
+        ["hosts", "show", "trainer-1", "--processes"], ["episodes", "check"],
       ]
       func codes(_ words: [String]) throws -> [Int32] {
         try [site.byConsole(words), site.byDatabase(words)].map { result in
@@ -185,10 +188,42 @@ extension EndToEndTests {
       #expect(try codes(["logs", "--text", "there is no such line"]) == [5, 5])
       #expect(try codes(["logs", "--text", "there is no such line", "--allow-missing"]) == [3, 3])
       // What is kept by the collector is whole without the host.
-      for words in [["incidents", "list"], ["silences", "list"], ["hosts", "list"], ["oncall", "now"]] {
+      for words in [
+        ["incidents", "list"], ["silences", "list"], ["hosts", "list"], ["hosts", "show", "trainer-1"],
+        ["oncall", "now"],
+      ] {
         #expect(try codes(words) == [0, 0], "\(words)")
       }
       #expect(try codes(["wait", "hosts/trainer-1", "--for", "live", "--timeout", "1s"]).count == 2)
+    }
+
+    // MARK: Assistants
+
+    /// PyPI's client calls every tool, in both ages of the protocol, over HTTPS and over `signalbox mcp`.
+    @Test func assistantsCallEveryTool() throws {
+      defer { site.tearDown() }
+      let viewer = try site.token("assistant", "viewer")
+      #expect(try site.login(viewer).code == 0)
+      let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      let result = try Program.run(
+        ProcessInfo.processInfo.environment["SIGNALBOX_PYTHON"] ?? "/usr/bin/python3",
+        [
+          root.appendingPathComponent("mcp_client.py").path, site.url, site.certificate, viewer,
+          try site.token("helper", "responder"), Program.path("signalbox"), site.directory, "1",
+        ])
+      #expect(result.code == 0 && result.output.contains("every tool answers"), "\(result.errors.suffix(3000))")
+      let audited = try site.byDatabase(["audit", "--action", "mcp", "--by", "helper", "--format", "json"])
+      #expect(audited.output.contains(#""subject":"act_on_incident""#), "\(audited)")
+      for (words, status) in [
+        (["-X", "POST", "-d", "{}"], 400), (["-X", "POST", "-d", "["], 400), ([], 405),
+        (["-X", "POST", "-d", #"{"jsonrpc":"2.0","method":"notifications/initialized"}"#], 202),
+        (["-X", "POST", "-H", "Origin: https://evil.example", "-d", "{}"], 403),
+      ] {
+        #expect(try site.ask("/mcp", words, token: viewer).status == status, "\(words)")
+      }
+      #expect(try site.ask("/mcp", ["-X", "POST", "-d", "{}"]).status == 401)
+      let index = try site.ask("/llms.txt")
+      #expect(index.status == 200 && index.body.contains("/api/v1/incidents") && !index.body.contains("/api/v1/audit"))
     }
   }
 }

@@ -123,6 +123,12 @@ struct PageFrame {
       html.open("label")
       html.text(input.label)
       html.raw(" ")
+      if input.isLong {
+        html.element(
+          "textarea", [("name", input.name), ("rows", "8"), ("spellcheck", "false"), ("required", "")], input.value)
+        html.close("label")
+        continue
+      }
       html.open(
         "input",
         [

@@ -40,6 +40,8 @@ struct Page: Sendable {
       var isSecret = false
       /// Sent and not shown: `value` cannot be changed.
       var isHidden = false
+      /// Several lines.
+      var isLong = false
     }
 
     let path: String

@@ -57,6 +57,8 @@ struct Route: Sendable {
     case one
     /// What was changed, in a sentence, with the object as it is now.
     case change
+    /// As a list, without an end that is known before.
+    case rows
     /// For people; scripts that ask for JSON get the tables of the page.
     case page
     /// Anything else, with its content type.
@@ -75,6 +77,8 @@ struct Route: Sendable {
   var fields: [Field] = []
   /// Of these optional fields at least one is needed.
   var anyOf: [String] = []
+  /// Of a body that the handler gets as it came, because its sender signs it; 0: the body holds fields.
+  var rawBytesMax = 0
   let shape: Shape
   let handler: @Sendable (Question) async throws -> Reply
 
@@ -97,14 +101,27 @@ struct Question: Sendable {
   let values: [String: String]
   /// Of the body, by name.
   let fields: [String: String]
+  /// nil where the route takes fields.
+  var raw: RawRequest?
   /// What this session has just changed, as a page says it.
   var done: String?
   /// Sent by a form of a page, not by a script.
   let isForm: Bool
   /// Of a browser's session; empty for tokens.
   let formToken: String
+  /// The answer is written while it arrives: NDJSON and CSV.
+  var isStreamed = false
+  /// Calls what it is given once the client has gone.
+  var whenGone: @Sendable (@escaping @Sendable () -> Void) -> Void = { _ in }
 
   subscript(_ name: String) -> String? { values[name] }
+
+  /// The same caller asks for something else.
+  func with(_ values: [String: String]) -> Question {
+    Question(
+      caller: caller, nowNs: nowNs, database: database, console: console, values: values, fields: [:], isForm: false,
+      formToken: "")
+  }
 
   func integer(_ name: String) -> Int64? { values[name].flatMap { Int64($0) } }
 
@@ -129,7 +146,11 @@ enum Reply: Sendable {
   /// - Parameter back: where a browser goes to see it.
   case change(String, Answer, back: String)
   case page(Page)
+  /// Of a person's statement, while it runs.
+  case rows(QueryAnswer)
   case document([UInt8], contentType: String)
+  /// JSON with a status of its own; empty: none.
+  case message(Int, [UInt8])
   /// - Parameter cookie: of a new session; nil leaves the browser's.
   case redirect(String, cookie: String?)
 }

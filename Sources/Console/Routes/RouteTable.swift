@@ -6,7 +6,9 @@ internal import Store
 
 /// Every address of the console. A new one is one entry and one handler.
 enum RouteTable {
-  static let all: [Route] = open + fleet + training + logs + incidents + access + pages + commandLine
+  static let all: [Route] =
+    open + fleet + training + logs + incidents + access + query + pages + commandLine
+    + assistants
 
   static let limit = Route.Parameter(
     "limit", .query, .integer(1...10_000), "At most so many.", example: "100")

@@ -27,6 +27,10 @@ package struct ConsoleOptions: Sendable {
   package var key: String?
   /// Under which people reach it, where that is another address.
   package var publicURL: String?
+  /// Of a login that only reads the tables, where the collector could not make it.
+  package var reader: DatabaseURL?
+  /// Of a login that only reads the views, for people's SQL, where the collector could not make it.
+  package var queryReader: DatabaseURL?
   /// Threads with connections to the database.
   package var connections = 4
 
@@ -43,14 +47,17 @@ package enum ConsoleServer {
   package static func run(_ options: ConsoleOptions, logger: Logger) async throws {
     let tls = try Identity.configuration(options)
     let database: DatabasePool
+    let queries: QueryPool
     do {
-      database = try DatabasePool(options.database, threads: options.connections)
+      database = try DatabasePool(options.database, login: options.reader, threads: options.connections)
+      queries = try QueryPool(options.database, login: options.queryReader)
     } catch {
       throw ConsoleFailure(.failed, "\(error)")
     }
     try await requireDatabase(database)
     let gate = Gate(
-      database: database, context: ConsoleContext(login: Login(database: database), refusals: Refusals(database)),
+      database: database,
+      context: ConsoleContext(login: Login(database: database), refusals: Refusals(database), queries: queries),
       logger: logger)
     let announcement = Announcement(database, logger)
     let most = connectionsMax(options)
@@ -72,6 +79,7 @@ package enum ConsoleServer {
     } catch {
       throw ConsoleFailure(.failed, "the console cannot listen on \(options.host):\(options.port): \(error)")
     }
+    queries.stop()
     database.stop()
   }
 
@@ -92,6 +100,7 @@ package enum ConsoleServer {
   private static func requireDatabase(_ database: DatabasePool) async throws {
     do {
       try await database.change { _ throws(StoreError) in }
+      _ = try await database.answer(FleetQueries.alive())
     } catch let problem as Problem {
       throw ConsoleFailure(problem == .databaseAway ? .notReachable : .failed, problem.detail)
     }
@@ -105,7 +114,7 @@ package enum ConsoleServer {
         let parameters = Dictionary(
           context.parameters.map { (String($0.key), String($0.value)) }
         ) { first, _ in first }
-        return await gate.respond(route, request, parameters, from: context.address)
+        return await gate.respond(route, request, parameters, context.client)
       }
     }
     return router
@@ -126,12 +135,11 @@ package enum ConsoleServer {
 /// What a request comes with beside its text.
 struct ConsoleRequestContext: RequestContext {
   var coreContext: CoreRequestContextStorage
-  /// Of the client, or of the proxy before it; empty where it is not known.
-  let address: String
+  let client: Client
 
   init(source: ApplicationRequestContextSource) {
     coreContext = CoreRequestContextStorage(source: source)
-    address = source.channel.remoteAddress?.ipAddress ?? ""
+    client = Client(address: source.channel.remoteAddress?.ipAddress ?? "", gone: source.channel.closeFuture)
   }
 }
 

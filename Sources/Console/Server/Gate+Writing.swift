@@ -13,6 +13,8 @@ extension Gate {
       var response = Self.response(.ok, bytes, contentType)
       if route.path == StyleSheet.path { response.headers[.cacheControl] = "public, max-age=31536000, immutable" }
       return response
+    case .message(let status, let bytes):
+      return Self.response(.init(code: status), bytes, MediaType.json.rawValue)
     case .redirect(let path, let cookie):
       var response = Self.redirect(path)
       if let cookie { response.headers[.setCookie] = cookie }
@@ -32,6 +34,7 @@ extension Gate {
     case .list(let answer, let isCut, let next):
       let bytes = try await writer(question).list(answer, isCut: isCut, next: next, as: type)
       return Self.response(.ok, bytes, type.contentType)
+    case .rows(let answer): return try await write(answer, question, type)
     case .one(let answer, let missing):
       if answer.rows.isEmpty { throw Problem(.notFound, missing) }
       return Self.response(.ok, try await writer(question).one(answer, as: type), type.contentType)

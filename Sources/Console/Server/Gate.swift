@@ -13,11 +13,20 @@ internal import TLS
 struct ConsoleContext: Sendable {
   let login: Login
   let refusals: Refusals
+  let queries: QueryPool
 }
 
 enum ParameterLimits {
   static let charactersMax = 1024
   static let bodyBytesMax = 64 << 10
+}
+
+/// Who sent a request.
+struct Client: Sendable {
+  /// Of the client, or of the proxy before it; empty where it is not known.
+  let address: String
+  /// Completes when it has gone.
+  let gone: EventLoopFuture<Void>
 }
 
 /// The one way from a request to its answer: who asks, whether the role allows it, what the parameters are, and in which form the answer
@@ -27,22 +36,21 @@ struct Gate: Sendable {
   let context: ConsoleContext
   let logger: Logger
 
-  /// - Parameter address: of the client, or of the proxy before it.
   func respond(
-    _ route: Route, _ request: Request, _ parameters: [String: String], from address: String
+    _ route: Route, _ request: Request, _ parameters: [String: String], _ client: Client
   ) async -> Response {
     let nowNs = Clock.wallNs()
     var known: (caller: Caller, token: AccessToken)?
     do {
       known = try await login(request, nowNs, isRequired: route.role != nil)
-      return try await answer(route, request, parameters, known, nowNs)
+      return try await answer(route, request, parameters, known, client, nowNs)
     } catch let problem as Problem {
       // Only a credential that is not valid counts; a request without one is sent to the login.
       guard problem.status == .unauthorized, problem != .unauthorized else {
         return refuse(problem, route, request, known, nowNs)
       }
       let what = route.role == nil ? "login" : "token"
-      let answer = await context.refusals.record(problem, of: what, from: address, nowNs: nowNs)
+      let answer = await context.refusals.record(problem, of: what, from: client.address, nowNs: nowNs)
       return refuse(answer, route, request, known, nowNs)
     } catch {
       logger.error("a request failed", metadata: ["route": "\(route.path)", "error": "\(type(of: error))"])
@@ -54,12 +62,13 @@ struct Gate: Sendable {
 
   private func answer(
     _ route: Route, _ request: Request, _ parameters: [String: String], _ known: (caller: Caller, token: AccessToken)?,
-    _ nowNs: Int64
+    _ client: Client, _ nowNs: Int64
   ) async throws -> Response {
     let type = try mediaType(route, request)
     try require(route, known?.caller, request)
     if route.method == .post { try requireOwnPage(request) }
     let values = try Self.values(route, request, parameters, nowNs)
+    let raw = try await raw(route, request)
     let (fields, isForm) = try await self.fields(route, request)
     let formToken = known.map(Self.formToken) ?? ""
     if route.method == .post, !formToken.isEmpty { try requireForm(request, fields, formToken) }
@@ -71,8 +80,9 @@ struct Gate: Sendable {
     }
     let question = Question(
       caller: known?.caller, nowNs: nowNs, database: database, console: context, values: values, fields: fields,
-      done: done,
-      isForm: isForm, formToken: formToken)
+      raw: raw,
+      done: done, isForm: isForm, formToken: formToken, isStreamed: type == .ndjson || type == .csv,
+      whenGone: { gone in client.gone.whenComplete { _ in gone() } })
     return try await write(route.handler(question), route, question, type)
   }
 
@@ -158,7 +168,7 @@ struct Gate: Sendable {
     return values
   }
 
-  private static func checked(_ text: String, _ parameter: Route.Parameter, _ nowNs: Int64) throws -> String {
+  static func checked(_ text: String, _ parameter: Route.Parameter, _ nowNs: Int64) throws -> String {
     let problem = { (what: String) in
       Problem(.badRequest, "\(parameter.name) takes \(what), such as \(parameter.example)")
     }
@@ -180,7 +190,7 @@ struct Gate: Sendable {
   }
 
   private func fields(_ route: Route, _ request: Request) async throws -> (fields: [String: String], isForm: Bool) {
-    guard route.method == .post else { return ([:], false) }
+    guard route.method == .post, route.rawBytesMax == 0 else { return ([:], false) }
     var request = request
     let buffer: ByteBuffer
     do {
@@ -224,6 +234,7 @@ extension Route {
   var forms: [MediaType] {
     switch shape {
     case .list: [.json, .ndjson, .csv, .markdown, .rows]
+    case .rows: [.json, .ndjson, .csv, .markdown]
     case .one: [.json, .ndjson, .csv, .markdown, .rows]
     case .change: [.json, .html, .rows]
     case .page: [.html, .markdown, .json]
