@@ -9,10 +9,6 @@ struct AssistantCommand: ParsableCommand {
     discussion: """
       Reads one JSON-RPC message a line from standard input, hands it to the console of the context in use, and writes its answer as one line.
       What the assistant may do is what the token may: give it one of a viewer.
-
-      Examples:
-        signalbox login https://console.example.org:7444 --token-file viewer.txt
-        claude mcp add signalbox -- signalbox mcp
       """)
   @Option(help: "Console to ask, as signalbox contexts list names it; else the one in use.") var context: String?
 

@@ -33,7 +33,8 @@ import Testing
     let open = RouteTable.all.filter { $0.role == nil }.map(\.path)
     #expect(
       Set(open) == [
-        "/healthz", "/api/v1/openapi.json", StyleSheet.path, "/icon.svg", "/llms.txt", "/login", "/login/{link}",
+        "/healthz", "/api/v1/openapi.json", StyleSheet.path, Script.path, "/icon.svg", "/login", "/login/{link}",
+        "/i/{token}", "/llms.txt", "/client/signalbox.py", "/api/v1/oncall.ics",
       ],
       "what anybody may ask for: \(open)")
   }

@@ -204,6 +204,10 @@ extension EndToEndTests {
         ["ca", "export", "DIR/backup", "--state-dir", "DIR/old"], "the authority, with the root's key, is in ",
         ["file": "DIR/backup", "has_root_key": "1"]),
       Change(
+        ["oncall", "calendar", "ben", "--expires", "30d", "--url", "https://c.example"],
+        "the calendar of 'ben' shows who is on call until ", ["name": "ben", "kind": "calendar"], by: "ann",
+        hasValue: true),
+      Change(
         ["ca", "import", "DIR/export", "--state-dir", "DIR/new"], "the authority is in ", ["directory": "DIR/new/ca"]),
     ]
 

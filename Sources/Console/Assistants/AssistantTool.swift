@@ -90,7 +90,7 @@ struct AssistantQuestion: Sendable {
     }
     let question = base.with(checked)
     switch try await route.handler(question) {
-    case .list(let answer, _, _): return answer
+    case .list(let answer, _, _, _): return answer
     case .one(let answer, let missing):
       if answer.rows.isEmpty { throw Problem(.notFound, missing) }
       return answer
@@ -151,7 +151,7 @@ struct AssistantWriter {
     text += "<\(mark)>\n"
     defer { text += "</\(mark)>\n" }
     for (index, line) in lines.enumerated() {
-      let shown = PlainText.visible(PlainText.line(PlainText.cut(line, scalarsMax: 600)))
+      let shown = PlainText.visible(PlainText.line(PlainText.cut(line, scalarsMax: 600))).replacing(mark, with: "mark")
       if text.utf8.count + shown.utf8.count + Self.endBytes + mark.utf8.count > bytesMax { return lines.count - index }
       text += shown + "\n"
     }

@@ -19,6 +19,21 @@ struct Page: Sendable {
     /// A form that asks: its fields stand in the address, so that a search can be sent to somebody.
     case search(Search)
     case charts([Chart])
+    /// - Parameter path: of this console.
+    case link(String, path: String)
+    /// Other views of the same, of which one is shown.
+    case choices(String, [Choice])
+    case map(FleetMap)
+  }
+
+  struct Choice: Sendable {
+    let name: String
+    let path: String
+    let isChosen: Bool
+
+    init(_ name: String, _ path: String, isChosen: Bool = false) {
+      (self.name, self.path, self.isChosen) = (name, path, isChosen)
+    }
   }
 
   /// Where the values of a column lead.
@@ -68,4 +83,6 @@ struct Page: Sendable {
   var blocks: [Block]
   /// The same on the command line.
   var command: String?
+  /// Of a page that the script keeps current: another text once there is something else to show.
+  var live: String?
 }

@@ -139,8 +139,10 @@ struct Question: Sendable {
 /// What a handler answers; written in the form that was asked for.
 enum Reply: Sendable {
   /// - Parameter isCut: there is more than the limit let through.
-  /// - Parameter next: the cursor of the page after it.
-  case list(Answer, isCut: Bool = false, next: String? = nil)
+  /// - Parameters:
+  ///   - next: the cursor of the page after it.
+  ///   - asOfNs: when it was asked, where that was before this request, ns since 1970.
+  case list(Answer, isCut: Bool = false, next: String? = nil, asOfNs: Int64 = .max)
   /// No row: nothing has that name.
   case one(Answer, missing: String)
   /// - Parameter back: where a browser goes to see it.
@@ -151,6 +153,7 @@ enum Reply: Sendable {
   case document([UInt8], contentType: String)
   /// JSON with a status of its own; empty: none.
   case message(Int, [UInt8])
+  case live(LiveStream)
   /// - Parameter cookie: of a new session; nil leaves the browser's.
   case redirect(String, cookie: String?)
 }

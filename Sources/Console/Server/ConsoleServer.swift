@@ -55,9 +55,12 @@ package enum ConsoleServer {
       throw ConsoleFailure(.failed, "\(error)")
     }
     try await requireDatabase(database)
+    let fleet = FleetFeed(database)
     let gate = Gate(
       database: database,
-      context: ConsoleContext(login: Login(database: database), refusals: Refusals(database), queries: queries),
+      context: ConsoleContext(
+        login: Login(database: database), refusals: Refusals(database), queries: queries, fleet: fleet,
+        live: LiveHub(feed: fleet, database: database)),
       logger: logger)
     let announcement = Announcement(database, logger)
     let most = connectionsMax(options)
@@ -114,7 +117,7 @@ package enum ConsoleServer {
         let parameters = Dictionary(
           context.parameters.map { (String($0.key), String($0.value)) }
         ) { first, _ in first }
-        return await gate.respond(route, request, parameters, context.client)
+        return await gate.coded(gate.respond(route, request, parameters, context.client), route, request)
       }
     }
     return router

@@ -11,10 +11,13 @@ extension Gate {
     switch reply {
     case .document(let bytes, let contentType):
       var response = Self.response(.ok, bytes, contentType)
-      if route.path == StyleSheet.path { response.headers[.cacheControl] = "public, max-age=31536000, immutable" }
+      if StaticFile.isNamedByContent(route.path) {
+        response.headers[.cacheControl] = "public, max-age=31536000, immutable"
+      }
       return response
     case .message(let status, let bytes):
       return Self.response(.init(code: status), bytes, MediaType.json.rawValue)
+    case .live(let stream): return Self.stream(stream)
     case .redirect(let path, let cookie):
       var response = Self.redirect(path)
       if let cookie { response.headers[.setCookie] = cookie }
@@ -31,10 +34,10 @@ extension Gate {
       // A page that is loaded again changes nothing again.
       let done = FormToken.sign(sentence, with: question.formToken)
       return Self.redirect("\(back)?done=\(PercentEncoding.pathPart(sentence))&by=\(done)")
-    case .list(let answer, let isCut, let next):
-      let bytes = try await writer(question).list(answer, isCut: isCut, next: next, as: type)
-      return Self.response(.ok, bytes, type.contentType)
     case .rows(let answer): return try await write(answer, question, type)
+    case .list(let answer, let isCut, let next, let asOfNs):
+      let bytes = try await writer(question, asOfNs).list(answer, isCut: isCut, next: next, as: type)
+      return Self.response(.ok, bytes, type.contentType)
     case .one(let answer, let missing):
       if answer.rows.isEmpty { throw Problem(.notFound, missing) }
       return Self.response(.ok, try await writer(question).one(answer, as: type), type.contentType)
@@ -54,9 +57,14 @@ extension Gate {
   }
 
   /// With what the answer cannot speak for.
-  private func writer(_ question: Question) async throws -> AnswerWriter {
-    let presence = try await database.answer(FleetQueries.presence())
-    return AnswerWriter(nowNs: question.nowNs, presence: Presence(presence, asOfNs: question.nowNs))
+  private func writer(_ question: Question, _ asOfNs: Int64 = .max) async throws -> AnswerWriter {
+    // Names of hosts are for those who have logged in.
+    guard question.caller != nil else {
+      return AnswerWriter(nowNs: question.nowNs, presence: Presence(Answer(columns: []), asOfNs: question.nowNs))
+    }
+    var presence = try await context.fleet.presence()
+    presence.asOfNs = min(presence.asOfNs, asOfNs)
+    return AnswerWriter(nowNs: question.nowNs, presence: presence)
   }
 
   func refuse(
@@ -83,7 +91,8 @@ extension Gate {
       ? Self.response(
         problem.status,
         PageFrame(
-          page: Page(title: problem.status.reasonPhrase, blocks: [.notice(problem.detail)]), caller: known?.caller,
+          page: Page(title: problem.status.reasonPhrase, blocks: [.notice(problem.detail)] + wayOn(known?.caller)),
+          caller: known?.caller,
           formToken: known.map(Self.formToken) ?? "", nowNs: nowNs
         ).html, MediaType.html.contentType)
       : Self.response(problem.status, Array((problem.json.written + "\n").utf8), "application/problem+json")
@@ -92,6 +101,9 @@ extension Gate {
     if problem.status == .serviceUnavailable { response.headers[.retryAfter] = "5" }
     return response
   }
+
+  /// Who is not logged in is led there.
+  private func wayOn(_ caller: Caller?) -> [Page.Block] { caller == nil ? [.link("Log in", path: "/login")] : [] }
 
   /// Empty for tokens, which send no forms.
   static func formToken(_ known: (caller: Caller, token: AccessToken)) -> String {

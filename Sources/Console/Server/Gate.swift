@@ -14,6 +14,8 @@ struct ConsoleContext: Sendable {
   let login: Login
   let refusals: Refusals
   let queries: QueryPool
+  let fleet: FleetFeed
+  let live: LiveHub
 }
 
 enum ParameterLimits {
@@ -126,7 +128,7 @@ struct Gate: Sendable {
   /// A form of another site cannot know the token, a script of one cannot set the header.
   private func requireForm(_ request: Request, _ fields: [String: String], _ formToken: String) throws {
     let given = fields[FormToken.field] ?? HTTPField.Name("X-Form-Token").flatMap { request.headers[$0] } ?? ""
-    guard Digest.equal(Array(given.utf8), Array(formToken.utf8)) else {
+    guard FormToken.isMask(given, of: formToken) else {
       throw Problem(.forbidden, "this form is older than your login, or comes from another page: open the page again")
     }
   }

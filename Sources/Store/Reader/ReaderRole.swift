@@ -70,7 +70,8 @@ struct ReaderRole {
     "credentials": [
       "id", "kind", "name", "role", "created", "created_by", "expires", "last_used", "ended", "ended_by",
     ],
-    "reader_access": [], "join_tokens": [], "join_redemptions": [],
+    "join_tokens": ["id", "host_name", "uses_max", "expires", "created", "created_by", "withdrawn", "labels"],
+    "join_redemptions": ["token"], "reader_access": [], "receiver_secrets": [], "signing_keys": [],
   ]
 
   /// - Parameters:
