@@ -92,19 +92,20 @@ let package = Package(
       "Simulation",
       ["FleetModel", "Schema", "Files", "Store", "Agent", "Collector", "Incidents", "Paging", "SiteConfiguration"]),
     library("Answers", ["FleetModel", "Store"]),
+    library("Enrolment", ["FleetModel", "Store", "TLS"]),
     library("SQLGuard", ["SQLParser", "FleetModel", "Store"]),
     library(
       "Commands",
       [
         "Answers", "FleetModel", "Incidents", "Files", "EventLoop", "TLS", "Postgres", "Store", "Rules", "RuleFiles",
-        "SiteConfiguration", "Outbound", "SQLGuard",
+        "SiteConfiguration", "Outbound", "SQLGuard", "Enrolment",
         argumentParser,
       ]),
     .target(
       name: "Console",
       dependencies: [
         "Answers", "Compression", "FleetModel", "Incidents", "Files", "EventLoop", "TLS", "Postgres", "Store",
-        "SQLGuard", logging,
+        "SQLGuard", "Enrolment", logging,
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "HummingbirdHTTP2", package: "hummingbird"),

@@ -57,7 +57,7 @@ extension EndToEndTests {
         body: String(result.output[end.upperBound...]))
     }
 
-    private func token(_ name: String, _ role: String, _ more: String...) throws -> String {
+    func token(_ name: String, _ role: String, _ more: String...) throws -> String {
       let result = try Program.run(
         "signalbox", ["tokens", "create", name, "--role", role] + more,
         environment: ["SIGNALBOX_DATABASE_URL": fleet.databaseURL])
@@ -107,6 +107,8 @@ extension EndToEndTests {
           let isAllowed = try #require(roles.firstIndex(of: name)) >= #require(roles.firstIndex(of: role.rawValue))
           let got = try status(token)
           #expect(isAllowed ? got != 401 && got != 403 : got == 403, "\(route.path) as \(name): \(got)")
+          // Also what the console's login may not read would be seen here.
+          #expect(got < 500, "\(route.path) as \(name): \(got)")
         }
       }
     }

@@ -11,6 +11,7 @@ struct PageFrame {
 
   static let places: [(path: String, name: String)] = [
     ("/", "Fleet"), ("/runs", "Runs"), ("/logs", "Logs"), ("/incidents", "Incidents"), ("/oncall", "On call"),
+    ("/silences", "Silences"), ("/query", "Query"),
   ]
 
   var html: [UInt8] {
@@ -147,12 +148,12 @@ struct PageFrame {
         html.close("label")
         continue
       }
-      html.open(
-        "input",
-        [
-          ("name", input.name), ("value", input.value), ("type", input.isSecret ? "password" : "text"),
-          ("autocomplete", "off"), ("required", ""),
-        ])
+      var attributes: [(StaticString, String)] = [
+        ("name", input.name), ("value", input.value), ("type", input.isSecret ? "password" : "text"),
+        ("autocomplete", "off"),
+      ]
+      if !input.isOptional { attributes.append(("required", "")) }
+      html.open("input", attributes)
       html.close("label")
     }
     html.element("button", form.isMain ? [("class", "main")] : [], form.button)

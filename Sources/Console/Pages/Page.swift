@@ -57,6 +57,8 @@ struct Page: Sendable {
       var isHidden = false
       /// Several lines.
       var isLong = false
+      /// May stay empty.
+      var isOptional = false
     }
 
     let path: String

@@ -7,8 +7,8 @@ internal import Store
 /// Every address of the console. A new one is one entry and one handler.
 enum RouteTable {
   static let all: [Route] =
-    open + files + live + fleet + training + logs + incidents + access + links + query + pages + commandLine
-    + assistants + feeds
+    open + files + live + fleet + training + logs + incidents + access + admin + paging + links + query + pages
+    + commandLine + assistants + feeds
 
   static let limit = Route.Parameter(
     "limit", .query, .integer(1...10_000), "At most so many.", example: "100")

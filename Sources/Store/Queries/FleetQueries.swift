@@ -132,6 +132,16 @@ package enum FleetQueries {
       """, [value])
   }
 
+  /// Certificates that still let an agent in, the first to expire first. Columns: host, expires, issued.
+  package static func certificates(limit: Int) -> ReadQuery {
+    ReadQuery(
+      """
+      select h.name as host, c.expires, c.issued from signalbox.certificates c join signalbox.hosts h on h.number = c.host
+      where c.revoked is null and c.retired is null and h.state <> 'revoked' and h.removed is null
+      order by c.expires, h.name limit $1::bigint
+      """, [String(limit)])
+  }
+
   /// The followed files of a host, the busiest first. Columns: file, committed_offset, finished, updated, generation.
   package static func files(host: String) -> ReadQuery {
     ReadQuery(

@@ -70,8 +70,11 @@ struct ReaderRole {
     "credentials": [
       "id", "kind", "name", "role", "created", "created_by", "expires", "last_used", "ended", "ended_by",
     ],
-    "join_tokens": ["id", "host_name", "uses_max", "expires", "created", "created_by", "withdrawn", "labels"],
-    "join_redemptions": ["token"], "reader_access": [], "receiver_secrets": [], "signing_keys": [],
+    "join_tokens": [
+      "id", "host_name", "created", "created_by", "expires", "uses_max", "labels", "replaces", "withdrawn",
+      "withdrawn_by",
+    ],
+    "join_redemptions": ["token", "host", "redeemed"], "reader_access": [], "receiver_secrets": [], "signing_keys": [],
   ]
 
   /// - Parameters:
