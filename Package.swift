@@ -113,7 +113,8 @@ let package = Package(
         .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
         .product(name: "NIOTLS", package: "swift-nio"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
-      ], resources: [.embedInCode("Pages/Assets/console.js")], swiftSettings: strict),
+      ], resources: [.embedInCode("Pages/Assets/console.js"), .embedInCode("Clients/signalbox.py")],
+      swiftSettings: strict),
     program("signalbox-agent", ["Agent"]),
     program(
       "signalbox-console", ["Console", "EventLoop", "Files", "FleetModel", "Postgres", argumentParser, logging]),
@@ -182,7 +183,7 @@ let package = Package(
         "Compression",
         .product(name: "HTTPTypes", package: "swift-http-types"),
       ]),
-    tests("Commands", ["Commands", "Answers", "Store", "Postgres", "FleetModel", "Incidents"]),
+    tests("Commands", ["Commands", "Answers", "Store", "Postgres", "FleetModel", "Incidents", argumentParser]),
     tests("Simulation", ["Simulation", "FleetModel", "Incidents", "Paging", "Postgres", "Store"]),
     tests(
       "EndToEnd",

@@ -36,7 +36,7 @@ import Testing
     #expect(
       Set(open) == [
         "/healthz", "/api/v1/openapi.json", StyleSheet.path, Script.path, "/icon.svg", "/login", "/login/{link}",
-        "/i/{token}",
+        "/i/{token}", "/llms.txt", "/client/signalbox.py", "/api/v1/oncall.ics",
       ],
       "what anybody may ask for: \(open)")
   }

@@ -15,6 +15,8 @@ extension Gate {
         response.headers[.cacheControl] = "public, max-age=31536000, immutable"
       }
       return response
+    case .message(let status, let bytes):
+      return Self.response(.init(code: status), bytes, MediaType.json.rawValue)
     case .live(let stream): return Self.stream(stream)
     case .redirect(let path, let cookie):
       var response = Self.redirect(path)

@@ -8,7 +8,7 @@ package enum FleetQueries {
   package static let silentSeconds = 300
 
   /// `live`, `late`, `silent`, `waiting` (nothing has come yet) or `revoked`.
-  private static let state = """
+  static let state = """
     case when h.state = 'revoked' then 'revoked' when e.last_seen is null then 'waiting'
       when e.last_seen > now() - interval '\(lateSeconds) s' then 'live'
       when e.last_seen > now() - interval '\(silentSeconds) s' then 'late'
