@@ -256,11 +256,13 @@ final class LiveHub: Sendable {
 
   private func checkCredentials() async {
     let ids = state.withLock { Set($0.viewers.values.map(\.credentialID)) }
-    guard let inForce = try? await Deadline.wait(.seconds(3), for: { [inForce] in try await inForce(Array(ids)) }) else {
+    guard let inForce = try? await Deadline.wait(.seconds(3), for: { [inForce] in try await inForce(Array(ids)) })
+    else {
       return
     }
     let ended = state.withLock { state in
-      state.viewers.filter { ids.contains($0.value.credentialID) && !inForce.contains($0.value.credentialID) }.map(\.key)
+      state.viewers.filter { ids.contains($0.value.credentialID) && !inForce.contains($0.value.credentialID) }.map(
+        \.key)
     }
     for id in ended { end(id, .credential) }
   }

@@ -32,7 +32,8 @@ extension Gate {
       let done = FormToken.sign(sentence, with: question.formToken)
       return Self.redirect("\(back)?done=\(PercentEncoding.pathPart(sentence))&by=\(done)")
     case .list(let answer, let isCut, let asOfNs):
-      return Self.response(.ok, try await writer(question, asOfNs).list(answer, isCut: isCut, as: type), type.contentType)
+      return Self.response(
+        .ok, try await writer(question, asOfNs).list(answer, isCut: isCut, as: type), type.contentType)
     case .one(let answer, let missing):
       if answer.rows.isEmpty { throw Problem(.notFound, missing) }
       return Self.response(.ok, try await writer(question).one(answer, as: type), type.contentType)
