@@ -34,6 +34,7 @@ import Testing
     #expect(
       Set(open) == [
         "/healthz", "/api/v1/openapi.json", StyleSheet.path, Script.path, "/icon.svg", "/login", "/login/{link}",
+        "/i/{token}",
       ],
       "what anybody may ask for: \(open)")
   }

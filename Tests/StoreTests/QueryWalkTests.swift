@@ -19,7 +19,7 @@ import Testing
       FleetQueries.quotas(host: "a"), FleetQueries.processes(host: "a"), IncidentQueries.one(1),
       IncidentQueries.texts(1), IncidentQueries.timeline(1), IncidentQueries.deliveries(1),
       IncidentQueries.silences(includingEnded: true), IncidentQueries.silences(includingEnded: false),
-      IncidentQueries.silence(1), IncidentQueries.rules(),
+      IncidentQueries.silence(1), IncidentQueries.rules(), IncidentQueries.paged(by: "msg_1", limit: 5),
       IncidentQueries.matched(by: Silence(author: "a", reason: "r", startsNs: 0, endsNs: 1)),
       IncidentQueries.override(1), IncidentQueries.onCall(), IncidentQueries.pagingCollector(),
       IncidentQueries.overrides(includingEnded: true), IncidentQueries.overrides(includingEnded: false),

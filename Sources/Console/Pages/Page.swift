@@ -19,6 +19,8 @@ struct Page: Sendable {
     /// A form that asks: its fields stand in the address, so that a search can be sent to somebody.
     case search(Search)
     case charts([Chart])
+    /// - Parameter path: of this console.
+    case link(String, path: String)
     /// Other views of the same, of which one is shown.
     case choices(String, [Choice])
     case map(FleetMap)
@@ -53,6 +55,8 @@ struct Page: Sendable {
       var isSecret = false
       /// Sent and not shown: `value` cannot be changed.
       var isHidden = false
+      /// Several lines.
+      var isLong = false
     }
 
     let path: String

@@ -55,7 +55,7 @@ extension Gate {
   private static func tag(_ bytes: [UInt8], _ hash: [UInt8], _ route: Route) -> String? {
     switch route.shape {
     case .document: "\"\(Base64.url.encode(Array(hash.prefix(12))))\""
-    case .list, .one: "W/\"\(Base64.url.encode(Array(CodedAnswers.hash(withoutAsOf(bytes)).prefix(12))))\""
+    case .list, .rows, .one: "W/\"\(Base64.url.encode(Array(CodedAnswers.hash(withoutAsOf(bytes)).prefix(12))))\""
     case .change, .page: nil
     }
   }

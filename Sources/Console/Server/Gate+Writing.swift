@@ -26,14 +26,16 @@ extension Gate {
       return try await write(page, question, type)
     case .change(let sentence, let answer, let back):
       guard question.isForm else {
-        return Self.response(.ok, try await writer(question).change(sentence, answer), MediaType.json.rawValue)
+        let bytes = try await writer(question).change(sentence, answer, as: type)
+        return Self.response(.ok, bytes, (type == .rows ? type : .json).contentType)
       }
       // A page that is loaded again changes nothing again.
       let done = FormToken.sign(sentence, with: question.formToken)
       return Self.redirect("\(back)?done=\(PercentEncoding.pathPart(sentence))&by=\(done)")
-    case .list(let answer, let isCut, let asOfNs):
-      return Self.response(
-        .ok, try await writer(question, asOfNs).list(answer, isCut: isCut, as: type), type.contentType)
+    case .rows(let answer): return try await write(answer, question, type)
+    case .list(let answer, let isCut, let next, let asOfNs):
+      let bytes = try await writer(question, asOfNs).list(answer, isCut: isCut, next: next, as: type)
+      return Self.response(.ok, bytes, type.contentType)
     case .one(let answer, let missing):
       if answer.rows.isEmpty { throw Problem(.notFound, missing) }
       return Self.response(.ok, try await writer(question).one(answer, as: type), type.contentType)
@@ -54,6 +56,10 @@ extension Gate {
 
   /// With what the answer cannot speak for.
   private func writer(_ question: Question, _ asOfNs: Int64 = .max) async throws -> AnswerWriter {
+    // Names of hosts are for those who have logged in.
+    guard question.caller != nil else {
+      return AnswerWriter(nowNs: question.nowNs, presence: Presence(Answer(columns: []), asOfNs: question.nowNs))
+    }
     var presence = try await context.fleet.presence()
     presence.asOfNs = min(presence.asOfNs, asOfNs)
     return AnswerWriter(nowNs: question.nowNs, presence: presence)
@@ -83,7 +89,8 @@ extension Gate {
       ? Self.response(
         problem.status,
         PageFrame(
-          page: Page(title: problem.status.reasonPhrase, blocks: [.notice(problem.detail)]), caller: known?.caller,
+          page: Page(title: problem.status.reasonPhrase, blocks: [.notice(problem.detail)] + wayOn(known?.caller)),
+          caller: known?.caller,
           formToken: known.map(Self.formToken) ?? "", nowNs: nowNs
         ).html, MediaType.html.contentType)
       : Self.response(problem.status, Array((problem.json.written + "\n").utf8), "application/problem+json")
@@ -92,6 +99,9 @@ extension Gate {
     if problem.status == .serviceUnavailable { response.headers[.retryAfter] = "5" }
     return response
   }
+
+  /// Who is not logged in is led there.
+  private func wayOn(_ caller: Caller?) -> [Page.Block] { caller == nil ? [.link("Log in", path: "/login")] : [] }
 
   /// Empty for tokens, which send no forms.
   static func formToken(_ known: (caller: Caller, token: AccessToken)) -> String {
@@ -131,5 +141,7 @@ extension Gate {
 }
 
 extension MediaType {
-  var contentType: String { self == .json || self == .ndjson ? rawValue : rawValue + "; charset=utf-8" }
+  var contentType: String {
+    self == .json || self == .ndjson || self == .rows ? rawValue : rawValue + "; charset=utf-8"
+  }
 }
