@@ -49,6 +49,7 @@ let package = Package(
     .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
     .systemLibrary(name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
+    .systemLibrary(name: "CPGQuery", providers: [.apt(["libpg-query-dev"])]),
     .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
     .target(name: "CLinux"),
     .target(name: "CNVML", dependencies: ["CLinux"]),
@@ -70,6 +71,10 @@ let package = Package(
     library("Rules", ["FleetModel", "Files"]),
     library("RuleFiles", ["Rules", "FleetModel", "Files", yams]),
     library("Outbound", ["CCurl"]),
+    // Linked statically: the shared library comes with the headers only, which a host that runs a program has not.
+    .target(
+      name: "SQLParser", dependencies: ["CPGQuery"], swiftSettings: strict,
+      linkerSettings: [.linkedLibrary(":libpg_query.a")]),
     // Programs
     library("Store", ["Postgres", "FleetModel", "Incidents"]),
     library("SiteConfiguration", ["FleetModel", "Incidents", "Files", "EventLoop", "Store", "Rules", "RuleFiles"]),
@@ -85,17 +90,18 @@ let package = Package(
       "Simulation",
       ["FleetModel", "Schema", "Files", "Store", "Agent", "Collector", "Incidents", "Paging", "SiteConfiguration"]),
     library("Answers", ["FleetModel", "Store"]),
+    library("SQLGuard", ["SQLParser", "FleetModel", "Store"]),
     library(
       "Commands",
       [
         "Answers", "FleetModel", "Incidents", "Files", "EventLoop", "TLS", "Postgres", "Store", "Rules", "RuleFiles",
-        "SiteConfiguration",
+        "SiteConfiguration", "SQLGuard",
         argumentParser,
       ]),
     library(
       "Console",
       [
-        "Answers", "FleetModel", "Incidents", "Files", "EventLoop", "TLS", "Postgres", "Store", logging,
+        "Answers", "FleetModel", "Incidents", "Files", "EventLoop", "TLS", "Postgres", "Store", "SQLGuard", logging,
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "HummingbirdHTTP2", package: "hummingbird"),
@@ -148,6 +154,7 @@ let package = Package(
     tests("Postgres", ["Postgres", "Files"]),
     tests("Store", ["Store", "Postgres", "FleetModel", "Incidents", "Rules", "RuleFiles"]),
     tests("Outbound", ["Outbound"]),
+    tests("SQLGuard", ["SQLGuard", "SQLParser", "Store", "FleetModel", "Postgres"]),
     tests(
       "Paging",
       [

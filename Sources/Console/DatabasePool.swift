@@ -8,10 +8,12 @@ final class DatabasePool: Sendable {
   /// What one thread holds: a session that can only read, and one for changes, each made when it is first needed.
   struct Connections {
     let url: DatabaseURL
+    /// Of a login that only reads; nil: the one that the collector has made.
+    let login: DatabaseURL?
     var reader: FleetReader?
     var store: Store?
 
-    init(_ url: DatabaseURL) { self.url = url }
+    init(_ url: DatabaseURL, login: DatabaseURL?) { (self.url, self.login) = (url, login) }
   }
 
   private let workers: [Worker<Connections>]
@@ -19,10 +21,10 @@ final class DatabasePool: Sendable {
   /// Questions that may wait for one thread; beyond, the console says that it is busy.
   private static let waitingMax = 64
 
-  init(_ url: DatabaseURL, threads: Int) throws(LoopError) {
+  init(_ url: DatabaseURL, login: DatabaseURL?, threads: Int) throws(LoopError) {
     var workers: [Worker<Connections>] = []
     for number in 1...threads {
-      workers.append(try Worker("database-\(number)", limit: Self.waitingMax) { Connections(url) })
+      workers.append(try Worker("database-\(number)", limit: Self.waitingMax) { Connections(url, login: login) })
     }
     self.workers = workers
   }
@@ -101,13 +103,13 @@ extension DatabasePool.Connections {
   fileprivate mutating func read<Value>(
     _ body: (FleetReader) throws(PostgresError) -> Value
   ) throws(Problem) -> Value {
-    do throws(PostgresError) {
+    do throws(StoreError) {
       return try readOnce(body)
     } catch  where error.needsNewConnection {
       reader?.close()
       reader = nil
       // A server that was started again has ended the connection: a new one answers.
-      do throws(PostgresError) {
+      do throws(StoreError) {
         return try readOnce(body)
       } catch {
         throw Problem(error)
@@ -119,11 +121,17 @@ extension DatabasePool.Connections {
 
   private mutating func readOnce<Value>(
     _ body: (FleetReader) throws(PostgresError) -> Value
-  ) throws(PostgresError) -> Value {
+  ) throws(StoreError) -> Value {
     let reader =
-      if let known = reader { known } else { try FleetReader(url, timeoutMs: Self.timeoutMs, isReadOnly: true) }
+      if let known = reader { known } else {
+        try FleetReader(consoleOf: url, login: login, timeoutMs: Self.timeoutMs)
+      }
     self.reader = reader
-    return try body(reader)
+    do throws(PostgresError) {
+      return try body(reader)
+    } catch {
+      throw .database(error)
+    }
   }
 
   fileprivate mutating func change<Value>(_ body: (Store) throws(StoreError) -> Value) throws(Problem) -> Value {

@@ -2,6 +2,7 @@ internal import FleetModel
 package import Outbound
 package import Incidents
 package import SiteConfiguration
+internal import Store
 internal import TLS
 
 /// Turns a delivery into the request that its receiver understands. Pure.
@@ -108,7 +109,7 @@ package struct Message: Sendable {
     if delivery.isList {
       let list = delivery.list?.id ?? delivery.messageID
       // The alert was paged from memory under its own key, and the rows of the incident have another one.
-      return PageID.isOne(list) ? "signalbox|digest|\(list)" : list
+      return PageID.isOne(list) ? Store.listKeyPrefix + list : list
     }
     // The end of a test has the test's key.
     let event = delivery.event == .resolve ? Delivery.Event.test : delivery.event
@@ -161,7 +162,7 @@ package struct Message: Sendable {
     if let acknowledging { fields.append(("acknowledge_url", .text(acknowledging))) }
     if let list = delivery.list {
       fields += [
-        ("list", .text("signalbox|digest|\(list.id)")), ("still_open", .number(Int64(list.open))),
+        ("list", .text(Store.listKeyPrefix + list.id)), ("still_open", .number(Int64(list.open))),
         ("unacknowledged", .number(Int64(list.unacknowledged))),
       ]
     }

@@ -6,8 +6,8 @@ package struct MigrationReport: Sendable, Equatable {
   package var from: Int32
   package var to: Int32
   package var capability: Capability
-  /// Why people's SQL has no login; nil where it has one.
-  package var readerRoleProblem: String?
+  /// Why a login that only reads is not there.
+  package var readerRoleProblems: [String] = []
 }
 
 extension Store {
@@ -20,8 +20,8 @@ extension Store {
       }
       try loadLayout(report.capability)
       preferViews()
-      report.readerRoleProblem = makeReaderLogin()
-      readerProblems = [report.readerRoleProblem, closeReader().map(Self.openLimits)].compactMap { $0 }
+      report.readerRoleProblems = makeReaderLogins()
+      readerProblems = report.readerRoleProblems + [closeReaders().map(Self.openLimits)].compactMap { $0 }
       return report
     } catch .database(let error) where error.isNotPermitted {
       throw .notPermitted(

@@ -10,7 +10,7 @@ package final class Store {
   /// As given, for connections that stand beside this one.
   let url: DatabaseURL
   package private(set) var capability: Capability
-  /// What the last `migrate` could not do for people's SQL; sentences for the log.
+  /// What the last `migrate` could not do for those who only read; sentences for the log.
   package internal(set) var readerProblems: [String] = []
   /// Rows older than this before their arrival, µs, are stored under their arrival (`clock_suspect`).
   var oldestUs: Int64 = Limits.oldestDefaultUs

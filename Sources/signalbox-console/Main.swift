@@ -24,6 +24,10 @@ internal import Postgres
     name: .customLong("state-dir"),
     help: "State directory of a collector on this machine: its database, and its authority for the certificate.")
   var stateDirectory: String?
+  @Option(
+    name: .customLong("reader-database"),
+    help: "URL of a login that only reads; else the one that the collector has made.")
+  var readerDatabase: String?
   @Option(help: "HOST:PORT for browsers and scripts.") var listen = "127.0.0.1:7444"
   @Option(help: "PEM file of your own certificate, with its chain.") var certificate: String?
   @Option(help: "PEM file of its private key.") var key: String?
@@ -66,6 +70,7 @@ internal import Postgres
       throw ConsoleFailure(.usage, "--certificate and --key belong together: give both")
     }
     var options = ConsoleOptions(database: try databaseURL(), host: address.host, port: address.port)
+    options.reader = try readerDatabase.map { try Self.parse($0, "--reader-database") }
     options.stateDirectory = stateDirectory
     options.certificate = certificate
     options.key = key
@@ -80,12 +85,7 @@ internal import Postgres
   private func databaseURL() throws -> DatabaseURL {
     let environment = Process.environment("SIGNALBOX_DATABASE_URL").flatMap { $0.isEmpty ? nil : $0 }
     if let text = database ?? (stateDirectory == nil ? environment : nil) {
-      do throws(PostgresError) {
-        return try DatabaseURL(parsing: text)
-      } catch {
-        throw ConsoleFailure(
-          .usage, "\(database == nil ? "$SIGNALBOX_DATABASE_URL" : "--database") is no database URL: \(error.message)")
-      }
+      return try Self.parse(text, database == nil ? "$SIGNALBOX_DATABASE_URL" : "--database")
     }
     guard let stateDirectory else {
       throw ConsoleFailure(
@@ -99,6 +99,14 @@ internal import Postgres
       throw ConsoleFailure(.notReachable, "\(error); no collector has been started with --state-dir \(stateDirectory)")
     } catch let error as PostgresError {
       throw ConsoleFailure(.failed, "\(stateDirectory)/database-url: \(error.message)")
+    }
+  }
+
+  private static func parse(_ url: String, _ source: String) throws -> DatabaseURL {
+    do throws(PostgresError) {
+      return try DatabaseURL(parsing: url)
+    } catch {
+      throw ConsoleFailure(.usage, "\(source) is no database URL: \(error.message)")
     }
   }
 }

@@ -34,15 +34,18 @@ import Testing
       "SiteConfiguration",
     ],
     "Answers": ["FleetModel", "Store"],
+    "SQLParser": ["CPGQuery"],
+    "SQLGuard": ["SQLParser", "FleetModel", "Store", "FoundationEssentials"],
     "Console": [
-      "Answers", "FleetModel", "Incidents", "Files", "EventLoop", "TLS", "Postgres", "Store", "Logging", "Foundation",
+      "Answers", "FleetModel", "Incidents", "Files", "EventLoop", "TLS", "Postgres", "Store", "SQLGuard", "Logging",
+      "Foundation",
       "Hummingbird", "HummingbirdCore", "HummingbirdHTTP2", "HTTPTypes", "NIOCore", "NIOSSL", "NIOTLS",
       "ServiceLifecycle",
       "Synchronization",
     ],
     "Commands": [
       "Answers", "FleetModel", "Incidents", "Files", "EventLoop", "TLS", "Postgres", "Store", "Rules", "RuleFiles",
-      "SiteConfiguration",
+      "SiteConfiguration", "SQLGuard",
       "ArgumentParser",
     ],
     "signalbox": ["Commands"],
@@ -55,6 +58,7 @@ import Testing
   /// Only these touch pointers.
   static let wrappers: Set<String> = [
     "Schema", "TLS", "EventLoop", "HTTP2", "Postgres", "Files", "NVML", "SQLite", "Outbound",
+    "SQLParser",
   ]
 
   static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()

@@ -34,6 +34,7 @@ import Testing
     #expect(
       Set(open) == [
         "/healthz", "/api/v1/openapi.json", StyleSheet.path, "/icon.svg", "/login", "/login/{link}", "/i/{token}",
+        "/hooks/pagerduty", "/hooks/slack",
       ],
       "what anybody may ask for: \(open)")
   }

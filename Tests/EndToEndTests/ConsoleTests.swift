@@ -57,7 +57,7 @@ extension EndToEndTests {
         body: String(result.output[end.upperBound...]))
     }
 
-    private func token(_ name: String, _ role: String, _ more: String...) throws -> String {
+    func token(_ name: String, _ role: String, _ more: String...) throws -> String {
       let result = try Program.run(
         "signalbox", ["tokens", "create", name, "--role", role] + more,
         environment: ["SIGNALBOX_DATABASE_URL": fleet.databaseURL])

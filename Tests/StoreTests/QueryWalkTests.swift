@@ -22,7 +22,7 @@ import Testing
       IncidentQueries.matched(by: Silence(author: "a", reason: "r", startsNs: 0, endsNs: 1)),
       IncidentQueries.override(1), IncidentQueries.onCall(), IncidentQueries.pagingCollector(),
       IncidentQueries.overrides(includingEnded: true), IncidentQueries.overrides(includingEnded: false),
-      TrainingQueries.definitions(view: "episodes"),
+      TrainingQueries.definitions(view: "episodes"), AccessQueries.receiverEvents(),
     ]
     for host in choices("a") {
       all += [FleetQueries.hosts(named: host), FollowingQueries.passedOver(host: host)]

@@ -2,11 +2,12 @@ import Files
 import FleetModel
 import Incidents
 import Glibc
-import Store
+
 import TestSupport
 import Testing
 
 @testable import Postgres
+@testable import Store
 
 /// People's SQL: what a session of the reader can ask, and what it cannot do.
 @Suite(.timeLimit(.minutes(10))) struct ReaderTests {
@@ -157,7 +158,7 @@ import Testing
     let role = try fixture.store.connection.queryText(
       """
       select rolcanlogin, rolsuper, rolconnlimit, array_to_string(rolconfig, ' ')
-      from pg_roles where rolname = (select role from signalbox.reader_access)
+      from pg_roles where rolname = (select role from signalbox.reader_access where purpose = 'people')
       """)
     #expect(role.text(0, 0) == "t" && role.text(0, 1) == "f" && role.text(0, 2) == "10")
     for setting in [
@@ -258,5 +259,63 @@ import Testing
       #expect(error?.sqlState == "42501", "\(statement): \(String(describing: error))")
       try reader.execute("rollback")
     }
+  }
+}
+
+/// What the console's login may read, and what it may not.
+@Suite(.timeLimit(.minutes(10))) struct ConsoleReaderTests {
+  @Test func consoleReadsTheTablesButNoSecretAndChangesNothing() throws {
+    let fixture = try StoreFixture(migrated: false)
+    _ = try fixture.stream()
+    let reader = try FleetReader(consoleOf: fixture.database.url, login: nil, timeoutMs: 5000)
+    let role = try reader.connection.queryText("select session_user").text(0, 0)
+    #expect(role?.hasPrefix("signalbox_console") == true)
+    for query in [FleetQueries.status(), AccessQueries.credentials(all: true), FleetQueries.alive()] {
+      #expect(throws: Never.self) { try reader.read(query) }
+    }
+    #expect(try reader.read(FleetQueries.status()).rows.count == 1)
+    // Its rights are the wall, not what the session has set.
+    try reader.connection.execute("set default_transaction_read_only = off")
+    let refused = [
+      "select secret_hash from signalbox.credentials", "select * from signalbox.reader_access",
+      "select * from signalbox.join_tokens", "select * from signalbox.join_redemptions",
+      "select * from signalbox.link_keys", "select * from signalbox.receiver_secrets",
+      "update signalbox.incidents set state = 'resolved'", "delete from signalbox.audit_log",
+      "insert into signalbox.fleet_settings (key, value) values ('x', 'y')", "select from signalbox.locks for update",
+      "create table signalbox.x (a int)", "create temp table x (a int)", "select pg_read_file('/etc/passwd')",
+      "select pg_notify('signalbox_hosts', '')", "select lo_creat(-1)", "select pg_advisory_lock(1)",
+    ]
+    for statement in refused {
+      let error = #expect(throws: PostgresError.self, "\(statement)") { try reader.connection.execute(statement) }
+      #expect(error?.sqlState == "42501", "\(statement): \(String(describing: error))")
+    }
+    // No way back to who owns the tables, because the session was never his.
+    try reader.connection.execute("select set_config('role', 'none', false)")
+    let escape = #expect(throws: PostgresError.self) {
+      try reader.connection.execute("select secret_hash from signalbox.credentials")
+    }
+    #expect(escape?.sqlState == "42501")
+  }
+
+  /// The table's name is no secret, but every table of the schema is either readable or known to hold secrets.
+  @Test func everyTableIsReadableOrASecret() throws {
+    let fixture = try StoreFixture(migrated: false)
+    let rows = try fixture.store.connection.queryText(
+      """
+      select c.relname from pg_class c, signalbox.reader_access a
+      where a.purpose = 'console' and c.relnamespace = 'signalbox'::regnamespace and c.relkind in ('r', 'p', 'v', 'm')
+        and not has_table_privilege(a.role, c.oid, 'select') order by 1
+      """)
+    let closed = (0..<rows.count).compactMap { rows.text($0, 0) }
+    #expect(
+      closed == ["credentials", "join_redemptions", "join_tokens", "link_keys", "reader_access", "receiver_secrets"])
+  }
+
+  @Test func whoMayChangeTheTablesIsNoReaderOfTheConsole() throws {
+    let fixture = try StoreFixture(migrated: false)
+    let error = #expect(throws: StoreError.self) {
+      try FleetReader(consoleOf: fixture.database.url, login: fixture.database.url, timeoutMs: 1000)
+    }
+    #expect("\(String(describing: error))".contains("may do more than read"))
   }
 }

@@ -12,7 +12,7 @@ import Testing
     let again = try store.migrate()
     #expect(again.from == again.to)
     #expect(again.capability == store.capability)
-    #expect(again.readerRoleProblem == nil)
+    #expect(again.readerRoleProblems == [])
     #expect(try Store.open(database.url).capability == store.capability)
     // Numbered without a gap.
     let steps = try store.connection.queryText("select min(number), max(number) - count(*) from signalbox.schema_steps")
@@ -74,8 +74,8 @@ import Testing
     try admin.execute("create role \(role) login; alter database \(database.databaseName) owner to \(role)")
     let store = try Store.open(database.url.with(["user": role]), migrating: true)
     let report = try store.migrate()
-    if !hasReader && report.readerRoleProblem != nil {
-      #expect(report.readerRoleProblem?.contains("signalbox_reader") == true)
+    if let problem = report.readerRoleProblems.first, !hasReader {
+      #expect(problem.contains("signalbox_reader"))
     }
     #expect(try store.connection.query("select count(*) from log_lines").int(0, 0) == 0)
     store.close()

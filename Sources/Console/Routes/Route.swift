@@ -75,6 +75,8 @@ struct Route: Sendable {
   var fields: [Field] = []
   /// Of these optional fields at least one is needed.
   var anyOf: [String] = []
+  /// Of a body that the handler gets as it came, because its sender signs it; 0: the body holds fields.
+  var rawBytesMax = 0
   let shape: Shape
   let handler: @Sendable (Question) async throws -> Reply
 
@@ -97,6 +99,8 @@ struct Question: Sendable {
   let values: [String: String]
   /// Of the body, by name.
   let fields: [String: String]
+  /// nil where the route takes fields.
+  var raw: RawRequest?
   /// What this session has just changed, as a page says it.
   var done: String?
   /// Sent by a form of a page, not by a script.

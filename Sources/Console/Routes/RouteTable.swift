@@ -6,7 +6,7 @@ internal import Store
 
 /// Every address of the console. A new one is one entry and one handler.
 enum RouteTable {
-  static let all: [Route] = open + fleet + training + logs + incidents + access + links + pages
+  static let all: [Route] = open + fleet + training + logs + incidents + access + links + hooks + pages
 
   static let limit = Route.Parameter(
     "limit", .query, .integer(1...10_000), "At most so many.", example: "100")

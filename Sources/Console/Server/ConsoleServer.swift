@@ -27,6 +27,8 @@ package struct ConsoleOptions: Sendable {
   package var key: String?
   /// Under which people reach it, where that is another address.
   package var publicURL: String?
+  /// Of a login that only reads the tables, where the collector could not make it.
+  package var reader: DatabaseURL?
   /// Threads with connections to the database.
   package var connections = 4
 
@@ -44,7 +46,7 @@ package enum ConsoleServer {
     let tls = try Identity.configuration(options)
     let database: DatabasePool
     do {
-      database = try DatabasePool(options.database, threads: options.connections)
+      database = try DatabasePool(options.database, login: options.reader, threads: options.connections)
     } catch {
       throw ConsoleFailure(.failed, "\(error)")
     }
@@ -92,6 +94,7 @@ package enum ConsoleServer {
   private static func requireDatabase(_ database: DatabasePool) async throws {
     do {
       try await database.change { _ throws(StoreError) in }
+      _ = try await database.answer(FleetQueries.alive())
     } catch let problem as Problem {
       throw ConsoleFailure(problem == .databaseAway ? .notReachable : .failed, problem.detail)
     }

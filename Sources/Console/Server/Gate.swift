@@ -41,8 +41,7 @@ struct Gate: Sendable {
       guard problem.status == .unauthorized, problem != .unauthorized else {
         return refuse(problem, route, request, known, nowNs)
       }
-      let what = route.role == nil ? "login" : "token"
-      let answer = await context.refusals.record(problem, of: what, from: address, nowNs: nowNs)
+      let answer = await context.refusals.record(problem, of: route.secretName, from: address, nowNs: nowNs)
       return refuse(answer, route, request, known, nowNs)
     } catch {
       logger.error("a request failed", metadata: ["route": "\(route.path)", "error": "\(type(of: error))"])
@@ -60,6 +59,7 @@ struct Gate: Sendable {
     try require(route, known?.caller, request)
     if route.method == .post { try requireOwnPage(request) }
     let values = try Self.values(route, request, parameters, nowNs)
+    let raw = try await raw(route, request)
     let (fields, isForm) = try await self.fields(route, request)
     let formToken = known.map(Self.formToken) ?? ""
     if route.method == .post, !formToken.isEmpty { try requireForm(request, fields, formToken) }
@@ -71,6 +71,7 @@ struct Gate: Sendable {
     }
     let question = Question(
       caller: known?.caller, nowNs: nowNs, database: database, console: context, values: values, fields: fields,
+      raw: raw,
       done: done,
       isForm: isForm, formToken: formToken)
     return try await write(route.handler(question), route, question, type)
@@ -180,7 +181,7 @@ struct Gate: Sendable {
   }
 
   private func fields(_ route: Route, _ request: Request) async throws -> (fields: [String: String], isForm: Bool) {
-    guard route.method == .post else { return ([:], false) }
+    guard route.method == .post, route.rawBytesMax == 0 else { return ([:], false) }
     var request = request
     let buffer: ByteBuffer
     do {

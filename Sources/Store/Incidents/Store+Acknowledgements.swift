@@ -33,18 +33,15 @@ extension Store {
 
   /// The key that links in messages are signed with, 32 bytes; made when it is first asked for.
   package func pageLinkKey() throws(StoreError) -> [UInt8] {
-    if let key = try setting(Self.linkKeySetting).flatMap(Hex.bytes) { return key }
+    if let key = try ask("select key from signalbox.link_keys").bytes(0, 0) { return key }
     // Random numbers of the server, which makes UUIDs of its strong source (PostgreSQL, src/backend/utils/adt/uuid.c).
     try run(
       """
-      insert into signalbox.fleet_settings (key, value)
-      values ($1, encode(sha256(convert_to(gen_random_uuid()::text || gen_random_uuid()::text, 'UTF8')), 'hex'))
-      on conflict (key) do nothing
-      """, [.text(Self.linkKeySetting)])
-    return try setting(Self.linkKeySetting).flatMap(Hex.bytes) ?? []
+      insert into signalbox.link_keys (key)
+      values (sha256(convert_to(gen_random_uuid()::text || gen_random_uuid()::text, 'UTF8'))) on conflict do nothing
+      """)
+    return try ask("select key from signalbox.link_keys").bytes(0, 0) ?? []
   }
-
-  private static let linkKeySetting = "links.key"
 
   /// - Parameter id: of a message, or of a list of them.
   /// - Returns: nil where no message has it.

@@ -8,6 +8,12 @@ enum AccessTables {
   private static let partitionLock =
     "perform from signalbox.locks where name = '\(StoreLock.partitions.rawValue)' for update;"
 
+  /// One login a purpose.
+  static let purposes = """
+    alter table signalbox.reader_access add purpose text not null default 'people' check (purpose in ('people', 'console'));
+
+    """
+
   static func sql(_ capability: Capability) -> String {
     """
     -- Which login people's SQL takes; its password, empty where the server asks for none. Whoever may read this owns the

@@ -1,6 +1,13 @@
 /// What lets receivers of messages act without a login at the console.
 enum LinkTables {
   static let sql = """
+    -- With what links are signed: one row.
+    create table signalbox.link_keys (
+      key bytea not null check (octet_length(key) = 32),
+      created timestamptz not null default now(),
+      is_only boolean primary key default true check (is_only)
+    );
+
     -- Links of messages that were used: each acts once. A link itself is stored nowhere; it is signed.
     create table signalbox.used_links (
       message_id text primary key,
@@ -17,10 +24,12 @@ enum LinkTables {
       secret text not null
     );
 
-    -- Events of receivers that have acted: one that comes again does nothing.
+    -- Events of receivers of the last days, with what became of each: one that comes again does nothing.
     create table signalbox.receiver_events (
       event_id text primary key,
-      kind text not null,
+      receiver text not null,
+      action text not null,
+      outcome text not null,
       received timestamptz not null
     );
     create index receiver_events_received on signalbox.receiver_events (received);

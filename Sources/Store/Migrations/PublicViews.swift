@@ -1,9 +1,9 @@
 /// The views that operators' SQL and other people's scripts rely on: names instead of numbers, levels and states as text.
 ///
 /// The joins are left joins on unique keys outside of the union, so that the planner leaves them out where no name is asked for.
-enum PublicViews {
+package enum PublicViews {
   /// Every view that the reader may ask, whichever migration made it.
-  static let all = names + IncidentTables.views + FollowingTables.views + QuotaTables.views
+  package static let all = names + IncidentTables.views + FollowingTables.views + QuotaTables.views
 
   static let names = [
     "hosts", "log_lines", "log_counts", "host_samples", "gpu_samples", "disk_samples", "network_samples",

@@ -6,9 +6,24 @@ package final class FleetReader {
 
   /// - Parameters:
   ///   - timeoutMs: for one statement; 0 = none.
-  ///   - isReadOnly: the session refuses to write; for programs that take questions from the network.
   /// - Throws: `PostgresError`; also where the database holds no Signalbox schema.
-  package init(_ url: DatabaseURL, timeoutMs: Int = 60_000, isReadOnly: Bool = false) throws(PostgresError) {
+  package init(_ url: DatabaseURL, timeoutMs: Int = 60_000) throws(PostgresError) {
+    connection = try Connection(url, options: Self.options(timeoutMs))
+  }
+
+  /// For programs that take questions from the network: logged in as a role that may read the tables but for their secrets, and change
+  /// nothing, so that no statement leads back to more rights.
+  /// - Parameter login: of such a role; nil: the one that the collector has made, which the owner of `url` knows.
+  package init(consoleOf url: DatabaseURL, login: DatabaseURL?, timeoutMs: Int) throws(StoreError) {
+    var options = Self.options(timeoutMs)
+    options.settings["default_transaction_read_only"] = "on"
+    connection =
+      if let login { try Store.openReader(login: login, .console, options) } else {
+        try Store.openReader(url, .console, options)
+      }
+  }
+
+  private static func options(_ timeoutMs: Int) -> ConnectionOptions {
     var options = ConnectionOptions()
     options.applicationName = "signalbox"
     options.statementTimeoutMs = timeoutMs
@@ -19,8 +34,7 @@ package final class FleetReader {
       // A command that was killed must not leave its question to the server.
       "client_connection_check_interval": "1000",
     ]
-    if isReadOnly { options.settings["default_transaction_read_only"] = "on" }
-    connection = try Connection(url, options: options)
+    return options
   }
 
   package func close() { connection.close() }

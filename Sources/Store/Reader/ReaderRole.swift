@@ -1,13 +1,30 @@
-/// What the login for people's SQL is and may do. Its rights are the wall; the settings are for people who mean no harm.
-enum ReaderRole {
+/// A login that only reads, and what it may read. Its rights are the wall; the settings are for people who mean no harm.
+struct ReaderRole {
   /// The usual name; where another database of the server has taken it, that of `ownName` is used.
-  static let name = "signalbox_reader"
+  let name: String
+  /// Of whom, as `reader_access` notes it.
+  let purpose: String
+  /// Whose login it is, in sentences.
+  let owner: String
+  /// The option by which a login that was made by hand is given.
+  let option: String
+  /// At once. The private server takes 40 connections, of which a collector with 8 writers holds 13.
+  let connectionsMax: Int
+
+  /// For people's SQL: the documented views and nothing else.
+  static let people = ReaderRole(
+    name: "signalbox_reader", purpose: "people", owner: "people's SQL",
+    option: "--reader-database (or $SIGNALBOX_READER_URL)", connectionsMax: 10)
+
+  /// For what the console's pages and API read: the tables too, but no secret.
+  static let console = ReaderRole(
+    name: "signalbox_console", purpose: "console", owner: "the console",
+    option: "--reader-database of signalbox-console", connectionsMax: 20)
+
+  static let all = [people, console]
 
   /// Roles belong to the whole server: with the database's number in its name a login is this database's alone.
-  static func ownName(databaseOID: Int64) -> String { "\(name)_\(databaseOID)" }
-
-  /// People's queries at once. The private server takes 40 connections, of which a collector with 8 writers holds 13.
-  static let connectionsMax = 10
+  func ownName(databaseOID: Int64) -> String { "\(name)_\(databaseOID)" }
 
   /// A session that did not ask for less; `signalbox query --timeout` takes up to an hour.
   static let timeLimit = "30s"
@@ -33,9 +50,9 @@ enum ReaderRole {
   /// As pg_roles.rolconfig has them.
   static var configuration: [String] { settings.map { "\($0.name)=\($0.value)" } }
 
-  static func alterStatements(_ role: String) -> String {
+  func alterStatements(_ role: String) -> String {
     "alter role \(role) connection limit \(connectionsMax);\n"
-      + settings.map { "alter role \(role) set \($0.name) = '\($0.value)';\n" }.joined()
+      + Self.settings.map { "alter role \(role) set \($0.name) = '\($0.value)';\n" }.joined()
   }
 
   /// What only a superuser may set.
@@ -44,8 +61,35 @@ enum ReaderRole {
   }
 
   /// What an owner without the right to make roles asks of a superuser, as one line that can be pasted.
-  static var creationStatement: String {
+  var creationStatement: String {
     "CREATE ROLE \(name) LOGIN NOINHERIT CONNECTION LIMIT \(connectionsMax) PASSWORD 'choose one'"
+  }
+
+  /// Tables of which the console's login sees the columns that are no secret, or nothing.
+  private static let secrets = [
+    "credentials": [
+      "id", "kind", "name", "role", "created", "created_by", "expires", "last_used", "ended", "ended_by",
+    ],
+    "reader_access": [], "join_tokens": [], "join_redemptions": [], "link_keys": [],
+    "receiver_secrets": [],
+  ]
+
+  /// - Parameters:
+  ///   - role: quoted.
+  ///   - aggregates: the database's continuous aggregates. Who asks one through a view must also be allowed to read the aggregate itself
+  ///     (TimescaleDB's cagg_watermark checks the asking role); without USAGE on the schema it cannot be named, though.
+  func grants(to role: String, aggregates: [String]) -> String {
+    let views = PublicViews.all.map { "public.\($0)" }
+    let reading = "grant select on \((views + aggregates).joined(separator: ", ")) to \(role);"
+    guard purpose == Self.console.purpose else { return reading }
+    let closed = Self.secrets.sorted { $0.key < $1.key }.map { table, columns in
+      "revoke select on signalbox.\(table) from \(role);"
+        + (columns.isEmpty ? "" : "grant select (\(columns.joined(separator: ", "))) on signalbox.\(table) to \(role);")
+    }
+    return reading + """
+      grant usage on schema signalbox to \(role);
+      grant select on all tables in schema signalbox to \(role);
+      """ + closed.joined()
   }
 
   /// Functions that every role may call by default, by patterns of LIKE, and that do more than read: they hold locks, wake

@@ -1,6 +1,6 @@
 internal import Postgres
 
-/// How people's SQL gets in.
+/// How who only reads gets in.
 struct ReaderAccess: Equatable {
   var role: String
   /// Empty where the server lets the role in without one.
@@ -16,59 +16,73 @@ struct ReaderAccess: Equatable {
 }
 
 extension Store {
-  /// Makes the login for people's SQL, or what of it this user may make: `signalbox query` logs in with it and knows no other way.
+  /// Makes the logins that only read, or what of them this user may make: `signalbox query` and the console log in with them and know no
+  /// other way.
   ///
   /// Outside of the migration, because a refusal must not undo the schema. Several collectors may do so at once.
-  /// - Returns: why there is none, as a sentence with the statement that helps; nil where it is there.
-  func makeReaderLogin() -> String? {
+  /// - Returns: why one is not there, as sentences with the statement that helps.
+  func makeReaderLogins() -> [String] {
+    ReaderRole.all.compactMap { makeLogin($0) }
+  }
+
+  private func makeLogin(_ role: ReaderRole) -> String? {
     do throws(PostgresError) {
       try connection.execute("revoke create on schema public from public")
-      var access = try knownLogin()
-      if access == nil { access = try newLogin() }
-      guard let access else { return try withoutLogin() }
-      try grantReading(to: access.role)
+      var access = try knownLogin(role)
+      if access == nil { access = try newLogin(role) }
+      guard let access else { return try withoutLogin(role) }
+      try grantReading(to: access.role, role)
       return nil
     } catch {
-      return "people's SQL has no login: \(error.message)"
+      return "\(role.owner) has no login: \(error.message)"
     }
   }
 
   /// What is left undone because this user is no superuser, as statements for one; nil where nothing is.
-  func closeReader() -> String? {
-    guard let access = try? readerAccess() else { return nil }
-    let role = Connection.quoted(access.role)
-    do throws(PostgresError) {
-      let settings = try connection.query(
-        """
-        select rolconnlimit = $2 and rolconfig @> $3, exists (select from unnest(rolconfig) s where s like 'temp_file_limit=%'),
-          (select rolsuper from pg_roles where rolname = current_user)
-        from pg_roles where rolname = $1
-        """,
-        [.text(access.role), .int4(Int32(ReaderRole.connectionsMax)), .texts(ReaderRole.configuration)])
-      let isSuperuser = settings.bool(0, 2) == true
-      if settings.bool(0, 0) != true { try connection.execute(ReaderRole.alterStatements(role)) }
-      if isSuperuser {
-        if settings.bool(0, 1) != true { try connection.execute(ReaderRole.limitStatement(role)) }
-        try connection.execute(ReaderRole.closing)
+  func closeReaders() -> String? {
+    var open: [String] = []
+    for role in ReaderRole.all {
+      guard let access = try? readerAccess(role) else { continue }
+      do throws(PostgresError) {
+        if let statement = try close(access, role) { open.append(statement) }
+      } catch {
+        // Another collector may be changing the same role; it sets the same.
+        if error.sqlState != "XX000" { open.append(error.message) }
       }
-      return isSuperuser || settings.bool(0, 1) == true ? nil : "\(ReaderRole.limitStatement(role))"
-    } catch {
-      // Another collector may be changing the same role; it sets the same.
-      return error.sqlState == "XX000" ? nil : error.message
     }
+    return open.isEmpty ? nil : open.joined(separator: "; ")
+  }
+
+  private func close(_ access: ReaderAccess, _ kind: ReaderRole) throws(PostgresError) -> String? {
+    let role = Connection.quoted(access.role)
+    let settings = try connection.query(
+      """
+      select rolconnlimit = $2 and rolconfig @> $3, exists (select from unnest(rolconfig) s where s like 'temp_file_limit=%'),
+        (select rolsuper from pg_roles where rolname = current_user)
+      from pg_roles where rolname = $1
+      """,
+      [.text(access.role), .int4(Int32(kind.connectionsMax)), .texts(ReaderRole.configuration)])
+    let isSuperuser = settings.bool(0, 2) == true
+    if settings.bool(0, 0) != true { try connection.execute(kind.alterStatements(role)) }
+    if isSuperuser {
+      if settings.bool(0, 1) != true { try connection.execute(ReaderRole.limitStatement(role)) }
+      try connection.execute(ReaderRole.closing)
+    }
+    return isSuperuser || settings.bool(0, 1) == true ? nil : ReaderRole.limitStatement(role)
   }
 
   /// The login that this database has noted.
-  func readerAccess() throws(PostgresError) -> ReaderAccess? {
-    let rows = try connection.query("select role, password from signalbox.reader_access limit 1")
+  func readerAccess(_ role: ReaderRole) throws(PostgresError) -> ReaderAccess? {
+    let rows = try connection.query(
+      "select role, password from signalbox.reader_access where purpose = $1 limit 1", [.text(role.purpose)])
     return rows.text(0, 0).map { ReaderAccess(role: $0, password: rows.text(0, 1) ?? "") }
   }
 
   /// The noted login, with a new password where the noted one is wrong: a dump restored on another server brings the note along.
-  private func knownLogin() throws(PostgresError) -> ReaderAccess? {
-    guard var access = try readerAccess() else { return nil }
+  private func knownLogin(_ role: ReaderRole) throws(PostgresError) -> ReaderAccess? {
+    guard var access = try readerAccess(role) else { return nil }
     guard try connection.query("select from pg_roles where rolname = $1", [.text(access.role)]).count == 1 else {
-      _ = try connection.query("delete from signalbox.reader_access")
+      try forget(role)
       return nil
     }
     if problem(of: access)?.isAboutPassword != true { return access }
@@ -79,17 +93,17 @@ extension Store {
         "alter role \(Connection.quoted(access.role)) login password \(Connection.literal(verifier))")
     } catch  where error.isNotPermitted {
       // Another owner's: it gets the password that he gave it, this database a login of its own.
-      _ = try connection.query("delete from signalbox.reader_access")
+      try forget(role)
       return nil
     }
-    try note(access)
+    try note(access, role)
     return access
   }
 
-  private func newLogin() throws(PostgresError) -> ReaderAccess? {
+  private func newLogin(_ kind: ReaderRole) throws(PostgresError) -> ReaderAccess? {
     let database = try connection.query("select oid::int8 from pg_database where datname = current_database()").int(
       0, 0)
-    for role in [ReaderRole.name, ReaderRole.ownName(databaseOID: database ?? 0)] {
+    for role in [kind.name, kind.ownName(databaseOID: database ?? 0)] {
       let open = ReaderAccess(role: role, password: "")
       var access = open
       access.password = Connection.randomPassword()
@@ -104,38 +118,40 @@ extension Store {
       }
       // So that housekeeping may end its sessions; the other way round it gives no rights.
       try? connection.execute("grant \(Connection.quoted(role)) to current_user")
-      try note(access)
+      try note(access, kind)
       return access
     }
     return nil
   }
 
   /// A role of that name may have been made by hand, with a password that only people know.
-  private func withoutLogin() throws(PostgresError) -> String {
-    guard try connection.query("select from pg_roles where rolname = $1", [.text(ReaderRole.name)]).count == 1 else {
-      return "signalbox query has no login, because this user may not make roles; as a superuser run: "
-        + "\(ReaderRole.creationStatement); then start the collector again, and give people "
-        + "--reader-database postgresql://\(ReaderRole.name):PASSWORD@HOST/DATABASE"
+  private func withoutLogin(_ role: ReaderRole) throws(PostgresError) -> String {
+    let url = "postgresql://\(role.name):PASSWORD@HOST/DATABASE"
+    guard try connection.query("select from pg_roles where rolname = $1", [.text(role.name)]).count == 1 else {
+      return "\(role.owner) has no login, because this user may not make roles; as a superuser run: "
+        + "\(role.creationStatement); then start the collector again, and give \(url) to \(role.option)"
     }
-    try grantReading(to: ReaderRole.name)
-    return "signalbox query needs --reader-database postgresql://\(ReaderRole.name):PASSWORD@HOST/DATABASE "
-      + "(or $SIGNALBOX_READER_URL): the role was not made by this collector, which does not know its password"
+    try grantReading(to: role.name, role)
+    return
+      "\(role.owner) needs \(url) for \(role.option): the role was not made by this collector, which does not know "
+      + "its password"
   }
 
-  private func note(_ access: ReaderAccess) throws(PostgresError) {
+  private func forget(_ role: ReaderRole) throws(PostgresError) {
+    _ = try connection.query("delete from signalbox.reader_access where purpose = $1", [.text(role.purpose)])
+  }
+
+  private func note(_ access: ReaderAccess, _ role: ReaderRole) throws(PostgresError) {
     _ = try connection.query(
       """
-      with gone as (delete from signalbox.reader_access where role <> $1)
-      insert into signalbox.reader_access (role, password) values ($1, $2)
-      on conflict (role) do update set password = excluded.password
-      """, [.text(access.role), .text(access.password)])
+      with gone as (delete from signalbox.reader_access where role <> $1 and purpose = $3)
+      insert into signalbox.reader_access (role, password, purpose) values ($1, $2, $3)
+      on conflict (role) do update set password = excluded.password, purpose = excluded.purpose
+      """, [.text(access.role), .text(access.password), .text(role.purpose)])
   }
 
-  /// The views and nothing else. Who asks a continuous aggregate through a view must also be allowed to read the aggregate itself
-  /// (TimescaleDB's cagg_watermark checks the asking role); without USAGE on the schema it cannot be named, though.
-  private func grantReading(to role: String) throws(PostgresError) {
+  private func grantReading(to role: String, _ kind: ReaderRole) throws(PostgresError) {
     let role = Connection.quoted(role)
-    let views = PublicViews.all.map { "public.\($0)" }
     let aggregates = capability == .community ? AggregateTable.all.map { "signalbox.\($0.name)" } : []
     let database = Connection.quoted(try connection.query("select current_database()").text(0, 0) ?? "")
     try connection.execute(
@@ -143,7 +159,7 @@ extension Store {
       revoke create, temporary on database \(database) from public;
       grant connect on database \(database) to \(role);
       grant usage on schema public to \(role);
-      grant select on \((views + aggregates).joined(separator: ", ")) to \(role);
+      \(kind.grants(to: role, aggregates: aggregates))
       """)
   }
 
