@@ -33,8 +33,8 @@ import Testing
     let open = RouteTable.all.filter { $0.role == nil }.map(\.path)
     #expect(
       Set(open) == [
-        "/healthz", "/api/v1/openapi.json", StyleSheet.path, "/icon.svg", "/login", "/login/{link}", "/i/{token}",
-        "/hooks/pagerduty", "/hooks/slack",
+        "/healthz", "/api/v1/openapi.json", StyleSheet.path, Script.path, "/icon.svg", "/login", "/login/{link}",
+        "/i/{token}", "/hooks/pagerduty", "/hooks/slack",
       ],
       "what anybody may ask for: \(open)")
   }

@@ -13,7 +13,8 @@ import Testing
 
   static var queries: [ReadQuery] {
     var all = [
-      FleetQueries.status(), FleetQueries.unknownHosts(["a", "b\"c"]), FleetQueries.hostNames(),
+      FleetLiveQueries.states(), FleetLiveQueries.hosts(), FleetLiveQueries.missing(limit: 5), FleetLiveQueries.ingest(),
+      FleetQueries.status(), FleetQueries.status(worst: 5), FleetQueries.unknownHosts(["a", "b\"c"]), FleetQueries.hostNames(),
       FleetQueries.invitations(all: true), FleetQueries.invitations(all: false), FleetQueries.files(host: "a"),
       FleetQueries.quotas(host: "a"), FleetQueries.processes(host: "a"), IncidentQueries.one(1),
       IncidentQueries.texts(1), IncidentQueries.timeline(1), IncidentQueries.deliveries(1),

@@ -18,7 +18,8 @@ enum Markdown {
       case .charts(let charts):
         parts.append(charts.map { "- \(line($0.title)): \(line($0.sentence))" }.joined(separator: "\n"))
       // What changes something is done with a command, not by a text.
-      case .form, .search, .link: break
+      case .form, .search, .choices, .link: break
+      case .map(let map): parts.append(line(map.sentence))
       }
     }
     parts.append("As of \(Timestamp.text(nowNs, digits: 0)).")

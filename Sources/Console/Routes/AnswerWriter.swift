@@ -41,21 +41,35 @@ extension Substring {
 struct AnswerWriter {
   let nowNs: Int64
   let presence: Presence
+  /// Of a person's statement: what it asked about.
+  var meaning: JSON?
 
   func list(_ answer: Answer, isCut: Bool, as type: MediaType) -> [UInt8] {
-    let meta = presence.json(isCut: isCut)
+    let meta = meta(isCut: isCut)
     switch type {
     case .json, .html:
       let items = Renderer(format: .json, nowNs: nowNs).bytes(answer)
       return Array("{\"items\":".utf8) + Self.withoutNewline(items)
         + Array(",\"next\":null,\"meta\":\(meta.written)}\n".utf8)
     case .ndjson:
-      let end = JSON.object([("end", .boolean(true)), ("rows", .number(Int64(answer.rows.count))), ("meta", meta)])
-      return Renderer(format: .ndjson, nowNs: nowNs).bytes(answer) + Array((end.written + "\n").utf8)
+      return Renderer(format: .ndjson, nowNs: nowNs).bytes(answer) + end(rows: answer.rows.count, isCut: isCut)
     case .csv: return Renderer(format: .csv, nowNs: nowNs).bytes(answer)
     case .markdown:
       return Array((Markdown.table(answer, nowNs) + "\n\n" + presence.sentence + "\n").utf8)
     }
+  }
+
+  private func meta(isCut: Bool) -> JSON {
+    guard case .object(let fields) = presence.json(isCut: isCut), let meaning else {
+      return presence.json(isCut: isCut)
+    }
+    return .object(fields + [("question", meaning)])
+  }
+
+  /// The last record of NDJSON, without which the answer is not whole.
+  func end(rows: Int, isCut: Bool) -> [UInt8] {
+    let end = JSON.object([("end", .boolean(true)), ("rows", .number(Int64(rows))), ("meta", meta(isCut: isCut))])
+    return Array((end.written + "\n").utf8)
   }
 
   /// - Parameter answer: with one row.

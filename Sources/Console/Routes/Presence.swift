@@ -14,12 +14,19 @@ struct Presence: Sendable, Equatable {
   var silent: [String] = []
   /// Have joined and never reported.
   var never: [String] = []
+  /// Were asked for by name, and are not in the fleet.
+  var unknown: [String] = []
 
-  /// - Parameter answer: the rows of `FleetQueries.presence`.
-  init(_ answer: Answer, asOfNs: Int64) {
+  /// - Parameters:
+  ///   - answer: the rows of `FleetQueries.presence`.
+  ///   - names: of the hosts that were asked for; nil: all.
+  init(_ answer: Answer, asOfNs: Int64, of names: [String]? = nil) {
     self.asOfNs = asOfNs
+    var left = names.map(Set.init)
     for row in answer.rows {
-      guard case .text(let name)? = row.first, case .text(let state)? = row.last else { continue }
+      guard case .text(let name)? = row.first, case .text(let state)? = row.last,
+        names == nil || left?.remove(name) != nil
+      else { continue }
       asked += 1
       switch state {
       case "live": live += 1
@@ -28,6 +35,7 @@ struct Presence: Sendable, Equatable {
       default: silent.append(name)
       }
     }
+    unknown = left.map { $0.sorted() } ?? []
   }
 
   func json(isCut: Bool) -> JSON {
@@ -35,11 +43,13 @@ struct Presence: Sendable, Equatable {
       ("as_of", .text(Timestamp.text(asOfNs))),
       (
         "hosts",
-        .object([
-          ("asked", .number(Int64(asked))), ("answered", .number(Int64(live))),
-          ("late", .texts(Array(late.prefix(Self.namesMax)))), ("silent", .texts(Array(silent.prefix(Self.namesMax)))),
-          ("never", .texts(Array(never.prefix(Self.namesMax)))),
-        ])
+        .object(
+          [
+            ("asked", .number(Int64(asked))), ("answered", .number(Int64(live))),
+            ("late", .texts(Array(late.prefix(Self.namesMax)))),
+            ("silent", .texts(Array(silent.prefix(Self.namesMax)))),
+            ("never", .texts(Array(never.prefix(Self.namesMax)))),
+          ] + (unknown.isEmpty ? [] : [("unknown", .texts(Array(unknown.prefix(Self.namesMax))))]))
       ),
       ("truncated", .boolean(isCut)),
     ])

@@ -6,7 +6,8 @@ internal import Store
 
 /// Every address of the console. A new one is one entry and one handler.
 enum RouteTable {
-  static let all: [Route] = open + fleet + training + logs + incidents + access + links + hooks + pages
+  static let all: [Route] =
+    open + files + live + fleet + training + logs + incidents + access + links + hooks + query + pages
 
   static let limit = Route.Parameter(
     "limit", .query, .integer(1...10_000), "At most so many.", example: "100")
@@ -27,14 +28,6 @@ enum RouteTable {
       method: .get, path: "/api/v1/openapi.json", role: nil, summary: "This interface as OpenAPI 3.1.",
       shape: .document("application/json")
     ) { _ in .document(Array((OpenAPI.document(all).written + "\n").utf8), contentType: "application/json") },
-    Route(
-      method: .get, path: StyleSheet.path, role: nil, summary: "The style sheet of the pages.",
-      shape: .document("text/css")
-    ) { _ in .document(Array(StyleSheet.text.utf8), contentType: "text/css; charset=utf-8") },
-    Route(
-      method: .get, path: "/icon.svg", role: nil, summary: "The mark in a browser's tab.",
-      shape: .document("image/svg+xml")
-    ) { _ in .document(Array(Icon.svg.utf8), contentType: "image/svg+xml") },
   ]
 
   static let hourNs: Int64 = 3_600_000_000_000
@@ -43,7 +36,10 @@ enum RouteTable {
     Route(
       method: .get, path: "/api/v1/hosts", role: .viewer, summary: "One entry a host with its newest sample.",
       shape: .list
-    ) { question in .list(try await question.database.answer(FleetQueries.status(), ShownColumns.fleet)) },
+    ) { question in
+      let reading = try await question.console.fleet.status()
+      return .list(reading.value, asOfNs: reading.asOfNs)
+    },
     Route(
       method: .get, path: "/api/v1/hosts/{host}", role: .viewer,
       summary: "One host: what machine it is, and how its agent does.",

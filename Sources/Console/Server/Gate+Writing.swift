@@ -11,8 +11,11 @@ extension Gate {
     switch reply {
     case .document(let bytes, let contentType):
       var response = Self.response(.ok, bytes, contentType)
-      if route.path == StyleSheet.path { response.headers[.cacheControl] = "public, max-age=31536000, immutable" }
+      if StaticFile.isNamedByContent(route.path) {
+        response.headers[.cacheControl] = "public, max-age=31536000, immutable"
+      }
       return response
+    case .live(let stream): return Self.stream(stream)
     case .redirect(let path, let cookie):
       var response = Self.redirect(path)
       if let cookie { response.headers[.setCookie] = cookie }
@@ -28,8 +31,10 @@ extension Gate {
       // A page that is loaded again changes nothing again.
       let done = FormToken.sign(sentence, with: question.formToken)
       return Self.redirect("\(back)?done=\(PercentEncoding.pathPart(sentence))&by=\(done)")
-    case .list(let answer, let isCut):
-      return Self.response(.ok, try await writer(question).list(answer, isCut: isCut, as: type), type.contentType)
+    case .rows(let answer): return try await write(answer, question, type)
+    case .list(let answer, let isCut, let asOfNs):
+      return Self.response(
+        .ok, try await writer(question, asOfNs).list(answer, isCut: isCut, as: type), type.contentType)
     case .one(let answer, let missing):
       if answer.rows.isEmpty { throw Problem(.notFound, missing) }
       return Self.response(.ok, try await writer(question).one(answer, as: type), type.contentType)
@@ -49,11 +54,14 @@ extension Gate {
   }
 
   /// With what the answer cannot speak for.
-  private func writer(_ question: Question) async throws -> AnswerWriter {
+  private func writer(_ question: Question, _ asOfNs: Int64 = .max) async throws -> AnswerWriter {
     // Names of hosts are for those who have logged in.
-    let presence =
-      question.caller == nil ? Answer(columns: []) : try await database.answer(FleetQueries.presence())
-    return AnswerWriter(nowNs: question.nowNs, presence: Presence(presence, asOfNs: question.nowNs))
+    guard question.caller != nil else {
+      return AnswerWriter(nowNs: question.nowNs, presence: Presence(Answer(columns: []), asOfNs: question.nowNs))
+    }
+    var presence = try await context.fleet.presence()
+    presence.asOfNs = min(presence.asOfNs, asOfNs)
+    return AnswerWriter(nowNs: question.nowNs, presence: presence)
   }
 
   func refuse(
