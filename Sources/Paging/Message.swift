@@ -127,8 +127,22 @@ package struct Message: Sendable {
     return shown
   }
 
-  /// The address of the runbook, or the name of the file that comes with Signalbox; "" for a rule without one.
-  func runbook(_ incident: IncidentRecord) -> String { PlainText.line(incident.runbook) }
+  /// The address of the runbook, or without a console the name of the file that comes with Signalbox; "" for a rule
+  /// without one.
+  func runbook(_ incident: IncidentRecord) -> String {
+    let named = PlainText.line(incident.runbook)
+    // The console has a page for each rule that runs; an address of the site's own comes before it.
+    guard let links, Self.address(named) == nil, Self.isPlain(incident.rule) else { return named }
+    return "\(links.console)/rules/\(incident.rule)"
+  }
+
+  /// It may stand in an address as it is.
+  private static func isPlain(_ rule: String) -> Bool {
+    !rule.isEmpty
+      && rule.unicodeScalars.allSatisfy { scalar in
+        scalar.isASCII && (scalar.properties.isAlphabetic || "0123456789-_.".unicodeScalars.contains(scalar))
+      }
+  }
 
   /// The runbook where it is an address; nil for the name of a file.
   static func address(_ runbook: String) -> String? {

@@ -79,7 +79,7 @@ extension EndToEndTests.Consoles {
     let shown = try ask(path)
     #expect(shown.status == 200 && shown.body.contains("I have it") && shown.body.contains("Drain the host"))
     #expect(
-      shown.body.contains("You act as duty") && !shown.body.contains("<script") && !shown.body.contains("SECRET-1"))
+      shown.body.contains("You act as duty") && !shown.body.contains("<script>") && !shown.body.contains("SECRET-1"))
     #expect(shown.header("referrer-policy") == "no-referrer" && shown.header("cache-control") == "no-store")
     for accept in ["application/json", "text/markdown"] {
       let twin = try ask(path, ["-H", "Accept: \(accept)"])
@@ -186,6 +186,13 @@ extension EndToEndTests.Consoles {
     #expect(try fleet.json("audit", "--action", "access.refused").contains { $0["subject"] as? String == "signature" })
     let admin = try ask("/admin", ["-H", "Accept: text/markdown"], token: token("root", "admin"))
     #expect(admin.body.contains("| pd | acknowledge | unknown alert | 1 |"), "\(admin.body)")
+    let text = ["-H", "Accept: text/markdown"]
+    let viewer = try token("reader", "viewer")
+    let rules = try ask("/rules", text, token: viewer)
+    #expect(rules.status == 200 && rules.body.contains("| SIGNALBOX-DATABASE | "), "\(rules)")
+    let runbook = try ask("/rules/SIGNALBOX-DATABASE", text, token: viewer)
+    #expect(runbook.body.contains("## What to do\n\n1. "), "\(runbook)")
+    #expect(try ask("/rules/none", text, token: viewer).status == 404)
   }
 
   private func refusedLinksSayWhatToDo(_ path: String) throws {

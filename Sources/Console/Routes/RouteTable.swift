@@ -7,7 +7,7 @@ internal import Store
 /// Every address of the console. A new one is one entry and one handler.
 enum RouteTable {
   static let all: [Route] =
-    open + files + live + fleet + training + logs + incidents + access + links + hooks + query + pages
+    open + files + live + fleet + training + logs + incidents + access + links + hooks + rules + query + pages
 
   static let limit = Route.Parameter(
     "limit", .query, .integer(1...10_000), "At most so many.", example: "100")
