@@ -97,7 +97,7 @@ let package = Package(
       "Commands",
       [
         "Answers", "FleetModel", "Incidents", "Files", "EventLoop", "TLS", "Postgres", "Store", "Rules", "RuleFiles",
-        "SiteConfiguration", "SQLGuard",
+        "SiteConfiguration", "Outbound", "SQLGuard",
         argumentParser,
       ]),
     .target(

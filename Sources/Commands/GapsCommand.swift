@@ -9,19 +9,20 @@ struct GapsCommand: ParsableCommand {
   @Option(help: "From: an age such as 2h, or a time.") var since: PointInTime?
   @OptionGroup var database: DatabaseOptions
   @OptionGroup var output: OutputOptions
+  @OptionGroup var completeness: CompletenessOptions
 
   func run() throws {
-    let reader = try database.reader()
-    try reader.requireHosts([host], output)
+    let reader = try database.source(output)
+    try reader.requireHosts([host])
     let notes = try FollowingNotes.notes(reader, host: host)
     let answer = try reader.answer(
-      FleetQueries.gaps(host: host, sinceNs: since?.ns),
+      .gaps(host: host, sinceNs: since?.ns),
       [
         .init("host", "HOST", rank: 2, least: 12), .init("file", "FILE", rank: 0, least: 20),
         .init("from", "FROM", rank: 3), .init("to", "TO", rank: 4),
         .init("reason", "REASON", rank: 1, least: 16), .init("is_estimate", "ESTIMATE", rank: 6),
         .init("time", "TIME", rank: 5),
       ], notes: notes)
-    try output.print(answer, orSay: FollowingNotes.nothingLost(notes))
+    try completeness.check(reader, [host]) { try output.print(answer, orSay: FollowingNotes.nothingLost(notes)) }
   }
 }

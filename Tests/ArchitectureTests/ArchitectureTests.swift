@@ -46,7 +46,7 @@ import Testing
     ],
     "Commands": [
       "Answers", "FleetModel", "Incidents", "Files", "EventLoop", "TLS", "Postgres", "Store", "Rules", "RuleFiles",
-      "SiteConfiguration", "SQLGuard",
+      "SiteConfiguration", "Outbound", "SQLGuard",
       "ArgumentParser",
     ],
     "signalbox": ["Commands"],

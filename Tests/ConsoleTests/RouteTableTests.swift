@@ -26,6 +26,8 @@ import Testing
       if case .change = route.shape {
         #expect(route.method == .post && route.role ?? .viewer >= .responder, "\(route.path)")
       }
+      // A question that is too long for an address.
+      if case .rows = route.shape { continue }
       if route.method == .post, route.path.hasPrefix("/api/") {
         #expect(route.role ?? .viewer >= .responder, "\(route.path)")
       }

@@ -279,7 +279,7 @@ import Testing
     let refused = [
       "select secret_hash from signalbox.credentials", "select * from signalbox.reader_access",
       "select * from signalbox.join_tokens", "select * from signalbox.join_redemptions",
-      "select * from signalbox.link_keys", "select * from signalbox.receiver_secrets",
+      "select * from signalbox.signing_keys", "select * from signalbox.receiver_secrets",
       "update signalbox.incidents set state = 'resolved'", "delete from signalbox.audit_log",
       "insert into signalbox.fleet_settings (key, value) values ('x', 'y')", "select from signalbox.locks for update",
       "create table signalbox.x (a int)", "create temp table x (a int)", "select pg_read_file('/etc/passwd')",
@@ -308,7 +308,9 @@ import Testing
       """)
     let closed = (0..<rows.count).compactMap { rows.text($0, 0) }
     #expect(
-      closed == ["credentials", "join_redemptions", "join_tokens", "link_keys", "reader_access", "receiver_secrets"])
+      closed == [
+        "credentials", "join_redemptions", "join_tokens", "reader_access", "receiver_secrets", "signing_keys",
+      ])
   }
 
   @Test func whoMayChangeTheTablesIsNoReaderOfTheConsole() throws {

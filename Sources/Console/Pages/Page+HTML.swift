@@ -1,6 +1,5 @@
 internal import Answers
 internal import FleetModel
-internal import Foundation
 internal import Store
 
 /// A page with its frame: who is logged in, where else to go, and what the answer cannot speak for.
@@ -265,22 +264,4 @@ struct PageFrame {
     "live", "late", "silent", "waiting", "revoked", "open", "acked", "muted", "resolved", "P0", "P1", "P2", "P3", "P4",
     "running", "completed", "failed", "ERROR", "WARN",
   ]
-}
-
-/// RFC 3986, section 2.
-enum PercentEncoding {
-  private static let unreserved = CharacterSet(
-    charactersIn: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
-  private static let ofPath = unreserved.union(CharacterSet(charactersIn: "/?=&%:,@+*!$'();"))
-
-  /// One part of a path: also its slashes are encoded.
-  static func pathPart(_ text: String) -> String { encoded(text, but: unreserved) }
-
-  /// A path with its query: what may not stand in an address, such as a line break, is encoded.
-  static func path(_ text: String) -> String { encoded(text, but: ofPath) }
-
-  private static func encoded(_ text: String, but plain: CharacterSet) -> String {
-    // nil only for what is no Unicode, which a String is.
-    text.addingPercentEncoding(withAllowedCharacters: plain) ?? ""
-  }
 }

@@ -132,8 +132,10 @@ struct Question: Sendable {
 /// What a handler answers; written in the form that was asked for.
 enum Reply: Sendable {
   /// - Parameter isCut: there is more than the limit let through.
-  /// - Parameter asOfNs: when it was asked, where that was before this request, ns since 1970.
-  case list(Answer, isCut: Bool = false, asOfNs: Int64 = .max)
+  /// - Parameters:
+  ///   - next: the cursor of the page after it.
+  ///   - asOfNs: when it was asked, where that was before this request, ns since 1970.
+  case list(Answer, isCut: Bool = false, next: String? = nil, asOfNs: Int64 = .max)
   /// No row: nothing has that name.
   case one(Answer, missing: String)
   /// - Parameter back: where a browser goes to see it.

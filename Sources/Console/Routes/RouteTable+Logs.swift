@@ -5,7 +5,7 @@ internal import Store
 
 extension RouteTable {
   private static let levels = LevelName.allCases.map(\.rawValue)
-  private static let lineParameters: [Route.Parameter] = [
+  static let lineParameters: [Route.Parameter] = [
     .init(
       "q", .query, .text, "Text that the message contains, upper and lower case told apart.",
       example: "CUDA out of memory"),
@@ -36,7 +36,7 @@ extension RouteTable {
     ) { question in .page(try await logsPage(question)) },
   ]
 
-  private static let dayNs: Int64 = 86_400_000_000_000
+  static let dayNs: Int64 = 86_400_000_000_000
 
   private static func lines(_ question: Question, _ limit: Int) async throws -> Answer {
     var filter = LogFilter()

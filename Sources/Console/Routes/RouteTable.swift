@@ -8,6 +8,7 @@ internal import Store
 enum RouteTable {
   static let all: [Route] =
     open + files + live + fleet + training + logs + incidents + access + links + hooks + rules + query + pages
+    + commandLine
 
   static let limit = Route.Parameter(
     "limit", .query, .integer(1...10_000), "At most so many.", example: "100")
@@ -93,7 +94,7 @@ enum RouteTable {
     Route(
       method: .get, path: "/api/v1/runs", role: .viewer, summary: "Training runs, newest first.",
       parameters: [
-        host,
+        host, .init("run", .query, .text, "Only of this name.", example: "ppo_1"),
         .init(
           "state", .query, .choice(["running", "completed", "failed", "unknown"]), "Only in it.", example: "running"),
         limit,
@@ -102,7 +103,8 @@ enum RouteTable {
       let count = Int(question.integer("limit") ?? 100)
       try await requireHost(question["host"], question)
       let answer = try await question.database.answer(
-        TrainingQueries.runs(host: question["host"], state: question["state"], limit: count + 1), ShownColumns.runs)
+        TrainingQueries.runs(
+          host: question["host"], state: question["state"], run: question["run"], limit: count + 1), ShownColumns.runs)
       return cut(answer, to: count)
     },
     Route(
@@ -136,7 +138,9 @@ enum RouteTable {
   static func requireHost(_ name: String?, _ question: Question) async throws {
     guard let name else { return }
     let unknown = try await question.database.answer(FleetQueries.unknownHosts([name]))
-    if !unknown.rows.isEmpty { throw Problem(.notFound, "no host is called '\(name)'") }
+    if unknown.rows.isEmpty { return }
+    let known = try await question.database.answer(FleetQueries.hostNames()).texts
+    throw Problem(.notFound, HostNames.unknown(name, among: known))
   }
 
   /// One row more than asked for was read: it says whether there is more.

@@ -26,15 +26,16 @@ extension Gate {
       return try await write(page, question, type)
     case .change(let sentence, let answer, let back):
       guard question.isForm else {
-        return Self.response(.ok, try await writer(question).change(sentence, answer), MediaType.json.rawValue)
+        let bytes = try await writer(question).change(sentence, answer, as: type)
+        return Self.response(.ok, bytes, (type == .rows ? type : .json).contentType)
       }
       // A page that is loaded again changes nothing again.
       let done = FormToken.sign(sentence, with: question.formToken)
       return Self.redirect("\(back)?done=\(PercentEncoding.pathPart(sentence))&by=\(done)")
     case .rows(let answer): return try await write(answer, question, type)
-    case .list(let answer, let isCut, let asOfNs):
-      return Self.response(
-        .ok, try await writer(question, asOfNs).list(answer, isCut: isCut, as: type), type.contentType)
+    case .list(let answer, let isCut, let next, let asOfNs):
+      let bytes = try await writer(question, asOfNs).list(answer, isCut: isCut, next: next, as: type)
+      return Self.response(.ok, bytes, type.contentType)
     case .one(let answer, let missing):
       if answer.rows.isEmpty { throw Problem(.notFound, missing) }
       return Self.response(.ok, try await writer(question).one(answer, as: type), type.contentType)
@@ -140,5 +141,7 @@ extension Gate {
 }
 
 extension MediaType {
-  var contentType: String { self == .json || self == .ndjson ? rawValue : rawValue + "; charset=utf-8" }
+  var contentType: String {
+    self == .json || self == .ndjson || self == .rows ? rawValue : rawValue + "; charset=utf-8"
+  }
 }

@@ -234,9 +234,10 @@ extension Route {
   /// Forms of the answer, the usual one first.
   var forms: [MediaType] {
     switch shape {
-    case .list, .rows: [.json, .ndjson, .csv, .markdown]
-    case .one: [.json, .ndjson, .csv, .markdown]
-    case .change: [.json, .html]
+    case .rows: [.json, .ndjson, .csv, .markdown]
+    case .list: [.json, .ndjson, .csv, .markdown, .rows]
+    case .one: [.json, .ndjson, .csv, .markdown, .rows]
+    case .change: [.json, .html, .rows]
     case .page: [.html, .markdown, .json]
     case .document: MediaType.allCases
     }

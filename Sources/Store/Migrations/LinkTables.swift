@@ -1,13 +1,6 @@
 /// What lets receivers of messages act without a login at the console.
 enum LinkTables {
   static let sql = """
-    -- With what links are signed: one row.
-    create table signalbox.link_keys (
-      key bytea not null check (octet_length(key) = 32),
-      created timestamptz not null default now(),
-      is_only boolean primary key default true check (is_only)
-    );
-
     -- Links of messages that were used: each acts once. A link itself is stored nowhere; it is signed.
     create table signalbox.used_links (
       message_id text primary key,
@@ -15,6 +8,12 @@ enum LinkTables {
       used_by text not null
     );
     create index used_links_used on signalbox.used_links (used);
+
+    -- With what this fleet signs the links of its messages; as hexadecimal digits. A secret.
+    create table signalbox.signing_keys (
+      purpose text primary key,
+      key text not null
+    );
 
     -- With what receivers sign the events that they send to a console: from the configuration of the collector that delivers pages. Secrets;
     -- a digest would not do, because a signature is computed with the secret itself.
