@@ -8,7 +8,7 @@ internal import Store
 enum RouteTable {
   static let all: [Route] =
     open + files + live + fleet + training + episodes + compare + models + logs + incidents + access + admin + paging
-    + links + query + pages + commandLine + assistants + feeds
+    + links + hooks + rules + query + pages + commandLine + assistants + feeds
 
   static let limit = Route.Parameter(
     "limit", .query, .integer(1...10_000), "At most so many.", example: "100")
