@@ -202,7 +202,9 @@ def main():
             ("models", "/models", ["Models", "No probe of model files has reported"]),
             ("logs", "/logs?q=CUDA&host=&level=&since=1h", ["Logs", "CUDA out of memory", host]),
             ("admin", "/admin", ["Admin", "What lets somebody in", "access.login", "hosts.join"]),
-            ("oncall", "/oncall", ["On call", "Silences", "Nothing is silenced"]),
+            ("oncall", "/oncall", ["On call", "Turns taken over"]),
+            ("silences", "/silences", ["Silences", "Nothing is silenced", "Silence something"]),
+            ("query", "/query?view=log_lines", ["Query", "log_lines", "its text, without secrets"]),
         ]
         for name, path, words in pages:
             look(driver, base, name, path, words, pictures, axe)

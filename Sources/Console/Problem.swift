@@ -49,7 +49,8 @@ extension Problem {
   init(_ error: StoreError) {
     switch error {
     case .database(let error): self.init(error)
-    case .unknownIncident, .unknownSilence, .unknownOverride, .unknownHost, .unknownCredential:
+    case .unknownIncident, .unknownSilence, .unknownOverride, .unknownHost, .unknownCredential,
+      .unknownInvitation:
       self.init(.notFound, error.description)
     case .tokenNameInUse, .hostNameInUse: self.init(.conflict, error.description)
     case .badCredentialName, .badHostName, .badLabel, .unknownTarget, .unknownZone, .neverComes:
