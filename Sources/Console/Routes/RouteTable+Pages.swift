@@ -73,10 +73,12 @@ extension RouteTable {
 
   private static func incidentsPage(_ question: Question) async throws -> Page {
     let answer = try await question.database.answer(openIncidents().0, ShownColumns.incidents)
-    return Page(
+    var page = Page(
       title: "Incidents",
       blocks: [.table(name: "incidents", answer, links: [toIncident], empty: "Nothing is wrong: no incident is open.")],
       command: "signalbox incidents list")
+    page.live = try await question.console.fleet.state().value.revision
+    return page
   }
 
   private static func hostPage(_ question: Question) async throws -> Page {
