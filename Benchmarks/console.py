@@ -18,6 +18,7 @@ import gzip
 import http.client
 import json
 import os
+import random
 import shutil
 import signal
 import ssl
@@ -228,7 +229,8 @@ async def live(console, tokens):
         while not all(one["arrivals"] for one in seen):
             await asyncio.sleep(0.01)
         delays += [max(0, one["arrivals"][0] - committed) for one in seen]
-        await asyncio.sleep(0.37)
+        # At any moment between two frames.
+        await asyncio.sleep(random.uniform(0, 1.8))
     note("from the commit to a viewer, p50 ms", 1000 * percentile(delays, 0.5))
     note("from the commit to a viewer, p99 ms", 1000 * percentile(delays, 0.99), "≤ 1000")
     for task in tasks:
