@@ -88,7 +88,9 @@ extension EndToEndTests {
       let strangers = [revoked, expired, String(tokens[3].dropLast()) + "x", "sbk_", "x"]
       for route in RouteTable.all {
         var path = route.path.replacingOccurrences(of: "{number}", with: "999999")
-        for name in ["{host}", "{link}", "{token}"] { path = path.replacingOccurrences(of: name, with: "none") }
+        for name in ["{host}", "{link}", "{token}", "{rule}"] {
+          path = path.replacingOccurrences(of: name, with: "none")
+        }
         if path == "/api/v1/live" { path += "?frames=1" }
         let body = route.method == .post ? ["-X", "POST", "-d", "", "-H", "Content-Type: application/json"] : []
         func status(_ token: String?) throws -> Int { try ask(path, body, token: token).status }
@@ -108,6 +110,8 @@ extension EndToEndTests {
           let isAllowed = try #require(roles.firstIndex(of: name)) >= #require(roles.firstIndex(of: role.rawValue))
           let got = try status(token)
           #expect(isAllowed ? got != 401 && got != 403 : got == 403, "\(route.path) as \(name): \(got)")
+          // Also what the console's login may not read would be seen here.
+          #expect(got < 500, "\(route.path) as \(name): \(got)")
         }
       }
     }

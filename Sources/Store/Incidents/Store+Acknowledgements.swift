@@ -33,18 +33,21 @@ extension Store {
 
   /// The key that links in messages are signed with, 32 bytes; made when it is first asked for.
   package func pageLinkKey() throws(StoreError) -> [UInt8] {
-    if let key = try setting(Self.linkKeySetting).flatMap(Hex.bytes) { return key }
+    if let key = try signingKey("links") { return key }
     // Random numbers of the server, which makes UUIDs of its strong source (PostgreSQL, src/backend/utils/adt/uuid.c).
     try run(
       """
-      insert into signalbox.fleet_settings (key, value)
-      values ($1, encode(sha256(convert_to(gen_random_uuid()::text || gen_random_uuid()::text, 'UTF8')), 'hex'))
-      on conflict (key) do nothing
-      """, [.text(Self.linkKeySetting)])
-    return try setting(Self.linkKeySetting).flatMap(Hex.bytes) ?? []
+      insert into signalbox.signing_keys (purpose, key)
+      values ('links', encode(sha256(convert_to(gen_random_uuid()::text || gen_random_uuid()::text, 'UTF8')), 'hex'))
+      on conflict (purpose) do nothing
+      """)
+    return try signingKey("links") ?? []
   }
 
-  private static let linkKeySetting = "links.key"
+  private func signingKey(_ purpose: String) throws(StoreError) -> [UInt8]? {
+    try ask("select key from signalbox.signing_keys where purpose = $1", [.text(purpose)]).text(0, 0)
+      .flatMap(Hex.bytes)
+  }
 
   /// - Parameter id: of a message, or of a list of them.
   /// - Returns: nil where no message has it.

@@ -9,6 +9,12 @@ enum LinkTables {
     );
     create index used_links_used on signalbox.used_links (used);
 
+    -- With what this fleet signs the links of its messages; as hexadecimal digits. A secret.
+    create table signalbox.signing_keys (
+      purpose text primary key,
+      key text not null
+    );
+
     -- With what receivers sign the events that they send to a console: from the configuration of the collector that delivers pages. Secrets;
     -- a digest would not do, because a signature is computed with the secret itself.
     create table signalbox.receiver_secrets (
@@ -17,10 +23,12 @@ enum LinkTables {
       secret text not null
     );
 
-    -- Events of receivers that have acted: one that comes again does nothing.
+    -- Events of receivers of the last days, with what became of each: one that comes again does nothing.
     create table signalbox.receiver_events (
       event_id text primary key,
-      kind text not null,
+      receiver text not null,
+      action text not null,
+      outcome text not null,
       received timestamptz not null
     );
     create index receiver_events_received on signalbox.receiver_events (received);
