@@ -53,6 +53,7 @@ docs:
 bench: build
 	$(RELEASE) --product signalbox-bench
 	.build/release/signalbox-bench all $(ARGS)
+	Benchmarks/console.py
 
 simulate: setup
 	$(RELEASE) --product signalbox-simulate

@@ -18,6 +18,7 @@ import gzip
 import http.client
 import json
 import os
+import random
 import shutil
 import signal
 import ssl
@@ -66,7 +67,7 @@ def start(name, words):
     raise SystemExit(f"{name} does not start: see {place}/{name}.log")
 
 
-def sql(text, quiet=True):
+def sql(text):
     command = user + ["psql", database, "-v", "ON_ERROR_STOP=1", "-q", "-At"]
     result = subprocess.run(command, input=text, text=True, capture_output=True)
     if result.returncode:
@@ -228,7 +229,8 @@ async def live(console, tokens):
         while not all(one["arrivals"] for one in seen):
             await asyncio.sleep(0.01)
         delays += [max(0, one["arrivals"][0] - committed) for one in seen]
-        await asyncio.sleep(0.37)
+        # At any moment between two frames.
+        await asyncio.sleep(random.uniform(0, 1.8))
     note("from the commit to a viewer, p50 ms", 1000 * percentile(delays, 0.5))
     note("from the commit to a viewer, p99 ms", 1000 * percentile(delays, 0.99), "≤ 1000")
     for task in tasks:
@@ -261,7 +263,7 @@ BROWSER = """
 import json, sys, time
 from selenium import webdriver
 from selenium.webdriver.common.by import By
-link, pages = sys.argv[1], sys.argv[2:]
+link, picture, pages = sys.argv[1], sys.argv[2], sys.argv[3:]
 options = webdriver.ChromeOptions()
 options.binary_location = "/usr/bin/chromium"
 for word in ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--ignore-certificate-errors", "--window-size=1440,900"]:
@@ -282,9 +284,12 @@ for path in pages:
     driver.execute_cdp_cmd("HeapProfiler.collectGarbage", {})
     metrics = {m["name"]: m["value"] for m in driver.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]}
     figures["heap"] = metrics["JSHeapUsedSize"]
-    if len(sys.argv) > 2 and path == "/":
-        driver.save_screenshot(sys.argv[1].split("/")[-1][:0] + "PICTURE")
     print(json.dumps(figures), flush=True)
+    if path == "/":
+        driver.set_window_size(1440, 2600)
+        time.sleep(1)
+        driver.save_screenshot(picture)
+        driver.set_window_size(1440, 900)
 driver.quit()
 """
 
@@ -296,9 +301,8 @@ def browse():
         return
     link = signalbox("console", "link", "--for", "bench", "--role", "viewer")
     pages = ["/", "/hosts/node-00001", "/incidents", "/runs", "/logs?q=rare-word&since=1d"]
-    script = BROWSER.replace('"PICTURE"', repr(os.path.abspath(".build/console-bench-fleet.png"))).replace(
-        'sys.argv[1].split("/")[-1][:0] + ', "")
-    result = subprocess.run([python, "-c", script, link] + pages, text=True, capture_output=True)
+    picture = os.path.abspath(".build/console-bench-fleet.png")
+    result = subprocess.run([python, "-c", BROWSER, link, picture] + pages, text=True, capture_output=True)
     for path, line in zip(pages, result.stdout.splitlines()):
         one, name = json.loads(line), path.split("?")[0]
         note(f"{name}: kB in Chromium", one["bytes"] / 1000, "≤ 100")
@@ -310,11 +314,6 @@ def browse():
             raise SystemExit("the map is not drawn")
     if result.returncode:
         raise SystemExit(result.stderr)
-
-
-def table_of_hosts():
-    with open("/proc/self/limits") as file:
-        return file.read()
 
 
 stopped = threading.Event()

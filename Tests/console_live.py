@@ -10,6 +10,8 @@ import threading
 import time
 import urllib.parse
 
+output = threading.Lock()
+
 
 def watch(number, url, authority, token):
     context = ssl.create_default_context(cafile=authority)
@@ -20,7 +22,11 @@ def watch(number, url, authority, token):
 
     def say(*words):
         nonlocal count
-        print(f"{number}.{count}", time.time(), *words, flush=True)
+        line = " ".join(str(word) for word in [f"{number}.{count}", time.time(), *words]) + "\n"
+        # Both viewers get a frame at the same moment: their lines must not mix.
+        with output:
+            sys.stdout.write(line)
+            sys.stdout.flush()
         count += 1
 
     event = ""

@@ -218,3 +218,19 @@ import Testing
     #expect(try await kept.read(maxAgeNs: 0).value == 3)
   }
 }
+
+extension LiveTests {
+  /// A shared answer is written once; another one is not taken for it.
+  @Test func whatIsSharedIsWrittenOnce() {
+    let shared = SharedBytes()
+    var written = 0
+    let write = { (byte: UInt8) -> [UInt8] in
+      written += 1
+      return [byte]
+    }
+    for _ in 0..<3 { #expect(shared.bytes("a") { write(1) } == [1]) }
+    #expect(shared.bytes("b") { write(2) } == [2] && written == 2)
+    for number in 0..<4 { _ = shared.bytes("\(number)") { write(3) } }
+    #expect(shared.bytes("a") { write(4) } == [4], "the oldest is kept for ever")
+  }
+}

@@ -13,6 +13,8 @@ final class FleetFeed: Sendable {
   private let presences: Kept<Presence>
   private let hosts: Kept<Answer>
   private let parts: Kept<FleetParts>
+  /// Shared answers as they were written.
+  let shared = SharedBytes()
 
   init(_ database: DatabasePool) {
     let book = InventoryBook(database)

@@ -90,6 +90,9 @@ struct FleetState: Sendable {
     self.counts = counts
   }
 
+  /// What a page was made from, as the script compares it with the live stream.
+  var revision: String { "\(inventory.key) \(news)" }
+
   static func presence(_ code: UInt8) -> Presence { Presence(rawValue: Int(code &- letter) & 3) ?? .live }
   /// 0 none, 1 P3, 2 P2, 3 P1, 4 P0.
   static func trouble(_ code: UInt8) -> Int { Int(code &- letter) >> 2 }

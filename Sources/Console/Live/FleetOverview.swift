@@ -55,7 +55,7 @@ struct FleetOverview: Sendable {
     var page = Page(
       title: "Fleet", blocks: head(nowNs) + trouble + map(by: by, order: order), command: "signalbox fleet status")
     page.blocks += missing + [.heading("Reports"), .text(ingest(nowNs))] + runs + hosts(nowNs)
-    page.live = "\(state.inventory.key) \(state.news)"
+    page.live = state.revision
     return page
   }
 

@@ -36,7 +36,13 @@ extension Gate {
       return Self.redirect("\(back)?done=\(PercentEncoding.pathPart(sentence))&by=\(done)")
     case .rows(let answer): return try await write(answer, question, type)
     case .list(let answer, let isCut, let next, let asOfNs):
-      let bytes = try await writer(question, asOfNs).list(answer, isCut: isCut, next: next, as: type)
+      let writer = try await writer(question, asOfNs)
+      let write = { writer.list(answer, isCut: isCut, next: next, as: type) }
+      // An answer that is shared is written once as well.
+      let isShared = asOfNs != .max && question.caller != nil
+      let values = question.values.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: "&")
+      let key = "\(route.path) \(values) \(type.rawValue) \(asOfNs) \(writer.presence.asOfNs)"
+      let bytes = isShared ? context.fleet.shared.bytes(key, write) : write()
       return Self.response(.ok, bytes, type.contentType)
     case .one(let answer, let missing):
       if answer.rows.isEmpty { throw Problem(.notFound, missing) }

@@ -109,14 +109,17 @@
     for (let i = 0, host = 0; i < read.members.length; i += 2)
       for (let n = read.members[i]; n > 0; n--) cells[read.members[i + 1]].hosts.push(host++);
     cells.sort((a, b) => (a.name < b.name ? -1 : 1));
-    map = { ...read, cells };
+    const of = [];
+    for (const { name, hosts } of cells) for (const host of hosts) of[host] = name;
+    // Many groups are drawn one behind the other: a line for each would make a strip of it.
+    map = { ...read, of, cells: cells.length > 40 ? [{ hosts: cells.flatMap(group => group.hosts) }] : cells };
     draw();
   };
 
   const label = 16;
   let cellSize = 0, laid = [];
   const layOut = (width, size) => {
-    const perRow = Math.max(1, Math.floor(width / size)), isNamed = map.cells.length <= 40;
+    const perRow = Math.max(1, Math.floor(width / size)), isNamed = map.cells[0]?.name !== undefined;
     let y = 0;
     laid = map.cells.map(group => {
       const top = y + (isNamed ? label : 0);
@@ -170,7 +173,7 @@
   main.addEventListener("pointermove", event => {
     const host = hostAt(event);
     if (host >= 0)
-      find("#map-text").textContent = `${visible(map.names[host])}: ${words[state[host] & 3]}${severities[Math.min(4, state[host] >> 2)]}.`;
+      find("#map-text").textContent = `${visible(map.names[host])} (${visible(map.of[host])}): ${words[state[host] & 3]}${severities[Math.min(4, state[host] >> 2)]}.`;
   });
   main.addEventListener("click", event => {
     const host = hostAt(event);
