@@ -36,7 +36,8 @@ import Testing
     #expect(
       Set(open) == [
         "/healthz", "/api/v1/openapi.json", StyleSheet.path, Script.path, "/icon.svg", "/login", "/login/{link}",
-        "/i/{token}", "/hooks/pagerduty", "/hooks/slack",
+        "/i/{token}", "/llms.txt", "/client/signalbox.py", "/api/v1/oncall.ics",
+        "/hooks/pagerduty", "/hooks/slack",
       ],
       "what anybody may ask for: \(open)")
   }

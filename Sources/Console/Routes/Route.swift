@@ -116,6 +116,13 @@ struct Question: Sendable {
 
   subscript(_ name: String) -> String? { values[name] }
 
+  /// The same caller asks for something else.
+  func with(_ values: [String: String]) -> Question {
+    Question(
+      caller: caller, nowNs: nowNs, database: database, console: console, values: values, fields: [:], isForm: false,
+      formToken: "")
+  }
+
   func integer(_ name: String) -> Int64? { values[name].flatMap { Int64($0) } }
 
   /// ns since 1970 of a `moment`.
@@ -144,6 +151,8 @@ enum Reply: Sendable {
   /// Of a person's statement, while it runs.
   case rows(QueryAnswer)
   case document([UInt8], contentType: String)
+  /// JSON with a status of its own; empty: none.
+  case message(Int, [UInt8])
   case live(LiveStream)
   /// - Parameter cookie: of a new session; nil leaves the browser's.
   case redirect(String, cookie: String?)

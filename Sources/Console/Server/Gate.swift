@@ -169,7 +169,7 @@ struct Gate: Sendable {
     return values
   }
 
-  private static func checked(_ text: String, _ parameter: Route.Parameter, _ nowNs: Int64) throws -> String {
+  static func checked(_ text: String, _ parameter: Route.Parameter, _ nowNs: Int64) throws -> String {
     let problem = { (what: String) in
       Problem(.badRequest, "\(parameter.name) takes \(what), such as \(parameter.example)")
     }
@@ -234,8 +234,8 @@ extension Route {
   /// Forms of the answer, the usual one first.
   var forms: [MediaType] {
     switch shape {
-    case .rows: [.json, .ndjson, .csv, .markdown]
     case .list: [.json, .ndjson, .csv, .markdown, .rows]
+    case .rows: [.json, .ndjson, .csv, .markdown]
     case .one: [.json, .ndjson, .csv, .markdown, .rows]
     case .change: [.json, .html, .rows]
     case .page: [.html, .markdown, .json]
