@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Drives the console's pages in a real browser. Usage: console_pages.py LOGIN_LINK LOGIN_LINK HOST INCIDENT RUN PICTURES
+"""Drives the console's pages in a real browser. Usage: console_pages.py LOGIN_LINK LOGIN_LINK HOST INCIDENT RUN PICTURES MESSAGE_LINK
 
 The first link is used with scripts, the second with scripts switched off, which acknowledges the incident.
 Prints one line a problem and ends with 1 where there is one.
@@ -105,6 +105,11 @@ def look(driver, base, name, path, words, pictures, axe):
             driver.get(base + path)
             at = f"{name} at {width} px, {mode}"
             figures = weigh(driver, at)
+            if name == "message":
+                # Who was woken presses it before reading on.
+                button = driver.find_element(By.CSS_SELECTOR, "button.main").rect
+                if button["y"] + button["height"] > height or button["height"] < 44:
+                    report(f"{at}: its button is not on the first screen, or small: {button}")
             if figures["width"] > width:
                 report(f"{at}: is {figures['width']} px wide")
             text = words_of(driver)
@@ -178,7 +183,7 @@ def watch_fleet(driver, base, host):
 
 
 def main():
-    link, other, host, incident, run, pictures = sys.argv[1:7]
+    link, other, host, incident, run, pictures, message = sys.argv[1:8]
     os.makedirs(pictures, exist_ok=True)
     base = link.split("/login/")[0]
     axe = axe_source()
@@ -193,6 +198,7 @@ def main():
             ("host", f"/hosts/{host}", [host, "Incidents", "Memory: last", "Processes"]),
             ("incidents", "/incidents", ["Incidents", host]),
             ("incident", f"/incidents/{incident}", ["I have it", "Silence this rule here", "Steps", "Evidence", "Timeline", "Messages"]),
+            ("message", message, ["I have it", "You act as duty", "Steps", "Evidence", "Log in to see more"]),
             ("runs", "/runs", ["Runs"]),
             ("run", f"/runs/{run}", ["Episodes", "completed", "total_reward: ", "Incidents in its time", "Parameters"]),
             ("episode", f"/runs/{run}/episodes/2?with=1&step=40", ["Completed.", "max (peak - later value) / peak", "position raised",

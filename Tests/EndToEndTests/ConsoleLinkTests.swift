@@ -46,6 +46,20 @@ extension EndToEndTests.Consoles {
       }, policy: policy, nowNs: nowNs)
   }
 
+  /// The path of the link in a message about an incident, as if one had been sent.
+  func messageLink(to incident: Int) throws -> String {
+    let id = "msg_" + String(repeating: "7", count: 32)
+    try fleet.execute(
+      """
+      insert into signalbox.outbox (incident, change_number, receiver, event, message_id, due, next_try, created, state, settled)
+      values (\(incident), 1, 'duty', 'trigger', '\(id)', now(), now(), now(), 'delivered', now())
+      """)
+    let store = try Store.open(DatabaseURL(parsing: fleet.databaseURL))
+    defer { store.close() }
+    let expiresNs = Int64(Date().timeIntervalSince1970 * 1e9) + 3_600_000_000_000
+    return try "/i/" + #require(PageToken(messageID: id, expiresNs: expiresNs)).text(key: store.pageLinkKey())
+  }
+
   private func path(of page: PageReceiver.Page) throws -> String {
     let link = try #require(try page.body()["acknowledge_url"] as? String)
     #expect(link.hasPrefix(url + "/i/"))

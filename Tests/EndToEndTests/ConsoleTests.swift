@@ -382,6 +382,7 @@ extension EndToEndTests {
         environment["SIGNALBOX_PYTHON"] ?? "/usr/bin/python3",
         [root.appendingPathComponent("Tests/console_pages.py").path] + links + [
           "host-1", String(number), String(run), environment["SIGNALBOX_PICTURES"] ?? fleet.directory + "/pictures",
+          try messageLink(to: number),
         ], within: 300)
       #expect(result.code == 0, "\(result.output)\n\(result.errors.suffix(3000))")
       #expect(try fleet.json("incidents", "show", String(number)).first?["acked_by"] as? String == "ben")
