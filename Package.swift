@@ -51,6 +51,7 @@ let package = Package(
     .systemLibrary(name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
     .systemLibrary(name: "CPGQuery", providers: [.apt(["libpg-query-dev"])]),
     .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CLinux"),
     .target(name: "CNVML", dependencies: ["CLinux"]),
     .target(name: "CSQLite", dependencies: ["CLinux"]),
@@ -71,6 +72,7 @@ let package = Package(
     library("Rules", ["FleetModel", "Files"]),
     library("RuleFiles", ["Rules", "FleetModel", "Files", yams]),
     library("Outbound", ["CCurl"]),
+    library("Compression", ["CZlib"]),
     // Linked statically: the shared library comes with the headers only, which a host that runs a program has not.
     .target(
       name: "SQLParser", dependencies: ["CPGQuery"], swiftSettings: strict,
@@ -95,13 +97,14 @@ let package = Package(
       "Commands",
       [
         "Answers", "FleetModel", "Incidents", "Files", "EventLoop", "TLS", "Postgres", "Store", "Rules", "RuleFiles",
-        "SiteConfiguration", "SQLGuard",
+        "SiteConfiguration", "Outbound", "SQLGuard",
         argumentParser,
       ]),
-    library(
-      "Console",
-      [
-        "Answers", "FleetModel", "Incidents", "Files", "EventLoop", "TLS", "Postgres", "Store", "SQLGuard", logging,
+    .target(
+      name: "Console",
+      dependencies: [
+        "Answers", "Compression", "FleetModel", "Incidents", "Files", "EventLoop", "TLS", "Postgres", "Store",
+        "SQLGuard", logging,
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "HummingbirdHTTP2", package: "hummingbird"),
@@ -109,7 +112,7 @@ let package = Package(
         .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
         .product(name: "NIOTLS", package: "swift-nio"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
-      ]),
+      ], resources: [.embedInCode("Pages/Assets/console.js")], swiftSettings: strict),
     program("signalbox-agent", ["Agent"]),
     program(
       "signalbox-console", ["Console", "EventLoop", "Files", "FleetModel", "Postgres", argumentParser, logging]),
@@ -175,6 +178,7 @@ let package = Package(
       "Console",
       [
         "Console", "Answers", "Store", "Postgres", "FleetModel", "Incidents", "TLS", "Files", "signalbox-console",
+        "Compression",
         .product(name: "HTTPTypes", package: "swift-http-types"),
       ]),
     tests("Commands", ["Commands", "Answers", "Store", "Postgres", "FleetModel", "Incidents"]),

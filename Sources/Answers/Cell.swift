@@ -92,3 +92,12 @@ package struct Answer: Sendable {
     return whole
   }
 }
+
+extension Answer {
+  /// The same with its first rows only.
+  package func first(_ count: Int) -> Answer {
+    var part = self
+    part.rows = Array(rows.prefix(count))
+    return part
+  }
+}

@@ -51,7 +51,7 @@ struct TokensCommand: ParsableCommand {
 
     func run() throws {
       try output.print(
-        database.reader().answer(AccessQueries.credentials(all: all), ShownColumns.credentials),
+        database.source(output).answer(.credentials(all: all), ShownColumns.credentials),
         orSay: "nothing lets anybody in; signalbox tokens create NAME --role viewer makes a token")
     }
   }
@@ -87,8 +87,8 @@ struct AuditCommand: ParsableCommand {
   func validate() throws { try PositiveNumber.require(limit) }
 
   func run() throws {
-    let query = AccessQueries.audit(actor: actor, action: action, sinceNs: since?.ns, limit: limit)
-    try output.print(database.reader().answer(query, ShownColumns.audit), orSay: "no entry matches")
+    let question = FleetQuestion.audit(actor: actor, action: action, sinceNs: since?.ns, limit: limit)
+    try output.print(database.source(output).answer(question, ShownColumns.audit), orSay: "no entry matches")
   }
 }
 

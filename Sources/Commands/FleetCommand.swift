@@ -13,16 +13,20 @@ struct FleetCommand: ParsableCommand {
       commandName: "status",
       abstract: "One row a host with its newest sample.",
       discussion: "A host is live while it reports, late after \(FleetQueries.lateSeconds) s, silent after "
-        + "\(FleetQueries.silentSeconds) s without a report, waiting before its first one.")
+        + "\(FleetQueries.silentSeconds) s without a report, waiting before its first one. "
+        + "Ends with 5 where one is none of the live ones.")
 
     @OptionGroup var database: DatabaseOptions
     @OptionGroup var output: OutputOptions
     @OptionGroup var watching: WatchOptions
+    @OptionGroup var completeness: CompletenessOptions
     @Flag(name: .long, help: "Also hosts that were revoked.") var all = false
 
     func run() throws {
-      let reader = try database.reader()
-      try watching.repeatedly(output) { try FleetStatus.answer(reader, withRevoked: all) }
+      let source = try database.source(output)
+      try completeness.check(source, []) {
+        try watching.repeatedly(output) { try FleetStatus.answer(source, withRevoked: all, isWatched: watching.watch) }
+      }
     }
   }
 }
@@ -50,16 +54,13 @@ struct WatchOptions: ParsableArguments {
 
 /// The fleet table, for `fleet status` and the demo.
 enum FleetStatus {
-  static func answer(_ reader: FleetReader, withRevoked: Bool = false) throws -> Answer {
-    var answer = try reader.answer(FleetQueries.status(), ShownColumns.fleet)
+  /// - Parameter isWatched: hosts that are missing are a note; else the command's end names them.
+  static func answer(_ source: FleetSource, withRevoked: Bool = false, isWatched: Bool = true) throws -> Answer {
+    var answer = try source.answer(.fleet, ShownColumns.fleet)
     let left = withRevoked ? 0 : removeRevoked(&answer)
-    answer.notes = silentHosts(answer)
-    if let waiting = try? reader.commitsWithoutStandby(), waiting > 0 {
-      answer.notes.append(
-        "\(waiting) commits wait for a synchronous standby, and none answers: nothing new is stored until one is back")
-    }
+    if isWatched { answer.notes = silentHosts(answer) }
     // What a collector's log and metrics say of paging, where a person on call looks.
-    if let problems = try? reader.pagingProblems(nowNs: Clock.wallNs()) { answer.notes += problems.sentences }
+    answer.notes += source.problems()
     if left > 0 { answer.notes.append("\(left) revoked not shown; --all shows them") }
     return answer
   }

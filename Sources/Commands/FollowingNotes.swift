@@ -1,5 +1,4 @@
 internal import Answers
-internal import Store
 
 /// What agents found and do not read, as notes below an answer: "nothing was lost" must not include what was not looked at.
 enum FollowingNotes {
@@ -26,8 +25,8 @@ enum FollowingNotes {
     ("binary_files", "file without text is left alone", "files without text are left alone"),
   ]
 
-  static func notes(_ reader: FleetReader, host: String?) throws -> [String] {
-    notes(try reader.answer(FollowingQueries.passedOver(host: host), []))
+  static func notes(_ source: FleetSource, host: String?) throws -> [String] {
+    notes(try source.answer(.passedOver(host)))
   }
 
   static func notes(_ answer: Answer) -> [String] {

@@ -28,7 +28,7 @@ struct HostsCommand: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() throws {
-      let answer = try database.reader().answer(FleetQueries.hosts(), HostsCommand.shown)
+      let answer = try database.source(output).answer(.hosts, HostsCommand.shown)
       try output.print(answer, orSay: "no host has joined yet; signalbox hosts invite NAME begins")
     }
   }
@@ -40,16 +40,24 @@ struct HostsCommand: ParsableCommand {
     @Flag(help: "Only its training processes.") var processes = false
     @OptionGroup var database: DatabaseOptions
     @OptionGroup var output: OutputOptions
+    @OptionGroup var completeness: CompletenessOptions
 
     func run() throws {
-      let reader = try database.reader()
-      var host = try reader.answer(FleetQueries.hosts(named: name), HostsCommand.shown)
+      let reader = try database.source(output)
+      let host = try reader.answer(.host(name), HostsCommand.shown)
       let nothing = "no host is called '\(name)'; signalbox hosts list shows them"
       if host.rows.isEmpty { return try output.print(host, orSay: nothing) }
+      // It may have been asked for by its id.
+      let known: String? = if case .text(let text)? = host.value("host") { text } else { nil }
+      try completeness.check(reader, [known]) { try print(host, reader) }
+    }
+
+    private func print(_ host: Answer, _ reader: FleetSource) throws {
+      var host = host
       if processes { return try output.print(running(reader), orSay: "no training process runs on '\(name)'") }
       if output.format != .table {
         let whole = try host.with("quotas") { _ in try quotas(reader) }.with("processes") { _ in try running(reader) }
-        let passedOver = try reader.answer(FollowingQueries.passedOver(host: name), [])
+        let passedOver = try reader.answer(.passedOver(name))
         return try output.print(whole.with("files") { _ in try files(reader) }.with("passed_over") { _ in passedOver })
       }
       host.notes = try FollowingNotes.notes(reader, host: name)
@@ -60,18 +68,18 @@ struct HostsCommand: ParsableCommand {
       }
     }
 
-    private func quotas(_ reader: FleetReader) throws -> Answer {
+    private func quotas(_ reader: FleetSource) throws -> Answer {
       try reader.answer(
-        FleetQueries.quotas(host: name),
+        .quotas(name),
         [
           .init("kind", "BEYOND ITS QUOTA"), .init("rows_refused", "REFUSED"), .init("first", "FIRST", .age),
           .init("last", "LAST", .age),
         ])
     }
 
-    private func running(_ reader: FleetReader) throws -> Answer {
+    private func running(_ reader: FleetSource) throws -> Answer {
       try reader.answer(
-        FleetQueries.processes(host: name),
+        .processes(name),
         [
           .init("pid", "PID", rank: 0), .init("name", "PROCESS", rank: 1), .init("user", "USER", rank: 4),
           .init("cpu_percent", "CPU", .percent, rank: 2),
@@ -81,9 +89,9 @@ struct HostsCommand: ParsableCommand {
         ])
     }
 
-    private func files(_ reader: FleetReader) throws -> Answer {
+    private func files(_ reader: FleetSource) throws -> Answer {
       try reader.answer(
-        FleetQueries.files(host: name),
+        .files(name),
         [
           .init("file", "FILE", rank: 0, least: 20), .init("committed_offset", "STORED", .bytes, rank: 2),
           .init("finished", "FINISHED", rank: 3),

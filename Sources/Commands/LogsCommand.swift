@@ -26,6 +26,7 @@ struct LogsCommand: ParsableCommand {
   @Flag(name: .shortAndLong, help: "Go on with what arrives, until Ctrl-C.") var follow = false
   @OptionGroup var database: DatabaseOptions
   @OptionGroup var output: OutputOptions
+  @OptionGroup var completeness: CompletenessOptions
 
   func validate() throws {
     if let limit { try PositiveNumber.require(limit) }
@@ -33,22 +34,15 @@ struct LogsCommand: ParsableCommand {
   }
 
   func run() throws {
-    let reader = try database.reader()
-    try reader.requireHosts(host, output)
+    let source = try database.source(output)
+    try source.requireHosts(host)
     do {
       var filter = filter()
       let began = Clock.wallNs()
-      let count = try filter.limit.map { try page(reader, filter, limit: $0) } ?? stream(reader, filter)
-      guard follow else {
-        if count == 0 {
-          if output.format == .csv { try output.print(Answer(columns: ShownColumns.logs)) }
-          throw CommandFailure(
-            .nothingFound, "no line matches\(since == nil ? " in the last day; --since 30d looks further back" : "")")
-        }
-        return
-      }
+      guard follow else { return try completeness.check(source, host) { try printAll(source, filter) } }
+      _ = try filter.limit.map { try page(source, filter, limit: $0) } ?? stream(source, filter)
       filter.limit = nil
-      try LogFollower(reader: reader, filter: filter, startNs: began).run { try write($0, withHead: false) }
+      try LogFollower(source: source, filter: filter, startNs: began).run { try write($0, withHead: false) }
     } catch let error as PostgresError {
       switch error.sqlState {
       case "2201B": throw CommandFailure(.usage, "--regex: \(error.message)")
@@ -56,6 +50,14 @@ struct LogsCommand: ParsableCommand {
       default: throw CommandFailure(error)
       }
     }
+  }
+
+  private func printAll(_ source: FleetSource, _ filter: LogFilter) throws {
+    let count = try filter.limit.map { try page(source, filter, limit: $0) } ?? stream(source, filter)
+    guard count == 0 else { return }
+    if output.format == .csv { try output.print(Answer(columns: ShownColumns.logs)) }
+    throw CommandFailure(
+      .nothingFound, "no line matches\(since == nil ? " in the last day; --since 30d looks further back" : "")")
   }
 
   private var isStreaming: Bool { limit == nil && output.format != .table }
@@ -74,27 +76,26 @@ struct LogsCommand: ParsableCommand {
   }
 
   /// The newest lines at once. - Returns: how many.
-  private func page(_ reader: FleetReader, _ filter: LogFilter, limit: Int) throws -> Int {
-    let table = try reader.newestLines(filter, limit: limit)
-    if !table.rows.isEmpty { try write(table, withHead: true) }
-    return table.rows.count
+  private func page(_ source: FleetSource, _ filter: LogFilter, limit: Int) throws -> Int {
+    let answer = try source.newestLines(filter, limit: limit)
+    if !answer.rows.isEmpty { try write(answer, withHead: true) }
+    return answer.rows.count
   }
 
   /// All lines, in pieces.
-  private func stream(_ reader: FleetReader, _ filter: LogFilter) throws -> Int {
+  private func stream(_ source: FleetSource, _ filter: LogFilter) throws -> Int {
     var count = 0
-    try reader.lines(filter) { table in
-      try write(table, withHead: count == 0)
-      count += table.rows.count
-      return true
+    try source.lines(filter) { answer in
+      try write(answer, withHead: count == 0)
+      count += answer.rows.count
     }
     if output.format == .json { try StandardStream.output.write(count == 0 ? "[]\n" : "\n]\n") }
     return count
   }
 
-  private func write(_ table: ReadTable, withHead: Bool) throws {
-    if output.format == .table { return try StandardStream.output.write(Self.lines(table)) }
-    let answer = Answer(table, ShownColumns.logs).without(["flags"])
+  private func write(_ page: Answer, withHead: Bool) throws {
+    if output.format == .table { return try StandardStream.output.write(Self.lines(page)) }
+    let answer = page.without(["flags"])
     if output.format == .json, isStreaming {
       // One array over all pages: each gives its elements, the last the bracket.
       let elements = Renderer(format: .json, nowNs: 0).bytes(answer).dropFirst(2).dropLast(3)
@@ -106,8 +107,8 @@ struct LogsCommand: ParsableCommand {
   }
 
   /// For people: time, host, file's name, level, message; no column widths, so that lines can be followed.
-  private static func lines(_ table: ReadTable) -> String {
-    table.rows.map { row in
+  private static func lines(_ answer: Answer) -> String {
+    answer.rows.map { row in
       let words: [String] = [0, 2, 3, 5, 6].map { column in
         switch row[column] {
         case .time(let ns): Timestamp.text(ns, digits: 3)
@@ -122,7 +123,7 @@ struct LogsCommand: ParsableCommand {
 
 /// Asks for newly committed lines again and again and hands each on once.
 private struct LogFollower {
-  let reader: FleetReader
+  let source: FleetSource
   let filter: LogFilter
   let startNs: Int64
 
@@ -134,8 +135,8 @@ private struct LogFollower {
   static let farNs: Int64 = 3_600_000_000_000
   static let farEveryNs: Int64 = 10_000_000_000
 
-  func run(_ write: (ReadTable) throws -> Void) throws {
-    var seen: [[ReadValue]: Int64] = [:]
+  func run(_ write: (Answer) throws -> Void) throws {
+    var seen: [[Cell]: Int64] = [:]
     var newest = startNs
     var farDueNs = startNs
     var farNewest = startNs
@@ -146,15 +147,14 @@ private struct LogFollower {
       var next = filter
       next.receivedAfterNs = (isFar ? farNewest : newest).subtractingClamped(Self.overlapNs)
       next.sinceNs = nowNs - (isFar ? Self.farNs : Self.nearNs)
-      try reader.lines(next) { page in
-        var table = page
-        table.rows = page.rows.filter { row in
+      try source.lines(next) { page in
+        var news = page
+        news.rows = page.rows.filter { row in
           guard case .time(let received) = row[1] else { return false }
           newest = max(newest, received)
           return received > startNs && seen.updateValue(received, forKey: [row[2], row[3], row[4]]) == nil
         }
-        if !table.rows.isEmpty { try write(table) }
-        return true
+        if !news.rows.isEmpty { try write(news) }
       }
       if isFar { farNewest = newest }
       seen = seen.filter { $0.value > farNewest - 2 * Self.overlapNs }

@@ -14,10 +14,14 @@ struct CommandFailure: Error, Equatable {
     /// have is `usage`.
     case nothingFound = 3
     case notReachable = 4
+    /// Answered, but some of the hosts that were asked about do not report.
+    case hostsMissing = 5
   }
 
   let code: Code
   let message: String
+  /// The name that nothing has is a host's: the question itself cannot be answered.
+  var isAboutHost = false
 
   init(_ code: Code, _ message: String) {
     self.code = code
@@ -56,7 +60,7 @@ extension CommandFailure {
   }
 }
 
-/// Where the database is.
+/// Where the answers come from: the database, or a console.
 struct DatabaseOptions: ParsableArguments {
   @Option(name: .long, help: "URL of the database; else $SIGNALBOX_DATABASE_URL.")
   var database: String?
@@ -64,14 +68,45 @@ struct DatabaseOptions: ParsableArguments {
   @Option(name: .customLong("state-dir"), help: "State directory of a collector on this machine.")
   var stateDirectory: String?
 
-  func url() throws -> DatabaseURL {
-    if let database { return try Self.parse(database, "--database") }
-    if let stateDirectory { return try Self.url(ofStateDirectory: stateDirectory) }
-    if let text = Process.environment("SIGNALBOX_DATABASE_URL"), !text.isEmpty {
-      return try Self.parse(text, "$SIGNALBOX_DATABASE_URL")
+  @Option(help: "Console to ask, as signalbox contexts list names it; else the one in use.")
+  var context: String?
+
+  enum Place {
+    case database(DatabaseURL)
+    case console(ConsoleContext)
+  }
+
+  /// What is named in the command counts before the environment, and that before the context in use.
+  func place() throws -> Place {
+    if let database { return .database(try Self.parse(database, "--database")) }
+    if let stateDirectory { return .database(try Self.url(ofStateDirectory: stateDirectory)) }
+    if let context {
+      guard let known = try ContextFile.load()[context] else {
+        throw CommandFailure(.usage, "no context is called '\(context)'; signalbox contexts list shows them")
+      }
+      return .console(known)
     }
+    if let text = Process.environment("SIGNALBOX_DATABASE_URL"), !text.isEmpty {
+      return .database(try Self.parse(text, "$SIGNALBOX_DATABASE_URL"))
+    }
+    let file = try ContextFile.load()
+    if let known = file.current.flatMap({ file[$0] }) { return .console(known) }
     throw CommandFailure(
-      .usage, "say where the database is: --state-dir DIR of the collector, --database URL, or $SIGNALBOX_DATABASE_URL")
+      .usage,
+      "say whom to ask: signalbox login URL of a console, --state-dir DIR of the collector, --database URL, "
+        + "or $SIGNALBOX_DATABASE_URL")
+  }
+
+  /// Of the database, for what a console does not do.
+  func url() throws -> DatabaseURL {
+    switch try place() {
+    case .database(let url): return url
+    case .console(let context):
+      throw CommandFailure(
+        .usage,
+        "the console of context '\(context.name)' does not do this: give --state-dir DIR of the collector, or --database URL"
+      )
+    }
   }
 
   /// The URL that the collector of a state directory has left there.

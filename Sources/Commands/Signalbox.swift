@@ -10,16 +10,20 @@ struct Root: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "signalbox", abstract: "Looks at a fleet of training machines.",
     discussion: """
-      Every command finds the database through --state-dir DIR, --database URL or $SIGNALBOX_DATABASE_URL.
+      Every command asks the database of --state-dir DIR, --database URL or $SIGNALBOX_DATABASE_URL, else the console of
+      --context NAME, or the one of signalbox login.
       Exit codes: 0 done, 1 failed, 2 usage, 3 nothing found, or nothing of that name or number,
-      4 database or collector not reachable.
+      4 database, console or collector not reachable, 5 answered, but hosts are missing from the answer: they are late,
+      silent, or have never reported; --allow-missing makes that 0.
       """,
     version: Build.version,
     subcommands: [
       FleetCommand.self, HostsCommand.self, RunsCommand.self, EpisodesCommand.self, LogsCommand.self, GapsCommand.self,
       IncidentsCommand.self, SilencesCommand.self, OnCallCommand.self, PagingCommand.self, QueryCommand.self,
       RulesCommand.self, ConfigCommand.self, CACommand.self, TokensCommand.self,
-      AuditCommand.self, ConsoleCommand.self, DemoCommand.self,
+      AuditCommand.self, ConsoleCommand.self, LoginCommand.self, ContextsCommand.self, WaitCommand.self,
+      OpenCommand.self,
+      DoctorCommand.self, DemoCommand.self,
     ])
 }
 

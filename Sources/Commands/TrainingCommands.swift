@@ -26,12 +26,15 @@ struct RunsCommand: ParsableCommand {
     @OptionGroup var filter: Filter
     @OptionGroup var database: DatabaseOptions
     @OptionGroup var output: OutputOptions
+    @OptionGroup var completeness: CompletenessOptions
 
     func run() throws {
-      let reader = try database.reader()
-      try reader.requireHosts([filter.host], output)
-      let query = TrainingQueries.runs(host: filter.host, state: filter.state, limit: filter.limit)
-      try output.print(reader.answer(query, ShownColumns.runs), orSay: "no run matches")
+      let reader = try database.source(output)
+      try reader.requireHosts([filter.host])
+      let question = FleetQuestion.runs(host: filter.host, state: filter.state, limit: filter.limit)
+      try completeness.check(reader, [filter.host]) {
+        try output.print(reader.answer(question, ShownColumns.runs), orSay: "no run matches")
+      }
     }
   }
 
@@ -40,12 +43,15 @@ struct RunsCommand: ParsableCommand {
     @Option(help: "Only of this host.") var host: String?
     @OptionGroup var database: DatabaseOptions
     @OptionGroup var output: OutputOptions
+    @OptionGroup var completeness: CompletenessOptions
 
     func run() throws {
-      let reader = try database.reader()
-      try reader.requireHosts([host], output)
-      let query = TrainingQueries.runs(host: host, state: nil, limit: 1)
-      try output.print(reader.answer(query, ShownColumns.runs), orSay: "no run has been seen yet")
+      let reader = try database.source(output)
+      try reader.requireHosts([host])
+      let question = FleetQuestion.runs(host: host, state: nil, limit: 1)
+      try completeness.check(reader, [host]) {
+        try output.print(reader.answer(question, ShownColumns.runs), orSay: "no run has been seen yet")
+      }
     }
   }
 
@@ -56,14 +62,18 @@ struct RunsCommand: ParsableCommand {
     @Option(help: "At most so many episodes.") var limit = 50
     @OptionGroup var database: DatabaseOptions
     @OptionGroup var output: OutputOptions
+    @OptionGroup var completeness: CompletenessOptions
 
     func validate() throws { try PositiveNumber.require(limit) }
 
     func run() throws {
-      let reader = try database.reader()
-      try reader.requireHosts([host], output)
-      let run = try reader.answer(
-        TrainingQueries.runs(host: host, state: nil, run: name, limit: 100), ShownColumns.runs)
+      let reader = try database.source(output)
+      try reader.requireHosts([host])
+      let run = try reader.answer(.runs(host: host, state: nil, run: name, limit: 100), ShownColumns.runs)
+      try completeness.check(reader, run.hosts) { try print(run, reader) }
+    }
+
+    private func print(_ run: Answer, _ reader: FleetSource) throws {
       let nothing = "no run is called '\(name)'; signalbox runs list shows them"
       guard output.format == .table else {
         return try output.print(run.with("episode_list") { try episodeList(reader, of: $0) }, orSay: nothing)
@@ -71,14 +81,14 @@ struct RunsCommand: ParsableCommand {
       try output.print(run, orSay: nothing)
       try StandardStream.output.write("\n")
       let episodes = try reader.answer(
-        TrainingQueries.episodes(host: host, run: name, status: nil, limit: limit), ShownColumns.episodes)
+        .episodes(host: host, run: name, status: nil, limit: limit), ShownColumns.episodes)
       try output.print(episodes)
     }
 
     /// A run's name may be in use on several hosts.
-    private func episodeList(_ reader: FleetReader, of row: [String: Cell]) throws -> Answer {
+    private func episodeList(_ reader: FleetSource, of row: [String: Cell]) throws -> Answer {
       guard case .text(let host)? = row["host"] else { return Answer(columns: []) }
-      return try reader.answer(TrainingQueries.episodes(host: host, run: name, status: nil, limit: limit), [])
+      return try reader.answer(.episodes(host: host, run: name, status: nil, limit: limit))
     }
   }
 }
@@ -95,6 +105,7 @@ struct EpisodesCommand: ParsableCommand {
     @Option(help: "At most so many.") var limit = 1000
     @OptionGroup var database: DatabaseOptions
     @OptionGroup var output: OutputOptions
+    @OptionGroup var completeness: CompletenessOptions
 
     func validate() throws {
       if let status, !["running", "completed", "force_closed"].contains(status) {
@@ -104,10 +115,12 @@ struct EpisodesCommand: ParsableCommand {
     }
 
     func run() throws {
-      let reader = try database.reader()
-      try reader.requireHosts([host], output)
-      let query = TrainingQueries.episodes(host: host, run: runName, status: status, limit: limit)
-      try output.print(reader.answer(query, ShownColumns.episodes), orSay: "no episode matches")
+      let reader = try database.source(output)
+      try reader.requireHosts([host])
+      let question = FleetQuestion.episodes(host: host, run: runName, status: status, limit: limit)
+      try completeness.check(reader, [host]) {
+        try output.print(reader.answer(question, ShownColumns.episodes), orSay: "no episode matches")
+      }
     }
   }
 
@@ -122,6 +135,7 @@ struct EpisodesCommand: ParsableCommand {
     @Option(help: "At most so many runs, the newest.") var limit = 1000
     @OptionGroup var database: DatabaseOptions
     @OptionGroup var output: OutputOptions
+    @OptionGroup var completeness: CompletenessOptions
 
     func validate() throws {
       try PositiveNumber.require(limit)
@@ -129,9 +143,9 @@ struct EpisodesCommand: ParsableCommand {
     }
 
     func run() throws {
-      let query = TrainingQueries.check(host: host, run: runName, staleMinutes: staleMinutes, limit: limit)
-      let reader = try database.reader()
-      try reader.requireHosts([host], output)
+      let query = FleetQuestion.episodeCheck(host: host, run: runName, staleMinutes: staleMinutes, limit: limit)
+      let reader = try database.source(output)
+      try reader.requireHosts([host])
       let answer = try reader.answer(
         query,
         [
@@ -140,7 +154,7 @@ struct EpisodesCommand: ParsableCommand {
           .init("running", "RUNNING", rank: 7), .init("stale", "STALE", rank: 5), .init("hollow", "HOLLOW", rank: 6),
           .init("completion_rate_ratio", "RATE", .ratio, rank: 3), .init("newest", "NEWEST", .age, rank: 8),
         ])
-      try output.print(answer, orSay: "no episode has been seen yet")
+      try completeness.check(reader, [host]) { try output.print(answer, orSay: "no episode has been seen yet") }
     }
   }
 
@@ -151,16 +165,20 @@ struct EpisodesCommand: ParsableCommand {
     @Option(help: "Only of this host.") var host: String?
     @OptionGroup var database: DatabaseOptions
     @OptionGroup var output: OutputOptions
+    @OptionGroup var completeness: CompletenessOptions
 
     func run() throws {
-      let reader = try database.reader()
-      try reader.requireHosts([host], output)
-      let query = TrainingQueries.episode(host: host, run: runName, episode: episode)
-      let answer = try reader.answer(query, [])
+      let reader = try database.source(output)
+      try reader.requireHosts([host])
+      let answer = try reader.answer(.episode(host: host, run: runName, episode: episode))
+      try completeness.check(reader, answer.hosts) { try print(answer, reader) }
+    }
+
+    private func print(_ answer: Answer, _ reader: FleetSource) throws {
       let nothing =
         "run '\(runName)' has no episode \(episode); signalbox episodes list --run \(PlainText.shellWord(runName)) shows them"
       guard output.format == .table, !answer.rows.isEmpty else { return try output.print(answer, orSay: nothing) }
-      let definitions = try reader.answer(TrainingQueries.definitions(view: "episodes"), [])
+      let definitions = try reader.answer(.definitions(view: "episodes"))
       try output.print(Self.upright(answer, definitions))
     }
 
@@ -173,5 +191,13 @@ struct EpisodesCommand: ParsableCommand {
       return Answer(
         columns: [.init("metric", "METRIC"), .init("value", "VALUE"), .init("definition", "DEFINITION")], rows: rows)
     }
+  }
+}
+
+extension Answer {
+  /// The hosts that its rows are of; that of no row where nothing was found, so that all are meant.
+  var hosts: [String?] {
+    guard let place = columns.firstIndex(where: { $0.name == "host" }) else { return [] }
+    return rows.map { row in if case .text(let name) = row[place] { name } else { nil } }
   }
 }

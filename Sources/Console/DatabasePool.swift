@@ -75,6 +75,13 @@ final class DatabasePool: Sendable {
     }
   }
 
+  /// Several questions that follow from one another. - Throws: `Problem`.
+  func read<Value: Sendable>(
+    _ body: @escaping @Sendable (FleetReader) throws(PostgresError) -> Value
+  ) async throws -> Value {
+    try await run { (connections) throws(Problem) in try connections.read(body) }
+  }
+
   /// A change, or a question about credentials. - Throws: `Problem`.
   func change<Value: Sendable>(_ body: @escaping @Sendable (Store) throws(StoreError) -> Value) async throws -> Value {
     try await run { (connections) throws(Problem) in try connections.change(body) }

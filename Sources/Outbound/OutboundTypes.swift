@@ -5,6 +5,10 @@ package struct HTTPRequest: Sendable, Equatable {
   /// `Name: value`, as they go out.
   package var headers: [String]
   package var body: [UInt8]
+  /// File of the authorities that the server's certificate may come from (PEM), and no others; nil for the system's.
+  package var authorities: String?
+  /// More of the answer is cut.
+  package var answerBytesMax = OutboundLimits.answerBytesMax
 
   package init(method: String = "POST", url: String, headers: [String] = [], body: [UInt8] = []) {
     self.method = method
@@ -48,8 +52,10 @@ package enum OutboundRequest: Sendable, Equatable {
 package struct OutboundAnswer: Sendable, Equatable {
   /// HTTP's status, or SMTP's last reply code.
   package var code: Int
-  /// At most `Limits.answerBytesMax`; more is cut.
+  /// At most as much as the request takes; more is cut.
   package var body: [UInt8]
+  /// There was more.
+  package var isCut = false
   /// Seconds of a Retry-After header.
   package var retryAfterSeconds: Int?
   /// A mail server's reply to each address, in the request's order; empty where the mail never got so far.

@@ -116,6 +116,8 @@ internal import Glibc
   private var recipients: UnsafeMutablePointer<curl_slist>?
   private var upload: ArraySlice<UInt8> = []
   private var answer: [UInt8] = []
+  private var answerBytesMax = OutboundLimits.answerBytesMax
+  private var isCut = false
   private let isMail: Bool
   /// An address of the receiver may not be connected to.
   var isForbidden = false
@@ -164,6 +166,8 @@ internal import Glibc
     }
     set(CURLOPT_PROTOCOLS_STR, "http,https")
     set(CURLOPT_URL, request.url)
+    if let file = request.authorities { unsafe _ = sbx_curl_set_authorities(handle, file) }
+    answerBytesMax = request.answerBytesMax
     // A header that waits for "100 Continue" would cost a second on servers that do not know it.
     for line in request.headers + ["Expect:"] {
       guard !line.utf8.contains(where: { $0 < 0x20 }) else {
@@ -209,7 +213,8 @@ internal import Glibc
   var maySpeak: Bool { monotonicNs() < notAfterNs }
 
   func received(_ bytes: UnsafeRawBufferPointer) {
-    let room = OutboundLimits.answerBytesMax - answer.count
+    let room = answerBytesMax - answer.count
+    if bytes.count > room { isCut = true }
     if room > 0 { unsafe answer.append(contentsOf: bytes.prefix(room)) }
   }
 
@@ -286,8 +291,10 @@ internal import Glibc
     if isMail { return .success(mailAnswer(status)) }
     var seconds: curl_off_t = 0
     unsafe _ = sbx_curl_retry_after(handle, &seconds)
-    return .success(
-      OutboundAnswer(code: status, body: answer, retryAfterSeconds: seconds > 0 ? Int(clamping: seconds) : nil))
+    var whole = OutboundAnswer(
+      code: status, body: answer, retryAfterSeconds: seconds > 0 ? Int(clamping: seconds) : nil)
+    whole.isCut = isCut
+    return .success(whole)
   }
 }
 

@@ -80,6 +80,8 @@ package final class Dispatcher {
   /// Answers that are not settled yet, because the database did not answer.
   private var unsettled: [Answered] = []
   private var overridesVersion = ""
+  /// nil while no console has announced its address.
+  private var links: PageLinks?
   private var nextTag = 1
   private var leaseDueNs = Int64.min
   /// CLOCK_MONOTONIC, ns: after this another collector may hold the lease.
@@ -276,6 +278,9 @@ package final class Dispatcher {
   ) throws(StoreError) {
     if monotonicNs >= auditDueNs {
       try step("overrides") { () throws(StoreError) in try takeOverrides(store, nowNs) }
+      try step("links") { () throws(StoreError) in
+        links = try PageLinks.read(store, configuration.console)
+      }
       try step("audit") { () throws(StoreError) in
         report.audit = try store.auditPaging(lease, policy: configuration.policy, nowNs: nowNs)
       }
@@ -347,7 +352,7 @@ package final class Dispatcher {
         continue
       }
       let sent = InFlight(delivery: delivery, receiver: receiver, lease: lease)
-      guard let request = Message(delivery, nowNs: nowNs, console: configuration.console).request(to: receiver) else {
+      guard let request = message(delivery, nowNs).request(to: receiver) else {
         unsettled.append(Answered(sent: sent, outcome: .delivered(answer: Delivery.nothingToSend)))
         continue
       }
@@ -360,6 +365,10 @@ package final class Dispatcher {
       }
       nextTag += 1
     }
+  }
+
+  private func message(_ delivery: Delivery, _ nowNs: Int64) -> Message {
+    Message(delivery, nowNs: nowNs, console: configuration.console, links: links)
   }
 
   /// Splits the test of a policy or of a schedule into one test a receiver; settles a delivery to any other unknown

@@ -65,14 +65,15 @@ extension Message {
       ("labels", .object(labels(incident))),
       (
         "annotations",
-        .object([
-          ("summary", .text(PlainText.line(bounded([incident.summary]).joined()))),
-          ("causes", .text(bounded(incident.causes).joined(separator: "; "))),
-          ("incident", .text(incident.number > 0 ? String(incident.number) : "")),
-          ("steps", .text(bounded(incident.steps).joined(separator: "\n"))),
-          ("runbook_url", .text(Self.address(runbook(incident)) ?? "")),
-          ("evidence", .text(bounded(incident.evidence).joined(separator: "\n"))),
-        ])
+        .object(
+          [
+            ("summary", .text(PlainText.line(bounded([incident.summary]).joined()))),
+            ("causes", .text(bounded(incident.causes).joined(separator: "; "))),
+            ("incident", .text(incident.number > 0 ? String(incident.number) : "")),
+            ("steps", .text(bounded(incident.steps).joined(separator: "\n"))),
+            ("runbook_url", .text(Self.address(runbook(incident)) ?? "")),
+            ("evidence", .text(bounded(incident.evidence).joined(separator: "\n"))),
+          ] + acknowledgingAnnotation)
       ),
       ("startsAt", .text(Timestamp.text(incident.openedNs, digits: 3))),
       ("generatorURL", .text(link(incident) ?? "")),

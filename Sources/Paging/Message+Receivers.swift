@@ -34,9 +34,9 @@ extension Message {
           ])
         ))
       if let first {
-        let links = [("Incident", link(first)), ("Runbook", Self.address(runbook(first)))].compactMap { name, link in
-          link.map { JSON.object([("href", .text($0)), ("text", .text(name))]) }
-        }
+        let links = [
+          ("Incident", link(first)), ("I have it", acknowledging), ("Runbook", Self.address(runbook(first))),
+        ].compactMap { name, link in link.map { JSON.object([("href", .text($0)), ("text", .text(name))]) } }
         if !links.isEmpty { fields.append(("links", .list(links))) }
       }
     }
@@ -148,7 +148,8 @@ extension Message {
     let by = first.resolvedBy.map { " by \(PlainText.line($0))" } ?? ""
     return ["Since \(Timestamp.text(first.openedNs, digits: 0)), \(name)"] + mutedBefore
       + (end.map { ["Ended \($0)\(by)"] } ?? [])
-      + [link(first)].compactMap { $0 } + (runbook(first).isEmpty ? [] : ["Runbook: \(runbook(first))"])
+      + [link(first), acknowledging.map { "I have it: \($0)" }].compactMap { $0 }
+      + (runbook(first).isEmpty ? [] : ["Runbook: \(runbook(first))"])
   }
 
   /// "Was muted until … by silence #7 by ann: new disks"; none for other messages.
@@ -174,7 +175,10 @@ extension Message {
     let isNumbered = delivery.incidents.contains { $0.number > 0 }
     var hint: [String] = []
     if delivery.event.isPage, !lines.isEmpty {
-      hint = ["", isNumbered ? "See each with: signalbox incidents show N. \(Self.acknowledging) N" : Self.notNumbered]
+      hint = [
+        "", isNumbered ? "See each with: signalbox incidents show N. \(Self.howToAcknowledge) N" : Self.notNumbered,
+      ]
+      if let acknowledging { hint += ["I have them all: \(acknowledging)"] }
     }
     func more(_ count: Int) -> String { "… and \(count) more: signalbox incidents list" }
     // With a line break each.
@@ -189,7 +193,7 @@ extension Message {
     return mutedBefore + shown + (left > 0 ? [more(left)] : []) + hint
   }
 
-  private static let acknowledging = "Acknowledge, which stops the escalation, with: signalbox incidents ack"
+  private static let howToAcknowledge = "Acknowledge, which stops the escalation, with: signalbox incidents ack"
   private static let notNumbered =
     "It can be acknowledged once the database answers again: signalbox incidents list shows its number"
 
@@ -202,7 +206,7 @@ extension Message {
       lines += ["", "Steps:"] + first.steps.enumerated().map { "  \($0.offset + 1). \($0.element)" }
     }
     if !first.causes.isEmpty { lines += ["", "Often: " + first.causes.joined(separator: "; ")] }
-    return lines + ["", first.number > 0 ? "\(Self.acknowledging) \(first.number)" : Self.notNumbered]
+    return lines + ["", first.number > 0 ? "\(Self.howToAcknowledge) \(first.number)" : Self.notNumbered]
   }
 
   /// The first lines that fit, and the number of the others.

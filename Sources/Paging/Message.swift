@@ -11,11 +11,14 @@ package struct Message: Sendable {
   package var nowNs: Int64
   /// Base address of the console, for links; nil for none.
   package var console: String?
+  /// Of what its receiver acknowledges with; nil where no console answers.
+  package var links: PageLinks?
 
-  package init(_ delivery: Delivery, nowNs: Int64, console: String? = nil) {
+  package init(_ delivery: Delivery, nowNs: Int64, console: String? = nil, links: PageLinks? = nil) {
     self.delivery = delivery
     self.nowNs = nowNs
-    self.console = console
+    self.console = console ?? links?.console
+    self.links = links
   }
 
   /// - Returns: nil where no request is needed: PagerDuty keeps one alert for a list, which stays as it is until all
@@ -155,6 +158,7 @@ package struct Message: Sendable {
       ("event", .text(delivery.event.rawValue)), ("dedup_key", .text(dedupKey)), ("message", .text(headline)),
       ("attempt", .number(Int64(delivery.attempts))), ("detail", .text(delivery.detail)),
     ]
+    if let acknowledging { fields.append(("acknowledge_url", .text(acknowledging))) }
     if let list = delivery.list {
       fields += [
         ("list", .text("signalbox|digest|\(list.id)")), ("still_open", .number(Int64(list.open))),

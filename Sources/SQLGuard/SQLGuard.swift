@@ -20,6 +20,13 @@ package struct SQLRefusal: Error, Sendable, Equatable, CustomStringConvertible {
   package let description: String
 }
 
+/// What the server expects of a statement, from its plan.
+package struct QueryEstimate: Sendable, Equatable {
+  /// In the planner's units: about the reading of one page of 8 KiB.
+  package var cost: Double
+  package var rows: Double
+}
+
 package enum SQLGuard {
   /// - Parameter nowNs: for `now()` in bounds.
   /// - Throws: `SQLRefusal`.
@@ -153,4 +160,28 @@ private struct Check {
   }
 
   private func shown(_ name: String) -> String { PlainText.visible(PlainText.cut(name, scalarsMax: 80)) }
+}
+
+extension SQLGuard {
+  /// - Parameter plan: of `EXPLAIN (FORMAT JSON)`.
+  /// - Returns: nil where the text is none.
+  package static func estimate(of plan: String) -> QueryEstimate? {
+    let top = SQLTree.decode(plan)?.items.first?["Plan"]
+    guard let cost = top?["Total Cost"]?.double, let rows = top?["Plan Rows"]?.double else { return nil }
+    return QueryEstimate(cost: cost, rows: rows)
+  }
+
+  /// Two columns of one name become `a` and `a_2`: a JSON object would keep one of them.
+  package static func distinct(_ names: [String]) -> [String] {
+    var seen: Set<String> = []
+    return names.map { name in
+      var unique = name
+      var number = 2
+      while !seen.insert(unique).inserted {
+        unique = "\(name)_\(number)"
+        number += 1
+      }
+      return unique
+    }
+  }
 }

@@ -28,6 +28,10 @@ internal import Postgres
     name: .customLong("reader-database"),
     help: "URL of a login that only reads; else the one that the collector has made.")
   var readerDatabase: String?
+  @Option(
+    name: .customLong("query-database"),
+    help: "URL of a login that only reads the views, for people's SQL; else the one that the collector has made.")
+  var queryDatabase: String?
   @Option(help: "HOST:PORT for browsers and scripts.") var listen = "127.0.0.1:7444"
   @Option(help: "PEM file of your own certificate, with its chain.") var certificate: String?
   @Option(help: "PEM file of its private key.") var key: String?
@@ -71,6 +75,7 @@ internal import Postgres
     }
     var options = ConsoleOptions(database: try databaseURL(), host: address.host, port: address.port)
     options.reader = try readerDatabase.map { try Self.parse($0, "--reader-database") }
+    options.queryReader = try queryDatabase.map { try Self.parse($0, "--query-database") }
     options.stateDirectory = stateDirectory
     options.certificate = certificate
     options.key = key

@@ -16,6 +16,7 @@ import Testing
     "NVML": ["CNVML", "FleetModel"],
     "SQLite": ["CSQLite"],
     "Outbound": ["CCurl", "Glibc"],
+    "Compression": ["CZlib"],
     "Postgres": ["CLibPQ", "Files", "Glibc"],
     "Rules": ["FleetModel", "Files"],
     "RuleFiles": ["Rules", "FleetModel", "Files", "Yams"],
@@ -38,14 +39,14 @@ import Testing
     "SQLGuard": ["SQLParser", "FleetModel", "Store", "FoundationEssentials"],
     "Console": [
       "Answers", "FleetModel", "Incidents", "Files", "EventLoop", "TLS", "Postgres", "Store", "SQLGuard", "Logging",
-      "Foundation",
+      "Foundation", "Compression",
       "Hummingbird", "HummingbirdCore", "HummingbirdHTTP2", "HTTPTypes", "NIOCore", "NIOSSL", "NIOTLS",
       "ServiceLifecycle",
       "Synchronization",
     ],
     "Commands": [
       "Answers", "FleetModel", "Incidents", "Files", "EventLoop", "TLS", "Postgres", "Store", "Rules", "RuleFiles",
-      "SiteConfiguration", "SQLGuard",
+      "SiteConfiguration", "Outbound", "SQLGuard",
       "ArgumentParser",
     ],
     "signalbox": ["Commands"],
@@ -58,7 +59,7 @@ import Testing
   /// Only these touch pointers.
   static let wrappers: Set<String> = [
     "Schema", "TLS", "EventLoop", "HTTP2", "Postgres", "Files", "NVML", "SQLite", "Outbound",
-    "SQLParser",
+    "Compression", "SQLParser",
   ]
 
   static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()

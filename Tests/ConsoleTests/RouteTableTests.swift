@@ -32,7 +32,10 @@ import Testing
     }
     let open = RouteTable.all.filter { $0.role == nil }.map(\.path)
     #expect(
-      Set(open) == ["/healthz", "/api/v1/openapi.json", StyleSheet.path, "/icon.svg", "/login", "/login/{link}"],
+      Set(open) == [
+        "/healthz", "/api/v1/openapi.json", StyleSheet.path, Script.path, "/icon.svg", "/login", "/login/{link}",
+        "/i/{token}",
+      ],
       "what anybody may ask for: \(open)")
   }
 

@@ -88,11 +88,13 @@ extension EndToEndTests {
     /// Those of every command; and those with which a command goes on until it is stopped.
     private static let shared: Set<String> = [
       "database", "state-dir", "format", "wide", "help", "version", "watch", "follow", "reader-database",
+      "context", "allow-missing",
     ]
     /// They ask no database, or are tested where there is what they need.
     private static let others: Set<String> = [
       "paging test", "ca status", "rules list", "rules metrics", "rules check", "rules test", "rules coverage",
-      "rules runbooks", "config check",
+      "rules runbooks", "config check", "login", "contexts list", "contexts use", "contexts remove", "wait", "open",
+      "doctor",
     ]
     /// Their output is a text of its own.
     private static let withoutFormat: Set<String> = ["demo", "rules schema", "config schema", "help"]

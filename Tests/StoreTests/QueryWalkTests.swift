@@ -13,12 +13,13 @@ import Testing
 
   static var queries: [ReadQuery] {
     var all = [
-      FleetQueries.status(), FleetQueries.unknownHosts(["a", "b\"c"]), FleetQueries.hostNames(),
+      FleetLiveQueries.states(), FleetLiveQueries.hosts(), FleetLiveQueries.missing(limit: 5), FleetLiveQueries.ingest(),
+      FleetQueries.status(), FleetQueries.status(worst: 5), FleetQueries.unknownHosts(["a", "b\"c"]), FleetQueries.hostNames(),
       FleetQueries.invitations(all: true), FleetQueries.invitations(all: false), FleetQueries.files(host: "a"),
       FleetQueries.quotas(host: "a"), FleetQueries.processes(host: "a"), IncidentQueries.one(1),
       IncidentQueries.texts(1), IncidentQueries.timeline(1), IncidentQueries.deliveries(1),
       IncidentQueries.silences(includingEnded: true), IncidentQueries.silences(includingEnded: false),
-      IncidentQueries.silence(1), IncidentQueries.rules(),
+      IncidentQueries.silence(1), IncidentQueries.rules(), IncidentQueries.paged(by: "msg_1", limit: 5),
       IncidentQueries.matched(by: Silence(author: "a", reason: "r", startsNs: 0, endsNs: 1)),
       IncidentQueries.override(1), IncidentQueries.onCall(), IncidentQueries.pagingCollector(),
       IncidentQueries.overrides(includingEnded: true), IncidentQueries.overrides(includingEnded: false),

@@ -306,7 +306,10 @@ import Testing
         and not has_table_privilege(a.role, c.oid, 'select') order by 1
       """)
     let closed = (0..<rows.count).compactMap { rows.text($0, 0) }
-    #expect(closed == ["credentials", "join_redemptions", "join_tokens", "reader_access"])
+    #expect(
+      closed == [
+        "credentials", "join_redemptions", "join_tokens", "reader_access", "receiver_secrets", "signing_keys",
+      ])
   }
 
   @Test func whoMayChangeTheTablesIsNoReaderOfTheConsole() throws {

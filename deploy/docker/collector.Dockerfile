@@ -1,6 +1,6 @@
 FROM swift:6.3-bookworm AS build
 RUN apt-get update && apt-get install -y --no-install-recommends libnghttp2-dev libssl-dev libpq-dev \
-    libcurl4-openssl-dev libpg-query-dev libprotobuf-c-dev pkg-config && rm -rf /var/lib/apt/lists/*
+    libcurl4-openssl-dev libpg-query-dev libprotobuf-c-dev zlib1g-dev pkg-config && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY Package.swift ./
 COPY Sources Sources

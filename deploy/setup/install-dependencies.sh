@@ -3,7 +3,7 @@
 set -euo pipefail
 
 purpose=${1:-build}
-build=(libnghttp2-dev libssl-dev libpq-dev libcurl4-openssl-dev libprotobuf-c-dev libpg-query-dev tzdata protobuf-c-compiler postgresql pkg-config python3 make)
+build=(libnghttp2-dev libssl-dev libpq-dev libcurl4-openssl-dev libprotobuf-c-dev libpg-query-dev zlib1g-dev tzdata protobuf-c-compiler postgresql pkg-config python3 make)
 test=(nghttp2-client python3-venv protobuf-compiler gcc openssl curl systemd chromium chromium-driver)
 
 wanted=("${build[@]}")

@@ -1,3 +1,5 @@
+internal import FleetModel
+
 /// The members of a JSON object on one line, RFC 8259, without building anything: only names and where the values lie.
 ///
 /// It does not validate: a line that is no JSON ends the walk, and is a line all the same.

@@ -12,8 +12,6 @@ package enum TrainingLimits {
   package static let malformedBytesMax = 1024
   /// Of that line, looked at for secrets: one that starts before the cut is known by what follows it, a JWT of some KiB too.
   package static let malformedSearchedBytesMax = 64 << 10
-  /// A number of more characters is no number: doubles need at most 24, and a file may be hostile.
-  package static let numberBytesMax = 512
   /// Open episodes of one range that are kept apart; writers interleave as many episodes as they have environments.
   package static let episodesSearchedMax = 64
 }

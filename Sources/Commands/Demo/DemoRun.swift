@@ -92,7 +92,7 @@ final class DemoRun {
 
   private func show() throws {
     guard let reader else { return }
-    let fleet = try FleetStatus.answer(reader)
+    let fleet = try FleetStatus.answer(FleetSource(.database(reader)))
     guard fleet.rows.contains(where: { $0.contains(.text("live")) }) else {
       // Before the first report there is nothing to see of this machine.
       if !isWaiting { say("   waiting for the first report") }

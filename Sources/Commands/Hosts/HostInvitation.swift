@@ -73,8 +73,8 @@ extension HostsCommand {
     @OptionGroup var output: OutputOptions
 
     func run() throws {
-      let answer = try database.reader().answer(
-        FleetQueries.invitations(all: all),
+      let answer = try database.source(output).answer(
+        .invitations(all: all),
         [
           .init("id", "ID", rank: 0, least: 12), .init("host", "FOR", rank: 1, least: 12),
           .init("state", "STATE", rank: 2), .init("joined", "JOINED", rank: 4),

@@ -30,12 +30,12 @@ struct IncidentsCommand: ParsableCommand {
     }
 
     func run() throws {
-      let reader = try database.reader()
+      let reader = try database.source(output)
       let answer = try reader.answer(
-        IncidentQueries.list(state: state, host: host, rule: rule, sinceNs: since?.ns, limit: limit),
+        .incidents(state: state, host: host, rule: rule, sinceNs: since?.ns, limit: limit),
         ShownColumns.incidents)
       // An incident outlives its host's row.
-      if answer.rows.isEmpty { try reader.requireHosts([host], output) }
+      if answer.rows.isEmpty { try reader.requireHosts([host]) }
       try output.print(answer, orSay: "no incident")
     }
   }
@@ -49,24 +49,24 @@ struct IncidentsCommand: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() throws {
-      let reader = try database.reader()
-      let incident = try reader.answer(IncidentQueries.one(number), ShownColumns.incidents)
+      let reader = try database.source(output)
+      let incident = try reader.answer(.incident(number), ShownColumns.incidents)
       guard output.format == .table, !incident.rows.isEmpty else {
         return try output.print(incident, orSay: "no incident has the number \(number)")
       }
-      let texts = try reader.answer(IncidentQueries.texts(number), [])
+      let texts = try reader.answer(.incidentTexts(number))
       let page = IncidentPage(IncidentDetails(incident, texts, nowNs: Clock.wallNs()), width: output.width)
       try StandardStream.output.write(page.text)
       try StandardStream.output.write("\n")
       try output.printWhole(
         reader.answer(
-          IncidentQueries.timeline(number),
+          .timeline(number),
           [
             .init("time", "TIME", rank: 0), .init("kind", "WHAT", rank: 2), .init("actor", "WHO", rank: 3),
             .init("detail", "DETAIL", rank: 1, least: 18),
           ]))
       let deliveries = try reader.answer(
-        IncidentQueries.deliveries(number),
+        .deliveries(number),
         [
           .init("receiver", "RECEIVER", rank: 0), .init("event", "MESSAGE", rank: 3), .init("state", "STATE", rank: 1),
           .init("due", "DUE", rank: 4),
@@ -87,7 +87,7 @@ struct IncidentsCommand: ParsableCommand {
     @OptionGroup var options: ChangeOptions
 
     func run() throws {
-      try incidents.change(options) { store, number throws(StoreError) in
+      try incidents.change(options, verb: "ack") { store, number throws(StoreError) in
         try store.acknowledge(incident: number, actor: options.actor, nowNs: Clock.wallNs())
       } sentence: { number, change in
         switch change {
@@ -112,6 +112,9 @@ struct IncidentsCommand: ParsableCommand {
     }
 
     func run() throws {
+      if let client = try options.console() {
+        return try options.print(client.ask(.post("/api/v1/incidents/\(number)/note", [("text", text)])))
+      }
       try options.change { store throws(StoreError) in
         try store.addNote(incident: number, actor: options.actor, text: text, nowNs: Clock.wallNs())
       }
@@ -127,7 +130,7 @@ struct IncidentsCommand: ParsableCommand {
     @OptionGroup var options: ChangeOptions
 
     func run() throws {
-      try incidents.change(options) { store, number throws(StoreError) in
+      try incidents.change(options, verb: "resolve") { store, number throws(StoreError) in
         try store.resolve(incident: number, actor: options.actor, nowNs: Clock.wallNs())
       } sentence: { number, change in
         switch change {
@@ -147,9 +150,10 @@ struct IncidentNumbers: ParsableArguments {
   /// Changes each in a transaction of its own, so that one that cannot be changed keeps no other from it.
   /// - Throws: `.nothingFound` after all others, where some are unknown.
   func change(
-    _ options: ChangeOptions, _ change: (Store, Int64) throws(StoreError) -> HandChange,
+    _ options: ChangeOptions, verb: String, _ change: (Store, Int64) throws(StoreError) -> HandChange,
     sentence: (Int64, HandChange) -> String
   ) throws {
+    if let client = try options.console() { return try options.changeEach(numbers, client, verb: verb) }
     var sentences: [String] = []
     var changed: [Int64] = []
     var problems: [String] = []

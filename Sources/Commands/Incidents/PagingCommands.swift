@@ -46,8 +46,8 @@ struct OnCallCommand: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() throws {
-      let answer = try database.reader().answer(
-        IncidentQueries.overrides(includingEnded: all),
+      let answer = try database.source(output).answer(
+        .overrides(all: all),
         [
           .init("id", "ID"), .init("state", "STATE"), .init("schedule", "SCHEDULE"), .init("receiver", "TAKEN BY"),
           .init("starts", "FROM"), .init("ends", "UNTIL"), .init("author", "BY"), .init("reason", "REASON"),
@@ -81,14 +81,14 @@ struct OnCallCommand: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() throws {
-      let reader = try database.reader()
-      let answer = try reader.answer(IncidentQueries.onCall(), ShownColumns.onCall)
-      try output.print(answer, orSay: answer.rows.isEmpty ? Self.reason(reader) : "")
+      let source = try database.source(output)
+      let answer = try source.answer(.onCall, ShownColumns.onCall)
+      try output.print(answer, orSay: answer.rows.isEmpty ? Self.reason(source) : "")
     }
 
     /// Why no schedule has a person on call.
-    private static func reason(_ reader: FleetReader) throws -> String {
-      let row = try reader.answer(IncidentQueries.pagingCollector(), []).rows.first ?? []
+    private static func reason(_ source: FleetSource) throws -> String {
+      let row = try source.answer(.pagingCollector).rows.first ?? []
       if row.first == .boolean(true) { return "no schedule is configured: policies name their receivers themselves" }
       var since = ""
       if case .time(let ns)? = row.last { since = " since \(Timestamp.text(ns, digits: 0))" }

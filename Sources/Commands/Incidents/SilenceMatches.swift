@@ -30,7 +30,7 @@ struct SilenceMatches: Equatable {
     if let host = silence.host {
       let hosts = try Self.words(reader.answer(FleetQueries.hostNames(), []))
       if !hosts.contains(where: { StarPattern.matches($0, host) }) {
-        unknownHost = Self.isPattern(host) ? "no host matches '\(host)'" : FleetReader.sentence(host, among: hosts)
+        unknownHost = Self.isPattern(host) ? "no host matches '\(host)'" : HostNames.unknown(host, among: hosts)
       }
     }
     if case .integer(let count)? = try reader.answer(IncidentQueries.matched(by: silence), []).rows.first?.first {

@@ -36,6 +36,7 @@ struct SilencesCommand: ParsableCommand {
       guard rule != nil || host != nil || entity != nil || severity != nil else {
         throw CommandFailure(.usage, "say what to silence: --rule, --host, --entity or --severity")
       }
+      if let client = try options.console() { return try add(client) }
       let (start, end) = try planned.window(nowNs: now)
       var silence = Silence(author: options.actor, reason: reason, startsNs: start, endsNs: end)
       (silence.rule, silence.host, silence.entity) = (rule, host, entity)
@@ -51,6 +52,19 @@ struct SilencesCommand: ParsableCommand {
       try options.print(
         "silence \(number) is added; \(matched.sentence); signalbox silences end \(number) ends it",
         value: String(number), IncidentQueries.silence(number))
+    }
+
+    private func add(_ client: ConsoleClient) throws {
+      for (option, value) in [("--severity", severity), ("--cron", cron), ("--zone", zone), ("--from", planned.from)]
+      where value != nil {
+        throw CommandFailure(
+          .usage, "a console takes no \(option): give --state-dir DIR of the collector, or --database URL")
+      }
+      let reply = try client.ask(
+        .post(
+          "/api/v1/silences",
+          [("rule", rule), ("host", host), ("entity", entity), ("for", planned.duration), ("reason", reason)]))
+      try options.print(reply, value: reply.answer.value("id"))
     }
 
     private func repetition(_ lengthNs: Int64) throws -> Repetition? {
@@ -76,8 +90,7 @@ struct SilencesCommand: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() throws {
-      let answer = try database.reader().answer(
-        IncidentQueries.silences(includingEnded: all), ShownColumns.silences)
+      let answer = try database.source(output).answer(.silences(all: all), ShownColumns.silences)
       try output.print(answer, orSay: "no silence")
     }
   }
@@ -89,6 +102,9 @@ struct SilencesCommand: ParsableCommand {
     @OptionGroup var options: ChangeOptions
 
     func run() throws {
+      if let client = try options.console() {
+        return try options.print(client.ask(.post("/api/v1/silences/\(number)/end")))
+      }
       try options.change { store throws(StoreError) in
         try store.endSilence(number, actor: options.actor, nowNs: Clock.wallNs())
       }

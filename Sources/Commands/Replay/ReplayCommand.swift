@@ -73,7 +73,7 @@ extension RulesCommand {
       let known = try reader.hosts(named: host)
       for name in host where !known.contains(where: { $0.name == name }) {
         let names = try reader.hosts(named: []).map(\.name)
-        throw CommandFailure(.nothingFound, FleetReader.sentence(name, among: names))
+        throw CommandFailure(.nothingFound, HostNames.unknown(name, among: names))
       }
       return known
     }

@@ -1,3 +1,4 @@
+internal import Files
 internal import FleetModel
 internal import HTTPTypes
 internal import Store
@@ -10,6 +11,21 @@ enum FormToken {
 
   static func of(_ session: AccessToken) -> String {
     Base64.url.encode(Digest.hmacSHA256(key: session.secretHash, Array("form".utf8)))
+  }
+
+  /// Another text in each page: a compressed page's length would tell whoever can put text into it, and sees that length, how much of a
+  /// repeated secret was guessed (BREACH).
+  static func masked(_ formToken: String) -> String {
+    let bytes = Array(formToken.utf8)
+    let mask = HostFiles.randomBytes(bytes.count)
+    return Base64.url.encode(mask + zip(bytes, mask).map { $0 ^ $1 })
+  }
+
+  /// Whether a form was made by a page of this session. A script may send the token itself.
+  static func isMask(_ given: String, of formToken: String) -> Bool {
+    let token = Array(formToken.utf8)
+    guard let masked = Base64.url.decode(given.utf8), masked.count == 2 * token.count else { return false }
+    return Digest.equal(zip(masked.prefix(token.count), masked.suffix(token.count)).map { $0 ^ $1 }, token)
   }
 
   /// Of a sentence that a page shows after a change.
@@ -44,6 +60,7 @@ enum SessionCookie {
 /// Finds out who asks.
 struct Login: Sendable {
   let database: DatabasePool
+  let known = KnownCallers()
 
   /// - Returns: nil where the request carries no credential.
   /// - Throws: `Problem` 401 for a credential that is not valid.
@@ -54,12 +71,13 @@ struct Login: Sendable {
         throw Problem(
           .unauthorized, "Authorization takes: Bearer sbk_… with the whole token, as tokens create printed it")
       }
-      guard let caller = try await authenticate(token, [.token], nowNs) else {
+      guard let caller = try await known.caller(token, or: { try await authenticate(token, [.token], nowNs) }) else {
         throw Problem(.unauthorized, "this token is not known here, has expired, or was revoked")
       }
       return (caller, token)
     }
-    guard let token = SessionCookie.token(in: cookies), let caller = try await authenticate(token, [.session], nowNs)
+    guard let token = SessionCookie.token(in: cookies),
+      let caller = try await known.caller(token, or: { try await authenticate(token, [.session], nowNs) })
     else { return nil }
     return (caller, token)
   }

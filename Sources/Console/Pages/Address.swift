@@ -1,3 +1,5 @@
+internal import FleetModel
+
 /// An address within the console with its parameters, of which a link changes one and keeps the others.
 struct Address: Sendable {
   let path: String

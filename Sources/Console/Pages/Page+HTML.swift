@@ -1,6 +1,5 @@
 internal import Answers
 internal import FleetModel
-internal import Foundation
 internal import Store
 
 /// A page with its frame: who is logged in, where else to go, and what the answer cannot speak for.
@@ -24,10 +23,11 @@ struct PageFrame {
     html.element("title", [], "\(page.title) · Signalbox")
     html.open("link", [("rel", "stylesheet"), ("href", StyleSheet.path)])
     html.raw("<link rel=\"icon\" href=\"/icon.svg\">")
+    html.element("script", [("src", Script.path), ("defer", "")], "")
     html.close("head")
     html.open("body")
     writeHead(&html)
-    html.open("main")
+    if let live = page.live { html.open("main", [("data-live", live)]) } else { html.open("main") }
     html.element("h1", [], page.title)
     for block in page.blocks { write(block, &html) }
     html.close("main")
@@ -55,7 +55,10 @@ struct PageFrame {
 
   private func writeFoot(_ html: inout HTMLWriter) {
     html.open("footer")
-    html.element("span", [], "Times are UTC; as of \(Timestamp.text(nowNs, digits: 0)).")
+    html.text("Times are UTC; as of ")
+    let now = Timestamp.text(nowNs, digits: 0)
+    html.element("time", [("id", "as-of"), ("datetime", now)], now)
+    html.raw(". ")
     if let command = page.command {
       html.element("span", [], " The same in a terminal: ")
       html.element("code", [], command)
@@ -81,17 +84,27 @@ struct PageFrame {
         html.close("pre")
       }
     case .form(let form): write(form, &html)
+    case .link(let text, let path):
+      html.open("p")
+      html.element("a", [("href", path)], text)
+      html.close("p")
     case .search(let search): write(search, &html)
     case .stack(let charts):
       for chart in charts { chart.write(&html) }
-    case .links(let links):
-      html.open("p", [("class", "links")])
-      for (name, path) in links { html.element("a", [("href", PercentEncoding.path(path))], name) }
-      html.close("p")
     case .charts(let charts):
       html.open("div", [("class", "charts")])
       for chart in charts { chart.write(&html) }
       html.close("div")
+    case .map(let map): map.write(&html)
+    case .choices(let label, let choices):
+      html.open("p", [("class", "choices")])
+      html.text(label)
+      for choice in choices {
+        html.raw(" ")
+        html.element(
+          "a", [("href", choice.path)] + (choice.isChosen ? [("aria-current", "true")] : []), choice.name)
+      }
+      html.close("p")
     }
   }
 
@@ -125,7 +138,7 @@ struct PageFrame {
   private func write(_ form: Page.Form, _ html: inout HTMLWriter) {
     html.open("form", [("method", "post"), ("action", form.path)])
     if !formToken.isEmpty {
-      html.open("input", [("type", "hidden"), ("name", FormToken.field), ("value", formToken)])
+      html.open("input", [("type", "hidden"), ("name", FormToken.field), ("value", FormToken.masked(formToken))])
     }
     for input in form.inputs {
       if input.isHidden {
@@ -135,6 +148,12 @@ struct PageFrame {
       html.open("label")
       html.text(input.label)
       html.raw(" ")
+      if input.isLong {
+        html.element(
+          "textarea", [("name", input.name), ("rows", "8"), ("spellcheck", "false"), ("required", "")], input.value)
+        html.close("label")
+        continue
+      }
       html.open(
         "input",
         [
@@ -158,13 +177,16 @@ struct PageFrame {
     html.raw("<table><thead><tr>")
     for heading in headings { html.element("th", [("scope", "col")], heading) }
     html.raw("</tr></thead><tbody>")
+    let seen = answer.columns.firstIndex { $0.name == "last_seen" }
     for row in answer.rows {
-      html.open("tr")
+      // The last figures of a host that reports no more are not those of now.
+      let age = seen.flatMap { column in Self.staleness(row[column], nowNs) }
+      html.open("tr", age == nil ? [] : [("class", "old")])
       for (column, heading) in zip(shown, headings) {
         let link = links.first { $0.column == answer.columns[column].name }
         let key = link.flatMap { link in answer.columns.firstIndex { $0.name == link.key ?? link.column } }
         let path = link.flatMap { link in key.flatMap { Self.path(link, row[$0]) } }
-        write(row[column], answer.columns[column], heading, path, &html)
+        write(row[column], answer.columns[column], heading, path, age, &html)
       }
       html.close("tr")
     }
@@ -179,7 +201,8 @@ struct PageFrame {
   }
 
   private func write(
-    _ cell: Cell, _ column: Answer.Column, _ heading: String, _ path: String?, _ html: inout HTMLWriter
+    _ cell: Cell, _ column: Answer.Column, _ heading: String, _ path: String?, _ age: String?,
+    _ html: inout HTMLWriter
   ) {
     let text =
       cell == .null ? "" : Renderer(format: .table, nowNs: nowNs).shortText(cell, column.unit)
@@ -192,10 +215,25 @@ struct PageFrame {
       html.element("a", [("href", path)], text)
     } else if case .text(let whole) = cell, classes == "long" {
       html.lines(PlainText.cut(whole, scalarsMax: Self.cellScalarsMax))
+    } else if case .time(let ns) = cell {
+      html.element("time", [("datetime", Timestamp.text(ns, digits: 0))], text)
     } else {
       html.text(text)
+      if let age, case .real = cell {
+        html.raw(" ")
+        html.element("small", [], age)
+      }
     }
     html.close("td")
+  }
+
+  /// Three reports of an agent that samples every 5 s.
+  private static let staleNs: Int64 = 15_000_000_000
+
+  /// "4 m old"; nil where it is current.
+  private static func staleness(_ seen: Cell, _ nowNs: Int64) -> String? {
+    guard case .time(let ns) = seen, nowNs.subtractingClamped(ns) > staleNs else { return nil }
+    return "\(TimeSpan.age(nowNs.subtractingClamped(ns))) old"
   }
 
   /// What one cell shows of a text: one line must not fill the page.
@@ -235,22 +273,4 @@ struct PageFrame {
     "live", "late", "silent", "waiting", "revoked", "open", "acked", "muted", "resolved", "P0", "P1", "P2", "P3", "P4",
     "running", "completed", "failed", "ERROR", "WARN",
   ]
-}
-
-/// RFC 3986, section 2.
-enum PercentEncoding {
-  private static let unreserved = CharacterSet(
-    charactersIn: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
-  private static let ofPath = unreserved.union(CharacterSet(charactersIn: "/?=&%:,@+*!$'();"))
-
-  /// One part of a path: also its slashes are encoded.
-  static func pathPart(_ text: String) -> String { encoded(text, but: unreserved) }
-
-  /// A path with its query: what may not stand in an address, such as a line break, is encoded.
-  static func path(_ text: String) -> String { encoded(text, but: ofPath) }
-
-  private static func encoded(_ text: String, but plain: CharacterSet) -> String {
-    // nil only for what is no Unicode, which a String is.
-    text.addingPercentEncoding(withAllowedCharacters: plain) ?? ""
-  }
 }

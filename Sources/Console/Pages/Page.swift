@@ -21,8 +21,21 @@ struct Page: Sendable {
     case charts([Chart])
     /// Below each other: of one axis.
     case stack([Chart])
-    /// Where else to go from here.
-    case links([(name: String, path: String)])
+    /// - Parameter path: of this console.
+    case link(String, path: String)
+    /// Other views of the same, of which one is shown.
+    case choices(String, [Choice])
+    case map(FleetMap)
+  }
+
+  struct Choice: Sendable {
+    let name: String
+    let path: String
+    let isChosen: Bool
+
+    init(_ name: String, _ path: String, isChosen: Bool = false) {
+      (self.name, self.path, self.isChosen) = (name, path, isChosen)
+    }
   }
 
   /// Where the values of a column lead.
@@ -46,6 +59,8 @@ struct Page: Sendable {
       var isSecret = false
       /// Sent and not shown: `value` cannot be changed.
       var isHidden = false
+      /// Several lines.
+      var isLong = false
     }
 
     let path: String
@@ -74,4 +89,6 @@ struct Page: Sendable {
   var blocks: [Block]
   /// The same on the command line.
   var command: String?
+  /// Of a page that the script keeps current: another text once there is something else to show.
+  var live: String?
 }

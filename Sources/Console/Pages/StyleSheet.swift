@@ -16,9 +16,9 @@ enum StyleSheet {
 
   static let text = """
     :root{color-scheme:light dark;--back:#fff;--text:#1a2128;--quiet:#57636e;--line:#d5dbe0;--link:#14568c;
-    --live:#1f6fa8;--late:#6b6b6b;--silent:#161616;--warn:#7a6300;--bad:#83074f;--main:#14568c;--main-text:#fff}
+    --live:#1f6fa8;--late:#6b6b6b;--silent:#161616;--warn:#7a6300;--bad:#83074f;--p2:#94790e;--p1:#5a2c05;--p0:#83074f;--main:#14568c;--main-text:#fff}
     @media(prefers-color-scheme:dark){:root{--back:#11161b;--text:#e6eaee;--quiet:#9fabb6;--line:#2d3841;--link:#7db9e8;
-    --live:#5b9bc9;--late:#b4b4b4;--silent:#fff;--warn:#ffc203;--bad:#ff6b8f;--main:#7db9e8;--main-text:#0c1116}}
+    --live:#5b9bc9;--late:#b4b4b4;--silent:#fff;--warn:#ffc203;--bad:#ff6b8f;--p2:#ffc203;--p1:#f87f3c;--p0:#fe3667;--main:#7db9e8;--main-text:#0c1116}}
     *{box-sizing:border-box}
     body{margin:0;background:var(--back);color:var(--text);font:16px/1.45 system-ui,sans-serif}
     header{display:flex;flex-wrap:wrap;gap:.5rem 1.25rem;align-items:center;padding:.5rem 1rem;border-bottom:1px solid var(--line)}
@@ -55,6 +55,11 @@ enum StyleSheet {
     .s-silent{color:var(--silent);font-weight:600}.s-acked,.s-P2,.s-WARN{color:var(--warn)}
     .s-open,.s-P0,.s-P1,.s-failed,.s-ERROR{color:var(--bad);font-weight:600}
     .s-live::before{content:"\\25CF  "}.s-late::before{content:"\\25D0  "}.s-silent::before,.s-waiting::before{content:"\\25CB  "}
+    .map{margin:.5rem 0}canvas{display:none;width:100%}canvas.drawn{display:block}.key{padding-left:1rem}
+    .choices a{padding:.25rem .5rem;display:inline-block}.choices a[aria-current]{color:inherit;text-decoration:none;font-weight:600}
+    .old td.n,.old small,time.old{color:var(--late)}small{font-size:.75rem}
+    .hidden{position:absolute;left:-100rem}dialog{color:inherit;background:var(--back);border:1px solid var(--quiet)}
+    dl{display:grid;grid-template-columns:auto 1fr;gap:.25rem 1rem}dd{margin:0}kbd{font:.875rem ui-monospace,monospace}
     .s-P0::before{content:"\\25C6  "}.s-P1::before{content:"\\25A0  "}.s-P2::before{content:"\\25B2  "}
 
     """ + charts

@@ -8,6 +8,8 @@ enum MediaType: String, CaseIterable, Sendable {
   case csv = "text/csv"
   case markdown = "text/markdown"
   case html = "text/html"
+  /// What the command line asks for: the same answer with the kinds of its values.
+  case rows = "application/vnd.signalbox.rows+json"
 
   /// - Parameters:
   ///   - accept: the header of the request. - known: what the route can answer, the usual form first.
@@ -41,21 +43,40 @@ extension Substring {
 struct AnswerWriter {
   let nowNs: Int64
   let presence: Presence
+  /// Of a person's statement: what it asked about.
+  var meaning: JSON?
 
-  func list(_ answer: Answer, isCut: Bool, as type: MediaType) -> [UInt8] {
-    let meta = presence.json(isCut: isCut)
+  func list(_ answer: Answer, isCut: Bool, next: String? = nil, as type: MediaType) -> [UInt8] {
+    let meta = meta(isCut: isCut)
     switch type {
+    case .rows:
+      return JSON.object([("answer", answer.rowsJSON), ("next", .optional(next)), ("meta", meta)]).bytes
     case .json, .html:
       let items = Renderer(format: .json, nowNs: nowNs).bytes(answer)
       return Array("{\"items\":".utf8) + Self.withoutNewline(items)
-        + Array(",\"next\":null,\"meta\":\(meta.written)}\n".utf8)
+        + Array(",\"next\":\(JSON.optional(next).written),\"meta\":\(meta.written)}\n".utf8)
     case .ndjson:
-      let end = JSON.object([("end", .boolean(true)), ("rows", .number(Int64(answer.rows.count))), ("meta", meta)])
-      return Renderer(format: .ndjson, nowNs: nowNs).bytes(answer) + Array((end.written + "\n").utf8)
+      return Renderer(format: .ndjson, nowNs: nowNs).bytes(answer)
+        + end(rows: answer.rows.count, isCut: isCut, next: next)
     case .csv: return Renderer(format: .csv, nowNs: nowNs).bytes(answer)
     case .markdown:
       return Array((Markdown.table(answer, nowNs) + "\n\n" + presence.sentence + "\n").utf8)
     }
+  }
+
+  private func meta(isCut: Bool) -> JSON {
+    guard case .object(let fields) = presence.json(isCut: isCut), let meaning else {
+      return presence.json(isCut: isCut)
+    }
+    return .object(fields + [("question", meaning)])
+  }
+
+  /// The last record of NDJSON, without which the answer is not whole.
+  func end(rows: Int, isCut: Bool, next: String? = nil) -> [UInt8] {
+    let end = JSON.object(
+      [("end", .boolean(true)), ("rows", .number(Int64(rows)))] + (next.map { [("next", .text($0))] } ?? [])
+        + [("meta", meta(isCut: isCut))])
+    return Array((end.written + "\n").utf8)
   }
 
   /// - Parameter answer: with one row.
@@ -65,8 +86,9 @@ struct AnswerWriter {
       + Array(",\"meta\":\(presence.json(isCut: false).written)}\n".utf8)
   }
 
-  func change(_ sentence: String, _ answer: Answer) -> [UInt8] {
-    Array("{\"done\":\(JSONText.quoted(sentence)),\"item\":".utf8) + Self.object(answer) + Array("}\n".utf8)
+  func change(_ sentence: String, _ answer: Answer, as type: MediaType) -> [UInt8] {
+    if type == .rows { return JSON.object([("done", .text(sentence)), ("answer", answer.rowsJSON)]).bytes }
+    return Array("{\"done\":\(JSONText.quoted(sentence)),\"item\":".utf8) + Self.object(answer) + Array("}\n".utf8)
   }
 
   /// The tables of a page by name.
@@ -87,4 +109,9 @@ struct AnswerWriter {
   }
 
   private static func withoutNewline(_ bytes: [UInt8]) -> [UInt8] { bytes.last == 10 ? bytes.dropLast() : bytes }
+}
+
+extension JSON {
+  /// One line.
+  var bytes: [UInt8] { Array((written + "\n").utf8) }
 }

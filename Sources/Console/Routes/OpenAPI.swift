@@ -137,7 +137,7 @@ enum OpenAPI {
   private static func success(_ shape: Route.Shape) -> JSON {
     let content: [(String, JSON)] =
       switch shape {
-      case .list:
+      case .list, .rows:
         [("application/json", reference("List"))]
           + ["application/x-ndjson", "text/csv", "text/markdown"].map { ($0, text) }
       case .one: [("application/json", reference("Item"))]

@@ -57,6 +57,8 @@ struct Route: Sendable {
     case one
     /// What was changed, in a sentence, with the object as it is now.
     case change
+    /// As a list, without an end that is known before.
+    case rows
     /// For people; scripts that ask for JSON get the tables of the page.
     case page
     /// Anything else, with its content type.
@@ -103,6 +105,10 @@ struct Question: Sendable {
   let isForm: Bool
   /// Of a browser's session; empty for tokens.
   let formToken: String
+  /// The answer is written while it arrives: NDJSON and CSV.
+  var isStreamed = false
+  /// Calls what it is given once the client has gone.
+  var whenGone: @Sendable (@escaping @Sendable () -> Void) -> Void = { _ in }
 
   subscript(_ name: String) -> String? { values[name] }
 
@@ -122,13 +128,19 @@ struct Question: Sendable {
 /// What a handler answers; written in the form that was asked for.
 enum Reply: Sendable {
   /// - Parameter isCut: there is more than the limit let through.
-  case list(Answer, isCut: Bool = false)
+  /// - Parameters:
+  ///   - next: the cursor of the page after it.
+  ///   - asOfNs: when it was asked, where that was before this request, ns since 1970.
+  case list(Answer, isCut: Bool = false, next: String? = nil, asOfNs: Int64 = .max)
   /// No row: nothing has that name.
   case one(Answer, missing: String)
   /// - Parameter back: where a browser goes to see it.
   case change(String, Answer, back: String)
   case page(Page)
+  /// Of a person's statement, while it runs.
+  case rows(QueryAnswer)
   case document([UInt8], contentType: String)
+  case live(LiveStream)
   /// - Parameter cookie: of a new session; nil leaves the browser's.
   case redirect(String, cookie: String?)
 }

@@ -5,46 +5,45 @@ internal import Incidents
 internal import Store
 
 extension RouteTable {
-  static let pages: [Route] =
-    runs + [
-      Route(method: .get, path: "/", role: .viewer, summary: "The fleet at a glance.", shape: .page) { question in
-        .page(try await fleetPage(question))
-      },
-      Route(
-        method: .get, path: "/incidents", role: .viewer, summary: "What is wrong, the most urgent first.", shape: .page
-      ) {
-        question in .page(try await incidentsPage(question))
-      },
-      Route(
-        method: .get, path: "/incidents/{number}", role: .viewer,
-        summary: "One incident: what, since when, why, what to do.",
-        parameters: [.init("number", .path, .integer(1...Int64(Int32.max)), "Its number.", example: "12")], shape: .page
-      ) { question in .page(try await incidentPage(question)) },
-      Route(
-        method: .get, path: "/hosts/{host}", role: .viewer, summary: "One host.",
-        parameters: [.init("host", .path, .text, "Its name.", example: "trainer-1"), since],
-        allowsEmpty: true, shape: .page
-      ) { question in .page(try await hostPage(question)) },
-      Route(
-        method: .get, path: "/oncall", role: .viewer, summary: "Who is on call, and what is silenced.", shape: .page
-      ) {
-        question in
-        let answers = try await question.database.answers([
-          (IncidentQueries.onCall(), ShownColumns.onCall),
-          (IncidentQueries.silences(includingEnded: false), ShownColumns.silences),
-        ])
-        return .page(
-          Page(
-            title: "On call",
-            blocks: [
-              .table(
-                name: "on_call", answers[0],
-                empty: "Nobody is on call by a schedule: policies name their receivers, or no collector pages."),
-              .heading("Silences"),
-              .table(name: "silences", answers[1], empty: "Nothing is silenced, and no silence is planned."),
-            ], command: "signalbox oncall now"))
-      },
-    ]
+  static let pages: [Route] = [
+    Route(
+      method: .get, path: "/", role: .viewer, summary: "The fleet at a glance.", parameters: [by, sort],
+      allowsEmpty: true, shape: .page
+    ) { question in .page(try await fleetPage(question)) },
+    Route(
+      method: .get, path: "/incidents", role: .viewer, summary: "What is wrong, the most urgent first.", shape: .page
+    ) {
+      question in .page(try await incidentsPage(question))
+    },
+    Route(
+      method: .get, path: "/incidents/{number}", role: .viewer,
+      summary: "One incident: what, since when, why, what to do.",
+      parameters: [.init("number", .path, .integer(1...Int64(Int32.max)), "Its number.", example: "12")], shape: .page
+    ) { question in .page(try await incidentPage(question)) },
+    Route(
+      method: .get, path: "/hosts/{host}", role: .viewer, summary: "One host.",
+      parameters: [.init("host", .path, .text, "Its name.", example: "trainer-1"), since],
+      allowsEmpty: true, shape: .page
+    ) { question in .page(try await hostPage(question)) },
+    Route(method: .get, path: "/oncall", role: .viewer, summary: "Who is on call, and what is silenced.", shape: .page)
+    {
+      question in
+      let answers = try await question.database.answers([
+        (IncidentQueries.onCall(), ShownColumns.onCall),
+        (IncidentQueries.silences(includingEnded: false), ShownColumns.silences),
+      ])
+      return .page(
+        Page(
+          title: "On call",
+          blocks: [
+            .table(
+              name: "on_call", answers[0],
+              empty: "Nobody is on call by a schedule: policies name their receivers, or no collector pages."),
+            .heading("Silences"),
+            .table(name: "silences", answers[1], empty: "Nothing is silenced, and no silence is planned."),
+          ], command: "signalbox oncall now"))
+    },
+  ]
 
   /// Rows of one table of a page: more is what the API and the command line are for.
   static let rowsMax = 100
@@ -56,40 +55,6 @@ extension RouteTable {
     (
       IncidentQueries.list(state: nil, host: host, rule: nil, sinceNs: nil, limit: rowsMax), ShownColumns.incidents
     )
-  }
-
-  private static func fleetPage(_ question: Question) async throws -> Page {
-    var answers = try await question.database.answers([
-      openIncidents(), (FleetQueries.status(), ShownColumns.fleet), (FleetQueries.presence(), []),
-    ])
-    let presence = Presence(answers[2], asOfNs: question.nowNs)
-    let count = answers[1].rows.count
-    answers[1].rows = Array(worstFirst(answers[1]).prefix(rowsMax))
-    let trouble = answers[0].rows.count { $0.contains(.text("open")) }
-    var blocks: [Page.Block] = [
-      .text(presence.sentence),
-      trouble == 0
-        ? .text(answers[0].rows.isEmpty ? "Nothing is wrong." : "Nothing is open that nobody has taken or muted.")
-        : .notice("\(trouble) open incident\(trouble == 1 ? "" : "s")"),
-    ]
-    if !answers[0].rows.isEmpty {
-      blocks.append(.table(name: "incidents", answers[0], links: [toIncident], empty: ""))
-    }
-    blocks += [
-      .heading("Hosts"), .table(name: "hosts", answers[1], links: [toHost], empty: "No host has joined yet."),
-    ]
-    if count > rowsMax {
-      blocks.append(.text("\(count - rowsMax) more hosts, none of them worse: signalbox fleet status shows them."))
-    }
-    return Page(title: "Fleet", blocks: blocks, command: "signalbox fleet status")
-  }
-
-  /// Hosts that need a look before those that do not; of one state in the order of their names.
-  private static func worstFirst(_ hosts: Answer) -> [[Cell]] {
-    guard let state = hosts.columns.firstIndex(where: { $0.name == "state" }) else { return hosts.rows }
-    let order: [Cell] = ["silent", "late", "waiting", "live", "revoked"].map(Cell.text)
-    return Dictionary(grouping: hosts.rows) { order.firstIndex(of: $0[state]) ?? order.count }
-      .sorted { $0.key < $1.key }.flatMap(\.value)
   }
 
   private static func incidentsPage(_ question: Question) async throws -> Page {

@@ -6,7 +6,9 @@ internal import Store
 
 /// Every address of the console. A new one is one entry and one handler.
 enum RouteTable {
-  static let all: [Route] = open + fleet + training + episodes + compare + models + logs + incidents + access + pages
+  static let all: [Route] =
+    open + files + live + fleet + training + runs + episodes + compare + models + logs + incidents + access + links
+    + query + pages + commandLine
 
   static let limit = Route.Parameter(
     "limit", .query, .integer(1...10_000), "At most so many.", example: "100")
@@ -27,14 +29,6 @@ enum RouteTable {
       method: .get, path: "/api/v1/openapi.json", role: nil, summary: "This interface as OpenAPI 3.1.",
       shape: .document("application/json")
     ) { _ in .document(Array((OpenAPI.document(all).written + "\n").utf8), contentType: "application/json") },
-    Route(
-      method: .get, path: StyleSheet.path, role: nil, summary: "The style sheet of the pages.",
-      shape: .document("text/css")
-    ) { _ in .document(Array(StyleSheet.text.utf8), contentType: "text/css; charset=utf-8") },
-    Route(
-      method: .get, path: "/icon.svg", role: nil, summary: "The mark in a browser's tab.",
-      shape: .document("image/svg+xml")
-    ) { _ in .document(Array(Icon.svg.utf8), contentType: "image/svg+xml") },
   ]
 
   static let hourNs: Int64 = 3_600_000_000_000
@@ -43,7 +37,10 @@ enum RouteTable {
     Route(
       method: .get, path: "/api/v1/hosts", role: .viewer, summary: "One entry a host with its newest sample.",
       shape: .list
-    ) { question in .list(try await question.database.answer(FleetQueries.status(), ShownColumns.fleet)) },
+    ) { question in
+      let reading = try await question.console.fleet.status()
+      return .list(reading.value, asOfNs: reading.asOfNs)
+    },
     Route(
       method: .get, path: "/api/v1/hosts/{host}", role: .viewer,
       summary: "One host: what machine it is, and how its agent does.",
@@ -97,7 +94,7 @@ enum RouteTable {
     Route(
       method: .get, path: "/api/v1/runs", role: .viewer, summary: "Training runs, newest first.",
       parameters: [
-        host, searchOfRuns,
+        host, searchOfRuns, .init("run", .query, .text, "Only of this name.", example: "ppo_1"),
         .init(
           "state", .query, .choice(["running", "completed", "failed", "unknown"]), "Only in it.", example: "running"),
         limit,
@@ -107,7 +104,8 @@ enum RouteTable {
       try await requireHost(question["host"], question)
       let answer = try await question.database.answer(
         TrainingQueries.runs(
-          host: question["host"], state: question["state"], text: question["q"], limit: count + 1), ShownColumns.runs)
+          host: question["host"], state: question["state"], run: question["run"], text: question["q"], limit: count + 1),
+        ShownColumns.runs)
       return cut(answer, to: count)
     },
     Route(
@@ -141,7 +139,9 @@ enum RouteTable {
   static func requireHost(_ name: String?, _ question: Question) async throws {
     guard let name else { return }
     let unknown = try await question.database.answer(FleetQueries.unknownHosts([name]))
-    if !unknown.rows.isEmpty { throw Problem(.notFound, "no host is called '\(name)'") }
+    if unknown.rows.isEmpty { return }
+    let known = try await question.database.answer(FleetQueries.hostNames()).texts
+    throw Problem(.notFound, HostNames.unknown(name, among: known))
   }
 
   /// One row more than asked for was read: it says whether there is more.

@@ -29,6 +29,8 @@ package struct ConsoleOptions: Sendable {
   package var publicURL: String?
   /// Of a login that only reads the tables, where the collector could not make it.
   package var reader: DatabaseURL?
+  /// Of a login that only reads the views, for people's SQL, where the collector could not make it.
+  package var queryReader: DatabaseURL?
   /// Threads with connections to the database.
   package var connections = 4
 
@@ -45,14 +47,20 @@ package enum ConsoleServer {
   package static func run(_ options: ConsoleOptions, logger: Logger) async throws {
     let tls = try Identity.configuration(options)
     let database: DatabasePool
+    let queries: QueryPool
     do {
       database = try DatabasePool(options.database, login: options.reader, threads: options.connections)
+      queries = try QueryPool(options.database, login: options.queryReader)
     } catch {
       throw ConsoleFailure(.failed, "\(error)")
     }
     try await requireDatabase(database)
+    let fleet = FleetFeed(database)
     let gate = Gate(
-      database: database, context: ConsoleContext(login: Login(database: database), refusals: Refusals(database)),
+      database: database,
+      context: ConsoleContext(
+        login: Login(database: database), refusals: Refusals(database), queries: queries, fleet: fleet,
+        live: LiveHub(feed: fleet, database: database)),
       logger: logger)
     let announcement = Announcement(database, logger)
     let most = connectionsMax(options)
@@ -74,6 +82,7 @@ package enum ConsoleServer {
     } catch {
       throw ConsoleFailure(.failed, "the console cannot listen on \(options.host):\(options.port): \(error)")
     }
+    queries.stop()
     database.stop()
   }
 
@@ -108,7 +117,7 @@ package enum ConsoleServer {
         let parameters = Dictionary(
           context.parameters.map { (String($0.key), String($0.value)) }
         ) { first, _ in first }
-        return await gate.respond(route, request, parameters, from: context.address)
+        return await gate.coded(gate.respond(route, request, parameters, context.client), route, request)
       }
     }
     return router
@@ -129,12 +138,11 @@ package enum ConsoleServer {
 /// What a request comes with beside its text.
 struct ConsoleRequestContext: RequestContext {
   var coreContext: CoreRequestContextStorage
-  /// Of the client, or of the proxy before it; empty where it is not known.
-  let address: String
+  let client: Client
 
   init(source: ApplicationRequestContextSource) {
     coreContext = CoreRequestContextStorage(source: source)
-    address = source.channel.remoteAddress?.ipAddress ?? ""
+    client = Client(address: source.channel.remoteAddress?.ipAddress ?? "", gone: source.channel.closeFuture)
   }
 }
 

@@ -11,8 +11,11 @@ extension Gate {
     switch reply {
     case .document(let bytes, let contentType):
       var response = Self.response(.ok, bytes, contentType)
-      if route.path == StyleSheet.path { response.headers[.cacheControl] = "public, max-age=31536000, immutable" }
+      if StaticFile.isNamedByContent(route.path) {
+        response.headers[.cacheControl] = "public, max-age=31536000, immutable"
+      }
       return response
+    case .live(let stream): return Self.stream(stream)
     case .redirect(let path, let cookie):
       var response = Self.redirect(path)
       if let cookie { response.headers[.setCookie] = cookie }
@@ -23,13 +26,16 @@ extension Gate {
       return try await write(page, question, type)
     case .change(let sentence, let answer, let back):
       guard question.isForm else {
-        return Self.response(.ok, try await writer(question).change(sentence, answer), MediaType.json.rawValue)
+        let bytes = try await writer(question).change(sentence, answer, as: type)
+        return Self.response(.ok, bytes, (type == .rows ? type : .json).contentType)
       }
       // A page that is loaded again changes nothing again.
       let done = FormToken.sign(sentence, with: question.formToken)
       return Self.redirect("\(back)?done=\(PercentEncoding.pathPart(sentence))&by=\(done)")
-    case .list(let answer, let isCut):
-      return Self.response(.ok, try await writer(question).list(answer, isCut: isCut, as: type), type.contentType)
+    case .rows(let answer): return try await write(answer, question, type)
+    case .list(let answer, let isCut, let next, let asOfNs):
+      let bytes = try await writer(question, asOfNs).list(answer, isCut: isCut, next: next, as: type)
+      return Self.response(.ok, bytes, type.contentType)
     case .one(let answer, let missing):
       if answer.rows.isEmpty { throw Problem(.notFound, missing) }
       return Self.response(.ok, try await writer(question).one(answer, as: type), type.contentType)
@@ -49,9 +55,14 @@ extension Gate {
   }
 
   /// With what the answer cannot speak for.
-  private func writer(_ question: Question) async throws -> AnswerWriter {
-    let presence = try await database.answer(FleetQueries.presence())
-    return AnswerWriter(nowNs: question.nowNs, presence: Presence(presence, asOfNs: question.nowNs))
+  private func writer(_ question: Question, _ asOfNs: Int64 = .max) async throws -> AnswerWriter {
+    // Names of hosts are for those who have logged in.
+    guard question.caller != nil else {
+      return AnswerWriter(nowNs: question.nowNs, presence: Presence(Answer(columns: []), asOfNs: question.nowNs))
+    }
+    var presence = try await context.fleet.presence()
+    presence.asOfNs = min(presence.asOfNs, asOfNs)
+    return AnswerWriter(nowNs: question.nowNs, presence: presence)
   }
 
   func refuse(
@@ -78,7 +89,8 @@ extension Gate {
       ? Self.response(
         problem.status,
         PageFrame(
-          page: Page(title: problem.status.reasonPhrase, blocks: [.notice(problem.detail)]), caller: known?.caller,
+          page: Page(title: problem.status.reasonPhrase, blocks: [.notice(problem.detail)] + wayOn(known?.caller)),
+          caller: known?.caller,
           formToken: known.map(Self.formToken) ?? "", nowNs: nowNs
         ).html, MediaType.html.contentType)
       : Self.response(problem.status, Array((problem.json.written + "\n").utf8), "application/problem+json")
@@ -87,6 +99,9 @@ extension Gate {
     if problem.status == .serviceUnavailable { response.headers[.retryAfter] = "5" }
     return response
   }
+
+  /// Who is not logged in is led there.
+  private func wayOn(_ caller: Caller?) -> [Page.Block] { caller == nil ? [.link("Log in", path: "/login")] : [] }
 
   /// Empty for tokens, which send no forms.
   static func formToken(_ known: (caller: Caller, token: AccessToken)) -> String {
@@ -126,5 +141,7 @@ extension Gate {
 }
 
 extension MediaType {
-  var contentType: String { self == .json || self == .ndjson ? rawValue : rawValue + "; charset=utf-8" }
+  var contentType: String {
+    self == .json || self == .ndjson || self == .rows ? rawValue : rawValue + "; charset=utf-8"
+  }
 }

@@ -13,11 +13,22 @@ internal import TLS
 struct ConsoleContext: Sendable {
   let login: Login
   let refusals: Refusals
+  let queries: QueryPool
+  let fleet: FleetFeed
+  let live: LiveHub
 }
 
 enum ParameterLimits {
   static let charactersMax = 1024
   static let bodyBytesMax = 64 << 10
+}
+
+/// Who sent a request.
+struct Client: Sendable {
+  /// Of the client, or of the proxy before it; empty where it is not known.
+  let address: String
+  /// Completes when it has gone.
+  let gone: EventLoopFuture<Void>
 }
 
 /// The one way from a request to its answer: who asks, whether the role allows it, what the parameters are, and in which form the answer
@@ -27,22 +38,21 @@ struct Gate: Sendable {
   let context: ConsoleContext
   let logger: Logger
 
-  /// - Parameter address: of the client, or of the proxy before it.
   func respond(
-    _ route: Route, _ request: Request, _ parameters: [String: String], from address: String
+    _ route: Route, _ request: Request, _ parameters: [String: String], _ client: Client
   ) async -> Response {
     let nowNs = Clock.wallNs()
     var known: (caller: Caller, token: AccessToken)?
     do {
       known = try await login(request, nowNs, isRequired: route.role != nil)
-      return try await answer(route, request, parameters, known, nowNs)
+      return try await answer(route, request, parameters, known, client, nowNs)
     } catch let problem as Problem {
       // Only a credential that is not valid counts; a request without one is sent to the login.
       guard problem.status == .unauthorized, problem != .unauthorized else {
         return refuse(problem, route, request, known, nowNs)
       }
       let what = route.role == nil ? "login" : "token"
-      let answer = await context.refusals.record(problem, of: what, from: address, nowNs: nowNs)
+      let answer = await context.refusals.record(problem, of: what, from: client.address, nowNs: nowNs)
       return refuse(answer, route, request, known, nowNs)
     } catch {
       logger.error("a request failed", metadata: ["route": "\(route.path)", "error": "\(type(of: error))"])
@@ -54,7 +64,7 @@ struct Gate: Sendable {
 
   private func answer(
     _ route: Route, _ request: Request, _ parameters: [String: String], _ known: (caller: Caller, token: AccessToken)?,
-    _ nowNs: Int64
+    _ client: Client, _ nowNs: Int64
   ) async throws -> Response {
     let type = try mediaType(route, request)
     try require(route, known?.caller, request)
@@ -71,8 +81,8 @@ struct Gate: Sendable {
     }
     let question = Question(
       caller: known?.caller, nowNs: nowNs, database: database, console: context, values: values, fields: fields,
-      done: done,
-      isForm: isForm, formToken: formToken)
+      done: done, isForm: isForm, formToken: formToken, isStreamed: type == .ndjson || type == .csv,
+      whenGone: { gone in client.gone.whenComplete { _ in gone() } })
     return try await write(route.handler(question), route, question, type)
   }
 
@@ -116,7 +126,7 @@ struct Gate: Sendable {
   /// A form of another site cannot know the token, a script of one cannot set the header.
   private func requireForm(_ request: Request, _ fields: [String: String], _ formToken: String) throws {
     let given = fields[FormToken.field] ?? HTTPField.Name("X-Form-Token").flatMap { request.headers[$0] } ?? ""
-    guard Digest.equal(Array(given.utf8), Array(formToken.utf8)) else {
+    guard FormToken.isMask(given, of: formToken) else {
       throw Problem(.forbidden, "this form is older than your login, or comes from another page: open the page again")
     }
   }
@@ -223,9 +233,10 @@ extension Route {
   /// Forms of the answer, the usual one first.
   var forms: [MediaType] {
     switch shape {
-    case .list: [.json, .ndjson, .csv, .markdown]
-    case .one: [.json, .ndjson, .csv, .markdown]
-    case .change: [.json, .html]
+    case .rows: [.json, .ndjson, .csv, .markdown]
+    case .list: [.json, .ndjson, .csv, .markdown, .rows]
+    case .one: [.json, .ndjson, .csv, .markdown, .rows]
+    case .change: [.json, .html, .rows]
     case .page: [.html, .markdown, .json]
     case .document: MediaType.allCases
     }

@@ -49,6 +49,7 @@ struct GuardedChannel: ServerChildChannel {
     channel.closeFuture.whenComplete { _ in deadline.cancel() }
     return inner.setup(channel: channel, logger: logger).flatMapThrowing { value in
       let pipeline = channel.pipeline.syncOperations
+      try pipeline.addHandler(EndsWithItsClient(), position: .first)
       let tls = try pipeline.handler(type: NIOSSLServerHandler.self)
       try pipeline.addHandler(HandshakeWatch(deadline), position: .after(tls))
       return value
@@ -69,6 +70,17 @@ private final class HandshakeWatch: ChannelInboundHandler {
 
   func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
     if case .handshakeCompleted? = event as? TLSUserEvent { deadline.cancel() }
+    context.fireUserInboundEventTriggered(event)
+  }
+}
+
+/// A client that has closed its side waits for no answer: what works for it is to end.
+private final class EndsWithItsClient: ChannelInboundHandler {
+  typealias InboundIn = ByteBuffer
+  typealias InboundOut = ByteBuffer
+
+  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    if case .inputClosed? = event as? ChannelEvent { return context.close(promise: nil) }
     context.fireUserInboundEventTriggered(event)
   }
 }

@@ -16,36 +16,47 @@ extension Store {
   package func acknowledge(incident: Int64, actor: String, nowNs: Int64) throws(StoreError) -> HandChange {
     try inTransaction { () throws(StoreError) in
       try lockIncidents()
-      let rows = try ask(
-        """
-        update signalbox.incidents set state = \(IncidentState.acked.sql), acked = $2, acked_by = $3, muted_by = null,
-          change_number = change_number + 1
-        where number = $1 and state in (\(IncidentState.open.sql), \(IncidentState.muted.sql)) returning change_number
-        """, [.int8(incident), .time(us: nowNs / 1000), .text(actor)])
-      guard let change = rows.int(0, 0) else {
-        // A second acknowledgement is no error: the first one is kept.
-        if let before = try before(incident, .acked, since: "acked", by: "acked_by") { return before }
-        throw .unknownIncident(incident)
-      }
-      try recordInTimeline(incident, .acked, actor: actor, nowNs)
-      try audit(actor: actor, action: "incidents.ack", subject: "incident \(incident)")
-      try cancelEscalations(incident, nowNs)
-      try enqueueNews(incident, change: change, event: .acknowledge, nowNs)
-      try wakePaging()
-      return .done
+      return try acknowledgeLocked(incident, actor: actor, through: "", nowNs)
     }
   }
 
+  /// In a transaction that holds the lock `incidents`.
+  /// - Parameter through: how the person did it, for timeline and audit; "" for the command line and the console.
+  func acknowledgeLocked(
+    _ incident: Int64, actor: String, through: String, _ nowNs: Int64
+  ) throws(StoreError) -> HandChange {
+    let rows = try ask(
+      """
+      update signalbox.incidents set state = \(IncidentState.acked.sql), acked = $2, acked_by = $3, muted_by = null,
+        change_number = change_number + 1
+      where number = $1 and state in (\(IncidentState.open.sql), \(IncidentState.muted.sql)) returning change_number
+      """, [.int8(incident), .time(us: nowNs / 1000), .text(actor)])
+    guard let change = rows.int(0, 0) else {
+      // A second acknowledgement is no error: the first one is kept.
+      if let before = try before(incident, .acked, since: "acked", by: "acked_by") { return before }
+      throw .unknownIncident(incident)
+    }
+    try recordInTimeline(incident, .acked, actor: actor, detail: through, nowNs)
+    try audit(actor: actor, action: "incidents.ack", subject: "incident \(incident)", detail: through)
+    try cancelEscalations(incident, nowNs)
+    try enqueueNews(incident, change: change, event: .acknowledge, nowNs)
+    try wakePaging()
+    return .done
+  }
+
   /// Ends an incident by hand.
+  /// - Parameter through: how the person did it, for the audit; "" for the command line and the console.
   /// - Throws: `.unknownIncident`.
   @discardableResult
-  package func resolve(incident: Int64, actor: String, nowNs: Int64) throws(StoreError) -> HandChange {
+  package func resolve(
+    incident: Int64, actor: String, through: String = "", nowNs: Int64
+  ) throws(StoreError) -> HandChange {
     try inTransaction { () throws(StoreError) in
       try lockIncidents()
       if let before = try before(incident, .resolved, since: "resolved", by: "resolved_by") { return before }
       guard try state(of: incident) != nil else { throw .unknownIncident(incident) }
       try settleResolved(incident, .byPerson(actor), nowNs)
-      try audit(actor: actor, action: "incidents.resolve", subject: "incident \(incident)")
+      try audit(actor: actor, action: "incidents.resolve", subject: "incident \(incident)", detail: through)
       try wakePaging()
       return .done
     }
@@ -70,7 +81,7 @@ extension Store {
     return rows.timeNs(0, 0).map { .before(sinceNs: $0, by: rows.text(0, 1)) }
   }
 
-  private func state(of incident: Int64) throws(StoreError) -> IncidentState? {
+  func state(of incident: Int64) throws(StoreError) -> IncidentState? {
     try ask("select state from signalbox.incidents where number = $1", [.int8(incident)]).text(0, 0)
       .flatMap(IncidentState.init)
   }

@@ -45,5 +45,7 @@ struct Migration {
     Migration(number: 22, name: "deliveries that were refused") { _ in IncidentTables.refused },
     Migration(number: 23, name: "credentials of the console") { _ in ConsoleTables.sql },
     Migration(number: 24, name: "a login for what the console reads") { _ in AccessTables.purposes },
+    Migration(number: 25, name: "what the views and their columns mean") { _ in ViewDocumentation.sql },
+    Migration(number: 26, name: "links in messages, and events of receivers") { _ in LinkTables.sql },
   ]
 }

@@ -1,4 +1,5 @@
 internal import FleetModel
+internal import Incidents
 
 /// Questions about hosts.
 package enum FleetQueries {
@@ -18,7 +19,8 @@ package enum FleetQueries {
   ///
   /// Columns: host, state, last_seen, cpu_busy_percent, memory_used_percent, disk_used_percent_max, load1, gpus (JSON: an array of
   /// objects with the fields of `signalbox.gpu_reading`), gpu_summary (one word a GPU), runs_live, backlog_bytes, skew_ms.
-  package static func status() -> ReadQuery {
+  /// - Parameter worst: only so many, those with the most urgent open incidents first, then those of which the least is known.
+  package static func status(worst: Int? = nil) -> ReadQuery {
     ReadQuery(
       """
       select h.name as host, \(state) as state, e.last_seen, e.latest_cpu_busy_percent as cpu_busy_percent,
@@ -33,9 +35,15 @@ package enum FleetQueries {
         where state = 1 and updated > now() - interval '15 minutes' group by host
       ) r on r.host = h.number
       where h.removed is null
-      order by h.state = 'revoked', h.name collate "C"
-      """)
+      order by \(worst == nil ? "" : worstFirst) h.state = 'revoked', h.name collate "C" limit $1::bigint
+      """, [worst.map { String($0) }])
   }
+
+  private static let worstFirst = """
+    (select min(i.severity) from signalbox.incidents i where i.host = h.number and i.state = \(IncidentState.open.sql)),
+      case when h.state = 'revoked' then 3 when e.last_seen is null then 1
+        when e.last_seen > now() - interval '\(lateSeconds) s' then 2 else 0 end,
+    """
 
   /// Whether the database answers. Column: one.
   package static func alive() -> ReadQuery { ReadQuery("select 1 as one") }

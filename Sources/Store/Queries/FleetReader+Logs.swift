@@ -44,17 +44,33 @@ extension FleetReader {
     _ filter: LogFilter, pageRows: Int = FleetReader.pageRows, _ body: (ReadTable) throws -> Bool
   ) throws {
     let scope = try scope(of: filter)
-    if scope.isEmpty { return }
     var position: LogPosition?
-    while true {
-      var table = try read(LogQueries.page(filter, scope, after: position, limit: pageRows))
-      guard let last = table.rows.last else { return }
-      let isLast = table.rows.count < pageRows
-      position = Self.position(last)
-      table.columns.removeLast(table.columns.count - Self.columnCount)
-      for row in table.rows.indices { table.rows[row].removeLast(table.rows[row].count - Self.columnCount) }
-      if try !body(table) || isLast { return }
-    }
+    repeat {
+      let (table, next) = try page(filter, scope, after: position, pageRows: pageRows)
+      if table.rows.isEmpty { return }
+      position = next
+      if try !body(table) { return }
+    } while position != nil
+  }
+
+  /// One page of the same.
+  /// - Parameter after: where the page before it ended; nil for the first.
+  /// - Returns: `next` is nil where there are no more lines.
+  package func linesPage(
+    _ filter: LogFilter, after: LogPosition?, pageRows: Int = FleetReader.pageRows
+  ) throws(PostgresError) -> (table: ReadTable, next: LogPosition?) {
+    try page(filter, scope(of: filter), after: after, pageRows: pageRows)
+  }
+
+  private func page(
+    _ filter: LogFilter, _ scope: LogScope, after: LogPosition?, pageRows: Int
+  ) throws(PostgresError) -> (table: ReadTable, next: LogPosition?) {
+    if scope.isEmpty { return (Self.noLines, nil) }
+    var table = try read(LogQueries.page(filter, scope, after: after, limit: pageRows))
+    let next = table.rows.count < pageRows ? nil : table.rows.last.map(Self.position)
+    table.columns.removeLast(table.columns.count - Self.columnCount)
+    for row in table.rows.indices { table.rows[row].removeLast(table.rows[row].count - Self.columnCount) }
+    return (table, next)
   }
 
   private static let noLines = ReadTable(
@@ -70,5 +86,19 @@ extension FleetReader {
     }
     let position = row.suffix(4).map(text)
     return LogPosition(time: position[0], host: position[1], file: position[2], offset: position[3])
+  }
+}
+
+extension LogPosition {
+  /// As text that a client sends back unchanged.
+  package var cursor: String { Base64.url.encode(Array([time, host, file, offset].joined(separator: "|").utf8)) }
+
+  /// - Returns: nil for a text that no position wrote: each part becomes a parameter of a statement, which would fail on another.
+  package init?(cursor: String) {
+    guard let bytes = Base64.url.decode(Array(cursor.utf8)) else { return nil }
+    let parts = String(decoding: bytes, as: UTF8.self).split(separator: "|", omittingEmptySubsequences: false)
+    guard parts.count == 4, Timestamp.parse(String(parts[0])) != nil, parts.dropFirst().allSatisfy({ Int64($0) != nil })
+    else { return nil }
+    self.init(time: String(parts[0]), host: String(parts[1]), file: String(parts[2]), offset: String(parts[3]))
   }
 }

@@ -94,7 +94,7 @@ package final class FleetReader {
     message: "the answer has more than \(answerRowsMax) rows or \(answerBytesMax >> 20) MiB: add LIMIT, or aggregate",
     doing: "read the answer")
 
-  private static func values(_ rows: borrowing Rows, _ row: Int) -> [ReadValue] {
+  static func values(_ rows: borrowing Rows, _ row: Int) -> [ReadValue] {
     (0..<rows.columnCount).map { column in
       rows.text(row, column).map { ReadValue(text: $0, typeID: rows.columnType(column)) } ?? .null
     }

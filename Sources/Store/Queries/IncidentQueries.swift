@@ -39,6 +39,16 @@ package enum IncidentQueries {
       """, [ArrayParameter.text(numbers.map(String.init))])
   }
 
+  /// The most urgent first. - Parameter messageID: of a message, or of a list of them.
+  package static func paged(by messageID: String, limit: Int) -> ReadQuery {
+    ReadQuery(
+      """
+      select \(columns) from signalbox.incidents i where i.number in (
+        select o.incident from signalbox.outbox o where o.message_id = $1 or o.bundle = $1)
+      order by i.severity, i.number limit $2::bigint
+      """, [messageID, String(limit)])
+  }
+
   /// Columns: kind (`evidence`, `cause` or `step`), text; in their order.
   package static func texts(_ number: Int64) -> ReadQuery {
     ReadQuery(

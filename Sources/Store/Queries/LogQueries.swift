@@ -51,7 +51,7 @@ package struct LogScope: Sendable, Equatable {
 }
 
 /// A position in the order of lines: time, host, file, offset.
-struct LogPosition: Equatable {
+package struct LogPosition: Sendable, Equatable {
   var time: String
   var host: String
   var file: String

@@ -70,7 +70,7 @@ struct ReaderRole {
     "credentials": [
       "id", "kind", "name", "role", "created", "created_by", "expires", "last_used", "ended", "ended_by",
     ],
-    "reader_access": [], "join_tokens": [], "join_redemptions": [],
+    "reader_access": [], "join_tokens": [], "join_redemptions": [], "receiver_secrets": [], "signing_keys": [],
   ]
 
   /// - Parameters:

@@ -1,3 +1,5 @@
+internal import FleetModel
+
 /// One input for one part that reads what others wrote: it must never trap, and what it says must hold together.
 ///
 /// The fuzzer (`Tests/Fuzz/run.sh`) makes inputs; the unit tests replay the seeds and every input that once failed.

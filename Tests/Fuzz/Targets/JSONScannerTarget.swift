@@ -1,4 +1,4 @@
-@testable internal import Agent
+internal import FleetModel
 
 /// JSON texts: the scanner always ends, and opens as many containers as it closes in a complete text.
 enum JSONScannerTarget {

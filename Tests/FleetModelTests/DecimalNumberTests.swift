@@ -1,4 +1,4 @@
-import Agent
+import FleetModel
 import TestSupport
 import Testing
 

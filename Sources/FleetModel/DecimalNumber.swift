@@ -4,6 +4,9 @@
 /// digits and a power of ten up to 27 either way, the exact quotient or product fits 128 bits and is rounded once; the rest
 /// goes to the standard library.
 package enum DecimalNumber {
+  /// A number of more characters is no number: doubles need at most 24, and a file may be hostile.
+  package static let bytesMax = 512
+
   /// - Parameter range: the number alone; blanks around it are allowed.
   /// - Returns: the nearest double (ties to even; too large: infinity); NaN for `nan`; nil where it is no number.
   ///   Grammar: `[+-](digits[.digits]|.digits)[e[+-]digits]`, `nan`, `inf`, `infinity` in any case.
@@ -13,7 +16,7 @@ package enum DecimalNumber {
     while position < end, isBlank(bytes[position]) { position += 1 }
     while position < end, isBlank(bytes[end - 1]) { end -= 1 }
     let start = position
-    guard position < end, end - position <= TrainingLimits.numberBytesMax else { return nil }
+    guard position < end, end - position <= bytesMax else { return nil }
     let isNegative = bytes[position] == UInt8(ascii: "-")
     if isNegative || bytes[position] == UInt8(ascii: "+") { position += 1 }
     guard position < end else { return nil }

@@ -1,5 +1,3 @@
-internal import FleetModel
-
 /// Reads one JSON text token by token, without allocating and without a tree.
 ///
 /// Used for JSON-line logs, RLlib's `result.json` and what programs send on the socket. It is lenient where Python is:

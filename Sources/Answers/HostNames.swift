@@ -1,0 +1,20 @@
+internal import FleetModel
+
+/// Sentences about hosts that there are none of.
+package enum HostNames {
+  /// "no host is called 'gpu-1'; hosts: gpu-01, gpu-02 and 3 more".
+  package static func unknown(_ name: String, among known: [String]) -> String {
+    let start = "no host is called '\(name)'"
+    if known.isEmpty { return start + "; no host has joined yet" }
+    if let near = Nearest.name(to: name, among: known) { return start + "; did you mean '\(near)'?" }
+    let more = known.count > 5 ? " and \(known.count - 5) more; signalbox hosts list shows them" : ""
+    return start + "; hosts: " + known.prefix(5).joined(separator: ", ") + more
+  }
+}
+
+extension Answer {
+  /// The texts of the first column.
+  package var texts: [String] {
+    rows.compactMap { row in if case .text(let text)? = row.first { text } else { nil } }
+  }
+}

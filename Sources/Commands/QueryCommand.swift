@@ -1,0 +1,89 @@
+internal import Answers
+internal import ArgumentParser
+internal import Files
+internal import Postgres
+internal import SQLGuard
+internal import Store
+
+struct QueryCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "query", abstract: "One SQL statement on the views, as a role that can only read.",
+    discussion: """
+      Views: hosts, log_lines, host_samples, gpu_samples, runs, episodes, training_steps, loss_ledger and more; --views shows them with
+      their columns, units and definitions.
+      One SELECT, with functions that only compute: signalbox query "select host, count(*) from log_lines where level = 'ERROR' and time > now() - interval '1 hour' group by host"
+      """)
+  @Argument(help: "The statement; with --views, a view.") var sql: String?
+  @Flag(help: "Show the views; with the name of one, its columns.") var views = false
+  @Option(help: "Seconds after which it is stopped.") var timeout = 30
+  @Option(
+    name: .customLong("reader-database"),
+    help: "URL of a login that only reads; else $SIGNALBOX_READER_URL, else the one that the collector has made.")
+  var readerDatabase: String?
+  @OptionGroup var database: DatabaseOptions
+  @OptionGroup var output: OutputOptions
+
+  func validate() throws {
+    if !views, sql == nil { throw ValidationError("Give a statement, or --views.") }
+    if !(1...3600).contains(timeout) { throw ValidationError("--timeout takes 1 to 3600 seconds, not \(timeout).") }
+  }
+
+  func run() throws {
+    if views { return try showViews() }
+    do throws(SQLRefusal) {
+      _ = try SQLGuard.check(sql ?? "", nowNs: Clock.wallNs())
+    } catch {
+      throw CommandFailure(.usage, error.description)
+    }
+    var table: ReadTable
+    do {
+      table = try reader().readGuarded(sql ?? "")
+    } catch let error as StoreError {
+      throw CommandFailure(error)
+    } catch let error as PostgresError {
+      throw failure(error)
+    }
+    table.columns = SQLGuard.distinct(table.columns)
+    let columns = table.columns.map { Answer.Column($0, $0) }
+    try output.print(Answer(table, columns), orSay: "no rows")
+  }
+
+  private func showViews() throws {
+    let reader = try database.reader()
+    if let view = sql {
+      let answer = try reader.answer(
+        ViewQueries.columns(of: view),
+        [.init("column", "COLUMN"), .init("type", "TYPE"), .init("definition", "WHAT", rank: 0, least: 30)])
+      guard !answer.rows.isEmpty else {
+        throw CommandFailure(.nothingFound, "no view is called '\(view)'; signalbox query --views shows them")
+      }
+      return try output.print(answer, orSay: "")
+    }
+    let shown: [Answer.Column] = [
+      .init("view", "VIEW"), .init("definition", "WHAT", rank: 0, least: 30), .init("columns"),
+    ]
+    try output.print(try reader.answer(ViewQueries.views(), shown), orSay: "")
+  }
+
+  private func reader() throws -> FleetReader {
+    if let login = try DatabaseOptions.readerURL(readerDatabase) {
+      return try FleetReader(login: login, timeoutMs: timeout * 1000)
+    }
+    return try FleetReader(asReaderOf: database.url(), timeoutMs: timeout * 1000)
+  }
+
+  private func failure(_ error: PostgresError) -> CommandFailure {
+    switch error.sqlState.prefix(2) {
+    case "42": CommandFailure(.usage, error.message)
+    case "25": CommandFailure(.usage, "query only reads: \(error.message)")
+    case "57" where error.sqlState == "57014":
+      CommandFailure(
+        stopped: error,
+        advice:
+          "--timeout gives it more than \(timeout) s, and a condition on time, such as time > now() - interval '1 h', makes it read less"
+      )
+    case "54" where error.sqlState == FleetReader.tooLargeState: CommandFailure(.failed, error.message)
+    default: CommandFailure(error)
+    }
+  }
+}

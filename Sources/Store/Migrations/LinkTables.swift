@@ -1,0 +1,35 @@
+/// What lets receivers of messages act without a login at the console.
+enum LinkTables {
+  static let sql = """
+    -- Links of messages that were used: each acts once. A link itself is stored nowhere; it is signed.
+    create table signalbox.used_links (
+      message_id text primary key,
+      used timestamptz not null,
+      used_by text not null
+    );
+    create index used_links_used on signalbox.used_links (used);
+
+    -- With what this fleet signs the links of its messages; as hexadecimal digits. A secret.
+    create table signalbox.signing_keys (
+      purpose text primary key,
+      key text not null
+    );
+
+    -- With what receivers sign the events that they send to a console: from the configuration of the collector that delivers pages. Secrets;
+    -- a digest would not do, because a signature is computed with the secret itself.
+    create table signalbox.receiver_secrets (
+      receiver text primary key,
+      kind text not null check (kind in ('pagerduty', 'slack')),
+      secret text not null
+    );
+
+    -- Events of receivers that have acted: one that comes again does nothing.
+    create table signalbox.receiver_events (
+      event_id text primary key,
+      kind text not null,
+      received timestamptz not null
+    );
+    create index receiver_events_received on signalbox.receiver_events (received);
+
+    """
+}
