@@ -92,19 +92,20 @@ let package = Package(
       "Simulation",
       ["FleetModel", "Schema", "Files", "Store", "Agent", "Collector", "Incidents", "Paging", "SiteConfiguration"]),
     library("Answers", ["FleetModel", "Store"]),
+    library("Enrolment", ["FleetModel", "Store", "TLS"]),
     library("SQLGuard", ["SQLParser", "FleetModel", "Store"]),
     library(
       "Commands",
       [
         "Answers", "FleetModel", "Incidents", "Files", "EventLoop", "TLS", "Postgres", "Store", "Rules", "RuleFiles",
-        "SiteConfiguration", "Outbound", "SQLGuard",
+        "SiteConfiguration", "Outbound", "SQLGuard", "Enrolment",
         argumentParser,
       ]),
     .target(
       name: "Console",
       dependencies: [
         "Answers", "Compression", "FleetModel", "Incidents", "Files", "EventLoop", "TLS", "Postgres", "Store",
-        "SQLGuard", logging,
+        "SQLGuard", "Enrolment", logging,
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "HummingbirdHTTP2", package: "hummingbird"),
@@ -112,7 +113,8 @@ let package = Package(
         .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
         .product(name: "NIOTLS", package: "swift-nio"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
-      ], resources: [.embedInCode("Pages/Assets/console.js")], swiftSettings: strict),
+      ], resources: [.embedInCode("Pages/Assets/console.js"), .embedInCode("Clients/signalbox.py")],
+      swiftSettings: strict),
     program("signalbox-agent", ["Agent"]),
     program(
       "signalbox-console", ["Console", "EventLoop", "Files", "FleetModel", "Postgres", argumentParser, logging]),
@@ -181,7 +183,7 @@ let package = Package(
         "Compression",
         .product(name: "HTTPTypes", package: "swift-http-types"),
       ]),
-    tests("Commands", ["Commands", "Answers", "Store", "Postgres", "FleetModel", "Incidents"]),
+    tests("Commands", ["Commands", "Answers", "Store", "Postgres", "FleetModel", "Incidents", argumentParser]),
     tests("Simulation", ["Simulation", "FleetModel", "Incidents", "Paging", "Postgres", "Store"]),
     tests(
       "EndToEnd",

@@ -27,7 +27,7 @@ phase() {
 tests_of() { grep -oE 'Test run with [0-9]+ tests' "$1" | tail -1; }
 
 # Anchored: the end-to-end tests have suites of the same names.
-units='^(FleetModelTests|IncidentsTests|SiteConfigurationTests|RulesTests|SchemaTests|RPCTests|AgentTests|CollectorTests|CommandsTests|ConsoleTests|FilesTests|NVMLTests|FuzzTests|OutboundTests)\.'
+units='^(FleetModelTests|IncidentsTests|SiteConfigurationTests|RulesTests|SchemaTests|RPCTests|AgentTests|CollectorTests|CommandsTests|ConsoleTests|FilesTests|NVMLTests|FuzzTests|OutboundTests|SQLGuardTests)\.'
 run_tests() { timeout 1500 swift test --skip-build --disable-xctest "$@"; }
 
 phase "format and lint" swift format lint --strict --recursive Package.swift Sources Tests Benchmarks

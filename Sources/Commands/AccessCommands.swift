@@ -125,6 +125,47 @@ struct ConsoleCommand: ParsableCommand {
   }
 }
 
+extension OnCallCommand {
+  struct Calendar: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "calendar",
+      abstract: "A secret address at which a calendar shows who is on call; prints it, alone on standard output.",
+      discussion: """
+        Whoever has the address sees who is on call, and nothing else: subscribe to it in a calendar, do not share it.
+        signalbox tokens list shows it, signalbox tokens revoke NAME ends it.
+        """)
+    @Argument(help: "Whose calendar: the name under which it is listed and revoked.") var name: String
+    @Option(help: "How long the address is good for, at most 366d.") var expires = "366d"
+    @Option(help: "Address of the console; else what it announced when it started.") var url: String?
+    @OptionGroup var options: ChangeOptions
+
+    func run() throws {
+      let endNs = try AccessLife.end(expires, maximumDays: 366)
+      let secret = AccessToken.make()
+      let made = try options.change { (store) throws(StoreError) -> String? in
+        let known: String? = if let url { url } else { try store.consoleAddress() }
+        guard var base = known else { return nil }
+        if base.hasSuffix("/") { base.removeLast() }
+        try store.addCredential(
+          Credential(
+            id: secret.id, kind: .calendar, name: name, role: .viewer, secretHash: secret.secretHash, expiresNs: endNs),
+          actor: options.actor)
+        return "\(base)/api/v1/oncall.ics?key=\(secret.text)"
+      }
+      guard let address = made else {
+        throw CommandFailure(
+          .nothingFound,
+          "no console has been started on this database: start signalbox-console, or give --url https://HOST:PORT")
+      }
+      try options.output.printChange(
+        "the calendar of '\(name)' shows who is on call until \(Timestamp.text(endNs, digits: 0))", value: address
+      ) {
+        try options.database.reader().answer(AccessQueries.credential(id: secret.id), []).with("url", .text(address))
+      }
+    }
+  }
+}
+
 /// The address of a login page with a secret that works once.
 struct LoginLink {
   let id: String

@@ -12,10 +12,6 @@ struct DoctorCommand: ParsableCommand {
     discussion: """
       Looks at what the other commands would ask: the context in use, the console and its certificate, clock and version, the token, or the
       database, its tables and the login for people's SQL. Ends with 1 where one of them needs something done.
-
-      Examples:
-        signalbox doctor
-        signalbox doctor --state-dir /var/lib/signalbox
       """)
   @OptionGroup var database: DatabaseOptions
   @OptionGroup var output: OutputOptions

@@ -47,9 +47,8 @@ struct HostsCommand: ParsableCommand {
       let host = try reader.answer(.host(name), HostsCommand.shown)
       let nothing = "no host is called '\(name)'; signalbox hosts list shows them"
       if host.rows.isEmpty { return try output.print(host, orSay: nothing) }
-      // It may have been asked for by its id.
-      let known: String? = if case .text(let text)? = host.value("host") { text } else { nil }
-      try completeness.check(reader, [known]) { try print(host, reader) }
+      guard processes else { return try print(host, reader) }
+      try completeness.check(reader, host.hosts) { try print(host, reader) }
     }
 
     private func print(_ host: Answer, _ reader: FleetSource) throws {

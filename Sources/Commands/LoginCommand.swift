@@ -11,10 +11,6 @@ struct LoginCommand: ParsableCommand {
       The token is read from --token-file, else from standard input: never from the command line, which others see.
       An admin makes one with signalbox tokens create NAME --role viewer; responder acts on incidents.
       It is checked against the console before anything is stored, below ~/.config/signalbox, readable by you alone.
-
-      Examples:
-        signalbox login https://console.example.org:7444 --token-file token.txt
-        signalbox login https://127.0.0.1:7444 --ca root.pem < token.txt
       """)
   @Argument(help: "https://HOST[:PORT] of the console.") var url: String
   @Option(help: "File with the token; - is standard input.") var tokenFile: String?
@@ -121,8 +117,7 @@ struct ContextsCommand: ParsableCommand {
 
   struct List: ParsableCommand {
     static let configuration = CommandConfiguration(
-      commandName: "list", abstract: "All of them, and which one is in use.",
-      discussion: "Examples:\n  signalbox contexts list")
+      commandName: "list", abstract: "All of them, and which one is in use.")
     @OptionGroup var output: OutputOptions
 
     func run() throws {
@@ -133,8 +128,7 @@ struct ContextsCommand: ParsableCommand {
 
   struct Use: ParsableCommand {
     static let configuration = CommandConfiguration(
-      commandName: "use", abstract: "Makes one the console that is asked.",
-      discussion: "Examples:\n  signalbox contexts use console.example.org")
+      commandName: "use", abstract: "Makes one the console that is asked.")
     @Argument(help: "Its name.") var name: String
     @OptionGroup var output: OutputOptions
 
@@ -151,8 +145,7 @@ struct ContextsCommand: ParsableCommand {
 
   struct Remove: ParsableCommand {
     static let configuration = CommandConfiguration(
-      commandName: "remove", abstract: "Removes one with its token, which stays valid until it is revoked.",
-      discussion: "Examples:\n  signalbox contexts remove console.example.org")
+      commandName: "remove", abstract: "Removes one with its token, which stays valid until it is revoked.")
     @Argument(help: "Its name.") var name: String
     @OptionGroup var output: OutputOptions
 

@@ -11,7 +11,8 @@ struct QueryCommand: ParsableCommand {
     discussion: """
       Views: hosts, log_lines, host_samples, gpu_samples, runs, episodes, training_steps, loss_ledger and more; --views shows them with
       their columns, units and definitions.
-      One SELECT, with functions that only compute: signalbox query "select host, count(*) from log_lines where level = 'ERROR' and time > now() - interval '1 hour' group by host"
+      One SELECT, with functions that only compute, such as:
+      \(ViewQueries.example)
       """)
   @Argument(help: "The statement; with --views, a view.") var sql: String?
   @Flag(help: "Show the views; with the name of one, its columns.") var views = false

@@ -23,7 +23,7 @@ struct Root: ParsableCommand {
       RulesCommand.self, ConfigCommand.self, CACommand.self, TokensCommand.self,
       AuditCommand.self, ConsoleCommand.self, LoginCommand.self, ContextsCommand.self, WaitCommand.self,
       OpenCommand.self,
-      DoctorCommand.self, DemoCommand.self,
+      DoctorCommand.self, AssistantCommand.self, DemoCommand.self,
     ])
 }
 
@@ -61,7 +61,8 @@ package enum Signalbox {
   private static func tell(_ error: any Error, _ words: [String]) -> Int32 {
     let code = Root.exitCode(for: error)
     if code.isSuccess {
-      try? StandardStream.output.write(Root.fullMessage(for: error) + "\n")
+      let examples = words.contains("--version") ? nil : CommandExamples.text(words: words)
+      try? StandardStream.output.write(Root.fullMessage(for: error) + "\n" + (examples.map { "\n" + $0 } ?? ""))
       return 0
     }
     say(UsageSentence.of(Root.message(for: error), words: words))

@@ -11,10 +11,6 @@ struct WaitCommand: ParsableCommand {
       runs/ID, or runs/NAME for the newest run of that name, reaches completed, failed, running, or ended: completed or failed.
       hosts/NAME reaches live. While database or console are away it goes on waiting.
       Exit codes: 0 reached; 1 the run ended otherwise, or the time is over; 5 the host is not live when the time is over.
-
-      Examples:
-        signalbox wait runs/12 --for completed --timeout 2h && python3 evaluate.py
-        signalbox wait hosts/trainer-1 --for live --timeout 5m
       """)
   @Argument(help: "runs/ID, runs/NAME or hosts/NAME.") var subject: String
   @Option(name: .customLong("for"), help: "The state.") var state: String
@@ -123,10 +119,6 @@ struct OpenCommand: ParsableCommand {
     commandName: "open", abstract: "Prints the address of a page of the console.",
     discussion: """
       Nouns: fleet, hosts [NAME], runs [ID], episodes RUN-ID NUMBER, incidents [NUMBER], logs, oncall, admin.
-
-      Examples:
-        signalbox open incidents 12
-        xdg-open "$(signalbox open runs 12)"
       """)
   @Argument(help: "What.") var noun: String
   @Argument(help: "Its name or number.") var names: [String] = []

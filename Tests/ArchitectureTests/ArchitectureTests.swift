@@ -35,10 +35,12 @@ import Testing
       "SiteConfiguration",
     ],
     "Answers": ["FleetModel", "Store"],
+    "Enrolment": ["FleetModel", "Store", "TLS"],
     "SQLParser": ["CPGQuery"],
     "SQLGuard": ["SQLParser", "FleetModel", "Store", "FoundationEssentials"],
     "Console": [
-      "Answers", "FleetModel", "Incidents", "Files", "EventLoop", "TLS", "Postgres", "Store", "SQLGuard", "Logging",
+      "Answers", "FleetModel", "Incidents", "Files", "EventLoop", "TLS", "Postgres", "Store", "SQLGuard", "Enrolment",
+      "Logging",
       "Foundation", "Compression",
       "Hummingbird", "HummingbirdCore", "HummingbirdHTTP2", "HTTPTypes", "NIOCore", "NIOSSL", "NIOTLS",
       "ServiceLifecycle",
@@ -46,7 +48,7 @@ import Testing
     ],
     "Commands": [
       "Answers", "FleetModel", "Incidents", "Files", "EventLoop", "TLS", "Postgres", "Store", "Rules", "RuleFiles",
-      "SiteConfiguration", "Outbound", "SQLGuard",
+      "SiteConfiguration", "Outbound", "SQLGuard", "Enrolment",
       "ArgumentParser",
     ],
     "signalbox": ["Commands"],

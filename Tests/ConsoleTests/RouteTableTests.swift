@@ -26,6 +26,8 @@ import Testing
       if case .change = route.shape {
         #expect(route.method == .post && route.role ?? .viewer >= .responder, "\(route.path)")
       }
+      // A question that is too long for an address.
+      if case .rows = route.shape { continue }
       if route.method == .post, route.path.hasPrefix("/api/") {
         #expect(route.role ?? .viewer >= .responder, "\(route.path)")
       }
@@ -34,7 +36,8 @@ import Testing
     #expect(
       Set(open) == [
         "/healthz", "/api/v1/openapi.json", StyleSheet.path, Script.path, "/icon.svg", "/login", "/login/{link}",
-        "/i/{token}",
+        "/i/{token}", "/llms.txt", "/client/signalbox.py", "/api/v1/oncall.ics",
+        "/hooks/pagerduty", "/hooks/slack",
       ],
       "what anybody may ask for: \(open)")
   }

@@ -143,7 +143,8 @@ extension EndToEndTests {
       for more in [[], ["--limit", "7"], ["--host", "quiet", "--host", "node-00002", "--text", "7"]] {
         let words = ["logs", "--since", "2d", "--format", "ndjson", "--allow-missing"] + more
         let (console, direct) = (try site.byConsole(words), try site.byDatabase(words))
-        #expect(console.code == 0 && (!more.isEmpty || direct.output.split(separator: "\n").count > 10_000), "\(console)")
+        #expect(
+          console.code == 0 && (!more.isEmpty || direct.output.split(separator: "\n").count > 10_000), "\(console)")
         #expect(console.output == direct.output, "\(more)")
       }
       for cursor in ["x", "MjAyNg", "e30", "JyB8IHwgfCA"] {
@@ -159,11 +160,13 @@ extension EndToEndTests {
       #expect(try site.login(site.token("reads", "viewer")).code == 0)
       let connection = try database.connect()
       defer { connection.close() }
+      try connection.execute(
+        "insert into signalbox.epochs (host, epoch) select number, 1 from signalbox.hosts on conflict do nothing")
       let hour = "update signalbox.epochs set last_seen = now() + interval '1 hour'"
       try connection.execute(hour)
       let commands = [
         ["fleet", "status"], ["runs", "list"], ["runs", "show", "run-a"], ["episodes", "list"], ["logs"], ["gaps"],
-        ["hosts", "show", "trainer-1"], ["episodes", "check"],
+        ["episodes", "check"],
       ]
       func codes(_ words: [String]) throws -> [Int32] {
         try [site.byConsole(words), site.byDatabase(words)].map { result in
@@ -185,10 +188,131 @@ extension EndToEndTests {
       #expect(try codes(["logs", "--text", "there is no such line"]) == [5, 5])
       #expect(try codes(["logs", "--text", "there is no such line", "--allow-missing"]) == [3, 3])
       // What is kept by the collector is whole without the host.
-      for words in [["incidents", "list"], ["silences", "list"], ["hosts", "list"], ["oncall", "now"]] {
+      for words in [
+        ["incidents", "list"], ["silences", "list"], ["hosts", "list"], ["hosts", "show", "trainer-1"],
+        ["oncall", "now"],
+      ] {
         #expect(try codes(words) == [0, 0], "\(words)")
       }
-      #expect(try codes(["wait", "hosts/trainer-1", "--for", "live", "--timeout", "1s"]).count == 2)
+      let wait = ["wait", "hosts/trainer-1", "--for", "live", "--timeout", "1s"]
+      let overdue = try site.byConsole(wait)
+      #expect(overdue.code == 5 && overdue.errors.contains("'trainer-1' is silent, not live"), "\(overdue)")
+      try connection.execute(hour)
+      #expect(try site.byConsole(wait).code == 0)
+    }
+
+    // MARK: Assistants
+
+    /// PyPI's client calls every tool, in both ages of the protocol, over HTTPS and over `signalbox mcp`.
+    @Test func assistantsCallEveryTool() throws {
+      defer { site.tearDown() }
+      let viewer = try site.token("assistant", "viewer")
+      #expect(try site.login(viewer).code == 0)
+      let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      let result = try Program.run(
+        ProcessInfo.processInfo.environment["SIGNALBOX_PYTHON"] ?? "/usr/bin/python3",
+        [
+          root.appendingPathComponent("mcp_client.py").path, site.url, site.certificate, viewer,
+          try site.token("helper", "responder"), Program.path("signalbox"), site.directory, "1",
+        ])
+      #expect(result.code == 0 && result.output.contains("every tool answers"), "\(result.errors.suffix(3000))")
+      let audited = try site.byDatabase(["audit", "--action", "mcp", "--by", "helper", "--format", "json"])
+      #expect(audited.output.contains(#""subject":"act_on_incident""#), "\(audited)")
+      for (words, status) in [
+        (["-X", "POST", "-d", "{}"], 400), (["-X", "POST", "-d", "["], 400), ([], 405),
+        (["-X", "POST", "-d", #"{"jsonrpc":"2.0","method":"notifications/initialized"}"#], 202),
+        (["-X", "POST", "-H", "Origin: https://evil.example", "-d", "{}"], 403),
+      ] {
+        #expect(try site.ask("/mcp", words, token: viewer).status == status, "\(words)")
+      }
+      #expect(try site.ask("/mcp", ["-X", "POST", "-d", "{}"]).status == 401)
+      let index = try site.ask("/llms.txt")
+      #expect(index.status == 200 && index.body.contains("/api/v1/incidents") && !index.body.contains("/api/v1/audit"))
+    }
+
+    // MARK: Calendars, Prometheus, Python
+
+    /// PyPI's `icalendar` reads the feed; its secret opens nothing else, and ends when it is revoked.
+    @Test func aCalendarShowsWhoIsOnCall() throws {
+      defer { site.tearDown() }
+      let connection = try database.connect()
+      defer { connection.close() }
+      let hostile = "duty, \u{202e}BEGIN:VEVENT;\\n" + String(repeating: "ü", count: 80)
+      _ = try connection.query("update signalbox.on_call set receiver = $1", [.text(hostile)])
+      let made = try site.byDatabase(["oncall", "calendar", "ann"])
+      let address = made.output.trimmingCharacters(in: .newlines)
+      #expect(made.code == 0 && address.hasPrefix(site.url + "/api/v1/oncall.ics?key=sbk_"), "\(made)")
+      let path = String(address.dropFirst(site.url.count))
+      let feeds = try [site.ask(path).body, site.ask(path).body]
+      let script = """
+        import sys, icalendar
+        feeds = sys.stdin.buffer.read().split(b"\\0")
+        for line in feeds[0].split(b"\\r\\n"):
+            assert len(line) <= 75 and b"\\n" not in line, line
+        calendars = [icalendar.Calendar.from_ical(feed) for feed in feeds]
+        events = [[event for event in calendar.walk("VEVENT")] for calendar in calendars]
+        assert len(events[0]) == 2, events
+        assert [str(e["UID"]) for e in events[0]] == [str(e["UID"]) for e in events[1]]
+        for event in events[0]:
+            assert event["DTSTART"].dt < event["DTEND"].dt and event["DTSTAMP"].dt.tzinfo is not None
+        assert "is on call for primary" in str(events[0][0]["SUMMARY"]) and "BEGIN:VEVENT;" in str(events[0][0]["SUMMARY"])
+        assert str(events[0][1]["SUMMARY"]) == "duty takes the turn of primary", events[0][1]
+        print("read", *(str(e["UID"]) for e in events[0]))
+        """
+      let python = ProcessInfo.processInfo.environment["SIGNALBOX_PYTHON"] ?? "/usr/bin/python3"
+      let read = try Program.run(python, ["-c", script], input: feeds.joined(separator: "\0"))
+      #expect(read.code == 0 && read.output.contains("override-1@signalbox"), "\(read)")
+      let key = String(address.split(separator: "=").last ?? "")
+      #expect(try site.ask("/api/v1/hosts", token: key).status == 401, "a calendar's secret is no token")
+      #expect(try site.ask("/login", ["-d", "secret=\(key)"]).status == 401)
+      #expect(try site.ask("/api/v1/oncall.ics?key=\(site.token("t", "viewer"))").status == 401)
+      #expect(try site.byDatabase(["tokens", "revoke", "ann"]).code == 0)
+      #expect(try site.ask(path).status == 401)
+    }
+
+    /// The client in one file, with Python's own library alone; and the fleet's figures, in which each state has a series.
+    @Test func pythonAndPrometheusReadTheConsole() throws {
+      defer { site.tearDown() }
+      let responder = try site.token("notebook", "responder")
+      #expect(try site.login(responder).code == 0)
+      let client = try site.ask("/client/signalbox.py")
+      try HostFiles.replace(site.directory + "/signalbox.py", with: Array(client.body.utf8))
+      let script = """
+        import sys, warnings
+        sys.path.insert(0, sys.argv[1])
+        from signalbox import Signalbox, SignalboxError
+        box = Signalbox.from_context(warn=False)
+        hosts = box.hosts()
+        assert {host["host"] for host in hosts} >= {"trainer-1", "trainer-2"}, hosts
+        assert hosts.missing and hosts.meta["as_of"] and not hosts.truncated
+        assert box.runs()[0]["run"] and box.episodes(run="run-a") and len(box.logs(since="2d")) > 0
+        assert box.note(1, "from a notebook").startswith("Noted")
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            Signalbox(sys.argv[2], sys.argv[3], ca=sys.argv[4]).runs()
+        assert "trainer-2" in str(caught[0].message), caught
+        for ask, status in [(lambda: box.runs(host="none"), 404), (lambda: box.rows("/api/v1/audit"), 403),
+                            (lambda: Signalbox("https://127.0.0.1:1", "x").hosts(), 0)]:
+            try:
+                ask()
+            except SignalboxError as error:
+                assert error.status == status, error
+            else:
+                raise AssertionError(status)
+        print("read")
+        """
+      let read = try Program.run(
+        "/usr/bin/python3", ["-I", "-c", script, site.directory, site.url, responder, site.certificate],
+        environment: ["HOME": site.directory, "XDG_CONFIG_HOME": site.directory + "/.config"])
+      #expect(read.code == 0 && read.output == "read\n", "\(read)")
+      #expect(try site.ask("/metrics").status == 401)
+      let metrics = try site.ask("/metrics", token: responder).body
+      for line in [
+        #"signalbox_fleet_hosts{state="waiting"} 1"#, #"signalbox_fleet_hosts{state="silent"} 0"#,
+        #"signalbox_fleet_incidents_open{severity="P1"} 1"#, #"signalbox_fleet_incidents_open{severity="P0"} 0"#,
+      ] {
+        #expect(metrics.contains(line.replacing(" 1", with: " 1.0").replacing(" 0", with: " 0.0") + "\n"), "\(metrics)")
+      }
     }
   }
 }

@@ -41,7 +41,8 @@ extension EndToEndTests {
       var rows: [Int] = []
       for format in ["json", "ndjson", "csv", "table"] {
         let result = try run(words + ["--format", format])
-        #expect(result.code == 0, "\(words) \(format): \(result.errors)")
+        // One host has never reported: what is made of reports ends with 5.
+        #expect([0, 5].contains(result.code), "\(words) \(format): \(result.errors)")
         #expect(!result.output.unicodeScalars.contains("\u{1b}"))
         switch format {
         case "json": rows.append(try #require(Self.json(result.output) as? [[String: Any]]).count)
@@ -60,7 +61,7 @@ extension EndToEndTests {
           let phone = try run(words, columns: "40")
           for line in phone.output.split(separator: "\n") { #expect(line.count <= 40, "\(words): \(line)") }
           let wide = try run(words + ["--wide"])
-          #expect(wide.code == 0 && !wide.output.isEmpty && !wide.errors.contains("not shown at"))
+          #expect([0, 5].contains(wide.code) && !wide.output.isEmpty && !wide.errors.contains("not shown at"))
         }
       }
       #expect(Set(rows).count <= 1, "\(words): \(rows)")

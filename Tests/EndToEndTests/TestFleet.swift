@@ -132,7 +132,8 @@ final class TestFleet {
   func json(_ words: String...) throws -> [[String: Any]] {
     let result = try Program.run(
       "signalbox", words + ["--format", "json"], environment: ["SIGNALBOX_DATABASE_URL": databaseURL])
-    guard result.code == 0 || result.code == 3 else { throw HarnessError("signalbox \(words): \(result.errors)") }
+    // Some tests look at what a host has left behind.
+    guard [0, 3, 5].contains(result.code) else { throw HarnessError("signalbox \(words): \(result.errors)") }
     return try JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [[String: Any]] ?? []
   }
 

@@ -270,7 +270,11 @@ import Testing
     let reader = try FleetReader(consoleOf: fixture.database.url, login: nil, timeoutMs: 5000)
     let role = try reader.connection.queryText("select session_user").text(0, 0)
     #expect(role?.hasPrefix("signalbox_console") == true)
-    for query in [FleetQueries.status(), AccessQueries.credentials(all: true), FleetQueries.alive()] {
+    for query in [
+      FleetQueries.status(), AccessQueries.credentials(all: true), FleetQueries.alive(),
+      FleetQueries.invitations(all: true),
+      FleetQueries.certificates(limit: 10),
+    ] {
       #expect(throws: Never.self) { try reader.read(query) }
     }
     #expect(try reader.read(FleetQueries.status()).rows.count == 1)
@@ -278,7 +282,8 @@ import Testing
     try reader.connection.execute("set default_transaction_read_only = off")
     let refused = [
       "select secret_hash from signalbox.credentials", "select * from signalbox.reader_access",
-      "select * from signalbox.join_tokens", "select * from signalbox.join_redemptions",
+      "select secret_hash from signalbox.join_tokens", "select key from signalbox.join_redemptions",
+      "select * from signalbox.signing_keys", "select * from signalbox.receiver_secrets",
       "update signalbox.incidents set state = 'resolved'", "delete from signalbox.audit_log",
       "insert into signalbox.fleet_settings (key, value) values ('x', 'y')", "select from signalbox.locks for update",
       "create table signalbox.x (a int)", "create temp table x (a int)", "select pg_read_file('/etc/passwd')",

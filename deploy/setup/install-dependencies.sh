@@ -41,23 +41,24 @@ command -v swift >/dev/null || {
 
 if [ "$purpose" = test ]; then
   venv=${SIGNALBOX_VENV:-.build/venv}
-  if ! "$venv/bin/python" -c 'import grpc, google.protobuf, jsonschema, selenium, schemathesis, axe_playwright_python' 2>/dev/null; then
+  if ! "$venv/bin/python" -c 'import grpc, google.protobuf, jsonschema, selenium, schemathesis, axe_playwright_python, mcp, icalendar' 2>/dev/null; then
     python3 -m venv "$venv"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check grpcio protobuf jsonschema 'selenium>=4.20,<5' 'schemathesis>=4.32,<5'
+    "$venv/bin/pip" install --quiet --disable-pip-version-check grpcio protobuf jsonschema 'selenium>=4.20,<5' 'schemathesis>=4.32,<5' \
+      'mcp>=2.3,<3' 'icalendar>=7,<8'
     # Of this one only the file axe.min.js is wanted, which checks pages for readers.
     "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps 'axe-playwright-python==0.1.8'
   fi
 
-  # An Alertmanager to send pages to: unpacked, so that the distribution's service is neither installed nor started. Its template has one
-  # place only.
+  # An Alertmanager to send pages to, and promtool: unpacked, so that the distribution's services are neither installed nor started. The
+  # template has one place only.
   tools=.build/alertmanager
   templates=usr/share/prometheus/alertmanager
   unpack() (
-    mkdir -p "$tools" && cd "$tools" && apt-get download -qq prometheus-alertmanager && dpkg -x prometheus-alertmanager_*.deb . &&
-      rm -f prometheus-alertmanager_*.deb
+    mkdir -p "$tools" && cd "$tools" && apt-get download -qq prometheus-alertmanager prometheus &&
+      for package in ./*.deb; do dpkg -x "$package" . && rm -f "$package"; done
   )
   if command -v apt-get >/dev/null; then
-    [ -x "$tools/usr/bin/prometheus-alertmanager" ] || unpack >/dev/null 2>&1 ||
+    { [ -x "$tools/usr/bin/prometheus-alertmanager" ] && [ -x "$tools/usr/bin/promtool" ]; } || unpack >/dev/null 2>&1 ||
       { "${run[@]}" apt-get update -qq && unpack >/dev/null 2>&1; } || true
     [ -e "/$templates" ] || { "${run[@]}" mkdir -p "/$templates" && "${run[@]}" cp -r "$tools/$templates/." "/$templates/"; } || true
   fi

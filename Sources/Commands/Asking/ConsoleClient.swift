@@ -94,9 +94,13 @@ final class ConsoleClient {
     return document
   }
 
-  /// - Parameter content: the body as it is, instead of the call's fields.
-  func send(_ call: ConsoleCall, accept: String, content: [UInt8]? = nil) throws -> OutboundAnswer {
-    var headers = ["Authorization: Bearer \(context.token)", "Accept: \(accept)"]
+  /// - Parameters:
+  ///   - content: the body as it is, instead of the call's fields.
+  ///   - more: headers.
+  func send(
+    _ call: ConsoleCall, accept: String, content: [UInt8]? = nil, more: [String] = []
+  ) throws -> OutboundAnswer {
+    var headers = more + ["Authorization: Bearer \(context.token)", "Accept: \(accept)"]
     if call.method == "POST" { headers.append("Content-Type: application/json") }
     var request = HTTPRequest(
       method: call.method, url: context.url + call.address, headers: headers, body: content ?? call.body)

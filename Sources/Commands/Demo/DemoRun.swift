@@ -1,4 +1,5 @@
 internal import Answers
+internal import Enrolment
 internal import EventLoop
 internal import Files
 internal import FleetModel

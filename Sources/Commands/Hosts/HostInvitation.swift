@@ -1,5 +1,6 @@
 internal import Answers
 internal import ArgumentParser
+internal import Enrolment
 internal import Files
 internal import FleetModel
 internal import Postgres
@@ -26,7 +27,7 @@ extension HostsCommand {
     @OptionGroup var options: ChangeOptions
 
     func run() throws {
-      guard let lifeNs = TimeSpan.parse(expires), lifeNs > 0, lifeNs <= 30 * 86_400_000_000_000 else {
+      guard let lifeNs = TimeSpan.parse(expires), lifeNs > 0, lifeNs <= HostInvitation.lifeMaxNs else {
         throw CommandFailure(.usage, "--expires takes a time of up to 30d, such as 1h, not '\(expires)'")
       }
       guard (1...Invitation.usesLimit).contains(count) else {
@@ -112,39 +113,19 @@ extension HostsCommand {
   }
 }
 
-/// Makes join tokens, for `hosts invite` and the demo.
-enum HostInvitation {
-  /// - Parameters:
-  ///   - endNs: until when it is good, ns since 1970.
-  ///   - fill: sets what the invitation holds beyond name and end.
+extension HostInvitation {
+  /// Over a connection of its own.
+  /// - Throws: `CommandFailure`.
   static func make(
     database: DatabaseURL, endNs: Int64, addresses: [TLS.CollectorAddress], name: String, actor: String = Actor.name,
-    fill: (inout Invitation) throws -> Void = { _ in }
+    fill: (inout Invitation) -> Void = { _ in }
   ) throws -> JoinToken {
     let store = try DatabaseOptions.store(database)
     defer { store.close() }
     do {
-      let collectors = try store.collectors()
-      let pins = try pins(store, collectors.map(\.caPin))
-      let known = collectors.compactMap { TLS.CollectorAddress($0.address) }.filter { !isWildcard($0.host) }
-        .prefix(JoinToken.addressesMax)
-      guard !pins.isEmpty else {
-        throw CommandFailure(
-          .failed, "no collector has announced itself in this database; start signalbox-collector once")
-      }
-      guard !known.isEmpty || !addresses.isEmpty else {
-        throw CommandFailure(
-          .failed,
-          "no collector has announced an address that hosts can connect to: give --address HOST:PORT here, or start "
-            + "signalbox-collector with --advertise HOST:PORT")
-      }
-      let token = JoinToken.make(
-        pins: pins, addresses: addresses.isEmpty ? Array(known) : Array(addresses.prefix(JoinToken.addressesMax)))
-      var invitation = Invitation(
-        tokenID: token.id, secretHash: token.secretHash, hostName: name, expiresNs: endNs)
-      try fill(&invitation)
-      try store.invite(invitation, actor: actor)
-      return token
+      return try make(store, endNs: endNs, addresses: addresses, name: name, actor: actor, fill: fill)
+    } catch let problem as InvitationProblem {
+      throw CommandFailure(.failed, problem.description)
     } catch StoreError.badHostName {
       throw CommandFailure(
         .usage,
@@ -159,13 +140,4 @@ enum HostInvitation {
       throw CommandFailure(failure)
     }
   }
-
-  /// The fleet's authority; before it was noted, what the collectors announced.
-  private static func pins(_ store: Store, _ announced: [String]) throws -> [[UInt8]] {
-    if let fleet = try store.fleetAuthority().flatMap({ Hex.bytes($0) }) { return [fleet] }
-    return Array(Set(announced.compactMap { Hex.bytes($0) }).prefix(JoinToken.pinsMax))
-  }
-
-  /// To listen on, never to connect to.
-  static func isWildcard(_ host: String) -> Bool { ["0.0.0.0", "::", "*"].contains(host) }
 }

@@ -8,7 +8,7 @@ internal import Store
 struct OnCallCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "oncall", abstract: "Who takes pages.",
-    subcommands: [Now.self, Override.self, Overrides.self, End.self])
+    subcommands: [Now.self, Override.self, Overrides.self, End.self, Calendar.self])
 
   struct Override: ParsableCommand {
     static let configuration = CommandConfiguration(

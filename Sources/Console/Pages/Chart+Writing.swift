@@ -142,6 +142,7 @@ extension StyleSheet {
     .key.k2::before{color:var(--k2);content:"\\2505 "}.key.k3::before{color:var(--k3);content:"\\254C "}
     .key.k4::before{color:var(--k4);content:"\\257C "}.key.k5::before{color:var(--k5);content:"\\2509 "}
     .key.v4::before{color:var(--bad)}.key.v3::before{color:var(--warn)}.key.v1::before{color:var(--late)}
+    .links{display:flex;flex-wrap:wrap;gap:.25rem 1.25rem}
     .axis{display:flex;justify-content:space-between;color:var(--quiet);font-size:.75rem}
 
     """

@@ -34,7 +34,7 @@ struct EpisodeView {
   var blocks: [Page.Block] {
     var blocks: [Page.Block] = []
     if case .text(let status)? = shown.figures.value("status") { blocks += state(status) }
-    blocks += [.choices("Go to:", links), .table(name: "figures", figures, empty: "")]
+    blocks += [.links(links), .table(name: "figures", figures, empty: "")]
     if shown.steps.rows.isEmpty {
       return blocks + [.text("No step of it was reported: there is nothing to draw.")]
     }
@@ -77,11 +77,11 @@ struct EpisodeView {
       })
   }
 
-  private var links: [Page.Choice] {
-    var links = [Page.Choice("the run and its episodes", "/runs/\(run)")]
+  private var links: [(name: String, path: String)] {
+    var links = [(name: "The run and its episodes", path: "/runs/\(run)")]
     for (column, word) in [("previous", "Previous"), ("next", "Next")] {
       guard case .integer(let number)? = neighbours.value(column) else { continue }
-      links.append(.init("\(word): episode \(number)", "/runs/\(run)/episodes/\(number)"))
+      links.append((name: "\(word): episode \(number)", path: "/runs/\(run)/episodes/\(number)"))
     }
     return links
   }
@@ -153,10 +153,10 @@ struct EpisodeView {
   ]
 
   private var slider: [Page.Block] {
-    var links: [Page.Choice] = []
+    var links: [(name: String, path: String)] = []
     for (column, word) in [("previous", "◀ Step"), ("next", "▶ Step")] {
       guard case .integer(let number)? = row.value(column) else { continue }
-      links.append(.init("\(word) \(number)", address.with("step", String(number)).text))
+      links.append((name: "\(word) \(number)", path: address.with("step", String(number)).text))
     }
     let at: String = if case .integer(let number)? = row.value("step") { String(number) } else { "" }
     let with = address.values.filter { $0.name == "with" }
@@ -166,8 +166,7 @@ struct EpisodeView {
           path: address.path, button: "Go",
           inputs: [.init(name: "step", label: "Step", value: at)]
             + with.map { .init(name: $0.name, label: "", value: $0.value, isHidden: true) })),
-      .choices("Beside it:", links),
-      .table(name: "step", row.without(["previous", "next"]), empty: "It has no such step."),
+      .links(links), .table(name: "step", row.without(["previous", "next"]), empty: "It has no such step."),
     ]
   }
 

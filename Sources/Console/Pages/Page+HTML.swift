@@ -11,7 +11,7 @@ struct PageFrame {
 
   static let places: [(path: String, name: String)] = [
     ("/", "Fleet"), ("/runs", "Runs"), ("/models", "Models"), ("/logs", "Logs"), ("/incidents", "Incidents"),
-    ("/oncall", "On call"),
+    ("/oncall", "On call"), ("/silences", "Silences"), ("/query", "Query"),
   ]
 
   var html: [UInt8] {
@@ -84,13 +84,13 @@ struct PageFrame {
         html.close("pre")
       }
     case .form(let form): write(form, &html)
-    case .link(let text, let path):
-      html.open("p")
-      html.element("a", [("href", path)], text)
-      html.close("p")
     case .search(let search): write(search, &html)
     case .stack(let charts):
       for chart in charts { chart.write(&html) }
+    case .links(let links):
+      html.open("p", [("class", "links")])
+      for (name, path) in links { html.element("a", [("href", PercentEncoding.path(path))], name) }
+      html.close("p")
     case .charts(let charts):
       html.open("div", [("class", "charts")])
       for chart in charts { chart.write(&html) }
@@ -154,12 +154,12 @@ struct PageFrame {
         html.close("label")
         continue
       }
-      html.open(
-        "input",
-        [
-          ("name", input.name), ("value", input.value), ("type", input.isSecret ? "password" : "text"),
-          ("autocomplete", "off"), ("required", ""),
-        ])
+      var attributes: [(StaticString, String)] = [
+        ("name", input.name), ("value", input.value), ("type", input.isSecret ? "password" : "text"),
+        ("autocomplete", "off"),
+      ]
+      if !input.isOptional { attributes.append(("required", "")) }
+      html.open("input", attributes)
       html.close("label")
     }
     html.element("button", form.isMain ? [("class", "main")] : [], form.button)

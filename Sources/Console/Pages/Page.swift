@@ -21,8 +21,8 @@ struct Page: Sendable {
     case charts([Chart])
     /// Below each other: of one axis.
     case stack([Chart])
-    /// - Parameter path: of this console.
-    case link(String, path: String)
+    /// Where else to go from here.
+    case links([(name: String, path: String)])
     /// Other views of the same, of which one is shown.
     case choices(String, [Choice])
     case map(FleetMap)
@@ -61,6 +61,8 @@ struct Page: Sendable {
       var isHidden = false
       /// Several lines.
       var isLong = false
+      /// May stay empty.
+      var isOptional = false
     }
 
     let path: String

@@ -33,7 +33,7 @@ struct RunView {
   var blocks: [Page.Block] {
     let detail: String = if case .text(let text)? = run.value("detail") { text } else { "" }
     return [
-      .table(name: "run", run.without(["detail"]), links: [RouteTable.toHost], empty: ""), .choices("See also:", links),
+      .table(name: "run", run.without(["detail"]), links: [RouteTable.toHost], empty: ""), .links(links),
       .heading("Learning"), .stack(learning), .heading("In its time"),
       .text(
         "One axis for all: the run's time. A dashed line is an incident, a grey band time in which the host reported nothing."
@@ -59,10 +59,11 @@ struct RunView {
         ? [.text("The newest \(episodesMax); signalbox episodes list shows all.")] : [])
   }
 
-  private var links: [Page.Choice] {
+  private var links: [(name: String, path: String)] {
     [
-      .init("its log lines", "/logs?run=\(number)"), .init("its log templates", "/logs?run=\(number)&view=templates"),
-      .init("its curves, and with other runs", "/compare?runs=\(number)"),
+      (name: "Its log lines", path: "/logs?run=\(number)"),
+      (name: "Log templates", path: "/logs?run=\(number)&view=templates"),
+      (name: "Its curves, and with other runs", path: "/compare?runs=\(number)"),
     ]
   }
 

@@ -57,7 +57,7 @@ enum OpenAPI {
     return .text(parameter.example)
   }
 
-  private static func schema(_ kind: Route.Parameter.Kind) -> JSON {
+  static func schema(_ kind: Route.Parameter.Kind) -> JSON {
     switch kind {
     case .text:
       .object([

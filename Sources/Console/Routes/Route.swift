@@ -77,6 +77,8 @@ struct Route: Sendable {
   var fields: [Field] = []
   /// Of these optional fields at least one is needed.
   var anyOf: [String] = []
+  /// Of a body that the handler gets as it came, because its sender signs it; 0: the body holds fields.
+  var rawBytesMax = 0
   let shape: Shape
   let handler: @Sendable (Question) async throws -> Reply
 
@@ -99,6 +101,8 @@ struct Question: Sendable {
   let values: [String: String]
   /// Of the body, by name.
   let fields: [String: String]
+  /// nil where the route takes fields.
+  var raw: RawRequest?
   /// What this session has just changed, as a page says it.
   var done: String?
   /// Sent by a form of a page, not by a script.
@@ -111,6 +115,13 @@ struct Question: Sendable {
   var whenGone: @Sendable (@escaping @Sendable () -> Void) -> Void = { _ in }
 
   subscript(_ name: String) -> String? { values[name] }
+
+  /// The same caller asks for something else.
+  func with(_ values: [String: String]) -> Question {
+    Question(
+      caller: caller, nowNs: nowNs, database: database, console: console, values: values, fields: [:], isForm: false,
+      formToken: "")
+  }
 
   func integer(_ name: String) -> Int64? { values[name].flatMap { Int64($0) } }
 
@@ -140,6 +151,8 @@ enum Reply: Sendable {
   /// Of a person's statement, while it runs.
   case rows(QueryAnswer)
   case document([UInt8], contentType: String)
+  /// JSON with a status of its own; empty: none.
+  case message(Int, [UInt8])
   case live(LiveStream)
   /// - Parameter cookie: of a new session; nil leaves the browser's.
   case redirect(String, cookie: String?)

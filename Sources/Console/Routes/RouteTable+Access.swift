@@ -67,21 +67,6 @@ extension RouteTable {
         actor: question["actor"], action: question["action"], sinceNs: question.moment("since"), limit: count + 1)
       return cut(try await question.database.answer(query, ShownColumns.audit), to: count)
     },
-    Route(
-      method: .get, path: "/admin", role: .admin, summary: "Who may come in, and who changed what.", shape: .page
-    ) { question in
-      let answers = try await question.database.answers([
-        (AccessQueries.credentials(all: false), ShownColumns.credentials),
-        (AccessQueries.audit(actor: nil, action: nil, sinceNs: nil, limit: 100), ShownColumns.audit),
-      ])
-      return .page(
-        Page(
-          title: "Admin",
-          blocks: [
-            .heading("What lets somebody in"), .table(name: "credentials", answers[0], empty: "Nothing."),
-            .heading("The newest 100 changes"), .table(name: "audit", answers[1], empty: "Nothing was changed yet."),
-          ], command: "signalbox audit"))
-    },
   ]
 
   private static let secretField = Route.Field(

@@ -72,7 +72,7 @@ extension RouteTable {
       }
       return .change(
         "Silence \(number) is over: what it muted pages within seconds.",
-        try await question.database.answer(IncidentQueries.silence(number), ShownColumns.silences), back: "/oncall")
+        try await question.database.answer(IncidentQueries.silence(number), ShownColumns.silences), back: "/silences")
     },
     Route(
       method: .get, path: "/api/v1/oncall", role: .viewer, summary: "Who is on call now, by schedule.", shape: .list
@@ -106,7 +106,7 @@ extension RouteTable {
     return .change(
       "Silence \(number) mutes \(count == 1 ? "1 incident" : "\(count) incidents") until "
         + "\(Timestamp.text(silence.endsNs, digits: 0)): nobody is paged about what it matches.",
-      try await question.database.answer(IncidentQueries.silence(number), ShownColumns.silences), back: "/oncall")
+      try await question.database.answer(IncidentQueries.silence(number), ShownColumns.silences), back: "/silences")
   }
 
   private static func id(_ question: Question) -> Int64 { question.integer("number") ?? 0 }

@@ -5,45 +5,27 @@ internal import Incidents
 internal import Store
 
 extension RouteTable {
-  static let pages: [Route] = [
-    Route(
-      method: .get, path: "/", role: .viewer, summary: "The fleet at a glance.", parameters: [by, sort],
-      allowsEmpty: true, shape: .page
-    ) { question in .page(try await fleetPage(question)) },
-    Route(
-      method: .get, path: "/incidents", role: .viewer, summary: "What is wrong, the most urgent first.", shape: .page
-    ) {
-      question in .page(try await incidentsPage(question))
-    },
-    Route(
-      method: .get, path: "/incidents/{number}", role: .viewer,
-      summary: "One incident: what, since when, why, what to do.",
-      parameters: [.init("number", .path, .integer(1...Int64(Int32.max)), "Its number.", example: "12")], shape: .page
-    ) { question in .page(try await incidentPage(question)) },
-    Route(
-      method: .get, path: "/hosts/{host}", role: .viewer, summary: "One host.",
-      parameters: [.init("host", .path, .text, "Its name.", example: "trainer-1"), since],
-      allowsEmpty: true, shape: .page
-    ) { question in .page(try await hostPage(question)) },
-    Route(method: .get, path: "/oncall", role: .viewer, summary: "Who is on call, and what is silenced.", shape: .page)
-    {
-      question in
-      let answers = try await question.database.answers([
-        (IncidentQueries.onCall(), ShownColumns.onCall),
-        (IncidentQueries.silences(includingEnded: false), ShownColumns.silences),
-      ])
-      return .page(
-        Page(
-          title: "On call",
-          blocks: [
-            .table(
-              name: "on_call", answers[0],
-              empty: "Nobody is on call by a schedule: policies name their receivers, or no collector pages."),
-            .heading("Silences"),
-            .table(name: "silences", answers[1], empty: "Nothing is silenced, and no silence is planned."),
-          ], command: "signalbox oncall now"))
-    },
-  ]
+  static let pages: [Route] =
+    runs + [
+      Route(
+        method: .get, path: "/", role: .viewer, summary: "The fleet at a glance.", parameters: [by, sort],
+        allowsEmpty: true, shape: .page
+      ) { question in .page(try await fleetPage(question)) },
+      Route(
+        method: .get, path: "/incidents", role: .viewer, summary: "What is wrong, the most urgent first.",
+        parameters: incidentFilters, allowsEmpty: true, shape: .page
+      ) { question in .page(try await incidentsPage(question)) },
+      Route(
+        method: .get, path: "/incidents/{number}", role: .viewer,
+        summary: "One incident: what, since when, why, what to do.",
+        parameters: [.init("number", .path, .integer(1...Int64(Int32.max)), "Its number.", example: "12")], shape: .page
+      ) { question in .page(try await incidentPage(question)) },
+      Route(
+        method: .get, path: "/hosts/{host}", role: .viewer, summary: "One host.",
+        parameters: [.init("host", .path, .text, "Its name.", example: "trainer-1"), since],
+        allowsEmpty: true, shape: .page
+      ) { question in .page(try await hostPage(question)) },
+    ]
 
   /// Rows of one table of a page: more is what the API and the command line are for.
   static let rowsMax = 100
@@ -57,12 +39,44 @@ extension RouteTable {
     )
   }
 
+  private static let incidentFilters: [Route.Parameter] = [
+    .init(
+      "state", .query, .choice(IncidentState.allCases.map(\.rawValue) + ["all", "not resolved"]), "Only in it.",
+      example: "resolved"),
+    .init("host", .query, .text, "Only of this host; a * stands for any text.", example: "gpu-*"),
+    .init("rule", .query, .text, "Only of this rule; a * stands for any text.", example: "RES-*"), since,
+  ]
+
   private static func incidentsPage(_ question: Question) async throws -> Page {
-    let answer = try await question.database.answer(openIncidents().0, ShownColumns.incidents)
-    return Page(
-      title: "Incidents",
-      blocks: [.table(name: "incidents", answer, links: [toIncident], empty: "Nothing is wrong: no incident is open.")],
-      command: "signalbox incidents list")
+    let state = question["state"].flatMap { $0 == "not resolved" ? nil : $0 }
+    let answer = try await question.database.answer(
+      IncidentQueries.list(
+        state: state, host: question["host"], rule: question["rule"], sinceNs: question.moment("since"),
+        limit: rowsMax + 1), ShownColumns.incidents)
+    var shown = answer
+    shown.rows = Array(answer.rows.prefix(rowsMax))
+    let isNarrowed = incidentFilters.contains { question[$0.name] != nil }
+    var blocks: [Page.Block] = [
+      .search(
+        .init(
+          path: "/incidents", button: "Show",
+          inputs: [
+            .init(
+              name: "state", label: "State", value: question["state"] ?? "not resolved",
+              choices: ["not resolved"] + IncidentState.allCases.map(\.rawValue) + ["all"]),
+            .init(name: "host", label: "Host", value: question["host"] ?? ""),
+            .init(name: "rule", label: "Rule", value: question["rule"] ?? ""),
+            .init(name: "since", label: "Since", value: question["since"] ?? ""),
+          ])),
+      .table(
+        name: "incidents", shown, links: [toIncident, toHost],
+        empty: isNarrowed ? "No incident matches." : "Nothing is wrong: no incident is open."),
+    ]
+    if answer.rows.count > rowsMax {
+      blocks.append(
+        .text("The most urgent \(rowsMax); there are more: narrow the search, or signalbox incidents list."))
+    }
+    return Page(title: "Incidents", blocks: blocks, command: "signalbox incidents list")
   }
 
   private static func hostPage(_ question: Question) async throws -> Page {

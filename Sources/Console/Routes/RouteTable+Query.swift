@@ -29,17 +29,14 @@ extension RouteTable {
     ) { question in .rows(try await run(question, rowsMax: QueryLimits.keptRowsMax)) },
     Route(
       method: .get, path: "/query", role: .viewer, summary: "Asking with SQL.",
-      parameters: [view, .init("sql", .query, .text, "What stands in the editor.", example: "select * from hosts")],
+      parameters: [view, .init("sql", .query, .text, "What stands in the editor.", example: "table hosts")],
       allowsEmpty: true, shape: .page
-    ) { question in .page(try await queryPage(question, sql: question["sql"] ?? example, answer: nil)) },
+    ) { question in .page(try await queryPage(question, sql: question["sql"] ?? ViewQueries.example, answer: nil)) },
     Route(
       method: .post, path: "/query", role: .viewer, summary: "Answers a statement as a page.", fields: [sql],
       shape: .page
     ) { question in .page(try await answerPage(question)) },
   ]
-
-  private static let example =
-    "select host, count(*) as errors\nfrom log_lines\nwhere level = 'ERROR' and time > now() - interval '1 hour'\ngroup by host\norder by errors desc\nlimit 20"
 
   private static func run(_ question: Question, rowsMax: Int) async throws -> QueryAnswer {
     let text = question.fields["sql"] ?? ""

@@ -7,8 +7,8 @@ internal import Store
 /// Every address of the console. A new one is one entry and one handler.
 enum RouteTable {
   static let all: [Route] =
-    open + files + live + fleet + training + runs + episodes + compare + models + logs + incidents + access + links
-    + query + pages + commandLine
+    open + files + live + fleet + training + episodes + compare + models + logs + incidents + access + admin + paging
+    + links + hooks + rules + query + pages + commandLine + assistants + feeds
 
   static let limit = Route.Parameter(
     "limit", .query, .integer(1...10_000), "At most so many.", example: "100")
@@ -94,7 +94,7 @@ enum RouteTable {
     Route(
       method: .get, path: "/api/v1/runs", role: .viewer, summary: "Training runs, newest first.",
       parameters: [
-        host, searchOfRuns, .init("run", .query, .text, "Only of this name.", example: "ppo_1"),
+        host, .init("run", .query, .text, "Only of this name.", example: "ppo_1"), searchOfRuns,
         .init(
           "state", .query, .choice(["running", "completed", "failed", "unknown"]), "Only in it.", example: "running"),
         limit,

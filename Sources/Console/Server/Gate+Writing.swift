@@ -15,6 +15,8 @@ extension Gate {
         response.headers[.cacheControl] = "public, max-age=31536000, immutable"
       }
       return response
+    case .message(let status, let bytes):
+      return Self.response(.init(code: status), bytes, MediaType.json.rawValue)
     case .live(let stream): return Self.stream(stream)
     case .redirect(let path, let cookie):
       var response = Self.redirect(path)
@@ -101,7 +103,7 @@ extension Gate {
   }
 
   /// Who is not logged in is led there.
-  private func wayOn(_ caller: Caller?) -> [Page.Block] { caller == nil ? [.link("Log in", path: "/login")] : [] }
+  private func wayOn(_ caller: Caller?) -> [Page.Block] { caller == nil ? [.links([("Log in", path: "/login")])] : [] }
 
   /// Empty for tokens, which send no forms.
   static func formToken(_ known: (caller: Caller, token: AccessToken)) -> String {

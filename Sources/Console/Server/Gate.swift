@@ -51,8 +51,7 @@ struct Gate: Sendable {
       guard problem.status == .unauthorized, problem != .unauthorized else {
         return refuse(problem, route, request, known, nowNs)
       }
-      let what = route.role == nil ? "login" : "token"
-      let answer = await context.refusals.record(problem, of: what, from: client.address, nowNs: nowNs)
+      let answer = await context.refusals.record(problem, of: route.secretName, from: client.address, nowNs: nowNs)
       return refuse(answer, route, request, known, nowNs)
     } catch {
       logger.error("a request failed", metadata: ["route": "\(route.path)", "error": "\(type(of: error))"])
@@ -70,6 +69,7 @@ struct Gate: Sendable {
     try require(route, known?.caller, request)
     if route.method == .post { try requireOwnPage(request) }
     let values = try Self.values(route, request, parameters, nowNs)
+    let raw = try await raw(route, request)
     let (fields, isForm) = try await self.fields(route, request)
     let formToken = known.map(Self.formToken) ?? ""
     if route.method == .post, !formToken.isEmpty { try requireForm(request, fields, formToken) }
@@ -81,6 +81,7 @@ struct Gate: Sendable {
     }
     let question = Question(
       caller: known?.caller, nowNs: nowNs, database: database, console: context, values: values, fields: fields,
+      raw: raw,
       done: done, isForm: isForm, formToken: formToken, isStreamed: type == .ndjson || type == .csv,
       whenGone: { gone in client.gone.whenComplete { _ in gone() } })
     return try await write(route.handler(question), route, question, type)
@@ -168,7 +169,7 @@ struct Gate: Sendable {
     return values
   }
 
-  private static func checked(_ text: String, _ parameter: Route.Parameter, _ nowNs: Int64) throws -> String {
+  static func checked(_ text: String, _ parameter: Route.Parameter, _ nowNs: Int64) throws -> String {
     let problem = { (what: String) in
       Problem(.badRequest, "\(parameter.name) takes \(what), such as \(parameter.example)")
     }
@@ -190,7 +191,7 @@ struct Gate: Sendable {
   }
 
   private func fields(_ route: Route, _ request: Request) async throws -> (fields: [String: String], isForm: Bool) {
-    guard route.method == .post else { return ([:], false) }
+    guard route.method == .post, route.rawBytesMax == 0 else { return ([:], false) }
     var request = request
     let buffer: ByteBuffer
     do {
@@ -233,8 +234,8 @@ extension Route {
   /// Forms of the answer, the usual one first.
   var forms: [MediaType] {
     switch shape {
-    case .rows: [.json, .ndjson, .csv, .markdown]
     case .list: [.json, .ndjson, .csv, .markdown, .rows]
+    case .rows: [.json, .ndjson, .csv, .markdown]
     case .one: [.json, .ndjson, .csv, .markdown, .rows]
     case .change: [.json, .html, .rows]
     case .page: [.html, .markdown, .json]

@@ -24,6 +24,8 @@ package struct Credential: Sendable, Equatable {
     /// Works once: it becomes a browser's session.
     case link
     case session
+    /// In the address of a calendar: it reads who is on call, and nothing else.
+    case calendar
   }
 
   package var id: String

@@ -1,5 +1,11 @@
 /// Credentials of people and scripts at the console.
 enum ConsoleTables {
+  static let calendars = """
+    alter table signalbox.credentials drop constraint credentials_kind_check,
+      add constraint credentials_kind_check check (kind in ('token', 'link', 'session', 'calendar'));
+
+    """
+
   static let sql = """
     -- One row for what lets somebody in: a token of a script, a login link that works once, the session of a browser. Only the hash of
     -- the secret is kept.

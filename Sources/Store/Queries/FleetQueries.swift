@@ -8,7 +8,7 @@ package enum FleetQueries {
   package static let silentSeconds = 300
 
   /// `live`, `late`, `silent`, `waiting` (nothing has come yet) or `revoked`.
-  private static let state = """
+  static let state = """
     case when h.state = 'revoked' then 'revoked' when e.last_seen is null then 'waiting'
       when e.last_seen > now() - interval '\(lateSeconds) s' then 'live'
       when e.last_seen > now() - interval '\(silentSeconds) s' then 'late'
@@ -130,6 +130,16 @@ package enum FleetQueries {
       where \(condition)
       order by created desc, id limit 1000
       """, [value])
+  }
+
+  /// Certificates that still let an agent in, the first to expire first. Columns: host, expires, issued.
+  package static func certificates(limit: Int) -> ReadQuery {
+    ReadQuery(
+      """
+      select h.name as host, c.expires, c.issued from signalbox.certificates c join signalbox.hosts h on h.number = c.host
+      where c.revoked is null and c.retired is null and h.state <> 'revoked' and h.removed is null
+      order by c.expires, h.name limit $1::bigint
+      """, [String(limit)])
   }
 
   /// The followed files of a host, the busiest first. Columns: file, committed_offset, finished, updated, generation.

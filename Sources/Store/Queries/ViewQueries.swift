@@ -29,4 +29,14 @@ package enum ViewQueries {
       order by 1
       """, [ArrayParameter.text(PublicViews.all)])
   }
+
+  /// A statement that people may begin with.
+  package static let example = """
+    select host, count(*) as errors
+    from log_lines
+    where level = 'ERROR' and time > now() - interval '1 hour'
+    group by host
+    order by errors desc
+    limit 20
+    """
 }

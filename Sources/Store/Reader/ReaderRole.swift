@@ -70,7 +70,11 @@ struct ReaderRole {
     "credentials": [
       "id", "kind", "name", "role", "created", "created_by", "expires", "last_used", "ended", "ended_by",
     ],
-    "reader_access": [], "join_tokens": [], "join_redemptions": [], "receiver_secrets": [], "signing_keys": [],
+    "join_tokens": [
+      "id", "host_name", "created", "created_by", "expires", "uses_max", "labels", "replaces", "withdrawn",
+      "withdrawn_by",
+    ],
+    "join_redemptions": ["token", "host", "redeemed"], "reader_access": [], "receiver_secrets": [], "signing_keys": [],
   ]
 
   /// - Parameters:

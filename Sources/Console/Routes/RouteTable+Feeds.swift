@@ -1,0 +1,94 @@
+internal import Answers
+internal import FleetModel
+internal import HTTPTypes
+internal import Store
+internal import TLS
+
+/// What programs of others subscribe to: calendars, Prometheus, and the client for Python.
+extension RouteTable {
+  static let feeds: [Route] = [
+    Route(
+      method: .get, path: "/api/v1/oncall.ics", role: nil,
+      summary: "Who is on call, as a calendar: at the secret address that signalbox oncall calendar prints.",
+      parameters: [
+        .init(
+          "key", .query, .text, "The address's secret; signalbox tokens revoke ends it.", example: "sbk_…",
+          isRequired: true)
+      ], shape: .document("text/calendar")
+    ) { question in
+      try await requireCalendarKey(question)
+      let answers = try await question.database.answers([
+        (IncidentQueries.onCall(), []), (IncidentQueries.overrides(includingEnded: false), []),
+      ])
+      let calendar = OnCallCalendar(nowNs: question.nowNs)
+      return .document(
+        Array(calendar.text(shifts: answers[0], overrides: answers[1]).utf8),
+        contentType: "text/calendar; charset=utf-8")
+    },
+    Route(
+      method: .get, path: "/metrics", role: .viewer, summary: "The fleet in figures, for Prometheus.",
+      shape: .document("text/plain")
+    ) { question in
+      let answer = try await question.database.answer(FleetQueries.figures())
+      return .document(
+        Array(FleetMetrics.text(answer).utf8), contentType: "text/plain; version=0.0.4; charset=utf-8")
+    },
+    Route(
+      method: .get, path: "/client/signalbox.py", role: nil, summary: "A client for Python, in one file.",
+      shape: .document("text/x-python")
+    ) { _ in .document(PackageResources.signalbox_py, contentType: "text/x-python; charset=utf-8") },
+  ]
+
+  /// A calendar's address goes to calendar services: its secret opens nothing else.
+  private static func requireCalendarKey(_ question: Question) async throws {
+    let refused = Problem(
+      .unauthorized, "this calendar's address was mistyped, revoked, or has expired: ask for a new one")
+    guard let key = AccessToken(question["key"] ?? "") else { throw refused }
+    let nowNs = question.nowNs
+    let owner = try await question.database.change { store throws(StoreError) in
+      try store.authenticate(id: key.id, secretHash: key.secretHash, kinds: [.calendar], nowNs: nowNs)
+    }
+    if owner == nil { throw refused }
+  }
+}
+
+/// The text exposition format 0.0.4. Source: prometheus.io/docs/instrumenting/exposition_formats.
+enum FleetMetrics {
+  private static let families: [(name: String, help: String, label: String)] = [
+    ("signalbox_fleet_hosts", "Hosts of the fleet by state.", "state"),
+    ("signalbox_fleet_incidents_open", "Incidents that nobody has taken or muted, by severity.", "severity"),
+    ("signalbox_fleet_incidents_acked", "Incidents that somebody has taken, by severity.", "severity"),
+    ("signalbox_fleet_agents", "Hosts by the version of their agent.", "version"),
+    ("signalbox_fleet_runs_live", "Training runs that reported within 15 minutes.", ""),
+    ("signalbox_fleet_newest_sample_age_seconds", "Age of the newest report of any host.", ""),
+  ]
+
+  /// - Parameter answer: the rows of `FleetQueries.figures`.
+  static func text(_ answer: Answer) -> String {
+    let info =
+      "# HELP signalbox_console_info This console.\n# TYPE signalbox_console_info gauge\n"
+      + "signalbox_console_info{version=\"\(escaped(Build.version))\"} 1\n"
+    return info
+      + families.map { family in
+        let rows = answer.rows.filter { $0.first == .text(family.name) }
+        return "# HELP \(family.name) \(family.help)\n# TYPE \(family.name) gauge\n"
+          + rows.map { row in
+            var label = ""
+            if !family.label.isEmpty, case .text(let text) = row[1] { label = "{\(family.label)=\"\(escaped(text))\"}" }
+            return "\(family.name)\(label) \(number(row[2]))\n"
+          }.joined()
+      }.joined()
+  }
+
+  private static func number(_ cell: Cell) -> String {
+    switch cell {
+    case .integer(let number): String(number)
+    case .real(let number): String(number)
+    default: "NaN"
+    }
+  }
+
+  static func escaped(_ text: String) -> String {
+    PlainText.visible(text).unicodeScalars.map { $0 == "\\" || $0 == "\"" ? "\\\($0)" : "\($0)" }.joined()
+  }
+}

@@ -1,0 +1,123 @@
+import FleetModel
+import Foundation
+import TestSupport
+import Testing
+
+@testable import Console
+
+extension EndToEndTests.Consoles {
+  /// People's SQL: what is refused, what an answer says of itself, that it ends with its client, and its page. One console for all of it.
+  @Test func statementsOfPeople() throws {
+    defer { tearDown() }
+    try fleet.join()
+    let token = try self.token("asker", "viewer")
+    try answersAndRefusals(token)
+    try endWithTheClient(token)
+    try queryPage(token)
+  }
+
+  private func answersAndRefusals(_ token: String) throws {
+    func query(_ sql: String, _ more: [String: String] = [:], accept: String = "application/json") throws -> Answer {
+      let body = String(
+        decoding: try JSONSerialization.data(withJSONObject: more.merging(["sql": sql]) { $1 }), as: UTF8.self)
+      return try ask(
+        "/api/v1/query",
+        ["-X", "POST", "-H", "Content-Type: application/json", "-H", "Accept: \(accept)", "-d", body], token: token)
+    }
+
+    // The probes that walk out of a read-only session, or disturb the server.
+    for sql in [
+      "select set_config('role','none',false), query_to_xml('select pg_read_file(''/etc/passwd'')', true, false, '')",
+      "select lo_from_bytea(0, 'x')", "select pg_notify('hosts', '')", "select pg_try_advisory_lock(1)",
+      "set statement_timeout = 0", "select set_config('work_mem', '10GB', false)", "select dblink('', 'select 1')",
+      "select pg_sleep(1)", "copy (select 1) to program 'id'", "select * from signalbox.credentials",
+      "select 1; drop view hosts", "with gone as (delete from hosts returning *) select * from gone",
+    ] {
+      let answer = try query(sql)
+      #expect(answer.status == 400 && !answer.detail.isEmpty, "\(sql): \(answer.status) \(answer.body)")
+    }
+    #expect(try query("select nothing from hosts").detail.contains("column \"nothing\" does not exist"))
+    #expect(try query("select 1 / 0 from hosts").detail == "division by zero")
+
+    let all = try query("select host from hosts")
+    #expect(all.status == 200 && (all.object["items"] as? [Any])?.count == 1, "\(all.body)")
+    let meta = try #require(all.object["meta"] as? [String: Any])
+    #expect((meta["question"] as? [String: Any])?["views"] as? [String] == ["hosts"])
+    let one = try query("select * from log_lines where host = 'nowhere' and time > now() - interval '1 hour'")
+    let hosts = try #require((one.object["meta"] as? [String: Any])?["hosts"] as? [String: Any])
+    #expect(hosts["asked"] as? Int == 0 && hosts["unknown"] as? [String] == ["nowhere"], "\(one.body)")
+
+    // Each form, and where it is cut off.
+    let lines = try query("select i from generate_series(1, 2500) i", accept: "application/x-ndjson").body
+      .split(separator: "\n")
+    #expect(lines.count == 2501 && lines[0] == #"{"i":1}"# && lines[2499] == #"{"i":2500}"#)
+    #expect(lines[2500].hasPrefix(#"{"end":true,"rows":2500,"meta":"#) && lines[2500].contains(#""truncated":false"#))
+    let csv = try query("select i, 'x' as t from generate_series(1, 2500) i", accept: "text/csv").body
+    #expect(csv.hasPrefix("i,t\n1,x\n2,x\n") && csv.hasSuffix("\n2500,x\n"))
+    let cut = try query("select i from generate_series(1, 10) i", ["limit": "3"])
+    #expect((cut.object["items"] as? [Any])?.count == 3 && cut.body.contains(#""truncated":true"#))
+    let many = try query("select i from generate_series(1, 20000) i")
+    #expect((many.object["items"] as? [Any])?.count == 10_000 && many.body.contains(#""truncated":true"#))
+    #expect(try query("select 1 where false", accept: "application/x-ndjson").body.hasPrefix(#"{"end":true,"rows":0"#))
+
+    // What would cost too much is not begun.
+    let costly = try query("select count(*) from generate_series(1, 1000000000) a")
+    #expect(costly.status == 400 && costly.detail.contains("units, and the limit is"), "\(costly.body)")
+    let slow = try query("select count(*) from generate_series(1, (select 100000000000))", ["timeout": "1"])
+    #expect(slow.status == 504 && slow.detail.contains("took more than 1 s"), "\(slow.body)")
+
+    // An error in the middle ends the stream in its middle.
+    let broken = try Program.run(
+      "/usr/bin/curl",
+      [
+        "-sS", "-m", "20", "--cacert", fleet.collectorState + "/ca/root.pem", "-H", "Authorization: Bearer \(token)",
+        "-H", "Accept: application/x-ndjson", "-H", "Content-Type: application/json", "-d",
+        #"{"sql":"select 1 / (5000 - i) as x from generate_series(1, 6000) i"}"#, url + "/api/v1/query",
+      ])
+    #expect(broken.code != 0 && !broken.output.contains(#""end":true"#), "\(broken.code) \(broken.output.suffix(300))")
+
+    // Everything that was asked stands in the audit, but what was refused before it reached the database does not.
+    let entries = try fleet.value("select count(*) from signalbox.audit_log where action = 'query' and actor = 'asker'")
+    #expect(entries >= 10)
+    #expect(
+      try fleet.value(
+        "select count(*) from signalbox.audit_log where action = 'query' and detail = 'select host from hosts'") == 1)
+  }
+
+  private func endWithTheClient(_ token: String) throws {
+    let running =
+      "select count(*) from pg_stat_activity where application_name = 'signalbox-query' and state = 'active'"
+    for version in ["--http2", "--http1.1"] {
+      let client = Process()
+      client.executableURL = URL(fileURLWithPath: "/usr/bin/curl")
+      client.arguments = [
+        "-s", version, "-m", "60", "--cacert", fleet.collectorState + "/ca/root.pem", "-H",
+        "Authorization: Bearer \(token)", "-H", "Content-Type: application/json", "-d",
+        #"{"sql":"select count(*) from generate_series(1, (select 100000000000))"}"#, url + "/api/v1/query",
+      ]
+      client.standardOutput = FileHandle.nullDevice
+      try client.run()
+      try fleet.eventually("a statement that runs") { try fleet.value(running) == 1 }
+      kill(client.processIdentifier, SIGKILL)
+      let gone = Date()
+      try fleet.eventually("its end") { try fleet.value(running) == 0 }
+      // The figure is measured by Benchmarks; here only that it is not its own time limit that ends it.
+      #expect(Date().timeIntervalSince(gone) < 10, "\(version)")
+      client.waitUntilExit()
+    }
+  }
+
+  private func queryPage(_ token: String) throws {
+    let page = try ask("/query?view=log_lines", ["-H", "Accept: text/html"], token: token)
+    #expect(page.status == 200 && page.body.contains("<textarea") && page.body.contains("Columns of log_lines"))
+    #expect(page.body.contains("its text, without secrets"))
+    let form = ["-H", "Accept: text/html", "--data-urlencode"]
+    let answer = try ask("/query", form + ["sql=select 1 as one, '<b>' as two"], token: token)
+    #expect(answer.status == 200 && answer.body.contains("&lt;b&gt;") && answer.body.contains("1 row."))
+    let refused = try ask("/query", form + ["sql=select pg_sleep(1)"], token: token)
+    #expect(refused.body.contains("the function pg_sleep is not among those"), "\(refused.body.prefix(500))")
+    #expect(refused.body.contains(">select pg_sleep(1)</textarea>"))
+    let views = try ask("/api/v1/views?view=runs", token: token)
+    #expect((views.object["items"] as? [[String: Any]])?.first?["column"] as? String == "host")
+  }
+}
