@@ -140,7 +140,7 @@ extension RouteTable {
 
   private static func buckets(_ filter: LogFilter, _ question: Question) -> LogBuckets {
     let untilNs = filter.untilNs ?? question.nowNs
-    return LogBuckets(filter, sinceNs: min(filter.sinceNs ?? 0, untilNs - 1), untilNs: untilNs)
+    return LogBuckets(filter, sinceNs: min(filter.sinceNs ?? 0, untilNs.subtractingClamped(1)), untilNs: untilNs)
   }
 
   private static func templates(
