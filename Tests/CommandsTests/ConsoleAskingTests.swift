@@ -62,7 +62,7 @@ import Testing
         rows: [[.text("ann"), .text("viewer"), .time(expires), .time(time), .text(version)]])
       return DoctorCommand.judge(caller, beganNs: 100 * day, endedNs: 100 * day + 1)
     }
-    #expect(findings(190 * day, 100 * day, Build.version).allSatisfy(\.isGood))
+    #expect(findings(190 * day, 100 * day, Build.version).allSatisfy { $0.isGood })
     let bad = findings(101 * day, 100 * day - 60_000_000_000, "0")
     #expect(bad.map(\.check) == ["token", "clock", "version"] && bad.allSatisfy { !$0.isGood }, "\(bad)")
     #expect(bad[1].detail.contains("behind") && bad[0].detail.contains("signalbox tokens create"))
