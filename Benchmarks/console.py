@@ -3,7 +3,7 @@
 
 1. A collector makes its private database; the server itself fills it: HOSTS hosts in racks of 40, every fifth with four GPUs, every third with
    a live run, 40 open incidents; of each host a sample every SPACING s of a day, of ten hosts one every 5 s of the last hour; LINES log lines
-   of a day; 100 000 ended runs.
+   of a day; 100 000 ended runs, 20 of them with an episode of STEPS steps.
 2. Requests one after another over one connection each: p50 and p99 of REQUESTS; compressed bytes.
 3. VIEWERS live streams for 20 s on a quiet fleet: CPU of the console, bytes a viewer; then the delay from a commit to each viewer.
 4. 1 000 streams that read and 100 that never do, while 200 hosts change each second: the console's memory.
@@ -33,6 +33,7 @@ arguments = argparse.ArgumentParser()
 arguments.add_argument("--hosts", type=int, default=10000)
 arguments.add_argument("--lines", type=int, default=1_000_000)
 arguments.add_argument("--spacing", type=int, default=600)
+arguments.add_argument("--steps", type=int, default=100_000)
 arguments.add_argument("--requests", type=int, default=300)
 arguments.add_argument("--viewers", type=int, default=200)
 arguments.add_argument("--bin", default=".build/release")
@@ -89,7 +90,7 @@ def signalbox(*words):
 def fill():
     began = time.time()
     for day in range(2):
-        for table in ["host_samples", "log_info"]:
+        for table in ["host_samples", "log_info", "training_steps"]:
             sql(f"select signalbox.ensure_partition('{table}', now() - {day} * interval '1 day')")
     sql(f"""
       insert into signalbox.hosts (host_id, name, gpu_count, gpu_model, os_name, labels)
@@ -105,8 +106,11 @@ def fill():
         from signalbox.hosts h;
       insert into signalbox.runs (host, run, state, started, updated)
         select number, '/runs/' || number, 1, now(), now() from signalbox.hosts where number % 3 = 0;
-      insert into signalbox.runs (host, run, state, started, updated)
-        select 1 + i % {options.hosts}, 'ppo-' || i, 2, now() - interval '2 days', now() - interval '1 day' from generate_series(1, 100000) i;
+      insert into signalbox.runs (host, run, state, started, updated, detail)
+        select 1 + i % {options.hosts}, 'ppo-' || i, 2, now() - interval '2 days', now() - interval '1 day',
+          jsonb_build_object('learning_rate', i % 97 / 1e5, 'gamma', 0.99, 'batch_size', i % 8 * 64, 'seed', i, 'network', 'mlp-256-256',
+            'commit', md5(i::text), 'optimizer', 'adam', 'notes', 'baseline with clipped gradients and a longer warmup')
+        from generate_series(1, 100000) i;
       insert into signalbox.incidents (rule, severity, host, host_name, identity, dedup_key, opened, detected, last_event, summary)
         select 'RES-01', i % 4, h.number, h.name, 'i' || i, 'd' || i, now(), now(), now(), 'something of ' || h.name
         from generate_series(1, 40) i join signalbox.hosts h on h.name = 'node-' || lpad((i * 100)::text, 5, '0');
@@ -127,6 +131,15 @@ def fill():
         join signalbox.followed_files f on f.host = 1 + x.i % 200;
       insert into signalbox.log_counts (time, host, file, level, lines, bytes)
         select date_trunc('hour', time), host, file, level, count(*), 0 from signalbox.log_info group by 1, 2, 3, 4;
+    """)
+    sql(f"""
+      insert into signalbox.training_steps (time, received, host, run, episode, step, reward, action, price, portfolio_value, position)
+        select now(), now(), r.host, r.number, 1, s, sin(s / 100.0) + r.number % 7, s % 3, 100 + s % 50, 10000 + s % 500, s % 3 - 1
+        from (select * from signalbox.runs where run like 'ppo-%' order by number limit 20) r, generate_series(1, {options.steps}) s;
+      insert into signalbox.episodes (run, episode, updated, state, started, steps, first_step, last_step, reward_count, reward_sum,
+          value_count, return_count, trades_closed, trades_won, final_steps)
+        select number, 1, updated, 1, started, {options.steps}, 1, {options.steps}, 1, number, 0, 0, 0, 0, 0
+        from (select * from signalbox.runs where run like 'ppo-%' order by number limit 20) r;
     """)
     sql("vacuum analyze")
     note("filling the database, s", time.time() - began)
@@ -331,9 +344,18 @@ try:
     measure("/api/v1/hosts", "/api/v1/hosts", bar="≤ 100")
     measure("host page", "/hosts/node-00001", "text/html", "≤ 200")
     measure("runs page", "/runs", "text/html", "≤ 100")
+    measure("runs by a word that none has, of 100 000", "/api/v1/runs?q=no-such-word", bar="≤ 100", count=50)
+    measure("runs by a parameter, of 100 000", "/api/v1/runs?q=warmup", bar="≤ 100", count=50)
+    first = int(sql("select min(number) from signalbox.runs where run like 'ppo-%'", quiet=False))
+    twenty = ",".join(str(first + n) for n in range(20))
+    measure(f"20 runs of {options.steps} steps compared", f"/api/v1/compare?runs={twenty}&metric=reward&align=relative", bar="≤ 500", count=10)
+    measure(f"an episode of {options.steps} steps, page", f"/runs/{first}/episodes/1?step=500", "text/html", count=10)
     measure("names and groups of the map", "/api/v1/live/map?by=rack", count=100)
     measure("log search over a day, a rare word", "/api/v1/logs?q=rare-word&since=1d", bar="≤ 1000", count=20)
     measure("log search over a day, a common word", "/api/v1/logs?q=episode&since=1d", bar="≤ 1000", count=20)
+    measure("log lines of a day by time and level", "/api/v1/logs/counts?since=1d", bar="≤ 1000", count=20)
+    measure(f"templates of {options.lines} lines", "/api/v1/logs/templates?since=25h", bar="≤ 1000", count=10)
+    measure("logs page", "/logs", "text/html", bar="≤ 1000", count=20)
     tokens = [signalbox("tokens", "create", f"viewer-{n}", "--role", "viewer") for n in range(35)]
     asyncio.run(live(console, tokens))
     asyncio.run(crowd(console, tokens))

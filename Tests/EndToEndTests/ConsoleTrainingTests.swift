@@ -116,6 +116,11 @@ extension EndToEndTests.Consoles {
       let sum = counts.filter { $0["facet"] as? String == facet }.compactMap { $0["lines"] as? Int }.reduce(0, +)
       #expect(sum == Int(total), "\(facet)")
     }
+    // What a search leaves out is left out wherever it is asked.
+    for path in ["/api/v1/logs?limit=5000&", "/api/v1/logs/pages?"] {
+      let some = try items(path + "since=30d&without=SAMPLE&without_template=none")
+      #expect(!some.isEmpty && !some.contains { ($0["message"] as? String ?? "").contains("SAMPLE") }, "\(path)")
+    }
     let html = ["-H", "Accept: text/html"]
     let page = try ask("/logs?since=1h&view=templates", html, token: viewer).body
     #expect(page.contains("\(Int(total)) lines: ") && page.contains("without_template="), "\(page.prefix(3000))")

@@ -22,14 +22,19 @@ struct LogsView {
     var blocks: [Page.Block] = [.charts([histogram])]
     blocks += facet("host", "HOST", without: "without_host") + facet("file", "FILE", without: "without_file")
     blocks += runFacet
-    blocks.append(.links([(templates == nil ? "Templates" : "Lines", other.text)] + levels))
+    blocks += [.choices("Level:", levels), .choices("Show:", views)]
     blocks += exclusions
     if let templates { blocks += [.heading("Templates"), Self.table(of: templates, name: "templates", address)] }
     if let lines { blocks += [.heading("Lines"), table(ofLines: lines)] }
     return blocks
   }
 
-  private var other: Address { address.with("view", templates == nil ? "templates" : nil) }
+  private var views: [Page.Choice] {
+    [
+      .init("lines", address.with("view", nil).text, isChosen: templates == nil),
+      .init("templates", address.with("view", "templates").text, isChosen: templates != nil),
+    ]
+  }
 
   // MARK: Histogram
 
@@ -107,10 +112,12 @@ struct LogsView {
     ]
   }
 
-  private var levels: [(name: String, path: String)] {
-    LevelName.allCases.reversed().map {
-      ("\($0.rawValue.uppercased()) and above", address.with("level", $0.rawValue).text)
-    }
+  private var levels: [Page.Choice] {
+    let chosen = address.values.first { $0.name == "level" }?.value
+    return [.init("all", address.with("level", nil).text, isChosen: chosen == nil)]
+      + LevelName.allCases.reversed().map {
+        .init("\($0.rawValue) and above", address.with("level", $0.rawValue).text, isChosen: chosen == $0.rawValue)
+      }
   }
 
   /// Lines do not name their run: of one are those of its host in its time.
@@ -140,9 +147,9 @@ struct LogsView {
   private var exclusions: [Page.Block] {
     let words = ["without_host", "without_file", "without", "template", "without_template", "file", "regex", "run"]
     let links = address.values.filter { words.contains($0.name) }.map { name, value in
-      (name: "✕ \(name.replacing("_", with: " ")): \(value)", path: address.with(name, nil).text)
+      Page.Choice("✕ \(name.replacing("_", with: " ")): \(value)", address.with(name, nil).text)
     }
-    return links.isEmpty ? [] : [.links(links)]
+    return links.isEmpty ? [] : [.choices("Narrowed by:", links)]
   }
 
   // MARK: Lines and templates

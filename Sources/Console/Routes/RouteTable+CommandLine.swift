@@ -129,7 +129,7 @@ extension RouteTable {
   private static let logPages = Route(
     method: .get, path: "/api/v1/logs/pages", role: .viewer,
     summary: "All log lines that match, the oldest first, page by page: `next` is the `cursor` of the page after.",
-    parameters: lineParameters.filter { ["q", "regex", "file", "level", "since", "until"].contains($0.name) } + [
+    parameters: lineParameters.filter { !["host", "limit"].contains($0.name) } + [
       .init("host", .query, .text, "Only of these hosts, separated by commas.", example: "trainer-1,trainer-2"),
       .init("newest", .query, .integer(1...newestMax), "Only the newest so many, in one page.", example: "200"),
       .init(
@@ -138,17 +138,9 @@ extension RouteTable {
       .init("cursor", .query, .text, "`next` of the page before.", example: "MjAyNi0x"),
     ], shape: .list
   ) { question in
-    var filter = LogFilter()
-    filter.hosts = question["host"]?.split(separator: ",").map(String.init) ?? []
-    filter.file = question["file"]
-    filter.minimumLevel = question["level"].flatMap(LevelName.init)?.level
-    filter.sinceNs = question.moment("since") ?? question.nowNs - dayNs
-    filter.untilNs = question.moment("until")
+    var filter = try await logFilter(
+      question, hosts: question["host"]?.split(separator: ",").map(String.init) ?? [])
     filter.receivedAfterNs = question.moment("received_after")
-    filter.text = question["q"]
-    filter.pattern = question["regex"]
-    if let pattern = filter.pattern { _ = try await question.database.answer(LogQueries.check(pattern: pattern)) }
-    for host in filter.hosts { try await requireHost(host, question) }
     if let newest = question.integer("newest") {
       return .list(try await question.database.lines(filter, limit: Int(newest)).without(["flags"]))
     }

@@ -38,7 +38,7 @@ extension RouteTable {
       parameters: lineParameters, shape: .list
     ) { question in
       let count = Int(question.integer("limit") ?? 200)
-      return cutOldest(try await lines(try await filter(question), question, count + 1), to: count)
+      return cutOldest(try await lines(try await logFilter(question), question, count + 1), to: count)
     },
     Route(
       method: .get, path: "/api/v1/logs/counts", role: .viewer,
@@ -46,7 +46,7 @@ extension RouteTable {
         "How many lines there are, all of them: over the time by level, by level, and of the hosts and files that have most.",
       parameters: filterParameters, shape: .list
     ) { question in
-      let filter = try await filter(question)
+      let filter = try await logFilter(question)
       let buckets = buckets(filter, question)
       return .list(try await question.database.answers(filter) { [(LogQueries.counts(filter, $0, buckets), [])] }[0])
     },
@@ -58,7 +58,7 @@ extension RouteTable {
         .init("limit", .query, .integer(1...1_000), "At most so many templates.", example: "100")
       ], shape: .list
     ) { question in
-      let filter = try await filter(question)
+      let filter = try await logFilter(question)
       let limit = Int(question.integer("limit") ?? 100)
       let answer = try await question.database.answers(filter) { [templates(filter, $0, limit, question.nowNs)] }[0]
       return .list(answer, isCut: answer.rows.count > limit)
@@ -87,10 +87,12 @@ extension RouteTable {
   /// More than a reader looks through, and what a phone still lays out at once.
   private static let linesOfPage: Int64 = 150
 
+  /// What a search asks for; of the last day where it names no time.
+  /// - Parameter hosts: instead of the one of the question.
   /// - Throws: `Problem` where a host, run or expression is none, or the time is empty.
-  private static func filter(_ question: Question) async throws -> LogFilter {
+  static func logFilter(_ question: Question, hosts: [String]? = nil) async throws -> LogFilter {
     var filter = LogFilter()
-    filter.hosts = question["host"].map { [$0] } ?? []
+    filter.hosts = hosts ?? question["host"].map { [$0] } ?? []
     filter.file = question["file"]
     filter.minimumLevel = question["level"].flatMap(LevelName.init)?.level
     filter.sinceNs = question.moment("since")
@@ -108,7 +110,7 @@ extension RouteTable {
     if let sinceNs = filter.sinceNs, sinceNs >= filter.untilNs ?? .max {
       throw Problem(.badRequest, "since must be before until")
     }
-    try await requireHost(filter.hosts.first, question)
+    for host in filter.hosts { try await requireHost(host, question) }
     return filter
   }
 
@@ -138,7 +140,7 @@ extension RouteTable {
 
   private static func buckets(_ filter: LogFilter, _ question: Question) -> LogBuckets {
     let untilNs = filter.untilNs ?? question.nowNs
-    return LogBuckets(filter, sinceNs: min(filter.sinceNs ?? 0, untilNs - 1), untilNs: untilNs)
+    return LogBuckets(filter, sinceNs: min(filter.sinceNs ?? 0, untilNs.subtractingClamped(1)), untilNs: untilNs)
   }
 
   private static func templates(
@@ -160,7 +162,7 @@ extension RouteTable {
   }
 
   private static func logsPage(_ question: Question) async throws -> Page {
-    let filter = try await filter(question)
+    let filter = try await logFilter(question)
     let buckets = buckets(filter, question)
     let isFolded = question["view"] == "templates"
     let nowNs = question.nowNs

@@ -10,11 +10,14 @@ package enum LogTemplates {
   /// Stands for a variable.
   package static let variable = "#"
 
-  /// Of a row of a table of lines. Without a collation, which costs a multiple.
-  static let expression = """
-    regexp_replace(regexp_replace(left(message, \(scalarsMax)) collate "C", '[A-Za-z0-9_]*[0-9][A-Za-z0-9_]*', '#', 'g'), \
-    '#([-.:,]#)+', '#', 'g')
-    """
+  /// Words with a digit are variables: of a row of a table of lines. Without a collation, which costs a multiple.
+  static let words =
+    "regexp_replace(left(message, \(scalarsMax)) collate \"C\", '[A-Za-z0-9_]*[0-9][A-Za-z0-9_]*', '#', 'g')"
+
+  /// Several variables in a row are one.
+  static func joined(_ words: String) -> String { "regexp_replace(\(words), '#([-.:,]#)+', '#', 'g')" }
+
+  static let expression = joined(words)
 
   /// The longest text that every line of a template contains; nil where it is too short to sieve.
   static func literal(of template: String) -> String? {
@@ -39,13 +42,13 @@ extension LogQueries {
     var statement = LogStatement(filter.withoutTimes, scope)
     statement.restrictToSeparateHosts()
     let branches = statement.branches(
-      "\(LogTemplates.expression) as template, host, file, max(level) as level, count(*) as lines, min(time) as first, "
+      "\(LogTemplates.words) as words, host, file, max(level) as level, count(*) as lines, min(time) as first, "
         + "max(time) as last", grouping: "1, 2, 3", sinceNs, untilNs)
     let most = statement.parameter(String(limit))
     return ReadQuery(
       """
       with counted as (
-        select template, host, file, max(level) as level, sum(lines) as lines, min(first) as first, max(last) as last
+        select \(LogTemplates.joined("words")) as template, host, file, max(level) as level, sum(lines) as lines, min(first) as first, max(last) as last
         from (\(branches)) b group by 1, 2, 3
       ), ranked as (
         select template, max(level) as level, sum(lines) as lines, count(distinct host) as hosts,
