@@ -11,8 +11,9 @@ import sys
 import time
 
 from selenium import webdriver
-from selenium.common.exceptions import StaleElementReferenceException
+from selenium.common.exceptions import StaleElementReferenceException, TimeoutException
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.expected_conditions import staleness_of
 from selenium.webdriver.support.ui import WebDriverWait
 
@@ -122,6 +123,60 @@ def look(driver, base, name, path, words, pictures, axe):
     print(json.dumps({"page": name, **figures}), flush=True)
 
 
+def wait_for(driver, what, holds):
+    """What a script does after a while."""
+    try:
+        WebDriverWait(driver, 20).until(lambda d: holds(d))
+    except TimeoutException:
+        report(f"{what}: does not happen ({driver.current_url})")
+
+
+def walk_by_keys(driver, base, host):
+    """Search, pages and rows without a pointer."""
+    driver.get(base + "/")
+    keys = lambda text: driver.switch_to.active_element.send_keys(text)
+    focused = lambda d: d.switch_to.active_element.get_attribute("href") or ""
+    for word, path in [("i", "/incidents"), ("r", "/runs"), ("l", "/logs"), ("f", "/")]:
+        keys("g" + word)
+        wait_for(driver, f"g {word}", lambda d: d.current_url == base + path)
+    driver.get(base + "/logs")
+    keys("/")
+    wait_for(driver, "/", lambda d: d.switch_to.active_element.tag_name == "input")
+    keys("gi?")
+    if driver.current_url != base + "/logs" or driver.find_elements(By.ID, "keys"):
+        report("keys that are typed into a field do something else")
+    driver.get(base + "/incidents")
+    keys("?")
+    wait_for(driver, "?", lambda d: d.find_element(By.CSS_SELECTOR, "#keys[open]"))
+    keys(Keys.ESCAPE)
+    keys("j")
+    wait_for(driver, "j", lambda d: "/incidents/" in focused(d) and d.execute_script("return document.activeElement.matches(':focus-visible')"))
+    keys(Keys.ENTER)
+    wait_for(driver, "Enter", lambda d: "/incidents/" in d.current_url)
+
+
+def watch_fleet(driver, base, host):
+    """The fleet's page is drawn and kept current by its script."""
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {"width": 1440, "height": 900, "deviceScaleFactor": 1, "mobile": False})
+    driver.get(base + "/")
+    wait_for(driver, "the map is drawn", lambda d: d.find_element(By.CSS_SELECTOR, "canvas.drawn"))
+    wait_for(driver, "the title counts what is open", lambda d: d.title.startswith("("))
+    canvas = driver.find_element(By.CSS_SELECTOR, "canvas")
+    seen = driver.execute_script(
+        "const c = arguments[0], d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; let n = 0;"
+        "for (let i = 3; i < d.length; i += 4) if (d[i]) n++; return n", canvas)
+    if seen < 20:
+        report(f"the map has {seen} drawn points")
+    # The first cell is below the name of its group.
+    driver.execute_script(
+        "const b = arguments[0].getBoundingClientRect();"
+        "arguments[0].dispatchEvent(new PointerEvent('pointermove', {bubbles: true, clientX: b.x + 4, clientY: b.y + 20}))", canvas)
+    if host not in driver.find_element(By.ID, "map-text").text:
+        report(f"the map does not name the host: {driver.find_element(By.ID, 'map-text').text}")
+    before = driver.find_element(By.ID, "as-of").text
+    wait_for(driver, "the time of the page goes on", lambda d: d.find_element(By.ID, "as-of").text != before)
+
+
 def main():
     link, other, host, incident, run, pictures = sys.argv[1:7]
     os.makedirs(pictures, exist_ok=True)
@@ -139,7 +194,12 @@ def main():
             ("incidents", "/incidents", ["Incidents", host]),
             ("incident", f"/incidents/{incident}", ["I have it", "Silence this rule here", "Steps", "Evidence", "Timeline", "Messages"]),
             ("runs", "/runs", ["Runs"]),
-            ("run", f"/runs/{run}", ["Episodes", "completed"]),
+            ("run", f"/runs/{run}", ["Episodes", "completed", "total_reward: ", "Incidents in its time", "Parameters"]),
+            ("episode", f"/runs/{run}/episodes/2?with=1&step=40", ["Completed.", "max (peak - later value) / peak", "position raised",
+                                                                  "Transitions", "Decisions", "▶ Step 41", "Previous: episode 1"]),
+            ("compare", f"/compare?runs={run}&metric=portfolio_value&align=relative", ["portfolio_value", "Parameters that differ"]),
+            ("templates", "/logs?view=templates&since=1h", ["Templates", "lines", host]),
+            ("models", "/models", ["Models", "No probe of model files has reported"]),
             ("logs", "/logs?q=CUDA&host=&level=&since=1h", ["Logs", "CUDA out of memory", host]),
             ("admin", "/admin", ["Admin", "What lets somebody in", "access.login", "hosts.join"]),
             ("oncall", "/oncall", ["On call", "Silences", "Nothing is silenced"]),
@@ -149,24 +209,35 @@ def main():
         for entry in driver.get_log("browser"):
             if entry["level"] == "SEVERE":
                 report(f"the browser's console: {entry['message']}")
+        walk_by_keys(driver, base, host)
         driver.get(base + "/incidents/999999")
         if "no incident has the number 999999" not in words_of(driver):
             report("an incident that there is none of is not said to be none")
+        watch_fleet(driver, base, host)
+        acknowledge_without_scripts(base, other, incident)
+        wait_for(
+            driver, "the fleet's page shows that somebody has it", lambda d: "acked" in words_of(d))
+        weigh(driver, "the fleet's page after that")
+        for entry in driver.get_log("browser"):
+            if entry["level"] == "SEVERE" and "999999" not in entry["message"]:
+                report(f"the browser's console, on the live page: {entry['message']}")
     finally:
         driver.quit()
+    print(f"{len(problems)} problems", flush=True)
+    sys.exit(1 if problems else 0)
 
+
+def acknowledge_without_scripts(base, link, incident):
     driver = browser()
     try:
         driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
-        log_in(driver, other)
+        log_in(driver, link)
         driver.get(f"{base}/incidents/{incident}")
         press(driver, "button.main")
         if f"You have incident {incident}." not in words_of(driver):
             report("without scripts, an incident cannot be acknowledged")
     finally:
         driver.quit()
-    print(f"{len(problems)} problems", flush=True)
-    sys.exit(1 if problems else 0)
 
 
 main()

@@ -43,6 +43,16 @@ package enum ShownColumns {
     .init("created_by", "BY", rank: 6), .init("id", "ID", rank: 7),
   ]
 
+  package static let rules: [Answer.Column] = [
+    .init("rule", "RULE", rank: 0, least: 12), .init("severity", "SEV", rank: 1), .init("title", "TITLE", rank: 2),
+    .init("open", "OPEN", rank: 3),
+  ]
+
+  package static let receiverEvents: [Answer.Column] = [
+    .init("receiver", "RECEIVER", rank: 0), .init("action", "EVENT", rank: 1), .init("outcome", "OUTCOME", rank: 2),
+    .init("count", "COUNT", rank: 3), .init("last", "LAST", .age, rank: 4),
+  ]
+
   package static let logs: [Answer.Column] = [
     .init("time", "TIME"), .init("received"), .init("host", "HOST"), .init("file", "FILE"), .init("offset"),
     .init("level", "LEVEL"), .init("message", "MESSAGE"),

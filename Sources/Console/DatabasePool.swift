@@ -87,7 +87,7 @@ final class DatabasePool: Sendable {
     try await run { (connections) throws(Problem) in try connections.change(body) }
   }
 
-  private func run<Value: Sendable>(
+  func run<Value: Sendable>(
     _ work: @escaping @Sendable (inout Connections) throws(Problem) -> Value
   ) async throws -> Value {
     guard let worker = workers.min(by: { $0.load < $1.load }) else { throw Problem.tooBusy }
@@ -107,7 +107,7 @@ final class DatabasePool: Sendable {
 extension DatabasePool.Connections {
   private static let timeoutMs = 20_000
 
-  fileprivate mutating func read<Value>(
+  mutating func read<Value>(
     _ body: (FleetReader) throws(PostgresError) -> Value
   ) throws(Problem) -> Value {
     do throws(StoreError) {

@@ -48,7 +48,7 @@ package enum SilenceState: String, Sendable, CaseIterable {
 
 /// Kinds of entries in an incident's timeline. The raw values are stored and printed.
 package enum TimelineKind: String, Sendable, CaseIterable {
-  case opened, reopened, flapping, muted, unmuted, acked, resolved, note, paged, escalated
+  case opened, reopened, flapping, muted, unmuted, acked, unacked, resolved, note, paged, escalated
   /// An acknowledgement or an end was delivered.
   case newsDelivered = "told"
   case pageRefused = "page refused"

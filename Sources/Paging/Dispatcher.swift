@@ -279,7 +279,8 @@ package final class Dispatcher {
     if monotonicNs >= auditDueNs {
       try step("overrides") { () throws(StoreError) in try takeOverrides(store, nowNs) }
       try step("links") { () throws(StoreError) in
-        links = try PageLinks.read(store, configuration.console)
+        links = try PageLinks.read(store, configuration)
+        try store.publishReceiverSecrets(configuration.eventSecrets)
       }
       try step("audit") { () throws(StoreError) in
         report.audit = try store.auditPaging(lease, policy: configuration.policy, nowNs: nowNs)

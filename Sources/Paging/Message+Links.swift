@@ -1,5 +1,6 @@
 internal import FleetModel
 internal import Incidents
+package import SiteConfiguration
 package import Store
 internal import TLS
 
@@ -9,17 +10,21 @@ package struct PageLinks: Sendable, Equatable {
   package var console: String
   /// The fleet's key, 32 bytes: a secret.
   package var key: [UInt8]
+  /// Receivers whose messages carry a button beside the link.
+  package var buttons: Set<String>
 
-  package init(console: String, key: [UInt8]) {
+  package init(console: String, key: [UInt8], buttons: Set<String> = []) {
+    self.buttons = buttons
     self.console = console.hasSuffix("/") ? String(console.dropLast()) : console
     self.key = key
   }
 
-  /// - Parameter configured: the address that people use, where the configuration has one.
   /// - Returns: nil where no console has announced itself: no page would answer such a link.
-  package static func read(_ store: Store, _ configured: String?) throws(StoreError) -> PageLinks? {
+  package static func read(_ store: Store, _ configuration: PagingConfiguration) throws(StoreError) -> PageLinks? {
     guard let announced = try store.consoleAddress() else { return nil }
-    return PageLinks(console: configured ?? announced, key: try store.pageLinkKey())
+    return PageLinks(
+      console: configuration.console ?? announced, key: try store.pageLinkKey(),
+      buttons: Set(configuration.eventSecrets.filter { $0.kind == .slack }.map(\.receiver)))
   }
 }
 
@@ -33,14 +38,32 @@ extension Message {
   ///
   /// nil where no console runs, for news, which asks for nothing, and for what has no number yet.
   var acknowledging: String? {
+    acknowledgingToken.flatMap { token in links.map { "\($0.console)/i/\(token)" } }
+  }
+
+  private var acknowledgingToken: String? {
     guard let links, delivery.event.isPage,
       delivery.incidents.contains(where: { $0.number > 0 && $0.state != .resolved })
     else { return nil }
     // By the hour, so that the attempts of a message are alike.
     let expiresNs = (nowNs / Self.hourNs + 1) * Self.hourNs + Self.linkLifeNs
-    return PageToken(messageID: delivery.messageID, expiresNs: expiresNs).map { token in
-      "\(links.console)/i/\(token.text(key: links.key))"
-    }
+    return PageToken(messageID: delivery.messageID, expiresNs: expiresNs)?.text(key: links.key)
+  }
+
+  /// A block of Slack with a button, where the receiver's app sends its presses to the console. Source: docs.slack.dev,
+  /// Block Kit, actions and button; a value takes 2000 characters.
+  var slackButton: JSON? {
+    guard links?.buttons.contains(delivery.receiver) == true, let token = acknowledgingToken else { return nil }
+    let button = JSON.object([
+      ("type", .text("button")), ("action_id", .text(ReceiverSecret.slackAction)), ("style", .text("primary")),
+      (
+        "text",
+        .object([
+          ("type", .text("plain_text")), ("text", .text(delivery.isList ? "I have them all" : "I have it")),
+        ])
+      ), ("value", .text(token)),
+    ])
+    return .object([("type", .text("actions")), ("elements", .list([button]))])
   }
 
   /// An alert of a list has none: it would acknowledge all of them.

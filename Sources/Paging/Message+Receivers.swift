@@ -86,6 +86,8 @@ extension Message {
       let text = Self.slackEscaped(PlainText.lines(lines.joined(separator: "\n")), limit: Self.slackSectionMax)
       if !text.isEmpty { sections.append(Self.section("plain_text", text)) }
     }
+    // Right behind the headline: on a phone's screen the rest comes later.
+    if let slackButton { sections.insert(slackButton, at: 1) }
     return .object([("text", .text(shown)), ("blocks", .list(sections))])
   }
 

@@ -2,6 +2,7 @@ internal import FleetModel
 package import Outbound
 package import Incidents
 package import SiteConfiguration
+internal import Store
 internal import TLS
 
 /// Turns a delivery into the request that its receiver understands. Pure.
@@ -108,7 +109,7 @@ package struct Message: Sendable {
     if delivery.isList {
       let list = delivery.list?.id ?? delivery.messageID
       // The alert was paged from memory under its own key, and the rows of the incident have another one.
-      return PageID.isOne(list) ? "signalbox|digest|\(list)" : list
+      return PageID.isOne(list) ? Store.listKeyPrefix + list : list
     }
     // The end of a test has the test's key.
     let event = delivery.event == .resolve ? Delivery.Event.test : delivery.event
@@ -126,8 +127,22 @@ package struct Message: Sendable {
     return shown
   }
 
-  /// The address of the runbook, or the name of the file that comes with Signalbox; "" for a rule without one.
-  func runbook(_ incident: IncidentRecord) -> String { PlainText.line(incident.runbook) }
+  /// The address of the runbook, or without a console the name of the file that comes with Signalbox; "" for a rule
+  /// without one.
+  func runbook(_ incident: IncidentRecord) -> String {
+    let named = PlainText.line(incident.runbook)
+    // The console has a page for each rule that runs; an address of the site's own comes before it.
+    guard let links, Self.address(named) == nil, Self.isPlain(incident.rule) else { return named }
+    return "\(links.console)/rules/\(incident.rule)"
+  }
+
+  /// It may stand in an address as it is.
+  private static func isPlain(_ rule: String) -> Bool {
+    !rule.isEmpty
+      && rule.unicodeScalars.allSatisfy { scalar in
+        scalar.isASCII && (scalar.properties.isAlphabetic || "0123456789-_.".unicodeScalars.contains(scalar))
+      }
+  }
 
   /// The runbook where it is an address; nil for the name of a file.
   static func address(_ runbook: String) -> String? {
@@ -161,7 +176,7 @@ package struct Message: Sendable {
     if let acknowledging { fields.append(("acknowledge_url", .text(acknowledging))) }
     if let list = delivery.list {
       fields += [
-        ("list", .text("signalbox|digest|\(list.id)")), ("still_open", .number(Int64(list.open))),
+        ("list", .text(Store.listKeyPrefix + list.id)), ("still_open", .number(Int64(list.open))),
         ("unacknowledged", .number(Int64(list.unacknowledged))),
       ]
     }

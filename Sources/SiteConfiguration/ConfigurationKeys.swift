@@ -141,7 +141,7 @@ enum PagingKeys {
 
   static let receiverKinds: [(name: String, table: KeyTable, doc: String)] = [
     ("webhook", webhook, "Standard Webhooks."), ("pagerduty", pagerDuty, "PagerDuty Events v2."),
-    ("slack", addressed("slack", "The incoming webhook's address."), "Slack's incoming webhook."),
+    ("slack", slack, "Slack's incoming webhook."),
     ("email", email, "SMTP."),
     ("alertmanager", addressed("alertmanager", "Its base address."), "POST /api/v2/alerts of an Alertmanager."),
     (
@@ -158,10 +158,14 @@ enum PagingKeys {
       DocumentKey("secrets", .list(of: .text), "Further ones while one is replaced: each signs.")
     ])
   static let pagerDuty = KeyTable(
-    "pagerduty", oneOf: [group("routing_key")],
+    "pagerduty", oneOf: [group("routing_key")], atMostOneOf: [group("webhook_secret")],
     secret("routing_key", "The service's integration key.") + [
       DocumentKey("url", .text, "https://events.pagerduty.com/v2/enqueue if not given.")
-    ])
+    ] + secret("webhook_secret", "Of a webhook subscription to the console: acknowledgements there count here."))
+  static let slack = KeyTable(
+    "slack", oneOf: [group("url")], atMostOneOf: [group("signing_secret")],
+    secret("url", "The incoming webhook's address.")
+      + secret("signing_secret", "Of the app that sends its buttons to the console: pages get a button then."))
   static let email = KeyTable(
     "email", required: ["smtp", "from", "to"], atMostOneOf: [group("password")],
     [

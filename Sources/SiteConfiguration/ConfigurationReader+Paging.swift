@@ -1,6 +1,7 @@
 internal import EventLoop
 internal import Files
 internal import FleetModel
+internal import Store
 
 /// The section `paging:`.
 ///
@@ -33,7 +34,7 @@ extension ConfigurationReader {
     let receivers = named(fields, "receivers")
     let schedules = named(fields, "schedules")
     let names = PagingNames(receivers: receivers.map(\.name), schedules: schedules.map(\.name))
-    for (name, value) in receivers { paging.receivers[name] = receiver(value) }
+    for (name, value) in receivers { paging.receivers[name] = receiver(value, name, &paging.eventSecrets) }
     for (name, value) in schedules {
       if names.receivers.contains(name) {
         mistake(value, "'\(name)' is a receiver as well; give the schedule a name of its own")
@@ -68,7 +69,10 @@ extension ConfigurationReader {
 
   // MARK: Receivers
 
-  private mutating func receiver(_ node: DocumentNode) -> Receiver? {
+  /// - Parameter events: with what receivers sign their events; one is added where there is one.
+  private mutating func receiver(
+    _ node: DocumentNode, _ name: String, _ events: inout [ReceiverSecret]
+  ) -> Receiver? {
     let fields = fields(node, PagingKeys.receiver)
     guard let kind = PagingKeys.receiverKinds.first(where: { fields[$0.name] != nil }), let value = fields[kind.name]
     else { return nil }
@@ -84,10 +88,13 @@ extension ConfigurationReader {
       }
       return .webhook(url: url(inner, "url", Self.web), secrets: secrets)
     case "pagerduty":
+      if let secret = secret(inner, "webhook_secret") { events.append(.init(name, .pagerDuty, secret)) }
       return .pagerDuty(
         url: inner["url"] == nil ? "https://events.pagerduty.com/v2/enqueue" : url(inner, "url", Self.web),
         routingKey: secret(inner, "routing_key") ?? "")
-    case "slack": return .slack(url: url(inner, "url", Self.web))
+    case "slack":
+      if let secret = secret(inner, "signing_secret") { events.append(.init(name, .slack, secret)) }
+      return .slack(url: url(inner, "url", Self.web))
     case "email": return .email(email(inner))
     case "alertmanager": return .alertmanager(url: url(inner, "url", Self.web))
     default: return .alertmanagerWebhook(url: url(inner, "url", Self.web))

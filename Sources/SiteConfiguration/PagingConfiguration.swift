@@ -1,4 +1,5 @@
 package import FleetModel
+package import Store
 
 /// Who is paged of incidents: the `paging:` section of `signalbox.yaml`, checked.
 package struct PagingConfiguration: Sendable, Equatable {
@@ -19,6 +20,8 @@ package struct PagingConfiguration: Sendable, Equatable {
   package var holidays: Set<Int64> = []
   /// Address of the console, for links.
   package var console: String?
+  /// Of receivers that send events to the console.
+  package var eventSecrets: [ReceiverSecret] = []
 
   package init() {}
 

@@ -15,6 +15,8 @@ extension EndToEndTests.Consoles {
         receivers:
           duty: { webhook: { url: "\(receiver.url("duty"))" } }
           lead: { webhook: { url: "\(receiver.url("lead"))" } }
+          pd: { pagerduty: { url: "\(receiver.url("pd"))", routing_key: k, webhook_secret: "\(Self.pagerDutySecret)" } }
+          chat: { slack: { url: "\(receiver.url("chat"))", signing_secret: "\(Self.slackSecret)" } }
         policies:
           P0: [{ to: duty }, { to: lead, after: 15m }]
         messages_per_minute: 3
@@ -26,15 +28,13 @@ extension EndToEndTests.Consoles {
     return receiver
   }
 
-  private func open(_ rules: [String]) throws {
+  private func open(_ rules: [String], at receivers: [String] = ["duty"]) throws {
     let store = try Store.open(DatabaseURL(parsing: fleet.databaseURL))
     defer { store.close() }
     let nowNs = Int64(Date().timeIntervalSince1970 * 1e9)
     let policy = PagingPolicy { _, nowNs in
-      [
-        PlannedDelivery(receiver: "duty", dueNs: nowNs),
-        PlannedDelivery(receiver: "lead", dueNs: nowNs + 900_000_000_000, step: 1),
-      ]
+      receivers.map { PlannedDelivery(receiver: $0, dueNs: nowNs) }
+        + [PlannedDelivery(receiver: "lead", dueNs: nowNs + 900_000_000_000, step: 1)]
     }
     try store.apply(
       rules.map { rule in
@@ -79,7 +79,7 @@ extension EndToEndTests.Consoles {
     let shown = try ask(path)
     #expect(shown.status == 200 && shown.body.contains("I have it") && shown.body.contains("Drain the host"))
     #expect(
-      shown.body.contains("You act as duty") && !shown.body.contains("<script") && !shown.body.contains("SECRET-1"))
+      shown.body.contains("You act as duty") && !shown.body.contains("<script>") && !shown.body.contains("SECRET-1"))
     #expect(shown.header("referrer-policy") == "no-referrer" && shown.header("cache-control") == "no-store")
     for accept in ["application/json", "text/markdown"] {
       let twin = try ask(path, ["-H", "Accept: \(accept)"])
@@ -112,6 +112,87 @@ extension EndToEndTests.Consoles {
     let written = "\(audit) \(console.errors) \(fleet.collector?.errors ?? "")"
     #expect(!written.contains(token))
     try aListIsTakenAsAWhole(receiver)
+    try whatIsDoneElsewhereCountsHere(receiver)
+  }
+
+  private static let pagerDutySecret = "pd-secret"
+  private static let slackSecret = "slack-secret"
+
+  private func signed(_ words: [String], _ body: String) -> [String] {
+    words.flatMap { ["-H", $0] } + ["-H", "Content-Type: application/json", "--data-binary", body]
+  }
+
+  private func pagerDuty(_ type: String, _ key: String, id: String, secret: String = pagerDutySecret) throws -> Answer {
+    let at = Timestamp.text(Int64(Date().timeIntervalSince1970 * 1e9))
+    let body = """
+      {"event":{"id":"\(id)","event_type":"incident.\(type)","resource_type":"incident","occurred_at":"\(at)",\
+      "agent":{"id":"PLH1HKV","summary":"Tenex Engineer","type":"user_reference"},"client":null,\
+      "data":{"id":"PGR0VU2","type":"incident","number":2,"status":"x","incident_key":"\(key)","title":"ü"}}}
+      """
+    let sum = Hex.text(Digest.hmacSHA256(key: Array(secret.utf8), Array(body.utf8)))
+    return try ask("/hooks/pagerduty", signed(["X-PagerDuty-Signature: v1=00ff,v1=\(sum)"], body))
+  }
+
+  private func slack(_ value: String, secondsAgo: Int64 = 0) throws -> Answer {
+    let payload =
+      #"{"type":"block_actions","user":{"id":"U1","username":"ann"},"actions":[{"action_id":"acknowledge","value":"\#(value)"}]}"#
+    let body = "payload=" + (payload.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? "")
+    let time = Int64(Date().timeIntervalSince1970) - secondsAgo
+    let sum = Hex.text(Digest.hmacSHA256(key: Array(Self.slackSecret.utf8), Array("v0:\(time):\(body)".utf8)))
+    return try ask(
+      "/hooks/slack", signed(["X-Slack-Request-Timestamp: \(time)", "X-Slack-Signature: v0=\(sum)"], body))
+  }
+
+  private func ackedBy(_ rule: String) throws -> String? {
+    try fleet.json("incidents", "list").first { $0["rule"] as? String == rule }?["acked_by"] as? String
+  }
+
+  /// An acknowledgement in PagerDuty or Slack stops the escalation here, and the others are informed.
+  private func whatIsDoneElsewhereCountsHere(_ receiver: PageReceiver) throws {
+    try open(["PD-1"], at: ["pd", "chat"])
+    try fleet.eventually("a page to PagerDuty and one to Slack") {
+      try Set(receiver.pages().map(\.to)).isSuperset(of: ["pd", "chat"])
+    }
+    let key = try #require(try receiver.pages().first { $0.to == "pd" }).keys[0]
+    #expect(try ask("/hooks/pagerduty", signed([], "{}")).status == 401)
+    #expect(try pagerDuty("acknowledged", key, id: "a", secret: "other").status == 401 && ackedBy("PD-1") == nil)
+    #expect(try ask("/hooks/pagerduty").status == 405)
+    func outcome(_ answer: Answer) -> String? {
+      answer.status == 200 ? answer.object["outcome"] as? String : answer.body
+    }
+    let waiting =
+      "select count(*) from signalbox.outbox o join signalbox.incidents i on i.number = o.incident where i.rule = 'PD-1' and o.receiver = 'lead' and o.state = 'waiting'"
+    #expect(try outcome(pagerDuty("acknowledged", key, id: "a")) == "done")
+    #expect(try ackedBy("PD-1") == "Tenex Engineer" && fleet.value(waiting) == 0)
+    try fleet.eventually("news to Slack") {
+      try receiver.pages().contains { $0.to == "chat" && $0.text.contains("ACKED by Tenex Engineer") }
+    }
+    #expect(try outcome(pagerDuty("acknowledged", key, id: "a")) == "repeated")
+    #expect(try outcome(pagerDuty("unacknowledged", key, id: "b")) == "done")
+    #expect(try ackedBy("PD-1") == nil && fleet.value(waiting) == 1)
+    #expect(try outcome(pagerDuty("acknowledged", "none", id: "c")) == "unknown alert")
+    #expect(try outcome(pagerDuty("annotated", key, id: "d")) == "not used")
+
+    let blocks = try #require(try receiver.pages().first { $0.to == "chat" }?.body()["blocks"] as? [[String: Any]])
+    let elements = try #require(blocks.compactMap { $0["elements"] as? [[String: Any]] }.first)
+    let value = try #require(elements[0]["value"] as? String)
+    #expect(try slack(value, secondsAgo: 301).status == 401 && ackedBy("PD-1") == nil)
+    #expect(try outcome(slack(value + "x")) == "unknown alert")
+    #expect(try outcome(slack(value)) == "done" && ackedBy("PD-1") == "ann" && fleet.value(waiting) == 0)
+    #expect(try outcome(slack(value)) == "unchanged")
+    // Whoever has it by another way keeps it.
+    #expect(try outcome(pagerDuty("unacknowledged", key, id: "e")) == "unchanged")
+    #expect(try outcome(pagerDuty("resolved", key, id: "f")) == "done" && ackedBy("PD-1") == nil)
+    #expect(try fleet.json("audit", "--action", "access.refused").contains { $0["subject"] as? String == "signature" })
+    let admin = try ask("/admin", ["-H", "Accept: text/markdown"], token: token("root", "admin"))
+    #expect(admin.body.contains("| pd | acknowledge | unknown alert | 1 |"), "\(admin.body)")
+    let text = ["-H", "Accept: text/markdown"]
+    let viewer = try token("reader", "viewer")
+    let rules = try ask("/rules", text, token: viewer)
+    #expect(rules.status == 200 && rules.body.contains("| SIGNALBOX-DATABASE | "), "\(rules)")
+    let runbook = try ask("/rules/SIGNALBOX-DATABASE", text, token: viewer)
+    #expect(runbook.body.contains("## What to do\n\n1. "), "\(runbook)")
+    #expect(try ask("/rules/none", text, token: viewer).status == 404)
   }
 
   private func refusedLinksSayWhatToDo(_ path: String) throws {

@@ -56,6 +56,21 @@ import Testing
     }
   }
 
+  /// The page of the rule at the console, unless the rule names one of the site's own.
+  @Test func aPageNamesItsRunbook() throws {
+    var delivery = MessageTests.delivery(.trigger, hostile: false)
+    for (rule, runbook, wanted) in [
+      ("GPU-07", "docs/runbooks/GPU-07.md", "https://console.example.org/rules/GPU-07"),
+      ("GPU-07", "https://wiki.example.org/gpu", "https://wiki.example.org/gpu"),
+      ("a/../b", "docs/runbooks/x.md", "docs/runbooks/x.md"),
+    ] {
+      delivery.incidents[0].rule = rule
+      delivery.incidents[0].runbook = runbook
+      #expect(try sent(delivery, Self.receivers[5]).contains("\r\nRunbook: \(wanted)\r\n"), "\(wanted)")
+    }
+    #expect(try sent(delivery, Self.receivers[5], links: false).contains("\r\nRunbook: docs/runbooks/x.md\r\n"))
+  }
+
   /// Attempts of a message are alike, within an hour.
   @Test func attemptsCarryTheSameLink() throws {
     let delivery = MessageTests.delivery(.trigger, hostile: false)

@@ -2,6 +2,7 @@ import Files
 import FleetModel
 import Incidents
 import SiteConfiguration
+import Store
 import Testing
 
 @Suite struct PagingConfigurationTests {
@@ -25,6 +26,22 @@ import Testing
     #expect(paging.receivers["duty"] == .webhook(url: "http://127.0.0.1:9000/page", secrets: ["s"]))
     #expect(paging.policies[.p0] == [.init(to: "duty"), .init(to: "lead", afterNs: 900_000_000_000)])
     #expect(paging.policies[.p2] == nil)
+  }
+
+  @Test func secretsOfEventsStandBesideTheirReceivers() throws {
+    let paging = try #require(
+      try read(
+        """
+        paging:
+          receivers:
+            duty: { pagerduty: { routing_key: k, webhook_secret: s1 } }
+            chat: { slack: { url: "http://127.0.0.1:9000/chat", signing_secret: s2 } }
+            other: { pagerduty: { routing_key: k } }
+        """
+      ).paging)
+    #expect(Set(paging.eventSecrets.map(\.secret)) == ["s1", "s2"])
+    #expect(paging.eventSecrets.contains(ReceiverSecret("duty", .pagerDuty, "s1")))
+    #expect(paging.eventSecrets.contains(ReceiverSecret("chat", .slack, "s2")))
   }
 
   /// A turn that somebody takes over may lead to a receiver that another step leads to as well.

@@ -112,7 +112,7 @@ import Testing
     #expect(try key.count == 32 && key == store.pageLinkKey() && key == fixture.another().pageLinkKey())
     #expect(try StoreFixture().store.pageLinkKey() != key)
     let reader = try Store.openReader(fixture.database.url)
-    for table in ["fleet_settings", "used_links", "receiver_secrets", "receiver_events"] {
+    for table in ["signing_keys", "used_links", "receiver_secrets", "receiver_events"] {
       #expect(throws: PostgresError.self, "\(table)") { _ = try reader.queryText("select * from signalbox.\(table)") }
     }
   }

@@ -13,8 +13,10 @@ import Testing
 
   static var queries: [ReadQuery] {
     var all = [
-      FleetLiveQueries.states(), FleetLiveQueries.hosts(), FleetLiveQueries.missing(limit: 5), FleetLiveQueries.ingest(),
-      FleetQueries.status(), FleetQueries.status(worst: 5), FleetQueries.unknownHosts(["a", "b\"c"]), FleetQueries.hostNames(),
+      FleetLiveQueries.states(), FleetLiveQueries.hosts(), FleetLiveQueries.missing(limit: 5),
+      FleetLiveQueries.ingest(),
+      FleetQueries.status(), FleetQueries.status(worst: 5), FleetQueries.unknownHosts(["a", "b\"c"]),
+      FleetQueries.hostNames(),
       FleetQueries.invitations(all: true), FleetQueries.invitations(all: false), FleetQueries.files(host: "a"),
       FleetQueries.quotas(host: "a"), FleetQueries.processes(host: "a"), IncidentQueries.one(1),
       IncidentQueries.texts(1), IncidentQueries.timeline(1), IncidentQueries.deliveries(1),
@@ -23,7 +25,8 @@ import Testing
       IncidentQueries.matched(by: Silence(author: "a", reason: "r", startsNs: 0, endsNs: 1)),
       IncidentQueries.override(1), IncidentQueries.onCall(), IncidentQueries.pagingCollector(),
       IncidentQueries.overrides(includingEnded: true), IncidentQueries.overrides(includingEnded: false),
-      TrainingQueries.definitions(view: "episodes"),
+      TrainingQueries.definitions(view: "episodes"), AccessQueries.receiverEvents(),
+      RuleQueries.list(), RuleQueries.page(of: "RES-01"),
     ]
     for host in choices("a") {
       all += [FleetQueries.hosts(named: host), FollowingQueries.passedOver(host: host)]

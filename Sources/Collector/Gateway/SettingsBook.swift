@@ -8,21 +8,21 @@ internal import Synchronization
 final class SettingsBook: Sendable {
   private struct State {
     var configuration: Configuration
-    var ruleIDs: [String]
+    var rulePages: [RulePage]
     var revision: UInt32
   }
 
   private let state: Mutex<State>
 
-  /// - Parameter ruleIDs: of the rules that run with it.
-  init(_ configuration: Configuration, ruleIDs: [String] = []) {
-    state = Mutex(State(configuration: configuration, ruleIDs: ruleIDs, revision: 1))
+  /// - Parameter rulePages: of the rules that run with it, and of the collector's own.
+  init(_ configuration: Configuration, rulePages: [RulePage] = []) {
+    state = Mutex(State(configuration: configuration, rulePages: rulePages, revision: 1))
   }
 
-  func replace(_ configuration: Configuration, ruleIDs: [String]) {
+  func replace(_ configuration: Configuration, rulePages: [RulePage]) {
     state.withLock {
       $0.configuration = configuration
-      $0.ruleIDs = ruleIDs
+      $0.rulePages = rulePages
       $0.revision += 1
     }
   }
@@ -50,7 +50,7 @@ final class SettingsBook: Sendable {
   /// nil where no file was read.
   var maintenance: [ConfiguredSilence]? { state.withLock { $0.configuration.maintenance } }
 
-  var ruleIDs: [String] { state.withLock { $0.ruleIDs } }
+  var rulePages: [RulePage] { state.withLock { $0.rulePages } }
 
   /// - Parameter labels: of the host, its name among them.
   func settings(of labels: [String: String]) -> Settings {

@@ -70,7 +70,7 @@ package final class CollectorProgram {
     loop = try EventLoop()
     let configuration = try Self.configuration(options, logger)
     currentRules = Self.rules(configuration, before: RuleSet(), metrics, logger)
-    settings = SettingsBook(configuration, ruleIDs: currentRules.rules.map(\.id))
+    settings = SettingsBook(configuration, rulePages: RuleRunbooks.pages(of: currentRules))
     metrics.configurationLoaded.set(Clock.wallNs() / 1_000_000_000)
   }
 
@@ -355,7 +355,7 @@ package final class CollectorProgram {
       // What may fail comes before anything is replaced.
       try identity?.reload(nowNs: Clock.wallNs())
       let set = Self.rules(configuration, before: currentRules, metrics, logger)
-      settings.replace(configuration, ruleIDs: set.rules.map(\.id))
+      settings.replace(configuration, rulePages: RuleRunbooks.pages(of: set))
       rules?.mailbox.post(.rules(set))
       currentRules = set
       housekeeping?.reload()

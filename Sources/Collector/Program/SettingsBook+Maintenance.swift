@@ -1,11 +1,14 @@
 internal import Files
-internal import FleetModel
 internal import Logging
 internal import Store
 
 extension SettingsBook {
-  /// Makes the rules that run here known to the command line.
-  func publishRules(_ store: Store) throws(StoreError) { try store.publishRules(ruleIDs + OwnRule.all) }
+  /// Makes the rules that run here known to the command line, and their runbooks to the console.
+  func publishRules(_ store: Store) throws(StoreError) {
+    let pages = rulePages
+    try store.publishRules(pages.map(\.rule))
+    try store.publishRulePages(pages)
+  }
 
   /// Makes the silences of the configuration those of the database.
   func applyMaintenance(_ store: Store, _ logger: Logger) throws(StoreError) {

@@ -24,15 +24,12 @@ struct LiveFrame: Sendable {
       return
     }
     let changed = Self.changed(from: previous.codes, to: state.codes)
-    if changed.utf8.count > codes.utf8.count {
-      changes = nil
-      return
-    }
     let isCounted =
       previous.counts != state.counts || previous.incidents != state.incidents || previous.news != state.news
-    changes = Self.event(
+    let event = Self.event(
       "change",
       head + (isCounted ? Self.figures(state) : []) + (changed.isEmpty ? [] : [("changes", .text(changed))]))
+    changes = event.readableBytes < whole.readableBytes ? event : nil
   }
 
   private static func figures(_ state: FleetState) -> [(String, JSON)] {

@@ -2,58 +2,164 @@ internal import Answers
 internal import FleetModel
 internal import Store
 
-/// A figure over time as a drawing that needs no script: a line of averages, a band up to the highest value, and nothing where nothing was
-/// reported.
+/// Figures over an axis as a drawing that needs no script: lines of averages, bands between their lowest and highest values, and nothing
+/// where nothing was reported. Everything that is drawn is drawn here.
 struct Chart: Sendable {
   struct Point: Sendable, Equatable {
-    /// ns since 1970: the start of its bucket.
-    let timeNs: Int64
+    /// On the axis: ns since 1970, or a step.
+    let x: Double
     let average: Double
+    /// Within its bucket; both the average where only that is known.
+    let minimum: Double
     let maximum: Double
   }
 
-  let title: String
-  let points: [Point]
-  let sinceNs: Int64
-  let untilNs: Int64
-  /// The drawing's upper edge, where the figure has one, such as 100 %.
-  let top: Double?
+  struct Line: Sendable {
+    /// In the key; a single line needs none.
+    var name = ""
+    var points: [Point]
+    /// Of `stylesMax` colours with dashes of their own.
+    var style = 0
+    /// A value stands until the next one: it is not a slope.
+    var isStepped = false
+  }
 
-  /// Units of the drawing; it is as wide as its page.
-  private static let width = 600.0
-  private static let height = 90.0
+  /// Something that happened at a point of the axis.
+  struct Mark: Sendable {
+    enum Kind: String, Sendable {
+      /// Above the line, below it, and over the whole height.
+      case up, down, here
+    }
+
+    let x: Double
+    /// nil: at the edge of the drawing.
+    let y: Double?
+    let kind: Kind
+  }
+
+  /// A part of the axis that is to be seen as such: a gap, the span of a run.
+  struct Band: Sendable {
+    let from: Double
+    let to: Double
+  }
+
+  /// Amounts of one bucket above each other, each with its style.
+  struct Bar: Sendable {
+    let from: Double
+    let to: Double
+    let parts: [(style: Int, amount: Double)]
+  }
+
+  enum Axis: Sendable {
+    case time, number
+  }
+
+  static let stylesMax = 6
+
+  let title: String
+  /// The drawing in words.
+  let sentence: String
+  var lines: [Line] = []
+  var bars: [Bar] = []
+  /// Of the bars' styles, in their order.
+  var barNames: [(style: Int, name: String)] = []
+  var marks: [Mark] = []
+  var bands: [Band] = []
+  var axis = Axis.time
+  /// What the axis counts; empty for times.
+  var axisName = ""
+  let from: Double
+  let to: Double
+  /// The drawing's lower and upper edge.
+  var bottom: Double
+  var top: Double
+
+  /// Of the first line.
+  var points: [Point] { lines.first?.points ?? [] }
+
+  /// - Parameters:
+  ///   - from: first point of the axis; the last one where nil is that of the lines.
+  ///   - bottom: lower edge; the lowest value where nil.
+  init(
+    _ title: String, _ lines: [Line], sentence: String? = nil, axis: Axis = .number, axisName: String = "",
+    from: Double? = nil, to: Double? = nil, bottom: Double? = nil
+  ) {
+    let points = lines.lazy.flatMap(\.points)
+    self.title = title
+    self.lines = lines
+    self.sentence = sentence ?? Self.sentence(lines)
+    (self.axis, self.axisName) = (axis, axisName)
+    self.from = from ?? points.map(\.x).min() ?? 0
+    self.to = to ?? points.map(\.x).max() ?? 1
+    self.bottom = bottom ?? points.map(\.minimum).min() ?? 0
+    top = points.map(\.maximum).max() ?? 1
+  }
 
   /// - Parameter answer: rows of `SeriesQueries`.
   init(_ metric: HostMetric, _ answer: Answer, sinceNs: Int64, untilNs: Int64) {
-    title = metric.title
-    top = metric.name.hasSuffix("_percent") ? 100 : nil
-    (self.sinceNs, self.untilNs) = (sinceNs, untilNs)
-    points = answer.rows.compactMap { row in
-      guard row.count == 4, case .time(let timeNs) = row[0], case .real(let average) = row[1], average.isFinite else {
-        return nil
-      }
-      let maximum: Double = if case .real(let value) = row[3], value.isFinite { value } else { average }
-      return Point(timeNs: timeNs, average: average, maximum: maximum)
+    let points = Self.points(answer, x: "time")
+    let isPercent = metric.name.hasSuffix("_percent")
+    let unit = isPercent ? " %" : ""
+    let words = points.last.map { last in
+      let highest = points.map(\.maximum).max() ?? 0
+      return
+        "last \(Quantity.decimal(last.average, digits: 0))\(unit), highest \(Quantity.decimal(highest, digits: 0))\(unit)"
+    }
+    self.init(
+      metric.title, [Line(points: points)], sentence: words ?? Self.nothing, axis: .time, from: Double(sinceNs),
+      to: Double(untilNs), bottom: 0)
+    top = max(isPercent ? 100 : 0, top, 0.001)
+  }
+
+  static let nothing = "nothing was reported in this time"
+
+  /// Points of the rows of an answer; rows without a finite value are left out.
+  /// - Parameters:
+  ///   - x: the column of the axis, a time or a number.
+  ///   - average, minimum, maximum: columns of the values; without the last two the average stands for them.
+  static func points(
+    _ answer: Answer, x: String, average: String = "average", minimum: String = "minimum", maximum: String = "maximum"
+  ) -> [Point] {
+    let place = { (name: String) in answer.columns.firstIndex { $0.name == name } }
+    guard let at = place(x), let mean = place(average) else { return [] }
+    let (low, high) = (place(minimum), place(maximum))
+    return answer.rows.compactMap { row in
+      guard let x = number(row[at]), let value = number(row[mean]) else { return nil }
+      return Point(
+        x: x, average: value, minimum: low.flatMap { number(row[$0]) } ?? value,
+        maximum: high.flatMap { number(row[$0]) } ?? value)
     }
   }
 
-  var unit: String { top == nil ? "" : " %" }
-
-  /// "now 12 %, highest 98 %": the drawing in words.
-  var sentence: String {
-    guard let last = points.last else { return "nothing was reported in this time" }
-    let highest = points.map(\.maximum).max() ?? 0
-    return
-      "last \(Quantity.decimal(last.average, digits: 0))\(unit), highest \(Quantity.decimal(highest, digits: 0))\(unit)"
+  /// nil for what is not finite as well.
+  static func number(_ cell: Cell) -> Double? {
+    switch cell {
+    case .time(let ns): Double(ns)
+    case .integer(let number): Double(number)
+    case .real(let number): number.isFinite ? number : nil
+    default: nil
+    }
   }
 
-  /// Runs of points without a gap between them: a missing report is not drawn as a line.
-  var runs: [[Point]] {
-    let steps = zip(points, points.dropFirst()).map { $1.timeNs - $0.timeNs }.sorted()
+  /// "reward: last 0.5, lowest -1, highest 2" of each line.
+  private static func sentence(_ lines: [Line]) -> String {
+    let parts = lines.filter { !$0.points.isEmpty }.map { line in
+      let figures = [
+        ("last", line.points.last?.average), ("lowest", line.points.map(\.minimum).min()),
+        ("highest", line.points.map(\.maximum).max()),
+      ].map { name, value in "\(name) \(Quantity.decimal(value ?? 0, digits: 2))" }.joined(separator: ", ")
+      return line.name.isEmpty ? figures : "\(line.name): \(figures)"
+    }
+    return parts.isEmpty ? nothing : parts.joined(separator: "; ")
+  }
+
+  /// Points of a line without a gap between them: a missing report is not drawn over.
+  static func runs(_ points: [Point]) -> [[Point]] {
+    let steps = zip(points, points.dropFirst()).map { $1.x - $0.x }.sorted()
     guard let usual = steps.isEmpty ? nil : steps[steps.count / 2] else { return points.isEmpty ? [] : [points] }
     var runs: [[Point]] = []
     for point in points {
-      if let last = runs.last?.last, point.timeNs - last.timeNs <= usual * 5 / 2 {
+      if let last = runs.last?.last, point.x - last.x <= usual * 2.5 {
         runs[runs.count - 1].append(point)
       } else {
         runs.append([point])
@@ -61,38 +167,4 @@ struct Chart: Sendable {
     }
     return runs
   }
-
-  func write(_ html: inout HTMLWriter) {
-    let edge = max(top ?? 0, points.map(\.maximum).max() ?? 1, 0.001)
-    html.open("figure")
-    html.element("figcaption", [], "\(title): \(sentence)")
-    html.open(
-      "svg",
-      [
-        ("viewBox", "0 0 \(Int(Self.width)) \(Int(Self.height))"), ("preserveAspectRatio", "none"), ("role", "img"),
-        ("aria-label", "\(title), \(sentence)"),
-      ])
-    for run in runs {
-      let line = run.map { "\(x($0.timeNs)),\(y($0.average, edge))" }
-      let band = run.map { "\(x($0.timeNs)),\(y($0.maximum, edge))" } + line.reversed()
-      html.open("polygon", [("points", band.joined(separator: " "))])
-      html.close("polygon")
-      // A single point is drawn as a short line.
-      let path = line.count == 1 ? [line[0], "\(x(run[0].timeNs) + 1),\(y(run[0].average, edge))"] : line
-      html.open("polyline", [("points", path.joined(separator: " "))])
-      html.close("polyline")
-    }
-    html.close("svg")
-    html.close("figure")
-  }
-
-  private func x(_ timeNs: Int64) -> Double {
-    Self.rounded(Self.width * Double(timeNs - sinceNs) / Double(max(1, untilNs - sinceNs)))
-  }
-
-  private func y(_ value: Double, _ edge: Double) -> Double {
-    Self.rounded(Self.height - 1 - (Self.height - 2) * min(max(value, 0), edge) / edge)
-  }
-
-  private static func rounded(_ value: Double) -> Double { (value * 10).rounded() / 10 }
 }

@@ -34,7 +34,13 @@ struct IncidentView {
   var details: [Page.Block] {
     var blocks: [Page.Block] = []
     if !incident.steps.isEmpty { blocks += [.heading("Steps"), .items(incident.steps, isNumbered: true)] }
-    if !text("runbook").isEmpty { blocks.append(.text("Runbook: \(text("runbook"))")) }
+    if !text("runbook").isEmpty {
+      let isAddress = text("runbook").contains("://")
+      blocks.append(
+        isAddress
+          ? .text("Runbook: \(text("runbook"))")
+          : .link("Runbook of \(text("rule"))", path: "/rules/\(PercentEncoding.pathPart(text("rule")))"))
+    }
     if !incident.evidence.isEmpty { blocks += [.heading("Evidence"), .quoted(incident.evidence)] }
     if !incident.causes.isEmpty { blocks += [.heading("Likely causes"), .items(incident.causes, isNumbered: false)] }
     return blocks

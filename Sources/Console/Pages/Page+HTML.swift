@@ -10,8 +10,8 @@ struct PageFrame {
   let nowNs: Int64
 
   static let places: [(path: String, name: String)] = [
-    ("/", "Fleet"), ("/runs", "Runs"), ("/logs", "Logs"), ("/incidents", "Incidents"), ("/oncall", "On call"),
-    ("/silences", "Silences"), ("/query", "Query"),
+    ("/", "Fleet"), ("/runs", "Runs"), ("/models", "Models"), ("/logs", "Logs"), ("/incidents", "Incidents"),
+    ("/oncall", "On call"), ("/silences", "Silences"), ("/query", "Query"),
   ]
 
   var html: [UInt8] {
@@ -84,11 +84,13 @@ struct PageFrame {
         html.close("pre")
       }
     case .form(let form): write(form, &html)
-    case .link(let text, let path):
-      html.open("p")
-      html.element("a", [("href", path)], text)
-      html.close("p")
     case .search(let search): write(search, &html)
+    case .stack(let charts):
+      for chart in charts { chart.write(&html) }
+    case .links(let links):
+      html.open("p", [("class", "links")])
+      for (name, path) in links { html.element("a", [("href", PercentEncoding.path(path))], name) }
+      html.close("p")
     case .charts(let charts):
       html.open("div", [("class", "charts")])
       for chart in charts { chart.write(&html) }
@@ -109,6 +111,10 @@ struct PageFrame {
   private func write(_ search: Page.Search, _ html: inout HTMLWriter) {
     html.open("form", [("method", "get"), ("action", search.path), ("role", "search")])
     for input in search.inputs {
+      if input.isHidden {
+        html.open("input", [("type", "hidden"), ("name", input.name), ("value", input.value)])
+        continue
+      }
       html.open("label")
       html.text(input.label)
       html.raw(" ")
@@ -245,7 +251,9 @@ struct PageFrame {
 
   private static func path(_ link: Page.Link, _ cell: Cell) -> String? {
     switch cell {
-    case .text(let text): link.path + PercentEncoding.pathPart(text)
+    case .text(let text):
+      link.isWhole
+        ? (text.hasPrefix("/") ? PercentEncoding.path(text) : nil) : link.path + PercentEncoding.pathPart(text)
     case .integer(let number): link.path + String(number)
     default: nil
     }

@@ -15,10 +15,12 @@ enum Markdown {
         parts.append(
           items.enumerated().map { (isNumbered ? "\($0 + 1). " : "- ") + line($1) }.joined(separator: "\n"))
       case .quoted(let texts): parts += texts.map(fenced)
-      case .charts(let charts):
+      case .charts(let charts), .stack(let charts):
         parts.append(charts.map { "- \(line($0.title)): \(line($0.sentence))" }.joined(separator: "\n"))
+      case .links(let links):
+        parts.append(links.map { "- \(line($0.name)): \(line($0.path))" }.joined(separator: "\n"))
       // What changes something is done with a command, not by a text.
-      case .form, .search, .choices, .link: break
+      case .form, .search, .choices: break
       case .map(let map): parts.append(line(map.sentence))
       }
     }

@@ -19,8 +19,10 @@ struct Page: Sendable {
     /// A form that asks: its fields stand in the address, so that a search can be sent to somebody.
     case search(Search)
     case charts([Chart])
-    /// - Parameter path: of this console.
-    case link(String, path: String)
+    /// Below each other: of one axis.
+    case stack([Chart])
+    /// Where else to go from here.
+    case links([(name: String, path: String)])
     /// Other views of the same, of which one is shown.
     case choices(String, [Choice])
     case map(FleetMap)
@@ -43,6 +45,8 @@ struct Page: Sendable {
     let path: String
     /// The column whose value stands in the address; nil: the same one.
     var key: String?
+    /// The key's value is the address, which the page itself has made.
+    var isWhole = false
   }
 
   /// A button that changes something, with the fields that it sends.
@@ -74,6 +78,8 @@ struct Page: Sendable {
       let value: String
       /// Fixed choices; empty for a text.
       var choices: [String] = []
+      /// Asked for and not shown.
+      var isHidden = false
     }
 
     let path: String

@@ -37,7 +37,7 @@ extension RouteTable {
           blocks: [
             .notice("This token is shown once. On the host, run the first line as root and paste the second."),
             .quoted(["signalbox-agent join - --state-dir /var/lib/signalbox-agent", token.text]),
-            .link("Back to Admin", path: "/admin"),
+            .links([("Back to Admin", path: "/admin")]),
           ], command: "signalbox hosts invite \(ShellWord.quoted(question.fields["name"] ?? ""))"))
     },
     Route(
@@ -96,6 +96,7 @@ extension RouteTable {
       (FleetQueries.certificates(limit: 50), certificateColumns),
       (AccessQueries.credentials(all: false), ShownColumns.credentials),
       (AccessQueries.audit(actor: nil, action: nil, sinceNs: nil, limit: 100), ShownColumns.audit),
+      (AccessQueries.receiverEvents(), ShownColumns.receiverEvents),
     ])
     var blocks: [Page.Block] = [
       .heading("Invite a host"),
@@ -116,6 +117,8 @@ extension RouteTable {
         name: "certificates", answers[1], links: [.init(column: "host", path: "/hosts/")],
         empty: "No host has a certificate."),
       .heading("What lets somebody in"), .table(name: "credentials", answers[2], empty: "Nothing."),
+      .heading("What PagerDuty and Slack sent back in the last seven days"),
+      .table(name: "receiver_events", answers[4], empty: "Nothing."),
       .heading("The newest 100 changes"), .table(name: "audit", answers[3], empty: "Nothing was changed yet."),
     ]
     return Page(title: "Admin", blocks: blocks, command: "signalbox audit")

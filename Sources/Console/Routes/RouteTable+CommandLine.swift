@@ -129,7 +129,7 @@ extension RouteTable {
   private static let logPages = Route(
     method: .get, path: "/api/v1/logs/pages", role: .viewer,
     summary: "All log lines that match, the oldest first, page by page: `next` is the `cursor` of the page after.",
-    parameters: lineParameters.filter { !["host", "limit"].contains($0.name) } + [
+    parameters: lineParameters.filter { ["q", "regex", "file", "level", "since", "until"].contains($0.name) } + [
       .init("host", .query, .text, "Only of these hosts, separated by commas.", example: "trainer-1,trainer-2"),
       .init("newest", .query, .integer(1...newestMax), "Only the newest so many, in one page.", example: "200"),
       .init(

@@ -79,7 +79,7 @@ extension RouteTable {
       link.isList
       ? listPage(incidents, link, action) : try await incidentPage(question, link.message.incidents.first ?? 0, action)
     let path = link.isList ? "/incidents" : "/incidents/\(link.message.incidents.first ?? 0)"
-    page.blocks.append(.link("Log in to see more", path: "/login?next=\(PercentEncoding.pathPart(path))"))
+    page.blocks.append(.links([("Log in to see more", path: "/login?next=\(PercentEncoding.pathPart(path))")]))
     return page
   }
 

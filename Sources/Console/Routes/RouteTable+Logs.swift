@@ -5,7 +5,9 @@ internal import Store
 
 extension RouteTable {
   private static let levels = LevelName.allCases.map(\.rawValue)
-  static let lineParameters: [Route.Parameter] = [
+  private static let until = Route.Parameter(
+    "until", .query, .moment, "Before it: an age such as 1h, or a time of RFC 3339.", example: "1h")
+  private static let filterParameters: [Route.Parameter] = [
     .init(
       "q", .query, .text, "Text that the message contains, upper and lower case told apart.",
       example: "CUDA out of memory"),
@@ -16,10 +18,18 @@ extension RouteTable {
     .init(
       "file", .query, .text, "Name of the file, or its path where there is a slash; * and ? stand for others.",
       example: "*.err"),
-    .init("level", .query, .choice(levels), "This level and those above it.", example: "error"), since,
-    .init("until", .query, .moment, "Before it: an age such as 1h, or a time of RFC 3339.", example: "1h"),
-    .init("limit", .query, .integer(1...5_000), "The newest so many.", example: "200"),
+    .init("level", .query, .choice(levels), "This level and those above it.", example: "error"),
+    .init(
+      "run", .query, .integer(1...Int64(Int32.max)), "Only of this run's host, while the run went on.", example: "12"),
+    .init("without", .query, .text, "Text that the message does not contain.", example: "heartbeat"),
+    .init("without_host", .query, .text, "Not of this host.", example: "trainer-2"),
+    .init("without_file", .query, .text, "Not of such files, as in file.", example: "*.out"),
+    .init("template", .query, .text, "Only of this template of lines.", example: "step # loss=#"),
+    .init("without_template", .query, .text, "Not of this template of lines.", example: "step # loss=#"),
+    since, until,
   ]
+  static let lineParameters =
+    filterParameters + [.init("limit", .query, .integer(1...5_000), "The newest so many.", example: "200")]
 
   static let logs: [Route] = [
     Route(
@@ -28,31 +38,117 @@ extension RouteTable {
       parameters: lineParameters, shape: .list
     ) { question in
       let count = Int(question.integer("limit") ?? 200)
-      return cutOldest(try await lines(question, count + 1), to: count)
+      return cutOldest(try await lines(try await filter(question), question, count + 1), to: count)
     },
     Route(
+      method: .get, path: "/api/v1/logs/counts", role: .viewer,
+      summary:
+        "How many lines there are, all of them: over the time by level, by level, and of the hosts and files that have most.",
+      parameters: filterParameters, shape: .list
+    ) { question in
+      let filter = try await filter(question)
+      let buckets = buckets(filter, question)
+      return .list(try await question.database.answers(filter) { [(LogQueries.counts(filter, $0, buckets), [])] }[0])
+    },
+    Route(
+      method: .get, path: "/api/v1/logs/templates", role: .viewer,
+      summary:
+        "Lines folded by what they have in common: how many, on how many hosts, when, and who wrote it first. One row stands for all that the limit leaves out, so that the counts add up.",
+      parameters: filterParameters + [
+        .init("limit", .query, .integer(1...1_000), "At most so many templates.", example: "100")
+      ], shape: .list
+    ) { question in
+      let filter = try await filter(question)
+      let limit = Int(question.integer("limit") ?? 100)
+      let answer = try await question.database.answers(filter) { [templates(filter, $0, limit, question.nowNs)] }[0]
+      return .list(answer, isCut: answer.rows.count > limit)
+    },
+    Route(
+      method: .get, path: "/api/v1/logs/context", role: .viewer,
+      summary:
+        "A line with those before and behind it in its file, and what the other hosts of its run wrote at that moment.",
+      parameters: contextParameters, shape: .list
+    ) { question in .list(try await context(question)) },
+    Route(
       method: .get, path: "/logs", role: .viewer, summary: "Search in the log lines of all hosts.",
-      parameters: lineParameters, allowsEmpty: true, shape: .page
+      parameters: lineParameters + [
+        .init("view", .query, .choice(["lines", "templates"]), "Lines, or folded.", example: "templates")
+      ], allowsEmpty: true, shape: .page
     ) { question in .page(try await logsPage(question)) },
+    Route(
+      method: .get, path: "/logs/context", role: .viewer, summary: "One line and what stands around it.",
+      parameters: contextParameters, shape: .page
+    ) { question in .page(try await contextPage(question)) },
   ]
 
   static let dayNs: Int64 = 86_400_000_000_000
+  private static let templatesMax = 50
+  private static let runsMax = 10
+  /// More than a reader looks through, and what a phone still lays out at once.
+  private static let linesOfPage: Int64 = 150
 
-  private static func lines(_ question: Question, _ limit: Int) async throws -> Answer {
+  /// - Throws: `Problem` where a host, run or expression is none, or the time is empty.
+  private static func filter(_ question: Question) async throws -> LogFilter {
     var filter = LogFilter()
     filter.hosts = question["host"].map { [$0] } ?? []
     filter.file = question["file"]
     filter.minimumLevel = question["level"].flatMap(LevelName.init)?.level
-    filter.sinceNs = question.moment("since") ?? question.nowNs - dayNs
+    filter.sinceNs = question.moment("since")
     filter.untilNs = question.moment("until")
     filter.text = question["q"]
     filter.pattern = question["regex"]
+    filter.withoutText = question["without"]
+    filter.withoutHosts = question["without_host"].map { [$0] } ?? []
+    filter.withoutFile = question["without_file"]
+    filter.template = question["template"]
+    filter.withoutTemplate = question["without_template"]
     if let pattern = filter.pattern { _ = try await question.database.answer(LogQueries.check(pattern: pattern)) }
-    if let sinceNs = filter.sinceNs, let untilNs = filter.untilNs, sinceNs >= untilNs {
+    if let number = question.integer("run") { try await restrict(&filter, toRun: number, question) }
+    filter.sinceNs = filter.sinceNs ?? question.nowNs - dayNs
+    if let sinceNs = filter.sinceNs, sinceNs >= filter.untilNs ?? .max {
       throw Problem(.badRequest, "since must be before until")
     }
     try await requireHost(filter.hosts.first, question)
-    return try await question.database.lines(filter, limit: limit).without(["flags"])
+    return filter
+  }
+
+  /// To the run's host, and to its time where that is narrower than what was asked for.
+  private static func restrict(_ filter: inout LogFilter, toRun number: Int64, _ question: Question) async throws {
+    let run = try await question.database.answer(TrainingQueries.run(number))
+    guard case .text(let host)? = run.value("host"), case .time(let startedNs)? = run.value("started"),
+      case .time(let updatedNs)? = run.value("updated")
+    else { throw Problem(.notFound, "no run has the number \(number)") }
+    guard filter.hosts.isEmpty || filter.hosts == [host] else {
+      throw Problem(.badRequest, "run \(number) is on host \(host): leave host out")
+    }
+    filter.hosts = [host]
+    let (fromNs, toNs) = around(startedNs, updatedNs)
+    filter.sinceNs = max(filter.sinceNs ?? fromNs, fromNs)
+    filter.untilNs = min(filter.untilNs ?? toNs, toNs)
+  }
+
+  /// A run's first line comes before its first figure, and the line that ends it behind its last one.
+  static func around(_ startedNs: Int64, _ updatedNs: Int64) -> (fromNs: Int64, toNs: Int64) {
+    (startedNs.subtractingClamped(60_000_000_000), updatedNs.addingClamped(60_000_000_000))
+  }
+
+  private static func lines(_ filter: LogFilter, _ question: Question, _ limit: Int) async throws -> Answer {
+    try await question.database.lines(filter, limit: limit).without(["flags"])
+  }
+
+  private static func buckets(_ filter: LogFilter, _ question: Question) -> LogBuckets {
+    let untilNs = filter.untilNs ?? question.nowNs
+    return LogBuckets(filter, sinceNs: min(filter.sinceNs ?? 0, untilNs - 1), untilNs: untilNs)
+  }
+
+  private static func templates(
+    _ filter: LogFilter, _ scope: LogScope, _ limit: Int, _ nowNs: Int64
+  ) -> (ReadQuery, [Answer.Column]) {
+    (
+      LogQueries.templates(
+        filter, scope, sinceNs: filter.sinceNs ?? 0, untilNs: filter.untilNs ?? nowNs, limit: limit),
+      LogsView.templateColumns
+    )
   }
 
   /// Of lines the oldest is the one too many.
@@ -64,25 +160,52 @@ extension RouteTable {
   }
 
   private static func logsPage(_ question: Question) async throws -> Page {
-    let limit = Int(question.integer("limit") ?? 200)
-    let answer = try await lines(question, limit)
+    let filter = try await filter(question)
+    let buckets = buckets(filter, question)
+    let isFolded = question["view"] == "templates"
+    let nowNs = question.nowNs
+    let folded = try await question.database.answers(filter) { scope in
+      [
+        (LogQueries.counts(filter, scope, buckets), []),
+        (
+          RunQueries.overlapping(
+            hosts: filter.hosts, sinceNs: buckets.sinceNs, untilNs: buckets.untilNs, limit: runsMax),
+          LogsView.runColumns
+        ),
+      ]
+        + (isFolded ? [templates(filter, scope, templatesMax, nowNs)] : [])
+    }
+    let limit = Int(question.integer("limit") ?? linesOfPage)
+    let names = filterParameters.map(\.name) + ["limit", "view"]
+    var view = LogsView(
+      address: Address(LogsView.path, names.map { ($0, question[$0]) }), buckets: buckets, counts: folded[0],
+      runs: folded[1])
+    if isFolded {
+      view.templates = folded[2]
+    } else {
+      let lines = try await lines(filter, question, limit)
+      view.lines = Answer(columns: lines.columns, rows: lines.rows.reversed())
+    }
+    var blocks: [Page.Block] = [.search(search(question))] + view.blocks
+    if let shown = view.lines?.rows.count, Int64(shown) < view.total {
+      blocks.append(.text("These are the newest \(shown) of \(view.total); ask for less time to see older ones."))
+    }
+    return Page(title: "Logs", blocks: blocks, command: command(question))
+  }
+
+  private static func search(_ question: Question) -> Page.Search {
     let value = { (name: String) in question[name] ?? "" }
-    let search = Page.Search(
-      path: "/logs", button: "Search",
+    // What the form does not show stays as it is.
+    let kept = [
+      "regex", "file", "run", "without", "without_host", "without_file", "template", "without_template", "view",
+    ]
+    return Page.Search(
+      path: LogsView.path, button: "Search",
       inputs: [
         .init(name: "q", label: "Text", value: value("q")), .init(name: "host", label: "Host", value: value("host")),
         .init(name: "level", label: "Level", value: value("level"), choices: [""] + levels),
-        .init(name: "since", label: "Since", value: question["since"] ?? "24h"),
-      ])
-    let cut = answer.rows.count == limit ? "These are the newest \(limit); ask for less time to see older ones." : ""
-    return Page(
-      title: "Logs",
-      blocks: [.search(search)] + (cut.isEmpty ? [] : [.text(cut)]) + [
-        .table(
-          name: "lines", Answer(columns: answer.columns, rows: answer.rows.reversed()),
-          links: [.init(column: "host", path: "/hosts/")], empty: "No line matches."
-        )
-      ], command: command(question))
+        .init(name: "since", label: "Since", value: question["since"] ?? (question["run"] == nil ? "24h" : "")),
+      ] + kept.filter { question[$0] != nil }.map { .init(name: $0, label: "", value: value($0), isHidden: true) })
   }
 
   private static func command(_ question: Question) -> String {
@@ -92,5 +215,46 @@ extension RouteTable {
     ]
     return "signalbox logs"
       + options.compactMap { name, option in question[name].map { " \(option) \(ShellWord.quoted($0))" } }.joined()
+  }
+
+  // MARK: Context
+
+  private static let contextParameters: [Route.Parameter] = [
+    .init("host", .query, .text, "The line's host.", example: "trainer-1", isRequired: true),
+    .init("file", .query, .text, "The path of its file.", example: "/var/log/train.log", isRequired: true),
+    .init("time", .query, .moment, "Its time.", example: "2026-11-21T03:25:53.123456Z", isRequired: true),
+    .init("offset", .query, .integer(0...Int64.max), "Its offset in the file.", example: "4096", isRequired: true),
+    .init("lines", .query, .integer(1...500), "So many to each side.", example: "20"),
+  ]
+
+  private static func context(_ question: Question) async throws -> Answer {
+    try await requireHost(question["host"], question)
+    return try await question.database.answer(
+      LogQueries.context(
+        host: question["host"] ?? "", file: question["file"] ?? "", timeNs: question.moment("time") ?? 0,
+        offset: question.integer("offset") ?? 0, lines: Int(question.integer("lines") ?? 20)),
+      [.init("place", "PLACE")] + ShownColumns.logs)
+  }
+
+  private static func contextPage(_ question: Question) async throws -> Page {
+    let answer = try await context(question)
+    let isElsewhere = { (row: [Cell]) in row.first == .text("elsewhere") }
+    let part = { (rows: [[Cell]]) in LogsView.withContext(Answer(columns: answer.columns, rows: rows)) }
+    let links: [Page.Link] = [
+      .init(column: "host", path: "/hosts/"), .init(column: "time", path: "", key: "context_path", isWhole: true),
+    ]
+    let (host, file) = (question["host"] ?? "", question["file"] ?? "")
+    return Page(
+      title: "Around a line of \(host)",
+      blocks: [
+        .text("\(file), at \(question["time"] ?? "")"),
+        .table(
+          name: "file", part(answer.rows.filter { !isElsewhere($0) }).without(["host", "file"]),
+          links: Array(links.dropFirst()), empty: "The line is not kept any more, or its file is none."),
+        .heading("The run's other hosts within \(LogQueries.momentSeconds) s"),
+        .table(
+          name: "elsewhere", part(answer.rows.filter(isElsewhere)).without(["place"]), links: links,
+          empty: "Its run has no other host, or they wrote nothing."),
+      ], command: "signalbox logs --host \(ShellWord.quoted(host)) --file \(ShellWord.quoted(file))")
   }
 }

@@ -5,43 +5,30 @@ internal import Incidents
 internal import Store
 
 extension RouteTable {
-  static let pages: [Route] = [
-    Route(
-      method: .get, path: "/", role: .viewer, summary: "The fleet at a glance.", parameters: [by, sort],
-      allowsEmpty: true, shape: .page
-    ) { question in .page(try await fleetPage(question)) },
-    Route(
-      method: .get, path: "/incidents", role: .viewer, summary: "What is wrong, the most urgent first.",
-      parameters: incidentFilters, allowsEmpty: true, shape: .page
-    ) { question in .page(try await incidentsPage(question)) },
-    Route(
-      method: .get, path: "/incidents/{number}", role: .viewer,
-      summary: "One incident: what, since when, why, what to do.",
-      parameters: [.init("number", .path, .integer(1...Int64(Int32.max)), "Its number.", example: "12")], shape: .page
-    ) { question in .page(try await incidentPage(question)) },
-    Route(
-      method: .get, path: "/hosts/{host}", role: .viewer, summary: "One host.",
-      parameters: [.init("host", .path, .text, "Its name.", example: "trainer-1"), since],
-      allowsEmpty: true, shape: .page
-    ) { question in .page(try await hostPage(question)) },
-    Route(method: .get, path: "/runs", role: .viewer, summary: "Training runs, newest first.", shape: .page) {
-      question in
-      let runs = try await question.database.answer(
-        TrainingQueries.runs(host: nil, state: nil, limit: rowsMax), ShownColumns.runs)
-      return .page(
-        Page(
-          title: "Runs",
-          blocks: [.table(name: "runs", runs, links: [toRun, toHost], empty: "No run has been seen yet.")],
-          command: "signalbox runs list"))
-    },
-    Route(
-      method: .get, path: "/runs/{id}", role: .viewer, summary: "One training run and its episodes.",
-      parameters: [runID], shape: .page
-    ) { question in .page(try await runPage(question)) },
-  ]
+  static let pages: [Route] =
+    runs + [
+      Route(
+        method: .get, path: "/", role: .viewer, summary: "The fleet at a glance.", parameters: [by, sort],
+        allowsEmpty: true, shape: .page
+      ) { question in .page(try await fleetPage(question)) },
+      Route(
+        method: .get, path: "/incidents", role: .viewer, summary: "What is wrong, the most urgent first.",
+        parameters: incidentFilters, allowsEmpty: true, shape: .page
+      ) { question in .page(try await incidentsPage(question)) },
+      Route(
+        method: .get, path: "/incidents/{number}", role: .viewer,
+        summary: "One incident: what, since when, why, what to do.",
+        parameters: [.init("number", .path, .integer(1...Int64(Int32.max)), "Its number.", example: "12")], shape: .page
+      ) { question in .page(try await incidentPage(question)) },
+      Route(
+        method: .get, path: "/hosts/{host}", role: .viewer, summary: "One host.",
+        parameters: [.init("host", .path, .text, "Its name.", example: "trainer-1"), since],
+        allowsEmpty: true, shape: .page
+      ) { question in .page(try await hostPage(question)) },
+    ]
 
   /// Rows of one table of a page: more is what the API and the command line are for.
-  private static let rowsMax = 100
+  static let rowsMax = 100
   static let toIncident = Page.Link(column: "id", path: "/incidents/")
   static let toHost = Page.Link(column: "host", path: "/hosts/")
   static let toRun = Page.Link(column: "run", path: "/runs/", key: "id")
@@ -127,23 +114,6 @@ extension RouteTable {
         .table(
           name: "processes", answers[3], empty: "No training process was reported in its newest minute."),
       ], command: "signalbox hosts show \(ShellWord.quoted(name))")
-  }
-
-  private static func runPage(_ question: Question) async throws -> Page {
-    let number = question.integer("id") ?? 0
-    let run = try await question.database.answer(TrainingQueries.run(number), ShownColumns.runs)
-    guard case .text(let host)? = run.value("host"), case .text(let name)? = run.value("run") else {
-      throw Problem(.notFound, "no run has the number \(number)")
-    }
-    let episodes = try await question.database.answer(
-      TrainingQueries.episodes(host: host, run: name, status: nil, limit: rowsMax), ShownColumns.episodes)
-    return Page(
-      title: name,
-      blocks: [
-        .table(name: "run", run, links: [toHost], empty: ""), .heading("Episodes"),
-        .table(name: "episodes", episodes.without(["host", "run"]), empty: "No episode has been read yet."),
-      ] + (episodes.rows.count == rowsMax ? [.text("The newest \(rowsMax); signalbox episodes list shows all.")] : []),
-      command: "signalbox runs show \(ShellWord.quoted(name)) --host \(ShellWord.quoted(host))")
   }
 
   private static let hostColumns: [Answer.Column] = [

@@ -7,8 +7,8 @@ internal import Store
 /// Every address of the console. A new one is one entry and one handler.
 enum RouteTable {
   static let all: [Route] =
-    open + files + live + fleet + training + logs + incidents + access + admin + paging + links + query + pages
-    + commandLine + assistants + feeds
+    open + files + live + fleet + training + episodes + compare + models + logs + incidents + access + admin + paging
+    + links + hooks + rules + query + pages + commandLine + assistants + feeds
 
   static let limit = Route.Parameter(
     "limit", .query, .integer(1...10_000), "At most so many.", example: "100")
@@ -94,7 +94,7 @@ enum RouteTable {
     Route(
       method: .get, path: "/api/v1/runs", role: .viewer, summary: "Training runs, newest first.",
       parameters: [
-        host, .init("run", .query, .text, "Only of this name.", example: "ppo_1"),
+        host, .init("run", .query, .text, "Only of this name.", example: "ppo_1"), searchOfRuns,
         .init(
           "state", .query, .choice(["running", "completed", "failed", "unknown"]), "Only in it.", example: "running"),
         limit,
@@ -104,7 +104,8 @@ enum RouteTable {
       try await requireHost(question["host"], question)
       let answer = try await question.database.answer(
         TrainingQueries.runs(
-          host: question["host"], state: question["state"], run: question["run"], limit: count + 1), ShownColumns.runs)
+          host: question["host"], state: question["state"], run: question["run"], text: question["q"], limit: count + 1),
+        ShownColumns.runs)
       return cut(answer, to: count)
     },
     Route(

@@ -103,7 +103,7 @@ extension Gate {
   }
 
   /// Who is not logged in is led there.
-  private func wayOn(_ caller: Caller?) -> [Page.Block] { caller == nil ? [.link("Log in", path: "/login")] : [] }
+  private func wayOn(_ caller: Caller?) -> [Page.Block] { caller == nil ? [.links([("Log in", path: "/login")])] : [] }
 
   /// Empty for tokens, which send no forms.
   static func formToken(_ known: (caller: Caller, token: AccessToken)) -> String {

@@ -51,8 +51,7 @@ struct Gate: Sendable {
       guard problem.status == .unauthorized, problem != .unauthorized else {
         return refuse(problem, route, request, known, nowNs)
       }
-      let what = route.role == nil ? "login" : "token"
-      let answer = await context.refusals.record(problem, of: what, from: client.address, nowNs: nowNs)
+      let answer = await context.refusals.record(problem, of: route.secretName, from: client.address, nowNs: nowNs)
       return refuse(answer, route, request, known, nowNs)
     } catch {
       logger.error("a request failed", metadata: ["route": "\(route.path)", "error": "\(type(of: error))"])

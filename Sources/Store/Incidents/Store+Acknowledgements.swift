@@ -33,6 +33,7 @@ extension Store {
 
   /// The key that links in messages are signed with, 32 bytes; made when it is first asked for.
   package func pageLinkKey() throws(StoreError) -> [UInt8] {
+    if let key = try signingKey("links") { return key }
     // Random numbers of the server, which makes UUIDs of its strong source (PostgreSQL, src/backend/utils/adt/uuid.c).
     try run(
       """
@@ -40,7 +41,12 @@ extension Store {
       values ('links', encode(sha256(convert_to(gen_random_uuid()::text || gen_random_uuid()::text, 'UTF8')), 'hex'))
       on conflict (purpose) do nothing
       """)
-    return try ask("select key from signalbox.signing_keys where purpose = 'links'").text(0, 0).flatMap(Hex.bytes) ?? []
+    return try signingKey("links") ?? []
+  }
+
+  private func signingKey(_ purpose: String) throws(StoreError) -> [UInt8]? {
+    try ask("select key from signalbox.signing_keys where purpose = $1", [.text(purpose)]).text(0, 0)
+      .flatMap(Hex.bytes)
   }
 
   /// - Parameter id: of a message, or of a list of them.

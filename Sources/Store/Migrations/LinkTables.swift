@@ -23,10 +23,12 @@ enum LinkTables {
       secret text not null
     );
 
-    -- Events of receivers that have acted: one that comes again does nothing.
+    -- Events of receivers of the last days, with what became of each: one that comes again does nothing.
     create table signalbox.receiver_events (
       event_id text primary key,
-      kind text not null,
+      receiver text not null,
+      action text not null,
+      outcome text not null,
       received timestamptz not null
     );
     create index receiver_events_received on signalbox.receiver_events (received);

@@ -48,5 +48,6 @@ struct Migration {
     Migration(number: 25, name: "what the views and their columns mean") { _ in ViewDocumentation.sql },
     Migration(number: 26, name: "links in messages, and events of receivers") { _ in LinkTables.sql },
     Migration(number: 27, name: "addresses of calendars") { _ in ConsoleTables.calendars },
+    Migration(number: 28, name: "runbooks of the rules that run") { _ in RuleTables.pages },
   ]
 }

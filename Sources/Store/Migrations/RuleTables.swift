@@ -23,4 +23,15 @@ enum RuleTables {
     alter table signalbox.rule_states add column sequence bigint not null default 0;
 
     """
+
+  static let pages = """
+    -- The runbook of each rule that collectors run, for the console.
+    create table signalbox.rule_pages (
+      rule text primary key,
+      severity smallint not null check (severity between 0 and 3),
+      title text not null,
+      page text not null
+    );
+
+    """
 }

@@ -26,6 +26,15 @@ package enum AccessQueries {
       """, [value])
   }
 
+  /// Events of receivers of the last days, by what became of them. Columns: receiver, action, outcome, count, last.
+  package static func receiverEvents() -> ReadQuery {
+    ReadQuery(
+      """
+      select e.receiver, e.action, e.outcome, count(*) as count, max(e.received) as last
+      from signalbox.receiver_events e group by e.receiver, e.action, e.outcome order by max(e.received) desc limit 100
+      """)
+  }
+
   /// Who changed what, the newest first. Columns: id, time, actor, action, subject, detail.
   /// - Parameters:
   ///   - action: such as `incidents.ack`; a `*` stands for any text.

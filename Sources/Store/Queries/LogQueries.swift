@@ -15,6 +15,13 @@ package struct LogFilter: Sendable, Equatable {
   package var text: String?
   /// POSIX regular expression as PostgreSQL has them.
   package var pattern: String?
+  /// Of these hosts none; a glob as in `file`; not contained in the message.
+  package var withoutHosts: [String] = []
+  package var withoutFile: String?
+  package var withoutText: String?
+  /// Only lines of this template, or none of it: as `LogQueries.templates` names it.
+  package var template: String?
+  package var withoutTemplate: String?
   /// The newest so many; nil gives all.
   package var limit: Int?
 
@@ -56,7 +63,7 @@ package enum LogQueries {
   /// Files of one pattern beyond it are not looked up one by one.
   private static let filesMax = 100_000
 
-  private static let tables: [(name: String, level: Level, text: String)] = [
+  static let tables: [(name: String, level: Level, text: String)] = [
     ("log_error", .error, "'ERROR'"), ("log_warn", .warn, "'WARN'"),
     ("log_info", .info, "case level when 2 then 'INFO' end"), ("log_debug", .debug, "'DEBUG'"),
   ]
@@ -110,11 +117,11 @@ package enum LogQueries {
   }
 
   /// One statement with its parameters.
-  private struct LogStatement {
-    private var parameters: [String?] = []
-    private var conditions: [String] = []
+  struct LogStatement {
+    private(set) var parameters: [String?] = []
+    private(set) var conditions: [String] = []
     private let scope: LogScope
-    private let floor: UInt8
+    let floor: UInt8
 
     init(_ filter: LogFilter, _ scope: LogScope) {
       self.scope = scope
@@ -144,9 +151,40 @@ package enum LogQueries {
         }
         conditions.append("message ~ \(parameter(pattern))::text")
       }
+      exclude(filter)
     }
 
-    private mutating func parameter(_ value: String?) -> String {
+    private mutating func exclude(_ filter: LogFilter) {
+      if !filter.withoutHosts.isEmpty {
+        let names = parameter(ArrayParameter.text(filter.withoutHosts))
+        conditions.append("host not in (select number from signalbox.hosts where name = any (\(names)::text[]))")
+      }
+      if let file = filter.withoutFile {
+        let pattern = parameter(LogQueries.likePattern(glob: file))
+        conditions.append("file not in (select number from signalbox.followed_files where path like \(pattern)::text)")
+      }
+      if let text = filter.withoutText {
+        conditions.append("message not like \(parameter("%" + LogQueries.escapedForLike(text) + "%"))::text")
+      }
+      if let template = filter.template {
+        // What every such line holds is sought first: a template costs a regular expression a line.
+        if let literal = LogTemplates.literal(of: template) {
+          conditions.append("message like \(parameter("%" + LogQueries.escapedForLike(literal) + "%"))::text")
+        }
+        conditions.append("\(LogTemplates.expression) = \(parameter(template))::text")
+      }
+      if let template = filter.withoutTemplate {
+        conditions.append("\(LogTemplates.expression) <> \(parameter(template))::text")
+      }
+    }
+
+    /// What `query` reads host by host, as a condition.
+    mutating func restrictToSeparateHosts() {
+      guard let hosts = scope.separateHosts else { return }
+      conditions.append("host = any (\(parameter(Self.array(hosts)))::int4[])")
+    }
+
+    mutating func parameter(_ value: String?) -> String {
       parameters.append(value)
       return "$\(parameters.count)"
     }
@@ -209,7 +247,7 @@ package enum LogQueries {
     return glob.utf8.contains(UInt8(ascii: "/")) ? converted : "%/" + converted
   }
 
-  fileprivate static func escapedForLike(_ text: String) -> String {
+  static func escapedForLike(_ text: String) -> String {
     text.unicodeScalars.map { $0 == "%" || $0 == "_" || $0 == "\\" ? "\\\($0)" : "\($0)" }.joined()
   }
 }

@@ -41,8 +41,19 @@ package enum TrainingQueries {
 
   /// Newest first. Columns: host, run, state, framework, source, started, updated, ended, episodes, episodes_completed,
   /// steps, reward_mean, sharpe_mean, detail, id.
-  package static func runs(host: String?, state: String?, run: String? = nil, limit: Int) -> ReadQuery {
-    runs([host, state, run, String(limit), "0"])
+  /// - Parameter text: contained in the run's name, its host's name, or what it reported of itself; Latin letters of either case.
+  package static func runs(
+    host: String?, state: String?, run: String? = nil, text: String? = nil, limit: Int
+  ) -> ReadQuery {
+    guard let text else { return runs([host, state, run, String(limit), "0"]) }
+    // Without a collation, lower() costs a third: a hundred thousand runs are read within a tenth of a second.
+    let found = ["r.run", "r.detail"].map { "lower(\($0) collate \"C\") like lower($6::text collate \"C\")" }
+    return runs(
+      [host, state, run, String(limit), "0", "%" + LogQueries.escapedForLike(text) + "%"],
+      """
+      and (\(found.joined(separator: " or "))
+        or r.host in (select number from signalbox.hosts where lower(name collate "C") like lower($6::text collate "C")))
+      """)
   }
 
   /// The one with a number: `id` of the list.

@@ -47,10 +47,10 @@ final class PageReceiver {
         def do_POST(self):
             raw = self.rfile.read(int(self.headers.get("content-length", 0)))
             body = json.loads(raw)
-            to, event = self.path.strip("/"), body["event"]
-            keys = [i["dedup_key"] for i in body["incidents"]] if "incidents" in body else [body["dedup_key"]]
+            to, event = self.path.strip("/"), body.get("event") or body.get("event_action", "")
+            keys = [i["dedup_key"] for i in body["incidents"]] if "incidents" in body else [body.get("dedup_key", "")]
             word = plan(to, event, keys)
-            note = {"time": time.time(), "to": to, "id": self.headers["webhook-id"], "event": event, "keys": keys,
+            note = {"time": time.time(), "to": to, "id": self.headers.get("webhook-id", ""), "event": event, "keys": keys,
                 "step": body.get("step", 0), "isList": "incidents" in body, "accepted": word in ("200", "cut", "late"), "plan": word,
                 "text": raw.decode()}
             os.write(log, (json.dumps(note) + "\\n").encode())

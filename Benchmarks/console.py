@@ -1,0 +1,353 @@
+#!/usr/bin/env python3
+"""What the console costs with a large fleet, with real programs on this machine.
+
+1. A collector makes its private database; the server itself fills it: HOSTS hosts in racks of 40, every fifth with four GPUs, every third with
+   a live run, 40 open incidents; of each host a sample every SPACING s of a day, of ten hosts one every 5 s of the last hour; LINES log lines
+   of a day; 100 000 ended runs.
+2. Requests one after another over one connection each: p50 and p99 of REQUESTS; compressed bytes.
+3. VIEWERS live streams for 20 s on a quiet fleet: CPU of the console, bytes a viewer; then the delay from a commit to each viewer.
+4. 1 000 streams that read and 100 that never do, while 200 hosts change each second: the console's memory.
+5. Chromium, where selenium is installed (SIGNALBOX_PYTHON): bytes, requests, elements, heap and time to the first paint of pages.
+
+Usage: Benchmarks/console.py [--hosts 10000] [--lines 1000000] [--spacing 600] [--bin .build/release]
+Prints a table; writes .build/console-bench.json.
+"""
+import argparse
+import asyncio
+import gzip
+import http.client
+import json
+import os
+import shutil
+import signal
+import ssl
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.parse
+
+arguments = argparse.ArgumentParser()
+arguments.add_argument("--hosts", type=int, default=10000)
+arguments.add_argument("--lines", type=int, default=1_000_000)
+arguments.add_argument("--spacing", type=int, default=600)
+arguments.add_argument("--requests", type=int, default=300)
+arguments.add_argument("--viewers", type=int, default=200)
+arguments.add_argument("--bin", default=".build/release")
+options = arguments.parse_args()
+binaries = os.path.abspath(options.bin)
+place = tempfile.mkdtemp(prefix="signalbox-console-bench-")
+state = place + "/state"
+# A private PostgreSQL refuses root; what it needs is readable for the other user.
+user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
+os.chmod(place, 0o777)
+processes = []
+figures = {}
+bars = {}
+
+
+def note(name, value, bar=None):
+    figures[name] = round(value, 2) if isinstance(value, float) else value
+    bars[name] = bar
+    print(f"{name:58} {figures[name]:>12}  {bar or ''}", flush=True)
+
+
+def start(name, words):
+    log = open(f"{place}/{name}.log", "ab")
+    copy = f"{place}/{name}"
+    if not os.path.exists(copy):
+        shutil.copy(f"{binaries}/{name}", copy)
+    process = subprocess.Popen(user + [copy] + words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True)
+    processes.append(process)
+    for line in process.stdout:
+        if line.startswith("ready "):
+            return process, dict(word.split("=", 1) for word in line.split()[1:])
+    raise SystemExit(f"{name} does not start: see {place}/{name}.log")
+
+
+def sql(text, quiet=True):
+    command = user + ["psql", database, "-v", "ON_ERROR_STOP=1", "-q", "-At"]
+    result = subprocess.run(command, input=text, text=True, capture_output=True)
+    if result.returncode:
+        raise SystemExit(result.stderr)
+    return result.stdout.strip()
+
+
+def signalbox(*words):
+    environment = dict(os.environ, SIGNALBOX_DATABASE_URL=database)
+    copy = f"{place}/signalbox"
+    if not os.path.exists(copy):
+        shutil.copy(f"{binaries}/signalbox", copy)
+    result = subprocess.run(user + [copy, *words], env=environment, text=True, capture_output=True)
+    if result.returncode:
+        raise SystemExit(f"signalbox {' '.join(words)}: {result.stderr}")
+    return result.stdout.strip()
+
+
+def fill():
+    began = time.time()
+    for day in range(2):
+        for table in ["host_samples", "log_info"]:
+            sql(f"select signalbox.ensure_partition('{table}', now() - {day} * interval '1 day')")
+    sql(f"""
+      insert into signalbox.hosts (host_id, name, gpu_count, gpu_model, os_name, labels)
+        select gen_random_uuid(), 'node-' || lpad(i::text, 5, '0'), case when i % 5 = 0 then 4 else 0 end,
+          case when i % 5 = 0 then 'NVIDIA H100 80GB HBM3' else '' end, 'Debian GNU/Linux 12',
+          jsonb_build_object('rack', 'r' || lpad((i / 40)::text, 3, '0'), 'site', case when i % 2 = 0 then 'north' else 'south' end)
+        from generate_series(1, {options.hosts}) i;
+      insert into signalbox.epochs (host, epoch, connected, last_seen, latest_time, latest_cpu_busy_percent, latest_memory_used_percent,
+          latest_disk_used_percent_max, latest_load1, latest_gpus_time, latest_gpu_readings, backlog_bytes)
+        select h.number, 1, now(), now(), now(), 50, 40, 30, 3, case when h.gpu_count > 0 then now() end,
+          case when h.gpu_count > 0 then array(
+            select row(g, h.gpu_model, 'present', 90, 1e9, 8e10, 50, 400)::signalbox.gpu_reading from generate_series(0, 3) g) end, 0
+        from signalbox.hosts h;
+      insert into signalbox.runs (host, run, state, started, updated)
+        select number, '/runs/' || number, 1, now(), now() from signalbox.hosts where number % 3 = 0;
+      insert into signalbox.runs (host, run, state, started, updated)
+        select 1 + i % {options.hosts}, 'ppo-' || i, 2, now() - interval '2 days', now() - interval '1 day' from generate_series(1, 100000) i;
+      insert into signalbox.incidents (rule, severity, host, host_name, identity, dedup_key, opened, detected, last_event, summary)
+        select 'RES-01', i % 4, h.number, h.name, 'i' || i, 'd' || i, now(), now(), now(), 'something of ' || h.name
+        from generate_series(1, 40) i join signalbox.hosts h on h.name = 'node-' || lpad((i * 100)::text, 5, '0');
+      insert into signalbox.followed_files (host, key, path, first_seen, updated, device, inode, birth_ns, head_hash, head_length, generation, format)
+        select number, gen_random_uuid(), '/srv/train/' || name || '.log', now(), now(), 0, 0, 0, 0, 0, 0, 0 from signalbox.hosts where number <= 200;
+    """)
+    sql(f"""
+      insert into signalbox.host_samples (time, received, host, cpu_busy_percent, load1, memory_total_bytes, memory_available_bytes, disk_used_percent_max)
+        select t, t, n, 50 + 40 * sin(n + extract(epoch from t) / 3600), 3, 5e11, 3e11, 30
+        from generate_series(now() - interval '1 day', now(), interval '{options.spacing} s') t, generate_series(1, {options.hosts}) n;
+      insert into signalbox.host_samples (time, received, host, cpu_busy_percent, load1, memory_total_bytes, memory_available_bytes, disk_used_percent_max)
+        select t, t, n, 50, 3, 5e11, 3e11, 30
+        from generate_series(now() - interval '1 hour', now(), interval '5 s') t, generate_series(1, 10) n;
+      insert into signalbox.log_info (time, received, host, file_offset, file, level, flags, message)
+        select t, t, f.host, i * 100, f.number, 2, 0, 'INFO - episode ' || i || ' finished after 972 steps, reward -12.5137'
+          || case when i % ({options.lines} / 3) = 7 then ' rare-word' else '' end
+        from (select i, now() - interval '1 day' * (1 - i / {options.lines}::float8) as t from generate_series(1::bigint, {options.lines}) i) x
+        join signalbox.followed_files f on f.host = 1 + x.i % 200;
+      insert into signalbox.log_counts (time, host, file, level, lines, bytes)
+        select date_trunc('hour', time), host, file, level, count(*), 0 from signalbox.log_info group by 1, 2, 3, 4;
+    """)
+    sql("vacuum analyze")
+    note("filling the database, s", time.time() - began)
+
+
+def keep_alive():
+    """The hosts report on; their agents are none of this bench."""
+    while not stopped.wait(20):
+        sql("update signalbox.epochs set last_seen = now(), latest_time = now()")
+
+
+def percentile(values, share):
+    return sorted(values)[min(len(values) - 1, int(share * len(values)))]
+
+
+def connection(source="127.0.0.1"):
+    return http.client.HTTPSConnection(url.hostname, url.port, context=tls, timeout=60, source_address=(source, 0))
+
+
+def ask(one, path, accept):
+    one.request("GET", path, headers={"Authorization": f"Bearer {token}", "Accept": accept, "Accept-Encoding": "gzip"})
+    answer = one.getresponse()
+    body = answer.read()
+    if answer.status != 200:
+        raise SystemExit(f"{path}: {answer.status} {body[:300]}")
+    return body, answer
+
+
+def measure(name, path, accept="application/json", bar=None, count=None):
+    one = connection()
+    times = []
+    for _ in range(5):
+        body, answer = ask(one, path, accept)
+    for _ in range(count or options.requests):
+        began = time.perf_counter()
+        body, answer = ask(one, path, accept)
+        times.append((time.perf_counter() - began) * 1000)
+        # Requests of people do not come without a pause.
+        time.sleep(0.005)
+    plain = gzip.decompress(body) if answer.headers.get("Content-Encoding") == "gzip" else body
+    note(f"{name}, p50 ms", percentile(times, 0.5))
+    note(f"{name}, p99 ms", percentile(times, 0.99), bar)
+    note(f"{name}, kB on the wire", len(body) / 1000)
+    one.close()
+    return plain
+
+
+def cpu(pid):
+    with open(f"/proc/{pid}/stat") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def resident(pid):
+    with open(f"/proc/{pid}/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("VmRSS")) / 1000
+
+
+async def watch(number, tokens, seen, reads=True):
+    """One live stream; `seen` gets its bytes and when each event came."""
+    # So many connections of one address are not taken.
+    source = f"127.0.0.{2 + number // 200}"
+    reader, writer = await asyncio.open_connection(url.hostname, url.port, ssl=tls, server_hostname=url.hostname, local_addr=(source, 0))
+    writer.write(f"GET /api/v1/live HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {tokens[number // 32]}\r\n\r\n".encode())
+    await writer.drain()
+    if not reads:
+        writer.transport.pause_reading()
+        await asyncio.sleep(3600)
+    try:
+        while data := await reader.read(65536):
+            seen["bytes"] += len(data)
+            if b"event: " in data:
+                seen["at"] = time.time()
+                seen["last"] = data
+                if seen.get("wanted") and seen["wanted"] in data:
+                    seen["arrivals"].append(time.time())
+    finally:
+        writer.close()
+
+
+async def live(console, tokens):
+    seen = [{"bytes": 0, "arrivals": []} for _ in range(options.viewers)]
+    tasks = [asyncio.create_task(watch(n, tokens, one)) for n, one in enumerate(seen)]
+    while not all(one["bytes"] for one in seen):
+        await asyncio.sleep(0.2)
+    await asyncio.sleep(2)
+    before = sum(one["bytes"] for one in seen)
+    used, began = cpu(console.pid), time.time()
+    await asyncio.sleep(20)
+    span = time.time() - began
+    note(f"{options.viewers} viewers of a quiet fleet, % of a core", 100 * (cpu(console.pid) - used) / span, "≤ 10")
+    note("bytes a second a viewer", (sum(one["bytes"] for one in seen) - before) / span / len(seen), "≤ 1000")
+    delays = []
+    for n in range(20):
+        for one in seen:
+            one["wanted"], one["arrivals"] = b'"incidents"', []
+        await asyncio.to_thread(
+            sql, "update signalbox.incidents set state = case state when 'open' then 'acked' else 'open' end, change_number = change_number + 1 where number = 1")
+        committed = time.time()
+        while not all(one["arrivals"] for one in seen):
+            await asyncio.sleep(0.01)
+        delays += [max(0, one["arrivals"][0] - committed) for one in seen]
+        await asyncio.sleep(0.37)
+    note("from the commit to a viewer, p50 ms", 1000 * percentile(delays, 0.5))
+    note("from the commit to a viewer, p99 ms", 1000 * percentile(delays, 0.99), "≤ 1000")
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def crowd(console, tokens):
+    await asyncio.sleep(3)
+    before = resident(console.pid)
+    seen = [{"bytes": 0, "arrivals": []} for _ in range(1000)]
+    tasks = [asyncio.create_task(watch(n, tokens, one)) for n, one in enumerate(seen)]
+    tasks += [asyncio.create_task(watch(1000 + n, tokens, {"bytes": 0}, reads=False)) for n in range(100)]
+    while not all(one["bytes"] for one in seen):
+        await asyncio.sleep(0.2)
+    note("1 000 streams and 100 that never read: MB more", resident(console.pid) - before)
+    for n in range(60):
+        await asyncio.to_thread(
+            sql, f"update signalbox.epochs set last_seen = case when last_seen < now() - interval '70 s' then now() else now() - interval '100 s' end "
+            f"where host % 50 = {n % 50}")
+        await asyncio.sleep(0.8)
+    note("the same after a minute of changes, MB more", resident(console.pid) - before, "≤ 150")
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    sql("update signalbox.epochs set last_seen = now()")
+
+
+BROWSER = """
+import json, sys, time
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+link, pages = sys.argv[1], sys.argv[2:]
+options = webdriver.ChromeOptions()
+options.binary_location = "/usr/bin/chromium"
+for word in ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--ignore-certificate-errors", "--window-size=1440,900"]:
+    options.add_argument(word)
+driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path="/usr/bin/chromedriver"))
+driver.get(link)
+driver.find_element(By.CSS_SELECTOR, "button.main").click()
+time.sleep(1)
+driver.execute_cdp_cmd("Performance.enable", {})
+base = link.split("/login/")[0]
+for path in pages:
+    driver.execute_cdp_cmd("Network.clearBrowserCache", {})
+    driver.get(base + path)
+    time.sleep(4)
+    figures = driver.execute_script('''const all = [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')];
+      return {bytes: all.reduce((n, e) => n + e.transferSize, 0), requests: all.length, nodes: document.querySelectorAll('*').length,
+        paint: performance.getEntriesByName('first-contentful-paint')[0]?.startTime, drawn: !!document.querySelector('canvas.drawn')}''')
+    driver.execute_cdp_cmd("HeapProfiler.collectGarbage", {})
+    metrics = {m["name"]: m["value"] for m in driver.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]}
+    figures["heap"] = metrics["JSHeapUsedSize"]
+    if len(sys.argv) > 2 and path == "/":
+        driver.save_screenshot(sys.argv[1].split("/")[-1][:0] + "PICTURE")
+    print(json.dumps(figures), flush=True)
+driver.quit()
+"""
+
+
+def browse():
+    python = os.environ.get("SIGNALBOX_PYTHON", ".build/venv/bin/python")
+    if subprocess.run([python, "-c", "import selenium"], capture_output=True).returncode:
+        print("no selenium: Chromium is left out")
+        return
+    link = signalbox("console", "link", "--for", "bench", "--role", "viewer")
+    pages = ["/", "/hosts/node-00001", "/incidents", "/runs", "/logs?q=rare-word&since=1d"]
+    script = BROWSER.replace('"PICTURE"', repr(os.path.abspath(".build/console-bench-fleet.png"))).replace(
+        'sys.argv[1].split("/")[-1][:0] + ', "")
+    result = subprocess.run([python, "-c", script, link] + pages, text=True, capture_output=True)
+    for path, line in zip(pages, result.stdout.splitlines()):
+        one, name = json.loads(line), path.split("?")[0]
+        note(f"{name}: kB in Chromium", one["bytes"] / 1000, "≤ 100")
+        note(f"{name}: requests", one["requests"], "≤ 12")
+        note(f"{name}: elements", one["nodes"], "≤ 1500")
+        note(f"{name}: heap MB", one["heap"] / 1e6, "≤ 10")
+        note(f"{name}: first paint ms", one["paint"] or -1.0)
+        if path == "/" and not one["drawn"]:
+            raise SystemExit("the map is not drawn")
+    if result.returncode:
+        raise SystemExit(result.stderr)
+
+
+def table_of_hosts():
+    with open("/proc/self/limits") as file:
+        return file.read()
+
+
+stopped = threading.Event()
+try:
+    collector, ready = start("signalbox-collector", ["--state-dir", state, "--listen", "127.0.0.1:0"])
+    database = ready["database"]
+    print(f"{os.cpu_count()} cores; {options.hosts} hosts, a sample each {options.spacing} s of a day, {options.lines} log lines; {options.bin}")
+    fill()
+    threading.Thread(target=keep_alive, daemon=True).start()
+    console, ready = start("signalbox-console", ["--state-dir", state, "--database", database, "--listen", "127.0.0.1:0"])
+    url = urllib.parse.urlparse(ready["url"])
+    tls = ssl.create_default_context(cafile=state + "/ca/root.pem")
+    token = signalbox("tokens", "create", "bench", "--role", "viewer")
+    measure("fleet page", "/", "text/html", "≤ 100")
+    measure("/api/v1/hosts", "/api/v1/hosts", bar="≤ 100")
+    measure("host page", "/hosts/node-00001", "text/html", "≤ 200")
+    measure("runs page", "/runs", "text/html", "≤ 100")
+    measure("names and groups of the map", "/api/v1/live/map?by=rack", count=100)
+    measure("log search over a day, a rare word", "/api/v1/logs?q=rare-word&since=1d", bar="≤ 1000", count=20)
+    measure("log search over a day, a common word", "/api/v1/logs?q=episode&since=1d", bar="≤ 1000", count=20)
+    tokens = [signalbox("tokens", "create", f"viewer-{n}", "--role", "viewer") for n in range(35)]
+    asyncio.run(live(console, tokens))
+    asyncio.run(crowd(console, tokens))
+    note("the console's memory after all that, MB", resident(console.pid))
+    browse()
+    with open(".build/console-bench.json", "w") as file:
+        json.dump(figures, file, indent=1)
+finally:
+    stopped.set()
+    for process in reversed(processes):
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+    shutil.rmtree(place, ignore_errors=True)

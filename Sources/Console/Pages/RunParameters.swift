@@ -1,0 +1,82 @@
+internal import Answers
+internal import Foundation
+
+/// What a run reported of itself, as names and values: the members of its detail, those of objects within it by their path.
+struct RunParameters {
+  /// Further ones of a run are left out.
+  private static let namesMax = 500
+  private static let depthMax = 8
+
+  /// Value by name; a list is one value.
+  private(set) var values: [String: String] = [:]
+
+  /// - Parameter detail: `detail` of a run: a JSON object, or anything else, which has no parameters.
+  init(detail: String) {
+    guard let document = try? JSONDecoder().decode(Value.self, from: Data(detail.utf8)) else { return }
+    add(document, "", depth: 0)
+  }
+
+  private mutating func add(_ value: Value, _ path: String, depth: Int) {
+    guard values.count < Self.namesMax else { return }
+    if case .object(let members) = value, depth < Self.depthMax {
+      for (name, member) in members.sorted(by: { $0.key < $1.key }) {
+        // What a program tells of its run stands in a member of its own, which is no part of the name.
+        let isOwn = depth == 0 && name == "detail"
+        add(member, isOwn ? path : path.isEmpty ? name : "\(path).\(name)", depth: depth + 1)
+      }
+    } else if !path.isEmpty {
+      values[path] = value.text
+    }
+  }
+
+  /// One row a name, one column a run.
+  /// - Parameters:
+  ///   - runs: numbers and parameters, in the order of the columns.
+  ///   - onlyDifferent: names whose value is the same everywhere are left out.
+  static func table(_ runs: [(number: Int64, parameters: RunParameters)], onlyDifferent: Bool) -> Answer {
+    let names = Set(runs.flatMap { $0.parameters.values.keys }).sorted()
+    let rows = names.map { name in (name, runs.map { $0.parameters.values[name] }) }
+      .filter { !onlyDifferent || Set($0.1).count > 1 }
+    return Answer(
+      columns: [.init("parameter", "PARAMETER")] + runs.map { .init("run_\($0.number)", "RUN \($0.number)") },
+      rows: rows.map { name, values in [.text(name)] + values.map { $0.map(Cell.text) ?? .null } })
+  }
+
+  private indirect enum Value: Decodable {
+    case null
+    case boolean(Bool)
+    case number(Double)
+    case text(String)
+    case list([Value])
+    case object([String: Value])
+
+    init(from decoder: any Decoder) throws {
+      let value = try decoder.singleValueContainer()
+      if value.decodeNil() {
+        self = .null
+      } else if let flag = try? value.decode(Bool.self) {
+        self = .boolean(flag)
+      } else if let number = try? value.decode(Double.self) {
+        self = .number(number)
+      } else if let text = try? value.decode(String.self) {
+        self = .text(text)
+      } else if let list = try? value.decode([Value].self) {
+        self = .list(list)
+      } else {
+        self = .object(try value.decode([String: Value].self))
+      }
+    }
+
+    var text: String {
+      switch self {
+      case .null: "null"
+      case .boolean(let flag): flag ? "true" : "false"
+      case .number(let number): Int64(exactly: number).map(String.init) ?? String(number)
+      case .text(let text): text
+      case .list(let values): "[" + values.map(\.text).joined(separator: ", ") + "]"
+      case .object(let members):
+        "{" + members.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value.text)" }.joined(separator: ", ") + "}"
+      }
+    }
+  }
+}

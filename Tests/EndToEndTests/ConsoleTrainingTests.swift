@@ -1,0 +1,128 @@
+import Foundation
+import TestSupport
+import Testing
+
+extension EndToEndTests.Consoles {
+  /// Two jobs write what such programs write; their episodes, comparison, lines and templates are what is in the files. The figures of the
+  /// job with 972 steps were computed from its file by a program that shares no code with this one.
+  @Test func aResearcherSeesWhatIsInTheFiles() throws {
+    defer { tearDown() }
+    try fleet.join()
+    try fleet.startAgent()
+    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent()
+    for (name, episodes, steps) in [("long", "1", "972"), ("short", "3", "60")] {
+      let directory = fleet.logs + "/" + name
+      try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+      let words = [
+        root.appendingPathComponent("deploy/demo/train.py").path, "--directory", directory, "--episodes", episodes,
+        "--steps", steps, "--delay", "0", "--seed", "7",
+      ]
+      #expect(try Program.run("/usr/bin/python3", words).code == 0)
+    }
+    let viewer = try token("researcher", "viewer")
+    func items(_ path: String) throws -> [[String: Any]] {
+      let answer = try ask(path, token: viewer)
+      #expect(answer.status == 200, "\(path): \(answer.body.prefix(400))")
+      return answer.object["items"] as? [[String: Any]] ?? []
+    }
+    try fleet.eventually("both runs with their steps") {
+      try fleet.value("select count(*) from signalbox.training_steps") == 972 + 180
+    }
+    let runs = try items("/api/v1/runs")
+    let long = try #require(runs.first { $0["steps"] as? Int == 972 }?["id"] as? Int)
+    let short = try #require(runs.first { $0["steps"] as? Int == 180 }?["id"] as? Int)
+    try checkEpisode(long, items)
+    try checkPages(long, short, viewer)
+    try checkComparison(long, short, viewer)
+    try checkLines(viewer, items)
+  }
+
+  private func number(_ value: Any?) -> Double { (value as? NSNumber)?.doubleValue ?? .nan }
+
+  private func checkEpisode(_ run: Int, _ items: (String) throws -> [[String: Any]]) throws {
+    let path = "/api/v1/runs/\(run)/episodes"
+    #expect(try items(path).first?["episode"] as? Int == 1)
+    let steps = try items(path + "/1/steps?points=50")
+    #expect(steps.count == 50 && steps.map { number($0["steps"]) }.reduce(0, +) == 972)
+    #expect(abs(number(steps.last?["reward_sum"]) - 0.22582160110973903) < 1e-9)
+    #expect(steps.map { number($0["price_minimum"]) }.min() == 65.93933336158736)
+    #expect(steps.map { number($0["price_maximum"]) }.max() == 1423.658859346465)
+    #expect(steps.map { number($0["reward_minimum"]) }.min() == -0.11059085781471167)
+    #expect(abs((steps.map { number($0["drawdown_ratio_maximum"]) }.max() ?? 0) - 0.6171246391901358) < 1e-9)
+    let actions = try items(path + "/1/actions")
+    func count(_ conditions: [String: String]) -> Int {
+      actions.filter { row in conditions.allSatisfy { row[$0.key] as? String == $0.value } }
+        .compactMap { $0["steps"] as? Int }.reduce(0, +)
+    }
+    #expect(["0", "1", "2"].map { count(["action": $0]) } == [309, 355, 308])
+    #expect(count(["previous_action": "2", "action": "1"]) == 114)
+    #expect(count(["price_move": "up", "position": "long", "action": "1"]) == 83)
+  }
+
+  private func checkPages(_ long: Int, _ short: Int, _ viewer: String) throws {
+    let html = ["-H", "Accept: text/html"]
+    let page = try ask("/runs/\(long)/episodes/1?step=500", html, token: viewer).body
+    // 632 operations; two steps beside the one that is shown; a transition with its share of the row.
+    let raised = try #require(page.firstMatch(of: /position raised ([0-9]+) times .* lowered ([0-9]+) times/))
+    #expect((Int(raised.1) ?? 0) + (Int(raised.2) ?? 0) == 632)
+    #expect(
+      page.contains("step=499") && page.contains("step=501") && page.contains(">114 (37 %)<"), "\(page.suffix(4000))")
+    #expect(page.contains("mean / std (ddof 0) of step returns"))
+    let over = try ask("/runs/\(short)/episodes/2?with=3", html, token: viewer).body
+    #expect(over.contains("episode 3: last 789.74") && over.contains("/runs/\(short)/episodes/1"))
+    #expect(try ask("/runs/\(short)/episodes/4", html, token: viewer).status == 404)
+    #expect(try ask("/runs/\(short)/episodes/1?with=9", html, token: viewer).status == 404)
+    let run = try ask("/runs/\(short)", html, token: viewer).body
+    #expect(run.contains("total_reward: episodes: last") && run.contains("/runs/\(short)/episodes/3"), "\(run)")
+    #expect(run.contains("PATCH: Exception in"), "its errors, folded")
+    let own = try ask("/logs?run=\(short)", html, token: viewer).body
+    #expect(own.contains("✕ run: \(short)") && own.contains("SAMPLE: called with"))
+    #expect(try ask("/runs?q=SHORT", html, token: viewer).body.contains("/runs/\(short)\""))
+    #expect(try !ask("/runs?q=SHORT", html, token: viewer).body.contains("/runs/\(long)\""))
+    #expect(try ask("/models", html, token: viewer).body.contains("No probe of model files has reported"))
+  }
+
+  private func checkComparison(_ long: Int, _ short: Int, _ viewer: String) throws {
+    let path = "/api/v1/compare?runs=\(long),\(short)&metric=portfolio_value&align=relative"
+    let whole = try #require(try ask(path, token: viewer).object["item"] as? [String: Any])
+    let curves = try #require(whole["curves"] as? [[String: Any]])
+    for run in [long, short] {
+      let xs = curves.filter { $0["run"] as? Int == run }.map { number($0["x"]) }
+      #expect(xs.min() ?? 1 < 0.01 && xs.max() ?? 0 > 0.99 && xs.count > 50, "\(run): \(xs.count)")
+    }
+    #expect((whole["mean"] as? [Any])?.count ?? 0 > 40)
+    let runs = try #require(whole["runs"] as? [[String: Any]])
+    #expect(runs.map { $0["id"] as? Int } == [long, short] && runs.map { $0["steps"] as? Int } == [972, 180])
+    #expect(
+      try ask("/compare?runs=\(long),\(short)", ["-H", "Accept: text/html"], token: viewer).body.contains(
+        "run \(short): last"))
+    for (runs, part) in [
+      ("1,1", "different numbers"), ("x", "numbers of runs"), ("99999", "no run has the number 99999"),
+    ] {
+      #expect(try ask("/api/v1/compare?runs=\(runs)", token: viewer).detail.contains(part))
+    }
+  }
+
+  private func checkLines(_ viewer: String, _ items: (String) throws -> [[String: Any]]) throws {
+    let total = try fleet.value("select count(*) from log_lines")
+    for query in ["since=1h", "since=30d", "since=30d&limit=2"] {
+      let templates = try items("/api/v1/logs/templates?" + query)
+      #expect(templates.compactMap { $0["lines"] as? Int }.reduce(0, +) == Int(total), "\(query)")
+      #expect(templates.first?["first_host"] as? String == "host-1" && templates.count > 1)
+    }
+    let counts = try items("/api/v1/logs/counts?since=30d")
+    for facet in ["histogram", "level", "host"] {
+      let sum = counts.filter { $0["facet"] as? String == facet }.compactMap { $0["lines"] as? Int }.reduce(0, +)
+      #expect(sum == Int(total), "\(facet)")
+    }
+    let html = ["-H", "Accept: text/html"]
+    let page = try ask("/logs?since=1h&view=templates", html, token: viewer).body
+    #expect(page.contains("\(Int(total)) lines: ") && page.contains("without_template="), "\(page.prefix(3000))")
+    let lines = try ask("/logs?since=1h", html, token: viewer).body
+    let link = try #require(lines.firstMatch(of: /href="(\/logs\/context\?[^"]+)"/)).1.replacing("&amp;", with: "&")
+    let context = try ask(String(link), html, token: viewer).body
+    #expect(
+      context.contains("Around a line of host-1") && context.contains("<td data-h=\"Place\">line</td>"), "\(context)")
+  }
+}

@@ -1,0 +1,156 @@
+import FleetModel
+import Postgres
+import Store
+import TestSupport
+import Testing
+
+/// Comparison of runs, what happened in a run's time, the search for runs, and what probes report of models.
+@Suite(.timeLimit(.minutes(5))) struct RunQueryTests {
+  private let fixture: StoreFixture
+  private var store: Store { fixture.store }
+  private static let start = "2026-11-21 00:00:00+00"
+
+  init() throws {
+    fixture = try StoreFixture()
+    try store.connection.execute(
+      """
+      insert into signalbox.hosts (number, host_id, name) values
+        (1, gen_random_uuid(), 'one'), (2, gen_random_uuid(), 'two'), (3, gen_random_uuid(), 'three');
+      insert into signalbox.runs (number, host, run, state, detail, started, updated) overriding system value
+      select n, n, case n when 3 then 'SAC_3' else 'ppo' end, 2,
+        '{"learning_rate": 0.' || n || ', "detail": {"note": "50% off_' || n || '"}}', '\(Self.start)',
+        '\(Self.start)'::timestamptz + interval '10 min' from generate_series(1, 3) n;
+      do $$ begin
+        if to_regproc('signalbox.ensure_partition') is not null then
+          perform signalbox.ensure_partition('training_steps', '\(Self.start)');
+          perform signalbox.ensure_partition('probe_results', now() + offs) from unnest(array['-3 days', '-1 day', '0']::interval[]) offs;
+        end if;
+      end $$;
+      """)
+  }
+
+  private func read(_ query: ReadQuery) throws -> [[String: ReadValue]] {
+    let reader = try FleetReader(fixture.database.url)
+    defer { reader.close() }
+    let table = try reader.read(query)
+    return table.rows.map { Dictionary(zip(table.columns, $0)) { first, _ in first } }
+  }
+
+  private func real(_ value: ReadValue?) -> Double { if case .real(let number)? = value { number } else { .nan } }
+
+  /// Run 1 has 100 steps, run 2 has 400: laid along their own lengths both reach from 0 to 1, and no peak is lost.
+  @Test func curvesAreLaidAlongOneAxis() throws {
+    try store.connection.execute(
+      """
+      insert into signalbox.training_steps (time, received, host, run, episode, step, reward, metrics)
+      select '\(Self.start)'::timestamptz + s * interval '1 s', '\(Self.start)', r, r, 0, s, case s when 50 then 9 else r end,
+        jsonb_build_object('loss', s::float8 / 10, 'name', 'text')
+      from generate_series(1, 2) r cross join generate_series(0, case r when 1 then 100 else 400 end) s
+      """)
+    for (axis, last) in [(CurveAxis.step, 400.0), (.relative, 1), (.time, 400), (.clock, 1_795_219_600e9)] {
+      let rows = try read(CompareQueries.curves([2, 1], metric: "reward", along: axis, points: 20))
+      #expect(rows.first?["run"] == .integer(2) && rows.last?["run"] == .integer(1), "\(axis)")
+      #expect(rows.count <= 40 && rows.allSatisfy { real($0["x"]) <= last }, "\(axis): \(rows.last ?? [:])")
+      for run: Int64 in [1, 2] {
+        let own = rows.filter { $0["run"] == .integer(run) }
+        #expect(own.map { real($0["maximum"]) }.max() == 9 && own.map { real($0["minimum"]) }.min() == Double(run))
+        let points = own.reduce(Int64(0)) { if case .integer(let count)? = $1["points"] { $0 + count } else { $0 } }
+        #expect(points == (run == 1 ? 101 : 401), "\(axis)")
+      }
+    }
+    let relative = try read(CompareQueries.curves([1, 2], metric: "reward", along: .relative, points: 20))
+    #expect(Set(relative.filter { $0["run"] == .integer(1) }.map { $0["bucket"] }).count == 20)
+    let loss = try read(CompareQueries.curves([1], metric: "loss", along: .step, points: 5))
+    #expect(loss.count == 5 && real(loss.last?["maximum"]) == 10)
+    // A text is no figure, and a name that is none has no points.
+    for name in ["name", "none'; drop table runs"] {
+      #expect(try read(CompareQueries.curves([1, 2], metric: name, along: .step, points: 5)).isEmpty)
+    }
+    #expect(try read(CompareQueries.reportedMetrics([1, 2])).map { $0["metric"] } == [.text("loss"), .text("name")])
+  }
+
+  @Test func summariesAreOfEndedEpisodes() throws {
+    try store.connection.execute(
+      """
+      insert into signalbox.episodes (run, episode, updated, state, started, steps, first_step, last_step, reward_count,
+        reward_sum, value_count, value_first, value_last, drawdown_maximum_ratio, return_count, trades_closed, trades_won, final_steps)
+      select 1, e, '\(Self.start)'::timestamptz + e * interval '1 s', case e when 5 then 0 else 1 end, '\(Self.start)', 10, 0, 9, 10,
+        case e when 4 then 1e308 when 5 then 1e9 else e end, 10, 100, 100 + e, 0.1, 0, 0, 0, 0
+      from generate_series(1, 5) e
+      """)
+    let rows = try read(CompareQueries.summaries([3, 1]))
+    #expect(rows.map { $0["id"] } == [.integer(3), .integer(1)])
+    let one = rows[1]
+    #expect(one["episodes"] == .integer(5) && one["episodes_completed"] == .integer(4) && one["steps"] == .integer(50))
+    // The one beyond measure and the one that goes on are left out of the mean.
+    #expect(real(one["reward_mean"]) == 2 && real(one["reward_best"]) == 3 && real(one["pnl_mean"]) == 2.5)
+    #expect(rows[0]["episodes"] == .integer(0) && rows[0]["reward_mean"] == .null)
+    let curve = try read(CompareQueries.curves([1], metric: "pnl", along: .step, points: 100))
+    #expect(curve.map { real($0["average"]) } == [1, 2, 3, 4, 5] && curve.map { real($0["x"]) } == [1, 2, 3, 4, 5])
+  }
+
+  @Test func whatHappenedInARunsTime() throws {
+    try store.connection.execute(
+      """
+      insert into signalbox.incidents (rule, severity, host, host_name, identity, dedup_key, opened, detected, last_event, resolved, state)
+      select 'R', 1, 1, h, i::text || h, i::text || h, t, t, t, t + interval '1 min', 'resolved' from (values
+        (1, '\(Self.start)'::timestamptz - interval '30 s'), (2, '\(Self.start)'::timestamptz + interval '1 h'),
+        (3, '\(Self.start)'::timestamptz + interval '1 min')) v (i, t), unnest(array['one', 'two']) h;
+      insert into signalbox.loss_ledger (time, received, host, subject, from_offset, to_offset, reason, is_estimate) values
+        ('\(Self.start)'::timestamptz + interval '1 min', now(), 1, '/a.log', 0, 10, 'spool', false),
+        ('\(Self.start)'::timestamptz - interval '1 min', now(), 1, '/b.log', 0, 10, 'spool', false);
+      """)
+    let incidents = try read(RunQueries.incidents(run: 1, limit: 10))
+    #expect(incidents.count == 2 && incidents.allSatisfy { $0["host"] == .text("one") })
+    #expect(try read(RunQueries.gaps(run: 1, limit: 10)).map { $0["file"] } == [.text("/a.log")])
+    #expect(try read(RunQueries.hosts(run: 1)).map { $0["host"] } == [.text("one"), .text("two")])
+    let startNs = try #require(Timestamp.parse("2026-11-21T00:00:00Z"))
+    let minuteNs: Int64 = 60_000_000_000
+    try store.connection.execute(
+      """
+      insert into signalbox.log_counts select t, 1, 1, 2, 7, 7 from unnest(array['\(Self.start)', '2026-11-20 23:00+00']::timestamptz[]) t
+      """)
+    let overlapping = try read(
+      RunQueries.overlapping(hosts: ["one"], sinceNs: startNs - 90 * minuteNs, untilNs: startNs + minuteNs, limit: 5))
+    #expect(overlapping.map { $0["id"] } == [.integer(1)] && overlapping.first?["lines"] == .integer(7))
+    #expect(
+      try read(
+        RunQueries.overlapping(hosts: [], sinceNs: startNs + 20 * minuteNs, untilNs: startNs + 30 * minuteNs, limit: 5)
+      )
+      .isEmpty)
+    #expect(try read(RunQueries.silences(run: 1, limit: 10)).isEmpty)
+  }
+
+  /// Name, host and parameters; what stands for other characters in LIKE is a character of its own.
+  @Test(
+    arguments: [
+      ("sac_", [3]), ("TWO", [2]), ("\"Learning_Rate\": 0.1", [1]), ("50%", [1, 2, 3]), ("off_", [1, 2, 3]),
+      ("c_3", [3]), ("s%3", []), ("o__", []), ("\\", []), ("note", [1, 2, 3]),
+    ] as [(String, [Int64])])
+  func runsAreFound(_ text: String, _ numbers: [Int64]) throws {
+    let rows = try read(TrainingQueries.runs(host: nil, state: nil, text: text, limit: 10))
+    #expect(
+      rows.compactMap { row in if case .integer(let number)? = row["id"] { number } else { nil } }.sorted() == numbers)
+  }
+
+  @Test func modelsAreShownByTheirNewestResult() throws {
+    try store.connection.execute(
+      """
+      insert into signalbox.probe_results (time, received, host, name, state, value, detail)
+      select now() - a * interval '1 min', now(), 1, n, s, v, d from (values
+        (60, 'json/prod', 1, 0, ''), (20, 'json/prod', 2, 1, '/m/a.json: byte 17: no value'), (10, 'json/prod', 2, 2, '/m/a.json: byte 17: no value'),
+        (10, 'json.checked/prod', 2, 7, ''), (10, 'json.checked/prod2', 2, 99, ''), (5, 'file/ckpt', 1, 30, '/c/9.pt'), (5, 'file.bytes/ckpt', 1, 4096, ''),
+        (5, 'file.count/ckpt', 1, 3, ''), (5, 'http/api', 2, 0, 'down'), (6000, 'file/old', 2, 0, 'gone')) p (a, n, s, v, d)
+      """)
+    let rows = try read(ModelQueries.newest(host: nil))
+    #expect(rows.map { $0["probe"] } == [.text("json/prod"), .text("file/ckpt")], "\(rows)")
+    let broken = try #require(rows.first)
+    #expect(broken["state"] == .text("failed") && real(broken["invalid"]) == 2 && real(broken["checked"]) == 7)
+    #expect(broken["detail"] == .text("/m/a.json: byte 17: no value"))
+    let minutes = try fixture.value(
+      "select count(*) from signalbox.probe_results where name = 'json/prod' and state = 2")
+    #expect(minutes == "2" && broken["failing_since"] != .null && rows[1]["failing_since"] == .null)
+    #expect(real(rows[1]["age_seconds"]) == 30 && real(rows[1]["bytes"]) == 4096 && real(rows[1]["files"]) == 3)
+    #expect(try read(ModelQueries.newest(host: "two")).isEmpty)
+  }
+}
