@@ -39,7 +39,7 @@ struct IncidentView {
       blocks.append(
         isAddress
           ? .text("Runbook: \(text("runbook"))")
-          : .link("Runbook of \(text("rule"))", path: "/rules/\(PercentEncoding.pathPart(text("rule")))"))
+          : .links([("Runbook of \(text("rule"))", path: "/rules/\(PercentEncoding.pathPart(text("rule")))")]))
     }
     if !incident.evidence.isEmpty { blocks += [.heading("Evidence"), .quoted(incident.evidence)] }
     if !incident.causes.isEmpty { blocks += [.heading("Likely causes"), .items(incident.causes, isNumbered: false)] }
