@@ -82,18 +82,13 @@ import Testing
     #expect(writer.text([.said("Nothing.")]) == "Nothing.\n")
   }
 
-  @Test func linesThatDifferInNumbersAreOne() {
+  @Test func aLineOfALogSaysWhereItStands() {
     let columns = ["time", "received", "host", "file", "offset", "level", "message"].map { Answer.Column($0) }
-    let rows: [[Cell]] = (0..<4).map { number in
-      [
-        .time(Int64(number) * 1_000_000_000), .null, .text("gpu-\(number % 2)"), .text("/a.log"), .integer(1),
-        .text("ERROR"), .text(number == 3 ? "other" : "step \(number) failed after \(number * 17).5 s"),
-      ]
-    }
-    let groups = LineFolding.folded(Answer(columns: columns, rows: rows))
-    #expect(groups.map(\.kind) == ["step # failed after #.# s", "other"])
-    #expect(groups[0].count == 3 && groups[0].hosts == ["gpu-0", "gpu-1"] && groups[0].first == "gpu-0 /a.log")
-    #expect(groups[0].line.hasPrefix("3x ERROR on 2 hosts, 1970-01-01T00:00:00.000Z to 1970-01-01T00:00:02.000Z"))
+    let row: [Cell] = [.time(0), .null, .text("gpu-1"), .text("/a.log"), .integer(1), .null, .text("step 7 failed")]
+    #expect(
+      AssistantTool.lines(Answer(columns: columns, rows: [row])) == [
+        "1970-01-01T00:00:00.000Z gpu-1 /a.log - step 7 failed"
+      ])
   }
 
   @Test func toolsAreFewAndTheirSchemasAreThoseOfTheRoutes() throws {

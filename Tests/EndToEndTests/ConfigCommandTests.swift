@@ -144,7 +144,7 @@ extension EndToEndTests {
       #expect(slip.errors == "signalbox: no rule is called 'RES-1'; did you mean 'RES-01'?\n")
       let host = try add("--host", "gpu-2")
       #expect(
-        host.code == 0 && host.errors.contains("; warning: it matches no open incident now; no host named 'gpu-2'"))
+        host.code == 0 && host.errors.contains("; warning: it matches no open incident now; no host is called 'gpu-2'"))
       #expect(try add("--host", "gpu 2").code == 2)
       // A refused one has left nothing.
       #expect(

@@ -59,6 +59,7 @@ extension EndToEndTests {
       (["tokens", "list"], [["--all"]]),
       (["audit"], [["--by", "ann"], ["--action", "access.*"], ["--since", "1h"], ["--limit", "5"]]),
       (["query", "select 1"], [["--timeout", "20"]]),
+      (["query", "--views"], []),
       (
         ["rules", "replay", Outputs.root.appending(path: "deploy/rules").path, "--since", "1h"],
         [["--until", "1s"], ["--host", "trainer-1"]]

@@ -51,6 +51,22 @@ extension AssistantTool {
     answer.rows.isEmpty ? [.said("\(title): \(empty)")] : [.said("\(title):"), .quoted(table(answer, nowNs))]
   }
 
+  /// Log lines with their time, host, file and level, a line each.
+  static func lines(_ answer: Answer) -> [String] {
+    let places = ["time", "host", "file", "level", "message"].map { name in
+      answer.columns.firstIndex { $0.name == name } ?? 0
+    }
+    return answer.rows.map { row in
+      places.map { place in
+        switch row[place] {
+        case .time(let ns): Timestamp.text(ns, digits: 3)
+        case .text(let text): text
+        default: "-"
+        }
+      }.joined(separator: " ")
+    }
+  }
+
   // MARK: Fleet
 
   private static let fleet: [AssistantTool] = [
@@ -172,26 +188,26 @@ extension AssistantTool {
     AssistantTool(
       name: "search_logs", title: "Search logs",
       summary:
-        "Log lines that match, folded by default: lines that differ in numbers only are one, with count, hosts, first and last time.",
+        "Log lines that match, folded by default into templates with exact counts, hosts, first and last time, and who wrote it first.",
       role: .viewer,
-      parameters: parameters(["q", "regex", "host", "file", "level", "since", "until"], of: "/api/v1/logs") + [
-        .init("folded", .query, .choice(["true", "false"]), "false gives the lines themselves.", example: "true"),
-        .init("limit", .query, .integer(1...5_000), "The newest so many lines are looked at.", example: "2000"),
-      ]
+      parameters: parameters(
+        ["q", "regex", "host", "file", "level", "run", "without", "template", "since", "until"], of: "/api/v1/logs") + [
+          .init(
+            "folded", .query, .choice(["true", "false"]), "false gives the newest lines themselves.", example: "true"),
+          limit(1_000, "40"),
+        ]
     ) { call in
-      var values = call.picked("q", "regex", "host", "file", "level", "since", "until")
-      let isFolded = call["folded"] != "false"
-      values["limit"] = call["limit"] ?? (isFolded ? "5000" : "100")
-      let answer = try await call.rows("/api/v1/logs", values)
-      if answer.rows.isEmpty { return [.said("No line matches.")] }
-      guard isFolded else {
-        return [.said("The newest \(answer.rows.count) lines:"), .quoted(LineFolding.lines(answer))]
+      var values = call.picked(
+        "q", "regex", "host", "file", "level", "run", "without", "template", "since", "until", "limit")
+      guard call["folded"] == "false" else {
+        values["limit"] = values["limit"] ?? "40"
+        let answer = try await call.rows("/api/v1/logs/templates", values)
+        return part("Templates, the most frequent first", answer.titled, call.base.nowNs, empty: "no line matches")
       }
-      let groups = LineFolding.folded(answer)
-      return [
-        .said("The newest \(answer.rows.count) lines are \(groups.count) kinds, the most frequent first:"),
-        .quoted(groups.map(\.line)),
-      ]
+      values["limit"] = values["limit"] ?? "100"
+      let answer = try await call.rows("/api/v1/logs", values)
+      return answer.rows.isEmpty
+        ? [.said("No line matches.")] : [.said("The newest \(answer.rows.count) lines:"), .quoted(lines(answer))]
     },
     AssistantTool(
       name: "log_context", title: "Lines around a moment",
@@ -212,7 +228,7 @@ extension AssistantTool {
       values["limit"] = "500"
       let answer = try await call.rows("/api/v1/logs", values)
       return answer.rows.isEmpty
-        ? [.said("That file has no line within that time.")] : [.quoted(LineFolding.lines(answer))]
+        ? [.said("That file has no line within that time.")] : [.quoted(lines(answer))]
     },
   ]
 
