@@ -13,7 +13,7 @@ struct FleetMap: Sendable {
     html.open("figcaption")
     html.element("span", [("id", "map-text")], sentence)
     html.element(
-      "span", [("class", "key")], " ● live ◐ late ○ silent or never reported, ▲ P2 or P3, ■ P1, ◆ P0 open")
+      "span", [("class", "map-key")], " ● live ◐ late ○ silent or never reported, ▲ P2 or P3, ■ P1, ◆ P0 open")
     html.close("figcaption")
     html.close("figure")
   }

@@ -55,7 +55,7 @@ enum StyleSheet {
     .s-silent{color:var(--silent);font-weight:600}.s-acked,.s-P2,.s-WARN{color:var(--warn)}
     .s-open,.s-P0,.s-P1,.s-failed,.s-ERROR{color:var(--bad);font-weight:600}
     .s-live::before{content:"\\25CF  "}.s-late::before{content:"\\25D0  "}.s-silent::before,.s-waiting::before{content:"\\25CB  "}
-    .map{margin:.5rem 0}canvas{display:none;width:100%}canvas.drawn{display:block}.key{padding-left:1rem}
+    .map{margin:.5rem 0}canvas{display:none;width:100%}canvas.drawn{display:block}.map-key{padding-left:1rem}
     .choices a{padding:.25rem .5rem;display:inline-block}.choices a[aria-current]{color:inherit;text-decoration:none;font-weight:600}
     .old td.n,.old small,time.old{color:var(--late)}small{font-size:.75rem}
     .hidden{position:absolute;left:-100rem}dialog{color:inherit;background:var(--back);border:1px solid var(--quiet)}
