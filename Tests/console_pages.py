@@ -12,6 +12,7 @@ import time
 
 from selenium import webdriver
 from selenium.common.exceptions import StaleElementReferenceException, TimeoutException
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.expected_conditions import staleness_of
@@ -139,7 +140,8 @@ def wait_for(driver, what, holds):
 def walk_by_keys(driver, base, host):
     """Search, pages and rows without a pointer."""
     driver.get(base + "/")
-    keys = lambda text: driver.switch_to.active_element.send_keys(text)
+    # To the page and not to an element: the one in focus may just have been hidden.
+    keys = lambda text: ActionChains(driver).send_keys(text).perform()
     focused = lambda d: d.switch_to.active_element.get_attribute("href") or ""
     for word, path in [("i", "/incidents"), ("r", "/runs"), ("l", "/logs"), ("f", "/")]:
         keys("g" + word)
@@ -154,6 +156,7 @@ def walk_by_keys(driver, base, host):
     keys("?")
     wait_for(driver, "?", lambda d: d.find_element(By.CSS_SELECTOR, "#keys[open]"))
     keys(Keys.ESCAPE)
+    wait_for(driver, "Esc", lambda d: not d.find_elements(By.CSS_SELECTOR, "#keys[open]"))
     keys("j")
     wait_for(driver, "j", lambda d: "/incidents/" in focused(d) and d.execute_script("return document.activeElement.matches(':focus-visible')"))
     keys(Keys.ENTER)
