@@ -116,7 +116,12 @@ extension EndToEndTests.Consoles {
     #expect(answer.status == 200 && answer.body.contains("&lt;b&gt;") && answer.body.contains("1 row."))
     let refused = try ask("/query", form + ["sql=select pg_sleep(1)"], token: token)
     #expect(refused.body.contains("the function pg_sleep is not among those"), "\(refused.body.prefix(500))")
-    #expect(refused.body.contains(">select pg_sleep(1)</textarea>"))
+    #expect(refused.body.contains(">\nselect pg_sleep(1)</textarea>"))
+    // Line breaks and tabs come back as they were typed, so that the statement can be asked again.
+    let typed = try ask("/query", form + ["sql=select 1 as a,\r\n\t'<' as b -- \u{202e}"], token: token)
+    #expect(
+      typed.body.contains(">\nselect 1 as a,\n\t&#39;&lt;&#39; as b -- \\u{202e}</textarea>"),
+      "\(typed.body.suffix(3000))")
     let views = try ask("/api/v1/views?view=runs", token: token)
     #expect((views.object["items"] as? [[String: Any]])?.first?["column"] as? String == "host")
   }

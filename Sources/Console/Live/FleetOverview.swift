@@ -12,6 +12,8 @@ struct FleetParts: Sendable {
 
   /// Not resolved, the most urgent first; one more than are shown says that there are more.
   let incidents: Answer
+  /// Incidents that page nobody, because a silence or another incident mutes them.
+  var muted: Int64 = 0
   let missing: Answer
   /// Worst first.
   let hosts: Answer
@@ -21,15 +23,18 @@ struct FleetParts: Sendable {
   static func read(_ database: DatabasePool) async throws -> FleetParts {
     let answers = try await database.answers([
       (
-        IncidentQueries.list(state: nil, host: nil, rule: nil, sinceNs: nil, limit: incidentsMax + 1),
-        ShownColumns.incidents
+        IncidentQueries.causes(limit: incidentsMax + 1),
+        ShownColumns.incidents + [.init("muted_parts", "MUTED UNDER IT", rank: 6)]
       ),
       (FleetLiveQueries.missing(limit: missingMax), missingColumns),
       (FleetQueries.status(worst: hostsMax), ShownColumns.fleet), (FleetLiveQueries.ingest(), []),
       (TrainingQueries.runs(host: nil, state: "running", limit: runsMax), ShownColumns.runs),
+      (IncidentQueries.muted(), []),
     ])
+    let muted: Int64 = if case .integer(let count)? = answers[5].value("muted") { count } else { 0 }
     return FleetParts(
-      incidents: answers[0].without(["entity", "rule"]), missing: answers[1], hosts: answers[2], ingest: answers[3],
+      incidents: answers[0].without(["entity", "rule", "muted_by"]), muted: muted, missing: answers[1],
+      hosts: answers[2], ingest: answers[3],
       runs: answers[4].without(["episodes_completed", "sharpe_mean", "framework"]))
   }
 
@@ -73,15 +78,18 @@ struct FleetOverview: Sendable {
     let open = state.incidents.reduce(0, +)
     var blocks: [Page.Block] = [
       open == 0
-        ? .text(parts.incidents.rows.isEmpty ? "Nothing is wrong." : "Nothing is open that nobody has taken or muted.")
+        ? .text(
+          parts.incidents.rows.isEmpty && parts.muted == 0
+            ? "Nothing is wrong." : "Nothing is open that nobody has taken or muted.")
         : .notice("\(open) open incident\(open == 1 ? "" : "s")\(severities)")
     ]
-    if parts.incidents.rows.isEmpty { return blocks }
-    let shown = parts.incidents.first(FleetParts.incidentsMax)
-    blocks.append(.table(name: "incidents", shown, links: [RouteTable.toIncident, RouteTable.toHost], empty: ""))
-    if parts.incidents.rows.count > FleetParts.incidentsMax {
-      blocks.append(.choices("More:", [.init("all incidents", "/incidents")]))
+    if !parts.incidents.rows.isEmpty {
+      let shown = parts.incidents.first(FleetParts.incidentsMax)
+      blocks.append(.table(name: "incidents", shown, links: [RouteTable.toIncident, RouteTable.toHost], empty: ""))
     }
+    let more = parts.incidents.rows.count > FleetParts.incidentsMax ? [("All incidents", path: "/incidents")] : []
+    let muted = parts.muted > 0 ? [("\(parts.muted) muted", path: "/incidents?state=muted")] : []
+    if !(more + muted).isEmpty { blocks.append(.links(more + muted)) }
     return blocks
   }
 

@@ -42,6 +42,15 @@ struct HTMLWriter {
     }
   }
 
+  /// What a person edits: also tabs stay, or the text could not be sent again as it was.
+  mutating func edited(_ text: String) {
+    let parts = text.utf8.split(separator: UInt8(ascii: "\t"), omittingEmptySubsequences: false)
+    for (number, part) in parts.enumerated() {
+      if number > 0 { raw("\t") }
+      lines(String(Substring(part)))
+    }
+  }
+
   mutating func raw(_ literal: StaticString) { bytes.append(contentsOf: literal.description.utf8) }
 
   private mutating func escape(_ text: String) {

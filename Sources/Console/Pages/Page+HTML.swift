@@ -149,8 +149,11 @@ struct PageFrame {
       html.text(input.label)
       html.raw(" ")
       if input.isLong {
-        html.element(
-          "textarea", [("name", input.name), ("rows", "8"), ("spellcheck", "false"), ("required", "")], input.value)
+        html.open("textarea", [("name", input.name), ("rows", "8"), ("spellcheck", "false"), ("required", "")])
+        // The parser drops a line break that follows the tag.
+        html.raw("\n")
+        html.edited(input.value)
+        html.close("textarea")
         html.close("label")
         continue
       }

@@ -101,7 +101,8 @@ extension RouteTable {
       blocks: [
         .table(name: "host", answers[0], empty: ""),
         .heading("Incidents"),
-        .table(name: "incidents", answers[1], links: [toIncident], empty: "Nothing is wrong here."),
+        .table(
+          name: "incidents", answers[1].without(["host", "rule"]), links: [toIncident], empty: "Nothing is wrong here."),
         .heading("Since \(Timestamp.text(sinceNs, digits: 0))"),
         // A host without GPUs has no empty drawing of them.
         .charts(charts.filter { !$0.points.isEmpty || $0.title != HostMetric.gpu.title }),

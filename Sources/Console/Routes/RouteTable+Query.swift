@@ -76,7 +76,8 @@ extension RouteTable {
   private static let shownMax = 200
 
   private static func answerPage(_ question: Question) async throws -> Page {
-    let sql = question.fields["sql"] ?? ""
+    // A browser sends line breaks as CR LF.
+    let sql = (question.fields["sql"] ?? "").replacing("\r\n", with: "\n")
     do {
       let answer = try await run(question, rowsMax: shownMax)
       let (rows, isCut) = try await answer.collect()

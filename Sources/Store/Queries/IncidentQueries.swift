@@ -22,6 +22,30 @@ package enum IncidentQueries {
       """, [state, host, rule, sinceNs.map { Timestamp.text($0) }, String(limit)])
   }
 
+  /// What is open or taken, one row a cause, the most urgent first: what is muted is counted in the incident that it is part of. Columns of
+  /// a list, with muted_parts; null where there are none.
+  package static func causes(limit: Int) -> ReadQuery {
+    ReadQuery(
+      """
+      with muted as (
+        select part_of, count(*) as parts from signalbox.incidents
+        where state = \(IncidentState.muted.sql) and state <> \(IncidentState.resolved.sql) and part_of is not null group by part_of
+      )
+      select \(columns), muted.parts as muted_parts from signalbox.incidents i left join muted on muted.part_of = i.number
+      where i.state <> \(IncidentState.resolved.sql) and i.state <> \(IncidentState.muted.sql)
+      order by i.severity, i.number desc limit $1::bigint
+      """, [String(limit)])
+  }
+
+  /// How many are muted. Column: muted.
+  package static func muted() -> ReadQuery {
+    ReadQuery(
+      """
+      select count(*) as muted from signalbox.incidents
+      where state = \(IncidentState.muted.sql) and state <> \(IncidentState.resolved.sql)
+      """)
+  }
+
   package static func one(_ number: Int64) -> ReadQuery { several([number]) }
 
   /// In the order of their numbers.
