@@ -36,6 +36,7 @@ struct QueryCommand: ParsableCommand {
     } catch {
       throw CommandFailure(.usage, error.description)
     }
+    if readerDatabase == nil, case .console(let context) = try database.place() { return try ask(context) }
     var table: ReadTable
     do {
       table = try reader().readGuarded(sql ?? "")
@@ -49,11 +50,26 @@ struct QueryCommand: ParsableCommand {
     try output.print(Answer(table, columns), orSay: "no rows")
   }
 
+  /// Of a console, which keeps to its own limits.
+  private func ask(_ context: ConsoleContext) throws {
+    let client = try ConsoleClient(context)
+    client.deadlineMs += timeout * 1000
+    var reply = try client.ask(.post("/api/v1/query", [("sql", sql), ("timeout", String(min(timeout, 300)))]))
+    reply.answer.columns = reply.answer.columns.map { .init($0.name, $0.name) }
+    try output.print(reply.answer, orSay: "no rows")
+    if reply.isCut {
+      throw CommandFailure(
+        .failed,
+        "there are more than the \(reply.answer.rows.count) rows shown: add LIMIT or aggregate, or ask with --database"
+      )
+    }
+  }
+
   private func showViews() throws {
-    let reader = try database.reader()
+    let source = try database.source(output)
     if let view = sql {
-      let answer = try reader.answer(
-        ViewQueries.columns(of: view),
+      let answer = try source.answer(
+        .columns(of: view),
         [.init("column", "COLUMN"), .init("type", "TYPE"), .init("definition", "WHAT", rank: 0, least: 30)])
       guard !answer.rows.isEmpty else {
         throw CommandFailure(.nothingFound, "no view is called '\(view)'; signalbox query --views shows them")
@@ -63,7 +79,7 @@ struct QueryCommand: ParsableCommand {
     let shown: [Answer.Column] = [
       .init("view", "VIEW"), .init("definition", "WHAT", rank: 0, least: 30), .init("columns"),
     ]
-    try output.print(try reader.answer(ViewQueries.views(), shown), orSay: "")
+    try output.print(try source.answer(.views, shown), orSay: "")
   }
 
   private func reader() throws -> FleetReader {

@@ -122,7 +122,38 @@ extension EndToEndTests.Consoles {
     #expect(
       typed.body.contains(">\nselect 1 as a,\n\t&#39;&lt;&#39; as b -- \\u{202e}</textarea>"),
       "\(typed.body.suffix(3000))")
-    let views = try ask("/api/v1/views?view=runs", token: token)
+    let views = try ask("/api/v1/views/runs", token: token)
     #expect((views.object["items"] as? [[String: Any]])?.first?["column"] as? String == "host")
+    #expect(try ask("/api/v1/views/nothing", token: token).status == 404)
+    try overTheConsole(token)
+  }
+
+  /// The command line asks the same over the console.
+  private func overTheConsole(_ token: String) throws {
+    let home = fleet.directory + "/home"
+    try FileManager.default.createDirectory(atPath: home, withIntermediateDirectories: true)
+    try Data(token.utf8).write(to: URL(fileURLWithPath: home + "/token"))
+    func signalbox(_ words: String...) throws -> Program.Result {
+      try Program.run("signalbox", words, environment: ["XDG_CONFIG_HOME": home])
+    }
+    let login = try signalbox(
+      "login", url, "--ca", fleet.collectorState + "/ca/root.pem", "--token-file", home + "/token")
+    #expect(login.code == 0, "\(login)")
+    let rows = try signalbox(
+      "query", "select i, now() > '2026-01-01' as t from generate_series(1, 3) i", "--format", "csv")
+    #expect(rows.output == "i,t\n1,true\n2,true\n3,true\n", "\(rows)")
+    #expect(
+      try signalbox("query", "select host from hosts", "--format", "csv").output
+        == fleet.signalbox("query", "select host from hosts", "--format", "csv").output)
+    let refused = try signalbox("query", "select pg_sleep(1)")
+    #expect(refused.code == 2 && refused.errors.contains("the function pg_sleep is not among those"), "\(refused)")
+    let many = try signalbox("query", "select i from generate_series(1, 20000) i", "--format", "ndjson")
+    #expect(many.code == 1 && many.output.split(separator: "\n").count == 10_000 && many.errors.contains("add LIMIT"))
+    for view in [[], ["runs"]] {
+      let words = ["query", "--views"] + view
+      let here = try Program.run("signalbox", words, environment: ["XDG_CONFIG_HOME": home])
+      let there = try Program.run("signalbox", words, environment: ["SIGNALBOX_DATABASE_URL": fleet.databaseURL])
+      #expect(here.code == 0 && !here.output.isEmpty && here.output == there.output, "\(here) \(there)")
+    }
   }
 }

@@ -56,12 +56,14 @@ final class ConsoleClient {
   }
 
   let context: ConsoleContext
+  /// For one request.
+  var deadlineMs = ConsoleClient.deadlineMs
   private let transfers: Transfers
 
   /// Memory of this process for one answer.
   private static let answerBytesMax = 256 << 20
   /// The console gives up a question to its database after 20 s.
-  private static let deadlineMs = 60_000
+  static let deadlineMs = 60_000
   private static let rows = "application/vnd.signalbox.rows+json"
 
   init(_ context: ConsoleContext) throws {
@@ -107,7 +109,7 @@ final class ConsoleClient {
     request.authorities = context.authorities
     request.answerBytesMax = Self.answerBytesMax
     do throws(OutboundError) {
-      try transfers.begin(.http(request), tag: 0, deadlineMs: Self.deadlineMs)
+      try transfers.begin(.http(request), tag: 0, deadlineMs: deadlineMs)
       while true {
         guard let done = transfers.work(waitMs: 1000).first else { continue }
         return try done.result.get()

@@ -41,6 +41,15 @@ extension FleetQuestion {
       query: FleetQueries.invitations(all: all), call: .get("/api/v1/invitations", [("all", String(all))]))
   }
 
+  // MARK: Views
+
+  static let views = FleetQuestion(query: ViewQueries.views(), call: .get("/api/v1/views"))
+
+  static func columns(of view: String) -> FleetQuestion {
+    FleetQuestion(
+      query: ViewQueries.columns(of: view), call: .get("/api/v1/views/\(PercentEncoding.pathPart(view))"), isOne: true)
+  }
+
   // MARK: Training
 
   static func runs(host: String?, state: String?, run: String? = nil, limit: Int) -> FleetQuestion {

@@ -12,9 +12,19 @@ extension RouteTable {
 
   static let query: [Route] = [
     Route(
-      method: .get, path: "/api/v1/views", role: .viewer, summary: "Views that people's SQL reads, with their columns.",
-      parameters: [view], shape: .list
-    ) { question in .list(try await question.database.answer(ViewQueries.columns(of: question["view"]))) },
+      method: .get, path: "/api/v1/views", role: .viewer, summary: "Views that people's SQL reads, and what each has.",
+      shape: .list
+    ) { question in .list(try await question.database.answer(ViewQueries.views(), viewColumns)) },
+    Route(
+      method: .get, path: "/api/v1/views/{view}", role: .viewer,
+      summary: "Columns of a view, with their types, meanings and units.",
+      parameters: [.init("view", .path, .text, "Its name.", example: "log_lines")], shape: .list
+    ) { question in
+      let view = question["view"] ?? ""
+      let columns = try await question.database.answer(ViewQueries.columns(of: view), columnColumns)
+      if columns.rows.isEmpty { throw Problem(.notFound, "no view is called '\(view)'; /api/v1/views lists them") }
+      return .list(columns)
+    },
     Route(
       method: .post, path: "/api/v1/query", role: .viewer,
       summary:

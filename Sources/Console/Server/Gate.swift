@@ -235,7 +235,7 @@ extension Route {
   var forms: [MediaType] {
     switch shape {
     case .list: [.json, .ndjson, .csv, .markdown, .rows]
-    case .rows: [.json, .ndjson, .csv, .markdown]
+    case .rows: [.json, .ndjson, .csv, .markdown, .rows]
     case .one: [.json, .ndjson, .csv, .markdown, .rows]
     case .change: [.json, .html, .rows]
     case .page: [.html, .markdown, .json]
