@@ -4,7 +4,8 @@
 1. A collector makes its private database; the server itself fills it: HOSTS hosts in racks of 40, every fifth with four GPUs, every third with
    a live run, 40 open incidents; of each host a sample every SPACING s of a day, of ten hosts one every 5 s of the last hour; LINES log lines
    of a day; 100 000 ended runs, 20 of them with an episode of STEPS steps.
-2. Requests one after another over one connection each: p50 and p99 of REQUESTS; compressed bytes.
+2. Requests one after another over one connection each: p50 and p99 of REQUESTS; compressed bytes. People's SQL: the first byte, and its end
+   after its client's.
 3. VIEWERS live streams for 20 s on a quiet fleet: CPU of the console, bytes a viewer; then the delay from a commit to each viewer.
 4. 1 000 streams that read and 100 that never do, while 200 hosts change each second: the console's memory.
 5. Chromium, where selenium is installed (SIGNALBOX_PYTHON): bytes, requests, elements, heap and time to the first paint of pages.
@@ -187,6 +188,47 @@ def measure(name, path, accept="application/json", bar=None, count=None):
     return plain
 
 
+def queries():
+    """People's SQL: until the first row of a large answer, and from a client's end to the statement's."""
+    heads = {"Authorization": f"Bearer {token}", "Accept": "application/x-ndjson", "Content-Type": "application/json"}
+    many = json.dumps({"sql": "select time, host, message from log_lines where time > now() - interval '6 hours'", "limit": "20000"})
+    firsts, ends = [], []
+    for _ in range(20):
+        one = connection()
+        one.connect()
+        began = time.perf_counter()
+        one.request("POST", "/api/v1/query", many, heads)
+        answer = one.getresponse()
+        answer.read(1)
+        firsts.append((time.perf_counter() - began) * 1000)
+        if answer.status != 200 or b'"end":true' not in answer.read():
+            raise SystemExit(f"the query has no end: {answer.status}")
+        one.close()
+    endless = json.dumps({"sql": "select count(*) from generate_series(1, (select 100000000000))"})
+    running = "select count(*) from pg_stat_activity where application_name = 'signalbox-query' and state = 'active'"
+    watch = subprocess.Popen(user + ["psql", database, "-q", "-At"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+
+    def is_running():
+        watch.stdin.write(running + ";\n")
+        watch.stdin.flush()
+        return int(watch.stdout.readline())
+
+    for _ in range(10):
+        one = connection()
+        one.request("POST", "/api/v1/query", endless, heads)
+        while not is_running():
+            time.sleep(0.01)
+        began = time.perf_counter()
+        one.sock.close()
+        while is_running():
+            time.sleep(0.002)
+        ends.append((time.perf_counter() - began) * 1000)
+    watch.stdin.close()
+    note("a query's first byte, p50 ms", percentile(firsts, 0.5))
+    note("a query's first byte, highest ms", max(firsts), "≤ 100")
+    note("from a client's end to its query's, highest ms", max(ends), "≤ 200")
+
+
 def cpu(pid):
     with open(f"/proc/{pid}/stat") as file:
         fields = file.read().rsplit(")", 1)[1].split()
@@ -346,7 +388,7 @@ try:
     measure("runs page", "/runs", "text/html", "≤ 100")
     measure("runs by a word that none has, of 100 000", "/api/v1/runs?q=no-such-word", bar="≤ 100", count=50)
     measure("runs by a parameter, of 100 000", "/api/v1/runs?q=warmup", bar="≤ 100", count=50)
-    first = int(sql("select min(number) from signalbox.runs where run like 'ppo-%'", quiet=False))
+    first = int(sql("select min(number) from signalbox.runs where run like 'ppo-%'"))
     twenty = ",".join(str(first + n) for n in range(20))
     measure(f"20 runs of {options.steps} steps compared", f"/api/v1/compare?runs={twenty}&metric=reward&align=relative", bar="≤ 500", count=10)
     measure(f"an episode of {options.steps} steps, page", f"/runs/{first}/episodes/1?step=500", "text/html", count=10)
@@ -356,6 +398,7 @@ try:
     measure("log lines of a day by time and level", "/api/v1/logs/counts?since=1d", bar="≤ 1000", count=20)
     measure(f"templates of {options.lines} lines", "/api/v1/logs/templates?since=25h", bar="≤ 1000", count=10)
     measure("logs page", "/logs", "text/html", bar="≤ 1000", count=20)
+    queries()
     tokens = [signalbox("tokens", "create", f"viewer-{n}", "--role", "viewer") for n in range(35)]
     asyncio.run(live(console, tokens))
     asyncio.run(crowd(console, tokens))
