@@ -93,7 +93,7 @@ struct DoctorCommand: ParsableCommand {
             "\(name), \(role), ends in \(left): signalbox tokens create makes a new one for signalbox login"))
     }
     if case .time(let consoleNs)? = caller.value("time") {
-      // Of the time that the answer took nobody knows which part was the way there.
+      // Which part of the answer's time was the way there is not known.
       let skew = consoleNs < beganNs ? consoleNs - beganNs : max(0, consoleNs - endedNs)
       findings.append(
         abs(skew) <= skewMaxNs

@@ -13,7 +13,7 @@ package struct PageToken: Sendable, Equatable {
   private static let prefix = "msg_"
   private static let idBytes = 16
   private static let timeBytes = 4
-  /// Half of the SHA-256: 128 bits, as many as can be guessed by nobody.
+  /// Half of the SHA-256: 128 bits, which cannot be guessed.
   private static let sumBytes = 16
   private static let secondNs: Int64 = 1_000_000_000
 

@@ -87,7 +87,7 @@ extension EndToEndTests.Consoles {
     #expect(length(packed) * 5 < length(plain) && length(packed) > 100, "\(length(packed)) of \(length(plain))")
     #expect((packed.object["items"] as? [Any])?.count == 500)
     #expect(packed.header("vary")?.contains("Accept-Encoding") == true)
-    // Nothing reports here, and what is said of these hosts stays the same for a while.
+    // Nothing reports here, so the state of these hosts stays the same for a while.
     let tag = try #require(plain.header("etag"))
     let known = try ask("/api/v1/hosts", ["-H", "If-None-Match: \(tag)"], token: viewer)
     #expect(tag.hasPrefix("W/\"") && known.status == 304 && known.body.isEmpty, "\(known)")
@@ -108,7 +108,7 @@ extension EndToEndTests.Consoles {
     #expect(try ask("/api/v1/live/map?by=rack", token: viewer).detail.contains("no host has the label 'rack'"))
   }
 
-  /// The page of the fleet stands with what the database last said, for who was let in before; it shows the present again without being told.
+  /// The page of the fleet stands as the database last answered, for who was let in before; it shows the present again by itself.
   @Test func theFleetIsShownWhileItsDatabaseIsAway() throws {
     defer { tearDown() }
     let connection = try fleet.connect()

@@ -13,7 +13,7 @@ final class FleetSource {
 
   let way: Way
   private let output: OutputOptions?
-  /// Of the newest answer of a console that told it.
+  /// Of the newest answer of a console that gave it.
   private var presence: Presence?
 
   init(_ way: Way, _ output: OutputOptions? = nil) {

@@ -12,7 +12,7 @@ struct FleetParts: Sendable {
 
   /// Not resolved, the most urgent first; one more than are shown says that there are more.
   let incidents: Answer
-  /// Incidents that page nobody, because a silence or another incident mutes them.
+  /// Incidents that page no one, because a silence or another incident mutes them.
   var muted: Int64 = 0
   let missing: Answer
   /// Worst first.
@@ -53,7 +53,7 @@ struct FleetOverview: Sendable {
   let state: FleetState
   let parts: FleetParts
   let asOfNs: Int64
-  /// The database does not answer: this is what it last said.
+  /// The database does not answer: this is its last answer.
   var isAway = false
 
   func page(by: String, order: Order, nowNs: Int64) -> Page {

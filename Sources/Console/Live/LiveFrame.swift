@@ -10,7 +10,7 @@ struct LiveFrame: Sendable {
   /// What differs from the frame before; nil where that is no less.
   let changes: ByteBuffer?
 
-  /// - Parameter previous: what the frame before said.
+  /// - Parameter previous: the frame before.
   init(_ state: FleetState, asOfNs: Int64, sequence: Int, previous: FleetState?) {
     self.sequence = sequence
     let head: [(String, JSON)] = [

@@ -56,7 +56,7 @@ package enum FleetLiveQueries {
       """)
   }
 
-  /// Hosts that are late or silent or have never reported, the longest first: nothing can be said of them. Columns: host, state, last_seen,
+  /// Hosts that are late or silent or have never reported, the longest first: their present state is not known. Columns: host, state, last_seen,
   /// why (what the open incident of its silence says, else what is known), run (its last).
   package static func missing(limit: Int) -> ReadQuery {
     ReadQuery(
