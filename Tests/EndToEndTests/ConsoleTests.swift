@@ -214,6 +214,8 @@ extension EndToEndTests {
       #expect((made.object["done"] as? String)?.hasPrefix("Silence 1 mutes ") == true, "\(made)")
       #expect(try fleet.json("silences", "list").first?["author"] as? String == "night")
       #expect(try ask("/silences", session).body.contains("new disks"))
+      #expect(try ask("/incidents?host=host-*&state=all", session).body.contains("/incidents/\(number)"))
+      #expect(try ask("/incidents?host=other-*", session).body.contains("No incident matches."))
       #expect(try ask("/api/v1/silences/1/end", ["-X", "POST"], token: responder).status == 200)
       #expect(try ask("/api/v1/silences/1/end", ["-X", "POST"], token: responder).status == 404)
       #expect(try ask("/incidents/\(number)", session).body.contains("looked at it"))

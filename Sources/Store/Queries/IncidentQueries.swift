@@ -10,13 +10,16 @@ package enum IncidentQueries {
       i.muted_by, i.flaps, i.flaps >= \(IncidentLimits.flapsMax) as is_flapping, i.part_of, i.is_observed, i.dedup_key
     """
 
-  /// The newest first. - Parameter state: nil = everything that is not resolved; `all`; or a state.
+  /// The newest first.
+  /// - Parameters:
+  ///   - state: nil = everything that is not resolved; `all`; or a state.
+  ///   - host: a `*` stands for any text; so in `rule`.
   package static func list(state: String?, host: String?, rule: String?, sinceNs: Int64?, limit: Int) -> ReadQuery {
     ReadQuery(
       """
       select \(columns) from signalbox.incidents i
       where case when $1::text is null then i.state <> \(IncidentState.resolved.sql) when $1 = 'all' then true else i.state = $1 end
-        and ($2::text is null or i.host_name = $2) and signalbox.matches($3::text, i.rule)
+        and signalbox.matches($2::text, i.host_name) and signalbox.matches($3::text, i.rule)
         and ($4::timestamptz is null or i.opened >= $4::timestamptz)
       order by i.state = \(IncidentState.resolved.sql), i.severity, i.number desc limit $5::bigint
       """, [state, host, rule, sinceNs.map { Timestamp.text($0) }, String(limit)])
