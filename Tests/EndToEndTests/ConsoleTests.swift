@@ -248,6 +248,15 @@ extension EndToEndTests {
       let method = try ask("/api/v1/hosts", ["-X", "DELETE"], token: viewer)
       #expect(method.status == 405 && method.header("allow") == "GET, HEAD", "\(method)")
       #expect(try ask("/login", ["-d", String(repeating: "x", count: 100_000)]).status == 413)
+      for (body, part) in [
+        (#"{"sql":"select 1","sql":"select 2"}"#, "sql is given twice"), (#"{"sql":1}"#, "values are texts"),
+        ("[]", "values are texts"), (#"{"sql":"select 1"} x"#, "values are texts"),
+        (String(repeating: "[", count: 10_000), "values are texts"),
+      ] {
+        let answer = try ask(
+          "/api/v1/query", ["-H", "Content-Type: application/json", "-d", body], token: viewer)
+        #expect(answer.status == 400 && answer.detail.contains(part), "\(body.prefix(40)): \(answer)")
+      }
       #expect(try ask("/login", ["-d", "secret=sbk_none"]).status == 401)
       #expect(try ask("/login/sbk_none").status == 401)
       #expect(try ask("/login/\(viewer)", ["-X", "POST", "-d", ""]).status == 401, "a token is no link")

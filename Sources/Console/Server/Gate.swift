@@ -221,13 +221,19 @@ struct Gate: Sendable {
   /// An object whose values are texts; an empty body is an empty one.
   private static func json(_ buffer: ByteBuffer) throws -> [String: String] {
     guard buffer.readableBytes > 0 else { return [:] }
-    do {
-      return try JSONDecoder().decode([String: String].self, from: Data(buffer.readableBytesView))
-    } catch {
-      throw Problem(
-        .badRequest, "the body takes a JSON object whose values are texts, with Content-Type: application/json")
+    guard case .object(let members)? = JSON.read(Array(buffer.readableBytesView)) else { throw noFields }
+    var fields: [String: String] = [:]
+    for (name, value) in members {
+      guard case .text(let text) = value else { throw noFields }
+      guard fields.updateValue(text, forKey: name) == nil else {
+        throw Problem(.badRequest, "\(PlainText.visible(PlainText.cut(name, scalarsMax: 64))) is given twice")
+      }
     }
+    return fields
   }
+
+  private static let noFields = Problem(
+    .badRequest, "the body takes a JSON object whose values are texts, with Content-Type: application/json")
 }
 
 extension Route {
