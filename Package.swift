@@ -91,7 +91,7 @@ let package = Package(
     library(
       "Simulation",
       ["FleetModel", "Schema", "Files", "Store", "Agent", "Collector", "Incidents", "Paging", "SiteConfiguration"]),
-    library("Answers", ["FleetModel", "Store"]),
+    library("Answers", ["FleetModel", "Incidents", "Store"]),
     library("Enrolment", ["FleetModel", "Store", "TLS"]),
     library("SQLGuard", ["SQLParser", "FleetModel", "Store"]),
     library(

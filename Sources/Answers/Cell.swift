@@ -26,6 +26,8 @@ package struct Answer: Sendable {
     package var rank: Int
     /// What is left of a text that is cut, in columns of the terminal: enough to know it again.
     package var least: Int
+    /// A page shows it even where no row has a value in it.
+    package var isAlwaysShown = false
 
     package init(
       _ name: String, _ title: String? = nil, _ unit: Unit = .plain, rank: Int = .max, least: Int = 10,

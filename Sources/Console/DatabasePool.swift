@@ -2,6 +2,7 @@ internal import Answers
 internal import EventLoop
 internal import Postgres
 internal import Store
+internal import Synchronization
 
 /// Threads that ask the database, each with a connection of its own. libpq blocks, and the server's own threads must not.
 final class DatabasePool: Sendable {
@@ -91,31 +92,69 @@ final class DatabasePool: Sendable {
     _ work: @escaping @Sendable (inout Connections) throws(Problem) -> Value
   ) async throws -> Value {
     guard let worker = workers.min(by: { $0.load < $1.load }) else { throw Problem.tooBusy }
+    let turn = Turn()
     return try await withCheckedThrowingContinuation { continuation in
+      // A database that hangs keeps its threads for their whole time limit: who waits behind them is not kept waiting as well.
+      let timer = Task {
+        try? await Task.sleep(for: Self.turnMax)
+        if turn.take() { continuation.resume(throwing: Problem.databaseAway) }
+      }
       let isTaken = worker.post { connections in
+        timer.cancel()
+        guard turn.take() else { return }
         do throws(Problem) {
           continuation.resume(returning: try work(&connections))
         } catch {
           continuation.resume(throwing: error)
         }
       }
-      if !isTaken { continuation.resume(throwing: Problem.tooBusy) }
+      if !isTaken, turn.take() {
+        timer.cancel()
+        continuation.resume(throwing: Problem.tooBusy)
+      }
+    }
+  }
+
+  /// For which a question waits for a thread.
+  private static let turnMax = Duration.seconds(5)
+
+  /// Taken once: by the thread that asks, or by the clock.
+  private final class Turn: Sendable {
+    private let isTaken = Mutex(false)
+
+    func take() -> Bool {
+      isTaken.withLock { isTaken in
+        defer { isTaken = true }
+        return !isTaken
+      }
     }
   }
 }
 
 extension DatabasePool.Connections {
-  private static let timeoutMs = 20_000
+  /// For one question; the client gives up 5 s later. Who opens a page in the night waits no longer.
+  private static let timeoutMs = 15_000
+
+  /// A change is small, or stands behind a lock.
+  private static var changeOptions: ConnectionOptions {
+    var options = Store.writerOptions
+    options.statementTimeoutMs = 10_000
+    options.lockTimeoutMs = 5_000
+    options.answerTimeoutMs = 12_000
+    return options
+  }
 
   mutating func read<Value>(
     _ body: (FleetReader) throws(PostgresError) -> Value
   ) throws(Problem) -> Value {
+    let began = ContinuousClock.now
     do throws(StoreError) {
       return try readOnce(body)
     } catch  where error.needsNewConnection {
       reader?.close()
       reader = nil
-      // A server that was started again has ended the connection: a new one answers.
+      // A server that was started again has ended the connection: a new one answers. One that hangs does so again.
+      if ContinuousClock.now - began > .seconds(2) { throw Problem(error) }
       do throws(StoreError) {
         return try readOnce(body)
       } catch {
@@ -156,7 +195,8 @@ extension DatabasePool.Connections {
   private mutating func changeOnce<Value>(
     _ body: (Store) throws(StoreError) -> Value
   ) throws(StoreError) -> Value {
-    let store = if let known = store { known } else { try Store.open(url, migrating: false) }
+    let store =
+      if let known = store { known } else { try Store.open(url, migrating: false, options: Self.changeOptions) }
     self.store = store
     return try body(store)
   }

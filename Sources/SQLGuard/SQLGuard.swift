@@ -134,7 +134,7 @@ private struct Check {
       let near = AllowedSQL.like(name)
       throw SQLRefusal(
         description: "the function \(shown(words.joined(separator: "."))) is not among those that a question may use"
-          + (near.isEmpty ? "" : "; there are: \(near.joined(separator: ", "))"))
+          + (near.isEmpty ? "" : "; near it are: \(near.joined(separator: ", "))"))
     }
   }
 

@@ -34,7 +34,7 @@ import Testing
       "FleetModel", "Files", "Glibc", "Schema", "Store", "Agent", "Collector", "Incidents", "Paging",
       "SiteConfiguration",
     ],
-    "Answers": ["FleetModel", "Store"],
+    "Answers": ["FleetModel", "Incidents", "Store"],
     "Enrolment": ["FleetModel", "Store", "TLS"],
     "SQLParser": ["CPGQuery"],
     "SQLGuard": ["SQLParser", "FleetModel", "Store", "FoundationEssentials"],

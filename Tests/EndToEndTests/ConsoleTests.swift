@@ -211,7 +211,7 @@ extension EndToEndTests {
       #expect(wrong.status == 400 && wrong.detail == "give at least one of rule, host, entity")
       let made = try ask(
         "/api/v1/silences", silence + [#"{"host":"host-*","for":"2h","reason":"new disks"}"#], token: responder)
-      #expect((made.object["done"] as? String)?.hasPrefix("Silence 1 mutes ") == true, "\(made)")
+      #expect((made.object["done"] as? String)?.hasPrefix("Silence 1 lasts until ") == true, "\(made)")
       #expect(try fleet.json("silences", "list").first?["author"] as? String == "night")
       #expect(try ask("/silences", session).body.contains("new disks"))
       #expect(try ask("/incidents?host=host-*&state=all", session).body.contains("/incidents/\(number)"))

@@ -100,7 +100,7 @@ import Testing
       #expect(throws: SQLRefusal.self) { try check(sql) }?.description
     }
     #expect(sentence("select * from host")?.hasPrefix("no view is called host; there are: ") == true)
-    #expect(sentence("select regexp_x('a')")?.contains("there are: regexp_count, regexp_instr") == true)
+    #expect(sentence("select regexp_x('a')")?.contains("near it are: regexp_count, regexp_instr") == true)
     #expect(sentence("delete from hosts") == "only SELECT is answered: DELETE is not")
     #expect(sentence("select a from hosts where") == "syntax error at end of input (character 26)")
     #expect(sentence("select 1; select 2") == "give one statement; here are 2")

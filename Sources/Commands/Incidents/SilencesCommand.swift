@@ -47,7 +47,7 @@ struct SilencesCommand: ParsableCommand {
         silence.severity = known
       }
       silence.repetition = try repetition(length)
-      let matched = try SilenceMatches(silence, options.database.reader())
+      let matched = try SilenceMatches.of(silence, options.database.reader())
       let number = try options.change { store throws(StoreError) in try store.addSilence(silence, nowNs: now) }
       try options.print(
         "silence \(number) is added; \(matched.sentence); signalbox silences end \(number) ends it",
@@ -110,6 +110,25 @@ struct SilencesCommand: ParsableCommand {
       }
       try options.print(
         "silence \(number) is ended; what still holds is paged within seconds", IncidentQueries.silence(number))
+    }
+  }
+}
+
+extension SilenceMatches {
+  /// Asked of the database.
+  /// - Throws: `CommandFailure.nothingFound` for a rule that no collector runs; `.usage` for a host that no host can be called.
+  static func of(_ silence: Silence, _ reader: FleetReader) throws -> SilenceMatches {
+    let matched = try reader.answer(IncidentQueries.matched(by: silence), []).rows.first?.first
+    let rules = try reader.answer(IncidentQueries.rules(), []).texts
+    let hosts = try reader.answer(FleetQueries.hostNames(), []).texts
+    let incidents: Int64 = if case .integer(let count)? = matched { count } else { 0 }
+    do throws(SilenceRefusal) {
+      return try SilenceMatches(silence, rules: rules, hosts: hosts, incidents: incidents)
+    } catch {
+      switch error {
+      case .unknownRule(let sentence): throw CommandFailure(.nothingFound, sentence)
+      case .impossibleHost(let sentence): throw CommandFailure(.usage, "--host \(sentence)")
+      }
     }
   }
 }

@@ -207,7 +207,8 @@ extension AssistantTool {
       values["limit"] = values["limit"] ?? "100"
       let answer = try await call.rows("/api/v1/logs", values)
       return answer.rows.isEmpty
-        ? [.said("No line matches.")] : [.said("The newest \(answer.rows.count) lines:"), .quoted(lines(answer))]
+        ? [.said("No line matches.")]
+        : [.said("The newest \(answer.rows.count) lines, the newest first:"), .quoted(lines(answer).reversed())]
     },
     AssistantTool(
       name: "log_context", title: "Lines around a moment",

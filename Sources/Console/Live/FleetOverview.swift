@@ -80,7 +80,7 @@ struct FleetOverview: Sendable {
       open == 0
         ? .text(
           parts.incidents.rows.isEmpty && parts.muted == 0
-            ? "Nothing is wrong." : "Nothing is open that nobody has taken or muted.")
+            ? "No incident is open." : "Nothing is open that nobody has taken or muted.")
         : .notice("\(open) open incident\(open == 1 ? "" : "s")\(severities)")
     ]
     if !parts.incidents.rows.isEmpty {

@@ -137,7 +137,7 @@ extension StyleSheet {
     path.here{stroke:var(--quiet);stroke-dasharray:3 3;stroke-width:1}
     path.gap{fill:var(--late);opacity:.25}path.v4{fill:var(--bad)}path.v3{fill:var(--warn)}path.v2{fill:var(--live)}
     path.v1{fill:var(--late)}path.v0{fill:var(--quiet)}
-    .key{margin-left:.75rem;white-space:nowrap}.key::before{content:"\\2501 ";font-weight:700}
+    .key{margin-left:.75rem;display:inline-block}.key::before{content:"\\2501 ";font-weight:700}
     .key.k0::before,.key.v2::before{color:var(--live)}.key.k1::before{color:var(--k1);content:"\\254D "}
     .key.k2::before{color:var(--k2);content:"\\2505 "}.key.k3::before{color:var(--k3);content:"\\254C "}
     .key.k4::before{color:var(--k4);content:"\\257C "}.key.k5::before{color:var(--k5);content:"\\2509 "}

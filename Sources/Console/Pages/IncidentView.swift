@@ -14,7 +14,7 @@ struct IncidentView {
   /// What the first screen of a phone shows.
   func head(for caller: Caller?) -> [Page.Block] {
     let number = text("id")
-    var blocks: [Page.Block] = text("summary").isEmpty ? [] : [.text(text("summary"))]
+    var blocks: [Page.Block] = text("summary").isEmpty ? [] : [.text(PlainText.line(text("summary")))]
     blocks += [
       .text([state, place, "rule \(text("rule")), incident \(number)"].filter { !$0.isEmpty }.joined(separator: " · "))
     ]
@@ -74,6 +74,7 @@ struct IncidentView {
     case IncidentState.acked.rawValue: "\(text("acked_by")) has it, open since \(incident.moment("opened"))"
     case IncidentState.resolved.rawValue:
       "resolved \(incident.moment("resolved")), was open since \(incident.moment("opened"))"
+    case IncidentState.muted.rawValue: "muted, open since \(incident.moment("opened"))"
     case let word: "\(word) since \(incident.moment("opened"))"
     }
   }

@@ -199,7 +199,9 @@ struct PageFrame {
   /// What matters most comes first; a column in which nothing stands is left out.
   private static func shown(_ answer: Answer) -> [Int] {
     answer.columns.indices.filter { column in
-      answer.columns[column].title != nil && answer.rows.contains { $0[column] != .null && $0[column] != .text("") }
+      answer.columns[column].title != nil
+        && (answer.columns[column].isAlwaysShown
+          || answer.rows.contains { $0[column] != .null && $0[column] != .text("") })
     }.sorted { (answer.columns[$0].rank, $0) < (answer.columns[$1].rank, $1) }
   }
 

@@ -46,7 +46,7 @@ enum StyleSheet {
     svg{width:100%;height:5.5rem;border-bottom:1px solid var(--line);background:var(--back);display:block}
     polyline{fill:none;stroke:var(--live);stroke-width:1.5;vector-effect:non-scaling-stroke}polygon{fill:var(--live);opacity:.2}
     code{font:.875rem ui-monospace,monospace}
-    label{display:inline-flex;gap:.5rem;align-items:center}select{background:var(--back)}form{display:inline-flex;flex-wrap:wrap;gap:.5rem;align-items:end;margin:.25rem .5rem .25rem 0}
+    label{display:inline-flex;gap:.5rem;align-items:center}select{background:var(--back);max-width:min(100%,24rem)}label{max-width:100%}form{display:inline-flex;flex-wrap:wrap;gap:.5rem;align-items:end;margin:.25rem .5rem .25rem 0}
     .wide:has(+.wide),.wide+.wide{display:inline-block;vertical-align:top;max-width:100%;margin-right:2rem}
     header form{margin:0}form:has(textarea),label:has(textarea){display:flex;flex-direction:column;align-items:stretch;max-width:70rem}
     textarea{font:.9rem/1.4 ui-monospace,monospace;color:inherit;background:transparent;border:1px solid var(--quiet);border-radius:.25rem;padding:.5rem .75rem;width:100%;box-sizing:border-box;tab-size:2}form:has(textarea) button{align-self:start}

@@ -33,7 +33,15 @@ struct QueryAnswer: Sendable {
     return (Self.answer(table), isCut)
   }
 
-  static func answer(_ table: ReadTable) -> Answer { Answer(table, table.columns.map { .init($0, $0) }) }
+  static func answer(_ table: ReadTable) -> Answer {
+    Answer(
+      table,
+      table.columns.map { name in
+        var column = Answer.Column(name, name)
+        column.isAlwaysShown = true
+        return column
+      })
+  }
 }
 
 extension Gate {

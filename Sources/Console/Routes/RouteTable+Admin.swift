@@ -35,8 +35,10 @@ extension RouteTable {
         Page(
           title: "Invited",
           blocks: [
-            .notice("This token is shown once. On the host, run the first line as root and paste the second."),
-            .quoted(["signalbox-agent join - --state-dir /var/lib/signalbox-agent", token.text]),
+            .notice(
+              "This token is shown once. On the host, run the first line as the agent's user and paste the second."),
+            .quoted(["sudo -u signalbox-agent signalbox-agent join - --state-dir /var/lib/signalbox-agent", token.text]
+            ),
             .links([("Back to Admin", path: "/admin")]),
           ], command: "signalbox hosts invite \(ShellWord.quoted(question.fields["name"] ?? ""))"))
     },

@@ -97,15 +97,26 @@ extension RouteTable {
       author: question.actor, reason: question.fields["reason"] ?? "", startsNs: question.nowNs,
       endsNs: question.nowNs.addingClamped(lengthNs))
     (silence.rule, silence.host, silence.entity) = (given("rule"), given("host"), given("entity"))
-    let matched = try await question.database.answer(IncidentQueries.matched(by: silence)).value("incidents")
+    let answers = try await question.database.answers([
+      (IncidentQueries.matched(by: silence), []), (IncidentQueries.rules(), []), (FleetQueries.hostNames(), []),
+    ])
+    let count: Int64 = if case .integer(let count)? = answers[0].value("incidents") { count } else { 0 }
+    let matches: SilenceMatches
+    do throws(SilenceRefusal) {
+      matches = try SilenceMatches(silence, rules: answers[1].texts, hosts: answers[2].texts, incidents: count)
+    } catch {
+      switch error {
+      case .unknownRule(let sentence): throw Problem(.notFound, sentence)
+      case .impossibleHost(let sentence): throw Problem(.badRequest, "host \(sentence)")
+      }
+    }
     let (wanted, nowNs) = (silence, question.nowNs)
     let number = try await question.database.change { store throws(StoreError) in
       try store.addSilence(wanted, nowNs: nowNs)
     }
-    let count: Int64 = if case .integer(let count)? = matched { count } else { 0 }
     return .change(
-      "Silence \(number) mutes \(count == 1 ? "1 incident" : "\(count) incidents") until "
-        + "\(Timestamp.text(silence.endsNs, digits: 0)): nobody is paged about what it matches.",
+      "Silence \(number) lasts until \(Timestamp.text(silence.endsNs, digits: 0)): nobody is paged about what it matches. "
+        + matches.sentence.prefix(1).uppercased() + matches.sentence.dropFirst() + ".",
       try await question.database.answer(IncidentQueries.silence(number), ShownColumns.silences), back: "/silences")
   }
 

@@ -34,7 +34,7 @@ package enum CompareQueries {
       join signalbox.runs r on r.number = w.number join signalbox.hosts h on h.number = r.host
       cross join lateral (
         select count(*) as episodes, count(*) filter (where e.status = 'completed') as episodes_completed,
-          least(sum(e.steps), 9223372036854775807)::bigint as steps, avg(\(counted("e.total_reward"))) filter (where ended) as reward_mean,
+          case when count(e.steps) > 0 then least(sum(e.steps), 9223372036854775807)::bigint end as steps, avg(\(counted("e.total_reward"))) filter (where ended) as reward_mean,
           max(\(counted("e.total_reward"))) filter (where ended) as reward_best, avg(\(counted("e.pnl"))) filter (where ended) as pnl_mean,
           avg(\(counted("e.sharpe_ratio"))) filter (where ended) as sharpe_mean,
           avg(\(counted("e.max_drawdown_ratio"))) filter (where ended) as max_drawdown_ratio_mean,

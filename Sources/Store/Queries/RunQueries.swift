@@ -14,7 +14,7 @@ package enum RunQueries {
       from signalbox.runs r join signalbox.runs o on o.run = r.run and o.started <= r.updated and o.updated >= r.started
       join signalbox.hosts h on h.number = o.host
       cross join lateral (
-        select count(*) as episodes, least(sum(steps::numeric), 9223372036854775807)::bigint as steps
+        select count(*) as episodes, case when count(*) > 0 then least(sum(steps::numeric), 9223372036854775807)::bigint end as steps
         from signalbox.episodes e where e.run = o.number
       ) e
       cross join lateral (

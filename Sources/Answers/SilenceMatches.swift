@@ -1,51 +1,50 @@
-internal import Answers
 internal import FleetModel
-internal import Incidents
-internal import Store
+package import Incidents
+
+/// Why a silence is not made; one sentence that says what to do.
+package enum SilenceRefusal: Error, Equatable {
+  /// No collector runs a rule of that name.
+  case unknownRule(String)
+  /// No host can be called so.
+  case impossibleHost(String)
+}
 
 /// What a new silence matches now. One that matches nothing is likely to be a slip, and shows it only when the page comes all the same.
-struct SilenceMatches: Equatable {
-  var incidents: Int64 = 0
+package struct SilenceMatches: Equatable {
+  package var incidents: Int64 = 0
   /// nil where all rules are meant, or no collector has published its own.
-  var rules: [String]?
+  package var rules: [String]?
   /// That no host is called so, with the remedy.
-  var unknownHost: String?
+  package var unknownHost: String?
 
-  init() {}
+  package init() {}
 
-  /// - Throws: `CommandFailure.nothingFound` for a rule that no collector runs; `.usage` for a host that no host can be called.
-  init(_ silence: Silence, _ reader: FleetReader) throws {
+  /// - Parameters:
+  ///   - known: the rules that collectors run; empty where none has published its own.
+  ///   - hosts: the fleet's hosts by name.
+  ///   - incidents: how many that are not over it matches.
+  /// - Throws: `SilenceRefusal`.
+  package init(
+    _ silence: Silence, rules known: [String], hosts: [String], incidents: Int64
+  ) throws(SilenceRefusal) {
     if let host = silence.host, !StarPattern.canMatchHost(host) {
-      throw CommandFailure(
-        .usage,
-        "--host '\(host)' can match no host: names are letters, digits, '.', '-' and '_'; a * stands for any text")
+      throw .impossibleHost(
+        "'\(host)' can match no host: names are letters, digits, '.', '-' and '_'; a * stands for any text")
     }
-    let known = try Self.words(reader.answer(IncidentQueries.rules(), []))
     if let pattern = silence.rule, !known.isEmpty {
       rules = known.filter { StarPattern.matches($0, pattern) }
-      if rules?.isEmpty == true, !Self.isPattern(pattern) {
-        throw CommandFailure(.nothingFound, Self.sentence(pattern, among: known))
-      }
+      if rules?.isEmpty == true, !Self.isPattern(pattern) { throw .unknownRule(Self.sentence(pattern, among: known)) }
     }
-    if let host = silence.host {
-      let hosts = try Self.words(reader.answer(FleetQueries.hostNames(), []))
-      if !hosts.contains(where: { StarPattern.matches($0, host) }) {
-        unknownHost = Self.isPattern(host) ? "no host matches '\(host)'" : HostNames.unknown(host, among: hosts)
-      }
+    if let host = silence.host, !hosts.contains(where: { StarPattern.matches($0, host) }) {
+      unknownHost = Self.isPattern(host) ? "no host matches '\(host)'" : HostNames.unknown(host, among: hosts)
     }
-    if case .integer(let count)? = try reader.answer(IncidentQueries.matched(by: silence), []).rows.first?.first {
-      incidents = count
-    }
+    self.incidents = incidents
   }
 
   private static func isPattern(_ text: String) -> Bool { text.utf8.contains(UInt8(ascii: "*")) }
 
-  private static func words(_ answer: Answer) -> [String] {
-    answer.rows.compactMap { row in if case .text(let word)? = row.first { word } else { nil } }
-  }
-
   /// "no rule is called 'RES-1'; did you mean 'RES-01'?"
-  static func sentence(_ rule: String, among known: [String]) -> String {
+  package static func sentence(_ rule: String, among known: [String]) -> String {
     let near = Nearest.name(to: rule, among: known).map { "did you mean '\($0)'?" }
     let prefix = rule.prefix { $0 != "-" }
     let alike = known.filter { $0.hasPrefix(prefix + "-") }
@@ -59,7 +58,7 @@ struct SilenceMatches: Equatable {
   }
 
   /// "it matches 2 open incidents and 3 rules: RES-01, RES-02, RES-05"; a warning where it matches nothing.
-  var sentence: String {
+  package var sentence: String {
     var parts = [
       incidents == 0 ? "no open incident" : incidents == 1 ? "1 open incident" : "\(incidents) open incidents"
     ]
