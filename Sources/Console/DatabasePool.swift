@@ -96,12 +96,13 @@ final class DatabasePool: Sendable {
     return try await withCheckedThrowingContinuation { continuation in
       // A database that hangs keeps its threads for their whole time limit: who waits behind them is not kept waiting as well.
       let timer = Task {
-        try? await Task.sleep(for: Self.turnMax)
+        // A timer that is cancelled has nothing to decide.
+        guard (try? await Task.sleep(for: Self.turnMax)) != nil else { return }
         if turn.take() { continuation.resume(throwing: Problem.databaseAway) }
       }
       let isTaken = worker.post { connections in
-        timer.cancel()
         guard turn.take() else { return }
+        timer.cancel()
         do throws(Problem) {
           continuation.resume(returning: try work(&connections))
         } catch {

@@ -20,6 +20,20 @@ import Testing
     #expect(try await pool.answer(FleetQueries.alive()).rows.count == 1)
     pool.stop()
   }
+
+  /// A question that is begun is never refused by the clock that it no longer waits for.
+  @Test func manyQuestionsAtOnceAreAllAnswered() async throws {
+    let database = try TestDatabase()
+    try Store.open(database.url, migrating: true).close()
+    let pool = try DatabasePool(database.url, login: nil, threads: 2)
+    for _ in 0..<50 {
+      try await withThrowingTaskGroup(of: Int.self) { group in
+        for _ in 0..<20 { group.addTask { try await pool.answer(FleetQueries.alive()).rows.count } }
+        for try await count in group { #expect(count == 1) }
+      }
+    }
+    pool.stop()
+  }
 }
 
 extension TestDatabase {
