@@ -110,7 +110,10 @@ import Testing
   @Test func theKeyIsMadeOnceAndHiddenFromTheReader() throws {
     let key = try store.pageLinkKey()
     #expect(try key.count == 32 && key == store.pageLinkKey() && key == fixture.another().pageLinkKey())
-    #expect(try StoreFixture().store.pageLinkKey() != key)
+    // Its database goes with it, so it is held for the whole question.
+    let other = try StoreFixture()
+    let its = try other.store.pageLinkKey()
+    withExtendedLifetime(other) { #expect(its != key) }
     let reader = try Store.openReader(fixture.database.url)
     for table in ["signing_keys", "used_links", "receiver_secrets", "receiver_events"] {
       #expect(throws: PostgresError.self, "\(table)") { _ = try reader.queryText("select * from signalbox.\(table)") }

@@ -12,7 +12,7 @@ final class FleetFeed: Sendable {
   private let states: Kept<FleetState>
   private let presences: Kept<Presence>
   private let hosts: Kept<Answer>
-  private let parts: Kept<FleetParts>
+  private let overviews: Kept<FleetOverview>
   /// Shared answers as they were written.
   let shared = SharedBytes()
 
@@ -25,7 +25,11 @@ final class FleetFeed: Sendable {
       return Presence(reading.value, asOfNs: reading.asOfNs)
     }
     hosts = Kept { try await database.answer(FleetQueries.status(), ShownColumns.fleet) }
-    parts = Kept { try await FleetParts.read(database) }
+    overviews = Kept {
+      // The details after the state: a page that names a revision must not show what was before it, or its script would not ask again.
+      let state = try await states.read(maxAgeNs: Self.maxAgeNs)
+      return FleetOverview(state: state.value, parts: try await FleetParts.read(database), asOfNs: state.asOfNs)
+    }
   }
 
   /// - Throws: `Problem`.
@@ -45,15 +49,13 @@ final class FleetFeed: Sendable {
   /// - Throws: `Problem` where there is nothing to show.
   func overview() async throws -> FleetOverview {
     do {
-      return try await Deadline.wait(.seconds(3)) { [states, parts] in
-        async let state = states.read(maxAgeNs: Self.maxAgeNs)
-        async let part = parts.read(maxAgeNs: Self.maxAgeNs)
-        return try await FleetOverview(state: state.value, parts: part.value, asOfNs: min(state.asOfNs, part.asOfNs))
+      return try await Deadline.wait(.seconds(3)) { [overviews] in
+        try await overviews.read(maxAgeNs: Self.maxAgeNs).value
       }
     } catch let problem as Problem where problem.status == .serviceUnavailable || problem.status == .gatewayTimeout {
-      guard let state = await states.latest, let part = await parts.latest else { throw problem }
-      return FleetOverview(
-        state: state.value, parts: part.value, asOfNs: min(state.asOfNs, part.asOfNs), isAway: true)
+      guard var last = await overviews.latest?.value else { throw problem }
+      last.isAway = true
+      return last
     }
   }
 }

@@ -68,7 +68,7 @@
   const news = make("p", { class: "hidden", role: "status", "aria-live": "polite" });
   document.body.append(news);
   const title = document.title;
-  let state = [], map = null, figure = find("#map"), isAway = false, open = null, lastNs = Date.now(), lost = 0;
+  let state = [], map = null, figure = find("#map"), isAway = false, open = null, lastNs = Date.now(), inventory, revision;
   let lastRefresh = 0, waiting = 0;
 
   // A document that a request brings is parsed without running anything in it, so that only the server writes pages.
@@ -87,6 +87,8 @@
       if (drawn && figure && drawn.dataset.by === figure.dataset.by) drawn.replaceWith(figure);
       const focused = document.activeElement?.getAttribute("href");
       main.dataset.live = fresh.dataset.live;
+      // It was read before the newest frame.
+      if (revision !== fresh.dataset.live) refreshSoon();
       main.replaceChildren(...fresh.childNodes);
       figure = find("#map", main);
       if (focused) find(`a[href="${CSS.escape(focused)}"]`, main)?.focus({ preventScroll: true });
@@ -199,6 +201,8 @@
       refreshSoon();
     }
     if (!frame.incidents) return;
+    inventory = frame.inventory ?? inventory;
+    revision = `${inventory} ${frame.news}`;
     const now = Object.values(frame.incidents).reduce((a, b) => a + b, 0);
     const named = Object.entries(frame.incidents).filter(([, n]) => n).map(([word, n]) => `${n} ${word}`).join(", ");
     if (open !== null && now > open) news.textContent = `${now} open incident${now === 1 ? "" : "s"}: ${named}`;
@@ -212,7 +216,7 @@
     state = unpack(frame.states);
     heard(frame);
     // What the page came with is current, unless something has happened since.
-    if (isFirst && main.dataset.live === `${frame.inventory} ${frame.news}`) {
+    if (isFirst && main.dataset.live === revision) {
       clearTimeout(waiting);
       waiting = 0;
     }
@@ -228,10 +232,6 @@
     }
     heard(frame);
     if (frame.changes) draw();
-  });
-  stream.addEventListener("resync", event => {
-    lost += JSON.parse(event.data).lost;
-    main.dataset.lost = lost;
   });
   stream.addEventListener("away", () => {
     isAway = true;
