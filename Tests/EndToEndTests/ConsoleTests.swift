@@ -307,7 +307,7 @@ extension EndToEndTests {
       let responder = try token("script", "responder")
       let python = ProcessInfo.processInfo.environment["SIGNALBOX_PYTHON"] ?? "/usr/bin/python3"
       let words = [
-        "run", url + "/api/v1/openapi.json", "--url", url, "--tls-verify", "false", "--max-examples", "10", "--seed",
+        "run", url + "/api/v1/openapi.json", "--url", url, "--tls-verify", "false", "--max-examples", "6", "--seed",
         "7",
         "--workers", "1", "--no-color",
         // A stream does not end by itself.
