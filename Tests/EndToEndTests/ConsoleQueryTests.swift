@@ -13,6 +13,7 @@ extension EndToEndTests.Consoles {
     let token = try self.token("asker", "viewer")
     try answersAndRefusals(token)
     try endWithTheClient(token)
+    try oneConnectionKeepsNothing(token)
     try queryPage(token)
   }
 
@@ -105,6 +106,35 @@ extension EndToEndTests.Consoles {
       #expect(Date().timeIntervalSince(gone) < 10, "\(version)")
       client.waitUntilExit()
     }
+  }
+
+  /// Many statements over one connection, which is still open at the last of them.
+  private func oneConnectionKeepsNothing(_ token: String) throws {
+    func descriptors() throws -> Int {
+      try FileManager.default.contentsOfDirectory(atPath: "/proc/\(console.pid)/fd").count
+    }
+    let common = [
+      "-s", "--http1.1", "-m", "60", "--cacert", fleet.collectorState + "/ca/root.pem", "-H",
+      "Authorization: Bearer \(token)", "-H", "Content-Type: application/json", "-o", "/dev/null", "-d",
+    ]
+    let quick = common + [#"{"sql":"select 1"}"#, url + "/api/v1/query", "--next"]
+    let slow =
+      common + [
+        #"{"sql":"select count(*) from generate_series(1, (select 100000000000))","timeout":"2"}"#,
+        url + "/api/v1/query",
+      ]
+    let before = try descriptors()
+    let client = Process()
+    client.executableURL = URL(fileURLWithPath: "/usr/bin/curl")
+    client.arguments = Array(repeating: quick, count: 60).flatMap { $0 } + slow
+    try client.run()
+    try fleet.eventually("the last statement") {
+      try fleet.value(
+        "select count(*) from pg_stat_activity where application_name = 'signalbox-query' and query like '%100000000000%' and state = 'active'"
+      ) == 1
+    }
+    #expect(try descriptors() < before + 30)
+    client.waitUntilExit()
   }
 
   private func queryPage(_ token: String) throws {

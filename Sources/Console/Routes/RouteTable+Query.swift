@@ -66,7 +66,8 @@ extension RouteTable {
     }
     let run = try question.console.queries.start(
       statement, QueryLimits(rows: limit ?? most, seconds: seconds))
-    question.whenGone { run.cancel() }
+    // Weakly: a connection outlives its statements, and would keep the descriptor of each.
+    question.whenGone { [weak run] in run?.cancel() }
     guard let first = try await run.next() else {
       throw Problem(.internalServerError, "the database gave no answer")
     }
