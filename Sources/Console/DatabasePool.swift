@@ -11,10 +11,14 @@ final class DatabasePool: Sendable {
     let url: DatabaseURL
     /// Of a login that only reads; nil: the one that the collector has made.
     let login: DatabaseURL?
+    /// For one question.
+    let timeoutMs: Int
     var reader: FleetReader?
     var store: Store?
 
-    init(_ url: DatabaseURL, login: DatabaseURL?) { (self.url, self.login) = (url, login) }
+    init(_ url: DatabaseURL, login: DatabaseURL?, timeoutMs: Int) {
+      (self.url, self.login, self.timeoutMs) = (url, login, timeoutMs)
+    }
   }
 
   private let workers: [Worker<Connections>]
@@ -22,10 +26,22 @@ final class DatabasePool: Sendable {
   /// Questions that may wait for one thread; beyond, the console says that it is busy.
   private static let waitingMax = 64
 
-  init(_ url: DatabaseURL, login: DatabaseURL?, threads: Int) throws(LoopError) {
+  /// For which a question waits for a thread.
+  private let patience: Duration
+
+  /// - Parameters:
+  ///   - patience: for which a question waits for a thread.
+  ///   - timeoutMs: for one question; the client gives up 5 s later. Who opens a page in the night waits no longer.
+  init(
+    _ url: DatabaseURL, login: DatabaseURL?, threads: Int, patience: Duration = .seconds(5), timeoutMs: Int = 15_000
+  ) throws(LoopError) {
+    self.patience = patience
     var workers: [Worker<Connections>] = []
     for number in 1...threads {
-      workers.append(try Worker("database-\(number)", limit: Self.waitingMax) { Connections(url, login: login) })
+      workers.append(
+        try Worker("database-\(number)", limit: Self.waitingMax) {
+          Connections(url, login: login, timeoutMs: timeoutMs)
+        })
     }
     self.workers = workers
   }
@@ -97,7 +113,7 @@ final class DatabasePool: Sendable {
       // A database that hangs keeps its threads for their whole time limit: who waits behind them is not kept waiting as well.
       let timer = Task {
         // A timer that is cancelled has nothing to decide.
-        guard (try? await Task.sleep(for: Self.turnMax)) != nil else { return }
+        guard (try? await Task.sleep(for: patience)) != nil else { return }
         if turn.take() { continuation.resume(throwing: Problem.databaseAway) }
       }
       let isTaken = worker.post { connections in
@@ -116,9 +132,6 @@ final class DatabasePool: Sendable {
     }
   }
 
-  /// For which a question waits for a thread.
-  private static let turnMax = Duration.seconds(5)
-
   /// Taken once: by the thread that asks, or by the clock.
   private final class Turn: Sendable {
     private let isTaken = Mutex(false)
@@ -133,9 +146,6 @@ final class DatabasePool: Sendable {
 }
 
 extension DatabasePool.Connections {
-  /// For one question; the client gives up 5 s later. Who opens a page in the night waits no longer.
-  private static let timeoutMs = 15_000
-
   /// A change is small, or stands behind a lock.
   private static var changeOptions: ConnectionOptions {
     var options = Store.writerOptions
@@ -171,7 +181,7 @@ extension DatabasePool.Connections {
   ) throws(StoreError) -> Value {
     let reader =
       if let known = reader { known } else {
-        try FleetReader(consoleOf: url, login: login, timeoutMs: Self.timeoutMs)
+        try FleetReader(consoleOf: url, login: login, timeoutMs: timeoutMs)
       }
     self.reader = reader
     do throws(PostgresError) {
