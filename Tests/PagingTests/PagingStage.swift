@@ -111,7 +111,7 @@ final class PagingStage {
     return try connection.query(sql).int(0, 0) ?? -1
   }
 
-  func eventually(_ what: String, within seconds: Double = 30, _ holds: () throws -> Bool) throws {
+  func eventually(_ what: String, within seconds: Double = 90, _ holds: () throws -> Bool) throws {
     let deadline = Date(timeIntervalSinceNow: seconds)
     while Date() < deadline {
       if (try? holds()) == true { return }
