@@ -126,7 +126,8 @@ extension EndToEndTests {
       #expect(try site.byConsole(words + ["--cron", "0 2 * * 0"]).errors.contains("a console takes no --cron"))
       let added = try site.byConsole(words)
       let silence = added.output.trimmingCharacters(in: .newlines)
-      #expect(added.code == 0 && Int(silence) != nil && added.errors.contains("Silence \(silence) lasts until"), "\(added)")
+      #expect(
+        added.code == 0 && Int(silence) != nil && added.errors.contains("Silence \(silence) lasts until"), "\(added)")
       #expect(try site.byConsole(["silences", "end", silence]).code == 0)
       #expect(try site.byConsole(["silences", "end", silence]).code == 3)
     }
