@@ -17,4 +17,14 @@ extension Answer {
   package var texts: [String] {
     rows.compactMap { row in if case .text(let text)? = row.first { text } else { nil } }
   }
+
+  /// Of `ViewQueries.columns` of one view: what each column means.
+  package var definitions: [String: String] {
+    guard let name = columns.firstIndex(where: { $0.name == "column" }),
+      let meaning = columns.firstIndex(where: { $0.name == "definition" })
+    else { return [:] }
+    return rows.reduce(into: [:]) { known, row in
+      if case .text(let column) = row[name], case .text(let text) = row[meaning] { known[column] = text }
+    }
+  }
 }

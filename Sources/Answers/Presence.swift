@@ -15,16 +15,11 @@ package struct Presence: Sendable, Equatable {
   /// Were asked for by name, and are not in the fleet.
   package var unknown: [String] = []
 
-  /// - Parameters:
-  ///   - answer: the rows of `FleetQueries.presence`.
-  ///   - names: of the hosts that were asked for; nil: all.
-  package init(_ answer: Answer, asOfNs: Int64, of names: [String]? = nil) {
+  /// - Parameter answer: the rows of `FleetQueries.presence`.
+  package init(_ answer: Answer, asOfNs: Int64) {
     self.asOfNs = asOfNs
-    var left = names.map(Set.init)
     for row in answer.rows {
-      guard case .text(let name)? = row.first, case .text(let state)? = row.last,
-        names == nil || left?.remove(name) != nil
-      else { continue }
+      guard case .text(let name)? = row.first, case .text(let state)? = row.last else { continue }
       asked += 1
       switch state {
       case "live": live += 1
@@ -33,7 +28,6 @@ package struct Presence: Sendable, Equatable {
       default: silent.append(name)
       }
     }
-    unknown = left.map { $0.sorted() } ?? []
   }
 
   package func json(isCut: Bool) -> JSON {

@@ -178,15 +178,14 @@ struct EpisodesCommand: ParsableCommand {
       let nothing =
         "run '\(runName)' has no episode \(episode); signalbox episodes list --run \(PlainText.shellWord(runName)) shows them"
       guard output.format == .table, !answer.rows.isEmpty else { return try output.print(answer, orSay: nothing) }
-      let definitions = try reader.answer(.definitions(view: "episodes"))
+      let definitions = try reader.answer(.columns(of: "episodes")).definitions
       try output.print(Self.upright(answer, definitions))
     }
 
     /// One line a metric, with its definition: a row of 30 columns fits no terminal.
-    private static func upright(_ answer: Answer, _ definitions: Answer) -> Answer {
-      let texts = Dictionary(definitions.rows.map { ($0[0], $0[1]) }) { first, _ in first }
+    private static func upright(_ answer: Answer, _ definitions: [String: String]) -> Answer {
       let rows = answer.rows.flatMap { row in
-        zip(answer.columns, row).map { [Cell.text($0.name), $1, texts[.text($0.name)] ?? .text("")] }
+        zip(answer.columns, row).map { [Cell.text($0.name), $1, .text(definitions[$0.name] ?? "")] }
       }
       return Answer(
         columns: [.init("metric", "METRIC"), .init("value", "VALUE"), .init("definition", "DEFINITION")], rows: rows)

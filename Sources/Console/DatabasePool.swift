@@ -60,16 +60,7 @@ final class DatabasePool: Sendable {
   /// Whoever asks after the console's health is not kept waiting by a database that hangs.
   /// - Throws: `Problem`.
   func requireAnswer(within limit: Duration) async throws {
-    let (outcomes, outcome) = AsyncStream.makeStream(of: Bool.self)
-    // Not a child task, which would be waited for, because a question to a database that hangs cannot be taken back.
-    Task { outcome.yield((try? await answer(FleetQueries.alive())) != nil) }
-    let timer = Task {
-      try? await Task.sleep(for: limit)
-      outcome.yield(false)
-    }
-    let isAnswered = await outcomes.first { _ in true } ?? false
-    timer.cancel()
-    if !isAnswered { throw Problem.databaseAway }
+    _ = try await Deadline.wait(limit) { [self] in try await answer(FleetQueries.alive()) }
   }
 
   /// Several questions to one connection. - Throws: `Problem`.

@@ -1,6 +1,6 @@
 internal import FoundationEssentials
 
-/// A value of libpg_query's JSON.
+/// A value of libpg_query's JSON. `JSON.read` goes 64 levels deep, which a statement with a few subqueries exceeds.
 indirect enum SQLTree: Decodable, Equatable {
   case object([String: SQLTree])
   case list([SQLTree])

@@ -14,12 +14,7 @@ import Testing
 
   init() throws { fixture = try StoreFixture() }
 
-  private static let policy = PagingPolicy { _, nowNs in
-    [
-      PlannedDelivery(receiver: "duty", dueNs: nowNs),
-      PlannedDelivery(receiver: "lead", dueNs: nowNs + 900 * secondNs, step: 1),
-    ]
-  }
+  private static let policy = PagingPolicy.escalating(from: "duty")
 
   private func open(_ count: Int) throws {
     let changes = (1...count).map { number in
@@ -75,7 +70,7 @@ import Testing
     #expect(try store.pagedMessage(id)?.usedNs == nil)
   }
 
-  /// Pages to others that were due before are named: "nobody else is woken" would be wrong.
+  /// Pages to others that were due before are named, because those people are still woken.
   @Test func pagesThatAreDueAreNamed() throws {
     try open(1)
     try store.connection.execute(

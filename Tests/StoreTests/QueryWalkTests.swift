@@ -26,7 +26,7 @@ import Testing
       IncidentQueries.matched(by: Silence(author: "a", reason: "r", startsNs: 0, endsNs: 1)),
       IncidentQueries.override(1), IncidentQueries.onCall(), IncidentQueries.pagingCollector(),
       IncidentQueries.overrides(includingEnded: true), IncidentQueries.overrides(includingEnded: false),
-      TrainingQueries.definitions(view: "episodes"), AccessQueries.receiverEvents(),
+      ViewQueries.columns(of: "episodes"), ViewQueries.views(), AccessQueries.receiverEvents(),
       RuleQueries.list(), RuleQueries.page(of: "RES-01"),
     ]
     for host in choices("a") {

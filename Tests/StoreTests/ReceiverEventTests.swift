@@ -14,12 +14,7 @@ import Testing
 
   init() throws { fixture = try StoreFixture() }
 
-  private static let policy = PagingPolicy { _, nowNs in
-    [
-      PlannedDelivery(receiver: "pd", dueNs: nowNs),
-      PlannedDelivery(receiver: "lead", dueNs: nowNs + 900 * secondNs, step: 1),
-    ]
-  }
+  private static let policy = PagingPolicy.escalating(from: "pd")
 
   private func apply(_ kind: IncidentChange.Kind, _ rule: String = "RES-01", at seconds: Int64 = 0) throws {
     let ns = Self.nowNs + seconds * Self.secondNs

@@ -1,4 +1,5 @@
 import FleetModel
+import Incidents
 import Postgres
 import Store
 import TestSupport
@@ -141,5 +142,17 @@ extension LogLines {
     timesUs.append(timeUs)
     levels.append(level.rawValue)
     self.flags.append(flags.rawValue)
+  }
+}
+
+extension PagingPolicy {
+  /// Pages one receiver at once, and `lead` a quarter of an hour later.
+  static func escalating(from first: String) -> PagingPolicy {
+    PagingPolicy { _, nowNs in
+      [
+        PlannedDelivery(receiver: first, dueNs: nowNs),
+        PlannedDelivery(receiver: "lead", dueNs: nowNs + 900_000_000_000, step: 1),
+      ]
+    }
   }
 }

@@ -77,10 +77,6 @@ extension FleetQuestion {
         "/api/v1/episodes/check",
         [("host", host), ("run", run), ("stale_minutes", String(staleMinutes)), ("limit", String(limit))]))
   }
-  static func definitions(view: String) -> FleetQuestion {
-    FleetQuestion(
-      query: TrainingQueries.definitions(view: view), call: .get("/api/v1/definitions", [("view", view)]))
-  }
 
   // MARK: Incidents and paging
 

@@ -3,8 +3,8 @@ internal import Store
 internal import Synchronization
 internal import TLS
 
-/// Who was let in a short while ago. It is asked only while the database is away, so that a page that can be shown from memory still is: nobody
-/// can be let in anew meanwhile, and no credential can be ended.
+/// Who was let in a short while ago. It is asked only while the database is away, so that a page that can be shown from memory still is: no
+/// one can be let in anew meanwhile, and no credential can be ended.
 final class KnownCallers: Sendable {
   private struct Entry {
     let secretHash: [UInt8]

@@ -172,11 +172,9 @@ extension AssistantTool {
     ) { call in
       let answer = try await call.rows("/api/v1/episodes/whole", call.picked("run", "episode", "host"))
       guard !answer.rows.isEmpty else { throw Problem(.notFound, "that run has no such episode: find_runs lists runs") }
-      let texts = try await call.rows("/api/v1/definitions", ["view": "episodes"])
-      let known = Dictionary(texts.rows.map { ($0[0], $0[1]) }) { first, _ in first }
-      let lines = upright(answer, call.base.nowNs).map { line -> String in
-        guard case .text(let text)? = known[.text(String(line.prefix { $0 != ":" }))] else { return line }
-        return "\(line) (\(text))"
+      let known = try await call.rows("/api/v1/views/{view}", ["view": "episodes"]).definitions
+      let lines = upright(answer, call.base.nowNs).map { line in
+        known[String(line.prefix { $0 != ":" })].map { "\(line) (\($0))" } ?? line
       }
       return [.said("Episode:"), .quoted(lines)]
     },

@@ -42,6 +42,13 @@ final class FleetFeed: Sendable {
     try await presences.read(maxAgeNs: Self.maxAgeNs / 2).value
   }
 
+  /// The same of some hosts. - Parameter names: nil: of all.
+  func presence(of names: [String]?) async throws -> Presence {
+    guard let names else { return try await presence() }
+    let reading = try await state()
+    return Presence(reading.value, asOfNs: reading.asOfNs, of: names)
+  }
+
   /// One row a host, `FleetQueries.status`. - Throws: `Problem`.
   func status() async throws -> Kept<Answer>.Reading { try await hosts.read(maxAgeNs: Self.maxAgeNs) }
 

@@ -125,10 +125,7 @@ final class LiveHub: Sendable {
   }
 
   func leave(_ id: Int) {
-    let waiting = state.withLock { state in
-      let waiting = state.viewers.removeValue(forKey: id)?.waiting
-      return waiting
-    }
+    let waiting = state.withLock { $0.viewers.removeValue(forKey: id)?.waiting }
     waiting?.resume(returning: .end(.gone))
   }
 

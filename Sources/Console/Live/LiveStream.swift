@@ -11,14 +11,17 @@ struct LiveStream: Sendable {
   let caller: Caller
   /// It ends after so many frames; nil: with its session.
   let frames: Int?
+  /// Calls what it is given once the client has gone: without it the stream would wait for its next event for as long as there is none.
+  let whenGone: @Sendable (@escaping @Sendable () -> Void) -> Void
 
   /// Goes on until the viewer leaves, its session ends, or the server stops. It counts as a viewer only while it is written.
   var body: ResponseBody {
-    ResponseBody { [hub, caller, frames] writer in
+    ResponseBody { [hub, caller, frames, whenGone] writer in
       // A browser that lost the stream comes back after this many ms.
       try await writer.write(ByteBuffer(string: "retry: 3000\n\n"))
       if let id = hub.join(caller) {
         defer { hub.leave(id) }
+        whenGone { hub.end(id, .gone) }
         try await withGracefulShutdownHandler {
           try await Self.write(hub, id, frames ?? .max, &writer)
         } onGracefulShutdown: {

@@ -16,7 +16,8 @@ struct EpisodeView {
   let run: Int64
   /// The one that is shown, and the one over it.
   let episodes: [Episode]
-  let definitions: Answer
+  /// By the name of a figure.
+  let definitions: [String: String]
   let actions: Answer
   let operations: Answer
   let row: Answer
@@ -64,16 +65,13 @@ struct EpisodeView {
   ]
 
   private var figures: Answer {
-    let meaning = Dictionary(
-      definitions.rows.compactMap { row -> (Cell, Cell)? in row.count == 2 ? (row[0], row[1]) : nil },
-      uniquingKeysWith: { first, _ in first })
     var columns: [Answer.Column] = [.init("figure", "FIGURE"), .init("value", "EPISODE \(shown.number)", .ratio)]
     if episodes.count > 1 { columns.append(.init("with", "EPISODE \(episodes[1].number)", .ratio)) }
     columns.append(.init("definition", "DEFINITION"))
     return Answer(
       columns: columns,
       rows: Self.figureNames.map { name in
-        [.text(name)] + episodes.map { $0.figures.value(name) ?? .null } + [meaning[.text(name)] ?? .null]
+        [.text(name)] + episodes.map { $0.figures.value(name) ?? .null } + [definitions[name].map(Cell.text) ?? .null]
       })
   }
 

@@ -1,5 +1,5 @@
 internal import Answers
-internal import Foundation
+internal import FleetModel
 
 /// What a run reported of itself, as names and values: the members of its detail, those of objects within it by their path.
 struct RunParameters {
@@ -12,20 +12,20 @@ struct RunParameters {
 
   /// - Parameter detail: `detail` of a run: a JSON object, or anything else, which has no parameters.
   init(detail: String) {
-    guard let document = try? JSONDecoder().decode(Value.self, from: Data(detail.utf8)) else { return }
+    guard let document = JSON.read(Array(detail.utf8)) else { return }
     add(document, "", depth: 0)
   }
 
-  private mutating func add(_ value: Value, _ path: String, depth: Int) {
+  private mutating func add(_ value: JSON, _ path: String, depth: Int) {
     guard values.count < Self.namesMax else { return }
     if case .object(let members) = value, depth < Self.depthMax {
-      for (name, member) in members.sorted(by: { $0.key < $1.key }) {
+      for (name, member) in members.sorted(by: { $0.0 < $1.0 }) {
         // What a program tells of its run stands in a member of its own, which is no part of the name.
         let isOwn = depth == 0 && name == "detail"
         add(member, isOwn ? path : path.isEmpty ? name : "\(path).\(name)", depth: depth + 1)
       }
     } else if !path.isEmpty {
-      values[path] = value.text
+      values[path] = Self.text(value)
     }
   }
 
@@ -42,41 +42,14 @@ struct RunParameters {
       rows: rows.map { name, values in [.text(name)] + values.map { $0.map(Cell.text) ?? .null } })
   }
 
-  private indirect enum Value: Decodable {
-    case null
-    case boolean(Bool)
-    case number(Double)
-    case text(String)
-    case list([Value])
-    case object([String: Value])
-
-    init(from decoder: any Decoder) throws {
-      let value = try decoder.singleValueContainer()
-      if value.decodeNil() {
-        self = .null
-      } else if let flag = try? value.decode(Bool.self) {
-        self = .boolean(flag)
-      } else if let number = try? value.decode(Double.self) {
-        self = .number(number)
-      } else if let text = try? value.decode(String.self) {
-        self = .text(text)
-      } else if let list = try? value.decode([Value].self) {
-        self = .list(list)
-      } else {
-        self = .object(try value.decode([String: Value].self))
-      }
-    }
-
-    var text: String {
-      switch self {
-      case .null: "null"
-      case .boolean(let flag): flag ? "true" : "false"
-      case .number(let number): Int64(exactly: number).map(String.init) ?? String(number)
-      case .text(let text): text
-      case .list(let values): "[" + values.map(\.text).joined(separator: ", ") + "]"
-      case .object(let members):
-        "{" + members.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value.text)" }.joined(separator: ", ") + "}"
-      }
+  private static func text(_ value: JSON) -> String {
+    switch value {
+    case .text(let text): text
+    case .real(let number): Int64(exactly: number).map(String.init) ?? String(number)
+    case .list(let values): "[" + values.map(text).joined(separator: ", ") + "]"
+    case .object(let members):
+      "{" + members.sorted { $0.0 < $1.0 }.map { "\($0.0): \(text($0.1))" }.joined(separator: ", ") + "}"
+    default: value.written
     }
   }
 }

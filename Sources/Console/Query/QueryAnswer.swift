@@ -46,8 +46,7 @@ struct QueryAnswer: Sendable {
 
 extension Gate {
   func write(_ answer: QueryAnswer, _ question: Question, _ type: MediaType) async throws -> Response {
-    let presence = Presence(
-      try await database.answer(FleetQueries.presence()), asOfNs: question.nowNs, of: answer.statement.hosts)
+    let presence = try await context.fleet.presence(of: answer.statement.hosts)
     let writer = AnswerWriter(nowNs: question.nowNs, presence: presence, meaning: answer.meaning)
     guard question.isStreamed else {
       let (rows, isCut) = try await answer.collect()

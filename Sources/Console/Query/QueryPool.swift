@@ -117,7 +117,7 @@ final class QueryPool: Sendable {
         _ = run.send(.init(table: piece, isCut: true), untilNs: untilNs)
         return false
       }
-      let size = row.reduce(16) { $0 + $1.size }
+      let size = row.reduce(16) { $0 + $1.bytes }
       (count, bytes, pieceBytes) = (count + 1, bytes + size, pieceBytes + size)
       isTooLarge = bytes > QueryLimits.bytesMax
       piece.rows.append(row)
@@ -151,16 +151,6 @@ final class QueryPool: Sendable {
     case _ where error.sqlState == "53400":
       return Problem(.badRequest, "the question needs too much temporary space: ask for less, or aggregate first")
     default: return Problem(error)
-    }
-  }
-}
-
-extension ReadValue {
-  /// About what it takes in memory.
-  fileprivate var size: Int {
-    switch self {
-    case .text(let text), .json(let text): text.utf8.count + 16
-    default: 16
     }
   }
 }

@@ -81,10 +81,6 @@ extension RouteTable {
     ) {
       TrainingQueries.episode(host: $0["host"], run: $0["run"] ?? "", episode: $0.integer("episode") ?? 0)
     },
-    question(
-      "/api/v1/definitions", "How each figure of a view is defined.",
-      [.init("view", .query, .text, "Its name.", example: "episodes", isRequired: true)]
-    ) { TrainingQueries.definitions(view: $0["view"] ?? "") },
   ]
 
   private static let incidentParts: [Route] = [

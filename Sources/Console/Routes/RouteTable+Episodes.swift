@@ -102,7 +102,7 @@ extension RouteTable {
     let names = try await runNames(question)
     let other = question.integer("with").flatMap { $0 == number ? nil : $0 }
     var questions: [(ReadQuery, [Answer.Column])] = [
-      (TrainingQueries.definitions(view: "episodes"), []),
+      (ViewQueries.columns(of: "episodes"), []),
       (EpisodeQueries.actions(run: run, episode: number), EpisodeView.actionColumns),
       (EpisodeQueries.operations(run: run, episode: number, limit: operationsMax), []),
       (EpisodeQueries.row(run: run, episode: number, step: question.integer("step") ?? 0), EpisodeView.rowColumns),
@@ -123,7 +123,7 @@ extension RouteTable {
       throw Problem(.notFound, "run \(run) has no episode \(episode.number)")
     }
     let view = EpisodeView(
-      run: run, episodes: episodes, definitions: answers[0], actions: answers[1], operations: answers[2],
+      run: run, episodes: episodes, definitions: answers[0].definitions, actions: answers[1], operations: answers[2],
       row: answers[3], neighbours: answers[4], step: question.integer("step"))
     return Page(
       title: "\(names.name), episode \(number)", blocks: view.blocks,

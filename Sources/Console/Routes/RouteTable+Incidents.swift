@@ -89,10 +89,7 @@ extension RouteTable {
 
   private static func silence(_ question: Question) async throws -> Reply {
     let given = { (name: String) in question.fields[name].flatMap { $0.isEmpty ? nil : $0 } }
-    let length = question.fields["for"] ?? ""
-    guard let lengthNs = TimeSpan.parse(length), lengthNs <= 366 * 24 * hourNs else {
-      throw Problem(.badRequest, "for takes a time of up to 366d, such as 2h")
-    }
+    let lengthNs = try length(question, such: "2h")
     var silence = Silence(
       author: question.actor, reason: question.fields["reason"] ?? "", startsNs: question.nowNs,
       endsNs: question.nowNs.addingClamped(lengthNs))

@@ -22,7 +22,9 @@ extension RouteTable {
       guard let caller = question.caller else { throw Problem.unauthorized }
       try question.console.live.requireRoom(for: caller)
       return .live(
-        LiveStream(hub: question.console.live, caller: caller, frames: question.integer("frames").map { Int($0) }))
+        LiveStream(
+          hub: question.console.live, caller: caller, frames: question.integer("frames").map { Int($0) },
+          whenGone: question.whenGone))
     },
     Route(
       method: .get, path: "/api/v1/live/map", role: .viewer,

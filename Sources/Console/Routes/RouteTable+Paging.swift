@@ -51,9 +51,7 @@ extension RouteTable {
   ]
 
   private static func override(_ question: Question) async throws -> Reply {
-    guard let lengthNs = TimeSpan.parse(question.fields["for"] ?? ""), lengthNs <= 366 * 24 * hourNs else {
-      throw Problem(.badRequest, "for takes a time of up to 366d, such as 8h")
-    }
+    let lengthNs = try length(question, such: "8h")
     let from = question.fields["from"].flatMap { $0.isEmpty ? nil : $0 }
     guard let startNs = from.map({ Timestamp.parse($0) }) ?? question.nowNs else {
       throw Problem(.badRequest, "from takes a time of RFC 3339, such as 2026-01-31T18:00:00Z")
@@ -65,6 +63,14 @@ extension RouteTable {
     return .change(
       "\(wanted.receiver) takes the turn of '\(wanted.schedule)' until \(Timestamp.text(wanted.endsNs, digits: 0)).",
       try await question.database.answer(IncidentQueries.override(number), overrideColumns), back: "/oncall")
+  }
+
+  /// The field `for`, ns. - Parameter example: for the sentence of a refusal.
+  static func length(_ question: Question, such example: String) throws -> Int64 {
+    guard let lengthNs = TimeSpan.parse(question.fields["for"] ?? ""), lengthNs <= 366 * dayNs else {
+      throw Problem(.badRequest, "for takes a time of up to 366d, such as \(example)")
+    }
+    return lengthNs
   }
 
   private static func onCallPage(_ question: Question) async throws -> Page {
@@ -129,7 +135,7 @@ extension RouteTable {
               .init(name: "for", label: "For", value: "2h"), .init(name: "reason", label: "Why"),
             ])),
       ]
-      blocks += numbers(silences, state: SilenceState.ended.rawValue).map { number in
+      blocks += numbers(silences).map { number in
         .form(.init(path: "/api/v1/silences/\(number)/end", button: "End silence \(number)"))
       }
     }
@@ -137,11 +143,11 @@ extension RouteTable {
   }
 
   /// Of the rows that are not over, at most 20: each has a button.
-  private static func numbers(_ answer: Answer, state over: String = "ended") -> [Int64] {
+  private static func numbers(_ answer: Answer) -> [Int64] {
     guard let id = answer.columns.firstIndex(where: { $0.name == "id" }),
       let state = answer.columns.firstIndex(where: { $0.name == "state" })
     else { return [] }
-    return answer.rows.filter { $0[state] != .text(over) }.prefix(20).compactMap {
+    return answer.rows.filter { $0[state] != .text(SilenceState.ended.rawValue) }.prefix(20).compactMap {
       if case .integer(let number) = $0[id] { number } else { nil }
     }
   }

@@ -41,7 +41,7 @@ extension RouteTable {
       method: .get, path: "/query", role: .viewer, summary: "Asking with SQL.",
       parameters: [view, .init("sql", .query, .text, "What stands in the editor.", example: "table hosts")],
       allowsEmpty: true, shape: .page
-    ) { question in .page(try await queryPage(question, sql: question["sql"] ?? ViewQueries.example, answer: nil)) },
+    ) { question in .page(try await queryPage(question, sql: question["sql"] ?? ViewQueries.example)) },
     Route(
       method: .post, path: "/query", role: .viewer, summary: "Answers a statement as a page.", fields: [sql],
       shape: .page
@@ -92,8 +92,7 @@ extension RouteTable {
     do {
       let answer = try await run(question, rowsMax: shownMax)
       let (rows, isCut) = try await answer.collect()
-      let presence = Presence(
-        try await question.database.answer(FleetQueries.presence()), asOfNs: question.nowNs, of: answer.statement.hosts)
+      let presence = try await question.console.fleet.presence(of: answer.statement.hosts)
       let count = rows.rows.count
       let sentence =
         isCut ? "The first \(count) rows; there are more." : "\(count) row\(count == 1 ? "" : "s")."
@@ -107,17 +106,16 @@ extension RouteTable {
     }
   }
 
-  private static func queryPage(_ question: Question, sql: String, answer: [Page.Block]?) async throws -> Page {
-    let (views, columns) = (ViewQueries.views(), question["view"].map { ViewQueries.columns(of: $0) })
-    let found = try await question.database.answers(
-      [(views, viewColumns)] + [columns].compactMap(\.self).map { ($0, columnColumns) })
+  private static func queryPage(_ question: Question, sql: String, answer: [Page.Block] = []) async throws -> Page {
+    let columns = question["view"].map { [(ViewQueries.columns(of: $0), columnColumns)] } ?? []
+    let found = try await question.database.answers([(ViewQueries.views(), viewColumns)] + columns)
     var blocks: [Page.Block] = [
       .form(
         .init(
           path: "/query", button: "Ask", inputs: [.init(name: "sql", label: "SQL", value: sql, isLong: true)],
           isMain: true))
     ]
-    blocks += answer ?? []
+    blocks += answer
     if let view = question["view"], found.count > 1 {
       blocks += [.heading("Columns of \(view)"), .table(name: "columns", found[1].without(["view"]), empty: "")]
     }

@@ -15,11 +15,12 @@ extension Gate {
     static let codedBytes = 64 << 20
   }
 
-  /// - Returns: the same answer, shorter where that is possible. A stream is tied to its client: it ends when that has gone.
+  /// - Returns: the same answer, shorter where that is possible; a stream as it is.
   func coded(_ response: Response, _ route: Route, _ request: Request) async -> Response {
     guard response.status == .ok, request.method == .get else { return response }
-    guard let length = response.body.contentLength else { return Self.tied(response, to: request) }
-    guard length <= Limits.codedBytes, let bytes = await Self.bytes(response.body) else { return response }
+    guard let length = response.body.contentLength, length <= Limits.codedBytes,
+      let bytes = await Self.bytes(response.body)
+    else { return response }
     var response = response
     response.headers[.vary] = "Accept, Accept-Encoding"
     let hash = CodedAnswers.hash(bytes)
@@ -79,17 +80,6 @@ extension Gate {
     let writer = CollectingWriter()
     guard (try? await body.write(writer)) != nil else { return nil }
     return writer.bytes.withLock { $0 }
-  }
-
-  /// Without this, the task of a stream would wait for its next event for as long as there is none.
-  private static func tied(_ response: Response, to request: Request) -> Response {
-    var response = response
-    let (body, requestBody) = (response.body, request.body)
-    response.body = ResponseBody { writer in
-      let inner = writer
-      try await requestBody.consumeWithCancellationOnInboundClose { _ in try await body.write(inner) }
-    }
-    return response
   }
 
   static func stream(_ stream: LiveStream) -> Response {

@@ -25,3 +25,13 @@ extension FleetReader {
   /// For other threads.
   package var canceller: QueryCanceller { connection.canceller }
 }
+
+extension ReadValue {
+  /// About what it takes in memory.
+  package var bytes: Int {
+    switch self {
+    case .text(let text), .json(let text): text.utf8.count + 16
+    default: 16
+    }
+  }
+}

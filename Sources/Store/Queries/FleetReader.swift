@@ -73,19 +73,18 @@ package final class FleetReader {
   ///
   /// The grants are the wall; one statement at a time because the extended protocol takes only one.
   package func readGuarded(_ sql: String) throws(PostgresError) -> ReadTable {
-    try connection.execute("begin read only")
-    defer { connection.rollback() }
     var table = ReadTable(columns: [], rows: [])
     var bytes = 0
-    try connection.eachRowAsText(sql) { (rows) throws(PostgresError) in
-      if table.columns.isEmpty { table.columns = rows.columnNames }
-      for row in 0..<rows.count {
-        bytes += (0..<rows.columnCount).reduce(0) { $0 + (rows.text(row, $1)?.utf8.count ?? 0) }
-        if bytes > Self.answerBytesMax || table.rows.count >= Self.answerRowsMax { throw Self.tooLarge }
-        table.rows.append(Self.values(rows, row))
-      }
-      return true
+    var isTooLarge = false
+    try eachRow(sql) { columns, row in
+      if table.columns.isEmpty { table.columns = columns }
+      guard let row else { return true }
+      bytes += row.reduce(0) { $0 + $1.bytes }
+      isTooLarge = bytes > Self.answerBytesMax || table.rows.count >= Self.answerRowsMax
+      if !isTooLarge { table.rows.append(row) }
+      return !isTooLarge
     }
+    if isTooLarge { throw Self.tooLarge }
     return table
   }
 

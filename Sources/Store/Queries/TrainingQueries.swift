@@ -99,11 +99,6 @@ package enum TrainingQueries {
       """, [host, run, String(episode)])
   }
 
-  /// Columns: metric, definition.
-  package static func definitions(view: String) -> ReadQuery {
-    ReadQuery("select metric, definition from public.metric_definitions where view = $1", [view])
-  }
-
   /// Per run that has episodes, the newest first: how many of them ended, and how many did not although nothing has come
   /// for `staleMinutes`. Columns: host, run, episodes, completed, running, stale, hollow, completion_rate_ratio, newest.
   package static func check(host: String?, run: String?, staleMinutes: Int, limit: Int) -> ReadQuery {
