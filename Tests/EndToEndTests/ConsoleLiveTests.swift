@@ -36,6 +36,7 @@ extension EndToEndTests.Consoles {
       #expect(change["changes"] as? String == "0P", "\(change)")
       arrived = max(arrived, change["at"] as? Double ?? .infinity)
     }
+    try streamsEndWithTheirClients(tokens[1])
     // 0.9 s between two questions; the rest is for a machine that does other things as well.
     #expect(arrived - committed < 3, "\(arrived - committed) s")
     #expect(try fleet.signalbox("tokens", "revoke", "first").code == 0)
@@ -47,6 +48,24 @@ extension EndToEndTests.Consoles {
     #expect(console.stop() == 0)
     #expect((try viewers[1].event("end")["reason"] as? String)?.contains("being stopped") == true)
     #expect(program.wait(within: 20) == 0, "\(program.errors)")
+  }
+
+  /// Over either version of HTTP a client that is killed is no viewer any more.
+  private func streamsEndWithTheirClients(_ token: String) throws {
+    func open() throws -> Bool { try ask("/metrics", token: token).body.contains("signalbox_console_live_streams 3\n") }
+    for version in ["--http2", "--http1.1"] {
+      let client = Process()
+      client.executableURL = URL(fileURLWithPath: "/usr/bin/curl")
+      client.arguments = [
+        "-sN", version, "--cacert", fleet.collectorState + "/ca/root.pem", "-H", "Authorization: Bearer \(token)", "-o",
+        "/dev/null", url + "/api/v1/live",
+      ]
+      try client.run()
+      try fleet.eventually("a third stream") { try open() }
+      kill(client.processIdentifier, SIGKILL)
+      try fleet.eventually("its end") { try !open() }
+      client.waitUntilExit()
+    }
   }
 
   /// The lines of one viewer, each once.

@@ -31,7 +31,8 @@ extension RouteTable {
     ) { question in
       let answer = try await question.database.answer(FleetQueries.figures())
       return .document(
-        Array(FleetMetrics.text(answer).utf8), contentType: "text/plain; version=0.0.4; charset=utf-8")
+        Array(FleetMetrics.text(answer, live: question.console.live.figures).utf8),
+        contentType: "text/plain; version=0.0.4; charset=utf-8")
     },
     Route(
       method: .get, path: "/client/signalbox.py", role: nil, summary: "A client for Python, in one file.",
@@ -63,11 +64,17 @@ enum FleetMetrics {
     ("signalbox_fleet_newest_sample_age_seconds", "Age of the newest report of any host.", ""),
   ]
 
-  /// - Parameter answer: the rows of `FleetQueries.figures`.
-  static func text(_ answer: Answer) -> String {
+  /// - Parameters:
+  ///   - answer: the rows of `FleetQueries.figures`.
+  ///   - live: of this console.
+  static func text(_ answer: Answer, live: (streams: Int, lostFrames: Int)) -> String {
     let info =
       "# HELP signalbox_console_info This console.\n# TYPE signalbox_console_info gauge\n"
       + "signalbox_console_info{version=\"\(escaped(Build.version))\"} 1\n"
+      + "# HELP signalbox_console_live_streams Live streams that are open.\n# TYPE signalbox_console_live_streams gauge\n"
+      + "signalbox_console_live_streams \(live.streams)\n"
+      + "# HELP signalbox_console_live_lost_frames_total Frames that viewers read too slowly for.\n"
+      + "# TYPE signalbox_console_live_lost_frames_total counter\nsignalbox_console_live_lost_frames_total \(live.lostFrames)\n"
     return info
       + families.map { family in
         let rows = answer.rows.filter { $0.first == .text(family.name) }
