@@ -65,7 +65,7 @@ extension RouteTable {
     } catch let problem as Problem {
       return AssistantProtocol.toolResult(PlainText.visible(problem.detail), isError: true)
     } catch {
-      return AssistantProtocol.toolResult("this tool failed; the console's log says where", isError: true)
+      return AssistantProtocol.toolResult("this tool failed: ask in another way", isError: true)
     }
   }
 
