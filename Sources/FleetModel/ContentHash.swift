@@ -1,4 +1,4 @@
-/// The hash that recognises a file's head and tail: FNV-1a, 64 bits.
+/// The hash that recognises a file's head and tail, and a template of log lines: FNV-1a, 64 bits.
 ///
 /// Not for security: who can write the file can also forge it. Source: RFC draft-eastlake-fnv, offset basis and prime.
 package struct ContentHash: Sendable {
@@ -7,10 +7,11 @@ package struct ContentHash: Sendable {
   package init() {}
 
   package mutating func update(_ bytes: Span<UInt8>) {
-    for index in bytes.indices {
-      value = (value ^ UInt64(bytes[index])) &* 0x0000_0100_0000_01b3
-    }
+    for index in bytes.indices { update(bytes[index]) }
   }
+
+  @inline(__always)
+  package mutating func update(_ byte: UInt8) { value = (value ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }
 
   package static func of(_ bytes: Span<UInt8>) -> UInt64 {
     var hash = ContentHash()

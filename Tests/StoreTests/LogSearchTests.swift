@@ -119,6 +119,23 @@ import Testing
     lines.append((2, 50, .error, "rank failed: peer lost"))
     lines.append((3, 55, .info, "unique words here"))
     try add(lines)
+    // Lines of before have no hash; those of a fleet that was just brought up to date are of both kinds.
+    for share in [nil, 2, 1] as [Int?] {
+      if let share { try hash(lines.indices.filter { $0 % share == 0 }.map { lines[$0] }) }
+      try checkTemplates()
+    }
+  }
+
+  private func hash(_ lines: [(Int32, Double, Level, String)]) throws {
+    for line in lines {
+      let table = ["log_debug", "log_debug", "log_info", "log_warn", "log_error"][Int(line.2.rawValue)]
+      _ = try store.connection.query(
+        "update signalbox.\(table) set template = $1::int8 where message = $2",
+        [.text(String(Int64(bitPattern: LogTemplate.hash(of: line.3)))), .text(line.3)])
+    }
+  }
+
+  private func checkTemplates() throws {
     let filter = LogFilter()
     let (since, until) = (Self.startNs, Self.startNs + Self.hourNs)
     let all = try read(filter) { LogQueries.templates(filter, $0, sinceNs: since, untilNs: until, limit: 100) }
@@ -146,6 +163,37 @@ import Testing
     others.withoutText = "unique"
     #expect(try read(others) { LogQueries.newest(others, $0, limit: 1000) }.count == 10)
     #expect(sum(try counts(one, hours: 24), "histogram") == 60)
+  }
+
+  /// The database folds lines that were stored without a hash as the collector folds those that it stores.
+  @Test func bothFoldAlike() throws {
+    let parts = [
+      "a", "Z_", "7", "42", "_9", ".", ":", ",", "-", "#", " ", "\n", "é", "日", "/", "(", "=", "\u{301}", "loss", "0x1f", "\t", "\\", "'",
+    ]
+    var generator = SystemRandomNumberGenerator()
+    var messages = ["", "#", "#.#", "1.2.3.4:5", "a1-b2", "1..2", "##.1", String(repeating: "é1", count: 300)]
+    messages.append(String(repeating: "a", count: 399) + "1b")
+    messages.append(String(repeating: "日", count: 400) + "tail")
+    for _ in 0..<3000 {
+      messages.append((0..<Int.random(in: 1...12, using: &generator)).map { _ in parts.randomElement()! }.joined())
+    }
+    let answer = try store.connection.query(
+      "select \(LogTemplates.expression) from unnest($1::text[]) with ordinality m (message, place) order by place",
+      [.texts(messages)])
+    for (row, message) in messages.enumerated() {
+      let text = LogTemplate.text(of: message)
+      #expect(answer.text(row, 0) == text, "\(message.debugDescription)")
+      #expect(LogTemplate.text(of: text) == text && LogTemplate.hash(of: text) == LogTemplate.hash(of: message))
+    }
+  }
+
+  @Test func aStoredLineHasTheHashOfItsTemplate() throws {
+    let fixture = try StoreFixture()
+    let stream = try fixture.stream()
+    _ = try fixture.store.commit([stream.lines(5)])
+    let message = try #require(try fixture.value("select message from signalbox.log_info limit 1"))
+    let hash = Int64(bitPattern: LogTemplate.hash(of: message))
+    #expect(try fixture.value("select count(*) from signalbox.log_info where template = \(hash)") == "5")
   }
 
   /// The neighbours of a line in its file, and what the run's other hosts wrote at that moment, but no host that is not of the run.

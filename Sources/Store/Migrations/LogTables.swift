@@ -21,6 +21,9 @@ enum LogTables {
     message text not null
     """
 
+  /// The hash of a line's template (`LogTemplate`), so that lines are folded without reading them; null in lines of before.
+  static let templates = all.map { "alter table signalbox.\($0.name) add column template bigint;\n" }.joined()
+
   /// Counts outlive the lines.
   static let counts = """
     create table signalbox.log_counts (

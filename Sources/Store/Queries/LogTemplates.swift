@@ -1,23 +1,26 @@
 internal import FleetModel
 
-/// Lines that differ only in their numbers and names with digits are one template.
+/// Lines that differ only in their numbers and names with digits are one template: `FleetModel.LogTemplate`.
 ///
-/// A word with a digit in it is a variable, and so are several in a row with `.`, `:`, `,` or `-` between them, such as an address
-/// or a time. PostgreSQL makes the template while it counts: a million lines need not leave the database to be folded.
+/// A line is stored with the hash of its template, by which a million lines are folded without being read. The expressions here make the
+/// text of those that are shown, and the templates of lines that have no hash.
 package enum LogTemplates {
-  /// Of a longer line the rest does not count: the head of a record says what kind it is, and a template stands in an address.
-  package static let scalarsMax = 400
-  /// Stands for a variable.
-  package static let variable = "#"
-
   /// Words with a digit are variables: of a row of a table of lines. Without a collation, which costs a multiple.
   static let words =
-    "regexp_replace(left(message, \(scalarsMax)) collate \"C\", '[A-Za-z0-9_]*[0-9][A-Za-z0-9_]*', '#', 'g')"
+    "regexp_replace(left(message, \(LogTemplate.scalarsMax)) collate \"C\", '[A-Za-z0-9_]*[0-9][A-Za-z0-9_]*', '#', 'g')"
 
   /// Several variables in a row are one.
   static func joined(_ words: String) -> String { "regexp_replace(\(words), '#([-.:,]#)+', '#', 'g')" }
 
-  static let expression = joined(words)
+  package static let expression = joined(words)
+
+  /// A line is of the template that two parameters name.
+  static func isOf(hash: String, text: String) -> String {
+    "case when template is null then \(expression) = \(text)::text else template = \(hash)::bigint end"
+  }
+
+  /// The hash of a template, as its lines have it.
+  static func hash(of template: String) -> String { String(Int64(bitPattern: LogTemplate.hash(of: template))) }
 
   /// The longest text that every line of a template contains; nil where it is too short to sieve.
   static func literal(of template: String) -> String? {
@@ -42,36 +45,55 @@ extension LogQueries {
     var statement = LogStatement(filter.withoutTimes, scope)
     statement.restrictToSeparateHosts()
     let branches = statement.branches(
-      "\(LogTemplates.words) as words, host, file, max(level) as level, count(*) as lines, min(time) as first, "
-        + "max(time) as last", grouping: "1, 2, 3", sinceNs, untilNs)
+      "template, case when template is null then \(LogTemplates.words) end as words, host, file, max(level) as level, "
+        + "count(*) as lines, min(time) as first, max(time) as last", grouping: "1, 2, 3, 4", sinceNs, untilNs)
     let most = statement.parameter(String(limit))
+    let text = { (row: String) in
+      let lines = statement.tables.map {
+        "select message from signalbox.\($0) where host = \(row).host and time = \(row).first and file = \(row).file "
+          + "and template = \(row).template"
+      }
+      return "(select \(LogTemplates.expression) from (\(lines.joined(separator: " union all "))) l limit 1)"
+    }
+    let earliest = { (column: String, order: String) in "(array_agg(\(column) order by \(order)))[1] as \(column)" }
+    // A template's key is its hash, which has digits, or where some of its lines have none its text, which has no digits.
     return ReadQuery(
       """
-      with counted as (
-        select \(LogTemplates.joined("words")) as template, host, file, max(level) as level, sum(lines) as lines, min(first) as first, max(last) as last
-        from (\(branches)) b group by 1, 2, 3
+      with folded as materialized (
+        select template, \(LogTemplates.joined("words")) as text, host, file, max(level) as level, sum(lines) as lines, min(first) as first, max(last) as last
+        from (\(branches)) b group by 1, 2, 3, 4
+      ), named as (
+        select n.template, \(text("n")) as text from (
+          select template, \(earliest("host", "first, host, file")), \(earliest("file", "first, host, file")), min(first) as first
+          from folded where template is not null and exists (select from folded where template is null) group by 1
+        ) n
+      ), counted as (
+        select coalesce(f.text, n.text, f.template::text) as key, coalesce(f.text, n.text) as text, f.template, f.host, f.file, f.level,
+          f.lines, f.first, f.last
+        from folded f left join named n on n.template = f.template
       ), ranked as (
-        select template, max(level) as level, sum(lines) as lines, count(distinct host) as hosts,
+        select key, max(text) as text, max(template) as template, max(level) as level, sum(lines) as lines, count(distinct host) as hosts,
           count(distinct file) as files, min(first) as first, max(last) as last,
-          (array_agg(host order by first, host, file))[1] as host, (array_agg(file order by first, host, file))[1] as file,
-          row_number() over (order by sum(lines) desc, template) as place
-        from counted group by template
+          \(earliest("host", "first, host, file")), \(earliest("file", "first, host, file")),
+          row_number() over (order by sum(lines) desc, key) as place
+        from counted group by key
       ), shown as (
-        select template, 1::bigint as templates, level, lines, hosts, files, first, last, host, file, place from ranked
+        select key, text, template, 1::bigint as templates, level, lines, hosts, files, first, last, host, file, place from ranked
         where place <= \(most)::bigint
         union all
-        select null, count(*), max(level), sum(lines),
-          (select count(distinct c.host) from counted c join ranked r using (template) where r.place > \(most)::bigint),
-          (select count(distinct c.file) from counted c join ranked r using (template) where r.place > \(most)::bigint),
-          min(first), max(last), (array_agg(host order by first, place))[1], (array_agg(file order by first, place))[1],
+        select null, null, null, count(*), max(level), sum(lines),
+          (select count(distinct c.host) from counted c join ranked r using (key) where r.place > \(most)::bigint),
+          (select count(distinct c.file) from counted c join ranked r using (key) where r.place > \(most)::bigint),
+          min(first), max(last), \(earliest("host", "first, place")), \(earliest("file", "first, place")),
           \(most)::bigint + 1
         from ranked where place > \(most)::bigint having count(*) > 0
       )
-      select s.template, s.templates, \(Self.levelWord("s.level")) as level, s.lines::bigint as lines, s.hosts, s.files,
+      select case when s.key is not null then coalesce(s.text, \(text("s"))) end as template, s.templates,
+        \(Self.levelWord("s.level")) as level, s.lines::bigint as lines, s.hosts, s.files,
         s.first, s.last, h.name as first_host, f.path as first_file
       from shown s left join signalbox.hosts h on h.number = s.host
       left join signalbox.followed_files f on f.number = s.file
-      order by s.place
+      order by s.key is null, s.lines desc, 1
       """, statement.parameters)
   }
 
@@ -97,8 +119,10 @@ extension LogQueries.LogStatement {
     let (since, until) = (parameter(Timestamp.text(sinceNs)), parameter(Timestamp.text(untilNs)))
     let range = ["time >= \(since)::timestamptz", "time < \(until)::timestamptz"]
     let condition = (conditions + range).joined(separator: " and ")
-    return LogQueries.tables.filter { $0.level.rawValue >= floor }.map { table in
-      "select \(columns) from signalbox.\(table.name) where \(condition) group by \(grouping)"
-    }.joined(separator: " union all ")
+    return tables.map { "select \(columns) from signalbox.\($0) where \(condition) group by \(grouping)" }
+      .joined(separator: " union all ")
   }
+
+  /// The tables of lines that the least level leaves.
+  var tables: [String] { LogQueries.tables.filter { $0.level.rawValue >= floor }.map(\.name) }
 }
