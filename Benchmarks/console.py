@@ -9,8 +9,10 @@
 3. VIEWERS live streams for 20 s on a quiet fleet: CPU of the console, bytes a viewer; then the delay from a commit to each viewer.
 4. 1 000 streams that read and 100 that never do, while 200 hosts change each second: the console's memory.
 5. Chromium, where selenium is installed (SIGNALBOX_PYTHON): bytes, requests, elements, heap and time to the first paint of pages.
+6. An episode of 972 steps beside the same rows in three Plotly charts of a Streamlit page, by turns, where SIGNALBOX_STREAMLIT names a
+   Python that has both: `python3 -m venv V && V/bin/pip install streamlit plotly pandas`.
 
-Usage: Benchmarks/console.py [--hosts 10000] [--lines 1000000] [--spacing 600] [--bin .build/release]
+Usage: Benchmarks/console.py [--hosts 10000] [--lines 1000000] [--spacing 600] [--bin .build/release] [--only browser]
 Prints a table; writes .build/console-bench.json.
 """
 import argparse
@@ -38,6 +40,7 @@ arguments.add_argument("--steps", type=int, default=100_000)
 arguments.add_argument("--requests", type=int, default=300)
 arguments.add_argument("--viewers", type=int, default=200)
 arguments.add_argument("--bin", default=".build/release")
+arguments.add_argument("--only", choices=["requests", "browser"])
 options = arguments.parse_args()
 binaries = os.path.abspath(options.bin)
 place = tempfile.mkdtemp(prefix="signalbox-console-bench-")
@@ -88,7 +91,17 @@ def signalbox(*words):
     return result.stdout.strip()
 
 
+def hash_of(template):
+    """As the collector stores it: FNV-1a, 64 bits, as a signed number."""
+    value = 0xCBF29CE484222325
+    for byte in template.encode():
+        value = (value ^ byte) * 0x100000001B3 % 2**64
+    return value - 2**64 if value >= 2**63 else value
+
+
 def fill():
+    words = [chr(97 + n) * 3 for n in range(26)]
+    templates = [f"INFO - episode # of {word} finished after # steps, reward -#" for word in words]
     began = time.time()
     for day in range(2):
         for table in ["host_samples", "log_info", "training_steps"]:
@@ -125,9 +138,10 @@ def fill():
       insert into signalbox.host_samples (time, received, host, cpu_busy_percent, load1, memory_total_bytes, memory_available_bytes, disk_used_percent_max)
         select t, t, n, 50, 3, 5e11, 3e11, 30
         from generate_series(now() - interval '1 hour', now(), interval '5 s') t, generate_series(1, 10) n;
-      insert into signalbox.log_info (time, received, host, file_offset, file, level, flags, message)
-        select t, t, f.host, i * 100, f.number, 2, 0, 'INFO - episode ' || i || ' finished after 972 steps, reward -12.5137'
-          || case when i % ({options.lines} / 3) = 7 then ' rare-word' else '' end
+      insert into signalbox.log_info (time, received, host, file_offset, file, level, flags, message, template)
+        select t, t, f.host, i * 100, f.number, 2, 0, 'INFO - episode ' || i || ' of ' || (array{words})[1 + i % 26]
+          || ' finished after 972 steps, reward -12.5137' || case when i % ({options.lines} / 3) = 7 then ' rare-word' else '' end,
+          case when i % ({options.lines} / 3) <> 7 then (array{[hash_of(template) for template in templates]})[1 + i % 26] end
         from (select i, now() - interval '1 day' * (1 - i / {options.lines}::float8) as t from generate_series(1::bigint, {options.lines}) i) x
         join signalbox.followed_files f on f.host = 1 + x.i % 200;
       insert into signalbox.log_counts (time, host, file, level, lines, bytes)
@@ -141,6 +155,16 @@ def fill():
           value_count, return_count, trades_closed, trades_won, final_steps)
         select number, 1, updated, 1, started, {options.steps}, 1, {options.steps}, 1, number, 0, 0, 0, 0, 0
         from (select * from signalbox.runs where run like 'ppo-%' order by number limit 20) r;
+    """)
+    # An episode as the seeds' trainer has them: 972 steps of one training.
+    sql(f"""
+      insert into signalbox.runs (host, run, state, started, updated) values (1, 'trader', 2, now() - interval '1 h', now());
+      insert into signalbox.training_steps (time, received, host, run, episode, step, reward, action, price, portfolio_value, position, balance)
+        select now() - interval '1 s' * (972 - s), now(), 1, r.number, 1, s, sin(s / 30.0), s % 3, 100 + 20 * sin(s / 90.0), 10000 + 9 * s,
+          s % 3 - 1, 5000 from signalbox.runs r, generate_series(1, 972) s where r.run = 'trader';
+      insert into signalbox.episodes (run, episode, updated, state, started, steps, first_step, last_step, reward_count, reward_sum,
+          value_count, return_count, trades_closed, trades_won, final_steps)
+        select number, 1, updated, 1, started, 972, 1, 972, 972, 0, 0, 0, 0, 0, 0 from signalbox.runs where run = 'trader';
     """)
     sql("vacuum analyze")
     note("filling the database, s", time.time() - began)
@@ -331,8 +355,15 @@ driver.execute_cdp_cmd("Performance.enable", {})
 base = link.split("/login/")[0]
 for path in pages:
     driver.execute_cdp_cmd("Network.clearBrowserCache", {})
-    driver.get(base + path)
+    driver.get(base + path if path.startswith("/") else path)
     time.sleep(4)
+    if not path.startswith("/"):
+        for _ in range(60):
+            if len(driver.find_elements(By.CSS_SELECTOR, ".js-plotly-plot .main-svg")) >= 3:
+                break
+            time.sleep(0.5)
+        else:
+            sys.exit("Streamlit draws no charts")
     figures = driver.execute_script('''const all = [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')];
       return {bytes: all.reduce((n, e) => n + e.transferSize, 0), requests: all.length, nodes: document.querySelectorAll('*').length,
         paint: performance.getEntriesByName('first-contentful-paint')[0]?.startTime, drawn: !!document.querySelector('canvas.drawn')}''')
@@ -348,18 +379,34 @@ for path in pages:
 driver.quit()
 """
 
+STREAMLIT = """
+import pandas, plotly.express as chart, streamlit as page
+rows = pandas.read_csv("steps.csv")
+page.title("Episode 1")
+page.plotly_chart(chart.line(rows, x="step", y="price"))
+page.plotly_chart(chart.line(rows, x="step", y="portfolio_value"))
+page.plotly_chart(chart.bar(rows, x="step", y="reward"))
+"""
 
-def browse():
+
+def in_chromium(pages):
+    """What Chromium measures of each page, in order; nil where it has no driver."""
     python = os.environ.get("SIGNALBOX_PYTHON", ".build/venv/bin/python")
     if subprocess.run([python, "-c", "import selenium"], capture_output=True).returncode:
         print("no selenium: Chromium is left out")
-        return
+        return None
     link = signalbox("console", "link", "--for", "bench", "--role", "viewer")
-    pages = ["/", "/hosts/node-00001", "/incidents", "/runs", "/logs?q=rare-word&since=1d"]
     picture = os.path.abspath(".build/console-bench-fleet.png")
     result = subprocess.run([python, "-c", BROWSER, link, picture] + pages, text=True, capture_output=True)
-    for path, line in zip(pages, result.stdout.splitlines()):
-        one, name = json.loads(line), path.split("?")[0]
+    if result.returncode:
+        raise SystemExit(result.stderr)
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def browse(first):
+    pages = ["/", "/hosts/node-00001", "/incidents", "/runs", f"/runs/{first}", f"/runs/{first}/episodes/1", "/logs?q=rare-word&since=1d"]
+    for path, one in zip(pages, in_chromium(pages) or []):
+        name = path.split("?")[0].replace(str(first), "N")
         note(f"{name}: kB in Chromium", one["bytes"] / 1000, "≤ 100")
         note(f"{name}: requests", one["requests"], "≤ 12")
         note(f"{name}: elements", one["nodes"], "≤ 1500")
@@ -367,8 +414,42 @@ def browse():
         note(f"{name}: first paint ms", one["paint"] or -1.0)
         if path == "/" and not one["drawn"]:
             raise SystemExit("the map is not drawn")
-    if result.returncode:
-        raise SystemExit(result.stderr)
+
+
+def beside_streamlit():
+    python = os.environ.get("SIGNALBOX_STREAMLIT")
+    if not python:
+        print("SIGNALBOX_STREAMLIT is not set: the comparison is left out")
+        return
+    run = sql("select number from signalbox.runs where run = 'trader'")
+    with open(f"{place}/steps.csv", "w") as file:
+        file.write("step,price,portfolio_value,reward\n" + sql(
+            f"select step || ',' || price || ',' || portfolio_value || ',' || reward from signalbox.training_steps where run = {run} order by step"))
+    with open(f"{place}/page.py", "w") as file:
+        file.write(STREAMLIT)
+    port = url.port + 1
+    server = subprocess.Popen(
+        [python, "-m", "streamlit", "run", "page.py", "--server.port", str(port), "--server.address", "127.0.0.1", "--server.headless", "true",
+         "--browser.gatherUsageStats", "false"], cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    processes.append(server)
+    for _ in range(120):
+        try:
+            http.client.HTTPConnection("127.0.0.1", port, timeout=1).request("GET", "/")
+            break
+        except OSError:
+            time.sleep(0.5)
+    measured = in_chromium([f"/runs/{run}/episodes/1", f"http://127.0.0.1:{port}/"] * 6) or []
+    if not measured:
+        return
+    # The first of each warms the programs.
+    ours, theirs = measured[2::2], measured[3::2]
+    for name, ones in [("episode of 972 steps", ours), ("the same in Streamlit", theirs)]:
+        note(f"{name}: kB in Chromium", ones[0]["bytes"] / 1000, "≤ 150" if ones is ours else None)
+        note(f"{name}: requests", ones[0]["requests"])
+        note(f"{name}: heap MB", ones[0]["heap"] / 1e6)
+        note(f"{name}: first paint ms, p50", percentile([one["paint"] for one in ones], 0.5))
+    ratios = [our["paint"] / their["paint"] for our, their in zip(ours, theirs)]
+    note("our first paint / Streamlit's, p50", percentile(ratios, 0.5), "≤ 0.3")
 
 
 stopped = threading.Event()
@@ -378,32 +459,41 @@ try:
     print(f"{os.cpu_count()} cores; {options.hosts} hosts, a sample each {options.spacing} s of a day, {options.lines} log lines; {options.bin}")
     fill()
     threading.Thread(target=keep_alive, daemon=True).start()
+    began = time.time()
+    # The collector's housekeeping folds the steps of long episodes.
+    while sql("select count(*) from signalbox.episodes where rolled_up") != "21":
+        if time.time() - began > 900:
+            raise SystemExit("the steps of ended episodes are not folded: see the collector's log")
+        time.sleep(5)
     console, ready = start("signalbox-console", ["--state-dir", state, "--database", database, "--listen", "127.0.0.1:0"])
     url = urllib.parse.urlparse(ready["url"])
     tls = ssl.create_default_context(cafile=state + "/ca/root.pem")
     token = signalbox("tokens", "create", "bench", "--role", "viewer")
-    measure("fleet page", "/", "text/html", "≤ 100")
-    measure("/api/v1/hosts", "/api/v1/hosts", bar="≤ 100")
-    measure("host page", "/hosts/node-00001", "text/html", "≤ 200")
-    measure("runs page", "/runs", "text/html", "≤ 100")
-    measure("runs by a word that none has, of 100 000", "/api/v1/runs?q=no-such-word", bar="≤ 100", count=50)
-    measure("runs by a parameter, of 100 000", "/api/v1/runs?q=warmup", bar="≤ 100", count=50)
     first = int(sql("select min(number) from signalbox.runs where run like 'ppo-%'"))
-    twenty = ",".join(str(first + n) for n in range(20))
-    measure(f"20 runs of {options.steps} steps compared", f"/api/v1/compare?runs={twenty}&metric=reward&align=relative", bar="≤ 500", count=10)
-    measure(f"an episode of {options.steps} steps, page", f"/runs/{first}/episodes/1?step=500", "text/html", count=10)
-    measure("names and groups of the map", "/api/v1/live/map?by=rack", count=100)
-    measure("log search over a day, a rare word", "/api/v1/logs?q=rare-word&since=1d", bar="≤ 1000", count=20)
-    measure("log search over a day, a common word", "/api/v1/logs?q=episode&since=1d", bar="≤ 1000", count=20)
-    measure("log lines of a day by time and level", "/api/v1/logs/counts?since=1d", bar="≤ 1000", count=20)
-    measure(f"templates of {options.lines} lines", "/api/v1/logs/templates?since=25h", bar="≤ 1000", count=10)
-    measure("logs page", "/logs", "text/html", bar="≤ 1000", count=20)
-    queries()
-    tokens = [signalbox("tokens", "create", f"viewer-{n}", "--role", "viewer") for n in range(35)]
-    asyncio.run(live(console, tokens))
-    asyncio.run(crowd(console, tokens))
-    note("the console's memory after all that, MB", resident(console.pid))
-    browse()
+    if options.only != "browser":
+        measure("fleet page", "/", "text/html", "≤ 100")
+        measure("/api/v1/hosts", "/api/v1/hosts", bar="≤ 100")
+        measure("host page", "/hosts/node-00001", "text/html", "≤ 200")
+        measure("runs page", "/runs", "text/html", "≤ 100")
+        measure("runs by a word that none has, of 100 000", "/api/v1/runs?q=no-such-word", bar="≤ 100", count=50)
+        measure("runs by a parameter, of 100 000", "/api/v1/runs?q=warmup", bar="≤ 100", count=50)
+        twenty = ",".join(str(first + n) for n in range(20))
+        measure(f"20 runs of {options.steps} steps compared", f"/api/v1/compare?runs={twenty}&metric=reward&align=relative", bar="≤ 500", count=10)
+        measure(f"an episode of {options.steps} steps, page", f"/runs/{first}/episodes/1?step=500", "text/html", count=10)
+        measure("names and groups of the map", "/api/v1/live/map?by=rack", count=100)
+        measure("log search over a day, a rare word", "/api/v1/logs?q=rare-word&since=1d", bar="≤ 1000", count=20)
+        measure("log search over a day, a common word", "/api/v1/logs?q=episode&since=1d", bar="≤ 1000", count=20)
+        measure("log lines of a day by time and level", "/api/v1/logs/counts?since=1d", bar="≤ 1000", count=20)
+        measure(f"templates of {options.lines} lines", "/api/v1/logs/templates?since=25h", bar="≤ 1000", count=10)
+        measure("logs page", "/logs", "text/html", bar="≤ 1000", count=20)
+        queries()
+        tokens = [signalbox("tokens", "create", f"viewer-{n}", "--role", "viewer") for n in range(35)]
+        asyncio.run(live(console, tokens))
+        asyncio.run(crowd(console, tokens))
+        note("the console's memory after all that, MB", resident(console.pid))
+    if options.only != "requests":
+        browse(first)
+        beside_streamlit()
     with open(".build/console-bench.json", "w") as file:
         json.dump(figures, file, indent=1)
 finally:

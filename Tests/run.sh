@@ -30,6 +30,18 @@ tests_of() { grep -oE 'Test run with [0-9]+ tests' "$1" | tail -1; }
 units='^(FleetModelTests|IncidentsTests|SiteConfigurationTests|RulesTests|SchemaTests|RPCTests|AgentTests|CollectorTests|CommandsTests|ConsoleTests|FilesTests|NVMLTests|FuzzTests|OutboundTests|SQLGuardTests)\.'
 run_tests() { timeout 1500 swift test --skip-build --disable-xctest "$@"; }
 
+# The TimescaleDB server is made while everything else is built and tested: it waits for the network.
+timescale=
+if [ "$(id -u)" -eq 0 ] && [ -f /etc/debian_version ] && [ "${SIGNALBOX_SKIP_TIMESCALE:-}" = "" ]; then
+  Tests/TestSupport/timescale.sh start >.build/timescale-start.log 2>&1 &
+  timescale=$!
+fi
+timescale_started() {
+  wait "$timescale" && return
+  cat .build/timescale-start.log
+  return 1
+}
+
 phase "format and lint" swift format lint --strict --recursive Package.swift Sources Tests Benchmarks
 phase "build" swift build --build-tests
 if [ "$failed" -eq 0 ]; then
@@ -41,8 +53,8 @@ if [ "$failed" -eq 0 ]; then
   phase "paging to a local receiver" run_tests --filter PagingTests
   phase "simulation, 200 and 400 seeds" run_tests --filter SimulationTests
   phase "end to end on PostgreSQL" run_tests --no-parallel --filter EndToEndTests
-  if [ "$(id -u)" -eq 0 ] && [ -f /etc/debian_version ] && [ "${SIGNALBOX_SKIP_TIMESCALE:-}" = "" ]; then
-    phase "TimescaleDB server" Tests/TestSupport/timescale.sh start
+  if [ -n "$timescale" ]; then
+    phase "TimescaleDB server" timescale_started
     url=$(Tests/TestSupport/timescale.sh url 2>/dev/null)
     if [ -n "$url" ]; then
       export SIGNALBOX_TEST_DATABASE_URL=$url
@@ -53,8 +65,11 @@ if [ "$failed" -eq 0 ]; then
         --skip 'EndToEndTests[./](CertificateEnd|DatabaseUsers|ConfigCommands|CommandLines|Consoles|FleetIdentity|FullDisk|PagingChaos|Probes|Strangers|Streams)'
       unset SIGNALBOX_TEST_DATABASE_URL
     fi
-    Tests/TestSupport/timescale.sh stop >>"$log" 2>&1
   fi
+fi
+if [ -n "$timescale" ]; then
+  wait "$timescale"
+  Tests/TestSupport/timescale.sh stop >>"$log" 2>&1
 fi
 total=$(grep -oE 'Test run with [0-9]+ tests' "$log" | awk '{n += $4} END {print n + 0}')
 echo "$total tests in $((passed + failed)) phases, $SECONDS s; the whole output is in $log"

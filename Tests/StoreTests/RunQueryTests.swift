@@ -54,8 +54,7 @@ import Testing
       for run: Int64 in [1, 2] {
         let own = rows.filter { $0["run"] == .integer(run) }
         #expect(own.map { real($0["maximum"]) }.max() == 9 && own.map { real($0["minimum"]) }.min() == Double(run))
-        let points = own.reduce(Int64(0)) { if case .integer(let count)? = $1["points"] { $0 + count } else { $0 } }
-        #expect(points == (run == 1 ? 101 : 401), "\(axis)")
+        #expect(total(own) == (run == 1 ? 101 : 401), "\(axis)")
       }
     }
     let relative = try read(CompareQueries.curves([1, 2], metric: "reward", along: .relative, points: 20))
@@ -67,6 +66,61 @@ import Testing
       #expect(try read(CompareQueries.curves([1, 2], metric: name, along: .step, points: 5)).isEmpty)
     }
     #expect(try read(CompareQueries.reportedMetrics([1, 2])).map { $0["metric"] } == [.text("loss"), .text("name")])
+  }
+
+  /// The curve of a long run is the same from blocks of its steps, which are not taken for an episode to which steps were added since.
+  @Test func aLongRunIsFolded() throws {
+    try store.connection.execute(
+      """
+      insert into signalbox.training_steps (time, received, host, run, episode, step, reward, action)
+      select '\(Self.start)'::timestamptz + s * interval '1 ms', '\(Self.start)', r, r, r, s, s % 100 + r,
+        case s % 2 when 0 then 'nan'::float8 else 1 end
+      from unnest(array[1, 2]) r cross join generate_series(0, case r when 1 then 9999 else 199 end) s;
+      insert into signalbox.episodes (run, episode, updated, state, started, steps, first_step, last_step, reward_count, value_count,
+        return_count, trades_closed, trades_won, final_steps)
+      select r, r, '\(Self.start)', 1, '\(Self.start)', case r when 1 then 10000 else 200 end, 0,
+        case r when 1 then 9999 else 199 end, 0, 0, 0, 0, 0, 0 from unnest(array[1, 2]) r;
+      """)
+    func curves(_ metric: String = "reward", _ axis: CurveAxis = .step, points: Int64 = 20) throws -> [[String:
+      ReadValue]]
+    {
+      try read(CompareQueries.curves([1, 2], metric: metric, along: axis, points: points))
+    }
+    let axes: [CurveAxis] = [.step, .relative, .time, .clock]
+    let before = try axes.map { try curves("reward", $0) }
+    let actions = try curves("action")
+    let keeper = try Store.open(fixture.database.url, options: Store.housekeepingOptions)
+    defer { keeper.close() }
+    let nowNs = try #require(Timestamp.parse("2026-11-21T02:00:00Z"))
+    #expect(try keeper.housekeep(nowNs: nowNs)?.episodesRolledUp == 1)
+    #expect(try keeper.housekeep(nowNs: nowNs)?.episodesRolledUp == 0)
+    #expect(try fixture.value("select count(*) || ' ' || sum(reward_count) from signalbox.step_blocks") == "157 10000")
+    // Of the blocks alone: what they have of a run is no longer in its steps.
+    try store.connection.execute("update signalbox.training_steps set reward = -1 where run = 1")
+    for (axis, old) in zip(axes, before) {
+      let folded = try curves("reward", axis)
+      #expect(folded.count == old.count, "\(axis)")
+      for (one, other) in zip(folded, old) {
+        #expect(one["run"] == other["run"] && one["bucket"] == other["bucket"], "\(axis)")
+        // A block may lie over an edge of two buckets.
+        #expect(abs(real(one["average"]) - real(other["average"])) < 5, "\(axis)")
+        #expect(abs(real(one["x"]) / real(other["x"]) - 1) < 0.2, "\(axis)")
+      }
+      for figure in ["minimum", "maximum"] {
+        #expect(folded.map { real($0[figure]) }.max() == old.map { real($0[figure]) }.max())
+      }
+      #expect(total(folded) == 10_200)
+    }
+    #expect(total(try curves("action")) == total(actions) && total(actions) == 5_100)
+    // Where a bucket is narrower than two blocks its steps are read.
+    #expect(try curves(points: 200).contains { real($0["minimum"]) == -1 })
+    // A commit writes an episode's row anew.
+    try store.connection.execute("update signalbox.episodes set rolled_up = null")
+    #expect(try curves().contains { real($0["minimum"]) == -1 })
+  }
+
+  private func total(_ rows: [[String: ReadValue]]) -> Int64 {
+    rows.reduce(0) { if case .integer(let count)? = $1["points"] { $0 + count } else { $0 } }
   }
 
   @Test func summariesAreOfEndedEpisodes() throws {

@@ -10,6 +10,7 @@ package struct HousekeepingReport: Sendable, Equatable {
   package var chunksRecompressed = 0
   package var chunksIndexed = 0
   package var hoursAggregated = 0
+  package var episodesRolledUp = 0
   package var rowsPruned = 0
   /// What has used up its numbers, as a sentence for the operator; nil where nothing has.
   package var outOfNumbers: String?
@@ -46,7 +47,7 @@ extension Store {
     return options
   }
 
-  /// One pass: partitions ahead, retention, aggregates, compression, search indexes, old notes.
+  /// One pass: partitions ahead, aggregates, curves, retention, compression, search indexes, old notes.
   ///
   /// Open the store with `housekeepingOptions`. Each step stands alone: one that fails is reported and the next is done.
   /// - Parameter searchIndexesMax: chunks that get their text index in this pass; each costs about 30 µs a line.
@@ -61,6 +62,7 @@ extension Store {
       report.partitionsMade = try self.makePartitionsAhead(nowUs)
     }
     try step("aggregates", &report) { report throws(StoreError) in report.hoursAggregated = try self.aggregate(nowUs) }
+    try step("curves", &report) { report throws(StoreError) in report.episodesRolledUp = try self.rollUpSteps(nowUs) }
     try step("retention", &report) { report throws(StoreError) in try self.dropOld(nowUs, &report) }
     try step("compression", &report) { report throws(StoreError) in try self.compress(nowUs, &report) }
     try step("search indexes", &report) { report throws(StoreError) in

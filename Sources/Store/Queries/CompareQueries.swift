@@ -52,35 +52,24 @@ package enum CompareQueries {
   ///   - metric: of `episodeMetrics` or `stepMetrics`, or a name in the writer's metrics.
   ///   - points: 1 or more.
   package static func curves(_ runs: [Int64], metric: String, along axis: CurveAxis, points: Int64) -> ReadQuery {
-    let isOfEpisodes = episodeMetrics.contains(metric)
     var parameters: [String?] = [array(runs), String(points)]
-    var value = ""
-    if isOfEpisodes {
-      value = metric == "episode_steps" ? "e.steps::float8" : "e.\(metric)"
+    let pieces: String
+    if episodeMetrics.contains(metric) {
+      pieces = point(
+        metric == "episode_steps" ? "e.steps::float8" : "e.\(metric)", at: ("e.episode", "e.updated"), axis,
+        of: "r.number",
+        """
+        from signalbox.runs r join signalbox.hosts h on h.number = r.host
+        join public.episodes e on e.host = h.name and e.run = r.run where r.number = any ($1::bigint[])
+        """)
     } else if stepMetrics.contains(metric) {
-      value = "s.\(metric)"
+      pieces = foldedSteps(metric, axis)
     } else {
       parameters.append(metric)
-      value = "case when jsonb_typeof(s.metrics -> $3::text) = 'number' then (s.metrics ->> $3::text)::float8 end"
+      pieces = point(
+        "case when jsonb_typeof(s.metrics -> $3::text) = 'number' then (s.metrics ->> $3::text)::float8 end",
+        at: ("s.step", "s.time"), axis, of: "s.run", steps)
     }
-    let x = { (ordinal: String, time: String) in
-      switch axis {
-      case .step, .relative: "\(ordinal)::float8"
-      case .time: "extract(epoch from \(time) - r.started)::float8"
-      case .clock: "extract(epoch from \(time))::float8 * 1e9"
-      }
-    }
-    let source =
-      isOfEpisodes
-      ? """
-      select r.number as run, \(x("e.episode", "e.updated")) as x, \(value) as y
-      from signalbox.runs r join signalbox.hosts h on h.number = r.host
-      join public.episodes e on e.host = h.name and e.run = r.run where r.number = any ($1::bigint[])
-      """
-      : """
-      select s.run, \(x("s.step", "s.time")) as x, \(value) as y
-      from signalbox.runs r join signalbox.training_steps s on s.run = r.number where r.number = any ($1::bigint[])
-      """
     // The points are read twice and not kept between: those of twenty long runs would be written to disk.
     let (along, edges) =
       axis == .relative
@@ -88,14 +77,66 @@ package enum CompareQueries {
       : ("p.x", "select min(low) as low, max(high) as high from bounds")
     return ReadQuery(
       """
-      with points as not materialized (select * from (\(source)) p where \(RunTotal.isCounted("y"))),
-      bounds as materialized (select run, min(x) as low, max(x) as high from points group by run),
+      with points as not materialized (\(pieces)),
+      bounds as materialized (select run, min(low) as low, max(high) as high from points group by run),
       axis as (\(edges))
       select p.run, coalesce(least($2::bigint - 1, floor((\(along) - a.low) / nullif(a.high - a.low, 0) * $2::bigint)), 0)::bigint
-        as bucket, avg(\(along)) as x, avg(p.y) as average, min(p.y) as minimum, max(p.y) as maximum, count(*) as points
+        as bucket, sum(\(along) * p.points) / sum(p.points) as x, sum(p.total) / sum(p.points) as average,
+        min(p.minimum) as minimum, max(p.maximum) as maximum, sum(p.points)::bigint as points
       from points p join bounds b on b.run = p.run cross join axis a group by 1, 2
       order by array_position($1::bigint[], p.run::bigint), 2
       """, parameters)
+  }
+
+  private static let steps =
+    "from signalbox.runs r join signalbox.training_steps s on s.run = r.number where r.number = any ($1::bigint[])"
+
+  /// Where a time or an ordinal lies on an axis.
+  private static func position(_ ordinal: String, _ time: String, _ axis: CurveAxis) -> String {
+    switch axis {
+    case .step, .relative: "\(ordinal)::float8"
+    case .time: "extract(epoch from \(time) - r.started)::float8"
+    case .clock: "extract(epoch from \(time))::float8 * 1e9"
+    }
+  }
+
+  /// One point a row of `source`. Columns as of every piece of a curve: run, x, low, high (from where to where on the axis), points, total
+  /// (their sum), minimum, maximum.
+  private static func point(
+    _ value: String, at place: (ordinal: String, time: String), _ axis: CurveAxis, of run: String, _ source: String
+  ) -> String {
+    """
+    select p.run, p.x, p.x as low, p.x as high, 1::bigint as points, p.y as total, p.y as minimum, p.y as maximum
+    from (select \(run) as run, \(position(place.ordinal, place.time, axis)) as x, \(value) as y \(source)) p
+    where \(RunTotal.isCounted("p.y"))
+    """
+  }
+
+  /// Blocks of steps, where a bucket is at least two of them wide, and the single steps of the other episodes.
+  private static func foldedSteps(_ metric: String, _ axis: CurveAxis) -> String {
+    let width = "\(2 * StepBlockTables.stepsOfBlock) * $2::bigint"
+    let isLong =
+      switch axis {
+      case .step, .relative: "e.last_step::numeric - e.first_step >= \(width)"
+      case .time, .clock: "sum(e.steps) over (partition by e.run) >= \(width)"
+      }
+    let (first, last) = (position("b.first_step", "b.first_time", axis), position("b.last_step", "b.last_time", axis))
+    let single = { (source: String) in point("s.\(metric)", at: ("s.step", "s.time"), axis, of: "s.run", source) }
+    return """
+      with episodes as materialized (
+        select e.run, e.episode, e.rolled_up is true and \(isLong) as folded
+        from signalbox.episodes e where e.run = any ($1::bigint[])
+      ), shortened as materialized (select distinct run from episodes where folded)
+      select b.run, (\(first) + \(last)) / 2 as x, \(first) as low, \(last) as high, b.\(metric)_count as points,
+        b.\(metric)_sum as total, b.\(metric)_minimum as minimum, b.\(metric)_maximum as maximum
+      from episodes e join signalbox.runs r on r.number = e.run
+      join signalbox.step_blocks b on b.run = e.run and b.episode = e.episode where e.folded and b.\(metric)_count > 0
+      union all
+      \(single("from shortened w join episodes e on e.run = w.run and not e.folded join signalbox.runs r on r.number = e.run "
+        + "join signalbox.training_steps s on s.run = e.run and s.episode = e.episode"))
+      union all
+      \(single("\(steps) and r.number not in (select run from shortened)"))
+      """
   }
 
   /// Names of the metrics that the writers of some runs report with their steps, of the newest thousand steps of each. Column: metric.
