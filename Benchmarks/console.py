@@ -12,7 +12,7 @@
 6. An episode of 972 steps beside the same rows in three Plotly charts of a Streamlit page, by turns, where SIGNALBOX_STREAMLIT names a
    Python that has both: `python3 -m venv V && V/bin/pip install streamlit plotly pandas`.
 
-Usage: Benchmarks/console.py [--hosts 10000] [--lines 1000000] [--spacing 600] [--bin .build/release] [--only browser]
+Usage: Benchmarks/console.py [--hosts 10000] [--lines 1000000] [--spacing 600] [--bin .build/release] [--only browser] [--pictures FOLDER]
 Prints a table; writes .build/console-bench.json.
 """
 import argparse
@@ -40,6 +40,7 @@ arguments.add_argument("--steps", type=int, default=100_000)
 arguments.add_argument("--requests", type=int, default=300)
 arguments.add_argument("--viewers", type=int, default=200)
 arguments.add_argument("--bin", default=".build/release")
+arguments.add_argument("--pictures", default="", help="a folder: each page at three widths, light and dark")
 arguments.add_argument("--only", choices=["requests", "browser"])
 options = arguments.parse_args()
 binaries = os.path.abspath(options.bin)
@@ -342,7 +343,7 @@ BROWSER = """
 import json, sys, time
 from selenium import webdriver
 from selenium.webdriver.common.by import By
-link, picture, pages = sys.argv[1], sys.argv[2], sys.argv[3:]
+link, pictures, pages = sys.argv[1], sys.argv[2], sys.argv[3:]
 options = webdriver.ChromeOptions()
 options.binary_location = "/usr/bin/chromium"
 for word in ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--ignore-certificate-errors", "--window-size=1440,900"]:
@@ -371,11 +372,20 @@ for path in pages:
     metrics = {m["name"]: m["value"] for m in driver.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]}
     figures["heap"] = metrics["JSHeapUsedSize"]
     print(json.dumps(figures), flush=True)
-    if path == "/":
-        driver.set_window_size(1440, 2600)
-        time.sleep(1)
-        driver.save_screenshot(picture)
-        driver.set_window_size(1440, 900)
+    if not path.startswith("/") or not pictures:
+        continue
+    for width in [1440, 768, 360]:
+        for scheme in ["light", "dark"]:
+            driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
+            size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width == 360}
+            driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+            time.sleep(0.5)
+            size["height"] = min(6000, driver.execute_script("return document.documentElement.scrollHeight"))
+            driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+            time.sleep(0.5)
+            name = path.split("?")[0].strip("/").replace("/", "-") or "fleet"
+            driver.save_screenshot(f"{pictures}/{name}-{width}-{scheme}.png")
+    driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 driver.quit()
 """
 
@@ -389,23 +399,23 @@ page.plotly_chart(chart.bar(rows, x="step", y="reward"))
 """
 
 
-def in_chromium(pages):
-    """What Chromium measures of each page, in order; nil where it has no driver."""
+def in_chromium(pages, pictures=""):
+    """What Chromium measures of each page, in order; nothing where it has no driver. `pictures`: a folder for them."""
     python = os.environ.get("SIGNALBOX_PYTHON", ".build/venv/bin/python")
     if subprocess.run([python, "-c", "import selenium"], capture_output=True).returncode:
         print("no selenium: Chromium is left out")
         return None
     link = signalbox("console", "link", "--for", "bench", "--role", "viewer")
-    picture = os.path.abspath(".build/console-bench-fleet.png")
-    result = subprocess.run([python, "-c", BROWSER, link, picture] + pages, text=True, capture_output=True)
+    result = subprocess.run([python, "-c", BROWSER, link, pictures] + pages, text=True, capture_output=True)
     if result.returncode:
         raise SystemExit(result.stderr)
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
 def browse(first):
-    pages = ["/", "/hosts/node-00001", "/incidents", "/runs", f"/runs/{first}", f"/runs/{first}/episodes/1", "/logs?q=rare-word&since=1d"]
-    for path, one in zip(pages, in_chromium(pages) or []):
+    pages = ["/", "/hosts/node-00001", "/incidents", "/runs", f"/runs/{first}", f"/runs/{first}/episodes/1", "/logs?q=rare-word&since=1d",
+             f"/compare?runs={first},{first + 1}&metric=reward", "/oncall", "/silences", "/models", "/query"]
+    for path, one in zip(pages, in_chromium(pages, options.pictures) or []):
         name = path.split("?")[0].replace(str(first), "N")
         note(f"{name}: kB in Chromium", one["bytes"] / 1000, "≤ 100")
         note(f"{name}: requests", one["requests"], "≤ 12")
