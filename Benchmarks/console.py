@@ -44,6 +44,8 @@ arguments.add_argument("--pictures", default="", help="a folder: each page at th
 arguments.add_argument("--only", choices=["requests", "browser"])
 options = arguments.parse_args()
 binaries = os.path.abspath(options.bin)
+if options.pictures:
+    os.makedirs(options.pictures, exist_ok=True)
 place = tempfile.mkdtemp(prefix="signalbox-console-bench-")
 state = place + "/state"
 # A private PostgreSQL refuses root; what it needs is readable for the other user.
