@@ -113,7 +113,10 @@ let package = Package(
         .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
         .product(name: "NIOTLS", package: "swift-nio"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
-      ], resources: [.embedInCode("Pages/Assets/console.js"), .embedInCode("Clients/signalbox.py")],
+      ],
+      resources: ["console", "fleet", "charts", "tail", "parallel"].map { .embedInCode("Pages/Assets/\($0).js") } + [
+        .embedInCode("Clients/signalbox.py")
+      ],
       swiftSettings: strict),
     program("signalbox-agent", ["Agent"]),
     program(

@@ -185,6 +185,61 @@ def watch_fleet(driver, base, host):
     wait_for(driver, "the time of the page goes on", lambda d: d.find_element(By.ID, "as-of").text != before)
 
 
+def read_charts(driver, base, host, run):
+    """Charts that a script draws: one cursor over all of them, by pointer and keys, and a range that is dragged."""
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {"width": 1440, "height": 900, "deviceScaleFactor": 1, "mobile": False})
+    driver.get(f"{base}/hosts/{host}")
+    if not driver.execute_script("return Boolean(window.uPlot)"):
+        print("the console has no uPlot: what draws with it is not tested", flush=True)
+        return
+    said = lambda d: [e.text for e in d.find_elements(By.CSS_SELECTOR, "figure[data-chart] .at") if e.text]
+    wait_for(driver, "charts are drawn", lambda d: len(d.find_elements(By.CSS_SELECTOR, "figure .uplot canvas"))
+             == len(d.find_elements(By.CSS_SELECTOR, "figure[data-chart]")) > 2)
+    seen = driver.execute_script(
+        "const c = document.querySelectorAll('figure .uplot canvas')[1], d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
+        "let n = 0; for (let i = 3; i < d.length; i += 4) if (d[i]) n++; return n")
+    if seen < 500:
+        report(f"a chart has {seen} drawn points")
+    over = driver.find_elements(By.CSS_SELECTOR, "figure .u-over")[1]
+    # The newest minutes are at the right.
+    ActionChains(driver).move_to_element_with_offset(over, over.rect["width"] / 2 - 3, 0).perform()
+    wait_for(driver, "all charts show the cursor's moment", lambda d: len(said(d)) > 2 and len({t.split(" · ")[0] for t in said(d)}) < 3)
+    ActionChains(driver).click_and_hold(over).move_by_offset(-int(over.rect["width"] / 4), 0).release().perform()
+    wait_for(driver, "a dragged range stands in the address", lambda d: "since=2" in d.current_url and "until=2" in d.current_url)
+    if "Memory" not in words_of(driver):
+        report("the page of a dragged range shows no charts")
+    driver.get(f"{base}/runs/{run}/episodes/2?with=1")
+    plot = driver.find_element(By.CSS_SELECTOR, "figure .plot")
+    plot.send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
+    wait_for(driver, "keys move the cursor of all charts", lambda d: len(said(d)) > 2 and all(t.startswith("step ") for t in said(d)))
+    over = driver.find_elements(By.CSS_SELECTOR, "figure .u-over")[0]
+    ActionChains(driver).click_and_hold(over).move_by_offset(60, 0).release().perform()
+    wait_for(driver, "a range of steps stands in the address", lambda d: "#step=" in d.current_url)
+    # What earlier pages left behind is not of this one.
+    driver.execute_cdp_cmd("HeapProfiler.collectGarbage", {})
+    heap = driver.execute_cdp_cmd("Runtime.getHeapUsage", {})["usedSize"]
+    if heap > 10_000_000:
+        report(f"a page with charts holds {heap} bytes")
+    print(json.dumps({"heap": heap}), flush=True)
+    weigh(driver, "the charts of an episode")
+
+
+def follow_lines(driver, base):
+    """New lines above those of the page: each once, with the reason where none comes."""
+    driver.get(base + "/logs?since=1h")
+    links = lambda d: [a.get_attribute("href") for a in d.find_elements(By.CSS_SELECTOR, '[aria-label="Table: lines"] td a[href*="/context?"]')]
+    before = links(driver)
+    driver.find_element(By.XPATH, "//button[text()='Follow']").click()
+    wait_for(driver, "a followed page says how it does", lambda d: any(
+        word in d.find_element(By.CSS_SELECTOR, ".tail output").text for word in ["quiet: newest line", "a second"]))
+    after = links(driver)
+    if len(after) < len(before) or len(set(after)) < len(after):
+        report(f"a followed page has {len(after)} lines, of {len(before)} before, {len(set(after))} different ones")
+    driver.find_element(By.XPATH, "//button[text()='Stop']").click()
+    wait_for(driver, "following stops", lambda d: "Stopped." in d.find_element(By.CSS_SELECTOR, ".tail").text)
+    weigh(driver, "the followed page")
+
+
 def main():
     link, other, host, incident, run, pictures, message = sys.argv[1:8]
     os.makedirs(pictures, exist_ok=True)
@@ -224,6 +279,8 @@ def main():
         driver.get(base + "/incidents/999999")
         if "no incident has the number 999999" not in words_of(driver):
             report("an incident that there is none of is not said to be none")
+        read_charts(driver, base, host, run)
+        follow_lines(driver, base)
         watch_fleet(driver, base, host)
         acknowledge_without_scripts(base, other, incident)
         wait_for(

@@ -127,37 +127,14 @@ private struct LogFollower {
   let filter: LogFilter
   let startNs: Int64
 
-  /// Commits of several writers may become visible up to this late.
-  static let overlapNs: Int64 = 5_000_000_000
-  /// New lines are looked for among those of the last minutes, five times a second; among those of the last hour, which
-  /// an agent that was away brings, now and then: there is no index on the time of arrival.
-  static let nearNs: Int64 = 120_000_000_000
-  static let farNs: Int64 = 3_600_000_000_000
-  static let farEveryNs: Int64 = 10_000_000_000
-
   func run(_ write: (Answer) throws -> Void) throws {
-    var seen: [[Cell]: Int64] = [:]
-    var newest = startNs
-    var farDueNs = startNs
-    var farNewest = startNs
+    var following = LogFollowing(startNs: startNs)
     while true {
-      let nowNs = Clock.wallNs()
-      let isFar = nowNs >= farDueNs
-      if isFar { farDueNs = nowNs + Self.farEveryNs }
-      var next = filter
-      next.receivedAfterNs = (isFar ? farNewest : newest).subtractingClamped(Self.overlapNs)
-      next.sinceNs = nowNs - (isFar ? Self.farNs : Self.nearNs)
-      try source.lines(next) { page in
-        var news = page
-        news.rows = page.rows.filter { row in
-          guard case .time(let received) = row[1] else { return false }
-          newest = max(newest, received)
-          return received > startNs && seen.updateValue(received, forKey: [row[2], row[3], row[4]]) == nil
-        }
+      try source.lines(following.question(filter, nowNs: Clock.wallNs())) { page in
+        let news = following.news(page)
         if !news.rows.isEmpty { try write(news) }
       }
-      if isFar { farNewest = newest }
-      seen = seen.filter { $0.value > farNewest - 2 * Self.overlapNs }
+      following.finish()
       Process.sleep(ns: 200_000_000)
     }
   }

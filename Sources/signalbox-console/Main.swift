@@ -37,6 +37,13 @@ internal import Postgres
   @Option(help: "PEM file of its private key.") var key: String?
   @Option(name: .customLong("public-url"), help: "https://HOST under which people reach it, for login links.")
   var publicURL: String?
+  @Option(
+    help: """
+      Folder with the files of uPlot, which draws charts; else console-assets beside the program, or \
+      /usr/share/signalbox/console.
+      """
+  )
+  var assets: String?
   @Option(help: "Connections to the database, 1 to 32.") var connections = 4
 
   static func main() async {
@@ -80,6 +87,7 @@ internal import Postgres
     options.certificate = certificate
     options.key = key
     options.connections = connections
+    options.assets = assets
     if let publicURL, !publicURL.hasPrefix("https://") {
       throw ConsoleFailure(.usage, "--public-url takes an address that begins with https://, not '\(publicURL)'")
     }

@@ -1,4 +1,6 @@
 import Answers
+import Files
+import FleetModel
 import Store
 import Testing
 
@@ -24,6 +26,44 @@ import Testing
     #expect(text.split(separator: "<polyline").count == 4)
     #expect(text.contains("CPU: last 20 %, highest 98 %"))
     #expect(text.contains("points=\"0.0,80.2 10.0,80.2 20.0,80.2\""), "\(text)")
+  }
+
+  /// What a script draws is what the server's drawing is made of: with its gaps, bands and marks, in seconds.
+  @Test func aScriptGetsTheFiguresOfTheDrawing() throws {
+    var chart = try chart([(0, 10, 12), (1, 10.25, 10.25), (2, 10, 12), (30, 50, 98), (31, 50, 60)])
+    chart.bands = [.init(from: Double(3 * minuteNs), to: Double(30 * minuteNs), reason: "\u{202e}away")]
+    chart.marks = [.init(x: Double(2 * minuteNs), y: nil, kind: .here)]
+    let read = try #require(JSON.read(Array(chart.data.utf8)))
+    #expect(read["isTime"]?.written == "true" && read["to"]?.written == "3600" && read["key"]?.text == "time")
+    guard case .list(let lines)? = read["lines"], let line = lines.first else {
+      Issue.record("there are no lines: \(chart.data)")
+      return
+    }
+    #expect(line["x"]?.written == "[0,60,120,1799.999,1800,1860]", "\(line)")
+    #expect(line["mean"]?.written == "[10,10.25,10,null,50,50]" && line["high"]?.written == "[12,10.25,12,null,98,60]")
+    #expect(read["gaps"]?.written == #"[[180,1800,"\\u{202e}away"]]"#, "\(read["gaps"]?.written ?? "")")
+    #expect(read["marks"]?.written == #"[[120,null,"here"]]"#)
+    let page = Page(title: "t", blocks: [.charts([chart])])
+    func html(_ hasLibrary: Bool) -> String {
+      String(
+        decoding: PageFrame(page: page, caller: nil, formToken: "", nowNs: 0, hasChartLibrary: hasLibrary).html,
+        as: UTF8.self)
+    }
+    // The drawing of the server is there in either case.
+    #expect(html(true).contains(ChartLibrary.File.script.path) && html(true).contains("<polyline"))
+    #expect(!html(false).contains("uplot") && !html(false).contains(Script.charts.path))
+  }
+
+  /// Another file than that of uPlot is not served, and what is missing is named.
+  @Test func onlyTheKnownFilesOfTheLibraryAreServed() throws {
+    let directory = "/tmp/signalbox-charts-\(UInt64.random(in: 0...(.max)))"
+    try HostFiles.makeDirectory(directory)
+    defer { try? HostFiles.removeTree(directory) }
+    #expect(ChartLibrary(directory: directory).missing?.contains("uplot.iife.min.js") == true)
+    for file in ChartLibrary.File.all { try HostFiles.replace("\(directory)/\(file.name)", with: Array("x".utf8)) }
+    let library = ChartLibrary(directory: directory)
+    #expect(library.missing?.contains("is not the file of uPlot") == true && !library.isThere)
+    #expect(library.bytes(of: .script) == nil)
   }
 
   @Test func nothingIsSaidInWords() throws {

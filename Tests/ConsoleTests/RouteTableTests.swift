@@ -34,11 +34,13 @@ import Testing
     }
     let open = RouteTable.all.filter { $0.role == nil }.map(\.path)
     #expect(
-      Set(open) == [
-        "/healthz", "/api/v1/openapi.json", StyleSheet.path, Script.path, "/icon.svg", "/login", "/login/{link}",
-        "/i/{token}", "/llms.txt", "/client/signalbox.py", "/api/v1/oncall.ics",
-        "/hooks/pagerduty", "/hooks/slack",
-      ],
+      Set(open)
+        == Set(
+          [
+            "/healthz", "/api/v1/openapi.json", StyleSheet.path, "/icon.svg", "/login", "/login/{link}",
+            "/i/{token}", "/llms.txt", "/client/signalbox.py", "/api/v1/oncall.ics",
+            "/hooks/pagerduty", "/hooks/slack",
+          ] + Script.all.map(\.path) + ChartLibrary.File.all.map(\.path)),
       "what anybody may ask for: \(open)")
   }
 

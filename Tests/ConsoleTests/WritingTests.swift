@@ -26,7 +26,7 @@ import Testing
   @Test func textIsNeverMarkupInHTML() {
     let frame = PageFrame(page: page(everything), caller: nil, formToken: "\"><script>", nowNs: 0)
     let html = String(decoding: frame.html, as: UTF8.self)
-    let own = "<script src=\"\(Script.path)\" defer=\"\"></script>"
+    let own = "<script src=\"\(Script.common.path)\" defer=\"\"></script>"
     #expect(html.contains(own) && !html.replacing(own, with: "").lowercased().contains("<script"))
     #expect(!html.unicodeScalars.contains { $0 == "\u{1b}" || $0 == "\u{202e}" })
     #expect(html.contains("&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt; &amp;amp;"))

@@ -114,7 +114,7 @@ extension EndToEndTests.Consoles {
     try fleet.eventually("another tag") {
       try ask("/api/v1/hosts", ["-H", "If-None-Match: \(tag)"], token: viewer).status == 200
     }
-    for path in [StyleSheet.path, Script.path] {
+    for path in [StyleSheet.path, Script.common.path, Script.fleet.path] {
       let file = try ask(path, gzip)
       let tag = try #require(file.header("etag"))
       #expect(file.header("cache-control")?.contains("immutable") == true && !tag.hasPrefix("W/"), "\(file.headers)")

@@ -97,11 +97,36 @@ extension EndToEndTests.Consoles {
     #expect(
       try ask("/compare?runs=\(long),\(short)", ["-H", "Accept: text/html"], token: viewer).body.contains(
         "run \(short): last"))
+    let found = try ask("/api/v1/compare?q=h", token: viewer).object["item"] as? [String: Any]
+    #expect((found?["coordinates"] as? [[String: Any]])?.count == 2, "\(found ?? [:])")
+    #expect(try ask("/api/v1/compare?q=h&runs=1", token: viewer).detail == "give runs or q, not both")
+    #expect(try ask("/api/v1/compare", token: viewer).detail.contains("runs is needed"))
+    #expect(try ask("/compare?q=o", ["-H", "Accept: text/html"], token: viewer).body.contains("class=\"parallel\""))
     for (runs, part) in [
       ("1,1", "different numbers"), ("x", "numbers of runs"), ("99999", "no run has the number 99999"),
     ] {
       #expect(try ask("/api/v1/compare?runs=\(runs)", token: viewer).detail.contains(part))
     }
+  }
+
+  /// What arrives comes within a second or so, behind what the page had; a quiet stream says why, and one that ends says that.
+  private func checkTail(_ viewer: String, _ total: Int64) throws {
+    let words = ["-H", "Accept: application/x-ndjson"]
+    let past = try ask("/api/v1/logs/live?from=1h&frames=1", words, token: viewer).body.split(separator: "\n")
+    let joined = Int(min(total, 200))
+    #expect(past.count == joined + 2 && past[joined].hasPrefix("{\"state\":\""), "\(past.suffix(3))")
+    #expect(past.last == #"{"end":true,"reason":"as many frames as were asked for","rows":\#(joined)}"#)
+    let tail = try Program(
+      "/usr/bin/curl",
+      [
+        "-sN", "--cacert", fleet.collectorState + "/ca/root.pem", "-H", "Authorization: Bearer \(viewer)",
+        url + "/api/v1/logs/live?level=error&q=that%20is%20followed&frames=60",
+      ], errorPath: fleet.directory + "/tail.err")
+    defer { tail.kill() }
+    #expect(try tail.line(startingWith: "data: ").contains("quiet: no line of the last hour matches"))
+    try fleet.write("followed.log", Array("2026-01-01 00:00:00 ERROR a line that is followed\n".utf8))
+    #expect(try tail.line(startingWith: "data: {\"items\"").contains("a line that is followed"))
+    #expect(try ask("/api/v1/logs/live?q=x&until=1h", token: viewer).detail.contains("no parameter is called 'until'"))
   }
 
   private func checkLines(_ viewer: String, _ items: (String) throws -> [[String: Any]]) throws {
@@ -129,5 +154,7 @@ extension EndToEndTests.Consoles {
     let context = try ask(String(link), html, token: viewer).body
     #expect(
       context.contains("Around a line of host-1") && context.contains("<td data-h=\"Place\">line</td>"), "\(context)")
+    // It writes a line of its own.
+    try checkTail(viewer, total)
   }
 }

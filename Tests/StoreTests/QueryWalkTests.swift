@@ -28,6 +28,7 @@ import Testing
       IncidentQueries.overrides(includingEnded: true), IncidentQueries.overrides(includingEnded: false),
       ViewQueries.columns(of: "episodes"), ViewQueries.views(), AccessQueries.receiverEvents(),
       RuleQueries.list(), RuleQueries.page(of: "RES-01"),
+      SeriesQueries.gaps("a", sinceNs: sinceNs - 3_600_000_000_000, untilNs: sinceNs, limit: 5),
     ]
     for host in choices("a") {
       all += [FleetQueries.hosts(named: host), FollowingQueries.passedOver(host: host)]

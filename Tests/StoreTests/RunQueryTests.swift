@@ -172,7 +172,6 @@ import Testing
         RunQueries.overlapping(hosts: [], sinceNs: startNs + 20 * minuteNs, untilNs: startNs + 30 * minuteNs, limit: 5)
       )
       .isEmpty)
-    #expect(try read(RunQueries.silences(run: 1, limit: 10)).isEmpty)
   }
 
   /// Name, host and parameters; what stands for other characters in LIKE is a character of its own.

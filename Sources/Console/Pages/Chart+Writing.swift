@@ -9,7 +9,7 @@ extension Chart {
   private static let markHeight = 9.0
 
   func write(_ html: inout HTMLWriter) {
-    html.open("figure")
+    if lines.isEmpty { html.open("figure") } else { html.open("figure", [("data-chart", data)]) }
     html.open("figcaption")
     html.text("\(title): \(sentence)")
     writeKey(&html)
@@ -20,7 +20,12 @@ extension Chart {
         ("viewBox", "0 0 \(Int(Self.width)) \(Int(Self.height))"), ("preserveAspectRatio", "none"), ("role", "img"),
         ("aria-label", "\(title), \(sentence)"),
       ])
-    writePath("gap", bands.map { rectangle($0.from, $0.to, bottom, top) }.joined(), &html)
+    for band in bands {
+      html.open("path", [("class", "gap"), ("d", rectangle(band.from, band.to, bottom, top))])
+      // What a browser shows under the pointer.
+      if !band.reason.isEmpty { html.element("title", [], band.reason) }
+      html.close("path")
+    }
     writeBars(&html)
     for line in lines { write(line, &html) }
     for kind in [Mark.Kind.here, .up, .down] { writeMarks(kind, &html) }
@@ -143,6 +148,7 @@ extension StyleSheet {
     .key.k4::before{color:var(--k4);content:"\\257C "}.key.k5::before{color:var(--k5);content:"\\2509 "}
     .key.v4::before{color:var(--bad)}.key.v3::before{color:var(--warn)}.key.v1::before{color:var(--late)}
     .links{display:flex;flex-wrap:wrap;gap:.25rem 1.25rem}
+    .plot{overflow:hidden}.at{display:block;min-height:1.45em}figure{min-width:0}.u-select{background:var(--link);opacity:.25}
     .axis{display:flex;justify-content:space-between;color:var(--quiet);font-size:.75rem}
 
     """

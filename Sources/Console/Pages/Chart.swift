@@ -41,6 +41,8 @@ struct Chart: Sendable {
   struct Band: Sendable {
     let from: Double
     let to: Double
+    /// Why there is nothing, where it is a gap.
+    var reason = ""
   }
 
   /// Amounts of one bucket above each other, each with its style.
@@ -109,6 +111,14 @@ struct Chart: Sendable {
       metric.title, [Line(points: points)], sentence: words ?? Self.nothing, axis: .time, from: Double(sinceNs),
       to: Double(untilNs), bottom: 0)
     top = max(isPercent ? 100 : 0, top, 0.001)
+  }
+
+  /// - Parameter answer: rows of `SeriesQueries.gaps`.
+  static func gaps(_ answer: Answer) -> [Band] {
+    answer.rows.compactMap { row in
+      guard let from = number(row[0]), let to = number(row[1]), case .text(let reason) = row[2] else { return nil }
+      return Band(from: from, to: to, reason: reason)
+    }
   }
 
   static let nothing = "nothing was reported in this time"

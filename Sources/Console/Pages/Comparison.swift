@@ -7,6 +7,8 @@ internal import Store
 struct Comparison {
   static let runsMax = 20
   static let points: Int64 = 200
+  /// Rows of the table beside the parallel coordinates: a page has a bound of elements.
+  static let rowsBeside = 50
 
   let runs: [Int64]
   let metric: String
@@ -117,12 +119,32 @@ struct Comparison {
     )
     .with("runs") { _ in summaries.without(["detail"]) }
     .with("parameters") { _ in parameters(onlyDifferent: true) }
+    .with("coordinates") { _ in ParallelChart(summaries).table(names: summaries) }
     .with("curves") { _ in curves }
     .with("mean") { _ in
       Answer(
         columns: [.init("x"), .init("average"), .init("minimum"), .init("maximum")],
         rows: mean.map { [.real($0.x), .real($0.average), .real($0.minimum), .real($0.maximum)] })
     }
+  }
+
+  /// The drawing and the same as a table, by which it is read with keys.
+  static func beside(_ chart: ParallelChart, _ names: Answer) -> [Page.Block] {
+    let table = chart.table(names: names)
+    var blocks: [Page.Block] = [
+      .heading("Parameters and figures"), .parallel(chart),
+      .table(
+        name: "coordinates", table.first(rowsBeside),
+        links: [.init(column: "id", path: "/runs/"), .init(column: "host", path: "/hosts/")], empty: ""),
+    ]
+    if table.rows.count > rowsBeside {
+      blocks.append(.text("The first \(rowsBeside) of \(table.rows.count); the drawing has all of them."))
+    }
+    if !chart.leftOut.isEmpty {
+      let names = chart.leftOut.prefix(20).joined(separator: ", ") + (chart.leftOut.count > 20 ? ", …" : "")
+      blocks.append(.text("\(chart.leftOut.count) more parameters differ and have no axis: \(names)."))
+    }
+    return blocks
   }
 
   /// - Parameter metrics: that may be chosen.
@@ -137,8 +159,11 @@ struct Comparison {
           name: "align", label: "Aligned by", value: axis.rawValue,
           choices: CurveAxis.allCases.map(\.rawValue).filter { $0 != "clock" }),
       ])
-    return [
-      .search(form), .stack(charts), .heading("Figures"),
+    let parallel = ParallelChart(summaries)
+    var blocks: [Page.Block] = [.search(form), .stack(charts)]
+    if parallel.isDrawn { blocks += Self.beside(parallel, summaries) }
+    return blocks + [
+      .heading("Figures"),
       .text("Means and best are of the episodes that have ended."),
       .table(
         name: "runs", summaries.without(["detail"]),

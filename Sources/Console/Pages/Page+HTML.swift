@@ -8,6 +8,7 @@ struct PageFrame {
   let caller: Caller?
   let formToken: String
   let nowNs: Int64
+  var hasChartLibrary = false
 
   static let places: [(path: String, name: String)] = [
     ("/", "Fleet"), ("/runs", "Runs"), ("/models", "Models"), ("/logs", "Logs"), ("/incidents", "Incidents"),
@@ -23,11 +24,24 @@ struct PageFrame {
     html.element("title", [], "\(page.title) · Signalbox")
     html.open("link", [("rel", "stylesheet"), ("href", StyleSheet.path)])
     html.raw("<link rel=\"icon\" href=\"/icon.svg\">")
-    html.element("script", [("src", Script.path), ("defer", "")], "")
+    let isDrawn = hasChartLibrary && page.hasCharts
+    if isDrawn { html.open("link", [("rel", "stylesheet"), ("href", ChartLibrary.File.style.path)]) }
+    var scripts = [Script.common.path]
+    if page.live != nil { scripts.append(Script.fleet.path) }
+    if page.tail != nil { scripts.append(Script.tail.path) }
+    if page.hasParallel { scripts.append(Script.parallel.path) }
+    if isDrawn { scripts += [ChartLibrary.File.script.path, Script.charts.path] }
+    for path in scripts { html.element("script", [("src", path), ("defer", "")], "") }
     html.close("head")
     html.open("body")
     writeHead(&html)
-    if let live = page.live { html.open("main", [("data-live", live)]) } else { html.open("main") }
+    if let live = page.live {
+      html.open("main", [("data-live", live)])
+    } else if let tail = page.tail {
+      html.open("main", [("data-tail", tail)])
+    } else {
+      html.open("main")
+    }
     html.element("h1", [], page.title)
     for block in page.blocks { write(block, &html) }
     html.close("main")
@@ -96,6 +110,7 @@ struct PageFrame {
       for chart in charts { chart.write(&html) }
       html.close("div")
     case .map(let map): map.write(&html)
+    case .parallel(let chart): chart.write(&html)
     case .choices(let label, let choices):
       html.open("p", [("class", "choices")])
       html.text(label)

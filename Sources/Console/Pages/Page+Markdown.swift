@@ -22,6 +22,7 @@ enum Markdown {
       // What changes something is done with a command, not by a text.
       case .form, .search, .choices: break
       case .map(let map): parts.append(line(map.sentence))
+      case .parallel(let chart): parts.append(line(chart.sentence))
       }
     }
     parts.append("As of \(Timestamp.text(nowNs, digits: 0)).")

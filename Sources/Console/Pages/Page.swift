@@ -26,6 +26,7 @@ struct Page: Sendable {
     /// Other views of the same, of which one is shown.
     case choices(String, [Choice])
     case map(FleetMap)
+    case parallel(ParallelChart)
   }
 
   struct Choice: Sendable {
@@ -93,4 +94,18 @@ struct Page: Sendable {
   var command: String?
   /// Of a page that the script keeps current: another text once there is something else to show.
   var live: String?
+  /// Of a page of lines: the address of those that arrive.
+  var tail: String?
+
+  var hasParallel: Bool { blocks.contains { if case .parallel = $0 { true } else { false } } }
+
+  /// It has a chart that a script may draw.
+  var hasCharts: Bool {
+    blocks.contains { block in
+      switch block {
+      case .charts(let charts), .stack(let charts): charts.contains { !$0.lines.isEmpty }
+      default: false
+      }
+    }
+  }
 }

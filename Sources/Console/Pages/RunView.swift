@@ -4,7 +4,7 @@ internal import Store
 
 /// One run: what it learns, what its host does meanwhile, what went wrong and what is missing, all over its own time.
 struct RunView {
-  struct Span: Sendable {
+  struct Span: Sendable, Equatable {
     let fromNs: Int64
     let toNs: Int64
   }
@@ -12,6 +12,8 @@ struct RunView {
   let number: Int64
   let run: Answer
   let span: Span
+  /// The span is that of the run, and not a part of it.
+  let isWhole: Bool
   /// Rows of `CompareQueries.curves` by `learned`, in its order, along the episodes.
   let curves: [Answer]
   /// The first of them along the time.
@@ -20,6 +22,7 @@ struct RunView {
   let series: [Answer]
   let hosts: Answer
   let incidents: Answer
+  /// Rows of `SeriesQueries.gaps`.
   let silences: Answer
   let gaps: Answer
   let logs: Answer
@@ -32,12 +35,17 @@ struct RunView {
 
   var blocks: [Page.Block] {
     let detail: String = if case .text(let text)? = run.value("detail") { text } else { "" }
-    return [
+    var blocks: [Page.Block] = [
       .table(name: "run", run.without(["detail"]), links: [RouteTable.toHost], empty: ""), .links(links),
       .heading("Learning"), .stack(learning), .heading("In its time"),
       .text(
         "One axis for all: the run's time. A dashed line is an incident, a grey band time in which the host reported nothing."
-      ), .stack(meanwhile), .heading("Hosts"),
+      ),
+    ]
+    blocks += part
+    blocks += [
+      .stack(meanwhile), .table(name: "silences", silences, empty: "There is no gap between its host's reports."),
+      .heading("Hosts"),
       .table(
         name: "hosts", hosts,
         links: [.init(column: "host", path: "/hosts/"), .init(column: "id", path: "/runs/")], empty: ""),
@@ -55,8 +63,10 @@ struct RunView {
         name: "episodes", episodes.without(["host", "run"]),
         links: [.init(column: "episode", path: "/runs/\(number)/episodes/")], empty: "No episode has been read yet."),
     ]
-      + (episodes.rows.count == episodesMax
-        ? [.text("The newest \(episodesMax); signalbox episodes list shows all.")] : [])
+    if episodes.rows.count == episodesMax {
+      blocks.append(.text("The newest \(episodesMax); signalbox episodes list shows all."))
+    }
+    return blocks
   }
 
   private var links: [(name: String, path: String)] {
@@ -69,11 +79,13 @@ struct RunView {
 
   // MARK: Drawings
 
-  private var bands: [Chart.Band] {
-    silences.rows.compactMap { row in
-      guard let from = Chart.number(row[0]), let to = Chart.number(row[1]) else { return nil }
-      return .init(from: from, to: to)
-    }
+  /// Where a part of its time is shown: which, and the way back.
+  private var part: [Page.Block] {
+    guard !isWhole else { return [] }
+    return [
+      .text("Shown is \(Timestamp.text(span.fromNs, digits: 0)) to \(Timestamp.text(span.toNs, digits: 0))."),
+      .links([(name: "The whole run", path: "/runs/\(number)")]),
+    ]
   }
 
   private var marks: [Chart.Mark] {
@@ -103,7 +115,7 @@ struct RunView {
     }
     return (reward + host.filter { !$0.points.isEmpty }).map { chart in
       var chart = chart
-      chart.bands = bands
+      chart.bands = Chart.gaps(silences)
       chart.marks = marks
       return chart
     }

@@ -64,5 +64,5 @@ enum StyleSheet {
     dl{display:grid;grid-template-columns:auto 1fr;gap:.25rem 1rem}dd{margin:0}kbd{font:.875rem ui-monospace,monospace}
     .s-P0::before{content:"\\25C6  "}.s-P1::before{content:"\\25A0  "}.s-P2::before{content:"\\25B2  "}
 
-    """ + charts
+    """ + charts + parallel
 }

@@ -10,6 +10,8 @@ enum MediaType: String, CaseIterable, Sendable {
   case html = "text/html"
   /// What the command line asks for: the same answer with the kinds of its values.
   case rows = "application/vnd.signalbox.rows+json"
+  /// Server-sent events, of a stream.
+  case events = "text/event-stream"
 
   /// - Parameters:
   ///   - accept: the header of the request. - known: what the route can answer, the usual form first.
@@ -51,7 +53,7 @@ struct AnswerWriter {
     switch type {
     case .rows:
       return JSON.object([("answer", answer.rowsJSON), ("next", .optional(next)), ("meta", meta)]).bytes
-    case .json, .html:
+    case .json, .html, .events:
       let items = Renderer(format: .json, nowNs: nowNs).bytes(answer)
       return Array("{\"items\":".utf8) + Self.withoutNewline(items)
         + Array(",\"next\":\(JSON.optional(next).written),\"meta\":\(meta.written)}\n".utf8)

@@ -143,6 +143,7 @@ enum OpenAPI {
       case .one: [("application/json", reference("Item"))]
       case .change: [("application/json", reference("Change"))]
       case .page: [("text/html", text)]
+      case .stream: [("text/event-stream", text), ("application/x-ndjson", text)]
       case .document(let type): [(type, type == "application/json" ? .object([]) : text)]
       }
     return .object([("description", .text("The answer.")), ("content", .object(content))])

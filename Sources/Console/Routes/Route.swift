@@ -1,6 +1,7 @@
 internal import Answers
 internal import FleetModel
 internal import HTTPTypes
+internal import HummingbirdCore
 internal import Store
 
 /// One entry of the table from which follow: the router, who may ask, the OpenAPI document, and the forms of the answer.
@@ -61,6 +62,8 @@ struct Route: Sendable {
     case rows
     /// For people; scripts that ask for JSON get the tables of the page.
     case page
+    /// Server-sent events, or NDJSON for scripts, without an end.
+    case stream
     /// Anything else, with its content type.
     case document(String)
   }
@@ -153,7 +156,8 @@ enum Reply: Sendable {
   case document([UInt8], contentType: String)
   /// JSON with a status of its own; empty: none.
   case message(Int, [UInt8])
-  case live(LiveStream)
+  /// Written while there is something to write.
+  case stream(ResponseBody, MediaType)
   /// - Parameter cookie: of a new session; nil leaves the browser's.
   case redirect(String, cookie: String?)
 }

@@ -31,7 +31,11 @@ extension RouteTable {
     ) { question in
       let answer = try await question.database.answer(FleetQueries.figures())
       return .document(
-        Array(FleetMetrics.text(answer, live: question.console.live.figures).utf8),
+        Array(
+          FleetMetrics.text(
+            answer, live: question.console.live.figures,
+            searches: question.console.tails.figures.searches
+          ).utf8),
         contentType: "text/plain; version=0.0.4; charset=utf-8")
     },
     Route(
@@ -67,7 +71,7 @@ enum FleetMetrics {
   /// - Parameters:
   ///   - answer: the rows of `FleetQueries.figures`.
   ///   - live: of this console.
-  static func text(_ answer: Answer, live: (streams: Int, lostFrames: Int)) -> String {
+  static func text(_ answer: Answer, live: (streams: Int, lostFrames: Int), searches: Int) -> String {
     let info =
       "# HELP signalbox_console_info This console.\n# TYPE signalbox_console_info gauge\n"
       + "signalbox_console_info{version=\"\(escaped(Build.version))\"} 1\n"
@@ -75,6 +79,8 @@ enum FleetMetrics {
       + "signalbox_console_live_streams \(live.streams)\n"
       + "# HELP signalbox_console_live_lost_frames_total Frames that viewers read too slowly for.\n"
       + "# TYPE signalbox_console_live_lost_frames_total counter\nsignalbox_console_live_lost_frames_total \(live.lostFrames)\n"
+      + "# HELP signalbox_console_log_searches Searches of log lines that are followed.\n"
+      + "# TYPE signalbox_console_log_searches gauge\nsignalbox_console_log_searches \(searches)\n"
     return info
       + families.map { family in
         let rows = answer.rows.filter { $0.first == .text(family.name) }

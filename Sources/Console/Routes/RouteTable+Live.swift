@@ -4,27 +4,41 @@ internal import Store
 
 extension RouteTable {
   /// What pages are drawn with; without a login, because the page that logs in needs them as well.
-  static let files: [Route] = StaticFile.all.map { file in
-    Route(
-      method: .get, path: file.path, role: nil, summary: file.summary, shape: .document(file.type)
-    ) { _ in .document(file.bytes, contentType: file.contentType) }
-  }
+  static let files: [Route] =
+    StaticFile.all.map { file in
+      Route(
+        method: .get, path: file.path, role: nil, summary: file.summary, shape: .document(file.type)
+      ) { _ in .document(file.bytes, contentType: file.contentType) }
+    }
+    + ChartLibrary.File.all.map { file in
+      Route(
+        method: .get, path: file.path, role: nil, summary: "\(file.name) of uPlot 1.6.31, which draws charts.",
+        shape: .document(file.type)
+      ) { question in
+        let library = question.console.charts
+        guard let bytes = library.bytes(of: file) else {
+          throw Problem(.notFound, "this console has no uPlot, and draws charts without it: \(library.missing ?? "")")
+        }
+        return .document(bytes, contentType: file.type + "; charset=utf-8")
+      }
+    }
+
+  static let frames = Route.Parameter(
+    "frames", .query, .integer(1...1_000_000), "End after so many frames.", example: "10")
 
   static let live: [Route] = [
     Route(
       method: .get, path: "/api/v1/live", role: .viewer,
       summary:
         "The fleet as it changes, as server-sent events: fleet (everything, one letter a host), change, resync (frames were lost), away, end.",
-      parameters: [
-        .init("frames", .query, .integer(1...1_000_000), "End after so many frames.", example: "10")
-      ], shape: .document("text/event-stream")
+      parameters: [frames], shape: .document("text/event-stream")
     ) { question in
       guard let caller = question.caller else { throw Problem.unauthorized }
       try question.console.live.requireRoom(for: caller)
-      return .live(
-        LiveStream(
-          hub: question.console.live, caller: caller, frames: question.integer("frames").map { Int($0) },
-          whenGone: question.whenGone))
+      let stream = LiveStream(
+        hub: question.console.live, caller: caller, frames: question.integer("frames").map { Int($0) },
+        whenGone: question.whenGone)
+      return .stream(stream.body, .events)
     },
     Route(
       method: .get, path: "/api/v1/live/map", role: .viewer,

@@ -5,8 +5,6 @@ internal import Store
 
 extension RouteTable {
   private static let levels = LevelName.allCases.map(\.rawValue)
-  private static let until = Route.Parameter(
-    "until", .query, .moment, "Before it: an age such as 1h, or a time of RFC 3339.", example: "1h")
   private static let filterParameters: [Route.Parameter] = [
     .init(
       "q", .query, .text, "Text that the message contains, upper and lower case told apart.",
@@ -32,6 +30,7 @@ extension RouteTable {
     filterParameters + [.init("limit", .query, .integer(1...5_000), "The newest so many.", example: "200")]
 
   static let logs: [Route] = [
+    liveLogs,
     Route(
       method: .get, path: "/api/v1/logs", role: .viewer,
       summary: "Log lines, the newest of them, the oldest first; of the last day where no time is given.",
@@ -192,7 +191,40 @@ extension RouteTable {
     if let shown = view.lines?.rows.count, Int64(shown) < view.total {
       blocks.append(.text("These are the newest \(shown) of \(view.total); ask for less time to see older ones."))
     }
-    return Page(title: "Logs", blocks: blocks, command: command(question))
+    var page = Page(title: "Logs", blocks: blocks, command: command(question))
+    // A search that ends in the past has no more lines to come.
+    if !isFolded, question["until"] == nil {
+      let names = filterParameters.map(\.name).filter { !["since", "until"].contains($0) }
+      page.tail =
+        Address("/api/v1/logs/live", names.map { ($0, question[$0]) } + [("from", Timestamp.text(question.nowNs))]).text
+    }
+    return page
+  }
+
+  /// Lines that arrive. Times are left out: what arrives has its own.
+  static let liveLogs = Route(
+    method: .get, path: "/api/v1/logs/live", role: .viewer,
+    summary:
+      "Log lines as they arrive, as server-sent events (lines, state, away, end) or as NDJSON: asked for once a second for all who follow the same search; state says how many come, or why it is quiet.",
+    parameters: filterParameters.filter { !["since", "until"].contains($0.name) } + [
+      .init(
+        "from", .query, .moment, "First those that arrived since then, to join what a page shows.", example: "10s"),
+      frames,
+    ], shape: .stream
+  ) { question in
+    guard let caller = question.caller else { throw Problem.unauthorized }
+    var filter = try await logFilter(question)
+    if let untilNs = filter.untilNs, untilNs < question.nowNs {
+      throw Problem(.badRequest, "run \(question["run"] ?? "") has ended, and writes no more lines: leave run out")
+    }
+    (filter.sinceNs, filter.untilNs) = (nil, nil)
+    try question.console.live.requireRoom(for: caller)
+    try question.console.tails.requireRoom(for: filter)
+    let stream = LogTailStream(
+      context: question.console, caller: caller, database: question.database, filter: filter,
+      fromNs: question.moment("from"), frames: question.integer("frames").map { Int($0) },
+      isForScripts: question.isStreamed, whenGone: question.whenGone)
+    return .stream(stream.body, question.isStreamed ? .ndjson : .events)
   }
 
   private static func search(_ question: Question) -> Page.Search {

@@ -22,7 +22,7 @@ extension RouteTable {
       ) { question in .page(try await incidentPage(question)) },
       Route(
         method: .get, path: "/hosts/{host}", role: .viewer, summary: "One host.",
-        parameters: [.init("host", .path, .text, "Its name.", example: "trainer-1"), since],
+        parameters: [.init("host", .path, .text, "Its name.", example: "trainer-1"), since, until],
         allowsEmpty: true, shape: .page
       ) { question in .page(try await hostPage(question)) },
     ]
@@ -81,12 +81,13 @@ extension RouteTable {
 
   private static func hostPage(_ question: Question) async throws -> Page {
     let name = question["host"] ?? ""
-    let untilNs = question.nowNs
-    let sinceNs = min(question.moment("since") ?? untilNs - hourNs, untilNs - 60_000_000_000)
+    let span = try span(question, orElse: hourNs)
+    let (sinceNs, untilNs) = (span.fromNs, span.toNs)
     let questions: [(ReadQuery, [Answer.Column])] = [
       (FleetQueries.hosts(named: name), hostColumns), openIncidents(host: name),
       (TrainingQueries.runs(host: name, state: nil, limit: 20), ShownColumns.runs),
       (FleetQueries.processes(host: name), processColumns),
+      (SeriesQueries.gaps(name, sinceNs: sinceNs, untilNs: untilNs, limit: gapsMax), gapColumns),
     ]
     let series = HostMetric.all.map { metric in
       (SeriesQueries.host(name, metric, sinceNs: sinceNs, untilNs: untilNs, points: 150), [Answer.Column]())
@@ -94,7 +95,9 @@ extension RouteTable {
     let answers = try await question.database.answers(questions + series)
     guard !answers[0].rows.isEmpty else { throw Problem(.notFound, "no host is called '\(name)'") }
     let charts = zip(HostMetric.all, answers.dropFirst(questions.count)).map { metric, answer in
-      Chart(metric, answer, sinceNs: sinceNs, untilNs: untilNs)
+      var chart = Chart(metric, answer, sinceNs: sinceNs, untilNs: untilNs)
+      chart.bands = Chart.gaps(answers[4])
+      return chart
     }
     return Page(
       title: name,
@@ -103,18 +106,39 @@ extension RouteTable {
         .heading("Incidents"),
         .table(
           name: "incidents", answers[1].without(["host", "rule"]), links: [toIncident], empty: "Nothing is wrong here."),
-        .heading("Since \(Timestamp.text(sinceNs, digits: 0))"),
+        .heading(
+          "\(Timestamp.text(sinceNs, digits: 0)) to \(question["until"] == nil ? "now" : Timestamp.text(untilNs, digits: 0))"
+        ),
         // A host without GPUs has no empty drawing of them.
         .charts(charts.filter { !$0.points.isEmpty || $0.title != HostMetric.gpu.title }),
         .search(
           .init(
             path: "/hosts/\(PercentEncoding.pathPart(name))", button: "Show",
-            inputs: [.init(name: "since", label: "Since", value: question["since"] ?? "1h")])),
+            inputs: [
+              .init(name: "since", label: "Since", value: question["since"] ?? "1h"),
+              .init(name: "until", label: "Until", value: question["until"] ?? ""),
+            ])),
+        .table(name: "gaps", answers[4], empty: "There is no gap between its reports of this time."),
         .heading("Runs"), .table(name: "runs", answers[2], links: [toRun], empty: "No run has been seen here."),
         .heading("Processes"),
         .table(
           name: "processes", answers[3], empty: "No training process was reported in its newest minute."),
       ], command: "signalbox hosts show \(ShellWord.quoted(name))")
+  }
+
+  /// Gaps of one chart: more are not told from each other.
+  static let gapsMax = 100
+
+  static let gapColumns: [Answer.Column] = [
+    .init("from", "NOTHING FROM"), .init("to", "TO"), .init("reason", "WHY"),
+  ]
+
+  /// What `since` and `until` ask for, a minute at least. - Throws: `Problem` 400.
+  static func span(_ question: Question, orElse lengthNs: Int64) throws -> RunView.Span {
+    let toNs = min(question.moment("until") ?? question.nowNs, question.nowNs)
+    let fromNs = question.moment("since") ?? toNs.subtractingClamped(lengthNs)
+    guard fromNs < toNs else { throw Problem(.badRequest, "since must be before until, and before now") }
+    return RunView.Span(fromNs: min(fromNs, toNs.subtractingClamped(60_000_000_000)), toNs: toNs)
   }
 
   private static let hostColumns: [Answer.Column] = [

@@ -28,19 +28,36 @@ extension RouteTable {
             .table(
               name: "runs", runs, links: [toRun, toHost],
               empty: question["q"] == nil ? "No run has been seen yet." : "No run has that in its name or parameters."),
-          ] + (found.rows.count > rowsMax ? [.text("The newest \(rowsMax); a search finds older ones.")] : []),
+          ]
+            + (question["q"].map { text in
+              [.links([(name: "Compare them", path: "/compare?q=\(PercentEncoding.pathPart(text))")])]
+            } ?? [])
+            + (found.rows.count > rowsMax ? [.text("The newest \(rowsMax); a search finds older ones.")] : []),
           command: "signalbox runs list"))
     },
     Route(
       method: .get, path: "/runs/{id}", role: .viewer,
-      summary: "One training run: learning, hosts, incidents, logs, parameters and episodes.", parameters: [runID],
-      shape: .page
+      summary: "One training run: learning, hosts, incidents, logs, parameters and episodes.",
+      parameters: [runID, since, until], allowsEmpty: true, shape: .page
     ) { question in .page(try await runPage(question)) },
   ]
 
   private static let incidentsOfRun = 50
   private static let templatesOfRun = 15
   private static let pointsOfRun: Int64 = 150
+
+  /// The part of the run's time that was asked for. - Throws: `Problem` 400.
+  private static func part(of whole: RunView.Span, _ question: Question) throws -> RunView.Span {
+    let fromNs = max(whole.fromNs, question.moment("since") ?? whole.fromNs)
+    let toNs = min(whole.toNs, question.moment("until") ?? whole.toNs)
+    guard fromNs < toNs else {
+      throw Problem(
+        .badRequest,
+        "since and until name no time of this run, which lasted from \(Timestamp.text(whole.fromNs, digits: 0)) to "
+          + Timestamp.text(whole.toNs, digits: 0))
+    }
+    return RunView.Span(fromNs: fromNs, toNs: toNs)
+  }
 
   private static func runPage(_ question: Question) async throws -> Page {
     let number = question.integer("id") ?? 0
@@ -49,11 +66,12 @@ extension RouteTable {
       case .time(let startedNs)? = run.value("started"), case .time(let updatedNs)? = run.value("updated")
     else { throw Problem(.notFound, "no run has the number \(number)") }
     // A run of a moment has an axis, too.
-    let span = RunView.Span(fromNs: startedNs, toNs: max(updatedNs, startedNs.addingClamped(60_000_000_000)))
+    let whole = RunView.Span(fromNs: startedNs, toNs: max(updatedNs, startedNs.addingClamped(60_000_000_000)))
+    let span = try part(of: whole, question)
     var questions: [(ReadQuery, [Answer.Column])] = [
       (RunQueries.hosts(run: number), RunView.hostColumns),
       (RunQueries.incidents(run: number, limit: incidentsOfRun), ShownColumns.incidents),
-      (RunQueries.silences(run: number, limit: 200), []),
+      (SeriesQueries.gaps(host, sinceNs: span.fromNs, untilNs: span.toNs, limit: gapsMax), gapColumns),
       (RunQueries.gaps(run: number, limit: rowsMax), RunView.gapColumns),
       (
         TrainingQueries.episodes(host: host, run: name, status: nil, limit: rowsMax), ShownColumns.episodes
@@ -83,7 +101,8 @@ extension RouteTable {
     }
     let rewards = 5 + RunView.learned.count
     let view = RunView(
-      number: number, run: run, span: span, curves: Array(answers[5..<rewards]), rewards: answers[rewards],
+      number: number, run: run, span: span, isWhole: span == whole, curves: Array(answers[5..<rewards]),
+      rewards: answers[rewards],
       series: Array(answers[(rewards + 1)...]),
       hosts: answers[0], incidents: answers[1], silences: answers[2], gaps: answers[3], logs: logs[0],
       episodes: answers[4], episodesMax: rowsMax)

@@ -16,6 +16,9 @@ enum RouteTable {
   static let since = Route.Parameter(
     "since", .query, .moment, "An age such as 2h, or a time of RFC 3339.", example: "2h")
 
+  static let until = Route.Parameter(
+    "until", .query, .moment, "Before it: an age such as 1h, or a time of RFC 3339.", example: "1h")
+
   /// Without a login.
   private static let open: [Route] = [
     Route(
@@ -60,7 +63,7 @@ enum RouteTable {
         .init(
           "metric", .query, .choice(HostMetric.all.map(\.name)), "Which figure.", example: "cpu.busy_percent",
           isRequired: true),
-        since, .init("until", .query, .moment, "Before it: an age such as 1h, or a time of RFC 3339.", example: "1h"),
+        since, until,
         .init("points", .query, .integer(1...5_000), "At most so many buckets.", example: "300"),
       ], shape: .list
     ) { question in

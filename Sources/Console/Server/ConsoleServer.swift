@@ -31,6 +31,8 @@ package struct ConsoleOptions: Sendable {
   package var reader: DatabaseURL?
   /// Of a login that only reads the views, for people's SQL, where the collector could not make it.
   package var queryReader: DatabaseURL?
+  /// Folder with the files of the chart library; nil: the usual ones.
+  package var assets: String?
   /// Threads with connections to the database.
   package var connections = 4
 
@@ -56,11 +58,16 @@ package enum ConsoleServer {
     }
     try await requireDatabase(database)
     let fleet = FleetFeed(database)
+    let charts = ChartLibrary(directory: options.assets)
+    if let missing = charts.missing {
+      logger.notice("charts are drawn without uPlot", metadata: ["reason": "\(missing)"])
+    }
     let gate = Gate(
       database: database,
       context: ConsoleContext(
         login: Login(database: database), refusals: Refusals(database), queries: queries, fleet: fleet,
-        live: LiveHub(feed: fleet, database: database)),
+        live: LiveHub(feed: fleet, database: database), charts: charts,
+        tails: LogTails(database)),
       logger: logger)
     let announcement = Announcement(database, logger)
     let most = connectionsMax(options)
@@ -200,7 +207,9 @@ struct UnknownAddress: RouterMiddleware {
       let taken = Self.methods(at: request.uri.path)
       guard !taken.isEmpty else {
         let problem = Problem(.notFound, "nothing has this address; /api/v1/openapi.json lists those that there are")
-        return gate.refuse(problem, request, isPage: isPage, toLogin: false, Clock.wallNs())
+        // Who is logged in is not shut out of the menu; a credential that is not valid is no other answer here.
+        let known = isPage ? try? await gate.login(request, Clock.wallNs(), isRequired: true) : nil
+        return gate.refuse(problem, request, isPage: isPage, toLogin: false, known: known ?? nil, Clock.wallNs())
       }
       // Source: RFC 9110, section 15.5.6.
       let allowed = taken.joined(separator: ", ")

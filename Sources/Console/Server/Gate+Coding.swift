@@ -57,7 +57,7 @@ extension Gate {
     switch route.shape {
     case .document: "\"\(Base64.url.encode(Array(hash.prefix(12))))\""
     case .list, .rows, .one: "W/\"\(Base64.url.encode(Array(CodedAnswers.hash(withoutAsOf(bytes)).prefix(12))))\""
-    case .change, .page: nil
+    case .change, .page, .stream: nil
     }
   }
 
@@ -82,9 +82,9 @@ extension Gate {
     return writer.bytes.withLock { $0 }
   }
 
-  static func stream(_ stream: LiveStream) -> Response {
-    var response = response(.ok, [], "text/event-stream")
-    response.body = stream.body
+  static func stream(_ body: ResponseBody, _ type: MediaType) -> Response {
+    var response = response(.ok, [], type.contentType)
+    response.body = body
     response.headers[.contentLength] = nil
     // Source: nginx.org, ngx_http_proxy_module, proxy_buffering.
     if let name = HTTPField.Name("X-Accel-Buffering") { response.headers[name] = "no" }

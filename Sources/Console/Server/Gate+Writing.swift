@@ -17,7 +17,7 @@ extension Gate {
       return response
     case .message(let status, let bytes):
       return Self.response(.init(code: status), bytes, MediaType.json.rawValue)
-    case .live(let stream): return Self.stream(stream)
+    case .stream(let body, let type): return Self.stream(body, type)
     case .redirect(let path, let cookie):
       var response = Self.redirect(path)
       if let cookie { response.headers[.setCookie] = cookie }
@@ -55,7 +55,10 @@ extension Gate {
     case .html:
       return Self.response(
         .ok,
-        PageFrame(page: page, caller: question.caller, formToken: question.formToken, nowNs: question.nowNs).html,
+        PageFrame(
+          page: page, caller: question.caller, formToken: question.formToken, nowNs: question.nowNs,
+          hasChartLibrary: context.charts.isThere
+        ).html,
         type.contentType)
     case .markdown: return Self.response(.ok, Array(Markdown.text(page, nowNs: question.nowNs).utf8), type.contentType)
     default: return Self.response(.ok, try await writer(question).tables(of: page), type.contentType)
@@ -75,18 +78,39 @@ extension Gate {
 
   func refuse(
     _ problem: Problem, _ route: Route, _ request: Request, _ known: (caller: Caller, token: AccessToken)?,
-    _ nowNs: Int64
+    _ nowNs: Int64, _ typed: [String: String] = [:]
   ) -> Response {
     let isPage: Bool = if case .page = route.shape { true } else { Self.isForm(request) }
     return refuse(
-      problem, request, isPage: isPage, toLogin: route.method == .get && route.role != nil, known: known, nowNs)
+      problem, request, isPage: isPage, toLogin: route.method == .get && route.role != nil, known: known,
+      again: known == nil || Self.isOfAnother(problem) ? [] : Self.again(route, request, typed), nowNs)
+  }
+
+  /// A form that another site may have filled in is not offered again.
+  private static func isOfAnother(_ problem: Problem) -> Bool { [.forbidden, .unauthorized].contains(problem.status) }
+
+  /// The form that was refused, with what was typed, so that it is corrected and not typed again. Forms before a login have secrets, which
+  /// are shown to no one.
+  static func again(_ route: Route, _ request: Request, _ typed: [String: String]) -> [Page.Block] {
+    guard route.role != nil, isForm(request), !typed.isEmpty, !route.fields.isEmpty else { return [] }
+    let inputs = route.fields.map { field in
+      let value = PlainText.cut(typed[field.name] ?? "", scalarsMax: ParameterLimits.bodyBytesMax)
+      return Page.Form.Input(
+        name: field.name, label: "\(field.name): \(field.summary)", value: value,
+        isLong: field.charactersMax > 1_000 || value.contains { $0.isNewline },
+        isOptional: field.isOptional || route.anyOf.contains(field.name))
+    }
+    return [
+      .text("What you typed is kept: correct it, and send it again."),
+      .form(.init(path: request.uri.path, button: "Send again", inputs: inputs, isMain: true)),
+    ]
   }
 
   /// People get a page that says what to do, scripts RFC 9457.
   /// - Parameter toLogin: who is not logged in is led there.
   func refuse(
     _ problem: Problem, _ request: Request, isPage: Bool, toLogin: Bool,
-    known: (caller: Caller, token: AccessToken)? = nil, _ nowNs: Int64
+    known: (caller: Caller, token: AccessToken)? = nil, again: [Page.Block] = [], _ nowNs: Int64
   ) -> Response {
     let isRead = isPage && MediaType.choose(request.headers[.accept], among: [.html, .json]) == .html
     if isRead, problem == .unauthorized, toLogin {
@@ -97,7 +121,8 @@ extension Gate {
       ? Self.response(
         problem.status,
         PageFrame(
-          page: Page(title: problem.status.reasonPhrase, blocks: [.notice(problem.detail)] + wayOn(known?.caller)),
+          page: Page(
+            title: problem.status.reasonPhrase, blocks: [.notice(problem.detail)] + again + wayOn(known?.caller)),
           caller: known?.caller,
           formToken: known.map(Self.formToken) ?? "", nowNs: nowNs
         ).html, MediaType.html.contentType)
@@ -150,6 +175,6 @@ extension Gate {
 
 extension MediaType {
   var contentType: String {
-    self == .json || self == .ndjson || self == .rows ? rawValue : rawValue + "; charset=utf-8"
+    [.json, .ndjson, .rows, .events].contains(self) ? rawValue : rawValue + "; charset=utf-8"
   }
 }

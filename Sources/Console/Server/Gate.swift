@@ -16,6 +16,8 @@ struct ConsoleContext: Sendable {
   let queries: QueryPool
   let fleet: FleetFeed
   let live: LiveHub
+  let charts: ChartLibrary
+  let tails: LogTails
 }
 
 enum ParameterLimits {
@@ -43,13 +45,14 @@ struct Gate: Sendable {
   ) async -> Response {
     let nowNs = Clock.wallNs()
     var known: (caller: Caller, token: AccessToken)?
+    var typed: [String: String] = [:]
     do {
       known = try await login(request, nowNs, isRequired: route.role != nil)
-      return try await answer(route, request, parameters, known, client, nowNs)
+      return try await answer(route, request, parameters, known, client, nowNs, &typed)
     } catch let problem as Problem {
       // Only a credential that is not valid counts; a request without one is sent to the login.
       guard problem.status == .unauthorized, problem != .unauthorized else {
-        return refuse(problem, route, request, known, nowNs)
+        return refuse(problem, route, request, known, nowNs, typed)
       }
       let answer = await context.refusals.record(problem, of: route.secretName, from: client.address, nowNs: nowNs)
       return refuse(answer, route, request, known, nowNs)
@@ -63,14 +66,14 @@ struct Gate: Sendable {
 
   private func answer(
     _ route: Route, _ request: Request, _ parameters: [String: String], _ known: (caller: Caller, token: AccessToken)?,
-    _ client: Client, _ nowNs: Int64
+    _ client: Client, _ nowNs: Int64, _ typed: inout [String: String]
   ) async throws -> Response {
     let type = try mediaType(route, request)
     try require(route, known?.caller, request)
     if route.method == .post { try requireOwnPage(request) }
     let values = try Self.values(route, request, parameters, nowNs)
     let raw = try await raw(route, request)
-    let (fields, isForm) = try await self.fields(route, request)
+    let (fields, isForm) = try await self.fields(route, request, &typed)
     let formToken = known.map(Self.formToken) ?? ""
     if route.method == .post, !formToken.isEmpty { try requireForm(request, fields, formToken) }
     let done = values["done"].flatMap { text in
@@ -94,7 +97,7 @@ struct Gate: Sendable {
       Problem(.notAcceptable, "this answer comes as \(route.forms.map(\.rawValue).joined(separator: ", "))"))
   }
 
-  private func login(_ request: Request, _ nowNs: Int64, isRequired: Bool) async throws -> (
+  func login(_ request: Request, _ nowNs: Int64, isRequired: Bool) async throws -> (
     caller: Caller, token: AccessToken
   )? {
     guard isRequired else { return nil }
@@ -190,7 +193,10 @@ struct Gate: Sendable {
     return text
   }
 
-  private func fields(_ route: Route, _ request: Request) async throws -> (fields: [String: String], isForm: Bool) {
+  /// - Parameter typed: what a form of a page sent, also where it is then refused.
+  private func fields(
+    _ route: Route, _ request: Request, _ typed: inout [String: String]
+  ) async throws -> (fields: [String: String], isForm: Bool) {
     guard route.method == .post, route.rawBytesMax == 0 else { return ([:], false) }
     var request = request
     let buffer: ByteBuffer
@@ -201,6 +207,7 @@ struct Gate: Sendable {
     }
     let isForm = Self.isForm(request)
     let fields = isForm ? FormBody.fields(Array(buffer.readableBytesView)) : try Self.json(buffer)
+    if isForm { typed = fields }
     for name in fields.keys where name != FormToken.field && !route.fields.contains(where: { $0.name == name }) {
       throw Problem(.badRequest, "no field is called '\(PlainText.cut(name, scalarsMax: 64))'")
     }
@@ -245,6 +252,7 @@ extension Route {
     case .one: [.json, .ndjson, .csv, .markdown, .rows]
     case .change: [.json, .html, .rows]
     case .page: [.html, .markdown, .json]
+    case .stream: [.events, .ndjson]
     case .document: MediaType.allCases
     }
   }

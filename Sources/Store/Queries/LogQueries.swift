@@ -1,7 +1,7 @@
 package import FleetModel
 
 /// Which log lines are asked for.
-package struct LogFilter: Sendable, Equatable {
+package struct LogFilter: Sendable, Hashable {
   package var hosts: [String] = []
   /// Glob: `*` and `?`; without a slash it is matched against the file's name, else against its path.
   package var file: String?

@@ -68,21 +68,6 @@ package enum RunQueries {
       ])
   }
 
-  /// Times within the run's in which its host was to report and did not, the oldest first. Columns: from, to.
-  ///
-  /// By the minutes of its samples: one that is missing between two that are there.
-  package static func silences(run: Int64, limit: Int) -> ReadQuery {
-    ReadQuery(
-      """
-      select "from", "to" from (
-        select lag(s.time) over (order by s.time) + interval '1 minute' as "from", s.time as "to"
-        from signalbox.runs r join signalbox.host_1m s on s.host = r.host and s.time between r.started and r.updated
-        where r.number = $1::bigint
-      ) m
-      where "to" > "from" order by 1 limit $2::bigint
-      """, [String(run), String(limit)])
-  }
-
   /// What never arrived from the run's host in its time, the oldest first. Columns: time, file, from, to, reason, is_estimate.
   package static func gaps(run: Int64, limit: Int) -> ReadQuery {
     ReadQuery(

@@ -71,4 +71,45 @@ package enum SeriesQueries {
       """,
       [host, Timestamp.text(sinceNs), Timestamp.text(untilNs), String(Double(widthNs) / 1e9)])
   }
+
+  /// Time in which the host reported nothing, the earliest first, between its first report of the span and the span's end.
+  ///
+  /// Columns: from, to, reason: the incident that opened meanwhile, which says why the host was silent; else what the loss ledger has of
+  /// that time; else that nothing is recorded.
+  /// - Parameters:
+  ///   - sinceNs: ns since 1970; before `untilNs`.
+  ///   - limit: 1 or more.
+  package static func gaps(_ host: String, sinceNs: Int64, untilNs: Int64, limit: Int) -> ReadQuery {
+    let spanNs = untilNs.subtractingClamped(sinceNs)
+    let isHourly = spanNs > minutesMaxNs
+    let (table, width) =
+      spanNs <= samplesMaxNs ? ("host_samples", "1 minute") : isHourly ? ("host_1h", "1 hour") : ("host_1m", "1 minute")
+    // Aggregates are made three minutes late.
+    let patience = isHourly ? "2 hours" : "5 minutes"
+    return ReadQuery(
+      """
+      with host as (select number from signalbox.hosts where name = $1 and removed is null),
+      reported as (
+        select distinct date_bin(interval '\(width)', s.time, timestamptz '2000-01-01 00:00+00') as time
+        from signalbox.\(table) s
+        where s.host = (select number from host) and s.time >= $2::timestamptz and s.time < $3::timestamptz
+      ),
+      gaps as (
+        select lag(time) over (order by time) + interval '\(width)' as "from", time as "to" from reported
+        union all
+        select max(time) + interval '\(width)', $3::timestamptz from reported
+        having $3::timestamptz > max(time) + interval '\(patience)'
+      )
+      select "from", "to", coalesce(
+        (select 'incident ' || i.number || ': ' || coalesce(nullif(i.summary, ''), i.title)
+         from signalbox.incidents i
+         where i.host = (select number from host) and i.opened >= g."from" and i.opened <= g."to"
+         order by i.opened, i.number limit 1),
+        (select 'lost: ' || string_agg(distinct l.reason, ', ')
+         from signalbox.loss_ledger l
+         where l.host = (select number from host) and l.time >= g."from" and l.time <= g."to" + interval '\(width)'),
+        'no report came, and no reason is recorded') as reason
+      from gaps g where "to" > "from" order by 1 limit $4::bigint
+      """, [host, Timestamp.text(sinceNs), Timestamp.text(untilNs), String(limit)])
+  }
 }
