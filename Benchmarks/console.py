@@ -11,8 +11,10 @@
 5. Chromium, where selenium is installed (SIGNALBOX_PYTHON): bytes, requests, elements, heap and time to the first paint of pages.
 6. An episode of 972 steps beside the same rows in three Plotly charts of a Streamlit page, by turns, where SIGNALBOX_STREAMLIT names a
    Python that has both: `python3 -m venv V && V/bin/pip install streamlit plotly pandas`.
+7. A page that follows log lines for TAIL minutes (1; 0: left out) while 200 lines a second arrive: its heap each minute.
 
-Usage: Benchmarks/console.py [--hosts 10000] [--lines 1000000] [--spacing 600] [--bin .build/release] [--only browser] [--pictures FOLDER]
+Usage: Benchmarks/console.py [--hosts 10000] [--lines 1000000] [--spacing 600] [--bin .build/release] [--only browser]
+  [--pictures FOLDER] [--tail 60]
 Prints a table; writes .build/console-bench.json.
 """
 import argparse
@@ -41,6 +43,7 @@ arguments.add_argument("--requests", type=int, default=300)
 arguments.add_argument("--viewers", type=int, default=200)
 arguments.add_argument("--bin", default=".build/release")
 arguments.add_argument("--pictures", default="", help="a folder: each page at three widths, light and dark")
+arguments.add_argument("--tail", type=int, default=1)
 arguments.add_argument("--only", choices=["requests", "browser"])
 options = arguments.parse_args()
 binaries = os.path.abspath(options.bin)
@@ -391,6 +394,31 @@ for path in pages:
 driver.quit()
 """
 
+TAIL = """
+import json, sys, time
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+link, minutes = sys.argv[1], int(sys.argv[2])
+options = webdriver.ChromeOptions()
+options.binary_location = "/usr/bin/chromium"
+for word in ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--ignore-certificate-errors", "--window-size=1440,900"]:
+    options.add_argument(word)
+driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path="/usr/bin/chromedriver"))
+driver.get(link)
+driver.find_element(By.CSS_SELECTOR, "button.main").click()
+time.sleep(1)
+driver.execute_cdp_cmd("Performance.enable", {})
+driver.get(link.split("/login/")[0] + "/logs")
+driver.find_element(By.CSS_SELECTOR, "p.tail button").click()
+for minute in range(minutes):
+    for _ in range(12):
+        time.sleep(5)
+        metrics = {m["name"]: m["value"] for m in driver.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]}
+        rows, state = driver.execute_script("return [document.querySelectorAll('tbody tr').length, document.querySelector('p.tail output').textContent]")
+        print(json.dumps({"heap": metrics["JSHeapUsedSize"], "nodes": metrics["Nodes"], "rows": rows, "state": state}), flush=True)
+driver.quit()
+"""
+
 STREAMLIT = """
 import pandas, plotly.express as chart, streamlit as page
 rows = pandas.read_csv("steps.csv")
@@ -426,6 +454,34 @@ def browse(first):
         note(f"{name}: first paint ms", one["paint"] or -1.0)
         if path == "/" and not one["drawn"]:
             raise SystemExit("the map is not drawn")
+
+
+def tail():
+    """200 new lines a second, and what the page that follows them holds."""
+    ended = threading.Event()
+
+    def write():
+        number = 0
+        while not ended.wait(0.5):
+            sql(f"""insert into signalbox.log_info (time, received, host, file_offset, file, level, flags, message)
+              select now(), now(), host, {10**9} + {number} + i, number, 2, 0, 'INFO - step ' || {number} + i || ' loss=0.0312 lr=3e-4'
+              from signalbox.followed_files, generate_series(1, 100) i where host = 1""")
+            number += 100
+
+    python = os.environ.get("SIGNALBOX_PYTHON", ".build/venv/bin/python")
+    link = signalbox("console", "link", "--for", "bench-tail", "--role", "viewer")
+    writer = threading.Thread(target=write, daemon=True)
+    writer.start()
+    result = subprocess.run([python, "-c", TAIL, link, str(options.tail)], text=True, capture_output=True)
+    ended.set()
+    writer.join()
+    if result.returncode:
+        raise SystemExit(result.stderr)
+    seen = [json.loads(line) for line in result.stdout.splitlines()]
+    note(f"{options.tail} min of following lines: highest heap, MB", max(one["heap"] for one in seen) / 1e6, "≤ 50")
+    note("its heap at the end, MB", seen[-1]["heap"] / 1e6)
+    note("its lines at the end", seen[-1]["rows"])
+    print(seen[-1]["state"])
 
 
 def beside_streamlit():
@@ -506,6 +562,8 @@ try:
     if options.only != "requests":
         browse(first)
         beside_streamlit()
+        if options.tail:
+            tail()
     with open(".build/console-bench.json", "w") as file:
         json.dump(figures, file, indent=1)
 finally:
