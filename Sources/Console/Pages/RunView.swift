@@ -122,7 +122,7 @@ struct RunView {
   }
 
   /// Each point with its neighbours to both sides, fewer at the ends.
-  static func smoothed(_ points: [Chart.Point]) -> [Chart.Point] {
+  static func smoothed(_ points: [CurvePoint]) -> [CurvePoint] {
     points.indices.map { index in
       let near = points[max(0, index - smoothing / 2)...min(points.count - 1, index + smoothing / 2)]
       let mean = near.map(\.average).reduce(0, +) / Double(near.count)
