@@ -156,7 +156,7 @@ extension EndToEndTests {
       let connection = try database.connect()
       defer { connection.close() }
       let number = try #require(
-        try connection.query("select number from signalbox.runs where run = 'run-a'").text(0, 0))
+        try connection.query("select number::text from signalbox.runs where run = 'run-a'").text(0, 0))
       try connection.execute(
         """
         insert into signalbox.runs (host, run, started, updated, state)
@@ -182,7 +182,7 @@ extension EndToEndTests {
         }
       }
       // A pattern never stands for the one host of an address.
-      let viewer = try site.token("script", "viewer")
+      let viewer = try site.token("names", "viewer")
       #expect(try site.ask("/api/v1/hosts/trainer-*/processes", token: viewer).status == 404)
       #expect(try site.ask("/api/v1/runs?host=trainer-*", token: viewer).status == 200)
       try connection.execute(

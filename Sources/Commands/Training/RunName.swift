@@ -19,7 +19,7 @@ extension FleetSource {
       if isAsked, !found.ids.contains(number) { found.rows += byID.rows }
     }
     guard found.rows.count > 1 else { return found }
-    let names = zip(found.ids, found.hosts).map { "\($0) on \($1 ?? "?")" }
+    let names = zip(found.ids, found.hosts).sorted { $0.0 < $1.0 }.map { "\($0) on \($1 ?? "?")" }
     let more = names.count > Self.namesakesMax ? " and \(names.count - Self.namesakesMax) more" : ""
     throw CommandFailure(
       .usage,

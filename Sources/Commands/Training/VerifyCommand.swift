@@ -9,8 +9,9 @@ extension EpisodesCommand {
       commandName: "verify",
       abstract: "Whether the stored steps of episodes are whole, in order, and agree with themselves.",
       discussion: """
-        Steps that are missing or stored twice, times that go backwards, more sold than bought, units against the position, accounts that do
-        not add up, episodes that are missing. Of the newest \(VerificationQueries.runsMax) runs, \(AnalysisQueries.stepsMax) steps at most: of each its newest episodes first.
+        Steps that are missing or stored twice, times that go backwards, more sold than bought, units against the
+        position, accounts that do not add up, episodes that are missing. Of the newest \(VerificationQueries.runsMax)
+        runs, \(AnalysisQueries.stepsMax) steps at most: of each its newest episodes first.
         Exit codes: 0 what was looked at is sound; 1 something is broken; 3 nothing could be looked at; 5 hosts are missing.
         """)
     @OptionGroup var host: HostFilter

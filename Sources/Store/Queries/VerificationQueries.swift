@@ -29,7 +29,7 @@ package enum VerificationQueries {
     ),
     (
       "units_contradict_position",
-      "(p.position = 0 and p.shares_held <> 0) or (p.position < 0 and p.shares_held > 0)", "1",
+      "p.shares_held > 0 and p.position <= 0", "1",
       "steps that hold units against their position"
     ),
     (
