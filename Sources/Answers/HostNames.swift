@@ -4,9 +4,10 @@ internal import FleetModel
 package enum HostNames {
   /// "no host is called 'gpu-1'; hosts: gpu-01, gpu-02 and 3 more".
   package static func unknown(_ name: String, among known: [String]) -> String {
-    let start = "no host is called '\(name)'"
+    let isPattern = name.utf8.contains(UInt8(ascii: "*"))
+    let start = isPattern ? "no host's name matches '\(name)'" : "no host is called '\(name)'"
     if known.isEmpty { return start + "; no host has joined yet" }
-    if let near = Nearest.name(to: name, among: known) { return start + "; did you mean '\(near)'?" }
+    if !isPattern, let near = Nearest.name(to: name, among: known) { return start + "; did you mean '\(near)'?" }
     let more = known.count > 5 ? " and \(known.count - 5) more; signalbox hosts list shows them" : ""
     return start + "; hosts: " + known.prefix(5).joined(separator: ", ") + more
   }

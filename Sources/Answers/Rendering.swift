@@ -11,11 +11,14 @@ package struct Renderer {
   package var nowNs: Int64
   /// Columns of a line that a table must fit; nil: as wide as it is.
   package var width: Int?
+  /// States and severities of a table stand in colour beside their words.
+  package var isColoured: Bool
 
-  package init(format: OutputFormat, nowNs: Int64, width: Int? = nil) {
+  package init(format: OutputFormat, nowNs: Int64, width: Int? = nil, isColoured: Bool = false) {
     self.format = format
     self.nowNs = nowNs
     self.width = width
+    self.isColoured = isColoured
   }
 
   /// The whole answer, ending with a newline (empty for no ndjson rows).
@@ -138,14 +141,27 @@ package struct Renderer {
   private func table(_ answer: Answer) -> String {
     let (shown, layout, lines) = laidOut(answer)
     let isNumeric = layout.places.map { Self.isNumeric(answer, shown[$0]) }
+    let isState = layout.places.map { isColoured && ["state", "severity"].contains(answer.columns[shown[$0]].name) }
     return lines.map { line in
       let padded = layout.widths.indices.map { index in
         let text = TableLayout.cut(line[layout.places[index]], to: layout.widths[index])
         let space = String(repeating: " ", count: max(0, layout.widths[index] - PlainText.columns(text)))
-        return isNumeric[index] ? space + text : text + space
+        let word = isState[index] ? Self.coloured(text) : text
+        return isNumeric[index] ? space + word : word + space
       }
       return Self.withoutTrailingSpace(padded.joined(separator: String(repeating: " ", count: TableLayout.gap))) + "\n"
     }.joined()
+  }
+
+  private static let colours: [String: Int] = [
+    "live": 32, "completed": 32, "ok": 32, "running": 32, "late": 33, "acked": 33, "partly": 33, "not examined": 33,
+    "P2": 33,
+    "silent": 31, "failed": 31, "broken": 31, "open": 31, "P0": 31, "P1": 31,
+  ]
+
+  /// Source: ECMA-48, Select Graphic Rendition.
+  private static func coloured(_ word: String) -> String {
+    colours[word].map { "\u{1b}[\($0)m\(word)\u{1b}[0m" } ?? word
   }
 
   /// Headings of the columns that a table of this width leaves out.

@@ -18,6 +18,7 @@ package enum ShownColumns {
   ]
 
   package static let runs: [Answer.Column] = [
+    .init("id", "ID", rank: 0),
     .init("host", "HOST", rank: 3, least: 12), .init("run", "RUN", rank: 0, least: 24),
     .init("state", "STATE", rank: 1), .init("framework", "FRAMEWORK", rank: 10),
     .init("episodes", "EPISODES", rank: 4), .init("episodes_completed", "COMPLETED", rank: 7),

@@ -61,10 +61,18 @@ struct HostsCommand: ParsableCommand {
       }
       host.notes = try FollowingNotes.notes(reader, host: name)
       try output.print(host)
+      let curves = try HostMetric.curves(reader, host: Self.name(host) ?? name, nowNs: Clock.wallNs())
+      if curves.contains(where: { $0.values.contains { $0 != nil } }) { try StandardStream.output.write("\n") }
+      try output.printCurves(curves)
       for part in try [quotas(reader), running(reader), files(reader)] where !part.rows.isEmpty {
         try StandardStream.output.write("\n")
         try output.print(part)
       }
+    }
+
+    /// A host may have been named by its id.
+    private static func name(_ host: Answer) -> String? {
+      if case .text(let name)? = host.value("host") { name } else { nil }
     }
 
     private func quotas(_ reader: FleetSource) throws -> Answer {

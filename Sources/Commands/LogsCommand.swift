@@ -15,7 +15,7 @@ struct LogsCommand: ParsableCommand {
       Without --since the last day is searched.
       """)
 
-  @Option(help: "Only of this host; may be repeated.") var host: [String] = []
+  @OptionGroup var hosts: HostsFilter
   @Option(help: "Only of files like this: '*.log' matches names, '/srv/*/a.log' paths.") var file: String?
   @Option(help: "This level and above: debug, info, warn or error.") var level: LevelName?
   @Option(help: "From: an age such as 2h, or a time such as 2026-11-21T08:00Z.") var since: PointInTime?
@@ -35,11 +35,11 @@ struct LogsCommand: ParsableCommand {
 
   func run() throws {
     let source = try database.source(output)
-    try source.requireHosts(host)
+    try source.requireHosts(hosts.patterns)
     do {
       var filter = filter()
       let began = Clock.wallNs()
-      guard follow else { return try completeness.check(source, host) { try printAll(source, filter) } }
+      guard follow else { return try completeness.check(source, hosts.patterns) { try printAll(source, filter) } }
       _ = try filter.limit.map { try page(source, filter, limit: $0) } ?? stream(source, filter)
       filter.limit = nil
       try LogFollower(source: source, filter: filter, startNs: began).run { try write($0, withHead: false) }
@@ -64,7 +64,7 @@ struct LogsCommand: ParsableCommand {
 
   private func filter() -> LogFilter {
     var filter = LogFilter()
-    filter.hosts = host
+    filter.hosts = hosts.patterns
     filter.file = file
     filter.minimumLevel = level?.level
     filter.sinceNs = since?.ns ?? Clock.wallNs() - 86_400_000_000_000

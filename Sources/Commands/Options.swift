@@ -148,6 +148,7 @@ struct DatabaseOptions: ParsableArguments {
     } catch {
       throw CommandFailure(error)
     }
+    Interrupts.arm(reader.canceller)
     if let problem = reader.schemaProblem { throw CommandFailure(problem) }
     return reader
   }
@@ -160,13 +161,15 @@ struct OutputOptions: ParsableArguments {
   @Option(name: .long, help: "table, json, ndjson or csv.")
   var format: OutputFormat = .table
 
-  @Flag(name: .long, help: "Tables as wide as they are, instead of cut to the terminal's width (80 without one).")
+  @Flag(name: .long, help: "Tables as wide as they are, instead of cut to the terminal's width.")
   var wide = false
 
   /// Columns of a line; nil: no limit.
   var width: Int? { wide ? nil : TerminalWidth.columns }
 
-  func renderer() -> Renderer { Renderer(format: format, nowNs: Clock.wallNs(), width: width) }
+  func renderer() -> Renderer {
+    Renderer(format: format, nowNs: Clock.wallNs(), width: width, isColoured: Terminal.isColoured)
+  }
 
   /// Prints the answer; its notes go to standard error.
   func print(_ answer: Answer) throws {
@@ -215,13 +218,10 @@ struct OutputOptions: ParsableArguments {
 
 /// How wide a line may be.
 enum TerminalWidth {
-  /// Where there is no terminal, or it does not answer: what every terminal has, and a mail or a ticket takes.
-  static let usual = 80
-
-  /// $COLUMNS as POSIX has it, else the terminal's answer.
-  static var columns: Int {
+  /// $COLUMNS as POSIX has it, else the terminal's answer. nil where there is no terminal: what goes into a pipe or a file is whole.
+  static var columns: Int? {
     if let text = Process.environment("COLUMNS"), let count = Int(text), (20...10_000).contains(count) { return count }
-    return StandardStream.output.columns ?? usual
+    return StandardStream.output.columns
   }
 }
 

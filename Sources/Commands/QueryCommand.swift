@@ -39,7 +39,9 @@ struct QueryCommand: ParsableCommand {
     if readerDatabase == nil, case .console(let context) = try database.place() { return try ask(context) }
     var table: ReadTable
     do {
-      table = try reader().readGuarded(sql ?? "")
+      let reader = try reader()
+      Interrupts.arm(reader.canceller)
+      table = try reader.readGuarded(sql ?? "")
     } catch let error as StoreError {
       throw CommandFailure(error)
     } catch let error as PostgresError {
@@ -52,9 +54,11 @@ struct QueryCommand: ParsableCommand {
 
   /// Of a console, which keeps to its own limits.
   private func ask(_ context: ConsoleContext) throws {
+    Interrupts.arm()
     let client = try ConsoleClient(context)
     client.deadlineMs += timeout * 1000
-    var reply = try client.ask(.post("/api/v1/query", [("sql", sql), ("timeout", String(min(timeout, 300)))]))
+    // A time beyond the console's own limit is refused there, with that limit.
+    var reply = try client.ask(.post("/api/v1/query", [("sql", sql), ("timeout", String(timeout))]))
     reply.answer.columns = reply.answer.columns.map { .init($0.name, $0.name) }
     try output.print(reply.answer, orSay: "no rows")
     if reply.isCut {

@@ -18,7 +18,8 @@ struct Root: ParsableCommand {
       """,
     version: Build.version,
     subcommands: [
-      FleetCommand.self, HostsCommand.self, RunsCommand.self, EpisodesCommand.self, LogsCommand.self, GapsCommand.self,
+      FleetCommand.self, HostsCommand.self, RunsCommand.self, EpisodesCommand.self, CompareCommand.self,
+      LogsCommand.self, GapsCommand.self,
       IncidentsCommand.self, SilencesCommand.self, OnCallCommand.self, PagingCommand.self, QueryCommand.self,
       RulesCommand.self, ConfigCommand.self, CACommand.self, TokensCommand.self,
       AuditCommand.self, ConsoleCommand.self, LoginCommand.self, ContextsCommand.self, WaitCommand.self,
@@ -45,6 +46,9 @@ package enum Signalbox {
       }
       try command.run()
       return 0
+    } catch  where Interrupts.isInterrupted {
+      // What was given up has failed, too.
+      return Interrupts.code
     } catch let failure as CommandFailure {
       say(failure.message)
       return failure.code.rawValue

@@ -6,10 +6,10 @@ internal import Store
 
 struct RunsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "runs", abstract: "Training runs.", subcommands: [List.self, Latest.self, Show.self])
+    commandName: "runs", abstract: "Training runs.", subcommands: [List.self, Latest.self, Show.self, Analyze.self])
 
   struct Filter: ParsableArguments {
-    @Option(help: "Only of this host.") var host: String?
+    @OptionGroup var host: HostFilter
     @Option(help: "running, completed, failed or unknown.") var state: String?
     @Option(help: "At most so many.") var limit = 100
 
@@ -30,9 +30,9 @@ struct RunsCommand: ParsableCommand {
 
     func run() throws {
       let reader = try database.source(output)
-      try reader.requireHosts([filter.host])
-      let question = FleetQuestion.runs(host: filter.host, state: filter.state, limit: filter.limit)
-      try completeness.check(reader, [filter.host]) {
+      try reader.requireHosts([filter.host.pattern])
+      let question = FleetQuestion.runs(host: filter.host.pattern, state: filter.state, limit: filter.limit)
+      try completeness.check(reader, [filter.host.pattern]) {
         try output.print(reader.answer(question, ShownColumns.runs), orSay: "no run matches")
       }
     }
@@ -40,16 +40,16 @@ struct RunsCommand: ParsableCommand {
 
   struct Latest: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "latest", abstract: "The newest run and its averages.")
-    @Option(help: "Only of this host.") var host: String?
+    @OptionGroup var host: HostFilter
     @OptionGroup var database: DatabaseOptions
     @OptionGroup var output: OutputOptions
     @OptionGroup var completeness: CompletenessOptions
 
     func run() throws {
       let reader = try database.source(output)
-      try reader.requireHosts([host])
-      let question = FleetQuestion.runs(host: host, state: nil, limit: 1)
-      try completeness.check(reader, [host]) {
+      try reader.requireHosts([host.pattern])
+      let question = FleetQuestion.runs(host: host.pattern, state: nil, limit: 1)
+      try completeness.check(reader, [host.pattern]) {
         try output.print(reader.answer(question, ShownColumns.runs), orSay: "no run has been seen yet")
       }
     }
@@ -57,49 +57,69 @@ struct RunsCommand: ParsableCommand {
 
   struct Show: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "show", abstract: "One run and its episodes.")
-    @Argument(help: "The run's name, as `runs list` prints it.") var name: String
-    @Option(help: "Only of this host.") var host: String?
+    @Argument(help: "The run: its id or its name, as `runs list` prints them.") var name: String
+    @OptionGroup var host: HostFilter
     @Option(help: "At most so many episodes.") var limit = 50
     @OptionGroup var database: DatabaseOptions
     @OptionGroup var output: OutputOptions
     @OptionGroup var completeness: CompletenessOptions
 
+    /// Of the curve of rewards: what the list of episodes gives at once.
+    private static let curveEpisodes = 1000
+
     func validate() throws { try PositiveNumber.require(limit) }
 
     func run() throws {
       let reader = try database.source(output)
-      try reader.requireHosts([host])
-      let run = try reader.answer(.runs(host: host, state: nil, run: name, limit: 100), ShownColumns.runs)
+      try reader.requireHosts([host.pattern])
+      let run = try reader.run(name, host: host.pattern)
       try completeness.check(reader, run.hosts) { try print(run, reader) }
     }
 
     private func print(_ run: Answer, _ reader: FleetSource) throws {
-      let nothing = "no run is called '\(name)'; signalbox runs list shows them"
-      guard output.format == .table else {
-        return try output.print(run.with("episode_list") { try episodeList(reader, of: $0) }, orSay: nothing)
+      guard output.format == .table, !run.rows.isEmpty else {
+        let whole = try run.with("episode_list") { _ in try self.episodes(reader, of: run, limit) }
+        return try output.print(whole, orSay: RunName.nothing(name))
       }
-      try output.print(run, orSay: nothing)
+      try output.print(run)
       try StandardStream.output.write("\n")
-      let episodes = try reader.answer(
-        .episodes(host: host, run: name, status: nil, limit: limit), ShownColumns.episodes)
-      try output.print(episodes)
+      let episodes = try self.episodes(reader, of: run, max(limit, Self.curveEpisodes))
+      try printCurve(episodes)
+      try output.print(episodes.first(limit))
     }
 
-    /// A run's name may be in use on several hosts.
-    private func episodeList(_ reader: FleetSource, of row: [String: Cell]) throws -> Answer {
-      guard case .text(let host)? = row["host"] else { return Answer(columns: []) }
-      return try reader.answer(.episodes(host: host, run: name, status: nil, limit: limit))
+    private func episodes(_ reader: FleetSource, of run: Answer, _ count: Int) throws -> Answer {
+      guard case .text(let host)? = run.value("host"), case .text(let name)? = run.value("run") else {
+        return Answer(columns: [])
+      }
+      return try reader.answer(.episodes(host: host, run: name, status: nil, limit: count), ShownColumns.episodes)
+    }
+
+    /// Their rewards, in the order of their numbers.
+    private func printCurve(_ episodes: Answer) throws {
+      guard let number = episodes.columns.firstIndex(where: { $0.name == "episode" }),
+        let reward = episodes.columns.firstIndex(where: { $0.name == "total_reward" })
+      else { return }
+      let points = episodes.rows.compactMap { row in row[number].double.map { (number: $0, reward: row[reward].double) }
+      }
+      .sorted { $0.number < $1.number }
+      guard let first = points.first, let last = points.last, points.count > 1 else { return }
+      let range =
+        "reward, episodes \(Quantity.decimal(first.number, digits: 0)) to \(Quantity.decimal(last.number, digits: 0))"
+      try output.printCurves([.init(name: range, values: points.map(\.reward), unit: .ratio)])
+      try StandardStream.output.write("\n")
     }
   }
 }
 
 struct EpisodesCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "episodes", abstract: "Episodes and their metrics.", subcommands: [List.self, Check.self, Show.self])
+    commandName: "episodes", abstract: "Episodes and their metrics.",
+    subcommands: [List.self, Check.self, Verify.self, Show.self])
 
   struct List: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "list", abstract: "Episodes, newest first.")
-    @Option(help: "Only of this host.") var host: String?
+    @OptionGroup var host: HostFilter
     @Option(name: .customLong("run"), help: "Only of this run.") var runName: String?
     @Option(help: "running, completed or force_closed.") var status: String?
     @Option(help: "At most so many.") var limit = 1000
@@ -116,9 +136,9 @@ struct EpisodesCommand: ParsableCommand {
 
     func run() throws {
       let reader = try database.source(output)
-      try reader.requireHosts([host])
-      let question = FleetQuestion.episodes(host: host, run: runName, status: status, limit: limit)
-      try completeness.check(reader, [host]) {
+      try reader.requireHosts([host.pattern])
+      let question = FleetQuestion.episodes(host: host.pattern, run: runName, status: status, limit: limit)
+      try completeness.check(reader, [host.pattern]) {
         try output.print(reader.answer(question, ShownColumns.episodes), orSay: "no episode matches")
       }
     }
@@ -129,7 +149,7 @@ struct EpisodesCommand: ParsableCommand {
       commandName: "check",
       abstract: "How many episodes of each run ended, and which did not.",
       discussion: "An episode is stale when it still runs and nothing came for --stale-minutes.")
-    @Option(help: "Only of this host.") var host: String?
+    @OptionGroup var host: HostFilter
     @Option(name: .customLong("run"), help: "Only of this run.") var runName: String?
     @Option(help: "Minutes without a step after which a running episode is stale.") var staleMinutes = 15
     @Option(help: "At most so many runs, the newest.") var limit = 1000
@@ -143,9 +163,9 @@ struct EpisodesCommand: ParsableCommand {
     }
 
     func run() throws {
-      let query = FleetQuestion.episodeCheck(host: host, run: runName, staleMinutes: staleMinutes, limit: limit)
+      let query = FleetQuestion.episodeCheck(host: host.pattern, run: runName, staleMinutes: staleMinutes, limit: limit)
       let reader = try database.source(output)
-      try reader.requireHosts([host])
+      try reader.requireHosts([host.pattern])
       let answer = try reader.answer(
         query,
         [
@@ -154,7 +174,7 @@ struct EpisodesCommand: ParsableCommand {
           .init("running", "RUNNING", rank: 7), .init("stale", "STALE", rank: 5), .init("hollow", "HOLLOW", rank: 6),
           .init("completion_rate_ratio", "RATE", .ratio, rank: 3), .init("newest", "NEWEST", .age, rank: 8),
         ])
-      try completeness.check(reader, [host]) { try output.print(answer, orSay: "no episode has been seen yet") }
+      try completeness.check(reader, [host.pattern]) { try output.print(answer, orSay: "no episode has been seen yet") }
     }
   }
 
@@ -162,15 +182,15 @@ struct EpisodesCommand: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "show", abstract: "Everything known of one episode.")
     @Argument(help: "The run's name.") var runName: String
     @Argument(help: "The episode's number.") var episode: Int64
-    @Option(help: "Only of this host.") var host: String?
+    @OptionGroup var host: HostFilter
     @OptionGroup var database: DatabaseOptions
     @OptionGroup var output: OutputOptions
     @OptionGroup var completeness: CompletenessOptions
 
     func run() throws {
       let reader = try database.source(output)
-      try reader.requireHosts([host])
-      let answer = try reader.answer(.episode(host: host, run: runName, episode: episode))
+      try reader.requireHosts([host.pattern])
+      let answer = try reader.answer(.episode(host: host.pattern, run: runName, episode: episode))
       try completeness.check(reader, answer.hosts) { try print(answer, reader) }
     }
 

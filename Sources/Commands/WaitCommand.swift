@@ -8,7 +8,7 @@ struct WaitCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "wait", abstract: "Waits until a run or a host has reached a state.",
     discussion: """
-      runs/ID, or runs/NAME for the newest run of that name, reaches completed, failed, running, or ended: completed or failed.
+      runs/ID or runs/NAME reaches completed, failed, running, or ended: completed or failed.
       hosts/NAME reaches live. While database or console are away it goes on waiting.
       Exit codes: 0 reached; 1 the run ended otherwise, or the time is over; 5 the host is not live when the time is over.
       """)
@@ -99,14 +99,7 @@ struct Wait {
 
   /// - Throws: `.nothingFound`.
   private func ask(_ source: FleetSource) throws -> Answer {
-    let answer: Answer
-    if !isRun {
-      answer = try source.answer(.host(name), HostsCommand.shown)
-    } else if let number = Int64(name) {
-      answer = try source.answer(.run(number), ShownColumns.runs)
-    } else {
-      answer = try source.answer(.runs(host: nil, state: nil, run: name, limit: 1), ShownColumns.runs)
-    }
+    let answer = isRun ? try source.run(name) : try source.answer(.host(name), HostsCommand.shown)
     guard answer.rows.isEmpty else { return answer }
     let list = isRun ? "runs" : "hosts"
     throw CommandFailure(

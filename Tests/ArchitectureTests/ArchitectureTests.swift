@@ -48,7 +48,7 @@ import Testing
     ],
     "Commands": [
       "Answers", "FleetModel", "Incidents", "Files", "EventLoop", "TLS", "Postgres", "Store", "Rules", "RuleFiles",
-      "SiteConfiguration", "Outbound", "SQLGuard", "Enrolment",
+      "SiteConfiguration", "Outbound", "SQLGuard", "Enrolment", "Synchronization",
       "ArgumentParser",
     ],
     "signalbox": ["Commands"],

@@ -130,6 +130,99 @@ extension EndToEndTests {
         added.code == 0 && Int(silence) != nil && added.errors.contains("Silence \(silence) lasts until"), "\(added)")
       #expect(try site.byConsole(["silences", "end", silence]).code == 0)
       #expect(try site.byConsole(["silences", "end", silence]).code == 3)
+
+      let turn = ["oncall", "override", "primary", "--to", "duty", "--for", "2h", "--reason", "swapped"]
+      let taken = try site.byConsole(turn)
+      let override = taken.output.trimmingCharacters(in: .newlines)
+      #expect(taken.code == 0 && taken.errors.contains("duty takes the turn of 'primary' until"), "\(taken)")
+      let listed = try site.byDatabase(["oncall", "overrides", "--format", "ndjson"])
+      #expect(
+        listed.output.contains(#""id":\#(override),"#) && listed.output.contains(#""author":"night""#), "\(listed)")
+      #expect(try site.byConsole(["oncall", "end", override]).errors.isEmpty)
+      #expect(try site.byConsole(["oncall", "end", override]).code == 3)
+      let nobody = try site.byConsole(["oncall", "override", "primary", "--to", "nobody", "--for", "2h"])
+      #expect(nobody.code != 0 && nobody.errors.contains("nobody"), "\(nobody)")
+
+      let long = try site.byConsole(["query", "select 1", "--timeout", "600"])
+      #expect(long.code == 2 && long.errors.contains("timeout takes 1 to 300, not 600"), "\(long)")
+    }
+
+    // MARK: Names
+
+    /// A run is named by its id or its name, a host by its name or a pattern, over both ways.
+    @Test func runsAndHostsAreNamedAlike() throws {
+      defer { site.tearDown() }
+      #expect(try site.login(site.token("reads", "viewer")).code == 0)
+      let connection = try database.connect()
+      defer { connection.close() }
+      let number = try #require(
+        try connection.query("select number::text from signalbox.runs where run = 'run-a'").text(0, 0))
+      try connection.execute(
+        """
+        insert into signalbox.runs (host, run, started, updated, state)
+        select number, run, now(), now(), 2 from signalbox.hosts cross join (values ('run-a'), ('run-b')) r (run) where name = 'trainer-2'
+        """)
+      let wait = ["--for", "running", "--timeout", "1s"]
+      for (words, code, sentence) in [
+        (["runs", "show", "run-a"], 2, "2 runs are called 'run-a': "),
+        (["runs", "analyze", "run-a"], 2, "\(number) on trainer-1"),
+        (["wait", "runs/run-a"] + wait, 2, "2 runs are called 'run-a'"),
+        (["compare", "run-a", "run-b"], 2, "name one by its id"),
+        (["runs", "show", number], 0, ""), (["runs", "show", "run-a", "--host", "*-1"], 0, ""),
+        (["wait", "runs/\(number)"] + wait, 0, ""), (["runs", "show", "99999"], 3, "no run is called '99999'"),
+        (["runs", "show", number, "--host", "trainer-2"], 3, "no run is called"),
+        (["compare", number, number], 2, "give each run once"), (["compare", number, "run-b"], 0, ""),
+        (["runs", "list", "--host", "x-*"], 3, "no host's name matches 'x-*'; hosts: "),
+        (["logs", "--host", "*r-1", "--host", "x*"], 3, "no host's name matches 'x*'"),
+        (["episodes", "verify", "--host", "trainer-2"], 3, "no step of these runs is stored"),
+      ] as [(words: [String], Int32, String)] {
+        let more = words[0] == "wait" ? [] : ["--allow-missing"]
+        for result in [try site.byConsole(words + more), try site.byDatabase(words + more)] {
+          #expect(result.code == code && (sentence.isEmpty || result.errors.contains(sentence)), "\(words): \(result)")
+        }
+      }
+      // A pattern never stands for the one host of an address.
+      let viewer = try site.token("names", "viewer")
+      #expect(try site.ask("/api/v1/hosts/trainer-*/processes", token: viewer).status == 404)
+      #expect(try site.ask("/api/v1/runs?host=trainer-*", token: viewer).status == 200)
+      try connection.execute(
+        "update signalbox.training_steps set shares_held = -1, position = 0 where run = \(number) and step = 2")
+      for result in [try site.byConsole(["episodes", "verify"]), try site.byDatabase(["episodes", "verify"])] {
+        #expect(result.code == 1 && result.output.contains("sell_before_buy"), "\(result)")
+        #expect(result.errors.contains("1 finding: ") && result.errors.contains("hosts are missing"), "\(result)")
+      }
+    }
+
+    /// What goes into a pipe is whole; a terminal's width, its characters and colour count only there.
+    @Test func aPipeGetsWholeTables() throws {
+      defer { site.tearDown() }
+      let whole = try site.byDatabase(["runs", "list", "--allow-missing"], columns: "")
+      #expect(whole.output.hasPrefix("ID  HOST       RUN") && whole.output.contains("UPDATED"), "\(whole)")
+      #expect(!whole.errors.contains("not shown at this width") && !whole.output.contains("\u{1b}"), "\(whole)")
+      let narrow = try site.byDatabase(["runs", "list", "--allow-missing"], columns: "40")
+      #expect(narrow.errors.contains("not shown at this width"), "\(narrow)")
+    }
+
+    /// Ctrl-C ends the statement on the server, and the program with the code that shells give it.
+    @Test(arguments: [["query", "select count(*) from log_lines"], ["logs"]])
+    func aQuestionThatIsGivenUpEndsOnTheServer(_ words: [String]) throws {
+      site.tearDown()
+      let connection = try database.connect()
+      defer { connection.close() }
+      try connection.execute("begin; lock table signalbox.log_info in access exclusive mode")
+      let asked = try Program(
+        "signalbox", words, environment: ["SIGNALBOX_DATABASE_URL": database.url.text],
+        errorPath: "/tmp/signalbox-interrupted-\(UUID().uuidString)")
+      defer { for suffix in ["", ".out"] { try? FileManager.default.removeItem(atPath: asked.errorPath + suffix) } }
+      let waiting =
+        "select count(*) from pg_locks where not granted and database = (select oid from pg_database where datname = current_database())"
+      func isWaiting() throws -> Bool { try connection.query(waiting).int(0, 0) ?? 0 > 0 }
+      for _ in 0..<3000 where try !isWaiting() { usleep(10_000) }
+      #expect(try isWaiting())
+      asked.signal(SIGINT)
+      #expect(asked.wait(within: 60) == 130 && asked.errors.isEmpty, "\(asked.errors)")
+      for _ in 0..<3000 where try isWaiting() { usleep(10_000) }
+      #expect(try !isWaiting())
     }
 
     /// All lines over several pages are those of the database, in its order.

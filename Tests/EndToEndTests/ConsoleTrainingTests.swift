@@ -36,6 +36,14 @@ extension EndToEndTests.Consoles {
     try checkPages(long, short, viewer)
     try checkComparison(long, short, viewer)
     try checkLines(viewer, items)
+    // As many operations as its page draws, and nothing in its steps is broken.
+    let analysis = try ask("/api/v1/runs/\(long)/analysis", token: viewer).object["item"] as? [String: Any]
+    #expect(
+      number(analysis?["operations_mean"]) == 632 && analysis?["steps_examined"] as? Int == 972, "\(analysis ?? [:])")
+    let verified = try items("/api/v1/episodes/verification?host=host-*")
+    #expect(verified.count == 2 && !verified.contains { $0["state"] as? String == "broken" }, "\(verified)")
+    #expect(try ask("/api/v1/runs/\(long)/analysis?large_change=-1", token: viewer).status == 400)
+    #expect(try ask("/api/v1/runs/99999/analysis", token: viewer).status == 404)
   }
 
   private func number(_ value: Any?) -> Double { (value as? NSNumber)?.doubleValue ?? .nan }

@@ -32,7 +32,7 @@ extension EndToEndTests {
     private func rows(_ words: String...) throws -> [[String: Any]] {
       func run(_ more: [String]) throws -> String {
         let result = try Program.run(
-          "signalbox", words + more, environment: ["SIGNALBOX_DATABASE_URL": fleet.databaseURL, "COLUMNS": ""])
+          "signalbox", words + more, environment: ["SIGNALBOX_DATABASE_URL": fleet.databaseURL, "COLUMNS": "80"])
         #expect(result.code == 0, "\(words) \(more): \(result.errors)")
         return result.output
       }

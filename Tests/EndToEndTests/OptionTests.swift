@@ -26,7 +26,10 @@ extension EndToEndTests {
       (["hosts", "invitations"], [["--all"]]),
       (["runs", "list"], [["--host", "trainer-1"], ["--state", "running"], ["--limit", "5"]]),
       (["runs", "latest"], [["--host", "trainer-1"]]),
-      (["runs", "show", "run-a"], [["--host", "trainer-1"], ["--limit", "5"]]),
+      (["runs", "show", "run-a"], [["--host", "trainer-*"], ["--limit", "5"]]),
+      (["runs", "analyze", "run-a"], [["--host", "trainer-1"], ["--large-change", "0.5"]]),
+      (["compare", "run-a"], [["--host", "trainer-1"], ["--metric", "reward"], ["--align", "relative"]]),
+      (["episodes", "verify"], [["--host", "trainer-*"], ["--run", "run-a"]]),
       (
         ["episodes", "list"],
         [["--host", "trainer-1"], ["--run", "run-a"], ["--status", "running"], ["--limit", "5"]]

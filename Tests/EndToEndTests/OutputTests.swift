@@ -16,7 +16,7 @@ extension EndToEndTests {
       try FilledDatabase.fill(database)
     }
 
-    func run(_ words: [String], columns: String = "") throws -> Program.Result {
+    func run(_ words: [String], columns: String = "80") throws -> Program.Result {
       try Program.run(
         "signalbox", words, environment: ["SIGNALBOX_DATABASE_URL": database.url.text, "COLUMNS": columns])
     }
@@ -24,6 +24,7 @@ extension EndToEndTests {
     static let commands: [[String]] = [
       ["fleet", "status"], ["fleet", "status", "--all"], ["hosts", "list"], ["hosts", "show", "trainer-1"],
       ["hosts", "show", "trainer-1", "--processes"], ["runs", "list"], ["runs", "latest"], ["runs", "show", "run-a"],
+      ["runs", "analyze", "run-a"], ["compare", "run-a"], ["episodes", "verify"],
       ["episodes", "list"], ["episodes", "check"], ["episodes", "show", "run-a", "1"], ["logs"],
       ["logs", "--limit", "3"],
       ["logs", "--host", "trainer-1", "--level", "info"], ["gaps"], ["gaps", "--host", "trainer-1"],

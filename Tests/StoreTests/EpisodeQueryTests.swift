@@ -8,9 +8,9 @@ import Testing
 /// Steps, operations and decisions of stored episodes. The expected figures were computed from the file by a program of another
 /// language that shares no code with this one.
 @Suite(.timeLimit(.minutes(5))) struct EpisodeQueryTests {
-  private let fixture: StoreFixture
-  private var store: Store { fixture.store }
-  private static let start = "2026-11-21 00:00:00+00"
+  let fixture: StoreFixture
+  var store: Store { fixture.store }
+  static let start = "2026-11-21 00:00:00+00"
 
   init() throws {
     fixture = try StoreFixture()
@@ -28,7 +28,7 @@ import Testing
   }
 
   /// The rows of a training log as its reader stores them.
-  private func store(_ log: String) throws {
+  func store(_ log: String) throws {
     let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .appendingPathComponent("Fixtures/training/\(log)")
     let lines = try String(contentsOf: file, encoding: .utf8).split(whereSeparator: \.isNewline).dropFirst()
@@ -45,14 +45,14 @@ import Testing
       """, columns.map(Parameter.text))
   }
 
-  private func read(_ query: ReadQuery) throws -> [[String: ReadValue]] {
+  func read(_ query: ReadQuery) throws -> [[String: ReadValue]] {
     let reader = try FleetReader(fixture.database.url)
     defer { reader.close() }
     let table = try reader.read(query)
     return table.rows.map { Dictionary(zip(table.columns, $0)) { first, _ in first } }
   }
 
-  private func number(_ value: ReadValue?) -> Double {
+  func number(_ value: ReadValue?) -> Double {
     switch value {
     case .real(let number): number
     case .integer(let number): Double(number)

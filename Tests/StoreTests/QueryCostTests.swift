@@ -65,14 +65,14 @@ import Testing
       from episodes group by run order by run
       """)
     let table = try reader(fixture).read(TrainingQueries.runs(host: nil, state: nil, limit: 100))
-    let rows = table.rows.sorted { "\($0[1])" < "\($1[1])" }
+    let rows = table.rows.sorted { "\($0[2])" < "\($1[2])" }
     #expect(rows.count == 3 && expected.count == 3)
     for row in 0..<min(rows.count, expected.count) {
-      #expect(rows[row][1] == .text(expected.text(row, 0) ?? ""))
-      #expect(rows[row][8] == .integer(Int64(expected.text(row, 1) ?? "") ?? -1))
-      #expect(rows[row][9] == .integer(Int64(expected.text(row, 2) ?? "") ?? -1))
-      #expect(rows[row][10] == .integer(Int64(expected.text(row, 3) ?? "") ?? -1))
-      for (column, mean) in [(11, expected.text(row, 4)), (12, expected.text(row, 5))] {
+      #expect(rows[row][2] == .text(expected.text(row, 0) ?? ""))
+      #expect(rows[row][9] == .integer(Int64(expected.text(row, 1) ?? "") ?? -1))
+      #expect(rows[row][10] == .integer(Int64(expected.text(row, 2) ?? "") ?? -1))
+      #expect(rows[row][11] == .integer(Int64(expected.text(row, 3) ?? "") ?? -1))
+      for (column, mean) in [(12, expected.text(row, 4)), (13, expected.text(row, 5))] {
         guard case .real(let value) = rows[row][column], let mean = Double(mean ?? "") else {
           #expect(rows[row][column] == .null && mean == nil)
           continue
@@ -123,8 +123,8 @@ import Testing
       #expect(try fixture.store.commit([staged(stream, UInt64(index + 1), [summary])]) == [.committed])
     }
     let table = try reader(fixture).read(TrainingQueries.runs(host: nil, state: nil, limit: 1))
-    #expect(table.rows.first?[8] == .integer(Int64(extremes.count)))
-    #expect(table.rows.first?[10] == .integer(.max))
+    #expect(table.rows.first?[9] == .integer(Int64(extremes.count)))
+    #expect(table.rows.first?[11] == .integer(.max))
     let episodes = try reader(fixture).read(TrainingQueries.episodes(host: nil, run: nil, status: nil, limit: 99))
     #expect(episodes.rows.count == extremes.count)
     #expect(

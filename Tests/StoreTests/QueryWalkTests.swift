@@ -27,9 +27,12 @@ import Testing
       IncidentQueries.override(1), IncidentQueries.onCall(), IncidentQueries.pagingCollector(),
       IncidentQueries.overrides(includingEnded: true), IncidentQueries.overrides(includingEnded: false),
       ViewQueries.columns(of: "episodes"), ViewQueries.views(), AccessQueries.receiverEvents(),
-      RuleQueries.list(), RuleQueries.page(of: "RES-01"),
+      RuleQueries.list(), RuleQueries.page(of: "RES-01"), AnalysisQueries.analysis(run: 1),
+      CompareQueries.summaries([1, 2]), CompareQueries.finals([1, 2]),
+      ModelQueries.newest(host: nil), ModelQueries.newest(host: "a*"),
     ]
-    for host in choices("a") {
+    for host in [nil, "a", "a*"] {
+      for run in choices(Int64(1)) { all.append(VerificationQueries.verification(host: host, run: run)) }
       all += [FleetQueries.hosts(named: host), FollowingQueries.passedOver(host: host)]
       all.append(TrainingQueries.episode(host: host, run: "r", episode: 1))
       for sinceNs in choices(sinceNs) {
@@ -65,7 +68,8 @@ import Testing
   /// Each option alone and all of them together, whole and page by page.
   @Test func linesAreAnsweredWithEachOfTheirOptions() throws {
     let options: [@Sendable (inout LogFilter) -> Void] = [
-      { $0.hosts = ["a"] }, { $0.hosts = (0..<40).map { "a\($0)" } + ["a"] }, { $0.file = "*.log" },
+      { $0.hosts = ["a"] }, { $0.hosts = ["*a*", "b*"] }, { $0.withoutHosts = ["b*"] },
+      { $0.hosts = (0..<40).map { "a\($0)" } + ["a"] }, { $0.file = "*.log" },
       { $0.file = "/var/log/*.log" }, { $0.minimumLevel = .warn }, { $0.sinceNs = Self.sinceNs },
       { $0.untilNs = Self.sinceNs + 60_000_000_000 }, { $0.receivedAfterNs = Self.sinceNs - 1_000_000 },
       { $0.text = "10" },

@@ -9,7 +9,7 @@ struct CompletenessOptions: ParsableArguments {
   /// Prints an answer, then ends with 5 where hosts that were asked about are late, silent, or have never reported: what is not there may
   /// be with them.
   /// - Parameters:
-  ///   - hosts: those that were asked about; none for all.
+  ///   - hosts: names and patterns of those that were asked about; none for all.
   ///   - printing: may end with `.nothingFound`, which a missing host makes doubtful.
   func check(_ source: FleetSource, _ hosts: [String?], printing: () throws -> Void) throws {
     var nothing: CommandFailure?

@@ -78,6 +78,29 @@ extension FleetQuestion {
         [("host", host), ("run", run), ("stale_minutes", String(staleMinutes)), ("limit", String(limit))]))
   }
 
+  static func analysis(_ run: Int64, largeChange: Double) -> FleetQuestion {
+    FleetQuestion(
+      query: AnalysisQueries.analysis(run: run, largeChange: largeChange),
+      call: .get("/api/v1/runs/\(run)/analysis", [("large_change", String(largeChange))]), isOne: true)
+  }
+  static func verification(host: String?, run: Int64?) -> FleetQuestion {
+    FleetQuestion(
+      query: VerificationQueries.verification(host: host, run: run),
+      call: .get("/api/v1/episodes/verification", [("host", host), ("run", run.map(String.init))]))
+  }
+  static func series(_ host: String, _ metric: HostMetric, sinceNs: Int64, untilNs: Int64, points: Int64)
+    -> FleetQuestion
+  {
+    FleetQuestion(
+      query: SeriesQueries.host(host, metric, sinceNs: sinceNs, untilNs: untilNs, points: points),
+      call: .get(
+        path(host) + "/series",
+        [
+          ("metric", metric.name), ("since", Timestamp.text(sinceNs)), ("until", Timestamp.text(untilNs)),
+          ("points", String(points)),
+        ]))
+  }
+
   // MARK: Incidents and paging
 
   static func incidents(

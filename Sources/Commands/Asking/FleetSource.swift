@@ -71,14 +71,14 @@ final class FleetSource {
   }
 
   /// Which hosts the answers cannot speak for.
-  /// - Parameter hosts: those that were asked about; none for all.
+  /// - Parameter hosts: names and patterns of those that were asked about; none for all.
   func missingHosts(of hosts: [String]) throws -> [String] {
     let whole: Presence
     switch way {
     case .database: whole = Presence(try answer(.presence), asOfNs: Clock.wallNs())
     case .console: whole = try presence ?? Presence(answer(.presence), asOfNs: Clock.wallNs())
     }
-    return (hosts.isEmpty ? whole : whole.only { hosts.contains($0) }).missing
+    return (hosts.isEmpty ? whole : whole.only { name in hosts.contains { StarPattern.matches(name, $0) } }).missing
   }
 }
 
@@ -87,7 +87,9 @@ extension DatabaseOptions {
   func source(_ output: OutputOptions) throws -> FleetSource {
     switch try place() {
     case .database: return FleetSource(.database(try reader()), output)
-    case .console(let context): return FleetSource(.console(try ConsoleClient(context)), output)
+    case .console(let context):
+      Interrupts.arm()
+      return FleetSource(.console(try ConsoleClient(context)), output)
     }
   }
 }

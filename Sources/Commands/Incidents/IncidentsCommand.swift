@@ -15,7 +15,7 @@ struct IncidentsCommand: ParsableCommand {
       commandName: "list",
       abstract: "Incidents that are not resolved, the most urgent first; muted ones too.")
     @Option(help: "open, acked, muted, resolved or all; else everything that is not resolved.") var state: String?
-    @Option(help: "Only of this host.") var host: String?
+    @OptionGroup var host: HostFilter
     @Option(help: "Only of this rule; a * stands for any text.") var rule: String?
     @Option(help: "Opened since: an age such as 2h, or a time.") var since: PointInTime?
     @Option(help: "At most so many.") var limit = 1000
@@ -32,10 +32,10 @@ struct IncidentsCommand: ParsableCommand {
     func run() throws {
       let reader = try database.source(output)
       let answer = try reader.answer(
-        .incidents(state: state, host: host, rule: rule, sinceNs: since?.ns, limit: limit),
+        .incidents(state: state, host: host.pattern, rule: rule, sinceNs: since?.ns, limit: limit),
         ShownColumns.incidents)
       // An incident outlives its host's row.
-      if answer.rows.isEmpty { try reader.requireHosts([host]) }
+      if answer.rows.isEmpty { try reader.requireHosts([host.pattern]) }
       try output.print(answer, orSay: "no incident")
     }
   }

@@ -25,6 +25,15 @@ struct OnCallCommand: ParsableCommand {
     func run() throws {
       let nowNs = Clock.wallNs()
       let (start, end) = try planned.window(nowNs: nowNs)
+      if let client = try options.console() {
+        let from = planned.from.map { _ in Timestamp.text(start) }
+        let fields = [
+          ("schedule", schedule), ("to", to), ("from", from), ("for", planned.duration),
+          ("reason", reason.isEmpty ? nil : reason),
+        ]
+        let reply = try client.ask(.post("/api/v1/oncall/overrides", fields))
+        return try options.print(reply, value: reply.answer.value("id"))
+      }
       let number = try options.change { store throws(StoreError) in
         try store.addOverride(
           OnCallOverride(
@@ -67,6 +76,9 @@ struct OnCallCommand: ParsableCommand {
     @OptionGroup var options: ChangeOptions
 
     func run() throws {
+      if let client = try options.console() {
+        return try options.print(client.ask(.post("/api/v1/oncall/overrides/\(number)/end")))
+      }
       try options.change { store throws(StoreError) in
         try store.endOverride(number, actor: options.actor, nowNs: Clock.wallNs())
       }

@@ -27,7 +27,7 @@ extension RulesCommand {
       [String] = []
     @Option(help: "From: an age such as 7d, or a time such as 2026-11-21T08:00Z.") var since: PointInTime
     @Option(help: "Until: as --since; now.") var until: PointInTime?
-    @Option(help: "Only of this host; may be repeated.") var host: [String] = []
+    @OptionGroup var hosts: HostsFilter
     @OptionGroup var database: DatabaseOptions
     @OptionGroup var output: OutputOptions
 
@@ -63,15 +63,15 @@ extension RulesCommand {
 
     private func replay(_ set: RuleSet, _ reader: FactReader, _ untilNs: Int64) throws -> RuleReplay.Past {
       defer { reader.close() }
-      let hosts = try hosts(reader)
+      let hosts = try self.hosts(reader)
       let replay = RuleReplay(set, hosts: hosts, sinceNs: since.ns)
       try reader.read(hosts: hosts.map { $0.number }, sinceNs: since.ns, untilNs: untilNs) { replay.take($0) }
       return replay.finish(at: untilNs)
     }
 
     private func hosts(_ reader: FactReader) throws -> [KnownHost] {
-      let known = try reader.hosts(named: host)
-      for name in host where !known.contains(where: { $0.name == name }) {
+      let known = try reader.hosts(named: hosts.patterns)
+      for name in hosts.patterns where !known.contains(where: { StarPattern.matches($0.name, name) }) {
         let names = try reader.hosts(named: []).map(\.name)
         throw CommandFailure(.nothingFound, HostNames.unknown(name, among: names))
       }

@@ -5,14 +5,7 @@ internal import Store
 /// Figures over an axis as a drawing that needs no script: lines of averages, bands between their lowest and highest values, and nothing
 /// where nothing was reported. Everything that is drawn is drawn here.
 struct Chart: Sendable {
-  struct Point: Sendable, Equatable {
-    /// On the axis: ns since 1970, or a step.
-    let x: Double
-    let average: Double
-    /// Within its bucket; both the average where only that is known.
-    let minimum: Double
-    let maximum: Double
-  }
+  typealias Point = CurvePoint
 
   struct Line: Sendable {
     /// In the key; a single line needs none.
@@ -132,14 +125,7 @@ struct Chart: Sendable {
   }
 
   /// nil for what is not finite as well.
-  static func number(_ cell: Cell) -> Double? {
-    switch cell {
-    case .time(let ns): Double(ns)
-    case .integer(let number): Double(number)
-    case .real(let number): number.isFinite ? number : nil
-    default: nil
-    }
-  }
+  static func number(_ cell: Cell) -> Double? { cell.double }
 
   /// "reward: last 0.5, lowest -1, highest 2" of each line.
   private static func sentence(_ lines: [Line]) -> String {

@@ -14,8 +14,7 @@ extension RouteTable {
     _ shown: [Answer.Column] = [], _ query: @escaping @Sendable (Question) -> ReadQuery
   ) -> Route {
     Route(method: .get, path: path, role: role, summary: summary, parameters: parameters, shape: .list) { question in
-      let host = question["host"]
-      try await requireHost(host, question)
+      try await requireHost(question["host"], question, isPattern: !path.contains("{host}"))
       return .list(try await question.database.answer(query(question), shown))
     }
   }
@@ -58,6 +57,34 @@ extension RouteTable {
   ]
 
   private static let trainingParts: [Route] = [
+    Route(
+      method: .get, path: "/api/v1/runs/{id}/analysis", role: .viewer,
+      summary:
+        "What a run's steps, episodes and lines add up to: operations and their trend, transitions between actions, episodes with a negative reward, large changes of what is held, errors by the hour, slow statements, and what was not looked at.",
+      parameters: [
+        runID,
+        .init(
+          "large_change", .query, .text,
+          "A change of what is held is large beyond it, in the account's currency; \(Int(AnalysisQueries.largeChange)) without.",
+          example: "10000"),
+      ], shape: .one
+    ) { question in
+      guard let large = question["large_change"].map(Double.init) ?? AnalysisQueries.largeChange, large > 0,
+        large <= 1e100
+      else { throw Problem(.badRequest, "large_change takes an amount above 0") }
+      return .one(
+        try await question.database.answer(
+          AnalysisQueries.analysis(run: question.integer("id") ?? 0, largeChange: large)),
+        missing: "no run has the number \(question["id"] ?? "")")
+    },
+    question(
+      "/api/v1/episodes/verification",
+      "Whether the stored steps of episodes are whole, in order, and agree with themselves: a row a run, and one a finding.",
+      [
+        host,
+        .init("run", .query, .integer(1...Int64(Int32.max)), "Only of the run with this number.", example: "12"),
+      ]
+    ) { VerificationQueries.verification(host: $0["host"], run: $0.integer("run")) },
     question(
       "/api/v1/episodes/check", "Of each run how many episodes ended, and which did not.",
       [
@@ -126,7 +153,9 @@ extension RouteTable {
     method: .get, path: "/api/v1/logs/pages", role: .viewer,
     summary: "All log lines that match, the oldest first, page by page: `next` is the `cursor` of the page after.",
     parameters: lineParameters.filter { !["host", "limit"].contains($0.name) } + [
-      .init("host", .query, .text, "Only of these hosts, separated by commas.", example: "trainer-1,trainer-2"),
+      .init(
+        "host", .query, .text, "Only of these hosts, separated by commas; a * stands for any text.",
+        example: "trainer-1,gpu-*"),
       .init("newest", .query, .integer(1...newestMax), "Only the newest so many, in one page.", example: "200"),
       .init(
         "received_after", .query, .moment, "Only those that the collector read after it: for following.", example: "10s"

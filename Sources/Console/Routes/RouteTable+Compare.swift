@@ -21,7 +21,8 @@ extension RouteTable {
   static let compare: [Route] = [
     Route(
       method: .get, path: "/api/v1/compare", role: .viewer,
-      summary: "Runs beside each other: figures, parameters that differ, curves, and their mean and deviation.",
+      summary:
+        "Runs beside each other: figures, parameters that differ, metrics that were reported last, curves, and their mean and deviation.",
       parameters: compareParameters, shape: .one
     ) { question in .one(try await comparison(question).whole.answer, missing: "") },
     Route(
@@ -47,16 +48,11 @@ extension RouteTable {
     let answers = try await question.database.answers([
       (CompareQueries.summaries(runs), Comparison.summaryColumns),
       (CompareQueries.curves(runs, metric: metric, along: axis, points: Comparison.points), []),
-      (CompareQueries.reportedMetrics(runs), []),
+      (CompareQueries.reportedMetrics(runs), []), (CompareQueries.finals(runs), []),
     ])
-    let found = answers[0].rows.compactMap { row in if case .integer(let number) = row[0] { number } else { nil } }
-    if let missing = runs.first(where: { !found.contains($0) }) {
-      throw Problem(.notFound, "no run has the number \(missing)")
-    }
-    let reported = answers[2].rows.compactMap { row in if case .text(let name) = row[0] { name } else { nil } }
-    return (
-      Comparison(runs: runs, metric: metric, axis: axis, summaries: answers[0], curves: answers[1]),
-      reported.filter { !$0.isEmpty }
-    )
+    let whole = Comparison(
+      runs: runs, metric: metric, axis: axis, summaries: answers[0], curves: answers[1], finals: answers[3])
+    if let missing = whole.missing { throw Problem(.notFound, "no run has the number \(missing)") }
+    return (whole, answers[2].texts.filter { !$0.isEmpty })
   }
 }

@@ -120,7 +120,7 @@ extension RouteTable {
     guard case .text(let host)? = run.value("host"), case .time(let startedNs)? = run.value("started"),
       case .time(let updatedNs)? = run.value("updated")
     else { throw Problem(.notFound, "no run has the number \(number)") }
-    guard filter.hosts.isEmpty || filter.hosts == [host] else {
+    guard filter.hosts.isEmpty || filter.hosts.contains(where: { StarPattern.matches(host, $0) }) else {
       throw Problem(.badRequest, "run \(number) is on host \(host): leave host out")
     }
     filter.hosts = [host]
@@ -230,7 +230,7 @@ extension RouteTable {
   ]
 
   private static func context(_ question: Question) async throws -> Answer {
-    try await requireHost(question["host"], question)
+    try await requireHost(question["host"], question, isPattern: false)
     return try await question.database.answer(
       LogQueries.context(
         host: question["host"] ?? "", file: question["file"] ?? "", timeNs: question.moment("time") ?? 0,

@@ -78,7 +78,9 @@ extension RouteTable {
   private static func number(_ question: Question, _ name: String, _ range: ClosedRange<Int64>) throws -> Int64? {
     guard let text = question.fields[name], !text.isEmpty else { return nil }
     guard let number = Int64(text), range.contains(number) else {
-      throw Problem(.badRequest, "\(name) takes \(range.lowerBound) to \(range.upperBound)")
+      throw Problem(
+        .badRequest,
+        "\(name) takes \(range.lowerBound) to \(range.upperBound), not \(PlainText.cut(text, scalarsMax: 20))")
     }
     return number
   }

@@ -12,7 +12,8 @@ enum RouteTable {
 
   static let limit = Route.Parameter(
     "limit", .query, .integer(1...10_000), "At most so many.", example: "100")
-  static let host = Route.Parameter("host", .query, .text, "Only of this host.", example: "trainer-1")
+  static let host = Route.Parameter(
+    "host", .query, .text, "Only of this host; a * stands for any text.", example: "trainer-1")
   static let since = Route.Parameter(
     "since", .query, .moment, "An age such as 2h, or a time of RFC 3339.", example: "2h")
 
@@ -70,7 +71,7 @@ enum RouteTable {
       let (host, untilNs) = (question["host"] ?? "", question.moment("until") ?? question.nowNs)
       let sinceNs = question.moment("since") ?? untilNs - hourNs
       guard sinceNs < untilNs else { throw Problem(.badRequest, "since must be before until") }
-      try await requireHost(host, question)
+      try await requireHost(host, question, isPattern: false)
       return .list(
         try await question.database.answer(
           SeriesQueries.host(
@@ -135,11 +136,14 @@ enum RouteTable {
     },
   ]
 
-  /// Nothing about a mistyped name would be a lie. - Throws: `Problem` 404.
-  static func requireHost(_ name: String?, _ question: Question) async throws {
+  /// Nothing about a mistyped name, or a pattern that no name matches, would be a lie.
+  /// - Parameter isPattern: a `*` stands for any text; else the name is one host's.
+  /// - Throws: `Problem` 404.
+  static func requireHost(_ name: String?, _ question: Question, isPattern: Bool = true) async throws {
     guard let name else { return }
+    let isOne = isPattern || !name.utf8.contains(UInt8(ascii: "*"))
     let unknown = try await question.database.answer(FleetQueries.unknownHosts([name]))
-    if unknown.rows.isEmpty { return }
+    if isOne, unknown.rows.isEmpty { return }
     let known = try await question.database.answer(FleetQueries.hostNames()).texts
     throw Problem(.notFound, HostNames.unknown(name, among: known))
   }

@@ -112,5 +112,27 @@ package enum CompareQueries {
       """, [array(runs)])
   }
 
+  /// What the writers of some runs reported last with a step, of the newest thousand steps of each. Columns: run (its number), metric,
+  /// value; at most `finalsMax` rows.
+  package static func finals(_ runs: [Int64]) -> ReadQuery {
+    let number = "(k.value #>> '{}')::numeric"
+    return ReadQuery(
+      """
+      select distinct on (w.number, k.metric) w.number as run, k.metric, (\(number))::float8 as value
+      from unnest($1::bigint[]) as w (number)
+      cross join lateral (
+        select s.metrics, row_number() over (order by s.episode desc, s.step desc) as back from (
+          select * from signalbox.training_steps s where s.run = w.number::int4
+          order by s.run desc, s.episode desc, s.step desc limit 1000
+        ) s
+      ) s
+      cross join lateral jsonb_each(case when jsonb_typeof(s.metrics) = 'object' then s.metrics else '{}' end) k (metric, value)
+      where case when jsonb_typeof(k.value) = 'number' then \(RunTotal.isCounted(number)) else false end
+      order by w.number, k.metric, s.back limit \(finalsMax)
+      """, [array(runs)])
+  }
+
+  private static let finalsMax = 4_000
+
   private static func array(_ numbers: [Int64]) -> String { ArrayParameter.text(numbers.map(String.init)) }
 }

@@ -5,7 +5,7 @@ internal import FleetModel
 /// What a writer reports may be any double: figures beyond `RunTotal.magnitudeMax`, infinite ones and NaN are left out, because
 /// PostgreSQL refuses a sum that overflows, and with it the whole statement.
 package enum EpisodeQueries {
-  private static func bounded(_ column: String) -> String {
+  static func bounded(_ column: String) -> String {
     "case when \(RunTotal.isCounted("s.\(column)")) then s.\(column) end as \(column)"
   }
 
@@ -60,13 +60,22 @@ package enum EpisodeQueries {
   /// Actions beyond so many different ones are shown as ten ranges: they are amounts, not names.
   private static let namedActionsMax = 12
 
+  /// The name under which an action of `s` is counted, where `c` has `actions` (how many there are), `low` and `high`; null without one.
+  static let actionName: String = {
+    let range = { (edge: String) in "round((low + (\(edge)) * (high - low) / 10)::numeric, 3)" }
+    return """
+      case when s.action is null then null when c.actions <= \(namedActionsMax) then s.action::text
+        else \(range("width_bucket(s.action, low, high, 10) - 1 - (s.action = high)::int")) || ' to '
+          || \(range("width_bucket(s.action, low, high, 10) - (s.action = high)::int")) end
+      """
+  }()
+
   /// How often which action was taken, by what was known before it: the price's move since the step before, the position held, and the
   /// action before. Distribution, transitions and decisions are sums of these rows.
   ///
   /// Columns: price_move (`up`, `down`, `unchanged`; null where a price is missing), position (`long`, `short`, `flat`; null at the
   /// first step), previous_action (null at the first step), action, steps, reward_mean.
   package static func actions(run: Int64, episode: Int64) -> ReadQuery {
-    let range = { (edge: String) in "round((low + (\(edge)) * (high - low) / 10)::numeric, 3)" }
     return ReadQuery(
       """
       with steps as (\(steps)),
@@ -74,9 +83,7 @@ package enum EpisodeQueries {
         select count(distinct action) as actions, min(action) as low, max(action) as high from steps
       ),
       named as (
-        select s.*, case when s.action is null then null when c.actions <= \(namedActionsMax) then s.action::text
-          else \(range("width_bucket(s.action, low, high, 10) - 1 - (s.action = high)::int")) || ' to '
-            || \(range("width_bucket(s.action, low, high, 10) - (s.action = high)::int")) end as name
+        select s.*, \(actionName) as name
         from steps s cross join counted c
       ),
       decided as (

@@ -58,13 +58,35 @@ package enum FleetQueries {
       """)
   }
 
-  /// Of the names, those that no host has or had. Column: name.
+  /// Of names and patterns (a `*` stands for any text), those that no host has or had. Column: name.
   package static func unknownHosts(_ names: [String]) -> ReadQuery {
     ReadQuery(
       """
       select u.name from unnest($1::text[]) as u (name)
       where not exists (select from signalbox.hosts h where h.name = u.name)
+        and not (strpos(u.name, '*') > 0 and exists (select from signalbox.hosts h where signalbox.matches(u.name, h.name)))
       """, [ArrayParameter.text(names)])
+  }
+
+  /// An array of what a name or a pattern (a `*` stands for any text) stands for: a condition on it is answered by an index, and of a plain
+  /// name only one host is read. Empty where the parameter is null.
+  /// - Parameters:
+  ///   - parameter: such as `$1`.
+  ///   - column: of `signalbox.hosts`.
+  static func hosts(_ parameter: String, _ column: String = "number") -> String {
+    """
+    array(select \(column) from signalbox.hosts where name = \(parameter)::text union all
+      select \(column) from signalbox.hosts where strpos(\(parameter)::text, '*') > 0 and signalbox.matches(\(parameter)::text, name))
+    """
+  }
+
+  /// As `hosts`, of a parameter that is an array of names and patterns.
+  static func hosts(ofAll parameter: String) -> String {
+    """
+    select number from signalbox.hosts where name = any (\(parameter)::text[]) union
+      select h.number from unnest(\(parameter)::text[]) as p (pattern) join signalbox.hosts h on signalbox.matches(p.pattern, h.name)
+      where strpos(p.pattern, '*') > 0
+    """
   }
 
   /// Names of the hosts of the fleet, for a sentence: the first thousand. Column: name.
@@ -183,7 +205,7 @@ package enum FleetQueries {
       select h.name as host, l.subject as file, l.from_offset as "from",
         case when l.to_offset > l.from_offset then l.to_offset end as "to", l.reason, l.time, l.is_estimate
       from signalbox.loss_ledger l left join signalbox.hosts h on h.number = l.host
-      where ($1::text is null or h.name = $1) and ($2::timestamptz is null or l.time >= $2::timestamptz)
+      where ($1::text is null or l.host = any (\(hosts("$1")))) and ($2::timestamptz is null or l.time >= $2::timestamptz)
       order by l.time, l.number
       """, [host, sinceNs.map { Timestamp.text($0) }])
   }

@@ -11,7 +11,7 @@ package enum FollowingQueries {
         coalesce(e.missing_roots, 0) as missing_roots, coalesce(e.unwatched_directories, 0) as unwatched_directories,
         coalesce(e.cut_directories, 0) as cut_directories, coalesce(e.utf16_files, 0) as utf16_files
       from signalbox.hosts h join signalbox.epochs e on e.host = h.number
-      where ($1::text is null or h.name = $1 or h.host_id::text = $1) and h.state <> 'revoked'
+      where ($1::text is null or h.number = any (\(FleetQueries.hosts("$1"))) or h.host_id::text = $1) and h.state <> 'revoked'
         and greatest(e.waiting_files, e.unreadable_files, e.outside_files, e.binary_files, e.missing_roots,
           e.unwatched_directories, e.cut_directories, e.utf16_files) > 0
       order by h.name

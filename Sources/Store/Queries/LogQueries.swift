@@ -2,6 +2,7 @@ package import FleetModel
 
 /// Which log lines are asked for.
 package struct LogFilter: Sendable, Equatable {
+  /// Names, or patterns in which a `*` stands for any text; none: all.
   package var hosts: [String] = []
   /// Glob: `*` and `?`; without a slash it is matched against the file's name, else against its path.
   package var file: String?
@@ -73,7 +74,7 @@ package enum LogQueries {
     let names = filter.hosts.isEmpty ? nil : ArrayParameter.text(filter.hosts)
     return ReadQuery(
       """
-      with named as (select number from signalbox.hosts where name = any ($1::text[])),
+      with named as (\(FleetQueries.hosts(ofAll: "$1"))),
       matching as (
         select f.host, f.number from signalbox.followed_files f
         where $2::text is not null and f.path like $2::text and ($1::text[] is null or f.host in (select number from named))
@@ -157,7 +158,7 @@ package enum LogQueries {
     private mutating func exclude(_ filter: LogFilter) {
       if !filter.withoutHosts.isEmpty {
         let names = parameter(ArrayParameter.text(filter.withoutHosts))
-        conditions.append("host not in (select number from signalbox.hosts where name = any (\(names)::text[]))")
+        conditions.append("host not in (\(FleetQueries.hosts(ofAll: names)))")
       }
       if let file = filter.withoutFile {
         let pattern = parameter(LogQueries.likePattern(glob: file))

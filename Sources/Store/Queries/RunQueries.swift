@@ -44,7 +44,7 @@ package enum RunQueries {
   /// The newest runs whose time overlaps another, for a search of log lines. Columns: id, run, host, lines: of their host in the hours that
   /// both have, by the counts that are kept an hour.
   /// - Parameters:
-  ///   - hosts: names; none: all.
+  ///   - hosts: names, or patterns in which a `*` stands for any text; none: all.
   ///   - sinceNs: ns since 1970.
   package static func overlapping(hosts: [String], sinceNs: Int64, untilNs: Int64, limit: Int) -> ReadQuery {
     ReadQuery(
@@ -57,7 +57,7 @@ package enum RunQueries {
       from (
         select r.* from signalbox.runs r
         where r.updated >= $2::timestamptz and r.started < $3::timestamptz
-          and ($1::text[] is null or r.host in (select number from signalbox.hosts where name = any ($1::text[])))
+          and ($1::text[] is null or r.host in (\(FleetQueries.hosts(ofAll: "$1"))))
         order by r.updated desc limit $4::bigint
       ) r join signalbox.hosts h on h.number = r.host
       order by lines desc, r.number
@@ -113,7 +113,7 @@ package enum ModelQueries {
           row_number() over (partition by p.host, p.name order by p.time desc, p.received desc) as place
         from signalbox.probe_results p
         where p.name ~ '^(json|json[.]checked|file|file[.]bytes|file[.]count)/' and p.time > now() - \(recent)
-          and ($1::text is null or p.host in (select number from signalbox.hosts where name = $1))
+          and ($1::text is null or p.host = any (\(FleetQueries.hosts("$1"))))
       ),
       newest as (select * from results where place = 1),
       well as (select host, name, max(time) as time from results where state = 1 group by 1, 2),

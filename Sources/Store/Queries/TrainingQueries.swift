@@ -12,7 +12,7 @@ package enum TrainingQueries {
   private static func page(_ more: String = "") -> String {
     """
     select r.* from signalbox.runs r
-    where ($1::text is null or r.host = (select number from signalbox.hosts where name = $1))
+    where ($1::text is null or r.host = any (\(FleetQueries.hosts("$1"))))
       and ($2::text is null or r.state = array_position(array['unknown', 'running', 'completed', 'failed'], $2::text) - 1)
       and ($3::text is null or r.run = $3) \(more)
     order by r.updated desc, r.run limit $4::bigint
@@ -39,8 +39,8 @@ package enum TrainingQueries {
 
   private static func sum(_ column: String) -> String { "(coalesce(t.\(column), 0) + coalesce(c.\(column), 0))" }
 
-  /// Newest first. Columns: host, run, state, framework, source, started, updated, ended, episodes, episodes_completed,
-  /// steps, reward_mean, sharpe_mean, detail, id.
+  /// Newest first. Columns: id (its number), host, run, state, framework, source, started, updated, ended, episodes, episodes_completed,
+  /// steps, reward_mean, sharpe_mean, detail.
   /// - Parameter text: contained in the run's name, its host's name, or what it reported of itself; Latin letters of either case.
   package static func runs(
     host: String?, state: String?, run: String? = nil, text: String? = nil, limit: Int
@@ -64,13 +64,13 @@ package enum TrainingQueries {
   private static func runs(_ parameters: [String?], _ more: String = "") -> ReadQuery {
     ReadQuery(
       """
-      select \(hostName) as host, p.run, (array['unknown', 'running', 'completed', 'failed'])[p.state + 1] as state,
+      select p.number as id, \(hostName) as host, p.run, (array['unknown', 'running', 'completed', 'failed'])[p.state + 1] as state,
         p.framework, p.source, p.started, p.updated, p.ended,
         coalesce(t.ended, 0) + c.episodes as episodes, coalesce(t.completed, 0) as episodes_completed,
         case when t.ended + c.episodes > 0 or c.episodes > 0
           then least(\(sum("steps")), 9223372036854775807)::bigint end as steps,
         \(sum("reward_sum")) / nullif(\(sum("reward_count")), 0) as reward_mean,
-        \(sum("sharpe_sum")) / nullif(\(sum("sharpe_count")), 0) as sharpe_mean, p.detail, p.number as id
+        \(sum("sharpe_sum")) / nullif(\(sum("sharpe_count")), 0) as sharpe_mean, p.detail
       from (\(page(more))) p
       \(running)
       order by p.updated desc, p.run
@@ -84,7 +84,7 @@ package enum TrainingQueries {
     ReadQuery(
       """
       select \(episodeColumns) from public.episodes e
-      where ($1::text is null or e.host = $1) and ($2::text is null or e.run = $2)
+      where ($1::text is null or e.host = any (\(FleetQueries.hosts("$1", "name")))) and ($2::text is null or e.run = $2)
         and ($3::text is null or e.status = $3) and ($4::bigint is null or e.episode = $4::bigint)
       order by e.updated desc, e.episode desc limit $5::bigint
       """, [host, run, status, episode.map(String.init), String(limit)])
@@ -95,7 +95,7 @@ package enum TrainingQueries {
     ReadQuery(
       """
       select e.* from public.episodes e
-      where ($1::text is null or e.host = $1) and e.run = $2 and e.episode = $3::bigint
+      where ($1::text is null or e.host = any (\(FleetQueries.hosts("$1", "name")))) and e.run = $2 and e.episode = $3::bigint
       """, [host, run, String(episode)])
   }
 

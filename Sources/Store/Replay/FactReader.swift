@@ -33,7 +33,7 @@ package final class FactReader {
       """
       select \(Store.knownHostColumns)
       from signalbox.hosts h left join signalbox.epochs e on e.host = h.number
-      where h.host_id is not null and (cardinality($1::text[]) = 0 or h.name = any ($1::text[])) order by h.number
+      where h.host_id is not null and (cardinality($1::text[]) = 0 or h.number in (\(FleetQueries.hosts(ofAll: "$1")))) order by h.number
       """, [.texts(names)])
     return (0..<rows.count).compactMap { rows.knownHost($0) }
   }

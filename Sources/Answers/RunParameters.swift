@@ -1,17 +1,16 @@
-internal import Answers
 internal import FleetModel
 
 /// What a run reported of itself, as names and values: the members of its detail, those of objects within it by their path.
-struct RunParameters {
+package struct RunParameters {
   /// Further ones of a run are left out.
   private static let namesMax = 500
   private static let depthMax = 8
 
   /// Value by name; a list is one value.
-  private(set) var values: [String: String] = [:]
+  package private(set) var values: [String: String] = [:]
 
   /// - Parameter detail: `detail` of a run: a JSON object, or anything else, which has no parameters.
-  init(detail: String) {
+  package init(detail: String) {
     guard let document = JSON.read(Array(detail.utf8)) else { return }
     add(document, "", depth: 0)
   }
@@ -33,7 +32,7 @@ struct RunParameters {
   /// - Parameters:
   ///   - runs: numbers and parameters, in the order of the columns.
   ///   - onlyDifferent: names whose value is the same everywhere are left out.
-  static func table(_ runs: [(number: Int64, parameters: RunParameters)], onlyDifferent: Bool) -> Answer {
+  package static func table(_ runs: [(number: Int64, parameters: RunParameters)], onlyDifferent: Bool) -> Answer {
     let names = Set(runs.flatMap { $0.parameters.values.keys }).sorted()
     let rows = names.map { name in (name, runs.map { $0.parameters.values[name] }) }
       .filter { !onlyDifferent || Set($0.1).count > 1 }
