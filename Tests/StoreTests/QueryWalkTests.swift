@@ -27,10 +27,17 @@ import Testing
       IncidentQueries.override(1), IncidentQueries.onCall(), IncidentQueries.pagingCollector(),
       IncidentQueries.overrides(includingEnded: true), IncidentQueries.overrides(includingEnded: false),
       ViewQueries.columns(of: "episodes"), ViewQueries.views(), AccessQueries.receiverEvents(),
-      RuleQueries.list(), RuleQueries.page(of: "RES-01"),
+      RuleQueries.list(), RuleQueries.page(of: "RES-01"), SavedQueries.list(), SavedQueries.list(named: "a"),
+      GPUQueries.idle(limit: 5), GPUQueries.hours(), PastQueries.hosts(atNs: sinceNs),
+      PastQueries.processes(host: "a", atNs: sinceNs),
       SeriesQueries.gaps("a", sinceNs: sinceNs - 3_600_000_000_000, untilNs: sinceNs, limit: 5),
     ]
     for host in choices("a") {
+      all += [
+        PastQueries.hosts(atNs: sinceNs, host: host), PastQueries.runs(atNs: sinceNs, host: host, limit: 5),
+        PastQueries.incidents(atNs: sinceNs, host: host, limit: 5),
+        PastQueries.incidents(atNs: sinceNs, host: host, rule: "RES-*", limit: 5),
+      ]
       all += [FleetQueries.hosts(named: host), FollowingQueries.passedOver(host: host)]
       all.append(TrainingQueries.episode(host: host, run: "r", episode: 1))
       for sinceNs in choices(sinceNs) {
