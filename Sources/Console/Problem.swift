@@ -50,9 +50,9 @@ extension Problem {
     switch error {
     case .database(let error): self.init(error)
     case .unknownIncident, .unknownSilence, .unknownOverride, .unknownHost, .unknownCredential,
-      .unknownInvitation:
+      .unknownInvitation, .unknownSavedQuery:
       self.init(.notFound, error.description)
-    case .tokenNameInUse, .hostNameInUse: self.init(.conflict, error.description)
+    case .tokenNameInUse, .hostNameInUse, .tooManySavedQueries: self.init(.conflict, error.description)
     case .badCredentialName, .badHostName, .badLabel, .unknownTarget, .unknownZone, .neverComes:
       self.init(.badRequest, error.description)
     default: self.init(.serviceUnavailable, error.description)

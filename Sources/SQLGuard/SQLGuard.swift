@@ -13,6 +13,8 @@ package struct GuardedStatement: Sendable, Equatable {
   package var sinceNs: Int64?
   /// Views with times that are read without a lower bound.
   package var unbounded: [String]
+  /// Of `$1` and those behind it, as texts: bound by the database, never written into the statement.
+  package var values: [String] = []
 }
 
 /// Why a statement does not run; one sentence that says what to do.
@@ -28,11 +30,15 @@ package struct QueryEstimate: Sendable, Equatable {
 }
 
 package enum SQLGuard {
-  /// - Parameter nowNs: for `now()` in bounds.
+  /// - Parameters:
+  ///   - parameters: so many of them it may use: `$1` up to that one.
+  ///   - nowNs: for `now()` in bounds.
   /// - Throws: `SQLRefusal`.
-  package static func check(_ sql: String, nowNs: Int64) throws(SQLRefusal) -> GuardedStatement {
+  package static func check(
+    _ sql: String, parameters: Int = 0, nowNs: Int64
+  ) throws(SQLRefusal) -> GuardedStatement {
     let statement = try onlySelect(sql)
-    var check = Check()
+    var check = Check(parameters: parameters)
     try check.visit(statement)
     var meaning = Meaning(nowNs: nowNs, ownNames: check.ownNames)
     meaning.read(statement)
@@ -71,6 +77,7 @@ package enum SQLGuard {
 
 /// Walks the whole tree and refuses what is not on the lists.
 private struct Check {
+  let parameters: Int
   var views: Set<String> = []
   /// Of the statement's own WITH clauses.
   var ownNames: Set<String> = []
@@ -115,6 +122,17 @@ private struct Check {
   }
 
   private mutating func require(_ kind: String, _ fields: SQLTree) throws(SQLRefusal) {
+    if kind == "ParamRef" {
+      guard let number = fields["number"]?.double.flatMap({ Int(exactly: $0) }),
+        (1...max(1, parameters)).contains(number), parameters > 0
+      else {
+        throw SQLRefusal(
+          description: parameters == 0
+            ? "only a saved statement has parameters such as $1"
+            : "it has \(parameters) parameters: $1 to $\(parameters)")
+      }
+      return
+    }
     guard AllowedSQL.nodes.contains(kind) else {
       throw SQLRefusal(description: "\(kind) is not among what a question may use: see signalbox query --help")
     }

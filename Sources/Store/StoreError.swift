@@ -45,6 +45,8 @@ package enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
   case badCredentialName(String)
   case tokenNameInUse(String)
   case unknownCredential(String)
+  case unknownSavedQuery(String)
+  case tooManySavedQueries
 
   /// The effect of an unanswered COMMIT is unknown: open a new connection and commit the same group again.
   package var isConnectionLost: Bool {
@@ -105,6 +107,10 @@ package enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
       "'\(name)' cannot be a name: 1 to 64 characters on one line, not beginning with a dash"
     case .tokenNameInUse(let name):
       "a token called '\(name)' is in use: choose another name, or end it with signalbox tokens revoke"
+    case .unknownSavedQuery(let name):
+      "no saved statement is called '\(name)'; /api/v1/queries lists them"
+    case .tooManySavedQueries:
+      "\(SavedQuery.Limits.queries) statements are saved already: delete those that no one asks any more"
     case .unknownCredential(let name):
       "nothing that still lets anybody in is called '\(name)'; signalbox tokens list shows them"
     case .hostNameInUse(let name): "a host called '\(name)' is in the fleet"

@@ -32,6 +32,22 @@ import Testing
       runs: rows(ShownColumns.runs, FleetParts.runsMax, cell))
   }
 
+  private static var idle: IdleGPUs {
+    var rows: [[Cell]] = []
+    for index in 0..<400 {
+      let user: Cell = index % 2 == 0 ? .text("ann") : index % 4 == 1 ? .text("ben") : .null
+      rows.append([
+        .text("gpu-\(index)"), .integer(0), .text("H200"), .real(1), .text("true"), .integer(8 << 30), user,
+        .text("ppo"),
+        .integer(Int64(index)),
+      ])
+    }
+    let hours: [[Cell]] = [[.real(1000), .real(400)]]
+    return IdleGPUs(
+      gpus: Answer(columns: IdleGPUs.columns, rows: rows),
+      hours: Answer(columns: [.init("reported_hours"), .init("idle_hours")], rows: hours))
+  }
+
   private static func html(_ page: Page, nowNs: Int64) -> String {
     let caller = Caller(name: "ann", role: .admin, kind: .session, credentialID: "a")
     return String(
@@ -44,9 +60,12 @@ import Testing
     let inventory = LiveTests.inventory(10_000) { "{\"rack\":\"rack-\($0 % 300)\"}" }
     let codes = (0..<10_000).map { UInt8(ascii: "A") + UInt8($0 % 20) }
     let state = FleetState(inventory: inventory, codes: codes, incidents: [3, 4, 5, 6], news: "1")
-    let overview = FleetOverview(state: state, parts: Self.full(nowNs: nowNs), asOfNs: nowNs)
+    var overview = FleetOverview(state: state, parts: Self.full(nowNs: nowNs), asOfNs: nowNs)
     #expect(inventory.usualKey == "rack" && inventory.keys == ["rack", "gpu_model", "os_name"])
+    overview.idle = Self.idle
     let html = Self.html(overview.page(by: "rack", order: .trouble, nowNs: nowNs), nowNs: nowNs)
+    #expect(html.contains("400.0 of 1000.0 GPU-hours today were held and idle.") && html.contains("397 more"))
+    #expect(Self.idle.owners.rows.first == [.text("ann"), .real(200)], "\(Self.idle.owners.rows)")
     let nodes = html.split(separator: "<").count { $0.first?.isLetter == true }
     let rows = html.components(separatedBy: "<tr").count - 1
     #expect(nodes <= 1_500 && rows <= 200 && html.utf8.count <= 100_000, "\(nodes) \(rows) \(html.utf8.count)")

@@ -15,6 +15,80 @@ extension EndToEndTests.Consoles {
     try endWithTheClient(token)
     try oneConnectionKeepsNothing(token)
     try queryPage(token)
+    try savedStatements(token)
+  }
+
+  /// A statement under a name: its values are bound and never pasted, and what it may read is what any statement may.
+  private func savedStatements(_ viewer: String) throws {
+    let editor = try token("author", "editor")
+    func save(_ fields: [String: String], by token: String) throws -> Answer {
+      let body = String(decoding: try JSONSerialization.data(withJSONObject: fields), as: UTF8.self)
+      return try ask(
+        "/api/v1/queries", ["-X", "POST", "-H", "Content-Type: application/json", "-d", body], token: token)
+    }
+    let fields = [
+      "name": "host-by-name", "parameters": "host, most",
+      "sql": "select host, $1 as asked from hosts where host like $1 limit $2::bigint", "description": "One host.",
+    ]
+    #expect(try save(fields, by: viewer).status == 403)
+    for (key, value, part) in [
+      ("name", "Host", "lower-case letters"), ("name", "-x", "lower-case letters"),
+      ("parameters", "host,host", "different"),
+      ("parameters", "host", "it has 1 parameters"), ("parameters", "", "only a saved statement"),
+      ("sql", "select pg_sleep($1::float8), $2", "the function pg_sleep"), ("sql", "drop view hosts", "only SELECT"),
+    ] {
+      let answer = try save(fields.merging([key: value]) { $1 }, by: editor)
+      #expect(answer.status == 400 && answer.detail.contains(part), "\(key) \(value): \(answer.body)")
+    }
+    #expect(try save(fields, by: editor).object["done"] as? String != nil)
+    let items = try ask("/api/v1/queries", token: viewer).object["items"] as? [[String: Any]]
+    #expect(
+      items?.map { $0["parameters"] as? String } == ["host,most"] && items?.first?["author"] as? String == "author")
+    let path = "/api/v1/queries/host-by-name"
+    func rows(_ host: String) throws -> [[String: Any]]? {
+      try ask("\(path)?most=5&host=\(host)", token: viewer).object["items"] as? [[String: Any]]
+    }
+    #expect(try rows("host-1")?.map { $0["asked"] as? String } == ["host-1"])
+    #expect(try rows("x%27%20or%20true%20--%20")?.count == 0, "a value is no part of the statement")
+    for (query, part) in [
+      ("?host=a", "most is needed"), ("?host=a&most=1&x=1", "has no parameter 'x'; there are: host, most"),
+      ("?host=a&host=b&most=1", "host is given twice"), ("?host=a&most=many", "invalid input syntax"),
+    ] {
+      let answer = try ask(path + query, token: viewer)
+      #expect(answer.status == 400 && answer.detail.contains(part), "\(query): \(answer.body)")
+    }
+    #expect(try ask("/api/v1/queries/none", token: viewer).status == 404)
+    let html = ["-H", "Accept: text/html"]
+    let page = try ask("/queries/host-by-name?host=host-1&most=3", html, token: viewer).body
+    #expect(
+      page.contains("1 row.") && page.contains("name=\"most\" value=\"3\"") && !page.contains("Delete it"), "\(page)")
+    #expect(try ask("/queries/host-by-name", html, token: editor).body.contains("Delete it"))
+    #expect(try ask("/query", html, token: viewer).body.contains("/queries/host-by-name"))
+    #expect(try fleet.json("audit", "--action", "queries.save").count == 1)
+    #expect(try ask(path, ["-X", "DELETE"], token: viewer).status == 403)
+    #expect(try ask(path, ["-X", "DELETE"], token: editor).status == 200)
+    #expect(try ask(path, ["-X", "DELETE"], token: editor).status == 404)
+    try pastPages(viewer)
+  }
+
+  /// The fleet before it had a host, and what the pages of the past do not take.
+  private func pastPages(_ viewer: String) throws {
+    let html = ["-H", "Accept: text/html"]
+    for (path, words) in [
+      ("/?at=1h", ["As it was at", "Not known of then", "1 without a report of the day before"]),
+      ("/incidents?at=1h", ["No incident was open then."]), ("/hosts/host-1?at=1h", ["host-1 then", "Processes"]),
+    ] {
+      let page = try ask(path, html, token: viewer)
+      #expect(page.status == 200 && words.allSatisfy { page.body.contains($0) }, "\(path): \(page.body)")
+    }
+    for (path, part) in [
+      ("/?at=2200-01-01T00:00:00Z", "yet to come"), ("/incidents?at=1h&state=open", "leave state out"),
+      ("/hosts/host-1?at=1h&until=2h", "leave until out"), ("/hosts/none?at=1h", "no host is called"),
+    ] {
+      let answer = try ask(path, ["-H", "Accept: application/json"], token: viewer)
+      #expect(answer.detail.contains(part), "\(path): \(answer.body)")
+    }
+    #expect(try (ask("/api/v1/gpus/idle", token: viewer).object["items"] as? [Any])?.isEmpty == true)
   }
 
   private func answersAndRefusals(_ token: String) throws {

@@ -88,11 +88,12 @@ extension EndToEndTests {
       let strangers = [revoked, expired, String(tokens[3].dropLast()) + "x", "sbk_", "x"]
       for route in RouteTable.all {
         var path = route.path.replacingOccurrences(of: "{number}", with: "999999")
-        for name in ["{host}", "{link}", "{token}", "{rule}"] {
+        for name in ["{host}", "{link}", "{token}", "{rule}", "{name}"] {
           path = path.replacingOccurrences(of: name, with: "none")
         }
         if ["/api/v1/live", "/api/v1/logs/live"].contains(path) { path += "?frames=1" }
-        let body = route.method == .post ? ["-X", "POST", "-d", "", "-H", "Content-Type: application/json"] : []
+        let body =
+          route.method != .get ? ["-X", route.method.rawValue, "-d", "", "-H", "Content-Type: application/json"] : []
         func status(_ token: String?) throws -> Int { try ask(path, body, token: token).status }
         guard let role = route.role else {
           #expect(

@@ -49,6 +49,19 @@ import Testing
     #expect(refusal?.description.utf8.contains(10) == false)
   }
 
+  /// Only as many parameters as a saved statement names.
+  @Test func parametersAreThoseThatAreNamed() throws {
+    let sql = "select $1::text, count(*) from hosts where host = $2"
+    #expect(try SQLGuard.check(sql, parameters: 2, nowNs: Self.nowNs).views == ["hosts"])
+    for count in [0, 1] {
+      #expect(throws: SQLRefusal.self) { try SQLGuard.check(sql, parameters: count, nowNs: Self.nowNs) }
+    }
+    #expect(throws: SQLRefusal.self) { try SQLGuard.check("select $0", parameters: 2, nowNs: Self.nowNs) }
+    #expect(throws: SQLRefusal.self) {
+      try SQLGuard.check("select pg_sleep($1::float8)", parameters: 1, nowNs: Self.nowNs)
+    }
+  }
+
   @Test(arguments: [
     "select 1", "select * from hosts", "table hosts", "values (1), (2)", "select count(*) from public.log_lines",
     "select host, avg(cpu_busy_percent) from host_samples where time > now() - interval '1 hour' group by 1 order by 2 desc",

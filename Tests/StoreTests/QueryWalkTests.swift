@@ -29,11 +29,18 @@ import Testing
       ViewQueries.columns(of: "episodes"), ViewQueries.views(), AccessQueries.receiverEvents(),
       RuleQueries.list(), RuleQueries.page(of: "RES-01"), AnalysisQueries.analysis(run: 1),
       CompareQueries.summaries([1, 2]), CompareQueries.finals([1, 2]),
-      ModelQueries.newest(host: nil), ModelQueries.newest(host: "a*"),
+      ModelQueries.newest(host: nil), ModelQueries.newest(host: "a*"), SavedQueries.list(), SavedQueries.list(named: "a"),
+      GPUQueries.idle(limit: 5), GPUQueries.hours(), PastQueries.hosts(atNs: sinceNs),
+      PastQueries.processes(host: "a", atNs: sinceNs),
       SeriesQueries.gaps("a", sinceNs: sinceNs - 3_600_000_000_000, untilNs: sinceNs, limit: 5),
     ]
     for host in [nil, "a", "a*"] {
       for run in choices(Int64(1)) { all.append(VerificationQueries.verification(host: host, run: run)) }
+      all += [
+        PastQueries.hosts(atNs: sinceNs, host: host), PastQueries.runs(atNs: sinceNs, host: host, limit: 5),
+        PastQueries.incidents(atNs: sinceNs, host: host, limit: 5),
+        PastQueries.incidents(atNs: sinceNs, host: host, rule: "RES-*", limit: 5),
+      ]
       all += [FleetQueries.hosts(named: host), FollowingQueries.passedOver(host: host)]
       all.append(TrainingQueries.episode(host: host, run: "r", episode: 1))
       for sinceNs in choices(sinceNs) {

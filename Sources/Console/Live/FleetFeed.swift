@@ -13,6 +13,7 @@ final class FleetFeed: Sendable {
   private let presences: Kept<Presence>
   private let hosts: Kept<Answer>
   private let overviews: Kept<FleetOverview>
+  private let idle: Kept<IdleGPUs>
   /// Shared answers as they were written.
   let shared = SharedBytes()
 
@@ -25,6 +26,7 @@ final class FleetFeed: Sendable {
       return Presence(reading.value, asOfNs: reading.asOfNs)
     }
     hosts = Kept { try await database.answer(FleetQueries.status(), ShownColumns.fleet) }
+    idle = Kept { try await IdleGPUs.read(database) }
     overviews = Kept {
       // The details after the state: a page that names a revision must not show what was before it, or its script would not ask again.
       let state = try await states.read(maxAgeNs: Self.maxAgeNs)
@@ -51,6 +53,12 @@ final class FleetFeed: Sendable {
 
   /// One row a host, `FleetQueries.status`. - Throws: `Problem`.
   func status() async throws -> Kept<Answer>.Reading { try await hosts.read(maxAgeNs: Self.maxAgeNs) }
+
+  /// GPUs that are held and idle, a minute old at most. - Throws: `Problem`.
+  func idleGPUs() async throws -> Kept<IdleGPUs>.Reading { try await idle.read(maxAgeNs: Self.idleMaxAgeNs) }
+
+  /// Today's hours of all GPUs are read for it, and change slowly.
+  private static let idleMaxAgeNs: Int64 = 60_000_000_000
 
   /// For the page of the fleet; where the database is away, as it was when it last answered.
   /// - Throws: `Problem` where there is nothing to show.

@@ -7,7 +7,7 @@ struct FleetParts: Sendable {
   /// Rows of its tables: the whole page stays below 200, with 10 000 hosts as well.
   static let incidentsMax = 20
   static let missingMax = 20
-  static let hostsMax = 25
+  static let hostsMax = 20
   static let runsMax = 10
 
   /// Not resolved, the most urgent first; one more than are shown says that there are more.
@@ -55,11 +55,13 @@ struct FleetOverview: Sendable {
   let asOfNs: Int64
   /// The database does not answer: this is its last answer.
   var isAway = false
+  /// nil: not known, because the question failed.
+  var idle: IdleGPUs?
 
   func page(by: String, order: Order, nowNs: Int64) -> Page {
     var page = Page(
       title: "Fleet", blocks: head(nowNs) + trouble + map(by: by, order: order), command: "signalbox fleet status")
-    page.blocks += missing + [.heading("Reports"), .text(ingest(nowNs))] + runs + hosts(nowNs)
+    page.blocks += missing + idleBlocks + [.heading("Reports"), .text(ingest(nowNs))] + runs + hosts(nowNs)
     page.live = state.revision
     return page
   }
@@ -115,6 +117,14 @@ struct FleetOverview: Sendable {
     ]
     if groups.leftOut > 0 { blocks.append(.text("\(groups.leftOut) more groups, which these are sorted before.")) }
     return blocks
+  }
+
+  private var idleBlocks: [Page.Block] {
+    // A fleet without GPUs has none that are idle.
+    guard state.inventory.hosts.contains(where: { $0.gpuCount > 0 }) else { return [] }
+    return idle?.blocks ?? [
+      .heading("GPUs held and idle"), .text("They were not counted: the question took too long."),
+    ]
   }
 
   private var missing: [Page.Block] {

@@ -71,7 +71,7 @@ final class QueryPool: Sendable {
     guard run.begins(reader.canceller) else { return }
     let untilNs = Clock.wallNs() + limits.seconds * 1_000_000_000
     do throws(PostgresError) {
-      try require(SQLGuard.estimate(of: try reader.plan(statement.text)), statement)
+      try require(SQLGuard.estimate(of: try reader.plan(statement.text, values: statement.values)), statement)
       try send(run, reader, statement, limits, untilNs)
     } catch {
       throw problem(error, statement, limits)
@@ -110,7 +110,7 @@ final class QueryPool: Sendable {
   ) throws(PostgresError) {
     var piece = ReadTable(columns: [], rows: [])
     var (count, bytes, pieceBytes, isTooLarge) = (0, 0, 0, false)
-    try reader.eachRow(statement.text) { columns, row in
+    try reader.eachRow(statement.text, values: statement.values) { columns, row in
       if piece.columns.isEmpty { piece.columns = SQLGuard.distinct(columns) }
       guard let row else { return run.send(.init(table: piece, isCut: false), untilNs: untilNs) }
       guard count < limits.rows else {

@@ -77,6 +77,8 @@ struct Route: Sendable {
   var parameters: [Parameter] = []
   /// A form of a page sends its empty fields too: they count as not given.
   var allowsEmpty = false
+  /// Parameters of the query that this table does not know belong to what is asked: `Question.others`.
+  var takesOthers = false
   var fields: [Field] = []
   /// Of these optional fields at least one is needed.
   var anyOf: [String] = []
@@ -102,6 +104,8 @@ struct Question: Sendable {
   let console: ConsoleContext
   /// Of path and query, by name.
   let values: [String: String]
+  /// Further ones of the query, by name.
+  var others: [String: String] = [:]
   /// Of the body, by name.
   let fields: [String: String]
   /// nil where the route takes fields.

@@ -66,7 +66,11 @@ extension RouteTable {
   }
 
   static func fleetPage(_ question: Question) async throws -> Page {
-    let overview = try await question.console.fleet.overview()
+    var overview = try await question.console.fleet.overview()
+    if !overview.isAway {
+      let fleet = question.console.fleet
+      overview.idle = try? await Deadline.wait(.seconds(2)) { try await fleet.idleGPUs().value }
+    }
     let order = question["sort"].flatMap(FleetOverview.Order.init) ?? .trouble
     return overview.page(by: try key(question, overview.state.inventory), order: order, nowNs: question.nowNs)
   }

@@ -8,13 +8,19 @@ extension RouteTable {
   static let pages: [Route] =
     runs + [
       Route(
-        method: .get, path: "/", role: .viewer, summary: "The fleet at a glance.", parameters: [by, sort],
+        method: .get, path: "/", role: .viewer, summary: "The fleet at a glance.", parameters: [by, sort, at],
         allowsEmpty: true, shape: .page
-      ) { question in .page(try await fleetPage(question)) },
+      ) { question in
+        if let atNs = try past(question) { return .page(try await pastFleet(question, atNs: atNs)) }
+        return .page(try await fleetPage(question))
+      },
       Route(
         method: .get, path: "/incidents", role: .viewer, summary: "What is wrong, the most urgent first.",
-        parameters: incidentFilters, allowsEmpty: true, shape: .page
-      ) { question in .page(try await incidentsPage(question)) },
+        parameters: incidentFilters + [at], allowsEmpty: true, shape: .page
+      ) { question in
+        if let atNs = try past(question) { return .page(try await pastIncidents(question, atNs: atNs)) }
+        return .page(try await incidentsPage(question))
+      },
       Route(
         method: .get, path: "/incidents/{number}", role: .viewer,
         summary: "One incident: what, since when, why, what to do.",
@@ -22,9 +28,12 @@ extension RouteTable {
       ) { question in .page(try await incidentPage(question)) },
       Route(
         method: .get, path: "/hosts/{host}", role: .viewer, summary: "One host.",
-        parameters: [.init("host", .path, .text, "Its name.", example: "trainer-1"), since, until],
+        parameters: [.init("host", .path, .text, "Its name.", example: "trainer-1"), since, until, at],
         allowsEmpty: true, shape: .page
-      ) { question in .page(try await hostPage(question)) },
+      ) { question in
+        if let atNs = try past(question) { return .page(try await pastHost(question, atNs: atNs)) }
+        return .page(try await hostPage(question))
+      },
     ]
 
   /// Rows of one table of a page: more is what the API and the command line are for.
@@ -147,7 +156,7 @@ extension RouteTable {
     .init("agent_version", "AGENT"), .init("certificate_expires", "CERTIFICATE UNTIL"),
   ]
 
-  private static let processColumns: [Answer.Column] = [
+  static let processColumns: [Answer.Column] = [
     .init("pid", "PID"), .init("name", "PROCESS"), .init("cpu_percent", "CPU", .percent),
     .init("resident_bytes", "MEMORY", .bytes), .init("state", "STATE"), .init("user", "USER"),
     .init("time", "SEEN", .age),

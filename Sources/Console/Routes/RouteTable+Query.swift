@@ -50,19 +50,28 @@ extension RouteTable {
 
   private static func run(_ question: Question, rowsMax: Int) async throws -> QueryAnswer {
     let text = question.fields["sql"] ?? ""
-    let most = question.isStreamed ? QueryLimits.rowsMax : rowsMax
-    let limit = try number(question, "limit", 1...Int64(QueryLimits.rowsMax)).map { min(Int($0), most) }
-    let seconds = try number(question, "timeout", 1...QueryLimits.secondsMax) ?? QueryLimits.secondsDefault
     let statement: GuardedStatement
     do throws(SQLRefusal) {
       statement = try SQLGuard.check(text, nowNs: question.nowNs)
     } catch {
       throw Problem(.badRequest, error.description)
     }
+    return try await run(
+      statement, subject: statement.views.joined(separator: " "), detail: statement.text, rowsMax: rowsMax, question)
+  }
+
+  /// - Parameters:
+  ///   - subject, detail: for the audit.
+  ///   - rowsMax: of forms that are not written while they arrive.
+  static func run(
+    _ statement: GuardedStatement, subject: String, detail: String, rowsMax: Int, _ question: Question
+  ) async throws -> QueryAnswer {
+    let most = question.isStreamed ? QueryLimits.rowsMax : rowsMax
+    let limit = try number(question, "limit", 1...Int64(QueryLimits.rowsMax)).map { min(Int($0), most) }
+    let seconds = try number(question, "timeout", 1...QueryLimits.secondsMax) ?? QueryLimits.secondsDefault
     let actor = question.actor
     try await question.database.change { store throws(StoreError) in
-      try store.audit(
-        actor: actor, action: "query", subject: statement.views.joined(separator: " "), detail: statement.text)
+      try store.audit(actor: actor, action: "query", subject: subject, detail: detail)
     }
     let run = try question.console.queries.start(
       statement, QueryLimits(rows: limit ?? most, seconds: seconds))
@@ -86,26 +95,31 @@ extension RouteTable {
   }
 
   /// Rows of the answer on a page: more is what the API and the command line are for.
-  private static let shownMax = 200
+  static let shownMax = 200
+
+  /// An answer as parts of a page, or why there is none.
+  static func blocks(
+    of answer: () async throws -> QueryAnswer, _ question: Question
+  ) async throws -> [Page.Block] {
+    do {
+      let answer = try await answer()
+      let (rows, isCut) = try await answer.collect()
+      let presence = try await question.console.fleet.presence(of: answer.statement.hosts)
+      let count = rows.rows.count
+      let sentence = isCut ? "The first \(count) rows; there are more." : "\(count) row\(count == 1 ? "" : "s")."
+      let missing = answer.statement.views.isEmpty ? "" : " " + presence.sentence
+      return [.text(sentence + missing), .table(name: "rows", rows, empty: "No row matches.")]
+    } catch let problem as Problem where problem.status != .serviceUnavailable {
+      return [.notice(problem.detail)]
+    }
+  }
 
   private static func answerPage(_ question: Question) async throws -> Page {
     // A browser sends line breaks as CR LF.
     let sql = (question.fields["sql"] ?? "").replacing("\r\n", with: "\n")
-    do {
-      let answer = try await run(question, rowsMax: shownMax)
-      let (rows, isCut) = try await answer.collect()
-      let presence = try await question.console.fleet.presence(of: answer.statement.hosts)
-      let count = rows.rows.count
-      let sentence =
-        isCut ? "The first \(count) rows; there are more." : "\(count) row\(count == 1 ? "" : "s")."
-      let missing = answer.statement.views.isEmpty ? "" : " " + presence.sentence
-      return try await queryPage(
-        question, sql: sql,
-        answer: [.text(sentence + missing), .table(name: "rows", rows, empty: "No row matches.")])
-    } catch let problem as Problem where problem.status != .serviceUnavailable {
-      // The text that was typed stays in the editor.
-      return try await queryPage(question, sql: sql, answer: [.notice(problem.detail)])
-    }
+    // The text that was typed stays in the editor.
+    let blocks = try await blocks(of: { try await run(question, rowsMax: shownMax) }, question)
+    return try await queryPage(question, sql: sql, answer: blocks)
   }
 
   private static func queryPage(_ question: Question, sql: String, answer: [Page.Block] = []) async throws -> Page {
@@ -121,6 +135,7 @@ extension RouteTable {
     if let view = question["view"], found.count > 1 {
       blocks += [.heading("Columns of \(view)"), .table(name: "columns", found[1].without(["view"]), empty: "")]
     }
+    blocks += try await savedBlocks(question, sql: sql)
     blocks += [
       .heading("Views"),
       .table(name: "views", found[0], links: [.init(column: "view", path: "/query?view=")], empty: ""),

@@ -8,7 +8,7 @@ internal import Store
 enum RouteTable {
   static let all: [Route] =
     open + files + live + fleet + training + episodes + compare + models + logs + incidents + access + admin + paging
-    + links + hooks + rules + query + pages + commandLine + assistants + feeds
+    + links + hooks + rules + query + savedQueries + pages + commandLine + assistants + feeds
 
   static let limit = Route.Parameter(
     "limit", .query, .integer(1...10_000), "At most so many.", example: "100")
@@ -79,6 +79,14 @@ enum RouteTable {
         try await question.database.answer(
           SeriesQueries.host(
             host, metric, sinceNs: sinceNs, untilNs: untilNs, points: question.integer("points") ?? 300)))
+    },
+    Route(
+      method: .get, path: "/api/v1/gpus/idle", role: .viewer,
+      summary: "GPUs that were held and idle today, by hours. \(IdleGPUs.definition)", shape: .list
+    ) { question in
+      let reading = try await question.console.fleet.idleGPUs()
+      let gpus = reading.value.gpus
+      return .list(gpus, isCut: gpus.rows.count == GPUQueries.rowsMax, asOfNs: reading.asOfNs)
     },
     Route(
       method: .get, path: "/api/v1/gaps", role: .viewer, summary: "What never arrived, and why.",

@@ -70,12 +70,12 @@ struct Gate: Sendable {
   ) async throws -> Response {
     let type = try mediaType(route, request)
     try require(route, known?.caller, request)
-    if route.method == .post { try requireOwnPage(request) }
-    let values = try Self.values(route, request, parameters, nowNs)
+    if route.method != .get { try requireOwnPage(request) }
+    let (values, others) = try Self.values(route, request, parameters, nowNs)
     let raw = try await raw(route, request)
     let (fields, isForm) = try await self.fields(route, request, &typed)
     let formToken = known.map(Self.formToken) ?? ""
-    if route.method == .post, !formToken.isEmpty { try requireForm(request, fields, formToken) }
+    if route.method != .get, !formToken.isEmpty { try requireForm(request, fields, formToken) }
     let done = values["done"].flatMap { text in
       values["by"].flatMap { given in
         Digest.equal(Array(given.utf8), Array(FormToken.sign(text, with: formToken).utf8)) && !formToken.isEmpty
@@ -83,7 +83,8 @@ struct Gate: Sendable {
       }
     }
     let question = Question(
-      caller: known?.caller, nowNs: nowNs, database: database, console: context, values: values, fields: fields,
+      caller: known?.caller, nowNs: nowNs, database: database, console: context, values: values, others: others,
+      fields: fields,
       raw: raw,
       done: done, isForm: isForm, formToken: formToken, isStreamed: type == .ndjson || type == .csv,
       whenGone: { gone in client.gone.whenComplete { _ in gone() } })
@@ -144,8 +145,9 @@ struct Gate: Sendable {
 
   static func values(
     _ route: Route, _ request: Request, _ path: [String: String], _ nowNs: Int64
-  ) throws -> [String: String] {
+  ) throws -> (known: [String: String], others: [String: String]) {
     var values: [String: String] = [:]
+    var others: [String: String] = [:]
     for parameter in route.parameters where parameter.place == .path {
       guard let text = (path[parameter.name] ?? "").removingPercentEncoding else {
         throw Problem(.badRequest, "\(parameter.name) in the address is no UTF-8 behind its percent signs")
@@ -156,6 +158,10 @@ struct Gate: Sendable {
     if case .page = route.shape { known += Self.changed }
     for (name, value) in request.uri.queryParameters {
       guard let parameter = known.first(where: { $0.name == name }) else {
+        if route.takesOthers {
+          try add(String(name), String(value), to: &others, route)
+          continue
+        }
         let names = route.parameters.filter { $0.place == .query }.map(\.name).joined(separator: ", ")
         throw Problem(
           .badRequest,
@@ -169,7 +175,20 @@ struct Gate: Sendable {
     if let missing = known.first(where: { $0.isRequired && values[$0.name] == nil }) {
       throw Problem(.badRequest, "\(missing.name) is needed, such as \(missing.example): \(missing.summary)")
     }
-    return values
+    return (values, others)
+  }
+
+  private static let othersMax = 20
+
+  private static func add(
+    _ name: String, _ value: String, to others: inout [String: String], _ route: Route
+  ) throws {
+    let shown = PlainText.cut(name, scalarsMax: 64)
+    if route.allowsEmpty, value.isEmpty { return }
+    guard others[name] == nil else { throw Problem(.badRequest, "\(shown) is given twice") }
+    guard others.count < othersMax else { throw Problem(.badRequest, "an address has \(othersMax) parameters at most") }
+    let parameter = Route.Parameter(shown, .query, .text, "A value.", example: "a text")
+    others[name] = try checked(value, parameter, 0)
   }
 
   static func checked(_ text: String, _ parameter: Route.Parameter, _ nowNs: Int64) throws -> String {

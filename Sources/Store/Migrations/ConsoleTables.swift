@@ -1,5 +1,18 @@
 /// Credentials of people and scripts at the console.
 enum ConsoleTables {
+  static let savedQueries = """
+    -- Statements of people on the views, under a name. Parameters are the names of $1 and those behind it.
+    create table signalbox.saved_queries (
+      name text primary key,
+      description text not null default '',
+      sql text not null,
+      parameters text[] not null default '{}',
+      author text not null,
+      saved timestamptz not null
+    );
+
+    """
+
   static let calendars = """
     alter table signalbox.credentials drop constraint credentials_kind_check,
       add constraint credentials_kind_check check (kind in ('token', 'link', 'session', 'calendar'));

@@ -52,5 +52,6 @@ struct Migration {
     Migration(number: 29, name: "templates of log lines") { _ in LogTables.templates },
     Migration(number: 30, name: "steps folded by \(StepBlockTables.stepsOfBlock) for curves") { _ in StepBlockTables.sql
     },
+    Migration(number: 31, name: "statements that are saved under a name") { _ in ConsoleTables.savedQueries },
   ]
 }
