@@ -38,6 +38,7 @@ internal import Postgres
   @Option(name: .customLong("public-url"), help: "https://HOST under which people reach it, for login links.")
   var publicURL: String?
   @Option(help: "Connections to the database, 1 to 32.") var connections = 4
+  @OptionGroup(title: "Logging in by an identity provider") var oidc: OIDCOptions
 
   static func main() async {
     do {
@@ -84,6 +85,7 @@ internal import Postgres
       throw ConsoleFailure(.usage, "--public-url takes an address that begins with https://, not '\(publicURL)'")
     }
     options.publicURL = publicURL
+    options.identity = try oidc.settings()
     return options
   }
 

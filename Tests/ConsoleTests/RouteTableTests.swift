@@ -37,7 +37,7 @@ import Testing
       Set(open) == [
         "/healthz", "/api/v1/openapi.json", StyleSheet.path, Script.path, "/icon.svg", "/login", "/login/{link}",
         "/i/{token}", "/llms.txt", "/client/signalbox.py", "/api/v1/oncall.ics",
-        "/hooks/pagerduty", "/hooks/slack",
+        "/hooks/pagerduty", "/hooks/slack", "/oidc/start", "/oidc/callback",
       ],
       "what anybody may ask for: \(open)")
   }

@@ -15,6 +15,8 @@ struct Route: Sendable {
       case choice([String])
       /// An age such as `2h`, or a time of RFC 3339.
       case moment
+      /// Text of another program, such as a code, which may be longer than people write.
+      case opaque
     }
 
     let name: String
@@ -72,6 +74,8 @@ struct Route: Sendable {
   let role: Role?
   let summary: String
   var parameters: [Parameter] = []
+  /// Another program makes the address, and adds parameters of its own: those that are not known are passed over.
+  var ignoresOthers = false
   /// A form of a page sends its empty fields too: they count as not given.
   var allowsEmpty = false
   var fields: [Field] = []
@@ -103,6 +107,8 @@ struct Question: Sendable {
   let fields: [String: String]
   /// nil where the route takes fields.
   var raw: RawRequest?
+  /// Headers with cookies; the session's own is in none of the answers.
+  var cookies: [String] = []
   /// What this session has just changed, as a page says it.
   var done: String?
   /// Sent by a form of a page, not by a script.
@@ -154,6 +160,6 @@ enum Reply: Sendable {
   /// JSON with a status of its own; empty: none.
   case message(Int, [UInt8])
   case live(LiveStream)
-  /// - Parameter cookie: of a new session; nil leaves the browser's.
-  case redirect(String, cookie: String?)
+  /// - Parameter cookies: that are set or cleared; the browser keeps its others.
+  case redirect(String, cookies: [String])
 }

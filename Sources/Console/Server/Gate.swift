@@ -16,10 +16,14 @@ struct ConsoleContext: Sendable {
   let queries: QueryPool
   let fleet: FleetFeed
   let live: LiveHub
+  /// nil: no identity provider is configured.
+  var oidc: OIDCLogin?
 }
 
 enum ParameterLimits {
   static let charactersMax = 1024
+  /// Codes of some identity providers have two thousand.
+  static let opaqueMax = 4096
   static let bodyBytesMax = 64 << 10
 }
 
@@ -81,7 +85,7 @@ struct Gate: Sendable {
     }
     let question = Question(
       caller: known?.caller, nowNs: nowNs, database: database, console: context, values: values, fields: fields,
-      raw: raw,
+      raw: raw, cookies: route.role == nil ? request.headers[values: .cookie] : [],
       done: done, isForm: isForm, formToken: formToken, isStreamed: type == .ndjson || type == .csv,
       whenGone: { gone in client.gone.whenComplete { _ in gone() } })
     return try await write(route.handler(question), route, question, type)
@@ -153,13 +157,14 @@ struct Gate: Sendable {
     if case .page = route.shape { known += Self.changed }
     for (name, value) in request.uri.queryParameters {
       guard let parameter = known.first(where: { $0.name == name }) else {
+        if route.ignoresOthers { continue }
         let names = route.parameters.filter { $0.place == .query }.map(\.name).joined(separator: ", ")
         throw Problem(
           .badRequest,
           "no parameter is called '\(PlainText.cut(String(name), scalarsMax: 64))'; "
             + (names.isEmpty ? "this address takes none" : "there are: \(names)"))
       }
-      if route.allowsEmpty, value.isEmpty { continue }
+      if route.allowsEmpty || route.ignoresOthers, value.isEmpty { continue }
       guard values[parameter.name] == nil else { throw Problem(.badRequest, "\(parameter.name) is given twice") }
       values[parameter.name] = try checked(String(value), parameter, nowNs)
     }
@@ -177,6 +182,10 @@ struct Gate: Sendable {
     case .text:
       guard !text.isEmpty, text.unicodeScalars.count <= ParameterLimits.charactersMax, !text.utf8.contains(0) else {
         throw problem("1 to \(ParameterLimits.charactersMax) characters other than U+0000")
+      }
+    case .opaque:
+      guard !text.isEmpty, text.utf8.count <= ParameterLimits.opaqueMax, text.utf8.allSatisfy({ $0 >= 0x20 }) else {
+        throw problem("1 to \(ParameterLimits.opaqueMax) characters")
       }
     case .integer(let range):
       guard let number = Int64(text), range.contains(number) else {
