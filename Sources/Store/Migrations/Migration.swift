@@ -50,5 +50,6 @@ struct Migration {
     Migration(number: 27, name: "addresses of calendars") { _ in ConsoleTables.calendars },
     Migration(number: 28, name: "runbooks of the rules that run") { _ in RuleTables.pages },
     Migration(number: 29, name: "templates of log lines") { _ in LogTables.templates },
+    Migration(number: 34, name: "silences in receivers") { _ in LinkTables.silences },
   ]
 }
