@@ -80,7 +80,7 @@ let package = Package(
     // Programs
     library("Store", ["Postgres", "FleetModel", "Incidents"]),
     library("SiteConfiguration", ["FleetModel", "Incidents", "Files", "EventLoop", "Store", "Rules", "RuleFiles"]),
-    library("Paging", ["FleetModel", "Incidents", "Files", "TLS", "Store", "Outbound", "SiteConfiguration"]),
+    library("Paging", ["Rules", "FleetModel", "Incidents", "Files", "TLS", "Store", "Outbound", "SiteConfiguration"]),
     library("Agent", ["FleetModel", "Schema", "Files", "EventLoop", "NVML", "SQLite", "TLS", "RPC", "Transport"]),
     library(
       "Collector",
@@ -105,7 +105,7 @@ let package = Package(
       name: "Console",
       dependencies: [
         "Answers", "Compression", "FleetModel", "Incidents", "Files", "EventLoop", "TLS", "Postgres", "Store",
-        "SQLGuard", "Enrolment", logging,
+        "SQLGuard", "Enrolment", "Outbound", logging,
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "HummingbirdHTTP2", package: "hummingbird"),
@@ -183,7 +183,7 @@ let package = Package(
       "Console",
       [
         "Console", "Answers", "Store", "Postgres", "FleetModel", "Incidents", "TLS", "Files", "signalbox-console",
-        "Compression",
+        "Compression", "Outbound", logging,
         .product(name: "HTTPTypes", package: "swift-http-types"),
       ]),
     tests("Commands", ["Commands", "Answers", "Store", "Postgres", "FleetModel", "Incidents", argumentParser]),

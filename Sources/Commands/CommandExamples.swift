@@ -42,6 +42,9 @@ enum CommandExamples {
     "incidents ack": ["incidents ack 12", "incidents ack 12 13 14"],
     "incidents note": ["incidents note 12 'the fan was replaced'"],
     "incidents resolve": ["incidents resolve 12"],
+    "incidents reply": [
+      "incidents reply --console https://console.example.org --recipient signalbox+TOKEN@example.org"
+    ],
     "silences add": [
       "silences add --host 'trainer-*' --for 2h --reason updates",
       "silences add --rule RES-01 --host trainer-1 --for 30m --reason 'known leak'",

@@ -16,6 +16,10 @@ struct CommandFailure: Error, Equatable {
     case notReachable = 4
     /// Answered, but some of the hosts that were asked about do not report.
     case hostsMissing = 5
+    /// For a mail server: the message cannot be used; its sender is informed. Source: sysexits.h, EX_DATAERR.
+    case badMessage = 65
+    /// For a mail server: deliver it again later. Source: sysexits.h, EX_TEMPFAIL.
+    case tryAgain = 75
   }
 
   let code: Code

@@ -28,12 +28,17 @@ package final class Dispatcher {
     package var refused: [Refusal] = []
     package var retried: [String] = []
     package var audit: PagingAudit?
+    /// Answers of an Alertmanager about its silences, or silences in them, that were not understood.
+    package var silencesNotRead = 0
+    /// What to log of them.
+    package var silenceProblems: [String] = []
     package var becameHolder = false
     package var lostLease = false
 
     package init() {}
     package var isEmpty: Bool {
       delivered == 0 && refused.isEmpty && retried.isEmpty && !becameHolder && !lostLease
+        && silencesNotRead == 0
         && (audit == nil || audit == PagingAudit())
     }
   }
@@ -94,6 +99,7 @@ package final class Dispatcher {
   private var turnedNs = Clock.monotonicNs()
   private var reportsUntilNs = Int64.min
   private static let heartbeatTag = 0
+  private var silences = SilenceWatch()
   private var refusedRoutine: [String: String] = [:]
   /// Rows whose answers the database refuses to store. Each is claimed again after the end of its claim; one that is
   /// not, because it was cancelled or another collector claims it, is dropped from here.
@@ -125,6 +131,7 @@ package final class Dispatcher {
   /// Waits for answers of receivers, for the descriptors, or for the time to pass. Needs no database.
   package func wait(maximumMs: Int, descriptors: [Int32], nowNs: Int64) {
     for (tag, result) in transfers.work(waitMs: maximumMs, descriptors: descriptors) {
+      if silences.received(tag, result) { continue }
       guard let sent = inFlight.removeValue(forKey: tag) else { continue }
       let outcome = RetryRule.outcome(
         result, receiver: sent.receiver, attempts: sent.delivery.attempts, nowNs: nowNs, chance: chance(),
@@ -288,6 +295,7 @@ package final class Dispatcher {
       try step("on call") { () throws(StoreError) in try publishOnCall(store, nowNs) }
       auditDueNs = monotonicNs + Times.auditNs
     }
+    try step("silences") { () throws(StoreError) in try watchSilences(store, nowNs, monotonicNs, &report) }
     if let watchdog = configuration.watchdog, monotonicNs >= watchdogDueNs {
       try step("watchdog") { () throws(StoreError) in
         try store.enqueue(
@@ -301,6 +309,21 @@ package final class Dispatcher {
       // The service alarms where the heartbeat stays away, so that a failure is not reported here.
       try? transfers.begin(.http(request), tag: Self.heartbeatTag, deadlineMs: Times.answerMs)
     }
+  }
+
+  private func watchSilences(
+    _ store: Store, _ nowNs: Int64, _ monotonicNs: Int64, _ report: inout Report
+  ) throws(StoreError) {
+    for (tag, request) in silences.due(configuration, monotonicNs: monotonicNs) {
+      do throws(OutboundError) {
+        try transfers.begin(.http(request), tag: tag, deadlineMs: SilenceWatch.deadlineMs)
+      } catch {
+        _ = silences.received(tag, .failure(error))
+      }
+    }
+    let (failures, sentences) = try silences.apply(store, nowNs: nowNs)
+    report.silencesNotRead += failures
+    report.silenceProblems += sentences
   }
 
   private func publishOnCall(_ store: Store, _ nowNs: Int64) throws(StoreError) {

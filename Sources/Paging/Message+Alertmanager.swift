@@ -32,14 +32,21 @@ extension Message {
 
   private func labels(_ incident: IncidentRecord?) -> [(String, JSON)] {
     guard let incident else { return [] }
+    return Self.alertLabels(
+      rule: incident.rule, severity: incident.severity, hostName: incident.hostName, entity: incident.entity
+    ).map { ($0.name, .text($0.value)) }
+  }
+
+  /// The labels of an incident's alert.
+  static func alertLabels(
+    rule: String, severity: Severity, hostName: String, entity: String
+  ) -> [(name: String, value: String)] {
     // Labels are the alert's identity, so a value must be cut the same way each time and end in a hash, as two long paths
     // may differ at their ends; and the incident's number is no
     // label, because an incident paged from memory has none yet. A label's value is one line of bounded length.
-    let name = { (text: String) in JSON.text(IndexKey.bounded(PlainText.line(text), bytesMax: ReceiverLimits.nameBytes))
-    }
+    let name = { (text: String) in IndexKey.bounded(PlainText.line(text), bytesMax: ReceiverLimits.nameBytes) }
     return [
-      ("alertname", name(incident.rule)), ("severity", .text(incident.severity.word)),
-      ("host", name(incident.hostName)), ("entity", name(incident.entity)),
+      ("alertname", name(rule)), ("severity", severity.word), ("host", name(hostName)), ("entity", name(entity)),
     ]
   }
 

@@ -12,9 +12,12 @@ package struct PageLinks: Sendable, Equatable {
   package var key: [UInt8]
   /// Receivers whose messages carry a button beside the link.
   package var buttons: Set<String>
+  /// Where mails are answered: `name@host`; nil: nowhere.
+  package var replyTo: String?
 
-  package init(console: String, key: [UInt8], buttons: Set<String> = []) {
+  package init(console: String, key: [UInt8], buttons: Set<String> = [], replyTo: String? = nil) {
     self.buttons = buttons
+    self.replyTo = replyTo
     self.console = console.hasSuffix("/") ? String(console.dropLast()) : console
     self.key = key
   }
@@ -24,7 +27,8 @@ package struct PageLinks: Sendable, Equatable {
     guard let announced = try store.consoleAddress() else { return nil }
     return PageLinks(
       console: configuration.console ?? announced, key: try store.pageLinkKey(),
-      buttons: Set(configuration.eventSecrets.filter { $0.kind == .slack }.map(\.receiver)))
+      buttons: Set(configuration.eventSecrets.filter { $0.kind == .slack }.map(\.receiver)),
+      replyTo: configuration.replyTo)
   }
 }
 
@@ -39,6 +43,14 @@ extension Message {
   /// nil where no console runs, for news, which asks for nothing, and for what has no number yet.
   var acknowledging: String? {
     acknowledgingToken.flatMap { token in links.map { "\($0.console)/i/\(token)" } }
+  }
+
+  /// Where a mail is answered, so that the reply names its message; nil where none is configured, and where there is no link.
+  var replyAddress: String? {
+    guard let parts = links?.replyTo?.split(separator: "@"), parts.count == 2, let token = acknowledgingToken else {
+      return nil
+    }
+    return "\(parts[0])+\(token)@\(parts[1])"
   }
 
   private var acknowledgingToken: String? {

@@ -236,14 +236,17 @@ extension Message {
   func mail(_ receiver: EmailReceiver) -> MailRequest {
     // Named by the key, which an incident has before it has a number; a list has a thread of its own.
     let thread = "<\(delivery.isList ? delivery.list?.id ?? delivery.messageID : "incident-" + threadName)@signalbox>"
-    let head = [
-      "From: \(Self.headerText(receiver.from))", "To: \(Self.headerText(receiver.to.joined(separator: ", ")))",
-      "Subject: \(Self.encodedWord(headline))", "Date: \(Self.mailDate(nowNs))",
-      "Message-ID: <\(delivery.messageID)@signalbox>", "References: \(thread)", "Auto-Submitted: auto-generated",
-      "MIME-Version: 1.0", "Content-Type: text/plain; charset=utf-8", "Content-Transfer-Encoding: base64",
-    ]
+    let head =
+      [
+        "From: \(Self.headerText(receiver.from))", "To: \(Self.headerText(receiver.to.joined(separator: ", ")))",
+        "Subject: \(Self.encodedWord(headline))", "Date: \(Self.mailDate(nowNs))",
+        "Message-ID: <\(delivery.messageID)@signalbox>", "References: \(thread)", "Auto-Submitted: auto-generated",
+      ] + (replyAddress.map { ["Reply-To: \($0)"] } ?? []) + [
+        "MIME-Version: 1.0", "Content-Type: text/plain; charset=utf-8", "Content-Transfer-Encoding: base64",
+      ]
+    let hint = replyAddress == nil ? "" : "\n\nReply with ack, resolve, or note and its text, in the first line."
     // RFC 2045, 6.8: line breaks of text are CR LF before it is encoded.
-    let body = Self.folded(Array(text(limit: 100_000).replacing("\n", with: "\r\n").utf8))
+    let body = Self.folded(Array((text(limit: 100_000) + hint).replacing("\n", with: "\r\n").utf8))
     var request = MailRequest(
       url: receiver.server, from: receiver.from, to: receiver.to.filter { !delivery.reached.contains($0) },
       message: Array((head.joined(separator: "\r\n") + "\r\n\r\n" + body + "\r\n").utf8))

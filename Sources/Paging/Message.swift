@@ -32,8 +32,13 @@ package struct Message: Sendable {
     case .email(let receiver): .mail(mail(receiver))
     case .alertmanagerWebhook(let url): .http(Self.post(url, alertmanagerWebhook))
     case .alertmanager(let url):
-      .http(Self.post((url.hasSuffix("/") ? String(url.dropLast()) : url) + "/api/v2/alerts", alerts))
+      .http(Self.post(Self.alertmanagerAddress(url, "alerts"), alerts))
     }
+  }
+
+  /// - Parameter base: of an Alertmanager, as it is configured.
+  static func alertmanagerAddress(_ base: String, _ what: String) -> String {
+    (base.hasSuffix("/") ? String(base.dropLast()) : base) + "/api/v2/" + what
   }
 
   static func post(_ url: String, _ body: JSON) -> HTTPRequest {

@@ -124,6 +124,10 @@ enum PagingKeys {
       DocumentKey("watchdog", .map(watchdog), "A message again and again, whose absence shows that paging is dead."),
       DocumentKey("heartbeat", .map(heartbeat), "A GET to a service that alarms when it stays away."),
       DocumentKey("console", .text, "Address of the console, for links."),
+      DocumentKey(
+        "reply_to", .text,
+        "Where mails are answered, with +TOKEN before the @; signalbox incidents reply acts on them.",
+        example: "signalbox@example.org"),
     ])
 
   // MARK: Receivers

@@ -25,6 +25,7 @@ internal import Store
 ///   watchdog: { to: hook, every: 60s }
 ///   heartbeat: { url: "https://…", every: 60s }
 ///   console: "https://signalbox.example"
+///   reply_to: signalbox@example.org
 /// ```
 extension ConfigurationReader {
   mutating func paging(_ node: DocumentNode) -> PagingConfiguration {
@@ -60,6 +61,7 @@ extension ConfigurationReader {
       paging.heartbeat = PagingConfiguration.Heartbeat(
         url: url(fields, "url", Self.web), everyNs: duration(fields, "every") ?? Self.everyDefaultNs)
     }
+    if let value = fields["reply_to"] { paging.replyTo = replyAddress(value) }
     if fields["console"] != nil { paging.console = url(fields, "console", Self.web) }
     return paging
   }
@@ -154,6 +156,22 @@ extension ConfigurationReader {
     let isAddress =
       word.contains("@") && word.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f && $0 != 0x3c && $0 != 0x3e && $0 != 0x2c }
     if !isAddress, !word.isEmpty { mistake(node, "'\(word)' is no mail address, such as duty@example.org") }
+    return word
+  }
+
+  /// The token and a + have 49 of the 64 bytes that may stand before the @ (RFC 5321, 4.5.3.1.1).
+  private static let replyNameBytes = 15
+
+  private mutating func replyAddress(_ node: DocumentNode) -> String? {
+    let word = address(node, "reply_to")
+    let name = word.prefix { $0 != "@" }
+    if word.isEmpty { return nil }
+    if name.isEmpty || name.utf8.count > Self.replyNameBytes || name.contains("+") {
+      mistake(
+        node,
+        "reply_to takes an address with 1 to \(Self.replyNameBytes) characters before the @ and no +, such as signalbox@example.org"
+      )
+    }
     return word
   }
 

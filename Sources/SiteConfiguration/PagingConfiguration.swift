@@ -20,6 +20,8 @@ package struct PagingConfiguration: Sendable, Equatable {
   package var holidays: Set<Int64> = []
   /// Address of the console, for links.
   package var console: String?
+  /// Where mails are answered: `name@host`, without the token of the message.
+  package var replyTo: String?
   /// Of receivers that send events to the console.
   package var eventSecrets: [ReceiverSecret] = []
 

@@ -50,6 +50,11 @@ package struct PageToken: Sendable, Equatable {
       messageID: prefix + Hex.text(Array(head.prefix(idBytes))), expiresNs: Int64(seconds) * secondNs)
   }
 
+  /// What a form or a program sends beside the token to act: whatever visits or posts to links blindly does not know it.
+  package static func confirmation(of text: String) -> String {
+    Base64.url.encode(Digest.hmacSHA256(key: Array(text.utf8), Array("acknowledge".utf8)))
+  }
+
   private static func signature(of head: [UInt8], _ key: [UInt8]) -> [UInt8] {
     Array(Digest.hmacSHA256(key: key, Array("page".utf8) + head).prefix(sumBytes))
   }

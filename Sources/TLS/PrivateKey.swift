@@ -66,6 +66,9 @@ package struct PublicKey: Sendable, Hashable {
     self.der = der
   }
 
+  /// - Parameter x: a coordinate of the point, as is `y`: 32 bytes, big-endian.
+  init(p256X x: [UInt8], y: [UInt8]) throws(IdentityError) { try self.init(der: Self.head + x + y) }
+
   /// SHA-256 of `der`, 32 bytes: the pin.
   package var pin: [UInt8] { Digest.sha256(der) }
 }

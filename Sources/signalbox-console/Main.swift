@@ -45,6 +45,7 @@ internal import Postgres
   )
   var assets: String?
   @Option(help: "Connections to the database, 1 to 32.") var connections = 4
+  @OptionGroup(title: "Logging in by an identity provider") var oidc: OIDCOptions
 
   static func main() async {
     do {
@@ -92,6 +93,7 @@ internal import Postgres
       throw ConsoleFailure(.usage, "--public-url takes an address that begins with https://, not '\(publicURL)'")
     }
     options.publicURL = publicURL
+    options.identity = try oidc.settings()
     return options
   }
 

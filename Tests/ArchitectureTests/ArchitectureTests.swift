@@ -22,7 +22,7 @@ import Testing
     "RuleFiles": ["Rules", "FleetModel", "Files", "Yams"],
     "Transport": ["Files", "EventLoop", "TLS", "HTTP2", "RPC", "Synchronization"],
     "Store": ["Postgres", "FleetModel", "Incidents"],
-    "Paging": ["FleetModel", "Incidents", "Files", "TLS", "Store", "Outbound", "SiteConfiguration"],
+    "Paging": ["Rules", "FleetModel", "Incidents", "Files", "TLS", "Store", "Outbound", "SiteConfiguration"],
     "SiteConfiguration": ["FleetModel", "Incidents", "Files", "EventLoop", "Store", "Rules", "RuleFiles"],
     "Agent": ["FleetModel", "Schema", "Files", "EventLoop", "TLS", "RPC", "Transport", "NVML", "SQLite"],
     "Collector": [
@@ -40,7 +40,7 @@ import Testing
     "SQLGuard": ["SQLParser", "FleetModel", "Store", "FoundationEssentials"],
     "Console": [
       "Answers", "FleetModel", "Incidents", "Files", "EventLoop", "TLS", "Postgres", "Store", "SQLGuard", "Enrolment",
-      "Logging",
+      "Outbound", "Logging",
       "Foundation", "Compression",
       "Hummingbird", "HummingbirdCore", "HummingbirdHTTP2", "HTTPTypes", "NIOCore", "NIOSSL", "NIOTLS",
       "ServiceLifecycle",

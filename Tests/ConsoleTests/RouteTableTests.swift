@@ -39,7 +39,7 @@ import Testing
           [
             "/healthz", "/api/v1/openapi.json", StyleSheet.path, "/icon.svg", "/login", "/login/{link}",
             "/i/{token}", "/llms.txt", "/client/signalbox.py", "/api/v1/oncall.ics",
-            "/hooks/pagerduty", "/hooks/slack",
+            "/hooks/pagerduty", "/hooks/slack", "/oidc/start", "/oidc/callback",
           ] + Script.all.map(\.path) + ChartLibrary.File.all.map(\.path)),
       "what anybody may ask for: \(open)")
   }

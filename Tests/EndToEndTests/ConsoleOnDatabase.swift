@@ -11,7 +11,8 @@ final class ConsoleOnDatabase {
   let url: String
   private let databaseURL: String
 
-  init(_ database: DatabaseURL) throws {
+  /// - Parameter more: further options; of the directory, which holds `cert.pem` and `key.pem`.
+  init(_ database: DatabaseURL, more: (String) throws -> [String] = { _ in [] }) throws {
     directory = "/tmp/signalbox-console-\(UUID().uuidString.prefix(8))"
     databaseURL = database.text
     try HostFiles.makeDirectory(directory, mode: 0o755)
@@ -27,7 +28,7 @@ final class ConsoleOnDatabase {
       "signalbox-console",
       [
         "--database", database.text, "--listen", "127.0.0.1:0", "--certificate", certificate, "--key", key,
-      ], errorPath: directory + "/console.err")
+      ] + more(directory), errorPath: directory + "/console.err")
     url = String(try console.line(startingWith: "ready url=").dropFirst("ready url=".count))
   }
 

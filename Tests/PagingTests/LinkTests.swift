@@ -71,6 +71,28 @@ import Testing
     #expect(try sent(delivery, Self.receivers[5], links: false).contains("\r\nRunbook: docs/runbooks/x.md\r\n"))
   }
 
+  /// A mail is answered at an address that names it; what has no link has none, nor has one without a configured address.
+  @Test func aMailNamesWhereItIsAnswered() throws {
+    let mail = { (event: Delivery.Event, replyTo: String?) in
+      var delivery = MessageTests.delivery(event, hostile: true)
+      delivery.messageID = Self.id
+      let links = PageLinks(console: "https://console.example.org", key: Self.key, replyTo: replyTo)
+      guard case .mail(let request)? = Message(delivery, nowNs: Self.nowNs, links: links).request(to: Self.receivers[5])
+      else { return ("", "") }
+      let parts = String(decoding: request.message, as: UTF8.self).components(separatedBy: "\r\n\r\n")
+      let text = Data(base64Encoded: parts[1], options: .ignoreUnknownCharacters)
+      return (parts[0], text.map { String(decoding: $0, as: UTF8.self) } ?? "")
+    }
+    let (head, text) = mail(.trigger, "signalbox@example.org")
+    let line = try #require(head.components(separatedBy: "\r\n").first { $0.hasPrefix("Reply-To: ") })
+    let address = try #require(line.wholeMatch(of: /Reply-To: signalbox\+([A-Za-z0-9_-]{48})@example\.org/))
+    #expect(PageToken.read(String(address.1), key: Self.key) == token(in: text))
+    #expect(text.contains("Reply with ack, resolve, or note"))
+    for (head, text) in [mail(.resolve, "signalbox@example.org"), mail(.trigger, nil)] {
+      #expect(!head.contains("Reply-To") && !text.contains("Reply with"))
+    }
+  }
+
   /// Attempts of a message are alike, within an hour.
   @Test func attemptsCarryTheSameLink() throws {
     let delivery = MessageTests.delivery(.trigger, hostile: false)

@@ -23,6 +23,14 @@ final class TestReceiver {
     lock = threading.Lock()
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
+            if self.command == "GET" and self.path.endswith("/api/v2/silences"):
+                try: answer = open(sys.argv[1] + ".silences", "rb").read()
+                except OSError: answer = b"[]"
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+                return
             body = self.rfile.read(int(self.headers.get("content-length", 0))).decode()
             with lock:
                 log.write(json.dumps({"path": self.path, "headers": {k.lower(): v for k, v in self.headers.items()}, "body": body}) + "\\n")
@@ -57,7 +65,10 @@ final class TestReceiver {
     port = Int(child.firstLine) ?? 0
   }
 
-  deinit { try? FileManager.default.removeItem(atPath: log) }
+  deinit { for suffix in ["", ".silences"] { try? FileManager.default.removeItem(atPath: log + suffix) } }
+
+  /// What it answers as an Alertmanager that is asked for its silences; an empty list where it was never set.
+  func setSilences(_ text: String) throws { try Data(text.utf8).write(to: URL(fileURLWithPath: log + ".silences")) }
 
   func url(_ path: String) -> String { "http://127.0.0.1:\(port)/\(path)" }
 

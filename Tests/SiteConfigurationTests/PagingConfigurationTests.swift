@@ -37,11 +37,21 @@ import Testing
             duty: { pagerduty: { routing_key: k, webhook_secret: s1 } }
             chat: { slack: { url: "http://127.0.0.1:9000/chat", signing_secret: s2 } }
             other: { pagerduty: { routing_key: k } }
+          reply_to: signalbox@example.org
         """
       ).paging)
     #expect(Set(paging.eventSecrets.map(\.secret)) == ["s1", "s2"])
+    #expect(paging.replyTo == "signalbox@example.org")
     #expect(paging.eventSecrets.contains(ReceiverSecret("duty", .pagerDuty, "s1")))
     #expect(paging.eventSecrets.contains(ReceiverSecret("chat", .slack, "s2")))
+  }
+
+  @Test(arguments: [
+    ("reply_to: signalbox", "no mail address"), ("reply_to: a+b@example.org", "no +"),
+    ("reply_to: a-name-that-is-long@example.org", "1 to 15 characters"),
+  ]) func aWayBackThatCannotBeIsRefused(_ line: String, _ sentence: String) {
+    let found = sentences("paging: { \(line) }")
+    #expect(found.contains { $0.contains(sentence) }, "\(found)")
   }
 
   /// A turn that somebody takes over may lead to a receiver that another step leads to as well.

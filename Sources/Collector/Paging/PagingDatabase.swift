@@ -309,6 +309,8 @@ final class PagingDatabase: Sendable {
     private func log(_ report: Dispatcher.Report) {
       thread.metrics.pagesDelivered.add(UInt64(report.delivered))
       thread.metrics.pagesFailed.add(UInt64(report.refused.count + report.retried.count))
+      thread.metrics.silencesNotRead.add(UInt64(report.silencesNotRead))
+      for problem in report.silenceProblems { thread.logger.warning("\(problem)") }
       if let problems = report.audit?.problems {
         thread.metrics.pagesOverdue.set(Int64(problems.lateCount))
         thread.metrics.endsRefused.set(Int64(problems.refusedEndCount))

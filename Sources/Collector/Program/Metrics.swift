@@ -89,6 +89,7 @@ package struct CollectorMetrics: Sendable {
   package let incidentsOpened = Counter()
   package let pagesDelivered = Counter()
   package let pagesFailed = Counter()
+  package let silencesNotRead = Counter()
   package let pagesOverdue = Gauge()
   package let endsRefused = Gauge()
   package let pagesFromMemory = Counter()
@@ -174,6 +175,10 @@ package struct CollectorMetrics: Sendable {
         changesRefused.value
       ),
       ("signalbox_paging_attempts_failed_total", "Attempts that a receiver did not take.", pagesFailed.value),
+      (
+        "signalbox_paging_silences_not_read_total",
+        "Silences of an Alertmanager, or whole answers about them, that were not understood.", silencesNotRead.value
+      ),
     ]
   }
 

@@ -8,7 +8,7 @@ internal import Store
 struct IncidentsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "incidents", abstract: "What is wrong, since when, and who takes care of it.",
-    subcommands: [List.self, Show.self, Acknowledge.self, Note.self, Resolve.self])
+    subcommands: [List.self, Show.self, Acknowledge.self, Note.self, Resolve.self, ReplyCommand.self])
 
   struct List: ParsableCommand {
     static let configuration = CommandConfiguration(

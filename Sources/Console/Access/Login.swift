@@ -43,18 +43,29 @@ enum SessionCookie {
 
   /// - Parameter header: of the request; a browser sends its cookies in one, HTTP/2 may split it.
   static func token(in headers: [String]) -> AccessToken? {
+    values(of: name, in: headers).lazy.compactMap { AccessToken($0) }.first
+  }
+
+  /// The values of a cookie, in the order of the request.
+  static func values(of name: String, in headers: [String]) -> [String] {
+    var values: [String] = []
     for pair in headers.flatMap({ $0.split(separator: ";") }) {
       let text = pair.drop { $0 == " " }
-      if text.hasPrefix(name + "="), let token = AccessToken(String(text.dropFirst(name.count + 1))) { return token }
+      if text.hasPrefix(name + "=") { values.append(String(text.dropFirst(name.count + 1))) }
     }
-    return nil
+    return values
   }
 
-  static func setting(_ token: AccessToken) -> String {
-    "\(name)=\(token.text); Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=\(lifeSeconds)"
+  static func setting(_ token: AccessToken, seconds: Int64 = lifeSeconds) -> String {
+    setting(name, token.text, seconds: seconds)
   }
 
-  static let clearing = "\(name)=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0"
+  /// - Parameter name: begins with `__Host-`.
+  static func setting(_ name: String, _ value: String, seconds: Int64) -> String {
+    "\(name)=\(value); Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=\(seconds)"
+  }
+
+  static let clearing = setting(name, "", seconds: 0)
 }
 
 /// Finds out who asks.

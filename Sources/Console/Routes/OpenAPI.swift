@@ -64,6 +64,10 @@ enum OpenAPI {
         ("type", .text("string")), ("minLength", .number(1)),
         ("maxLength", .number(Int64(ParameterLimits.charactersMax))),
       ])
+    case .opaque:
+      .object([
+        ("type", .text("string")), ("minLength", .number(1)), ("maxLength", .number(Int64(ParameterLimits.opaqueMax))),
+      ])
     case .integer(let range):
       .object([
         ("type", .text("integer")), ("minimum", .number(range.lowerBound)), ("maximum", .number(range.upperBound)),

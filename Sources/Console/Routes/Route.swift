@@ -16,6 +16,8 @@ struct Route: Sendable {
       case choice([String])
       /// An age such as `2h`, or a time of RFC 3339.
       case moment
+      /// Text of another program, such as a code, which may be longer than people write.
+      case opaque
     }
 
     let name: String
@@ -77,7 +79,8 @@ struct Route: Sendable {
   var parameters: [Parameter] = []
   /// A form of a page sends its empty fields too: they count as not given.
   var allowsEmpty = false
-  /// Parameters of the query that this table does not know belong to what is asked: `Question.others`.
+  /// Parameters of the query that this table does not know belong to what is asked, or another program has added them:
+  /// `Question.others`.
   var takesOthers = false
   var fields: [Field] = []
   /// Of these optional fields at least one is needed.
@@ -110,6 +113,8 @@ struct Question: Sendable {
   let fields: [String: String]
   /// nil where the route takes fields.
   var raw: RawRequest?
+  /// Headers with cookies; the session's own is in none of the answers.
+  var cookies: [String] = []
   /// What this session has just changed, as a page says it.
   var done: String?
   /// Sent by a form of a page, not by a script.
@@ -162,6 +167,6 @@ enum Reply: Sendable {
   case message(Int, [UInt8])
   /// Written while there is something to write.
   case stream(ResponseBody, MediaType)
-  /// - Parameter cookie: of a new session; nil leaves the browser's.
-  case redirect(String, cookie: String?)
+  /// - Parameter cookies: that are set or cleared; the browser keeps its others.
+  case redirect(String, cookies: [String])
 }

@@ -8,7 +8,7 @@ extension RouteTable {
     Route(
       method: .get, path: "/login", role: nil, summary: "A form for a login link's or a token's text.",
       parameters: [next], shape: .page
-    ) { question in .page(loginPage(question["next"])) },
+    ) { question in .page(loginPage(question["next"], question.console.oidc)) },
     // A visit alone uses nothing up: scanners of mails and chats open links before people do.
     Route(
       method: .get, path: "/login/{link}", role: nil, summary: "What a login link shows; its button logs in.",
@@ -34,6 +34,20 @@ extension RouteTable {
       parameters: [link], shape: .page
     ) { question in try await logIn(question, question["link"] ?? "", [.link]) },
     Route(
+      method: .get, path: OIDCLogin.start, role: nil, summary: "Leads to the identity provider, which logs in.",
+      parameters: [next], shape: .page
+    ) { question in try await provider(question).start(question) },
+    Route(
+      method: .get, path: OIDCLogin.callback, role: nil,
+      summary: "Where the identity provider leads back to; begins a session.",
+      parameters: [
+        .init("code", .query, .opaque, "The authorization code.", example: "SplxlOBeZQQYbYS6WxSbIA"),
+        .init("state", .query, .opaque, "Of the login that was begun.", example: "af0ifjsldkj"),
+        .init("iss", .query, .opaque, "The provider, as RFC 9207 has it.", example: "https://login.example.org"),
+        .init("error", .query, .opaque, "Why there is no code.", example: "access_denied"),
+      ], allowsEmpty: true, takesOthers: true, shape: .page
+    ) { question in try await provider(question).finish(question) },
+    Route(
       method: .post, path: "/logout", role: .viewer, summary: "Ends this browser's session.", shape: .page
     ) { question in
       guard let caller = question.caller, caller.kind == .session else {
@@ -43,7 +57,7 @@ extension RouteTable {
       _ = try await question.database.change { store throws(StoreError) in
         try store.endCredentials(named: id, actor: actor, nowNs: nowNs)
       }
-      return .redirect("/login", cookie: SessionCookie.clearing)
+      return .redirect("/login", cookies: [SessionCookie.clearing])
     },
     Route(
       method: .get, path: "/api/v1/tokens", role: .admin, summary: "Tokens, links and sessions that let somebody in.",
@@ -79,11 +93,26 @@ extension RouteTable {
     .unauthorized,
     "this link or token lets nobody in: it was mistyped, used, revoked, or has expired; ask for a new one")
 
-  private static func loginPage(_ next: String?) -> Page {
+  private static func provider(_ question: Question) throws -> OIDCLogin {
+    guard let oidc = question.console.oidc else {
+      throw Problem(.notFound, "no identity provider is configured here: log in with a token or a login link")
+    }
+    return oidc
+  }
+
+  private static func loginPage(_ next: String?, _ oidc: OIDCLogin?) -> Page {
+    let provider = oidc.map { oidc in
+      Page.Block.links([
+        (
+          "Log in with \(oidc.settings.label)",
+          path: OIDCLogin.start + (next.map { "?next=\(PercentEncoding.pathPart($0))" } ?? "")
+        )
+      ])
+    }
     let path = next.map { "/login?next=\(PercentEncoding.pathPart($0))" } ?? "/login"
     return Page(
       title: "Log in",
-      blocks: [
+      blocks: (provider.map { [$0] } ?? []) + [
         .text("Paste a token, or open a login link: signalbox console link prints one, on the collector's machine."),
         .form(
           .init(
@@ -96,8 +125,7 @@ extension RouteTable {
     guard
       let session = try await question.console.login.begin(with: secret, kinds: kinds, nowNs: question.nowNs)
     else { throw unusable }
-    // A path of this console and nothing else: never another site's address.
-    let next = question["next"].flatMap { $0.hasPrefix("/") && !$0.hasPrefix("//") && !$0.contains("\\") ? $0 : nil }
-    return .redirect(next.map(PercentEncoding.path) ?? "/", cookie: SessionCookie.setting(session))
+    let next = question["next"].flatMap(LocalPath.checked)
+    return .redirect(next.map(PercentEncoding.path) ?? "/", cookies: [SessionCookie.setting(session)])
   }
 }

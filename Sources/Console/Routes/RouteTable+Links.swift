@@ -14,8 +14,9 @@ extension RouteTable {
       parameters: [linkToken], shape: .page
     ) { question in .page(try await linkPage(question, try await messageLink(question))) },
     Route(
-      method: .post, path: "/i/{token}", role: nil, summary: "Acknowledges what a message was about, once.",
-      parameters: [linkToken], fields: [confirmation], shape: .page
+      method: .post, path: "/i/{token}", role: nil,
+      summary: "Acknowledges what a message was about, or resolves or notes it, each once.",
+      parameters: [linkToken], fields: [confirmation, action, note], shape: .page
     ) { question in .page(try await take(question, try await messageLink(question))) },
   ]
 
@@ -24,6 +25,11 @@ extension RouteTable {
   /// Only the form of the page sends it: what posts to links blindly changes nothing.
   private static let confirmation = Route.Field(
     name: "confirm", summary: "What the page's form sends.", charactersMax: 64)
+  /// Replies by mail send it; the page's form does not.
+  private static let action = Route.Field(
+    name: "action", summary: "ack, resolve or note: of a reply by mail.", charactersMax: 16, isOptional: true)
+  private static let note = Route.Field(
+    name: "text", summary: "Of a note.", charactersMax: IncidentLimits.detailCharactersMax, isOptional: true)
   /// Incidents of a list that one page shows.
   private static let listedMax = 100
 
@@ -33,7 +39,7 @@ extension RouteTable {
     let token: PageToken
     let message: PagedMessage
 
-    var confirmation: String { FormToken.sign("acknowledge", with: text) }
+    var confirmation: String { PageToken.confirmation(of: text) }
     var isList: Bool { message.incidents.count > 1 }
   }
 
@@ -61,11 +67,36 @@ extension RouteTable {
       throw Problem(.forbidden, "open the link and press the button on its page: nothing is changed")
     }
     let (id, receiver, nowNs) = (link.token.messageID, link.message.receiver, question.nowNs)
-    let done = try await question.database.change { store throws(StoreError) in
-      try store.acknowledge(pagedBy: id, actor: receiver, through: "by the link of a message", nowNs: nowNs)
+    let byMail = "by a reply to a mail"
+    switch question.fields["action"] {
+    case "resolve":
+      let ended = try await question.database.change { store throws(StoreError) in
+        try store.resolve(pagedBy: id, actor: receiver, through: byMail, nowNs: nowNs)
+      }
+      return try await donePage(question, link, ended.isEmpty ? nil : "\(incidents(ended.count)) resolved.")
+    case "note":
+      guard let text = question.fields["text"] else { throw Problem(.badRequest, "a note takes a text") }
+      let noted = try await question.database.change { store throws(StoreError) in
+        try store.addNote(pagedBy: id, actor: receiver, text: PlainText.line(text), through: byMail, nowNs: nowNs)
+      }
+      return try await donePage(question, link, noted.isEmpty ? nil : "Noted at \(incidents(noted.count)).")
+    case nil, "ack": break
+    case let other?:
+      throw Problem(.badRequest, "action takes ack, resolve or note, not '\(PlainText.visible(PlainText.line(other)))'")
     }
+    let through = question.fields["action"] == nil ? "by the link of a message" : byMail
+    let done = try await question.database.change { store throws(StoreError) in
+      try store.acknowledge(pagedBy: id, actor: receiver, through: through, nowNs: nowNs)
+    }
+    return try await donePage(
+      question, link, done.flatMap { $0.taken.isEmpty ? nil : AcknowledgementText.sentence($0, nowNs: nowNs) })
+  }
+
+  private static func incidents(_ count: Int) -> String { count == 1 ? "1 incident" : "\(count) incidents" }
+
+  /// - Parameter sentence: what was changed; nil: nothing.
+  private static func donePage(_ question: Question, _ link: MessageLink, _ sentence: String?) async throws -> Page {
     var page = try await linkPage(question, link, isTaken: true)
-    let sentence = done.flatMap { $0.taken.isEmpty ? nil : AcknowledgementText.sentence($0, nowNs: nowNs) }
     page.blocks.insert(
       sentence.map(Page.Block.done) ?? .notice("This is taken already, or over: nothing is changed."), at: 0)
     return page

@@ -33,6 +33,8 @@ package struct ConsoleOptions: Sendable {
   package var queryReader: DatabaseURL?
   /// Folder with the files of the chart library; nil: the usual ones.
   package var assets: String?
+  /// By which people log in; nil: by links and tokens alone.
+  package var identity: OIDCSettings?
   /// Threads with connections to the database.
   package var connections = 4
 
@@ -50,7 +52,9 @@ package enum ConsoleServer {
     let tls = try Identity.configuration(options)
     let database: DatabasePool
     let queries: QueryPool
+    let outgoing: OutgoingRequests
     do {
+      outgoing = try OutgoingRequests()
       database = try DatabasePool(options.database, login: options.reader, threads: options.connections)
       queries = try QueryPool(options.database, login: options.queryReader)
     } catch {
@@ -62,12 +66,13 @@ package enum ConsoleServer {
     if let missing = charts.missing {
       logger.notice("charts are drawn without uPlot", metadata: ["reason": "\(missing)"])
     }
+    let oidc = options.identity.map { OIDCLogin($0, outgoing, logger) }
     let gate = Gate(
       database: database,
       context: ConsoleContext(
         login: Login(database: database), refusals: Refusals(database), queries: queries, fleet: fleet,
         live: LiveHub(feed: fleet, database: database), charts: charts,
-        tails: LogTails(database)),
+        tails: LogTails(database), oidc: oidc),
       logger: logger)
     let announcement = Announcement(database, logger)
     let most = connectionsMax(options)
@@ -82,13 +87,15 @@ package enum ConsoleServer {
       configuration: ApplicationConfiguration(
         address: .hostname(options.host, port: Int(options.port)), serverName: nil,
         availableConnectionsDelegate: MaximumAvailableConnections(most)),
-      services: [announcement], onServerRunning: { channel in await announce(channel, options, announcement) },
+      services: [announcement],
+      onServerRunning: { channel in await announce(channel, options, announcement, oidc) },
       logger: logger)
     do {
       try await application.runService()
     } catch {
       throw ConsoleFailure(.failed, "the console cannot listen on \(options.host):\(options.port): \(error)")
     }
+    outgoing.stop()
     queries.stop()
     database.stop()
   }
@@ -132,11 +139,12 @@ package enum ConsoleServer {
 
   /// For whoever started it, and for `signalbox console link`.
   private static func announce(
-    _ channel: any Channel, _ options: ConsoleOptions, _ announcement: Announcement
+    _ channel: any Channel, _ options: ConsoleOptions, _ announcement: Announcement, _ oidc: OIDCLogin?
   ) async {
     let port = channel.localAddress?.port ?? Int(options.port)
     let host = options.host.contains(":") ? "[\(options.host)]" : options.host
     let url = options.publicURL ?? "https://\(host):\(port)"
+    oidc?.begin(at: url)
     await announcement.begin(url)
     try? StandardStream.output.write("ready url=\(url)\n")
   }

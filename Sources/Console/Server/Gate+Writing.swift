@@ -18,9 +18,9 @@ extension Gate {
     case .message(let status, let bytes):
       return Self.response(.init(code: status), bytes, MediaType.json.rawValue)
     case .stream(let body, let type): return Self.stream(body, type)
-    case .redirect(let path, let cookie):
+    case .redirect(let path, let cookies):
       var response = Self.redirect(path)
-      if let cookie { response.headers[.setCookie] = cookie }
+      response.headers[values: .setCookie] = cookies
       return response
     case .page(var page):
       // What has just been changed. The signature is this session's: a link of somebody else puts no words here.

@@ -18,10 +18,14 @@ struct ConsoleContext: Sendable {
   let live: LiveHub
   let charts: ChartLibrary
   let tails: LogTails
+  /// nil: no identity provider is configured.
+  var oidc: OIDCLogin?
 }
 
 enum ParameterLimits {
   static let charactersMax = 1024
+  /// Codes of some identity providers have two thousand.
+  static let opaqueMax = 4096
   static let bodyBytesMax = 64 << 10
 }
 
@@ -84,8 +88,7 @@ struct Gate: Sendable {
     }
     let question = Question(
       caller: known?.caller, nowNs: nowNs, database: database, console: context, values: values, others: others,
-      fields: fields,
-      raw: raw,
+      fields: fields, raw: raw, cookies: route.role == nil ? request.headers[values: .cookie] : [],
       done: done, isForm: isForm, formToken: formToken, isStreamed: type == .ndjson || type == .csv,
       whenGone: { gone in client.gone.whenComplete { _ in gone() } })
     return try await write(route.handler(question), route, question, type)
@@ -199,6 +202,10 @@ struct Gate: Sendable {
     case .text:
       guard !text.isEmpty, text.unicodeScalars.count <= ParameterLimits.charactersMax, !text.utf8.contains(0) else {
         throw problem("1 to \(ParameterLimits.charactersMax) characters other than U+0000")
+      }
+    case .opaque:
+      guard !text.isEmpty, text.utf8.count <= ParameterLimits.opaqueMax, text.utf8.allSatisfy({ $0 >= 0x20 }) else {
+        throw problem("1 to \(ParameterLimits.opaqueMax) characters")
       }
     case .integer(let range):
       guard let number = Int64(text), range.contains(number) else {

@@ -180,6 +180,23 @@ extension Store {
     }
   }
 
+  /// Begins a session for a person whom an identity provider names.
+  /// - Parameters:
+  ///   - session: with the person's name and role.
+  ///   - origin: who names them, for lists and the audit.
+  package func beginSession(_ session: Credential, by origin: String) throws(StoreError) {
+    guard Self.isCredentialName(session.name) else { throw .badCredentialName(session.name) }
+    var session = session
+    session.kind = .session
+    try inTransaction { () throws(StoreError) in
+      try endExpired()
+      _ = try insert(session, createdBy: origin)
+      try audit(
+        actor: session.name, action: "access.login", subject: session.name,
+        detail: "logged in by \(origin) as \(session.role.rawValue), session \(session.id)")
+    }
+  }
+
   private static func caller(_ rows: borrowing Rows, _ id: String) -> Caller? {
     guard rows.count == 1, let kind = rows.text(0, 0).flatMap(Credential.Kind.init), let name = rows.text(0, 1),
       let role = rows.text(0, 2).flatMap(Role.init)

@@ -32,16 +32,21 @@ extension Store {
   private static let usedKept = "30 days"
 
   /// The key that links in messages are signed with, 32 bytes; made when it is first asked for.
-  package func pageLinkKey() throws(StoreError) -> [UInt8] {
-    if let key = try signingKey("links") { return key }
+  package func pageLinkKey() throws(StoreError) -> [UInt8] { try signingKey(for: "links") }
+
+  /// The key that a browser's cookie is signed with while it logs in by an identity provider, 32 bytes; made as the other one.
+  package func loginKey() throws(StoreError) -> [UInt8] { try signingKey(for: "logins") }
+
+  private func signingKey(for purpose: String) throws(StoreError) -> [UInt8] {
+    if let key = try signingKey(purpose) { return key }
     // Random numbers of the server, which makes UUIDs of its strong source (PostgreSQL, src/backend/utils/adt/uuid.c).
     try run(
       """
       insert into signalbox.signing_keys (purpose, key)
-      values ('links', encode(sha256(convert_to(gen_random_uuid()::text || gen_random_uuid()::text, 'UTF8')), 'hex'))
+      values ($1, encode(sha256(convert_to(gen_random_uuid()::text || gen_random_uuid()::text, 'UTF8')), 'hex'))
       on conflict (purpose) do nothing
-      """)
-    return try signingKey("links") ?? []
+      """, [.text(purpose)])
+    return try signingKey(purpose) ?? []
   }
 
   private func signingKey(_ purpose: String) throws(StoreError) -> [UInt8]? {
@@ -108,6 +113,48 @@ extension Store {
       }
     }
     return done
+  }
+
+  /// Ends what a message paged and is not over, once for the message.
+  /// - Returns: numbers of what was ended; empty also where no message has the id, or it was used so before.
+  package func resolve(
+    pagedBy messageID: String, actor: String, through: String, nowNs: Int64
+  ) throws(StoreError) -> [Int64] {
+    try actOnce(messageID, "resolve", actor, nowNs) { number throws(StoreError) in
+      try resolveLocked(number, actor: actor, through: through, nowNs) == .done
+    }
+  }
+
+  /// Writes a line into the timelines of what a message paged, once for the message.
+  /// - Returns: numbers of the incidents; empty as for `resolve`.
+  package func addNote(
+    pagedBy messageID: String, actor: String, text: String, through: String, nowNs: Int64
+  ) throws(StoreError) -> [Int64] {
+    try actOnce(messageID, "note", actor, nowNs) { number throws(StoreError) in
+      try recordInTimeline(number, .note, actor: actor, detail: "\(text) (\(through))", nowNs)
+      return true
+    }
+  }
+
+  /// - Parameter verb: each acts once for a message, so that one that is taken can be ended later.
+  private func actOnce(
+    _ messageID: String, _ verb: String, _ actor: String, _ nowNs: Int64,
+    _ act: (Int64) throws(StoreError) -> Bool
+  ) throws(StoreError) -> [Int64] {
+    guard let message = try pagedMessage(messageID) else { return [] }
+    let link = "\(messageID)/\(verb)"
+    return try inTransaction { () throws(StoreError) in
+      try lockIncidents()
+      guard try ask("select 1 from signalbox.used_links where message_id = $1", [.text(link)]).count == 0 else {
+        return []
+      }
+      var changed: [Int64] = []
+      for number in message.incidents.prefix(Self.acknowledgedAtOnceMax) where try act(number) {
+        changed.append(number)
+      }
+      try use(link, by: actor, nowNs)
+      return changed
+    }
   }
 
   /// What is muted is taken only where it is asked for by itself.

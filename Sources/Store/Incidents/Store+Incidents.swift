@@ -53,13 +53,20 @@ extension Store {
   ) throws(StoreError) -> HandChange {
     try inTransaction { () throws(StoreError) in
       try lockIncidents()
-      if let before = try before(incident, .resolved, since: "resolved", by: "resolved_by") { return before }
-      guard try state(of: incident) != nil else { throw .unknownIncident(incident) }
-      try settleResolved(incident, .byPerson(actor), nowNs)
-      try audit(actor: actor, action: "incidents.resolve", subject: "incident \(incident)", detail: through)
-      try wakePaging()
-      return .done
+      return try resolveLocked(incident, actor: actor, through: through, nowNs)
     }
+  }
+
+  /// In a transaction that holds the lock `incidents`.
+  func resolveLocked(
+    _ incident: Int64, actor: String, through: String, _ nowNs: Int64
+  ) throws(StoreError) -> HandChange {
+    if let before = try before(incident, .resolved, since: "resolved", by: "resolved_by") { return before }
+    guard try state(of: incident) != nil else { throw .unknownIncident(incident) }
+    try settleResolved(incident, .byPerson(actor), nowNs)
+    try audit(actor: actor, action: "incidents.resolve", subject: "incident \(incident)", detail: through)
+    try wakePaging()
+    return .done
   }
 
   /// - Throws: `.unknownIncident`.

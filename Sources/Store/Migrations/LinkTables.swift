@@ -34,4 +34,19 @@ enum LinkTables {
     create index receiver_events_received on signalbox.receiver_events (received);
 
     """
+
+  static let silences = """
+    -- Silences in a receiver's own program by which incidents were acknowledged.
+    create table signalbox.receiver_silences (
+      receiver text not null,
+      silence text not null,
+      incident bigint not null references signalbox.incidents on delete cascade,
+      author text not null,
+      taken timestamptz not null,
+      -- When the receiver had it no more; NULL while it is in force.
+      ended timestamptz,
+      primary key (receiver, silence, incident)
+    );
+    create index receiver_silences_incident on signalbox.receiver_silences (incident);
+    """
 }

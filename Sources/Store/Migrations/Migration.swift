@@ -53,5 +53,6 @@ struct Migration {
     Migration(number: 30, name: "steps folded by \(StepBlockTables.stepsOfBlock) for curves") { _ in StepBlockTables.sql
     },
     Migration(number: 31, name: "statements that are saved under a name") { _ in ConsoleTables.savedQueries },
+    Migration(number: 32, name: "silences in receivers") { _ in LinkTables.silences },
   ]
 }
