@@ -344,11 +344,12 @@ async def crowd(console, tokens):
     sql("update signalbox.epochs set last_seen = now()")
 
 
-BROWSER = """
+# A browser that has logged in by the link that is its first argument.
+BROWSER_START = """
 import json, sys, time
 from selenium import webdriver
 from selenium.webdriver.common.by import By
-link, pictures, pages = sys.argv[1], sys.argv[2], sys.argv[3:]
+link = sys.argv[1]
 options = webdriver.ChromeOptions()
 options.binary_location = "/usr/bin/chromium"
 for word in ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--ignore-certificate-errors", "--window-size=1440,900"]:
@@ -359,6 +360,10 @@ driver.find_element(By.CSS_SELECTOR, "button.main").click()
 time.sleep(1)
 driver.execute_cdp_cmd("Performance.enable", {})
 base = link.split("/login/")[0]
+"""
+
+BROWSER = BROWSER_START + """
+pictures, pages = sys.argv[2], sys.argv[3:]
 for path in pages:
     driver.execute_cdp_cmd("Network.clearBrowserCache", {})
     driver.get(base + path if path.startswith("/") else path)
@@ -394,21 +399,9 @@ for path in pages:
 driver.quit()
 """
 
-TAIL = """
-import json, sys, time
-from selenium import webdriver
-from selenium.webdriver.common.by import By
-link, minutes = sys.argv[1], int(sys.argv[2])
-options = webdriver.ChromeOptions()
-options.binary_location = "/usr/bin/chromium"
-for word in ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--ignore-certificate-errors", "--window-size=1440,900"]:
-    options.add_argument(word)
-driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path="/usr/bin/chromedriver"))
-driver.get(link)
-driver.find_element(By.CSS_SELECTOR, "button.main").click()
-time.sleep(1)
-driver.execute_cdp_cmd("Performance.enable", {})
-driver.get(link.split("/login/")[0] + "/logs")
+TAIL = BROWSER_START + """
+minutes = int(sys.argv[2])
+driver.get(base + "/logs")
 driver.find_element(By.CSS_SELECTOR, "p.tail button").click()
 for minute in range(minutes):
     for _ in range(12):

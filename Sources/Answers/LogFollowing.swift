@@ -1,7 +1,7 @@
 internal import FleetModel
 package import Store
 
-/// What somebody who follows lines asks for next, and which of the rows that come have not come before.
+/// What a follower of lines asks for next, and which of the rows that come have not come before.
 ///
 /// Commits of several writers become visible in any order, so each question reaches back behind the one before it, and rows are known again by
 /// host, file and offset.

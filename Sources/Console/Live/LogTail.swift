@@ -18,7 +18,7 @@ actor LogTail {
     static let messageScalars = 4_000
     static let periodNs: Int64 = 800_000_000
     static let overlapNs: Int64 = 5_000_000_000
-    /// Where the newest line is looked for when somebody begins to follow.
+    /// Where the newest line is looked for when the first viewer comes.
     static let pastNs: Int64 = 3_600_000_000_000
   }
 

@@ -96,7 +96,7 @@ enum LogRows {
     }
   }
 
-  /// The question for templates of a million lines groups them by this: their texts are not folded when somebody waits.
+  /// The question for templates of a million lines groups them by this: their texts are not folded while a person waits.
   @inline(__always)
   private static func template(_ message: Span<UInt8>) -> Int64 {
     Int64(bitPattern: LogTemplate.hash(of: message))

@@ -7,7 +7,7 @@ package enum PastQueries {
 
   /// Incidents that had opened and not ended at a moment, the most urgent first.
   ///
-  /// Columns: id, severity, state (`acked` where somebody had it by then, else `open`), rule, host, opened, summary, entity, acked_by.
+  /// Columns: id, severity, state (`acked` where it was acknowledged by then, else `open`), rule, host, opened, summary, entity, acked_by.
   /// Whether one was muted then is not stored.
   /// - Parameters:
   ///   - host, rule: a `*` stands for any text; nil: all.
