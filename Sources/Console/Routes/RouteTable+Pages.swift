@@ -135,7 +135,7 @@ extension RouteTable {
       ], command: "signalbox hosts show \(ShellWord.quoted(name))")
   }
 
-  /// Gaps of one chart: more are not told from each other.
+  /// Gaps of one chart: more are not distinguished.
   static let gapsMax = 100
 
   static let gapColumns: [Answer.Column] = [

@@ -86,6 +86,9 @@
     at.textContent = words.join(" · ");
   };
 
+  // Between two episodes is none.
+  const counts = Array.from({ length: 45 }, (_, n) => [1, 2, 5][n % 3] * 10 ** Math.floor(n / 3));
+
   const draw = figure => {
     const chart = JSON.parse(figure.dataset.chart), whole = find("svg", figure), key = chart.isTime ? "time" : chart.key;
     const { all, bands } = series(chart), at = make("output", { class: "at" });
@@ -104,7 +107,7 @@
             chart.part || chart.top <= chart.bottom ? uPlot.rangeNum(least ?? 0, most ?? 1, 0.1, true) : [chart.bottom, chart.top],
         },
       },
-      axes: [{ ...axis, size: 32, values: chart.isTime ? times : undefined }, { ...axis, size: 64 }],
+      axes: [{ ...axis, size: 32, values: chart.isTime ? times : undefined, incrs: /^(episode|step)$/.test(chart.key) ? counts : undefined }, { ...axis, size: 64 }],
       cursor: {
         y: false, drag: { x: true, y: false, setScale: false }, points: { size: 6 },
         sync: { key, filters: { pub: type => type === "mousemove" || type === "mouseleave", sub: () => true } },
