@@ -99,7 +99,8 @@ def look(driver, base, name, path, words, pictures, axe):
             "Emulation.setDeviceMetricsOverride",
             {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500},
         )
-        for mode in ["light", "dark"]:
+        # Colours do not move anything: each width in both is looked at where a person wants the pictures.
+        for mode in ["light", "dark"] if os.environ.get("SIGNALBOX_PICTURES") else ["dark" if width == 768 else "light"]:
             driver.execute_cdp_cmd(
                 "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": mode}]}
             )
