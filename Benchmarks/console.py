@@ -526,6 +526,9 @@ try:
         if time.time() - began > 900:
             raise SystemExit("the steps of ended episodes are not folded: see the collector's log")
         time.sleep(5)
+    # The library of the charts is looked for beside the program.
+    if os.path.exists(".build/console-assets"):
+        shutil.copytree(".build/console-assets", f"{place}/console-assets")
     console, ready = start("signalbox-console", ["--state-dir", state, "--database", database, "--listen", "127.0.0.1:0"])
     url = urllib.parse.urlparse(ready["url"])
     tls = ssl.create_default_context(cafile=state + "/ca/root.pem")
