@@ -162,7 +162,7 @@ def fill():
         select number, 1, updated, 1, started, {options.steps}, 1, {options.steps}, 1, number, 0, 0, 0, 0, 0
         from (select * from signalbox.runs where run like 'ppo-%' order by number limit 20) r;
     """)
-    # An episode as the seeds' trainer has them: 972 steps of one training.
+    # An episode as a trading environment has them: 972 steps.
     sql(f"""
       insert into signalbox.runs (host, run, state, started, updated) values (1, 'trader', 2, now() - interval '1 h', now());
       insert into signalbox.training_steps (time, received, host, run, episode, step, reward, action, price, portfolio_value, position, balance)

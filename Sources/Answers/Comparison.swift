@@ -32,6 +32,16 @@ package struct Comparison {
   package static let runsMax = 20
   package static let points: Int64 = 200
 
+  /// What it is made of.
+  package static func questions(
+    _ runs: [Int64], metric: String, axis: CurveAxis
+  ) -> [(query: ReadQuery, columns: [Answer.Column])] {
+    [
+      (CompareQueries.summaries(runs), summaryColumns),
+      (CompareQueries.curves(runs, metric: metric, along: axis, points: points), []), (CompareQueries.finals(runs), []),
+    ]
+  }
+
   package let runs: [Int64]
   package let metric: String
   package let axis: CurveAxis
@@ -42,9 +52,10 @@ package struct Comparison {
   /// Rows of `CompareQueries.finals`.
   package let finals: Answer
 
-  package init(runs: [Int64], metric: String, axis: CurveAxis, summaries: Answer, curves: Answer, finals: Answer) {
+  /// - Parameter answers: of `questions`, in its order.
+  package init(runs: [Int64], metric: String, axis: CurveAxis, answers: [Answer]) {
     (self.runs, self.metric, self.axis) = (runs, metric, axis)
-    (self.summaries, self.curves, self.finals) = (summaries, curves, finals)
+    (summaries, curves, finals) = (answers[0], answers[1], answers[2])
   }
 
   /// The number of a run that is not there.

@@ -75,7 +75,7 @@ extension EndToEndTests.Consoles {
   private func pastPages(_ viewer: String) throws {
     let html = ["-H", "Accept: text/html"]
     for (path, words) in [
-      ("/?at=1h", ["As it was at", "Not known of then", "1 without a report of the day before"]),
+      ("/?at=1h", ["As it was at", "Not known of then", "No host had joined."]),
       ("/incidents?at=1h", ["No incident was open then."]), ("/hosts/host-1?at=1h", ["host-1 then", "Processes"]),
     ] {
       let page = try ask(path, html, token: viewer)

@@ -12,10 +12,9 @@ extension FleetSource {
     case .database(let reader):
       let whole = Comparison(
         runs: runs, metric: metric, axis: axis,
-        summaries: try reader.answer(CompareQueries.summaries(runs), Comparison.summaryColumns),
-        curves: try reader.answer(
-          CompareQueries.curves(runs, metric: metric, along: axis, points: Comparison.points), []),
-        finals: try reader.answer(CompareQueries.finals(runs), []))
+        answers: try Comparison.questions(runs, metric: metric, axis: axis).map {
+          try reader.answer($0.query, $0.columns)
+        })
       if let missing = whole.missing { throw CommandFailure(.nothingFound, "no run has the number \(missing)") }
       return whole.answer
     case .console(let client):

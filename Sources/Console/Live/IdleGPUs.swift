@@ -38,7 +38,7 @@ struct IdleGPUs: Sendable {
     var sums: [String: Double] = [:]
     for row in gpus.rows {
       let owner = if case .text(let text) = row[by] { text } else { Self.unknown }
-      sums[owner, default: 0] += Chart.number(row[hours]) ?? 0
+      sums[owner, default: 0] += row[hours].double ?? 0
     }
     return Answer(
       columns: [.init("owner", "HELD BY"), .init("idle_hours", "IDLE GPU-HOURS TODAY", .ratio)],
@@ -52,7 +52,7 @@ struct IdleGPUs: Sendable {
   private var most: String {
     let shown = owners.rows.prefix(Self.ownersMax).map { row in
       let owner = if case .text(let text) = row[0] { text } else { Self.unknown }
-      return "\(owner) (\(Quantity.decimal(Chart.number(row[1]) ?? 0, digits: 1)))"
+      return "\(owner) (\(Quantity.decimal(row[1].double ?? 0, digits: 1)))"
     }
     return shown.joined(separator: ", ")
   }
@@ -60,10 +60,10 @@ struct IdleGPUs: Sendable {
   private static let ownersMax = 5
 
   var blocks: [Page.Block] {
-    guard let reported = hours.value("reported_hours").flatMap(Chart.number), reported > 0 else {
+    guard let reported = hours.value("reported_hours").flatMap(\.double), reported > 0 else {
       return [.heading("GPUs held and idle"), .text("No figures of a GPU are there of today: nothing was counted.")]
     }
-    let idle = hours.value("idle_hours").flatMap(Chart.number) ?? 0
+    let idle = hours.value("idle_hours").flatMap(\.double) ?? 0
     let figure = { (hours: Double) in Quantity.decimal(hours, digits: 1) }
     var blocks: [Page.Block] = [
       .heading("GPUs held and idle"),

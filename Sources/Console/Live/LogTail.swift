@@ -32,7 +32,7 @@ actor LogTail {
   }
 
   /// How the search does.
-  struct State: Sendable, Equatable {
+  struct State: Sendable {
     /// The newest line that matches, of the last hour.
     var newest: (ns: Int64, host: String)?
     var linesASecond = 0
@@ -40,11 +40,6 @@ actor LogTail {
     var leftOut = 0
     /// There were more than could be counted.
     var isAtLeast = false
-
-    static func == (a: State, b: State) -> Bool {
-      a.newest?.ns == b.newest?.ns && a.newest?.host == b.newest?.host && a.linesASecond == b.linesASecond
-        && a.leftOut == b.leftOut && a.isAtLeast == b.isAtLeast
-    }
   }
 
   struct News: Sendable {

@@ -28,6 +28,7 @@ struct LogTailStream: Sendable {
 
   /// Of the first answer, to join the stream to what a page shows.
   private static let joinedMax = 200
+
   /// Goes on until the viewer leaves, its session ends, or the server stops.
   var body: ResponseBody {
     ResponseBody { [self] writer in

@@ -67,7 +67,7 @@ extension Chart {
     }
   }
 
-  private func path(_ run: [Point], isStepped: Bool) -> [String] {
+  private func path(_ run: [CurvePoint], isStepped: Bool) -> [String] {
     var path: [String] = []
     for (number, point) in run.enumerated() {
       if isStepped, number > 0 { path.append("\(x(point.x)),\(y(run[number - 1].average))") }

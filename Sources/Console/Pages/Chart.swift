@@ -5,12 +5,10 @@ internal import Store
 /// Figures over an axis as a drawing that needs no script: lines of averages, bands between their lowest and highest values, and nothing
 /// where nothing was reported. Everything that is drawn is drawn here.
 struct Chart: Sendable {
-  typealias Point = CurvePoint
-
   struct Line: Sendable {
     /// In the key; a single line needs none.
     var name = ""
-    var points: [Point]
+    var points: [CurvePoint]
     /// Of `stylesMax` colours with dashes of their own.
     var style = 0
     /// A value stands until the next one: it is not a slope.
@@ -70,7 +68,7 @@ struct Chart: Sendable {
   var top: Double
 
   /// Of the first line.
-  var points: [Point] { lines.first?.points ?? [] }
+  var points: [CurvePoint] { lines.first?.points ?? [] }
 
   /// - Parameters:
   ///   - from: first point of the axis; the last one where nil is that of the lines.
@@ -109,7 +107,7 @@ struct Chart: Sendable {
   /// - Parameter answer: rows of `SeriesQueries.gaps`.
   static func gaps(_ answer: Answer) -> [Band] {
     answer.rows.compactMap { row in
-      guard let from = number(row[0]), let to = number(row[1]), case .text(let reason) = row[2] else { return nil }
+      guard let from = row[0].double, let to = row[1].double, case .text(let reason) = row[2] else { return nil }
       return Band(from: from, to: to, reason: reason)
     }
   }
@@ -122,20 +120,17 @@ struct Chart: Sendable {
   ///   - average, minimum, maximum: columns of the values; without the last two the average stands for them.
   static func points(
     _ answer: Answer, x: String, average: String = "average", minimum: String = "minimum", maximum: String = "maximum"
-  ) -> [Point] {
+  ) -> [CurvePoint] {
     let place = { (name: String) in answer.columns.firstIndex { $0.name == name } }
     guard let at = place(x), let mean = place(average) else { return [] }
     let (low, high) = (place(minimum), place(maximum))
     return answer.rows.compactMap { row in
-      guard let x = number(row[at]), let value = number(row[mean]) else { return nil }
-      return Point(
-        x: x, average: value, minimum: low.flatMap { number(row[$0]) } ?? value,
-        maximum: high.flatMap { number(row[$0]) } ?? value)
+      guard let x = row[at].double, let value = row[mean].double else { return nil }
+      return CurvePoint(
+        x: x, average: value, minimum: low.flatMap { row[$0].double } ?? value,
+        maximum: high.flatMap { row[$0].double } ?? value)
     }
   }
-
-  /// nil for what is not finite as well.
-  static func number(_ cell: Cell) -> Double? { cell.double }
 
   /// "reward: last 0.5, lowest -1, highest 2" of each line.
   private static func sentence(_ lines: [Line]) -> String {
@@ -150,10 +145,10 @@ struct Chart: Sendable {
   }
 
   /// Points of a line without a gap between them: a missing report is not drawn over.
-  static func runs(_ points: [Point]) -> [[Point]] {
+  static func runs(_ points: [CurvePoint]) -> [[CurvePoint]] {
     let steps = zip(points, points.dropFirst()).map { $1.x - $0.x }.sorted()
     guard let usual = steps.isEmpty ? nil : steps[steps.count / 2] else { return points.isEmpty ? [] : [points] }
-    var runs: [[Point]] = []
+    var runs: [[CurvePoint]] = []
     for point in points {
       if let last = runs.last?.last, point.x - last.x <= usual * 2.5 {
         runs[runs.count - 1].append(point)

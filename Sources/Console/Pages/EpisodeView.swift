@@ -126,11 +126,11 @@ struct EpisodeView {
 
   private func withOperations(_ chart: Chart) -> Chart {
     let marks = operations.rows.compactMap { row -> Chart.Mark? in
-      guard let step = Chart.number(row[0]), let price = Chart.number(row[1]), let position = Chart.number(row[3])
+      guard let step = row[0].double, let price = row[1].double, let position = row[3].double
       else {
         return nil
       }
-      return .init(x: step, y: price, kind: position > Chart.number(row[2]) ?? 0 ? .up : .down)
+      return .init(x: step, y: price, kind: position > row[2].double ?? 0 ? .up : .down)
     }
     let (up, down) = (marks.count { $0.kind == .up }, marks.count { $0.kind == .down })
     guard up + down > 0 else { return chart }
@@ -188,7 +188,7 @@ struct EpisodeView {
     for row in actions.rows {
       guard case .text(let action) = row[3], case .integer(let steps) = row[4] else { continue }
       let sum = taken[action] ?? (0, 0)
-      taken[action] = (sum.steps + steps, sum.reward + (Chart.number(row[5]) ?? 0) * Double(steps))
+      taken[action] = (sum.steps + steps, sum.reward + (row[5].double ?? 0) * Double(steps))
       if case .text(let before) = row[2] { transitions.add(steps, row: before, column: action) }
       if case .text(let move) = row[0], case .text(let held) = row[1] {
         patterns.add(steps, row: "\(move), \(held)", column: action)

@@ -44,7 +44,7 @@ struct LogsView {
 
   private func rows(_ facet: String) -> [[Cell]] { counts.rows.filter { $0.first == .text(facet) } }
 
-  private static func amount(_ cell: Cell) -> Double { Chart.number(cell) ?? 0 }
+  private static func amount(_ cell: Cell) -> Double { cell.double ?? 0 }
 
   var total: Int64 {
     rows("level").reduce(0) { sum, row in
@@ -55,7 +55,7 @@ struct LogsView {
   private var histogram: Chart {
     let byTime = Dictionary(grouping: rows("histogram")) { $0[1] }
     let bars = byTime.compactMap { time, rows -> Chart.Bar? in
-      guard let from = Chart.number(time) else { return nil }
+      guard let from = time.double else { return nil }
       let parts = Self.styles.map { level in
         (
           style: level.style,

@@ -43,7 +43,7 @@ struct ParallelChart: Sendable {
     runs = rows.map(\.0)
     let metrics = Self.columns.compactMap { column -> Axis? in
       guard let place = place(column.name) else { return nil }
-      let values = rows.map { Chart.number($0.2[place]) }
+      let values = rows.map { $0.2[place].double }
       return Self.axis(column.title, values, values.map { $0.map { Quantity.decimal($0, digits: 3) } })
     }.prefix(Self.metricsMax)
     let names = Set(rows.flatMap { $0.1.values.keys }).sorted()

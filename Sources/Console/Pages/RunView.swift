@@ -90,7 +90,7 @@ struct RunView {
 
   private var marks: [Chart.Mark] {
     guard let opened = incidents.columns.firstIndex(where: { $0.name == "opened" }) else { return [] }
-    return incidents.rows.compactMap { row in Chart.number(row[opened]).map { .init(x: $0, y: nil, kind: .here) } }
+    return incidents.rows.compactMap { row in row[opened].double.map { .init(x: $0, y: nil, kind: .here) } }
   }
 
   private var learning: [Chart] {

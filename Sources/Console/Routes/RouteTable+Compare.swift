@@ -93,14 +93,10 @@ extension RouteTable {
     let runs = try Comparison.numbers(numbers)
     let metric = question["metric"] ?? CompareQueries.episodeMetrics[0]
     let axis = question["align"].flatMap(CurveAxis.init) ?? .step
-    let answers = try await question.database.answers([
-      (CompareQueries.summaries(runs), Comparison.summaryColumns),
-      (CompareQueries.curves(runs, metric: metric, along: axis, points: Comparison.points), []),
-      (CompareQueries.reportedMetrics(runs), []), (CompareQueries.finals(runs), []),
-    ])
-    let whole = Comparison(
-      runs: runs, metric: metric, axis: axis, summaries: answers[0], curves: answers[1], finals: answers[3])
+    let parts = Comparison.questions(runs, metric: metric, axis: axis).map { ($0.query, $0.columns) }
+    let answers = try await question.database.answers(parts + [(CompareQueries.reportedMetrics(runs), [])])
+    let whole = Comparison(runs: runs, metric: metric, axis: axis, answers: answers)
     if let missing = whole.missing { throw Problem(.notFound, "no run has the number \(missing)") }
-    return (whole, answers[2].texts.filter { !$0.isEmpty })
+    return (whole, answers[parts.count].texts.filter { !$0.isEmpty })
   }
 }

@@ -128,9 +128,9 @@ extension RouteTable {
       }
       return value
     }
-    let (values, given) = (statement.values, statement)
     return try await run(
-      given, subject: query.name, detail: ([query.sql] + values).joined(separator: "\n"), rowsMax: rowsMax, question)
+      statement, subject: query.name, detail: ([query.sql] + statement.values).joined(separator: "\n"),
+      rowsMax: rowsMax, question)
   }
 
   private static func page(_ question: Question) async throws -> Page {

@@ -8,7 +8,7 @@ internal import FleetModel
 package enum AnalysisQueries {
   /// Steps that one statement reads: about 3 s of one core, of the 15 s that a console waits.
   package static let stepsMax: Int64 = 200_000
-  /// The amount by which the seeds' search finds large position changes, in the account's currency.
+  /// A change of what is held that is worth a look, in the account's currency: --large-change sets another one.
   package static let largeChange = 10_000.0
   /// Rows of each list within an analysis.
   package static let listMax = 20

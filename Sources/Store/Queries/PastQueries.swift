@@ -44,7 +44,7 @@ package enum PastQueries {
         where s.host = h.number and s.time <= $1::timestamptz and s.time > $1::timestamptz - \(reach) and s.received <= $1::timestamptz + interval '1 s'
         order by s.time desc limit 1
       ) s on true
-      where h.removed is null and ($2::text is null or h.name = $2)
+      where h.created <= $1::timestamptz and h.removed is null and ($2::text is null or h.name = $2)
       order by s.time nulls first, h.name
       """, [Timestamp.text(atNs), host])
   }
