@@ -11,24 +11,55 @@ passed=0 failed=0
 
 # phase NAME COMMAND…: runs it, counts it; output goes to the log and is shown where it failed.
 phase() {
-  local name=$1 start=$SECONDS output=.build/test-phase.log
+  local name=$1 start=$SECONDS output=.build/test-phase.log code
   shift
-  if "$@" >"$output" 2>&1; then
+  "$@" >"$output" 2>&1
+  code=$?
+  counted "$name" "$code" $((SECONDS - start)) "$output"
+}
+counted() {
+  local name=$1 code=$2 seconds=$3 output=$4
+  if [ "$code" -eq 0 ]; then
     passed=$((passed + 1))
-    echo "ok    $name ($((SECONDS - start)) s) $(tests_of "$output")"
+    echo "ok    $name ($seconds s) $(tests_of "$output")"
   else
     failed=$((failed + 1))
-    echo "FAIL  $name ($((SECONDS - start)) s)"
+    echo "FAIL  $name ($seconds s)"
     grep -E '✘|error:|Fatal|recorded an issue|failed' "$output" | head -60
     tail -25 "$output"
   fi
   cat "$output" >>"$log"
 }
+# begin NAME COMMAND…: the same beside what follows; `settle` waits for all that was begun, and counts it.
+begun=()
+begin() {
+  local name=$1 output=.build/test-beside-${#begun[@]}.log
+  shift
+  (
+    start=$SECONDS
+    "$@" >"$output" 2>&1
+    echo "$? $((SECONDS - start))" >"$output.end"
+  ) &
+  begun+=("$!" "$name" "$output")
+}
+settle() {
+  local at code seconds
+  for ((at = 0; at < ${#begun[@]}; at += 3)); do
+    wait "${begun[at]}"
+    read -r code seconds <"${begun[at + 2]}.end"
+    counted "${begun[at + 1]}" "$code" "$seconds" "${begun[at + 2]}"
+  done
+  begun=()
+}
 tests_of() { grep -oE 'Test run with [0-9]+ tests' "$1" | tail -1; }
 
 # Anchored: the end-to-end tests have suites of the same names.
 units='^(FleetModelTests|IncidentsTests|SiteConfigurationTests|RulesTests|SchemaTests|RPCTests|AgentTests|CollectorTests|CommandsTests|ConsoleTests|FilesTests|NVMLTests|FuzzTests|OutboundTests|SQLGuardTests)\.'
-run_tests() { timeout 1500 swift test --skip-build --disable-xctest "$@"; }
+run_tests() { timeout 1500 swift test --skip-build --ignore-lock --disable-xctest "$@"; }
+# Tests with real programs wait far more than they work, so three groups of them run beside each other, each one test after another.
+# The first two name their suites, the third takes what is left.
+pages='EndToEndTests[./](Consoles|ConsolesByCommand|ConsolesFromOutside|Formats|Outputs|Options)[./]'
+patience='EndToEndTests[./](CertificateEnd|PoisonedRows|FleetIdentity)[./]'
 
 # The TimescaleDB server is made while everything else is built and tested: it waits for the network.
 timescale=
@@ -52,20 +83,28 @@ if [ "$failed" -eq 0 ]; then
   phase "storage on PostgreSQL" run_tests --filter StoreTests
   phase "paging to a local receiver" run_tests --filter PagingTests
   phase "simulation, 200 and 400 seeds" run_tests --filter SimulationTests
-  phase "end to end on PostgreSQL" run_tests --no-parallel --filter EndToEndTests
+  url=
   if [ -n "$timescale" ]; then
     phase "TimescaleDB server" timescale_started
     url=$(Tests/TestSupport/timescale.sh url 2>/dev/null)
-    if [ -n "$url" ]; then
-      export SIGNALBOX_TEST_DATABASE_URL=$url
-      phase "storage on TimescaleDB" run_tests --filter StoreTests
-      # Once is enough for what waits for minutes or for what no table has a part in: certificates, users, configurations, strangers'
-      # connections, a disk that is full, what an agent follows and probes, the console.
-      phase "end to end on TimescaleDB" run_tests --no-parallel --filter EndToEndTests \
-        --skip 'EndToEndTests[./](CertificateEnd|DatabaseUsers|ConfigCommands|CommandLines|Consoles|FleetIdentity|FullDisk|PagingChaos|Probes|Strangers|Streams)'
-      unset SIGNALBOX_TEST_DATABASE_URL
-    fi
   fi
+  if [ -n "$url" ]; then
+    export SIGNALBOX_TEST_DATABASE_URL=$url
+    phase "storage on TimescaleDB" run_tests --filter StoreTests
+    unset SIGNALBOX_TEST_DATABASE_URL
+  fi
+  begin "end to end, pages and commands" run_tests --no-parallel --filter "$pages"
+  begin "end to end, what ends with time" run_tests --no-parallel --filter "$patience"
+  if [ -n "$url" ]; then
+    # Once is enough for what waits for minutes or for what no table has a part in: certificates, users, configurations, strangers'
+    # connections, a disk that is full, what an agent follows and probes, the console.
+    export SIGNALBOX_TEST_DATABASE_URL=$url
+    begin "end to end on TimescaleDB" run_tests --no-parallel --filter EndToEndTests \
+      --skip 'EndToEndTests[./](CertificateEnd|DatabaseUsers|ConfigCommands|CommandLines|Consoles|FleetIdentity|FullDisk|PagingChaos|Probes|Strangers|Streams)'
+    unset SIGNALBOX_TEST_DATABASE_URL
+  fi
+  phase "end to end on PostgreSQL" run_tests --no-parallel --filter EndToEndTests --skip "$pages" --skip "$patience"
+  settle
 fi
 if [ -n "$timescale" ]; then
   wait "$timescale"

@@ -144,11 +144,11 @@ extension EndToEndTests {
       }
       #expect(try labels("one")?.contains("trainer") == false)
       #expect(try fleet.signalbox("hosts", "rename", "one", "gpu-1").code == 0)
-      try fleet.eventually("the labels of its new name", within: 10) {
+      try fleet.eventually("the labels of its new name") {
         try labels("gpu-1")?.contains("trainer") == true
       }
       #expect(try fleet.signalbox("hosts", "rename", "gpu-1", "cpu-1").code == 0)
-      try fleet.eventually("no labels", within: 10) { try labels("cpu-1")?.contains("trainer") == false }
+      try fleet.eventually("no labels") { try labels("cpu-1")?.contains("trainer") == false }
     }
 
     /// One sentence on standard error, nothing on standard output, and the code by which a script decides.

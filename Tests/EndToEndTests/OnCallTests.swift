@@ -20,7 +20,7 @@ extension EndToEndTests {
       let file = fleet.directory + "/signalbox.yaml"
       func write(_ text: String) throws { try HostFiles.replace(file, with: Array(text.utf8)) }
       func expectNobody(_ sentence: String) throws {
-        try fleet.eventually("nobody on call", within: 20) {
+        try fleet.eventually("nobody on call") {
           let result = try fleet.signalbox("oncall", "now")
           return result.code == 3 && result.errors.contains(sentence)
         }

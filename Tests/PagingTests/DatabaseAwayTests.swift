@@ -19,13 +19,13 @@ import Testing
     let begun = Date()
     stage.post(PagingStage.change(.opened, "stays"))
     stage.post(PagingStage.change(.opened, "passes"))
-    try stage.eventually("the pages without the database", within: 20) {
+    try stage.eventually("the pages without the database") {
       stage.received("stays") == ["duty trigger"] && stage.received("passes") == ["duty trigger"]
     }
     #expect(Date().timeIntervalSince(begun) < 5)
     stage.post(PagingStage.change(.cleared, "passes"))
-    try stage.eventually("the end", within: 20) { stage.received("passes") == ["duty trigger", "duty resolve"] }
-    try stage.eventually("the escalation", within: 20) { stage.received("stays") == ["duty trigger", "lead escalate"] }
+    try stage.eventually("the end") { stage.received("passes") == ["duty trigger", "duty resolve"] }
+    try stage.eventually("the escalation") { stage.received("stays") == ["duty trigger", "lead escalate"] }
     try stage.bringBack(absence)
     try stage.eventually("the rows") {
       try stage.value("select count(*) from signalbox.incidents where entity in ('stays', 'passes')") == 2
@@ -84,12 +84,12 @@ import Testing
     try stage.eventually("the page with the database") { stage.received("before") == ["duty trigger"] }
     try stage.takeAway(.ended)
     stage.post(PagingStage.change(.opened, "held"))
-    try stage.eventually("the page without the database", within: 20) { stage.received("held") == ["duty trigger"] }
+    try stage.eventually("the page without the database") { stage.received("held") == ["duty trigger"] }
     // Later ones too: not yet paged when the collector ends.
     stage.post(PagingStage.change(.opened, "late"))
     stage.stopThread()
     try stage.startThread()
-    try stage.eventually("the page after the restart", within: 20) { stage.received("late") == ["duty trigger"] }
+    try stage.eventually("the page after the restart") { stage.received("late") == ["duty trigger"] }
     try stage.bringBack(.ended)
     try stage.eventually("the rows") {
       try stage.value("select count(*) from signalbox.incidents where entity in ('held', 'late')") == 2
@@ -107,11 +107,11 @@ import Testing
     try stage.eventually("the page with the database") { stage.received("before").contains("duty trigger") }
     try stage.takeAway(.ended)
     stage.post(PagingStage.change(.opened, "held"))
-    try stage.eventually("the page", within: 20) { stage.received("held").contains("duty trigger") }
+    try stage.eventually("the page") { stage.received("held").contains("duty trigger") }
     stage.stopThread()
     let before = stage.received("held").count
     try stage.startThread()
-    try stage.eventually("the page after the restart", within: 20) { stage.received("held").count > before }
+    try stage.eventually("the page after the restart") { stage.received("held").count > before }
     let ids = stage.receiver.requests().filter { $0.body["entity"] as? String == "held" && $0.path == "/hang/duty" }
       .compactMap { $0.headers["webhook-id"] }
     #expect(Set(ids).count == 1 && ids.count > 1)
@@ -124,7 +124,7 @@ import Testing
     try stage.eventually("the page with the database") { stage.received("before") == ["duty trigger"] }
     try stage.takeAway(.ended)
     for number in 0..<500 { stage.post(PagingStage.change(.opened, "job \(number)", host: "h\(number)")) }
-    try stage.eventually("the list", within: 20) {
+    try stage.eventually("the list") {
       stage.receiver.requests().contains { ($0.body["count"] as? Int ?? 0) == 500 }
     }
     #expect(stage.receiver.requests().filter { $0.path == "/200/duty" }.count <= 3)
@@ -150,7 +150,7 @@ import Testing
     try stage.takeAway(.ended)
     stage.post(change(.opened, "RES-01", "follows"))
     stage.post(change(.opened, "NET-01", "stays"))
-    try stage.eventually("the page without the database", within: 20) { stage.received("stays") == ["duty trigger"] }
+    try stage.eventually("the page without the database") { stage.received("stays") == ["duty trigger"] }
     try stage.bringBack(.ended)
     try stage.eventually("the rows") {
       try stage.value("select count(*) from signalbox.incidents where entity = 'follows' and state = 'muted'") == 1
@@ -178,7 +178,7 @@ import Testing
       .compactMap { $0.body["event"] as? String }
     }
     stage.post(opened)
-    try stage.eventually("the page without the database", within: 20) { events() == ["trigger"] }
+    try stage.eventually("the page without the database") { events() == ["trigger"] }
     try stage.bringBack(.ended)
     try stage.eventually("the row") {
       try stage.value("select count(*) from signalbox.outbox where event = 'trigger' and state = 'delivered'") == 2
@@ -204,7 +204,7 @@ import Testing
     defer { stage.tearDown() }
     try stage.takeAway(.ended)
     stage.post(PagingStage.change(.opened, "stays"))
-    try stage.eventually("the page without the database", within: 20) {
+    try stage.eventually("the page without the database") {
       stage.received("stays").contains("duty trigger")
     }
     try stage.bringBack(.ended)

@@ -186,6 +186,29 @@ import Testing
       rows.compactMap { row in if case .integer(let number)? = row["id"] { number } else { nil } }.sorted() == numbers)
   }
 
+  /// What few runs contain is found however old they are, what many contain gives the newest; a run that reports anew is found by it.
+  @Test func runsOfAnyAgeAreFound() throws {
+    try store.connection.execute(
+      """
+      insert into signalbox.runs (host, run, state, detail, started, updated)
+      select 1, 'sweep-' || n, n % 2, case when n = 7 then '{"note": "Needle"}' else '{"note": "hay"}' end, '\(Self.start)',
+        '\(Self.start)'::timestamptz + n * interval '1 s' from generate_series(1, 2500) n
+      """)
+    func found(_ text: String, state: String? = nil, limit: Int = 3) throws -> [String] {
+      try read(TrainingQueries.runs(host: nil, state: state, text: text, limit: limit)).compactMap {
+        if case .text(let run)? = $0["run"] { run } else { nil }
+      }
+    }
+    #expect(try found("needle") == ["sweep-7"])
+    #expect(try found("HAY") == ["sweep-2500", "sweep-2499", "sweep-2498"])
+    #expect(try found("hay", state: "running") == ["sweep-2499", "sweep-2497", "sweep-2495"])
+    #expect(try found("one", limit: 5000).count == 2501 && found("needle", state: "unknown") == [])
+    try store.connection.execute(
+      "update signalbox.runs set detail = 'thimble' where run = 'sweep-7'; update signalbox.runs set updated = now() where run = 'sweep-8'")
+    #expect(try found("needle") == [] && found("thimble") == ["sweep-7"] && found("sweep-8", limit: 1) == ["sweep-8"])
+    #expect(try fixture.value("select count(*) from signalbox.run_texts") == "2503")
+  }
+
   @Test func modelsAreShownByTheirNewestResult() throws {
     try store.connection.execute(
       """

@@ -44,9 +44,7 @@ extension LogQueries {
   ) -> ReadQuery {
     var statement = LogStatement(filter.withoutTimes, scope)
     statement.restrictToSeparateHosts()
-    let branches = statement.branches(
-      "template, case when template is null then \(LogTemplates.words) end as words, host, file, max(level) as level, "
-        + "count(*) as lines, min(time) as first, max(time) as last", grouping: "1, 2, 3, 4", sinceNs, untilNs)
+    let folded = statement.foldedLines(sinceNs, untilNs)
     let most = statement.parameter(String(limit))
     let text = { (row: String) in
       let lines = statement.tables.map {
@@ -60,8 +58,7 @@ extension LogQueries {
     return ReadQuery(
       """
       with folded as materialized (
-        select template, \(LogTemplates.joined("words")) as text, host, file, max(level) as level, sum(lines) as lines, min(first) as first, max(last) as last
-        from (\(branches)) b group by 1, 2, 3, 4
+        \(folded)
       ), named as (
         select n.template, \(text("n")) as text from (
           select template, \(earliest("host", "first, host, file")), \(earliest("file", "first, host, file")), min(first) as first
@@ -116,11 +113,33 @@ extension LogQueries.LogStatement {
   mutating func branches(
     _ columns: String, grouping: String, _ sinceNs: Int64, _ untilNs: Int64
   ) -> String {
-    let (since, until) = (parameter(Timestamp.text(sinceNs)), parameter(Timestamp.text(untilNs)))
-    let range = ["time >= \(since)::timestamptz", "time < \(until)::timestamptz"]
-    let condition = (conditions + range).joined(separator: " and ")
+    let condition = within(sinceNs, untilNs)
     return tables.map { "select \(columns) from signalbox.\($0) where \(condition) group by \(grouping)" }
       .joined(separator: " union all ")
+  }
+
+  private mutating func within(_ sinceNs: Int64, _ untilNs: Int64) -> String {
+    let (since, until) = (parameter(Timestamp.text(sinceNs)), parameter(Timestamp.text(untilNs)))
+    return (conditions + ["time >= \(since)::timestamptz", "time < \(until)::timestamptz"]).joined(separator: " and ")
+  }
+
+  /// Per template, or text of one where lines have no hash, and file: template, text, host, file, level (the worst), lines, first, last.
+  ///
+  /// Grouped by what the planner can count: a file is of one host, so the host is no key of its own, and lines without a hash are a
+  /// question of their own. With both in one key it expects as many groups as lines, and sorts a million of them on disk.
+  mutating func foldedLines(_ sinceNs: Int64, _ untilNs: Int64) -> String {
+    let condition = within(sinceNs, untilNs)
+    let summary =
+      "min(host) as host, file, max(level) as level, count(*) as lines, min(time) as first, max(time) as last"
+    let branches = tables.flatMap { table in
+      [
+        "select template, null as text, \(summary) from signalbox.\(table) where \(condition) and template is not null "
+          + "group by template, file",
+        "select null, \(LogTemplates.joined("words")), host, file, level, lines, first, last from (select \(LogTemplates.words) "
+          + "as words, \(summary) from signalbox.\(table) where \(condition) and template is null group by 1, file) w",
+      ]
+    }
+    return branches.joined(separator: " union all ")
   }
 
   /// The tables of lines that the least level leaves.

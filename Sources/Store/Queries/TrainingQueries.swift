@@ -10,14 +10,46 @@ package enum TrainingQueries {
 
   /// Which runs are shown: the page is taken before anything is added up, so that a list costs by its rows.
   private static func page(_ more: String = "") -> String {
-    """
-    select r.* from signalbox.runs r
-    where ($1::text is null or r.host = any (\(FleetQueries.hosts("$1"))))
-      and ($2::text is null or r.state = array_position(array['unknown', 'running', 'completed', 'failed'], $2::text) - 1)
-      and ($3::text is null or r.run = $3) \(more)
-    order by r.updated desc, r.run limit $4::bigint
-    """
+    "select r.* from signalbox.runs r where \(filters) \(more) \(newestFirst)"
   }
+
+  private static let filters = """
+    ($1::text is null or r.host = any (\(FleetQueries.hosts("$1"))))
+      and ($2::text is null or r.state = array_position(array['unknown', 'running', 'completed', 'failed'], $2::text) - 1)
+      and ($3::text is null or r.run = $3)
+    """
+
+  private static let newestFirst = "order by r.updated desc, r.run limit $4::bigint"
+
+  /// So many of the newest runs are looked up one by one before all texts are read.
+  private static let newestMax = 2000
+
+  /// The runs whose text, or whose host's name, contains `$6`.
+  ///
+  /// A text that many runs contain fills the page from the newest of them; one that few contain is looked for in the texts of all,
+  /// which are narrow (`RunTextTables`): a hundred thousand are read within a tenth of a second.
+  private static let found: String = {
+    let text = "lower($6::text collate \"C\")"
+    let matches =
+      "(strpos(t.text, \(text)) > 0 or t.host in "
+      + "(select number from signalbox.hosts where strpos(lower(name collate \"C\"), \(text)) > 0))"
+    let columns = "r.number, r.updated, r.run"
+    return """
+      select r.* from signalbox.runs r where r.number in (
+        with newest as (
+          select \(columns) from signalbox.runs r where \(filters) order by r.updated desc, r.run limit \(newestMax)
+        ), recent as materialized (
+          select \(columns) from newest r
+          cross join lateral (select from signalbox.run_texts t where t.run = r.number and \(matches) offset 0) t \(newestFirst)
+        ), matching as materialized (
+          select t.run from signalbox.run_texts t where \(matches) and (select count(*) from recent) < $4::bigint
+        )
+        select number from recent where (select count(*) from recent) = $4::bigint
+        union all
+        (select r.number from matching m join signalbox.runs r on r.number = m.run where \(filters) \(newestFirst))
+      )
+      """
+  }()
 
   /// What the running episodes of `p` add to the stored totals `t` of the ended ones. Looked up run by run (`offset 0`): the
   /// planner would rather read all totals once than a hundred through their index.
@@ -45,23 +77,16 @@ package enum TrainingQueries {
   package static func runs(
     host: String?, state: String?, run: String? = nil, text: String? = nil, limit: Int
   ) -> ReadQuery {
-    guard let text else { return runs([host, state, run, String(limit), "0"]) }
-    // Without a collation, lower() costs a third: a hundred thousand runs are read within a tenth of a second.
-    let found = ["r.run", "r.detail"].map { "lower(\($0) collate \"C\") like lower($6::text collate \"C\")" }
-    return runs(
-      [host, state, run, String(limit), "0", "%" + LogQueries.escapedForLike(text) + "%"],
-      """
-      and (\(found.joined(separator: " or "))
-        or r.host in (select number from signalbox.hosts where lower(name collate "C") like lower($6::text collate "C")))
-      """)
+    let parameters = [host, state, run, String(limit), "0"]
+    return text.map { runs(parameters + [$0], found) } ?? runs(parameters, page())
   }
 
   /// The one with a number: `id` of the list.
   package static func run(_ number: Int64) -> ReadQuery {
-    runs([nil, nil, nil, "1", "0", String(number)], "and r.number = $6::bigint")
+    runs([nil, nil, nil, "1", "0", String(number)], page("and r.number = $6::bigint"))
   }
 
-  private static func runs(_ parameters: [String?], _ more: String = "") -> ReadQuery {
+  private static func runs(_ parameters: [String?], _ page: String) -> ReadQuery {
     ReadQuery(
       """
       select p.number as id, \(hostName) as host, p.run, (array['unknown', 'running', 'completed', 'failed'])[p.state + 1] as state,
@@ -71,7 +96,7 @@ package enum TrainingQueries {
           then least(\(sum("steps")), 9223372036854775807)::bigint end as steps,
         \(sum("reward_sum")) / nullif(\(sum("reward_count")), 0) as reward_mean,
         \(sum("sharpe_sum")) / nullif(\(sum("sharpe_count")), 0) as sharpe_mean, p.detail
-      from (\(page(more))) p
+      from (\(page)) p
       \(running)
       order by p.updated desc, p.run
       """, parameters)
