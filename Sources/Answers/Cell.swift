@@ -53,6 +53,8 @@ package struct Answer: Sendable {
   package var rows: [[Cell]]
   /// Shown below a table on standard error: what is missing from the answer, what to do next.
   package var notes: [String]
+  /// A limit has left rows out.
+  package var isCut = false
 
   package init(columns: [Column], rows: [[Cell]] = [], notes: [String] = []) {
     self.columns = columns

@@ -106,7 +106,7 @@ struct ConsoleCommand: ParsableCommand {
     @OptionGroup var options: ChangeOptions
 
     func run() throws {
-      let person = name ?? options.actor
+      let person = name ?? Actor.person
       let made = try options.change { store throws(StoreError) in
         try LoginLink.make(store, url: url, person: person, role: role, actor: options.actor)
       }

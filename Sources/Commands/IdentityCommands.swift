@@ -128,7 +128,12 @@ struct HostsCommand: ParsableCommand {
 
 /// Who changes something, for the audit log.
 enum Actor {
-  static var name: String { "cli " + (Process.environment("SUDO_USER") ?? Process.environment("USER") ?? "unknown") }
+  static var name: String { "cli " + person }
+
+  /// The shell's user; services and containers set neither variable.
+  static var person: String {
+    Process.environment("SUDO_USER") ?? Process.environment("USER") ?? "uid \(Process.effectiveUser)"
+  }
 }
 
 extension CommandFailure {

@@ -32,9 +32,13 @@ struct LoginCommand: ParsableCommand {
       throw CommandFailure(
         .usage, "there are \(ContextFile.contextsMax) contexts: signalbox contexts remove NAME ends one")
     }
+    if self.name == nil, let other = file[name], other.url != address {
+      throw CommandFailure(.usage, "context '\(name)' is of \(other.url): --name NAME gives this one another name")
+    }
+    let authorities = try ca.map { try Self.read($0, "--ca") }
     var context = ConsoleContext(name: name, url: address, token: try token(), authorities: ca)
     let caller = try ConsoleClient(context).ask(.get("/api/v1/whoami"), ShownColumns.credentials).answer
-    if let ca { context.authorities = try ContextFile.keepAuthorities(Self.read(ca, "--ca"), for: name) }
+    if let authorities { context.authorities = try ContextFile.keepAuthorities(authorities, for: name) }
     file.use(context)
     try file.save()
     try output.printChange(

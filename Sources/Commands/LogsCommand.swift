@@ -30,6 +30,8 @@ struct LogsCommand: ParsableCommand {
 
   func validate() throws {
     if let limit { try PositiveNumber.require(limit) }
+    if text == "" { throw ValidationError("--text takes at least one character.") }
+    if let since, let until, since.ns >= until.ns { throw ValidationError("--since must be before --until.") }
     if follow, output.format == .json { throw ValidationError("--follow has no end: use --format ndjson.") }
   }
 

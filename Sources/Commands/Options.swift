@@ -179,6 +179,10 @@ struct OutputOptions: ParsableArguments {
   func print(_ answer: Answer) throws {
     let renderer = renderer()
     try StandardStream.output.write(renderer.bytes(answer))
+    // Also beside a format of scripts: what is left out must not look like all.
+    if answer.isCut {
+      try StandardStream.error.write("there are more than these \(answer.rows.count): --limit gives more\n")
+    }
     guard format == .table else { return }
     var notes = answer.notes.map(Escaping.visible)
     let leftOut = renderer.leftOut(answer)

@@ -1,6 +1,7 @@
 internal import Answers
 internal import ArgumentParser
 internal import Files
+internal import FleetModel
 internal import Postgres
 internal import SQLGuard
 internal import Store
@@ -58,7 +59,13 @@ struct QueryCommand: ParsableCommand {
     let client = try ConsoleClient(context)
     client.deadlineMs += timeout * 1000
     // A time beyond the console's own limit is refused there, with that limit.
-    var reply = try client.ask(.post("/api/v1/query", [("sql", sql), ("timeout", String(timeout))]))
+    let call = ConsoleCall.post("/api/v1/query", [("sql", sql), ("timeout", String(timeout))])
+    switch output.format {
+    case .csv: return try printCSV(client.bytes(call, accept: "text/csv"))
+    case .ndjson: return try printRecords(client.bytes(call, accept: "application/x-ndjson"))
+    case .table, .json: break
+    }
+    var reply = try client.ask(call)
     reply.answer.columns = reply.answer.columns.map { .init($0.name, $0.name) }
     try output.print(reply.answer, orSay: "no rows")
     if reply.isCut {
@@ -66,6 +73,31 @@ struct QueryCommand: ParsableCommand {
         .failed,
         "there are more than the \(reply.answer.rows.count) rows shown: add LIMIT or aggregate, or ask with --database"
       )
+    }
+  }
+
+  private func printCSV(_ bytes: [UInt8]) throws {
+    try StandardStream.output.write(bytes)
+    // The names of the columns end at the first line feed outside of quotes.
+    var isQuoted = false
+    let end = bytes.firstIndex { byte in
+      if byte == UInt8(ascii: "\"") { isQuoted.toggle() }
+      return byte == UInt8(ascii: "\n") && !isQuoted
+    }
+    if end.map({ $0 + 1 >= bytes.count }) ?? true { throw CommandFailure(.nothingFound, "no rows") }
+  }
+
+  /// The rows of a stream, without its last record, which says that it is whole.
+  private func printRecords(_ bytes: [UInt8]) throws {
+    let lines = bytes.split(separator: UInt8(ascii: "\n"))
+    guard let last = lines.last, let end = JSON.read(Array(last)), end["end"]?.flag == true else {
+      throw CommandFailure(.failed, "the console's answer has no end: ask again")
+    }
+    try StandardStream.output.write(Array(bytes.prefix(last.startIndex)))
+    if lines.count == 1 { throw CommandFailure(.nothingFound, "no rows") }
+    if end["meta"]?["truncated"]?.flag == true {
+      throw CommandFailure(
+        .failed, "there are more than the \(lines.count - 1) rows shown: add LIMIT or aggregate, or ask with --database")
     }
   }
 
@@ -95,7 +127,8 @@ struct QueryCommand: ParsableCommand {
 
   private func failure(_ error: PostgresError) -> CommandFailure {
     switch error.sqlState.prefix(2) {
-    case "42": CommandFailure(.usage, error.message)
+    // What the statement asks for cannot be computed, such as a division by zero.
+    case "42", "22": CommandFailure(.usage, error.message)
     case "25": CommandFailure(.usage, "query only reads: \(error.message)")
     case "57" where error.sqlState == "57014":
       CommandFailure(

@@ -51,6 +51,9 @@ package final class Dispatcher {
     /// How often a dispatcher without the lease asks for it.
     static let askNs: Int64 = 1_000_000_000
     static let auditNs: Int64 = 15_000_000_000
+    /// Turns of a rotation are published for so long ahead, and so many of a schedule.
+    static let turnsNs: Int64 = 56 * 86_400_000_000_000
+    static let turnsMax = 64
     /// Deadline of one attempt.
     static let answerMs = 10_000
     /// Due rows are claimed so often without a notification.
@@ -332,6 +335,12 @@ package final class Dispatcher {
         let shift = schedule.shift(atNs: nowNs)
         return (name, shift.receiver, shift.sinceNs, shift.untilNs)
       }, nowNs: nowNs)
+    try store.publishTurns(
+      configuration.schedules.sorted { $0.key < $1.key }.flatMap { name, schedule in
+        schedule.turns(fromNs: nowNs, coveringNs: Times.turnsNs, countMax: Times.turnsMax).map {
+          (name, $0.receiver, $0.sinceNs, $0.untilNs)
+        }
+      })
   }
 
   private func takeOverrides(_ store: Store, _ nowNs: Int64) throws(StoreError) {

@@ -75,13 +75,29 @@ package struct Schedule: Sendable, Equatable {
     if let taken = overrides.first(where: { $0.startsNs <= atNs && atNs < $0.endsNs }) {
       return (taken.receiver, taken.startsNs, taken.endsNs)
     }
-    let local = zone.localSeconds(atNs: atNs) - startLocalSeconds
-    let turn = LocalTime.floorDivide(local, turnSeconds)
+    return turn(number(atNs: atNs))
+  }
+
+  /// The turns of the rotation from the one at a time on, whoever has taken one over.
+  /// - Returns: those that begin within `coveringNs`, `countMax` at most.
+  package func turns(
+    fromNs: Int64, coveringNs: Int64, countMax: Int
+  ) -> [(receiver: String, sinceNs: Int64, untilNs: Int64)] {
+    let first = number(atNs: fromNs)
+    let endNs = fromNs.addingClamped(coveringNs)
+    return (0..<Int64(countMax)).lazy.map { turn(first + $0) }.prefix { $0.sinceNs < endNs }.map { $0 }
+  }
+
+  private func number(atNs: Int64) -> Int64 {
+    LocalTime.floorDivide(zone.localSeconds(atNs: atNs) - startLocalSeconds, turnSeconds)
+  }
+
+  private func turn(_ number: Int64) -> (receiver: String, sinceNs: Int64, untilNs: Int64) {
     let count = Int64(rotation.count)
-    let index = Int((turn % count + count) % count)
     return (
-      rotation[index], zone.utcNs(localSeconds: startLocalSeconds + turn * turnSeconds),
-      zone.utcNs(localSeconds: startLocalSeconds + (turn + 1) * turnSeconds)
+      rotation[Int((number % count + count) % count)],
+      zone.utcNs(localSeconds: startLocalSeconds + number * turnSeconds),
+      zone.utcNs(localSeconds: startLocalSeconds + (number + 1) * turnSeconds)
     )
   }
 }

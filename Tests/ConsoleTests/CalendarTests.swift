@@ -5,13 +5,12 @@ import Testing
 
 @Suite struct CalendarTests {
   private static let calendar = OnCallCalendar(nowNs: 1_764_455_334_000_000_000)
-  private static let shifts = Answer(
-    columns: ["schedule", "receiver", "since", "until", "updated"].map { Answer.Column($0) })
+  private static let turns = Answer(columns: ["schedule", "receiver", "starts", "ends"].map { Answer.Column($0) })
 
   private static func text(_ row: [Cell]) -> String {
-    var answer = shifts
+    var answer = turns
     answer.rows = [row]
-    return calendar.text(shifts: answer, overrides: Answer(columns: []))
+    return calendar.text(turns: answer, overrides: Answer(columns: []))
   }
 
   @Test func linesAreFoldedWithinCharacters() {
@@ -24,17 +23,17 @@ import Testing
     #expect(OnCallCalendar.folded("short") == "short")
   }
 
-  @Test func aShiftIsTheSameOneWhateverItsEndIs() {
-    let start = Cell.time(1_764_400_000_000_000_000)
-    let open = Self.text([.text("a b"), .text("ann"), start, .null, .null])
-    let ended = Self.text([.text("a b"), .text("ann"), start, .time(1_764_500_000_000_000_000), .null])
+  @Test func aTurnIsTheSameOneWhoeverHasIt() {
+    let times = [Cell.time(1_764_400_000_000_000_000), .time(1_764_500_000_000_000_000)]
+    let open = Self.text([.text("a b"), .text("ann")] + times)
+    let ended = Self.text([.text("a b"), .text("bea")] + times)
     for text in [open, ended] { #expect(text.contains("UID:shift-a%20b-1764400000@signalbox\r\n"), "\(text)") }
-    #expect(open.contains("(no end is planned)") && ended.contains("DTEND:20251130T105320Z\r\n"), "\(ended)")
+    #expect(ended.contains("bea is on call") && ended.contains("DTEND:20251130T105320Z\r\n"), "\(ended)")
     #expect(ended.hasPrefix("BEGIN:VCALENDAR\r\nVERSION:2.0\r\n") && ended.hasSuffix("END:VCALENDAR\r\n"))
   }
 
   @Test func textsAreNoSyntax() {
-    let text = Self.text([.text("x\r\nEND:VCALENDAR"), .text("a;b,c\\d\u{202e}"), .null, .null, .null])
+    let text = Self.text([.text("x\r\nEND:VCALENDAR"), .text("a;b,c\\d\u{202e}"), .time(0), .time(1_000_000_000)])
     #expect(text.contains("SUMMARY:a\\;b\\,c\\\\d"), "\(text)")
     #expect(text.split(separator: "\r\n").count { $0 == "END:VCALENDAR" } == 1)
   }

@@ -339,7 +339,9 @@ extension EndToEndTests {
       let connection = try database.connect()
       defer { connection.close() }
       let hostile = "duty, \u{202e}BEGIN:VEVENT;\\n" + String(repeating: "ü", count: 80)
-      _ = try connection.query("update signalbox.on_call set receiver = $1", [.text(hostile)])
+      _ = try connection.query(
+        "insert into signalbox.on_call_turns values ('primary', now() - interval '1 h', now() + interval '1 h', $1)",
+        [.text(hostile)])
       let made = try site.byDatabase(["oncall", "calendar", "ann"])
       let address = made.output.trimmingCharacters(in: .newlines)
       #expect(made.code == 0 && address.hasPrefix(site.url + "/api/v1/oncall.ics?key=sbk_"), "\(made)")

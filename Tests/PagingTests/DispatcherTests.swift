@@ -217,6 +217,11 @@ import Testing
     _ = try override("primary", "lead")
     _ = try dispatcher.turn(store, nowNs: Self.nowNs + 1, monotonicNs: 60_000_000_000, isWoken: true)
     #expect(try store.connection.query("select receiver from signalbox.on_call").text(0, 0) == "lead")
+    // Whoever takes it over, the rotation's turns are its own.
+    #expect(
+      try store.connection.query(
+        "select count(*) || ' ' || min(receiver) || ' ' || (max(ends) - min(starts) between interval '56 days' and interval '57 days') from signalbox.on_call_turns"
+      ).text(0, 0) == "57 duty true")
     try store.enqueue(.test, to: "primary", detail: "", nowNs: Self.nowNs + 1)
     try work(dispatcher, nowNs: Self.nowNs + 1) { try count("state = 'delivered' and receiver = 'lead'") == 1 }
   }

@@ -61,7 +61,8 @@ import Testing
     let expected = try fixture.store.connection.queryText(
       """
       select run, count(*), count(*) filter (where status = 'completed'), sum(steps)::bigint,
-        round(avg(total_reward)::numeric, 6)::text, round(avg(sharpe_ratio)::numeric, 6)::text
+        round(avg(total_reward) filter (where status <> 'running')::numeric, 6)::text,
+        round(avg(sharpe_ratio) filter (where status <> 'running')::numeric, 6)::text
       from episodes group by run order by run
       """)
     let table = try reader(fixture).read(TrainingQueries.runs(host: nil, state: nil, limit: 100))

@@ -24,7 +24,7 @@ import Testing
       IncidentQueries.silences(includingEnded: true), IncidentQueries.silences(includingEnded: false),
       IncidentQueries.silence(1), IncidentQueries.rules(), IncidentQueries.paged(by: "msg_1", limit: 5),
       IncidentQueries.matched(by: Silence(author: "a", reason: "r", startsNs: 0, endsNs: 1)),
-      IncidentQueries.override(1), IncidentQueries.onCall(), IncidentQueries.pagingCollector(),
+      IncidentQueries.override(1), IncidentQueries.onCall(), IncidentQueries.turns(), IncidentQueries.pagingCollector(),
       IncidentQueries.overrides(includingEnded: true), IncidentQueries.overrides(includingEnded: false),
       ViewQueries.columns(of: "episodes"), ViewQueries.views(), AccessQueries.receiverEvents(),
       RuleQueries.list(), RuleQueries.page(of: "RES-01"), AnalysisQueries.analysis(run: 1),

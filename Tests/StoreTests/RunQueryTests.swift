@@ -190,8 +190,8 @@ import Testing
   @Test func runsOfAnyAgeAreFound() throws {
     try store.connection.execute(
       """
-      insert into signalbox.runs (host, run, state, detail, started, updated)
-      select 1, 'sweep-' || n, n % 2, case when n = 7 then '{"note": "Needle"}' else '{"note": "hay"}' end, '\(Self.start)',
+      insert into signalbox.runs (number, host, run, state, detail, started, updated) overriding system value
+      select n + 3, 1, 'sweep-' || n, n % 2, case when n = 7 then '{"note": "Needle"}' else '{"note": "hay"}' end, '\(Self.start)',
         '\(Self.start)'::timestamptz + n * interval '1 s' from generate_series(1, 2500) n
       """)
     func found(_ text: String, state: String? = nil, limit: Int = 3) throws -> [String] {

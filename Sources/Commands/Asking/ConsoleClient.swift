@@ -87,13 +87,18 @@ final class ConsoleClient {
   }
 
   func json(_ call: ConsoleCall, accept: String = "application/json") throws -> JSON {
+    guard let document = JSON.read(try bytes(call, accept: accept)) else { throw otherVersion(call) }
+    return document
+  }
+
+  /// An answer in a form of its own, whole.
+  func bytes(_ call: ConsoleCall, accept: String) throws -> [UInt8] {
     let answer = try send(call, accept: accept)
     guard answer.code == 200 else { throw failure(answer, call) }
     if answer.isCut {
       throw CommandFailure(.failed, "the console's answer has more than \(Self.answerBytesMax >> 20) MiB: ask for less")
     }
-    guard let document = JSON.read(answer.body) else { throw otherVersion(call) }
-    return document
+    return answer.body
   }
 
   /// - Parameters:

@@ -7,6 +7,8 @@ struct FleetQuestion {
   var call: ConsoleCall
   /// The console answers with 404 where there is none; the database with no row.
   var isOne = false
+  /// At most so many rows; the query reads one more, which says whether there are more.
+  var limit: Int?
 }
 
 extension FleetQuestion {
@@ -54,16 +56,18 @@ extension FleetQuestion {
 
   static func runs(host: String?, state: String?, run: String? = nil, limit: Int) -> FleetQuestion {
     FleetQuestion(
-      query: TrainingQueries.runs(host: host, state: state, run: run, limit: limit),
-      call: .get("/api/v1/runs", [("host", host), ("state", state), ("run", run), ("limit", String(limit))]))
+      query: TrainingQueries.runs(host: host, state: state, run: run, limit: limit + 1),
+      call: .get("/api/v1/runs", [("host", host), ("state", state), ("run", run), ("limit", String(limit))]),
+      limit: limit)
   }
   static func run(_ number: Int64) -> FleetQuestion {
     FleetQuestion(query: TrainingQueries.run(number), call: .get("/api/v1/runs/\(number)"), isOne: true)
   }
   static func episodes(host: String?, run: String?, status: String?, limit: Int) -> FleetQuestion {
     FleetQuestion(
-      query: TrainingQueries.episodes(host: host, run: run, status: status, limit: limit),
-      call: .get("/api/v1/episodes", [("host", host), ("run", run), ("status", status), ("limit", String(limit))]))
+      query: TrainingQueries.episodes(host: host, run: run, status: status, limit: limit + 1),
+      call: .get("/api/v1/episodes", [("host", host), ("run", run), ("status", status), ("limit", String(limit))]),
+      limit: limit)
   }
   static func episode(host: String?, run: String, episode: Int64) -> FleetQuestion {
     FleetQuestion(
@@ -107,13 +111,13 @@ extension FleetQuestion {
     state: String?, host: String?, rule: String?, sinceNs: Int64?, limit: Int
   ) -> FleetQuestion {
     FleetQuestion(
-      query: IncidentQueries.list(state: state, host: host, rule: rule, sinceNs: sinceNs, limit: limit),
+      query: IncidentQueries.list(state: state, host: host, rule: rule, sinceNs: sinceNs, limit: limit + 1),
       call: .get(
         "/api/v1/incidents",
         [
           ("state", state), ("host", host), ("rule", rule), ("since", sinceNs.map { Timestamp.text($0) }),
           ("limit", String(limit)),
-        ]))
+        ]), limit: limit)
   }
   static func incident(_ number: Int64) -> FleetQuestion {
     FleetQuestion(query: IncidentQueries.one(number), call: .get(path(number)), isOne: true)

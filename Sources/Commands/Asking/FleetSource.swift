@@ -24,11 +24,17 @@ final class FleetSource {
   /// - Throws: `CommandFailure`; `.nothingFound` where a console knows no host of the name that the question is about.
   func answer(_ question: FleetQuestion, _ shown: [Answer.Column] = [], notes: [String] = []) throws -> Answer {
     switch way {
-    case .database(let reader): return try reader.answer(question.query, shown, notes: notes)
+    case .database(let reader):
+      let answer = try reader.answer(question.query, shown, notes: notes)
+      guard let limit = question.limit, answer.rows.count > limit else { return answer }
+      var shown = answer.first(limit)
+      shown.isCut = true
+      return shown
     case .console(let client):
       do {
-        var answer = try ask(client, question.call, shown).answer
-        answer.notes = notes
+        let reply = try ask(client, question.call, shown)
+        var answer = reply.answer
+        (answer.notes, answer.isCut) = (notes, reply.isCut)
         return answer
       } catch let failure as CommandFailure where failure.code == .nothingFound && question.isOne {
         return Answer(columns: shown)

@@ -66,7 +66,7 @@ enum RunAnalysis {
     ("episodes", "stored"), ("episodes_examined", "of these, whose steps were read"),
     ("steps_examined", "steps that were read"),
     ("operations_mean", "steps that changed the position, for each episode that was read"),
-    ("reward_mean", "of all episodes with a reward"), ("sharpe_mean", "of the episodes that have a Sharpe ratio"),
+    ("reward_mean", "of the ended episodes with a reward"), ("sharpe_mean", "of the ended episodes with a Sharpe ratio"),
     ("sharpe_episodes", "how many have one"), ("episodes_negative", "episodes with a reward below 0"),
     ("large_changes", "steps that changed the value held by more than the threshold"),
     ("large_change_threshold", "in the account's currency; --large-change sets it"),

@@ -25,8 +25,9 @@ final class Refusals: Sendable {
       return (isWithin, isWithin && state.audited.take(1, of: Self.auditLimit, nowNs: nowNs) == 1)
     }
     if isAudited {
+      let detail = "from \(address): \(PlainText.cut(PlainText.line(problem.detail), scalarsMax: 300))"
       try? await database.change { store throws(StoreError) in
-        try store.audit(actor: "console", action: "access.refused", subject: what, detail: "from \(address)")
+        try store.audit(actor: "console", action: "access.refused", subject: what, detail: detail)
       }
     }
     return isWithin

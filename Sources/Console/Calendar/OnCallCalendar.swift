@@ -5,18 +5,15 @@ internal import FleetModel
 struct OnCallCalendar {
   let nowNs: Int64
 
-  /// A shift without a known end is shown for so long from now.
-  private static let openEndNs: Int64 = 7 * 86_400_000_000_000
-
   /// - Parameters:
-  ///   - shifts: the rows of `IncidentQueries.onCall`. - overrides: of `IncidentQueries.overrides`, which have not ended.
+  ///   - turns: the rows of `IncidentQueries.turns`. - overrides: of `IncidentQueries.overrides`, which have not ended.
   /// - Returns: lines of at most 75 octets, ended by CRLF.
-  func text(shifts: Answer, overrides: Answer) -> String {
+  func text(turns: Answer, overrides: Answer) -> String {
     let head = [
       "BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//Signalbox//On call//EN", "CALSCALE:GREGORIAN", "METHOD:PUBLISH",
       "X-WR-CALNAME:Signalbox on call", "REFRESH-INTERVAL;VALUE=DURATION:PT15M", "X-PUBLISHED-TTL:PT15M",
     ]
-    let lines = head + rows(shifts).flatMap(shift) + rows(overrides).flatMap(override) + ["END:VCALENDAR"]
+    let lines = head + rows(turns).flatMap(turn) + rows(overrides).flatMap(override) + ["END:VCALENDAR"]
     return lines.map { Self.folded($0) + "\r\n" }.joined()
   }
 
@@ -24,15 +21,12 @@ struct OnCallCalendar {
     answer.rows.map { row in Dictionary(zip(answer.columns.map(\.name), row)) { first, _ in first } }
   }
 
-  private func shift(_ row: [String: Cell]) -> [String] {
+  private func turn(_ row: [String: Cell]) -> [String] {
     let (schedule, receiver) = (Self.text(row["schedule"]), Self.text(row["receiver"]))
-    let startNs = Self.time(row["since"]) ?? nowNs
-    // From one start on it is the same shift, whatever is learnt of its end.
-    let id = "shift-\(PercentEncoding.pathPart(schedule))-\(Self.time(row["since"]).map { $0 / 1_000_000_000 } ?? 0)"
-    let endNs = Self.time(row["until"])
-    return event(
-      id, startNs, endNs ?? nowNs.addingClamped(Self.openEndNs),
-      "\(receiver) is on call for \(schedule)\(endNs == nil ? " (no end is planned)" : "")", "")
+    guard let startNs = Self.time(row["starts"]), let endNs = Self.time(row["ends"]) else { return [] }
+    // Of one start it is the same turn, whoever has it; who takes it over for a while is an event of its own.
+    let id = "shift-\(PercentEncoding.pathPart(schedule))-\(startNs / 1_000_000_000)"
+    return event(id, startNs, endNs, "\(receiver) is on call for \(schedule)", "")
   }
 
   private func override(_ row: [String: Cell]) -> [String] {

@@ -63,6 +63,10 @@ class Signalbox:
         """`ca`: PEM file of the authority of the console's certificate; else the system's. `warn`: about missing hosts."""
         if not url.startswith("https://"):
             raise ValueError("a console's address begins with https://")
+        # The file that `signalbox tokens create` fills ends with a line feed. What is no token is not shown: it may hold one.
+        token = token.strip()
+        if not token or not all("!" <= character <= "~" for character in token):
+            raise ValueError("that is no token: it begins with sbk_, and is one word")
         self.url, self.token, self.timeout, self.warn = url.rstrip("/"), token, timeout, warn
         self.context = ssl.create_default_context(cafile=ca)
 
@@ -101,7 +105,7 @@ class Signalbox:
             raise SignalboxError(0, f"the console cannot be asked: {error}") from None
 
     def rows(self, path, **params):
-        """All rows of a list, over all of its pages."""
+        """The rows of a list, over all of its pages; warns where a limit has cut it off."""
         items, cursor = [], None
         while True:
             page = self.request("GET", path, {**params, "cursor": cursor} if cursor else params)
@@ -112,6 +116,12 @@ class Signalbox:
         rows = Rows(items, page.get("meta"))
         if self.warn and rows.missing:
             warnings.warn("hosts are missing from this answer: " + ", ".join(rows.missing[:20]), stacklevel=3)
+        return self.whole(rows)
+
+    def whole(self, rows):
+        """Warns where a limit has cut rows off."""
+        if self.warn and rows.truncated:
+            warnings.warn(f"there are more than these {len(rows)} rows: narrow the question, or give a limit", stacklevel=4)
         return rows
 
     def hosts(self):
@@ -121,14 +131,15 @@ class Signalbox:
         """`since` and `until` take an age such as 2h or a time; `points` the most buckets."""
         return self.rows(f"/api/v1/hosts/{urllib.parse.quote(host, safe='')}/series", metric=metric, **params)
 
-    def runs(self, **params):
-        return self.rows("/api/v1/runs", **params)
+    def runs(self, limit=10_000, **params):
+        return self.rows("/api/v1/runs", limit=limit, **params)
 
-    def episodes(self, **params):
-        return self.rows("/api/v1/episodes", **params)
+    def episodes(self, limit=10_000, **params):
+        """The newest first; of a run with more than `limit` episodes, `query` reads the rest."""
+        return self.rows("/api/v1/episodes", limit=limit, **params)
 
-    def incidents(self, **params):
-        return self.rows("/api/v1/incidents", **params)
+    def incidents(self, limit=10_000, **params):
+        return self.rows("/api/v1/incidents", limit=limit, **params)
 
     def logs(self, **params):
         """All lines that match, the oldest first: `q`, `regex`, `host`, `file`, `level`, `since`, `until`."""
@@ -147,4 +158,4 @@ class Signalbox:
     def query(self, sql, **fields):
         """One SELECT on the views of /api/v1/views."""
         answer = self.request("POST", "/api/v1/query", body={"sql": sql, **{k: str(v) for k, v in fields.items()}})
-        return Rows(answer["items"], answer.get("meta"))
+        return self.whole(Rows(answer["items"], answer.get("meta")))

@@ -217,7 +217,8 @@ struct FleetGroups {
   var sentence: String {
     let bad = groups.count { $0.troubles.dropFirst().contains { $0 > 0 } || $0.counts.dropFirst().contains { $0 > 0 } }
     let all = "\(groups.count) group\(groups.count == 1 ? "" : "s")"
-    return bad == 0 ? "\(all), all of them well" : "\(bad) of \(all) with trouble or missing hosts"
+    return bad == 0
+      ? "\(all): no host in them is missing or has an open incident" : "\(bad) of \(all) with trouble or missing hosts"
   }
 
   func answer(_ order: FleetOverview.Order) -> Answer {

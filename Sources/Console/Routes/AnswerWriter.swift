@@ -62,8 +62,13 @@ struct AnswerWriter {
         + end(rows: answer.rows.count, isCut: isCut, next: next)
     case .csv: return Renderer(format: .csv, nowNs: nowNs).bytes(answer)
     case .markdown:
-      return Array((Markdown.table(answer, nowNs) + "\n\n" + presence.sentence + "\n").utf8)
+      return Array((Markdown.table(answer, nowNs) + "\n\n" + sentence + "\n").utf8)
     }
+  }
+
+  /// A statement may mean no host, or only names that no host has.
+  private var sentence: String {
+    meaning != nil && presence.asked == 0 ? "No host that has joined is asked about." : presence.sentence
   }
 
   private func meta(isCut: Bool) -> JSON {

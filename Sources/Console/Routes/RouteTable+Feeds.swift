@@ -18,11 +18,11 @@ extension RouteTable {
     ) { question in
       try await requireCalendarKey(question)
       let answers = try await question.database.answers([
-        (IncidentQueries.onCall(), []), (IncidentQueries.overrides(includingEnded: false), []),
+        (IncidentQueries.turns(), []), (IncidentQueries.overrides(includingEnded: false), []),
       ])
       let calendar = OnCallCalendar(nowNs: question.nowNs)
       return .document(
-        Array(calendar.text(shifts: answers[0], overrides: answers[1]).utf8),
+        Array(calendar.text(turns: answers[0], overrides: answers[1]).utf8),
         contentType: "text/calendar; charset=utf-8")
     },
     Route(

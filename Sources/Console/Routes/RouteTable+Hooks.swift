@@ -148,7 +148,7 @@ struct SlackPress {
 
   /// - Returns: nil for what is no press of the button that acknowledges.
   static func read(_ body: [UInt8]) -> SlackPress? {
-    guard let text = FormBody.fields(body)["payload"],
+    guard let text = try? FormBody.fields(body)["payload"],
       let payload = try? JSONDecoder().decode(Payload.self, from: Data(text.utf8)), payload.type == "block_actions",
       let value = payload.actions.first(where: { $0.action_id == ReceiverSecret.slackAction })?.value
     else { return nil }

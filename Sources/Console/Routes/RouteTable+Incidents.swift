@@ -77,6 +77,10 @@ extension RouteTable {
     Route(
       method: .get, path: "/api/v1/oncall", role: .viewer, summary: "Who is on call now, by schedule.", shape: .list
     ) { question in .list(try await question.database.answer(IncidentQueries.onCall(), ShownColumns.onCall)) },
+    Route(
+      method: .get, path: "/api/v1/oncall/turns", role: .viewer,
+      summary: "Turns of the rotations, under way and ahead, whoever has taken one over.", shape: .list
+    ) { question in .list(try await question.database.answer(IncidentQueries.turns(), turnColumns)) },
   ]
 
   private static let silenceFields: [Route.Field] = [

@@ -79,6 +79,11 @@ extension RouteTable {
       let noted = try await question.database.change { store throws(StoreError) in
         try store.addNote(pagedBy: id, actor: receiver, text: PlainText.line(text), through: byMail, nowNs: nowNs)
       }
+      guard let noted else {
+        throw Problem(
+          .conflict,
+          "this message has \(Store.notesOfMessageMax) notes already, and this one is not kept: write it on the incident's page")
+      }
       return try await donePage(question, link, noted.isEmpty ? nil : "Noted at \(incidents(noted.count)).")
     case nil, "ack": break
     case let other?:

@@ -79,7 +79,7 @@ extension RouteTable {
           ])),
       .table(
         name: "incidents", shown, links: [toIncident, toHost],
-        empty: isNarrowed ? "No incident matches." : "Nothing is wrong: no incident is open."),
+        empty: isNarrowed ? "No incident matches." : "No incident is open."),
     ]
     if answer.rows.count > rowsMax {
       blocks.append(
@@ -103,6 +103,7 @@ extension RouteTable {
     }
     let answers = try await question.database.answers(questions + series)
     guard !answers[0].rows.isEmpty else { throw Problem(.notFound, "no host is called '\(name)'") }
+    let hasReported = answers[0].value("state") != .text("waiting")
     let charts = zip(HostMetric.all, answers.dropFirst(questions.count)).map { metric, answer in
       var chart = Chart(metric, answer, sinceNs: sinceNs, untilNs: untilNs)
       chart.bands = Chart.gaps(answers[4])
@@ -114,7 +115,8 @@ extension RouteTable {
         .table(name: "host", answers[0], empty: ""),
         .heading("Incidents"),
         .table(
-          name: "incidents", answers[1].without(["host", "rule"]), links: [toIncident], empty: "Nothing is wrong here."),
+          name: "incidents", answers[1].without(["host", "rule"]), links: [toIncident],
+          empty: hasReported ? "No incident of it is open." : "It has never reported: nothing is known of it."),
         .heading(
           "\(Timestamp.text(sinceNs, digits: 0)) to \(question["until"] == nil ? "now" : Timestamp.text(untilNs, digits: 0))"
         ),
@@ -127,7 +129,9 @@ extension RouteTable {
               .init(name: "since", label: "Since", value: question["since"] ?? "1h"),
               .init(name: "until", label: "Until", value: question["until"] ?? ""),
             ])),
-        .table(name: "gaps", answers[4], empty: "There is no gap between its reports of this time."),
+        .table(
+          name: "gaps", answers[4],
+          empty: hasReported ? "There is no gap between its reports of this time." : "It has never reported."),
         .heading("Runs"), .table(name: "runs", answers[2], links: [toRun], empty: "No run has been seen here."),
         .heading("Processes"),
         .table(

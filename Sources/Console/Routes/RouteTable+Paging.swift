@@ -44,6 +44,12 @@ extension RouteTable {
     ) { question in .page(try await silencesPage(question)) },
   ]
 
+  private static let turnsShown = 12
+  static let turnColumns: [Answer.Column] = [
+    .init("schedule", "SCHEDULE", rank: 0), .init("receiver", "ON CALL", rank: 1), .init("starts", "FROM", rank: 2),
+    .init("ends", "UNTIL", rank: 3),
+  ]
+
   private static let overrideColumns: [Answer.Column] = [
     .init("id", "ID", rank: 0), .init("state", "STATE", rank: 1), .init("schedule", "SCHEDULE", rank: 2),
     .init("receiver", "TAKEN BY", rank: 3), .init("starts", "FROM", rank: 4), .init("ends", "UNTIL", rank: 5),
@@ -77,7 +83,7 @@ extension RouteTable {
     let answers = try await question.database.answers([
       (IncidentQueries.onCall(), ShownColumns.onCall),
       (IncidentQueries.overrides(includingEnded: false), overrideColumns),
-      (IncidentQueries.pagingCollector(), []),
+      (IncidentQueries.pagingCollector(), []), (IncidentQueries.turns(), turnColumns),
     ])
     var blocks: [Page.Block] = []
     if answers[2].value("is_delivering") != .boolean(true) {
@@ -90,6 +96,9 @@ extension RouteTable {
       .heading("Turns taken over"),
       .table(name: "overrides", answers[1], empty: "Nobody takes another one's turn."),
     ]
+    if !answers[3].rows.isEmpty {
+      blocks += [.heading("Turns of the rotation"), .table(name: "turns", answers[3].first(turnsShown), empty: "")]
+    }
     if let caller = question.caller, caller.role >= .responder, !answers[0].rows.isEmpty {
       blocks += [
         .form(

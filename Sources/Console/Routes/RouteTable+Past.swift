@@ -16,15 +16,15 @@ extension RouteTable {
     return atNs
   }
 
-  private static func head(_ atNs: Int64, path: String, notKnown: String) -> [Page.Block] {
-    [
+  private static func head(_ question: Question, _ atNs: Int64, path: String, notKnown: String) -> [Page.Block] {
+    let laterNs = atNs.addingClamped(hourNs)
+    let later = (name: "An hour later", path: "\(path)?at=\(Timestamp.text(laterNs, digits: 0))")
+    return [
       .notice("As it was at \(Timestamp.text(atNs, digits: 0)), by what is stored."),
       .text("Not known of then: \(notKnown)."),
-      .links([
-        (name: "An hour before", path: "\(path)?at=\(Timestamp.text(atNs.subtractingClamped(hourNs), digits: 0))"),
-        (name: "An hour later", path: "\(path)?at=\(Timestamp.text(atNs.addingClamped(hourNs), digits: 0))"),
-        (name: "The present", path: path),
-      ]),
+      .links(
+        [(name: "An hour before", path: "\(path)?at=\(Timestamp.text(atNs.subtractingClamped(hourNs), digits: 0))")]
+          + (laterNs < question.nowNs ? [later] : []) + [(name: "The present", path: path)]),
     ]
   }
 
@@ -45,7 +45,7 @@ extension RouteTable {
       PastQueries.incidents(
         atNs: atNs, host: question["host"], rule: question["rule"], limit: rowsMax + 1), incidentColumns)
     var blocks = head(
-      atNs, path: "/incidents",
+      question, atNs, path: "/incidents",
       notKnown: "which incidents were muted, and of those that opened again, when they had been closed meanwhile")
     blocks.append(
       .table(
@@ -69,7 +69,7 @@ extension RouteTable {
     var missing = answers[0]
     missing.rows = Array(answers[0].rows.filter { $0[1] != .text("live") }.prefix(FleetParts.missingMax))
     var blocks = head(
-      atNs, path: "/",
+      question, atNs, path: "/",
       notKnown: "hosts that were removed since, labels of then, which incidents were muted, and the collector's backlog"
     )
     blocks += [
@@ -115,7 +115,7 @@ extension RouteTable {
       return chart
     }
     var blocks = head(
-      atNs, path: "/hosts/\(PercentEncoding.pathPart(name))",
+      question, atNs, path: "/hosts/\(PercentEncoding.pathPart(name))",
       notKnown: "the machine's facts and its agent's version of then, files it followed, and which incidents were muted"
     )
     blocks += [

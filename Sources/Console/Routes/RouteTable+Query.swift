@@ -140,7 +140,10 @@ extension RouteTable {
       .heading("Views"),
       .table(name: "views", found[0], links: [.init(column: "view", path: "/query?view=")], empty: ""),
     ]
-    return Page(title: "Query", blocks: blocks, command: "signalbox query \(ShellWord.quoted(sql))")
+    // A comment ends with its line, and a command is one line.
+    let line = sql.split { $0.isNewline }.joined(separator: " ")
+    return Page(
+      title: "Query", blocks: blocks, command: sql.contains("--") ? nil : "signalbox query \(ShellWord.quoted(line))")
   }
 
   private static let viewColumns: [Answer.Column] = [

@@ -92,6 +92,7 @@ extension Gate {
   /// The form that was refused, with what was typed, so that it is corrected and not typed again. Forms before a login have secrets, which
   /// are shown to no one.
   static func again(_ route: Route, _ request: Request, _ typed: [String: String]) -> [Page.Block] {
+    if route.method == .get, case .page = route.shape { return askedAgain(route, request) }
     guard route.role != nil, isForm(request), !typed.isEmpty, !route.fields.isEmpty else { return [] }
     let inputs = route.fields.map { field in
       let value = PlainText.cut(typed[field.name] ?? "", scalarsMax: ParameterLimits.bodyBytesMax)
@@ -103,6 +104,24 @@ extension Gate {
     return [
       .text("What you typed is kept: correct it, and send it again."),
       .form(.init(path: request.uri.path, button: "Send again", inputs: inputs, isMain: true)),
+    ]
+  }
+
+  /// What an address asked for, as the form that it came from.
+  private static func askedAgain(_ route: Route, _ request: Request) -> [Page.Block] {
+    let given = (try? FormBody.fields(Array((request.uri.query ?? "").utf8))) ?? [:]
+    let inputs = route.parameters.compactMap { parameter -> Page.Search.Input? in
+      guard parameter.place == .query, let value = given[parameter.name], !value.isEmpty else { return nil }
+      var choices: [String] = []
+      if case .choice(let words) = parameter.kind, words.contains(value) { choices = words }
+      return .init(
+        name: parameter.name, label: parameter.name,
+        value: PlainText.cut(value, scalarsMax: ParameterLimits.charactersMax), choices: choices)
+    }
+    guard !inputs.isEmpty else { return [] }
+    return [
+      .text("What you typed is kept: correct it, and ask again."),
+      .search(.init(path: request.uri.path, button: "Ask again", inputs: inputs)),
     ]
   }
 

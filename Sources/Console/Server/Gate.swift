@@ -159,21 +159,21 @@ struct Gate: Sendable {
     }
     var known = route.parameters.filter { $0.place == .query }
     if case .page = route.shape { known += Self.changed }
-    for (name, value) in request.uri.queryParameters {
+    for (name, value) in try FormBody.pairs(Array((request.uri.query ?? "").utf8), "the address") {
       guard let parameter = known.first(where: { $0.name == name }) else {
         if route.takesOthers {
-          try add(String(name), String(value), to: &others, route)
+          try add(name, value, to: &others, route)
           continue
         }
         let names = route.parameters.filter { $0.place == .query }.map(\.name).joined(separator: ", ")
         throw Problem(
           .badRequest,
-          "no parameter is called '\(PlainText.cut(String(name), scalarsMax: 64))'; "
+          "no parameter is called '\(PlainText.cut(name, scalarsMax: 64))'; "
             + (names.isEmpty ? "this address takes none" : "there are: \(names)"))
       }
       if route.allowsEmpty, value.isEmpty { continue }
       guard values[parameter.name] == nil else { throw Problem(.badRequest, "\(parameter.name) is given twice") }
-      values[parameter.name] = try checked(String(value), parameter, nowNs)
+      values[parameter.name] = try checked(value, parameter, nowNs)
     }
     if let missing = known.first(where: { $0.isRequired && values[$0.name] == nil }) {
       throw Problem(.badRequest, "\(missing.name) is needed, such as \(missing.example): \(missing.summary)")
@@ -232,7 +232,7 @@ struct Gate: Sendable {
       throw Problem(.contentTooLarge, "a request's body has at most \(ParameterLimits.bodyBytesMax >> 10) KiB")
     }
     let isForm = Self.isForm(request)
-    let fields = isForm ? FormBody.fields(Array(buffer.readableBytesView)) : try Self.json(buffer)
+    let fields = isForm ? try FormBody.fields(Array(buffer.readableBytesView)) : try Self.json(buffer)
     if isForm { typed = fields }
     for name in fields.keys where name != FormToken.field && !route.fields.contains(where: { $0.name == name }) {
       throw Problem(.badRequest, "no field is called '\(PlainText.cut(name, scalarsMax: 64))'")
@@ -291,18 +291,28 @@ extension Optional {
   }
 }
 
-/// The body of a form. Source: url.spec.whatwg.org, application/x-www-form-urlencoded parsing.
+/// The body of a form, and what stands behind the question mark of an address: both are what a browser makes of a form, in which `+` is a
+/// blank. Source: url.spec.whatwg.org, application/x-www-form-urlencoded parsing.
 enum FormBody {
-  static func fields(_ bytes: [UInt8]) -> [String: String] {
-    var fields: [String: String] = [:]
-    for pair in bytes.split(separator: UInt8(ascii: "&")) {
-      let parts = pair.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
-      fields[decoded(parts[0])] = parts.count > 1 ? decoded(parts[1]) : ""
-    }
-    return fields
+  /// Of a field that is given twice, the last value.
+  /// - Throws: `Problem` 400.
+  static func fields(_ bytes: [UInt8]) throws -> [String: String] {
+    Dictionary(try pairs(bytes, "the form")) { _, last in last }
   }
 
-  private static func decoded(_ bytes: ArraySlice<UInt8>) -> String {
+  /// - Parameter what: of the sentence that refuses it.
+  /// - Throws: `Problem` 400 where a name or value is no UTF-8: another text would be searched for.
+  static func pairs(_ bytes: [UInt8], _ what: String) throws -> [(String, String)] {
+    try bytes.split(separator: UInt8(ascii: "&")).map { pair in
+      let parts = pair.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
+      guard let name = decoded(parts[0]), let value = parts.count > 1 ? decoded(parts[1]) : "" else {
+        throw Problem(.badRequest, "\(what) is no UTF-8 behind its percent signs")
+      }
+      return (name, value)
+    }
+  }
+
+  private static func decoded(_ bytes: ArraySlice<UInt8>) -> String? {
     var text: [UInt8] = []
     var rest = bytes
     while let byte = rest.popFirst() {
@@ -315,6 +325,6 @@ enum FormBody {
         text.append(byte == UInt8(ascii: "+") ? UInt8(ascii: " ") : byte)
       }
     }
-    return String(decoding: text, as: UTF8.self)
+    return String(validating: text, as: UTF8.self)
   }
 }

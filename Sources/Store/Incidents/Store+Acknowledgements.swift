@@ -125,12 +125,20 @@ extension Store {
     }
   }
 
-  /// Writes a line into the timelines of what a message paged, once for the message.
-  /// - Returns: numbers of the incidents; empty as for `resolve`.
+  /// A link is for days, and who has it may write no endless timeline.
+  package static let notesOfMessageMax: Int64 = 20
+
+  /// Writes a line into the timelines of what a message paged: the same text once, since a mail may be delivered twice.
+  /// - Returns: numbers of the incidents; empty as for `resolve`, and nil where the message has as many notes as it may.
   package func addNote(
     pagedBy messageID: String, actor: String, text: String, through: String, nowNs: Int64
-  ) throws(StoreError) -> [Int64] {
-    try actOnce(messageID, "note", actor, nowNs) { number throws(StoreError) in
+  ) throws(StoreError) -> [Int64]? {
+    let verb = "note-" + String(ContentHash.of(Array(text.utf8).span), radix: 16)
+    let notes = try ask(
+      "select count(*) from signalbox.used_links where starts_with(message_id, $1) and message_id <> $2",
+      [.text("\(messageID)/note-"), .text("\(messageID)/\(verb)")])
+    guard (notes.int(0, 0) ?? 0) < Self.notesOfMessageMax else { return nil }
+    return try actOnce(messageID, verb, actor, nowNs) { number throws(StoreError) in
       try recordInTimeline(number, .note, actor: actor, detail: "\(text) (\(through))", nowNs)
       return true
     }

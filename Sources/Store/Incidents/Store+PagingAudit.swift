@@ -92,6 +92,28 @@ extension Store {
     return count
   }
 
+  /// Publishes the turns of each schedule that are under way and ahead, for calendars: what is known already is not written anew.
+  package func publishTurns(
+    _ turns: [(schedule: String, receiver: String, startsNs: Int64, endsNs: Int64)]
+  ) throws(StoreError) {
+    try run(
+      """
+      with given as (
+        select * from unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[]) as g (schedule, receiver, starts, ends)
+      ), gone as (
+        delete from signalbox.on_call_turns t
+        where not exists (select from given g where g.schedule = t.schedule and g.starts = t.starts)
+      )
+      insert into signalbox.on_call_turns as t (schedule, receiver, starts, ends) select schedule, receiver, starts, ends from given
+      on conflict (schedule, starts) do update set receiver = excluded.receiver, ends = excluded.ends
+        where (t.receiver, t.ends) is distinct from (excluded.receiver, excluded.ends)
+      """,
+      [
+        .texts(turns.map(\.schedule)), .texts(turns.map(\.receiver)), .times(us: turns.map { $0.startsNs / 1000 }),
+        .times(us: turns.map { $0.endsNs / 1000 }),
+      ])
+  }
+
   /// Publishes who is on call, for the command line.
   package func publishOnCall(
     _ entries: [(schedule: String, receiver: String, sinceNs: Int64?, untilNs: Int64?)], nowNs: Int64

@@ -55,5 +55,6 @@ struct Migration {
     Migration(number: 31, name: "statements that are saved under a name") { _ in ConsoleTables.savedQueries },
     Migration(number: 32, name: "silences in receivers") { _ in LinkTables.silences },
     Migration(number: 33, name: "texts of runs") { _ in RunTextTables.sql },
+    Migration(number: 34, name: "turns that are ahead") { _ in RepetitionTables.turns },
   ]
 }

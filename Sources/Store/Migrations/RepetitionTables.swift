@@ -32,6 +32,17 @@ enum RepetitionTables {
 
     """
 
+  /// The rotation's turns, whoever has taken one over.
+  static let turns = """
+    create table signalbox.on_call_turns (
+      schedule text not null,
+      starts timestamptz not null,
+      ends timestamptz not null,
+      receiver text not null,
+      primary key (schedule, starts)
+    );
+    """
+
   /// As `StarPattern`: one grammar for silences, mutes, profiles and labels. LIKE has other signs, which are escaped.
   static let patterns = #"""
     create or replace function signalbox.matches(pattern text, word text) returns boolean

@@ -88,8 +88,8 @@ package enum AnalysisQueries {
   /// One run's learning and what happened beside it, as one row; no row where there is no such run.
   ///
   /// Columns: id, host, run, state; episodes, episodes_examined and steps_examined (those whose steps were read);
-  /// operations_mean (operations other than HOLD an episode), sharpe_mean, sharpe_episodes (of how many); reward_mean,
-  /// episodes_negative (with a reward below 0); large_changes (steps that changed the value held by more than
+  /// operations_mean (operations other than HOLD an episode), sharpe_mean, sharpe_episodes (of how many), reward_mean,
+  /// episodes_negative (with a reward below 0), all of episodes that have ended; large_changes (steps that changed the value held by more than
   /// large_change_threshold, in the account's currency). And lists, JSON: operations (operation, steps), trend (part, episodes,
   /// from_episode, to_episode, operations_mean, reward_mean, episodes_negative: of the first, middle and last tenth of the episodes
   /// that were read), transitions (previous_action, action, steps), negative_episodes (episode, reward: the lowest first), large
@@ -127,6 +127,7 @@ package enum AnalysisQueries {
       ),
       figures as materialized (
         select e.episode, e.total_reward, e.sharpe_ratio from r join public.episodes e on e.host = r.name and e.run = r.run
+        where e.status <> 'running'
       ),
       placed as (
         select p.episode, p.operations, case when \(RunTotal.isCounted("f.total_reward")) then f.total_reward end as total_reward,

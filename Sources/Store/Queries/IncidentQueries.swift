@@ -182,6 +182,16 @@ package enum IncidentQueries {
       """)
   }
 
+  /// Turns of the rotations, under way and ahead, whoever has taken one over; none where no collector delivers pages. Columns: schedule,
+  /// receiver, starts, ends.
+  package static func turns() -> ReadQuery {
+    ReadQuery(
+      """
+      select t.schedule, t.receiver, t.starts, t.ends from signalbox.on_call_turns t
+      where t.ends > now() and \(pagingLeaseEnd) > now() - interval '\(takeoverGrace)' order by t.starts, t.schedule
+      """)
+  }
+
   /// One row: whether a collector delivers pages now, and until when the last one did; null where none ever did. Columns:
   /// is_delivering, last.
   package static func pagingCollector() -> ReadQuery {

@@ -43,11 +43,19 @@ extension ReadValue {
     switch typeID {
     case 16: self = .boolean(text == "t")
     case 20, 21, 23, 26: self = Int64(text).map(ReadValue.integer) ?? .text(text)
-    case 700, 701, 1700: self = Double(text).map(ReadValue.real) ?? .text(text)
+    case 700, 701: self = Double(text).map(ReadValue.real) ?? .text(text)
+    case 1700: self = Self.numeric(text)
     case 1184, 1114: self = Self.time(fromText: text)
     case 114, 3802: self = .json(text)
     default: self = .text(text)
     }
+  }
+
+  /// A whole number stays what it is; one that is too large to be a number of JSON's readers is a text.
+  private static func numeric(_ text: String) -> ReadValue {
+    guard let number = Double(text), number.isFinite else { return .text(text) }
+    guard number.magnitude >= 0x1p53, !text.utf8.contains(UInt8(ascii: ".")) else { return .real(number) }
+    return Int64(text).map(ReadValue.integer) ?? .text(text)
   }
 
   private static func time(fromText text: String) -> ReadValue {

@@ -57,11 +57,7 @@ package enum TrainingQueries {
     left join lateral (select * from signalbox.run_totals where run = p.number offset 0) t on true
     left join lateral (
       select count(*) as episodes, sum(f.steps) as steps, max(e.updated) as newest,
-        count(*) filter (where e.updated < now() - make_interval(mins => $5::int)) as stale,
-        count(f.total_reward) filter (where \(RunTotal.isCounted("f.total_reward"))) as reward_count,
-        sum(f.total_reward) filter (where \(RunTotal.isCounted("f.total_reward"))) as reward_sum,
-        count(f.sharpe_ratio) filter (where \(RunTotal.isCounted("f.sharpe_ratio"))) as sharpe_count,
-        sum(f.sharpe_ratio) filter (where \(RunTotal.isCounted("f.sharpe_ratio"))) as sharpe_sum
+        count(*) filter (where e.updated < now() - make_interval(mins => $5::int)) as stale
       from signalbox.episodes e \(EpisodeFigures.laterals)
       where e.run = p.number and e.state = 0
     ) c on true
@@ -69,10 +65,9 @@ package enum TrainingQueries {
 
   private static let hostName = "(select name from signalbox.hosts where number = p.host)"
 
-  private static func sum(_ column: String) -> String { "(coalesce(t.\(column), 0) + coalesce(c.\(column), 0))" }
-
   /// Newest first. Columns: id (its number), host, run, state, framework, source, started, updated, ended, episodes, episodes_completed,
-  /// steps, reward_mean, sharpe_mean, detail.
+  /// steps, reward_mean, sharpe_mean, detail. Means are of the episodes that have ended, as in `CompareQueries`: half an episode has half
+  /// a reward.
   /// - Parameter text: contained in the run's name, its host's name, or what it reported of itself; Latin letters of either case.
   package static func runs(
     host: String?, state: String?, run: String? = nil, text: String? = nil, limit: Int
@@ -93,9 +88,9 @@ package enum TrainingQueries {
         p.framework, p.source, p.started, p.updated, p.ended,
         coalesce(t.ended, 0) + c.episodes as episodes, coalesce(t.completed, 0) as episodes_completed,
         case when t.ended + c.episodes > 0 or c.episodes > 0
-          then least(\(sum("steps")), 9223372036854775807)::bigint end as steps,
-        \(sum("reward_sum")) / nullif(\(sum("reward_count")), 0) as reward_mean,
-        \(sum("sharpe_sum")) / nullif(\(sum("sharpe_count")), 0) as sharpe_mean, p.detail
+          then least(coalesce(t.steps, 0) + coalesce(c.steps, 0), 9223372036854775807)::bigint end as steps,
+        t.reward_sum / nullif(t.reward_count, 0) as reward_mean, t.sharpe_sum / nullif(t.sharpe_count, 0) as sharpe_mean,
+        p.detail
       from (\(page)) p
       \(running)
       order by p.updated desc, p.run
