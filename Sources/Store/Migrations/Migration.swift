@@ -54,5 +54,6 @@ struct Migration {
     },
     Migration(number: 31, name: "statements that are saved under a name") { _ in ConsoleTables.savedQueries },
     Migration(number: 32, name: "silences in receivers") { _ in LinkTables.silences },
+    Migration(number: 33, name: "tokens by which consoles fetch events") { _ in LinkTables.fetchedEvents },
   ]
 }
