@@ -95,7 +95,7 @@ STEPS = {
 
 class State:
     lock = threading.Condition()
-    opened, refused, ready, pongs = 0, 0, 0, 0
+    opened, refused, ready, pings, pongs = 0, 0, 0, 0, 0
     confirmed, tickets, plan, sockets = [], set(), [], []
 
 
@@ -136,7 +136,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         else:
             socket.send(json.dumps(wanted))
         with State.lock:
-            came = State.lock.wait_for(lambda: State.confirmed.count(identifier) > before, wanted.get("wait", 20))
+            came = State.lock.wait_for(lambda: State.confirmed.count(identifier) > before, wanted.get("wait", 60))
         self.answer({"confirmed": came})
 
     def ready_socket(self, count):
@@ -172,7 +172,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         if self.path == "/state":
             return self.answer({"opened": State.opened, "refused": State.refused, "ready": State.ready,
-                                "open": len(State.sockets), "confirmed": State.confirmed, "pongs": State.pongs})
+                                "open": len(State.sockets), "confirmed": State.confirmed, "pings": State.pings, "pongs": State.pongs})
         ticket = self.path.split("ticket=")[-1].split("&")[0]
         if ticket not in State.tickets:
             return self.answer({}, 403)
@@ -214,6 +214,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 if opcode == 9:
                     socket.send(data, opcode=10)
                 with State.lock:
+                    State.pings += opcode == 9
                     if opcode == 10 and data == b"are you there":
                         State.pongs += 1
                     if opcode == 1:

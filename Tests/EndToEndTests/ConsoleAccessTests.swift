@@ -123,7 +123,7 @@ extension EndToEndTests {
       try store.publishReceiverSecrets([ReceiverSecret("team", .slackApp, "xapp-1-A111-222-secret")])
       let pages = try (1...4).map { try Self.page($0, "RES-0\($0)", store) }
       var started: (program: Program, url: String)?
-      defer { started?.program.stop() }
+      defer { started?.program.kill() }
       func ask(_ path: String, _ body: String, _ url: String, _ authorities: String) throws -> String {
         try Program.run("/usr/bin/curl", ["-sS", "-m", "90", "--cacert", authorities, "-d", body, url + path]).output
       }

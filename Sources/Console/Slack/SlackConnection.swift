@@ -22,7 +22,7 @@ final class SlackConnection: Sendable {
     var hello = Duration.seconds(10)
     var ping = Duration.seconds(20)
     /// Of the peer: Slack sends pings more often, and answers pings.
-    var silence = TimeAmount.seconds(60)
+    var silence = Duration.seconds(60)
     /// For which a connection goes on beside its successor: what Slack has sent by it is still confirmed by it.
     var overlap = Duration.seconds(10)
   }

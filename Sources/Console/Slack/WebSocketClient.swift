@@ -60,7 +60,7 @@ enum WebSocketClient {
   ///   - silence: of the peer, after which the connection is closed.
   /// - Throws: `Failure`.
   static func connect(
-    to address: String, authorities: String?, messageBytesMax: Int, silence: TimeAmount
+    to address: String, authorities: String?, messageBytesMax: Int, silence: Duration
   ) async throws -> Socket {
     guard let url = URL(string: address), url.scheme == "wss", let host = url.host(), !host.isEmpty, url.user() == nil
     else { throw Failure(description: "the address of the WebSocket does not begin with wss://HOST") }
@@ -82,7 +82,7 @@ enum WebSocketClient {
           channel.eventLoop.makeCompletedFuture {
             let handler = try NIOSSLClientHandler(context: context, serverHostname: isAddress(host) ? nil : host)
             try channel.pipeline.syncOperations.addHandler(handler)
-            return try upgrading(channel, head, messageBytesMax, silence)
+            return try upgrading(channel, head, messageBytesMax, TimeAmount(silence))
           }
         }
       if case .socket(let socket) = try await upgrade.get() { return socket }
