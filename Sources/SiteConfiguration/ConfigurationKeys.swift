@@ -167,9 +167,10 @@ enum PagingKeys {
       DocumentKey("url", .text, "https://events.pagerduty.com/v2/enqueue if not given.")
     ] + secret("webhook_secret", "Of a webhook subscription to the console: acknowledgements there count here."))
   static let slack = KeyTable(
-    "slack", oneOf: [group("url")], atMostOneOf: [group("signing_secret")],
+    "slack", oneOf: [group("url")], atMostOneOf: [group("signing_secret") + group("app_token")],
     secret("url", "The incoming webhook's address.")
-      + secret("signing_secret", "Of the app that sends its buttons to the console: pages get a button then."))
+      + secret("signing_secret", "Of the app that sends its buttons to the console: pages get a button then.")
+      + secret("app_token", "The app's token xapp-…: the console fetches presses of buttons by Socket Mode."))
   static let email = KeyTable(
     "email", required: ["smtp", "from", "to"], atMostOneOf: [group("password")],
     [

@@ -96,6 +96,10 @@ extension ConfigurationReader {
         routingKey: secret(inner, "routing_key") ?? "")
     case "slack":
       if let secret = secret(inner, "signing_secret") { events.append(.init(name, .slack, secret)) }
+      if let token = secret(inner, "app_token") {
+        checkAppToken(token, place(of: "app_token", inner))
+        events.append(.init(name, .slackApp, token))
+      }
       return .slack(url: url(inner, "url", Self.web))
     case "email": return .email(email(inner))
     case "alertmanager": return .alertmanager(url: url(inner, "url", Self.web))
@@ -111,6 +115,13 @@ extension ConfigurationReader {
         node,
         "a secret that begins with whsec_ goes on with the key in Base64, padded with =; copy the whole of it, or write a key that does not begin so"
       )
+    }
+  }
+
+  /// Its text is a secret, so it is not repeated.
+  private mutating func checkAppToken(_ token: String, _ node: DocumentNode) {
+    if secrets != .none, !token.hasPrefix("xapp-") || !token.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) {
+      mistake(node, "an app-level token begins with xapp-; the app's page at Slack has it under Basic Information")
     }
   }
 

@@ -45,6 +45,12 @@ internal import Postgres
   )
   var assets: String?
   @Option(help: "Connections to the database, 1 to 32.") var connections = 4
+  @Option(name: .customLong("slack-api"), help: "Address of Slack's Web API, for buttons by Socket Mode.")
+  var slackAPI = "https://slack.com/api"
+  @Option(
+    name: .customLong("slack-ca"),
+    help: "PEM file of the authorities that its certificates may come from, and no others; else the system's.")
+  var slackAuthorities: String?
   @OptionGroup(title: "Logging in by an identity provider") var oidc: OIDCOptions
 
   static func main() async {
@@ -94,6 +100,11 @@ internal import Postgres
     }
     options.publicURL = publicURL
     options.identity = try oidc.settings()
+    guard slackAPI.hasPrefix("https://"), slackAPI.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) else {
+      throw ConsoleFailure(.usage, "--slack-api takes an address that begins with https://, not '\(slackAPI)'")
+    }
+    options.slack.api = slackAPI.hasSuffix("/") ? String(slackAPI.dropLast()) : slackAPI
+    options.slack.authorities = try slackAuthorities.map(OIDCOptions.readable)
     return options
   }
 

@@ -43,6 +43,7 @@ import Testing
       "Outbound", "Logging",
       "Foundation", "Compression",
       "Hummingbird", "HummingbirdCore", "HummingbirdHTTP2", "HTTPTypes", "NIOCore", "NIOSSL", "NIOTLS",
+      "NIOPosix", "NIOHTTP1", "NIOWebSocket",
       "ServiceLifecycle",
       "Synchronization",
     ],

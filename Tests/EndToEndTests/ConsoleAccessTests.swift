@@ -115,6 +115,58 @@ extension EndToEndTests {
       ).text(0, 0)
     }
 
+    /// A button pressed in Slack acts as the link of the message does, with no public address, whatever Slack does meanwhile.
+    @Test func pagesAreAnsweredInSlack() throws {
+      let database = try TestDatabase()
+      let store = try Store.open(database.url, migrating: true)
+      defer { store.close() }
+      try store.publishReceiverSecrets([ReceiverSecret("team", .slackApp, "xapp-1-A111-222-secret")])
+      let pages = try (1...4).map { try Self.page($0, "RES-0\($0)", store) }
+      var started: (program: Program, url: String)?
+      defer { started?.program.kill() }
+      func ask(_ path: String, _ body: String, _ url: String, _ authorities: String) throws -> String {
+        try Program.run("/usr/bin/curl", ["-sS", "-m", "90", "--cacert", authorities, "-d", body, url + path]).output
+      }
+      let site = try ConsoleOnDatabase(database.url) { directory in
+        let slack = try Self.serve("slack_server.py", directory)
+        started = slack
+        _ = try ask("/plan", #"["huge"]"#, slack.1, directory + "/cert.pem")
+        return ["--slack-api", slack.1 + "/api/", "--slack-ca", directory + "/cert.pem"]
+      }
+      defer { site.tearDown() }
+      let slack = try #require(started)
+      func press(_ id: String, _ value: String, _ more: String = "") throws -> Bool {
+        let envelope = """
+          {"type":"interactive","envelope_id":"\(id)",\(more)"payload":{"type":"block_actions","user":{"id":"U1","username":"ann"},\
+          "actions":[{"action_id":"acknowledge","value":"\(value)"}]}}
+          """
+        return try ask("/press", envelope, slack.url, site.certificate).contains("true")
+      }
+      #expect(try press("e1", pages[0]) && press("e2", pages[1] + "x"))
+      #expect(try Self.states(store) == "acked ann, open -, open -, open -")
+      // Slack asks for another connection: presses on the one that it will end count until then.
+      _ = try ask("/refresh", #"{"wait":false}"#, slack.url, site.certificate)
+      #expect(try press("e3", pages[1]) && press("e4", pages[2], #""older":true,"#))
+      for text in ["{", #"{"type":"interactive","envelope_id":7}"#, #"["hello"]"#] {
+        _ = try ask("/raw", text, slack.url, site.certificate)
+      }
+      #expect(try press("e5", pages[3]) && press("e5", pages[3]))
+      #expect(try Self.states(store) == "acked ann, acked ann, acked ann, acked ann")
+      let figures = try site.ask("/metrics", token: site.token("figures", "viewer")).body
+      for (name, value) in [
+        ("presses_total{outcome=\"done\"}", 4), ("presses_total{outcome=\"unchanged\"}", 1),
+        ("presses_total{outcome=\"unknown alert\"}", 1), ("messages_unread_total", 3), ("failures_total", 1),
+        ("refreshes_total", 1), ("presses_refused_total", 0), ("apps", 1), ("apps_connected", 1),
+      ] { #expect(figures.contains("signalbox_console_slack_\(name) \(value)\n"), "\(name): \(figures)") }
+      let admin = try site.ask("/admin", ["-H", "Accept: text/markdown"], token: site.token("root", "admin")).body
+      #expect(admin.contains("| team | connected | "), "\(admin)")
+      let details = try store.connection.query(
+        "select detail from signalbox.audit_log where action = 'incidents.ack' and actor = 'ann' limit 1")
+      #expect(details.text(0, 0)?.contains("in Slack (team)") == true, "\(details.text(0, 0) ?? "")")
+      #expect(!site.console.errors.contains("xapp") && !site.console.errors.contains(pages[0]))
+      #expect(!site.console.errors.contains("ticket"), "\(site.console.errors)")
+    }
+
     /// A reply by mail acts as the link of the message does, without a login.
     @Test func pagesAreAnsweredByMail() throws {
       let database = try TestDatabase()

@@ -36,14 +36,24 @@ import Testing
           receivers:
             duty: { pagerduty: { routing_key: k, webhook_secret: s1 } }
             chat: { slack: { url: "http://127.0.0.1:9000/chat", signing_secret: s2 } }
+            fetched: { slack: { url: "http://127.0.0.1:9000/chat", app_token: xapp-3 } }
             other: { pagerduty: { routing_key: k } }
           reply_to: signalbox@example.org
         """
       ).paging)
-    #expect(Set(paging.eventSecrets.map(\.secret)) == ["s1", "s2"])
+    #expect(Set(paging.eventSecrets.map(\.secret)) == ["s1", "s2", "xapp-3"])
     #expect(paging.replyTo == "signalbox@example.org")
     #expect(paging.eventSecrets.contains(ReceiverSecret("duty", .pagerDuty, "s1")))
     #expect(paging.eventSecrets.contains(ReceiverSecret("chat", .slack, "s2")))
+    #expect(paging.eventSecrets.contains(ReceiverSecret("fetched", .slackApp, "xapp-3")))
+  }
+
+  @Test(arguments: [
+    ("app_token: xoxb-1", "begins with xapp-"), ("app_token: \"xapp-1\\nx: y\"", "begins with xapp-"),
+    ("signing_secret: s, app_token: xapp-1", "app_token"),
+  ]) func anAppTokenOfAnotherKindIsRefused(_ keys: String, _ sentence: String) {
+    let found = sentences("paging: { receivers: { a: { slack: { url: 'http://x', \(keys) } } } }")
+    #expect(found.contains { $0.contains(sentence) && !$0.contains("xoxb-1") }, "\(found)")
   }
 
   @Test(arguments: [

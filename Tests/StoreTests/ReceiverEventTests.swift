@@ -147,6 +147,9 @@ import Testing
     try store.publishReceiverSecrets([first, second])
     #expect(try store.receiverSecrets(.pagerDuty) == [first] && store.receiverSecrets(.slack) == [second])
     let changed = ReceiverSecret("pd", .pagerDuty, "z")
+    let fetched = ReceiverSecret("chat", .slackApp, "xapp-1")
+    try store.publishReceiverSecrets([changed, fetched])
+    #expect(try store.receiverSecrets(.slackApp) == [fetched])
     try store.publishReceiverSecrets([changed])
     #expect(try store.receiverSecrets(.pagerDuty) == [changed] && store.receiverSecrets(.slack) == [])
   }

@@ -121,6 +121,14 @@ extension RouteTable {
       .heading("What lets somebody in"), .table(name: "credentials", answers[2], empty: "Nothing."),
       .heading("What PagerDuty and Slack sent back in the last seven days"),
       .table(name: "receiver_events", answers[4], empty: "Nothing."),
+    ]
+    if let connections = question.console.slack.answer {
+      blocks += [
+        .heading("Connections of this console to Slack, by which its buttons act"),
+        .table(name: "slack_connections", connections, empty: "None."),
+      ]
+    }
+    blocks += [
       .heading("The newest 100 changes"), .table(name: "audit", answers[3], empty: "Nothing was changed yet."),
     ]
     return Page(title: "Admin", blocks: blocks, command: "signalbox audit")

@@ -32,10 +32,10 @@ extension RouteTable {
       let answer = try await question.database.answer(FleetQueries.figures())
       return .document(
         Array(
-          FleetMetrics.text(
+          (FleetMetrics.text(
             answer, live: question.console.live.figures,
             searches: question.console.tails.figures.searches
-          ).utf8),
+          ) + FleetMetrics.text(question.console.slack)).utf8),
         contentType: "text/plain; version=0.0.4; charset=utf-8")
     },
     Route(
@@ -91,6 +91,46 @@ enum FleetMetrics {
             return "\(family.name)\(label) \(number(row[2]))\n"
           }.joined()
       }.joined()
+  }
+
+  /// Of this console's connections to Slack.
+  static func text(_ slack: SlackFigures) -> String {
+    let counts = slack.counts
+    let outcomes = ReceiverEventOutcome.allCases.map { outcome in
+      (label: "{outcome=\"\(outcome.rawValue)\"}", value: counts.presses[outcome, default: 0])
+    }
+    let families: [(name: String, kind: String, help: String, values: [(label: String, value: Int)])] = [
+      ("signalbox_console_slack_apps", "gauge", "Slack apps whose buttons are fetched here.", [("", slack.apps)]),
+      (
+        "signalbox_console_slack_apps_connected", "gauge", "Those of them that have a connection.",
+        [("", slack.appsConnected)]
+      ),
+      ("signalbox_console_slack_presses_total", "counter", "Buttons pressed in Slack, by what came of it.", outcomes),
+      (
+        "signalbox_console_slack_presses_refused_total", "counter", "Presses that were not carried out.",
+        [("", counts.refused)]
+      ),
+      (
+        "signalbox_console_slack_envelopes_unused_total", "counter", "Envelopes of Slack that are no press.",
+        [("", counts.unused)]
+      ),
+      (
+        "signalbox_console_slack_messages_unread_total", "counter", "Messages of Slack that were not read.",
+        [("", counts.unread)]
+      ),
+      (
+        "signalbox_console_slack_failures_total", "counter", "Connections to Slack that failed.",
+        [("", counts.failures)]
+      ),
+      (
+        "signalbox_console_slack_refreshes_total", "counter", "Connections that Slack has asked to replace.",
+        [("", counts.refreshes)]
+      ),
+    ]
+    return families.map { family in
+      "# HELP \(family.name) \(family.help)\n# TYPE \(family.name) \(family.kind)\n"
+        + family.values.map { "\(family.name)\($0.label) \($0.value)\n" }.joined()
+    }.joined()
   }
 
   private static func number(_ cell: Cell) -> String {

@@ -2,7 +2,6 @@ internal import FleetModel
 internal import Foundation
 internal import HTTPTypes
 internal import Store
-internal import TLS
 
 /// What receivers send back: whoever acknowledges there has acknowledged here.
 extension RouteTable {
@@ -27,7 +26,7 @@ extension RouteTable {
       let receivers = EventSignature.slack(request, secrets, nowNs: question.nowNs)
       if receivers.isEmpty { throw wrongSignature }
       guard let press = SlackPress.read(request.body) else { return outcome("not used") }
-      return outcome(try await take(press, of: receivers, question))
+      return outcome(try await press.carryOut(of: receivers, question.database, nowNs: question.nowNs).rawValue)
     },
   ]
 
@@ -60,25 +59,10 @@ extension RouteTable {
       try store.take(event, of: receivers, place: place, nowNs: nowNs)
     }
   }
-
-  /// The button holds the link's token: what it acknowledges is signed by this fleet, and who pressed it by Slack.
-  private static func take(_ press: SlackPress, of receivers: [String], _ question: Question) async throws -> String {
-    let nowNs = question.nowNs
-    let receiver = receivers.first ?? ""
-    let key = try await question.database.change { store throws(StoreError) in try store.pageLinkKey() }
-    guard let token = PageToken.read(press.value, key: key) else { return ReceiverEventOutcome.unknown.rawValue }
-    guard token.expiresNs > nowNs else { return ReceiverEventOutcome.stale.rawValue }
-    let done = try await question.database.change { store throws(StoreError) in
-      try store.acknowledge(
-        pagedBy: token.messageID, actor: press.person, through: "in Slack (\(receiver))", nowNs: nowNs)
-    }
-    guard let done else { return ReceiverEventOutcome.unknown.rawValue }
-    return (done.taken.isEmpty ? ReceiverEventOutcome.unchanged : .done).rawValue
-  }
 }
 
 /// Names of people in other services, as timelines show them.
-private func shownName(_ name: String?) -> String? {
+func shownName(_ name: String?) -> String? {
   let line = PlainText.cut(PlainText.line(name ?? ""), scalarsMax: 64)
   return line.contains { !$0.isWhitespace } ? line : nil
 }
@@ -124,36 +108,4 @@ enum PagerDutyEvent {
 
   /// Of an alert's key, in the database and at PagerDuty.
   private static let keyBytesMax = 255
-}
-
-/// Source: docs.slack.dev, "block_actions payload": a form whose field `payload` is JSON.
-struct SlackPress {
-  let person: String
-  let value: String
-
-  private struct Payload: Decodable {
-    struct User: Decodable {
-      let id: String
-      let username: String?
-      let name: String?
-    }
-    struct Action: Decodable {
-      let action_id: String
-      let value: String?
-    }
-    let type: String
-    let user: User
-    let actions: [Action]
-  }
-
-  /// - Returns: nil for what is no press of the button that acknowledges.
-  static func read(_ body: [UInt8]) -> SlackPress? {
-    guard let text = try? FormBody.fields(body)["payload"],
-      let payload = try? JSONDecoder().decode(Payload.self, from: Data(text.utf8)), payload.type == "block_actions",
-      let value = payload.actions.first(where: { $0.action_id == ReceiverSecret.slackAction })?.value
-    else { return nil }
-    let user = payload.user
-    guard let person = shownName(user.username ?? user.name) ?? shownName(user.id) else { return nil }
-    return SlackPress(person: person, value: value)
-  }
 }

@@ -35,6 +35,8 @@ package struct ConsoleOptions: Sendable {
   package var assets: String?
   /// By which people log in; nil: by links and tokens alone.
   package var identity: OIDCSettings?
+  /// Where presses of buttons are fetched from.
+  package var slack = SlackSettings()
   /// Threads with connections to the database.
   package var connections = 4
 
@@ -72,9 +74,11 @@ package enum ConsoleServer {
       context: ConsoleContext(
         login: Login(database: database), refusals: Refusals(database), queries: queries, fleet: fleet,
         live: LiveHub(feed: fleet, database: database), charts: charts,
-        tails: LogTails(database), oidc: oidc),
+        tails: LogTails(database), slack: SlackFigures(), oidc: oidc),
       logger: logger)
     let announcement = Announcement(database, logger)
+    let sockets = SlackSockets(
+      settings: options.slack, database: database, outgoing: outgoing, figures: gate.context.slack, logger: logger)
     let most = connectionsMax(options)
     let limits = ConnectionLimits(perAddress: max(8, most / 4))
     let server = HTTPServerBuilder { responder in
@@ -87,7 +91,7 @@ package enum ConsoleServer {
       configuration: ApplicationConfiguration(
         address: .hostname(options.host, port: Int(options.port)), serverName: nil,
         availableConnectionsDelegate: MaximumAvailableConnections(most)),
-      services: [announcement],
+      services: [announcement, sockets],
       onServerRunning: { channel in await announce(channel, options, announcement, oidc) },
       logger: logger)
     do {

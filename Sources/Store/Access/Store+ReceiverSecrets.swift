@@ -1,11 +1,13 @@
 internal import Postgres
 
-/// With what a receiver signs the events that it sends to the console.
+/// With what a receiver signs the events that it sends to the console, or with what the console fetches them.
 package struct ReceiverSecret: Sendable, Equatable {
   /// Who signs how. The raw values are stored.
   package enum Kind: String, Sendable {
     case pagerDuty = "pagerduty"
     case slack
+    /// An app-level token of Slack, with which a console fetches the events by Socket Mode.
+    case slackApp = "slack_app"
   }
 
   /// Of the button in messages to Slack, by which the console knows a press of it.

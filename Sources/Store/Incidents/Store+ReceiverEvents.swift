@@ -29,7 +29,7 @@ package struct ReceiverEvent: Sendable, Equatable {
 }
 
 /// What became of an event. The raw values are stored and printed.
-package enum ReceiverEventOutcome: String, Sendable {
+package enum ReceiverEventOutcome: String, Sendable, CaseIterable {
   case done
   /// Its incidents are in that state already, or no person asked for it.
   case unchanged

@@ -35,6 +35,13 @@ enum LinkTables {
 
     """
 
+  /// The table of secrets takes the tokens by which consoles fetch events as well.
+  static let fetchedEvents = """
+    alter table signalbox.receiver_secrets drop constraint receiver_secrets_kind_check;
+    alter table signalbox.receiver_secrets add constraint receiver_secrets_kind_check
+      check (kind in ('pagerduty', 'slack', 'slack_app'));
+    """
+
   static let silences = """
     -- Silences in a receiver's own program by which incidents were acknowledged.
     create table signalbox.receiver_silences (

@@ -56,5 +56,6 @@ struct Migration {
     Migration(number: 32, name: "silences in receivers") { _ in LinkTables.silences },
     Migration(number: 33, name: "texts of runs") { _ in RunTextTables.sql },
     Migration(number: 34, name: "turns that are ahead") { _ in RepetitionTables.turns },
+    Migration(number: 35, name: "tokens by which consoles fetch events") { _ in LinkTables.fetchedEvents },
   ]
 }
