@@ -43,6 +43,7 @@ import Testing
       "Outbound", "Logging",
       "Foundation", "Compression",
       "Hummingbird", "HummingbirdCore", "HummingbirdHTTP2", "HTTPTypes", "NIOCore", "NIOSSL", "NIOTLS",
+      "NIOHTTP1", "NIOHTTP2", "NIOHPACK", "NIOHTTPTypes", "NIOHTTPTypesHTTP1",
       "ServiceLifecycle",
       "Synchronization",
     ],

@@ -18,6 +18,7 @@ struct ConsoleContext: Sendable {
   let live: LiveHub
   let charts: ChartLibrary
   let tails: LogTails
+  let limits: ConnectionLimits
   /// nil: no identity provider is configured.
   var oidc: OIDCLogin?
 }
