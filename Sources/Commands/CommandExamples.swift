@@ -31,7 +31,10 @@ enum CommandExamples {
       "logs --file '*.err' --follow",
     ],
     "gaps": ["gaps", "gaps --host trainer-1 --since 7d"],
-    "query": ["query 'select host, count(*) from log_lines group by host'"],
+    "query": [
+      "query 'select host, count(*) from log_lines group by host'",
+      "query --saved errors-by-host --param host=trainer-1 --param since=1h",
+    ],
     "wait": ["wait runs/12 --for completed --timeout 2h", "wait hosts/trainer-1 --for live --timeout 5m"],
     "open": ["open incidents 12", "open runs 12"],
   ]

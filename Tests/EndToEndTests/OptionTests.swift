@@ -63,6 +63,7 @@ extension EndToEndTests {
       (["audit"], [["--by", "ann"], ["--action", "access.*"], ["--since", "1h"], ["--limit", "5"]]),
       (["query", "select 1"], [["--timeout", "20"]]),
       (["query", "--views"], []),
+      (["query", "--saved", "of-host", "--param", "host=trainer-1"], [["--timeout", "20"]]),
       (
         ["rules", "replay", Outputs.root.appending(path: "deploy/rules").path, "--since", "1h"],
         [["--until", "1s"], ["--host", "trainer-1"]]
