@@ -28,7 +28,7 @@ enum CommandExamples {
     "episodes show": ["episodes show ppo_1 12"],
     "logs": [
       "logs --level error --since 2h", "logs --host trainer-1 --host trainer-2 --text 'CUDA out of memory'",
-      "logs --file '*.err' --follow",
+      "logs --file '*.err' --follow", "logs --only-level warn --since 6h",
     ],
     "gaps": ["gaps", "gaps --host trainer-1 --since 7d"],
     "query": [

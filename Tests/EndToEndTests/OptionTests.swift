@@ -47,6 +47,7 @@ extension EndToEndTests {
           ["--regex", "o.*"], ["--limit", "5"],
         ]
       ),
+      (["logs", "--only-level", "info"], [["--limit", "5"]]),
       (["gaps"], [["--host", "trainer-1"], ["--since", "1h"], ["--since", "2026-01-01T00:00Z"]]),
       (
         ["incidents", "list"],
