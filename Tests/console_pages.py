@@ -215,7 +215,9 @@ def read_charts(driver, base, host, run):
     wait_for(driver, "keys move the cursor of all charts", lambda d: len(said(d)) > 2 and all(t.startswith("step ") for t in said(d)))
     over = driver.find_elements(By.CSS_SELECTOR, "figure .u-over")[0]
     ActionChains(driver).click_and_hold(over).move_by_offset(60, 0).release().perform()
-    wait_for(driver, "a range of steps stands in the address", lambda d: "#step=" in d.current_url)
+    wait_for(driver, "a range of steps stands in the address", lambda d: "from=" in d.current_url and "to=" in d.current_url)
+    if "The whole episode" not in words_of(driver) or not driver.find_elements(By.CSS_SELECTOR, "figure .plot"):
+        report("the page of a dragged range of steps does not show it")
     # What earlier pages left behind is not of this one.
     driver.execute_cdp_cmd("HeapProfiler.collectGarbage", {})
     heap = driver.execute_cdp_cmd("Runtime.getHeapUsage", {})["usedSize"]

@@ -30,21 +30,28 @@ extension Cell {
 /// Several runs beside each other: what they were given, what they reached, and their course over one axis.
 package struct Comparison {
   package static let runsMax = 20
-  package static let points: Int64 = 200
+  /// Of one curve, which is drawn about 600 pixels wide.
+  package static let pointsMax: Int64 = 200
+
+  /// Points of each curve: those of many runs share what one drawing shows, and an answer stays below 100 kB on the wire.
+  package static func points(ofRuns count: Int) -> Int64 { min(pointsMax, max(100, 1_600 / Int64(max(1, count)))) }
 
   /// What it is made of.
   package static func questions(
-    _ runs: [Int64], metric: String, axis: CurveAxis
+    _ runs: [Int64], metric: String, axis: CurveAxis, range: CurveRange? = nil
   ) -> [(query: ReadQuery, columns: [Answer.Column])] {
     [
       (CompareQueries.summaries(runs), summaryColumns),
-      (CompareQueries.curves(runs, metric: metric, along: axis, points: points), []), (CompareQueries.finals(runs), []),
+      (CompareQueries.curves(runs, metric: metric, along: axis, points: points(ofRuns: runs.count), within: range), []),
+      (CompareQueries.finals(runs), []),
     ]
   }
 
   package let runs: [Int64]
   package let metric: String
   package let axis: CurveAxis
+  /// The part of the axis that the curves are of; nil: all of it.
+  package let range: CurveRange?
   /// Rows of `CompareQueries.summaries`.
   package let summaries: Answer
   /// Rows of `CompareQueries.curves`.
@@ -53,8 +60,8 @@ package struct Comparison {
   package let finals: Answer
 
   /// - Parameter answers: of `questions`, in its order.
-  package init(runs: [Int64], metric: String, axis: CurveAxis, answers: [Answer]) {
-    (self.runs, self.metric, self.axis) = (runs, metric, axis)
+  package init(runs: [Int64], metric: String, axis: CurveAxis, range: CurveRange? = nil, answers: [Answer]) {
+    (self.runs, self.metric, self.axis, self.range) = (runs, metric, axis, range)
     (summaries, curves, finals) = (answers[0], answers[1], answers[2])
   }
 
@@ -135,16 +142,55 @@ package struct Comparison {
   /// What scripts get: one row that holds all.
   package var answer: Answer {
     Answer(
-      columns: [.init("metric", "METRIC"), .init("align", "ALIGN")], rows: [[.text(metric), .text(axis.rawValue)]]
+      columns: [.init("metric", "METRIC"), .init("align", "ALIGN"), .init("from", "FROM"), .init("to", "TO")],
+      rows: [
+        [
+          .text(metric), .text(axis.rawValue), range.map { .real($0.from) } ?? .null,
+          range.map { .real($0.to) } ?? .null,
+        ]
+      ]
     )
     .with("runs") { _ in summaries.without(["detail"]) }
     .with("parameters") { _ in parameters(onlyDifferent: true) }
     .with("final_metrics") { _ in finalMetrics }
-    .with("curves") { _ in curves }
+    .with("curves") { _ in curves.shortened }
     .with("mean") { _ in
       Answer(
         columns: [.init("x"), .init("average"), .init("minimum"), .init("maximum")],
-        rows: mean.map { [.real($0.x), .real($0.average), .real($0.minimum), .real($0.maximum)] })
+        rows: mean.map { [.real($0.x), .real($0.average), .real($0.minimum), .real($0.maximum)] }
+      ).shortened
     }
+  }
+}
+
+extension Answer {
+  /// Numbers with as many digits as a drawing shows.
+  fileprivate var shortened: Answer {
+    var answer = self
+    answer.rows = rows.map { row in
+      row.map { cell in if case .real(let value) = cell { .real(value.rounded(digits: 6)) } else { cell } }
+    }
+    return answer
+  }
+}
+
+extension Double {
+  /// The nearest number of so many significant decimal digits; itself where it is not finite, or beyond what steps of ten reach exactly.
+  package func rounded(digits: Int) -> Double {
+    // Powers of ten up to this one are exact, so that the result is the double nearest to the short decimal.
+    let most = 22
+    guard isFinite, self != 0 else { return self }
+    var (edge, place) = (1.0, 0)
+    if magnitude >= 1 {
+      while place < most, magnitude >= edge * 10 { (edge, place) = (edge * 10, place + 1) }
+      guard magnitude < edge * 10 else { return self }
+    } else {
+      while -place < most, magnitude < edge { (edge, place) = (edge / 10, place - 1) }
+      guard magnitude >= edge else { return self }
+    }
+    let shift = digits - 1 - place
+    guard abs(shift) <= most else { return self }
+    let power = (0..<abs(shift)).reduce(1.0) { power, _ in power * 10 }
+    return shift >= 0 ? (self * power).rounded() / power : (self / power).rounded() * power
   }
 }

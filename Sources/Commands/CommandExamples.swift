@@ -28,10 +28,13 @@ enum CommandExamples {
     "episodes show": ["episodes show ppo_1 12"],
     "logs": [
       "logs --level error --since 2h", "logs --host trainer-1 --host trainer-2 --text 'CUDA out of memory'",
-      "logs --file '*.err' --follow",
+      "logs --file '*.err' --follow", "logs --only-level warn --since 6h",
     ],
     "gaps": ["gaps", "gaps --host trainer-1 --since 7d"],
-    "query": ["query 'select host, count(*) from log_lines group by host'"],
+    "query": [
+      "query 'select host, count(*) from log_lines group by host'",
+      "query --saved errors-by-host --param host=trainer-1 --param since=1h",
+    ],
     "wait": ["wait runs/12 --for completed --timeout 2h", "wait hosts/trainer-1 --for live --timeout 5m"],
     "open": ["open incidents 12", "open runs 12"],
   ]

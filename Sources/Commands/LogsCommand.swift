@@ -18,6 +18,7 @@ struct LogsCommand: ParsableCommand {
   @OptionGroup var hosts: HostsFilter
   @Option(help: "Only of files like this: '*.log' matches names, '/srv/*/a.log' paths.") var file: String?
   @Option(help: "This level and above: debug, info, warn or error.") var level: LevelName?
+  @Option(help: "This level alone: debug, info, warn or error.") var onlyLevel: LevelName?
   @Option(help: "From: an age such as 2h, or a time such as 2026-11-21T08:00Z.") var since: PointInTime?
   @Option(help: "Until: as --since.") var until: PointInTime?
   @Option(help: "Lines that hold this text.") var text: String?
@@ -32,6 +33,9 @@ struct LogsCommand: ParsableCommand {
     if let limit { try PositiveNumber.require(limit) }
     if text == "" { throw ValidationError("--text takes at least one character.") }
     if let since, let until, since.ns >= until.ns { throw ValidationError("--since must be before --until.") }
+    if level != nil, onlyLevel != nil {
+      throw ValidationError("Give --level, with those above it, or --only-level: one of them.")
+    }
     if follow, output.format == .json { throw ValidationError("--follow has no end: use --format ndjson.") }
   }
 
@@ -69,6 +73,7 @@ struct LogsCommand: ParsableCommand {
     filter.hosts = hosts.patterns
     filter.file = file
     filter.minimumLevel = level?.level
+    filter.onlyLevel = onlyLevel?.level
     filter.sinceNs = since?.ns ?? Clock.wallNs() - 86_400_000_000_000
     filter.untilNs = until?.ns
     filter.text = text

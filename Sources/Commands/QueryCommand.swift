@@ -17,7 +17,12 @@ struct QueryCommand: ParsableCommand {
       """)
   @Argument(help: "The statement; with --views, a view.") var sql: String?
   @Flag(help: "Show the views; with the name of one, its columns.") var views = false
-  @Option(help: "Seconds after which it is stopped.") var timeout = 30
+  @Option(help: "Answer a statement that is saved under this name.") var saved: String?
+  @Option(
+    name: .customLong("param"),
+    help: "Value of a parameter of the saved statement, as NAME=VALUE; may be given several times.")
+  var parameters: [String] = []
+  @Option(help: "Seconds after which it is stopped.") var timeout = Self.timeoutDefault
   @Option(
     name: .customLong("reader-database"),
     help: "URL of a login that only reads; else $SIGNALBOX_READER_URL, else the one that the collector has made.")
@@ -25,24 +30,31 @@ struct QueryCommand: ParsableCommand {
   @OptionGroup var database: DatabaseOptions
   @OptionGroup var output: OutputOptions
 
+  /// That of a console as well.
+  private static let timeoutDefault = 30
+
   func validate() throws {
-    if !views, sql == nil { throw ValidationError("Give a statement, or --views.") }
+    if !views, sql == nil, saved == nil { throw ValidationError("Give a statement, --saved NAME, or --views.") }
+    if saved != nil, sql != nil || views {
+      throw ValidationError("Give a statement, --saved NAME, or --views: one of them.")
+    }
+    if saved == nil, !parameters.isEmpty { throw ValidationError("--param belongs to --saved NAME.") }
+    _ = try values()
     if !(1...3600).contains(timeout) { throw ValidationError("--timeout takes 1 to 3600 seconds, not \(timeout).") }
   }
 
   func run() throws {
     if views { return try showViews() }
-    do throws(SQLRefusal) {
-      _ = try SQLGuard.check(sql ?? "", nowNs: Clock.wallNs())
-    } catch {
-      throw CommandFailure(.usage, error.description)
+    if let saved, readerDatabase == nil, case .console(let context) = try database.place() {
+      return try ask(context, saved)
     }
+    let statement = try statement()
     if readerDatabase == nil, case .console(let context) = try database.place() { return try ask(context) }
     var table: ReadTable
     do {
       let reader = try reader()
       Interrupts.arm(reader.canceller)
-      table = try reader.readGuarded(sql ?? "")
+      table = try reader.readGuarded(statement.text, values: statement.values)
     } catch let error as StoreError {
       throw CommandFailure(error)
     } catch let error as PostgresError {
@@ -53,13 +65,63 @@ struct QueryCommand: ParsableCommand {
     try output.print(Answer(table, columns), orSay: "no rows")
   }
 
+  /// By the parameter's name. - Throws: `ValidationError`.
+  private func values() throws -> [String: String] {
+    var values: [String: String] = [:]
+    for text in parameters {
+      let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+      guard parts.count == 2, !parts[0].isEmpty else {
+        throw ValidationError("--param takes NAME=VALUE, such as host=trainer-1, not '\(text)'.")
+      }
+      guard values.updateValue(parts[1], forKey: parts[0]) == nil else {
+        throw ValidationError("--param \(parts[0]) is given twice.")
+      }
+    }
+    return values
+  }
+
+  /// - Throws: `CommandFailure`; `.nothingFound` where none is saved under the name.
+  private func statement() throws -> GuardedStatement {
+    let nowNs = Clock.wallNs()
+    let query = try saved.map(savedQuery)
+    let values = try values()
+    do throws(SQLRefusal) {
+      return if let query { try query.statement(values, nowNs: nowNs) } else {
+        try SQLGuard.check(sql ?? "", nowNs: nowNs)
+      }
+    } catch {
+      throw CommandFailure(.usage, error.description)
+    }
+  }
+
+  private func savedQuery(_ name: String) throws -> SavedQuery {
+    let all = SavedQuery.all(in: try database.source(output).answer(.savedQueries))
+    if let query = all.first(where: { $0.name == name }) { return query }
+    let names = all.isEmpty ? "none is saved" : "there are: \(all.map(\.name).joined(separator: ", "))"
+    throw CommandFailure(.nothingFound, "no saved statement is called '\(name)'; \(names)")
+  }
+
+  /// A saved statement of a console, which binds the values.
+  private func ask(_ context: ConsoleContext, _ name: String) throws {
+    guard timeout == Self.timeoutDefault else {
+      throw CommandFailure(
+        .usage,
+        "a console stops a saved statement after \(Self.timeoutDefault) s: leave out --timeout, or ask with --database")
+    }
+    let path = "/api/v1/queries/\(PercentEncoding.pathPart(name))"
+    try ask(context, .get(path, values().sorted { $0.key < $1.key }.map { ($0.key, $0.value) }))
+  }
+
   /// Of a console, which keeps to its own limits.
   private func ask(_ context: ConsoleContext) throws {
+    // A time beyond the console's own limit is refused there, with that limit.
+    try ask(context, .post("/api/v1/query", [("sql", sql), ("timeout", String(timeout))]))
+  }
+
+  private func ask(_ context: ConsoleContext, _ call: ConsoleCall) throws {
     Interrupts.arm()
     let client = try ConsoleClient(context)
     client.deadlineMs += timeout * 1000
-    // A time beyond the console's own limit is refused there, with that limit.
-    let call = ConsoleCall.post("/api/v1/query", [("sql", sql), ("timeout", String(timeout))])
     switch output.format {
     case .csv: return try printCSV(client.bytes(call, accept: "text/csv"))
     case .ndjson: return try printRecords(client.bytes(call, accept: "application/x-ndjson"))
@@ -97,7 +159,8 @@ struct QueryCommand: ParsableCommand {
     if lines.count == 1 { throw CommandFailure(.nothingFound, "no rows") }
     if end["meta"]?["truncated"]?.flag == true {
       throw CommandFailure(
-        .failed, "there are more than the \(lines.count - 1) rows shown: add LIMIT or aggregate, or ask with --database")
+        .failed, "there are more than the \(lines.count - 1) rows shown: add LIMIT or aggregate, or ask with --database"
+      )
     }
   }
 

@@ -85,7 +85,8 @@ struct Wait {
       } catch let failure as CommandFailure where failure.code == .notReachable {
         source = nil
         let rest = ", and the time is over; --timeout gives it more"
-        sentence = CommandFailure(.failed, "\(isRun ? "run" : "host") '\(name)' is not known to be \(state): \(failure.message)\(rest)")
+        sentence = CommandFailure(
+          .failed, "\(isRun ? "run" : "host") '\(name)' is not known to be \(state): \(failure.message)\(rest)")
       }
       if Clock.monotonicNs() >= untilNs { throw sentence }
       Process.sleep(ns: max(0, min(pauseNs, untilNs - Clock.monotonicNs())))

@@ -43,7 +43,7 @@ import Testing
       "Outbound", "Logging",
       "Foundation", "Compression",
       "Hummingbird", "HummingbirdCore", "HummingbirdHTTP2", "HTTPTypes", "NIOCore", "NIOSSL", "NIOTLS",
-      "NIOPosix", "NIOHTTP1", "NIOWebSocket",
+      "NIOPosix", "NIOHTTP1", "NIOWebSocket", "NIOHTTP2", "NIOHPACK", "NIOHTTPTypes", "NIOHTTPTypesHTTP1",
       "ServiceLifecycle",
       "Synchronization",
     ],

@@ -88,7 +88,9 @@ import Testing
       ingest: parts.ingest.first(0), runs: parts.runs.first(0))
     let overview = FleetOverview(state: LiveTests.state("AAA"), parts: parts, asOfNs: 0)
     let text = Markdown.text(overview.page(by: "gpu_model", order: .name, nowNs: 0), nowNs: 0)
-    for words in ["All 3 hosts are live.", "No incident is open.", "2 groups: no host in them is missing or has an open incident"] {
+    for words in [
+      "All 3 hosts are live.", "No incident is open.", "2 groups: no host in them is missing or has an open incident",
+    ] {
       #expect(text.contains(words), "\(text)")
     }
     #expect(!text.contains("Missing") && !text.contains("does not answer"))

@@ -65,10 +65,39 @@ extension EndToEndTests.Consoles {
     #expect(try ask("/queries/host-by-name", html, token: editor).body.contains("Delete it"))
     #expect(try ask("/query", html, token: viewer).body.contains("/queries/host-by-name"))
     #expect(try fleet.json("audit", "--action", "queries.save").count == 1)
+    try savedByCommand(viewer)
     #expect(try ask(path, ["-X", "DELETE"], token: viewer).status == 403)
     #expect(try ask(path, ["-X", "DELETE"], token: editor).status == 200)
     #expect(try ask(path, ["-X", "DELETE"], token: editor).status == 404)
     try pastPages(viewer)
+  }
+
+  /// The command line answers it of the console and of the database, and refuses the same.
+  private func savedByCommand(_ viewer: String) throws {
+    let home = fleet.directory + "/saved"
+    try FileManager.default.createDirectory(atPath: home, withIntermediateDirectories: true)
+    try Data(viewer.utf8).write(to: URL(fileURLWithPath: home + "/token"))
+    let words = [
+      "login", url, "--ca", fleet.collectorState + "/ca/root.pem", "--token-file", home + "/token",
+    ]
+    #expect(try Program.run("signalbox", words, environment: ["XDG_CONFIG_HOME": home]).code == 0)
+    for environment in [["XDG_CONFIG_HOME": home], ["SIGNALBOX_DATABASE_URL": fleet.databaseURL]] {
+      func query(_ words: String...) throws -> Program.Result {
+        try Program.run("signalbox", ["query", "--saved"] + words, environment: environment)
+      }
+      let found = try query("host-by-name", "--param", "host=host-1", "--param", "most=5", "--format", "csv")
+      #expect(found.output == "host,asked\nhost-1,host-1\n", "\(found)")
+      let bound = try query("host-by-name", "--param", "host=x' or true -- ", "--param", "most=5")
+      #expect(bound.code == 3, "a value is no part of the statement: \(bound)")
+      for (words, code, part) in [
+        (["host-by-name", "--param", "host=a"], Int32(2), "most is needed"),
+        (["host-by-name", "--param", "host=a", "--param", "x=1"], 2, "has no parameter 'x'; there are: host, most"),
+        (["none"], 3, "no saved statement is called 'none'"),
+      ] {
+        let result = try Program.run("signalbox", ["query", "--saved"] + words, environment: environment)
+        #expect(result.code == code && result.errors.contains(part), "\(words): \(result)")
+      }
+    }
   }
 
   /// The fleet before it had a host, and what the pages of the past do not take.

@@ -279,6 +279,47 @@ extension EndToEndTests {
         #expect(login.status == 303 && login.header("location") == path, "\(login)")
       }
       #expect(try ask("/healthz", ["-H", "Accept: text/plain"]).body == "ok\n")
+      try connectionsEndWhereTheyShould(viewer)
+    }
+
+    /// Headers beyond the limit are answered, packed well by HTTP/2's compression or not; connections end that their client wants to end.
+    private func connectionsEndWhereTheyShould(_ viewer: String) throws {
+      for (version, count) in [("--http2", 17_000), ("--http2", 40_000), ("--http2", 60_000), ("--http1.1", 100_000)] {
+        let field = "X-Long: " + String(repeating: "x", count: 1_000)
+        let fields = (0..<count / 1_000).flatMap { ["-H", field.replacing("Long", with: "Long-\($0)")] }
+        let answer = try ask("/healthz", [version] + fields)
+        #expect(answer.status == 431, "\(version) with \(count): \(answer)")
+        #expect(version != "--http2" || answer.detail.contains("at most 16 KiB"), "\(answer)")
+      }
+      let counted = #"signalbox_console_limits_hit_total{limit="header"} 3"#
+      #expect(try ask("/metrics", token: viewer).body.contains(counted))
+      let script = """
+        import socket, ssl, sys
+        context = ssl.create_default_context(cafile=sys.argv[3])
+        context.check_hostname = False
+        for head in sys.argv[4:]:
+            plain = socket.create_connection((sys.argv[1], int(sys.argv[2])), 10)
+            with context.wrap_socket(plain, server_hostname=sys.argv[1]) as peer:
+                peer.sendall(head.encode().decode("unicode_escape").encode())
+                got = b""
+                while part := peer.recv(65536):
+                    got += part
+                print(got.decode().replace("\\r\\n", "|").replace("\\n", "|"))
+        """
+      let address = url.dropFirst("https://".count).split(separator: ":").map(String.init)
+      let heads = [
+        #"GET /healthz HTTP/1.0\r\nAccept: text/plain\r\n\r\n"#, #"GET /client/signalbox.py HTTP/1.0\r\n\r\n"#,
+        #"GET /healthz HTTP/1.1\r\nHost: x\r\nAccept: text/plain\r\nConnection: Close\r\n\r\n"#,
+        #"GET /healthz HTTP/1.1\r\nHost: x\r\nNo colon\r\n\r\n"#,
+      ]
+      let result = try Program.run(
+        "/usr/bin/python3", ["-c", script] + address + [fleet.collectorState + "/ca/root.pem"] + heads)
+      let answers = result.output.split(separator: "\n")
+      #expect(result.code == 0 && answers.count == 4, "\(result)")
+      for (answer, start) in zip(answers, ["HTTP/1.0 200", "HTTP/1.0 200", "HTTP/1.1 200", "HTTP/1.1 400"]) {
+        #expect(answer.hasPrefix(start) && answer.lowercased().contains("|connection: close|"), "\(answer.prefix(400))")
+      }
+      #expect(answers.first?.hasSuffix("||ok|") == true)
     }
 
     /// Guessing is answered with 429 after a while and noted; a right secret from the same address is taken all the same.

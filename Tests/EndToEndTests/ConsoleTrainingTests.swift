@@ -58,6 +58,9 @@ extension EndToEndTests.Consoles {
     #expect(steps.map { number($0["price_maximum"]) }.max() == 1423.658859346465)
     #expect(steps.map { number($0["reward_minimum"]) }.min() == -0.11059085781471167)
     #expect(abs((steps.map { number($0["drawdown_ratio_maximum"]) }.max() ?? 0) - 0.6171246391901358) < 1e-9)
+    let part = try items(path + "/1/steps?points=10&from=101&to=200")
+    #expect(part.count == 10 && part.map { number($0["steps"]) }.reduce(0, +) == 100)
+    #expect(number(part.first?["step"]) == 101 && number(part.last?["last_step"]) == 200)
     let actions = try items(path + "/1/actions")
     func count(_ conditions: [String: String]) -> Int {
       actions.filter { row in conditions.allSatisfy { row[$0.key] as? String == $0.value } }
@@ -77,6 +80,21 @@ extension EndToEndTests.Consoles {
     #expect(
       page.contains("step=499") && page.contains("step=501") && page.contains(">114 (37 %)<"), "\(page.suffix(4000))")
     #expect(page.contains("mean / std (ddof 0) of step returns"))
+    // The range that a pointer drags is the server's as well: in each form, and in the links of the page.
+    let part = "/runs/\(long)/episodes/1?from=101&to=200"
+    let ranged = try ask(part, html, token: viewer).body
+    #expect(ranged.contains("The whole episode") && ranged.contains("name=\"from\" value=\"101\""), "\(ranged)")
+    let some = try #require(ranged.firstMatch(of: /position raised ([0-9]+) times .* lowered ([0-9]+) times/))
+    #expect((Int(some.1) ?? 0) + (Int(some.2) ?? 0) < 101)
+    #expect(
+      try ask(part, ["-H", "Accept: text/markdown"], token: viewer).body
+        != ask(
+          "/runs/\(long)/episodes/1", ["-H", "Accept: text/markdown"], token: viewer
+        ).body)
+    for (query, sentence) in [("from=5", "give from and to"), ("from=5&to=5", "from must be less than to")] {
+      let refused = try ask("/runs/\(long)/episodes/1?\(query)", token: viewer)
+      #expect(refused.status == 400 && refused.body.contains(sentence), "\(refused)")
+    }
     let over = try ask("/runs/\(short)/episodes/2?with=3", html, token: viewer).body
     #expect(over.contains("episode 3: last 789.74") && over.contains("/runs/\(short)/episodes/1"))
     #expect(try ask("/runs/\(short)/episodes/4", html, token: viewer).status == 404)
@@ -100,6 +118,15 @@ extension EndToEndTests.Consoles {
       #expect(xs.min() ?? 1 < 0.01 && xs.max() ?? 0 > 0.99 && xs.count > 50, "\(run): \(xs.count)")
     }
     #expect((whole["mean"] as? [Any])?.count ?? 0 > 40)
+    let part = try ask(path + "&from=0.25&to=0.5", token: viewer).object["item"] as? [String: Any]
+    let xs = (part?["curves"] as? [[String: Any]] ?? []).map { number($0["x"]) }
+    #expect(xs.count > 20 && xs.allSatisfy { (0.25...0.5).contains($0) } && number(part?["from"]) == 0.25, "\(xs)")
+    let page = try ask(
+      "/compare?runs=\(long),\(short)&metric=price&align=step&from=100&to=150", ["-H", "Accept: text/html"],
+      token: viewer
+    ).body
+    #expect(page.contains("name=\"from\" value=\"100\""), "\(page.prefix(3000))")
+    #expect(try ask(path + "&from=a&to=1", token: viewer).detail.contains("from takes a number"))
     let runs = try #require(whole["runs"] as? [[String: Any]])
     #expect(runs.map { $0["id"] as? Int } == [long, short] && runs.map { $0["steps"] as? Int } == [972, 180])
     #expect(
@@ -149,6 +176,14 @@ extension EndToEndTests.Consoles {
       let sum = counts.filter { $0["facet"] as? String == facet }.compactMap { $0["lines"] as? Int }.reduce(0, +)
       #expect(sum == Int(total), "\(facet)")
     }
+    // The fleet is young: whether its lines are new since yesterday is not known, and not called so.
+    #expect(try items("/api/v1/logs/templates?since=24h").allSatisfy { $0["new"] is NSNull })
+    let levels = try items("/api/v1/logs?since=30d&limit=5000").map { $0["level"] as? String }
+    for level in ["error", "warn", "info"] {
+      let alone = try items("/api/v1/logs?since=30d&limit=5000&only_level=\(level)").map { $0["level"] as? String }
+      #expect(alone == levels.filter { $0 == level.uppercased() }, "\(level)")
+    }
+    #expect(try ask("/api/v1/logs?level=warn&only_level=error", token: viewer).detail.contains("not both"))
     // What a search leaves out is left out wherever it is asked.
     for path in ["/api/v1/logs?limit=5000&", "/api/v1/logs/pages?"] {
       let some = try items(path + "since=30d&without=SAMPLE&without_template=none")

@@ -47,6 +47,7 @@ extension EndToEndTests {
           ["--regex", "o.*"], ["--limit", "5"],
         ]
       ),
+      (["logs", "--only-level", "info"], [["--limit", "5"]]),
       (["gaps"], [["--host", "trainer-1"], ["--since", "1h"], ["--since", "2026-01-01T00:00Z"]]),
       (
         ["incidents", "list"],
@@ -63,6 +64,7 @@ extension EndToEndTests {
       (["audit"], [["--by", "ann"], ["--action", "access.*"], ["--since", "1h"], ["--limit", "5"]]),
       (["query", "select 1"], [["--timeout", "20"]]),
       (["query", "--views"], []),
+      (["query", "--saved", "of-host", "--param", "host=trainer-1"], [["--timeout", "20"]]),
       (
         ["rules", "replay", Outputs.root.appending(path: "deploy/rules").path, "--since", "1h"],
         [["--until", "1s"], ["--host", "trainer-1"]]

@@ -197,6 +197,9 @@ enum FilledDatabase {
     var silence = Silence(author: "ann", reason: "x", startsNs: nowNs, endsNs: nowNs + 3_600_000_000_000)
     silence.rule = "OTHER-*"
     _ = try store.addSilence(silence, nowNs: nowNs)
+    let query = SavedQuery(
+      name: "of-host", description: "One host.", sql: "select host from hosts where host = $1", parameters: ["host"])
+    try store.save(query, actor: "ann", nowNs: nowNs)
     try store.addCredential(
       Credential(
         id: "t", kind: .token, name: "script", role: .viewer, secretHash: [7], expiresNs: nowNs + 3_600_000_000_000),

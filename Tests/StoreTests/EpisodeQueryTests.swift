@@ -88,6 +88,10 @@ import Testing
       #expect(rows.map { number($0["price_maximum"]) }.max() == expected.price)
       let deepest = rows.map { number($0["drawdown_ratio_maximum"]) }.max() ?? 0
       #expect(abs(deepest - expected.drawdown) < 1e-12)
+      // Of a part, what is summed up is of the whole.
+      let part = try read(EpisodeQueries.steps(run: 5, episode: expected.episode, points: points, within: 21...60))
+      #expect(part.count == Int(min(points, 40)) && part.map { number($0["steps"]) }.reduce(0, +) == 40)
+      #expect(part.first?["step"] == .integer(21) && abs(number(part.last?["reward_sum"]) - expected.sum) < 1e-12)
       let operations = try read(EpisodeQueries.operations(run: 5, episode: expected.episode, limit: 100))
       #expect(operations.count == expected.operations)
     }

@@ -165,6 +165,46 @@ import Testing
     #expect(sum(try counts(one, hours: 24), "histogram") == 60)
   }
 
+  /// A level alone leaves out those above it, and in the class of INFO the lines without a level.
+  @Test func aLevelIsFoundAlone() throws {
+    let levels: [Level] = [.unknown, .debug, .info, .warn, .error, .warn]
+    try add(levels.enumerated().map { (1, Double($0), $1, "line \($0)") })
+    for (level, count) in [(Level.debug, 1), (.info, 1), (.warn, 2), (.error, 1)] {
+      var filter = LogFilter()
+      filter.onlyLevel = level
+      let rows = try read(filter) { LogQueries.newest(filter, $0, limit: 100) }
+      #expect(rows.count == count, "\(level)")
+      // Whole hours are counted by the counts that are kept.
+      #expect(sum(try counts(filter, hours: 24), "level") == Int64(count), "\(level)")
+    }
+  }
+
+  /// New is what has no line in the time before, whether its lines there have a hash or not; how far back lines reach is known of each
+  /// class.
+  @Test(arguments: [false, true]) func whatIsNewIsKnownByTheTimeBefore(isHashed: Bool) throws {
+    let lines: [(Int32, Double, Level, String)] = [
+      (1, -7_300, .error, "before all of it"), (1, -60, .info, "step 1"), (2, -50, .error, "of two 7"),
+      (1, 10, .info, "step 2"), (1, 20, .error, "of two 8"), (1, 30, .error, "never before 1"),
+    ]
+    try add(lines)
+    if isHashed { try hash(lines) }
+    let seen = { (filter: LogFilter) in
+      Set(
+        try read(filter) {
+          LogQueries.templatesSeen(
+            ["step #", "of two #", "never before #"], filter, $0, sinceNs: Self.startNs - Self.hourNs,
+            untilNs: Self.startNs)
+        }.map { $0[0] })
+    }
+    #expect(try seen(LogFilter()) == [.text("step #"), .text("of two #")])
+    var ofOne = LogFilter()
+    ofOne.hosts = ["one"]
+    #expect(try seen(ofOne) == [.text("step #")])
+    let kept = try read(LogFilter()) { _ in LogQueries.kept(sinceNs: Self.startNs - 2 * Self.hourNs) }
+    #expect(
+      Set(kept.filter { $0[1] == .boolean(true) }.map { $0[0] }) == [.text("ERROR")] && kept.count == 4, "\(kept)")
+  }
+
   /// The database folds lines that were stored without a hash as the collector folds those that it stores.
   @Test func bothFoldAlike() throws {
     let parts = [

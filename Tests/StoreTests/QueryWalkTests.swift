@@ -30,7 +30,8 @@ import Testing
       RuleQueries.list(), RuleQueries.page(of: "RES-01"), AnalysisQueries.analysis(run: 1),
       CompareQueries.summaries([1, 2]), CompareQueries.finals([1, 2]),
       ModelQueries.newest(host: nil), ModelQueries.newest(host: "a*"), SavedQueries.list(),
-      SavedQueries.list(named: "a"),
+      SavedQueries.list(named: "a"), LogQueries.kept(sinceNs: sinceNs),
+      LogQueries.templatesSeen(["a #"], LogFilter(), LogScope(), sinceNs: sinceNs - 1_000, untilNs: sinceNs),
       GPUQueries.idle(limit: 5), GPUQueries.hours(), PastQueries.hosts(atNs: sinceNs),
       PastQueries.processes(host: "a", atNs: sinceNs),
       SeriesQueries.gaps("a", sinceNs: sinceNs - 3_600_000_000_000, untilNs: sinceNs, limit: 5),
@@ -82,7 +83,7 @@ import Testing
       { $0.file = "/var/log/*.log" }, { $0.minimumLevel = .warn }, { $0.sinceNs = Self.sinceNs },
       { $0.untilNs = Self.sinceNs + 60_000_000_000 }, { $0.receivedAfterNs = Self.sinceNs - 1_000_000 },
       { $0.text = "10" },
-      { $0.pattern = "1.*0" },
+      { $0.pattern = "1.*0" }, { $0.onlyLevel = .error },
     ]
     let fixture = try StoreFixture()
     let stream = try fixture.stream("a")

@@ -59,6 +59,23 @@ import Testing
     }
     let relative = try read(CompareQueries.curves([1, 2], metric: "reward", along: .relative, points: 20))
     #expect(Set(relative.filter { $0["run"] == .integer(1) }.map { $0["bucket"] }).count == 20)
+    // A part of the axis is divided alone; of a share, each run has as much as of its whole.
+    for (axis, range, counts) in [
+      (CurveAxis.step, CurveRange(from: 40, to: 60), [21, 21]),
+      (.relative, CurveRange(from: 0.25, to: 0.75), [201, 51]),
+      (.time, CurveRange(from: 380.5, to: 390), [10, 0]), (.step, CurveRange(from: -1e300, to: 1e300), [401, 101]),
+    ] {
+      let rows = try read(CompareQueries.curves([2, 1], metric: "reward", along: axis, points: 20, within: range))
+      for (run, count) in zip([2, 1] as [Int64], counts) {
+        let own = rows.filter { $0["run"] == .integer(run) }
+        #expect(total(own) == Int64(count), "\(axis) of \(run)")
+        #expect(own.allSatisfy { (range?.from ?? 0)...(range?.to ?? 0) ~= real($0["x"]) }, "\(axis) of \(run)")
+      }
+    }
+    let part = CurveRange(from: 10, to: 20)
+    let few = try read(CompareQueries.curves([1], metric: "loss", along: .step, points: 5, within: part))
+    #expect(total(few) == 11 && real(few.first?["minimum"]) == 1 && real(few.last?["maximum"]) == 2)
+    #expect(CurveRange(from: 2, to: 1) == nil && CurveRange(from: 0, to: .infinity) == nil)
     let loss = try read(CompareQueries.curves([1], metric: "loss", along: .step, points: 5))
     #expect(loss.count == 5 && real(loss.last?["maximum"]) == 10)
     // A text is no figure, and a name that is none has no points.
@@ -81,10 +98,10 @@ import Testing
       select r, r, '\(Self.start)', 1, '\(Self.start)', case r when 1 then 10000 else 200 end, 0,
         case r when 1 then 9999 else 199 end, 0, 0, 0, 0, 0, 0 from unnest(array[1, 2]) r;
       """)
-    func curves(_ metric: String = "reward", _ axis: CurveAxis = .step, points: Int64 = 20) throws -> [[String:
-      ReadValue]]
-    {
-      try read(CompareQueries.curves([1, 2], metric: metric, along: axis, points: points))
+    func curves(
+      _ metric: String = "reward", _ axis: CurveAxis = .step, points: Int64 = 20, within range: CurveRange? = nil
+    ) throws -> [[String: ReadValue]] {
+      try read(CompareQueries.curves([1, 2], metric: metric, along: axis, points: points, within: range))
     }
     let axes: [CurveAxis] = [.step, .relative, .time, .clock]
     let before = try axes.map { try curves("reward", $0) }
@@ -114,6 +131,9 @@ import Testing
     #expect(total(try curves("action")) == total(actions) && total(actions) == 5_100)
     // Where a bucket is narrower than two blocks its steps are read.
     #expect(try curves(points: 200).contains { real($0["minimum"]) == -1 })
+    let (narrow, wide) = (CurveRange(from: 100, to: 299), CurveRange(from: 0, to: 5_000))
+    #expect(try total(curves(within: narrow)) == 300 && curves(within: narrow).contains { real($0["minimum"]) == -1 })
+    #expect(try !curves(within: wide).contains { real($0["minimum"]) == -1 })
     // A commit writes an episode's row anew.
     try store.connection.execute("update signalbox.episodes set rolled_up = null")
     #expect(try curves().contains { real($0["minimum"]) == -1 })
@@ -204,7 +224,8 @@ import Testing
     #expect(try found("hay", state: "running") == ["sweep-2499", "sweep-2497", "sweep-2495"])
     #expect(try found("one", limit: 5000).count == 2501 && found("needle", state: "unknown") == [])
     try store.connection.execute(
-      "update signalbox.runs set detail = 'thimble' where run = 'sweep-7'; update signalbox.runs set updated = now() where run = 'sweep-8'")
+      "update signalbox.runs set detail = 'thimble' where run = 'sweep-7'; update signalbox.runs set updated = now() where run = 'sweep-8'"
+    )
     #expect(try found("needle") == [] && found("thimble") == ["sweep-7"] && found("sweep-8", limit: 1) == ["sweep-8"])
     #expect(try fixture.value("select count(*) from signalbox.run_texts") == "2503")
   }

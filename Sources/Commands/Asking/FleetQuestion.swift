@@ -52,6 +52,8 @@ extension FleetQuestion {
       query: ViewQueries.columns(of: view), call: .get("/api/v1/views/\(PercentEncoding.pathPart(view))"), isOne: true)
   }
 
+  static let savedQueries = FleetQuestion(query: SavedQueries.list(), call: .get("/api/v1/queries"))
+
   // MARK: Training
 
   static func runs(host: String?, state: String?, run: String? = nil, limit: Int) -> FleetQuestion {

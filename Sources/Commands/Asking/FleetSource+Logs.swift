@@ -36,8 +36,9 @@ extension FleetSource {
       "/api/v1/logs/pages",
       [
         ("host", filter.hosts.isEmpty ? nil : filter.hosts.joined(separator: ",")), ("file", filter.file),
-        ("level", LogLevels.name(filter.minimumLevel)), ("since", moment(filter.sinceNs)),
-        ("until", moment(filter.untilNs)), ("received_after", moment(filter.receivedAfterNs)), ("q", filter.text),
+        ("level", LogLevels.name(filter.minimumLevel)), ("only_level", LogLevels.name(filter.onlyLevel)),
+        ("since", moment(filter.sinceNs)), ("until", moment(filter.untilNs)),
+        ("received_after", moment(filter.receivedAfterNs)), ("q", filter.text),
         ("regex", filter.pattern),
       ] + more)
   }

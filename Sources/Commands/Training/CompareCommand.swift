@@ -31,7 +31,7 @@ struct CompareCommand: ParsableCommand {
     commandName: "compare",
     abstract: "Runs beside each other: figures, parameters that differ, metrics that were reported last.",
     discussion: """
-      Means and best are of the episodes that have ended. With --format json the curves of --metric as well, in at most \(Comparison.points)
+      Means and best are of the episodes that have ended. With --format json the curves of --metric as well, in at most \(Comparison.pointsMax)
       points a run, and their mean and deviation.
       """)
   @Argument(help: "Runs: ids or names.") var names: [String]

@@ -4,12 +4,14 @@ internal import FleetModel
 extension Chart {
   /// The figures of the drawing for the script that draws it anew, as JSON.
   ///
-  /// - `isTime`: the axis is time in seconds since 1970; else `key` is what it counts. `from`, `to`, `bottom`, `top`: the edges.
+  /// - `isTime`: the axis is time in seconds since 1970; else `key` is what it counts. `ranged`: the page takes a part of it. `from`, `to`,
+  ///   `bottom`, `top`: the edges.
   /// - `lines`: `name`, `style`, `stepped`; `x` minus `from`; `mean`, and `low` and `high` where they differ from it. null: a gap begins.
   /// - `gaps`: from, to and the reason. `marks`: place, value or null, and kind.
   var data: String {
     JSON.object([
-      ("isTime", .boolean(axis == .time)), ("key", .text(axis == .time ? "time" : axisName)),
+      ("isTime", .boolean(axis == .time)), ("ranged", .boolean(takesRange)),
+      ("key", .text(axis == .time ? "time" : axisName)),
       ("from", Self.json(onAxis(from))), ("to", Self.json(onAxis(to))), ("bottom", Self.json(bottom)),
       ("top", Self.json(top)), ("lines", .list(lines.map(data))),
       (

@@ -61,6 +61,8 @@ struct Chart: Sendable {
   var axis = Axis.time
   /// What the axis counts; empty for times.
   var axisName = ""
+  /// Its page takes a part of the axis as `from` and `to`, and answers with the figures of that part.
+  var takesRange = false
   let from: Double
   let to: Double
   /// The drawing's lower and upper edge.

@@ -38,7 +38,7 @@ extension Comparison {
       }
       return Chart.Line(name: "run \(run)", points: points, style: place % Chart.stylesMax)
     }
-    var charts = [Chart(metric, lines, axisName: axisName)]
+    var charts = [Chart(metric, lines, axisName: axisName, from: range?.from, to: range?.to)]
     let mean = mean
     if runs.count > 1, !mean.isEmpty {
       charts.append(
@@ -46,7 +46,16 @@ extension Comparison {
           "\(metric), mean of the runs and a standard deviation to each side", [.init(points: mean)],
           axisName: axisName, from: charts[0].from, to: charts[0].to))
     }
-    return charts
+    return charts.map { chart in
+      var chart = chart
+      chart.takesRange = true
+      return chart
+    }
+  }
+
+  /// As it stands in an address; empty where there is none.
+  private func end(_ value: Double?) -> String {
+    value.map { Int64(exactly: $0).map { String($0) } ?? String($0) } ?? ""
   }
 
   /// The drawing and the same as a table, by which it is read with keys.
@@ -79,6 +88,8 @@ extension Comparison {
         .init(
           name: "align", label: "Aligned by", value: axis.rawValue,
           choices: CurveAxis.allCases.map(\.rawValue).filter { $0 != "clock" }),
+        .init(name: "from", label: "From", value: end(range?.from)),
+        .init(name: "to", label: "To", value: end(range?.to)),
       ])
     let parallel = ParallelChart(summaries)
     var blocks: [Page.Block] = [.search(form), .stack(charts)]

@@ -24,12 +24,17 @@ struct EpisodeView {
   let neighbours: Answer
   /// The step that was asked for.
   let step: Int64?
+  /// The steps that the charts are of; nil: all.
+  let range: ClosedRange<Int64>?
 
   private var shown: Episode { episodes[0] }
   private var address: Address {
     Address(
       "/runs/\(run)/episodes/\(shown.number)",
-      [("with", episodes.count > 1 ? String(episodes[1].number) : nil), ("step", step.map(String.init))])
+      [
+        ("with", episodes.count > 1 ? String(episodes[1].number) : nil), ("step", step.map(String.init)),
+        ("from", range.map { String($0.lowerBound) }), ("to", range.map { String($0.upperBound) }),
+      ])
   }
 
   var blocks: [Page.Block] {
@@ -37,9 +42,11 @@ struct EpisodeView {
     if case .text(let status)? = shown.figures.value("status") { blocks += state(status) }
     blocks += [.links(links), .table(name: "figures", figures, empty: "")]
     if shown.steps.rows.isEmpty {
-      return blocks + [.text("No step of it was reported: there is nothing to draw.")]
+      blocks.append(
+        .text(range == nil ? "No step of it was reported: there is nothing to draw." : "It has no step in this range."))
+      return range == nil ? blocks : blocks + ranging
     }
-    blocks += [.heading("Course"), .stack(charts), over]
+    blocks += [.heading("Course"), .stack(charts)] + ranging + [over]
     blocks += [.heading("Step by step")] + slider
     blocks += [.heading("Actions")] + decisions
     return blocks
@@ -92,7 +99,26 @@ struct EpisodeView {
           .init(
             name: "with", label: "Another episode of the run",
             value: episodes.count > 1 ? String(episodes[1].number) : "")
-        ]))
+        ] + kept(["from", "to"])))
+  }
+
+  /// Without a script the range is typed that a pointer drags.
+  private var ranging: [Page.Block] {
+    let form = Page.Search(
+      path: address.path, button: "Show these steps",
+      inputs: [
+        .init(name: "from", label: "From step", value: range.map { String($0.lowerBound) } ?? ""),
+        .init(name: "to", label: "To step", value: range.map { String($0.upperBound) } ?? ""),
+      ] + kept(["with", "step"]))
+    let whole = (name: "The whole episode", path: address.with("from", nil).with("to", nil).text)
+    return [.search(form)] + (range == nil ? [] : [.links([whole])])
+  }
+
+  /// What a form does not ask for and keeps.
+  private func kept(_ names: [String]) -> [Page.Search.Input] {
+    address.values.filter { names.contains($0.name) }.map {
+      .init(name: $0.name, label: "", value: $0.value, isHidden: true)
+    }
   }
 
   // MARK: Course
@@ -119,14 +145,20 @@ struct EpisodeView {
       var chart = Chart(
         title, lines, axisName: "step", from: steps.min(), to: last.max(), bottom: column == "drawdown_ratio" ? 0 : nil)
       if column == "price" { chart = withOperations(chart) }
-      if let step = step, row.value("step") != nil { chart.marks.append(.init(x: Double(step), y: nil, kind: .here)) }
+      chart.takesRange = true
+      if let step = step, isShown(step), row.value("step") != nil {
+        chart.marks.append(.init(x: Double(step), y: nil, kind: .here))
+      }
       return chart
     }
   }
 
+  private func isShown(_ step: Int64) -> Bool { range?.contains(step) ?? true }
+
   private func withOperations(_ chart: Chart) -> Chart {
     let marks = operations.rows.compactMap { row -> Chart.Mark? in
-      guard let step = row[0].double, let price = row[1].double, let position = row[3].double
+      guard case .integer(let number) = row[0], isShown(number), let step = row[0].double, let price = row[1].double,
+        let position = row[3].double
       else {
         return nil
       }
@@ -157,13 +189,11 @@ struct EpisodeView {
       links.append((name: "\(word) \(number)", path: address.with("step", String(number)).text))
     }
     let at: String = if case .integer(let number)? = row.value("step") { String(number) } else { "" }
-    let with = address.values.filter { $0.name == "with" }
     return [
       .search(
         .init(
           path: address.path, button: "Go",
-          inputs: [.init(name: "step", label: "Step", value: at)]
-            + with.map { .init(name: $0.name, label: "", value: $0.value, isHidden: true) })),
+          inputs: [.init(name: "step", label: "Step", value: at)] + kept(["with", "from", "to"]))),
       .links(links), .table(name: "step", row.without(["previous", "next"]), empty: "It has no such step."),
     ]
   }

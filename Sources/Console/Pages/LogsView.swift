@@ -22,9 +22,13 @@ struct LogsView {
     var blocks: [Page.Block] = [.charts([histogram])]
     blocks += facet("host", "HOST", without: "without_host") + facet("file", "FILE", without: "without_file")
     blocks += runFacet
-    blocks += [.choices("Level:", levels), .choices("Show:", views)]
+    blocks += [
+      .choices("Level:", levels), .choices("Only the level:", singleLevels), .choices("Show:", views),
+    ]
     blocks += exclusions
-    if let templates { blocks += [.heading("Templates"), Self.table(of: templates, name: "templates", address)] }
+    if let templates {
+      blocks += [.heading("Templates"), .text(news), Self.table(of: templates, name: "templates", address)]
+    }
     if let lines { blocks += [.heading("Lines"), table(ofLines: lines)] }
     return blocks
   }
@@ -112,12 +116,34 @@ struct LogsView {
     ]
   }
 
+  private func chosen(_ name: String) -> String? { address.values.first { $0.name == name }?.value }
+
   private var levels: [Page.Choice] {
-    let chosen = address.values.first { $0.name == "level" }?.value
-    return [.init("all", address.with("level", nil).text, isChosen: chosen == nil)]
+    let (chosen, all) = (chosen("level"), address.with("only_level", nil))
+    return [.init("all", all.with("level", nil).text, isChosen: chosen == nil && self.chosen("only_level") == nil)]
       + LevelName.allCases.reversed().map {
-        .init("\($0.rawValue) and above", address.with("level", $0.rawValue).text, isChosen: chosen == $0.rawValue)
+        .init("\($0.rawValue) and above", all.with("level", $0.rawValue).text, isChosen: chosen == $0.rawValue)
       }
+  }
+
+  private var singleLevels: [Page.Choice] {
+    let chosen = chosen("only_level")
+    return LevelName.allCases.reversed().map {
+      .init(
+        $0.rawValue, address.with("level", nil).with("only_level", $0.rawValue).text, isChosen: chosen == $0.rawValue)
+    }
+  }
+
+  /// What "new" stands for, and that it is not known of all.
+  private var news: String {
+    let length = TimeSpan.text(buckets.untilNs.subtractingClamped(buckets.sinceNs))
+    let known = "New: this search finds no line of it in the \(length) before."
+    let place = templates?.columns.firstIndex { $0.name == "new" }
+    let isUnknown = templates?.rows.contains { row in
+      if let place, case .text = row[0] { row[place] == .null } else { false }
+    }
+    return isUnknown == true
+      ? known + " Of some it is not known: lines of their level do not reach back so far." : known
   }
 
   /// Lines do not name their run: of one are those of its host in its time.
@@ -171,8 +197,10 @@ struct LogsView {
     for index in answer.columns.indices where ["template", "first_file"].contains(answer.columns[index].name) {
       answer.columns[index].title = nil
     }
+    let new = templates.columns.firstIndex { $0.name == "new" }
     answer.columns += [
-      .init("head", "TEMPLATE", rank: 1, forPeopleOnly: true), .init("file", "IN", rank: 6, forPeopleOnly: true),
+      .init("news", "NEW", rank: 2, forPeopleOnly: true), .init("head", "TEMPLATE", rank: 1, forPeopleOnly: true),
+      .init("file", "IN", rank: 6, forPeopleOnly: true),
       .init("hide", "LEAVE OUT", rank: 9, forPeopleOnly: true), .init("show_path", forPeopleOnly: true),
       .init("hide_path", forPeopleOnly: true),
     ]
@@ -182,11 +210,12 @@ struct LogsView {
         if case .text(let path) = row[9] { .text(String(path.split(separator: "/").last ?? "")) } else { .null }
       guard case .text(let template) = row[0] else {
         let count = if case .integer(let number) = row[1] { number } else { Int64(0) }
-        return row + [.text("(\(count) other templates)"), file, .null, .null, .null]
+        return row + [.null, .text("(\(count) other templates)"), file, .null, .null, .null]
       }
       let head = PlainText.cut(PlainText.line(template), scalarsMax: shownScalarsMax)
       return row + [
-        .text(head.isEmpty ? "(empty)" : head), file, .text("without"), .text(lines.with("template", template).text),
+        new.map { row[$0] } == .boolean(true) ? .text("new") : .null, .text(head.isEmpty ? "(empty)" : head), file,
+        .text("without"), .text(lines.with("template", template).text),
         .text(address.with("without_template", template).text),
       ]
     }

@@ -54,6 +54,7 @@ enum OpenAPI {
 
   private static func example(_ parameter: Route.Parameter) -> JSON {
     if case .integer = parameter.kind { return Int64(parameter.example).map(JSON.number) ?? .null }
+    if case .number = parameter.kind { return Double(parameter.example).map(JSON.real) ?? .null }
     return .text(parameter.example)
   }
 
@@ -72,6 +73,8 @@ enum OpenAPI {
       .object([
         ("type", .text("integer")), ("minimum", .number(range.lowerBound)), ("maximum", .number(range.upperBound)),
       ])
+    // Beyond it is what no double holds.
+    case .number: .object([("type", .text("number")), ("minimum", .real(-1e300)), ("maximum", .real(1e300))])
     case .choice(let words): .object([("type", .text("string")), ("enum", .texts(words))])
     case .moment:
       .object([

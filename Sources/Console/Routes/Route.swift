@@ -13,6 +13,8 @@ struct Route: Sendable {
     enum Kind: Sendable {
       case text
       case integer(ClosedRange<Int64>)
+      /// A decimal number, finite.
+      case number
       case choice([String])
       /// An age such as `2h`, or a time of RFC 3339.
       case moment
@@ -136,6 +138,27 @@ struct Question: Sendable {
   }
 
   func integer(_ name: String) -> Int64? { values[name].flatMap { Int64($0) } }
+
+  /// Of a part of an axis: `from` and `to`. - Throws: `Problem` 400 where only one of them is given, or they are not in order.
+  func range() throws -> CurveRange? {
+    let ends = ["from", "to"].map { values[$0].flatMap(Double.init) }
+    if ends == [nil, nil] { return nil }
+    guard let from = ends[0], let to = ends[1] else { throw Self.halfRange }
+    guard let range = CurveRange(from: from, to: to) else { throw Self.emptyRange }
+    return range
+  }
+
+  /// The same in whole steps.
+  func steps() throws -> ClosedRange<Int64>? {
+    let ends = ["from", "to"].map(integer)
+    if ends == [nil, nil] { return nil }
+    guard let from = ends[0], let to = ends[1] else { throw Self.halfRange }
+    guard from < to else { throw Self.emptyRange }
+    return from...to
+  }
+
+  private static let halfRange = Problem(.badRequest, "give from and to, or neither")
+  private static let emptyRange = Problem(.badRequest, "from must be less than to")
 
   /// ns since 1970 of a `moment`.
   func moment(_ name: String) -> Int64? { values[name].flatMap { Self.moment($0, nowNs) } }

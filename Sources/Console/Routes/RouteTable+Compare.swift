@@ -19,6 +19,8 @@ extension RouteTable {
       "align", .query, .choice(CurveAxis.allCases.map(\.rawValue).filter { $0 != CurveAxis.clock.rawValue }),
       "What the curves are laid along: the episode or step, 0 to 1 of each run, or seconds since its start.",
       example: "relative"),
+    .init("from", .query, .number, "With to: only this part of what the curves are laid along.", example: "0.25"),
+    .init("to", .query, .number, "With from.", example: "0.75"),
   ]
 
   static let compare: [Route] = [
@@ -93,9 +95,10 @@ extension RouteTable {
     let runs = try Comparison.numbers(numbers)
     let metric = question["metric"] ?? CompareQueries.episodeMetrics[0]
     let axis = question["align"].flatMap(CurveAxis.init) ?? .step
-    let parts = Comparison.questions(runs, metric: metric, axis: axis).map { ($0.query, $0.columns) }
+    let range = try question.range()
+    let parts = Comparison.questions(runs, metric: metric, axis: axis, range: range).map { ($0.query, $0.columns) }
     let answers = try await question.database.answers(parts + [(CompareQueries.reportedMetrics(runs), [])])
-    let whole = Comparison(runs: runs, metric: metric, axis: axis, answers: answers)
+    let whole = Comparison(runs: runs, metric: metric, axis: axis, range: range, answers: answers)
     if let missing = whole.missing { throw Problem(.notFound, "no run has the number \(missing)") }
     return (whole, answers[parts.count].texts.filter { !$0.isEmpty })
   }

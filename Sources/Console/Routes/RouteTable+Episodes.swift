@@ -7,6 +7,11 @@ extension RouteTable {
   private static let episode = Route.Parameter(
     "episode", .path, .integer(0...Int64.max), "Its number within the run.", example: "7")
 
+  private static let stepRange: [Route.Parameter] = [
+    .init("from", .query, .integer(0...Int64.max), "With to: only the steps from this one on.", example: "100"),
+    .init("to", .query, .integer(0...Int64.max), "With from: the last of them.", example: "200"),
+  ]
+
   static let episodes: [Route] = [
     Route(
       method: .get, path: "/api/v1/runs/{id}/episodes", role: .viewer, summary: "Episodes of a run, newest first.",
@@ -40,12 +45,13 @@ extension RouteTable {
       summary: "Its steps in buckets, with mean, minimum and maximum of each figure.",
       parameters: [
         runID, episode, .init("points", .query, .integer(1...5_000), "At most so many buckets.", example: "300"),
-      ], shape: .list
+      ] + stepRange, shape: .list
     ) { question in
       let (run, number) = try await requireEpisode(question)
       return .list(
         try await question.database.answer(
-          EpisodeQueries.steps(run: run, episode: number, points: question.integer("points") ?? 300),
+          EpisodeQueries.steps(
+            run: run, episode: number, points: question.integer("points") ?? 300, within: try question.steps()),
           EpisodeView.stepColumns))
     },
     Route(
@@ -66,7 +72,7 @@ extension RouteTable {
         runID, episode, .init("step", .query, .integer(0...Int64.max), "Show the row of this step.", example: "120"),
         .init(
           "with", .query, .integer(0...Int64.max), "Another episode of the run, drawn over this one.", example: "1"),
-      ], allowsEmpty: true, shape: .page
+      ] + stepRange, allowsEmpty: true, shape: .page
     ) { question in .page(try await episodePage(question)) },
   ]
 
@@ -108,11 +114,12 @@ extension RouteTable {
       (EpisodeQueries.row(run: run, episode: number, step: question.integer("step") ?? 0), EpisodeView.rowColumns),
       (EpisodeQueries.neighbours(run: run, episode: number), []),
     ]
+    let range = try question.steps()
     let shown = [number] + (other.map { [$0] } ?? [])
     for episode in shown {
       questions += [
         (TrainingQueries.episode(host: names.host, run: names.name, episode: episode), []),
-        (EpisodeQueries.steps(run: run, episode: episode, points: pointsOfPage), []),
+        (EpisodeQueries.steps(run: run, episode: episode, points: pointsOfPage, within: range), []),
       ]
     }
     let answers = try await question.database.answers(questions)
@@ -124,7 +131,7 @@ extension RouteTable {
     }
     let view = EpisodeView(
       run: run, episodes: episodes, definitions: answers[0].definitions, actions: answers[1], operations: answers[2],
-      row: answers[3], neighbours: answers[4], step: question.integer("step"))
+      row: answers[3], neighbours: answers[4], step: question.integer("step"), range: range)
     return Page(
       title: "\(names.name), episode \(number)", blocks: view.blocks,
       command:

@@ -34,7 +34,7 @@ extension RouteTable {
         Array(
           (FleetMetrics.text(
             answer, live: question.console.live.figures,
-            searches: question.console.tails.figures.searches
+            searches: question.console.tails.figures.searches, ended: question.console.limits.ended
           ) + FleetMetrics.text(question.console.slack)).utf8),
         contentType: "text/plain; version=0.0.4; charset=utf-8")
     },
@@ -70,8 +70,11 @@ enum FleetMetrics {
 
   /// - Parameters:
   ///   - answer: the rows of `FleetQueries.figures`.
-  ///   - live: of this console.
-  static func text(_ answer: Answer, live: (streams: Int, lostFrames: Int), searches: Int) -> String {
+  ///   - live, searches, ended: of this console.
+  static func text(
+    _ answer: Answer, live: (streams: Int, lostFrames: Int), searches: Int,
+    ended: [(limit: ConnectionLimits.Limit, count: Int)]
+  ) -> String {
     let info =
       "# HELP signalbox_console_info This console.\n# TYPE signalbox_console_info gauge\n"
       + "signalbox_console_info{version=\"\(escaped(Build.version))\"} 1\n"
@@ -81,6 +84,9 @@ enum FleetMetrics {
       + "# TYPE signalbox_console_live_lost_frames_total counter\nsignalbox_console_live_lost_frames_total \(live.lostFrames)\n"
       + "# HELP signalbox_console_log_searches Searches of log lines that are followed.\n"
       + "# TYPE signalbox_console_log_searches gauge\nsignalbox_console_log_searches \(searches)\n"
+      + "# HELP signalbox_console_limits_hit_total Connections and requests that a limit of this console has ended.\n"
+      + "# TYPE signalbox_console_limits_hit_total counter\n"
+      + ended.map { "signalbox_console_limits_hit_total{limit=\"\($0.limit.rawValue)\"} \($0.count)\n" }.joined()
     return info
       + families.map { family in
         let rows = answer.rows.filter { $0.first == .text(family.name) }

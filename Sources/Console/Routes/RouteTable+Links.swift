@@ -82,7 +82,8 @@ extension RouteTable {
       guard let noted else {
         throw Problem(
           .conflict,
-          "this message has \(Store.notesOfMessageMax) notes already, and this one is not kept: write it on the incident's page")
+          "this message has \(Store.notesOfMessageMax) notes already, and this one is not kept: write it on the incident's page"
+        )
       }
       return try await donePage(question, link, noted.isEmpty ? nil : "Noted at \(incidents(noted.count)).")
     case nil, "ack": break

@@ -17,6 +17,7 @@ extension RouteTable {
       "file", .query, .text, "Name of the file, or its path where there is a slash; * and ? stand for others.",
       example: "*.err"),
     .init("level", .query, .choice(levels), "This level and those above it.", example: "error"),
+    .init("only_level", .query, .choice(levels), "This level alone, instead of level.", example: "warn"),
     .init(
       "run", .query, .integer(1...Int64(Int32.max)), "Only of this run's host, while the run went on.", example: "12"),
     .init("without", .query, .text, "Text that the message does not contain.", example: "heartbeat"),
@@ -52,7 +53,7 @@ extension RouteTable {
     Route(
       method: .get, path: "/api/v1/logs/templates", role: .viewer,
       summary:
-        "Lines folded by what they have in common: how many, on how many hosts, when, and who wrote it first. One row stands for all that the limit leaves out, so that the counts add up.",
+        "Lines folded by what they have in common: how many, on how many hosts, when, and who wrote it first. One row stands for all that the limit leaves out, so that the counts add up. `new`: the same search finds none in the time before, of the same length; null where lines are not kept that far back.",
       parameters: filterParameters + [
         .init("limit", .query, .integer(1...1_000), "At most so many templates.", example: "100")
       ], shape: .list
@@ -60,7 +61,7 @@ extension RouteTable {
       let filter = try await logFilter(question)
       let limit = Int(question.integer("limit") ?? 100)
       let answer = try await question.database.answers(filter) { [templates(filter, $0, limit, question.nowNs)] }[0]
-      return .list(answer, isCut: answer.rows.count > limit)
+      return .list(try await withNews(answer, filter, question), isCut: answer.rows.count > limit)
     },
     Route(
       method: .get, path: "/api/v1/logs/context", role: .viewer,
@@ -94,6 +95,10 @@ extension RouteTable {
     filter.hosts = hosts ?? question["host"].map { [$0] } ?? []
     filter.file = question["file"]
     filter.minimumLevel = question["level"].flatMap(LevelName.init)?.level
+    filter.onlyLevel = question["only_level"].flatMap(LevelName.init)?.level
+    if filter.minimumLevel != nil, filter.onlyLevel != nil {
+      throw Problem(.badRequest, "give level, with those above it, or only_level, not both")
+    }
     filter.sinceNs = question.moment("since")
     filter.untilNs = question.moment("until")
     filter.text = question["q"]
@@ -152,6 +157,35 @@ extension RouteTable {
     )
   }
 
+  /// With a column `new`: whether the search has no line of the template in the time before its own, of the same length. Unknown where lines
+  /// of the template's level do not reach back to the start of that time.
+  private static func withNews(_ templates: Answer, _ filter: LogFilter, _ question: Question) async throws -> Answer {
+    var answer = templates
+    answer.columns.append(.init("new"))
+    let texts = templates.rows.compactMap { row in if case .text(let text) = row[0] { text } else { nil } }
+    guard !texts.isEmpty else {
+      answer.rows = answer.rows.map { $0 + [.null] }
+      return answer
+    }
+    let (sinceNs, untilNs) = (filter.sinceNs ?? 0, filter.untilNs ?? question.nowNs)
+    let startNs = sinceNs.subtractingClamped(untilNs.subtractingClamped(sinceNs))
+    let found = try await question.database.answers(filter) { scope in
+      [
+        (LogQueries.templatesSeen(texts, filter, scope, sinceNs: startNs, untilNs: sinceNs), []),
+        (LogQueries.kept(sinceNs: startNs), []),
+      ]
+    }
+    let seen = Set(found[0].texts)
+    let kept = Set(found[1].rows.filter { $0[1] == .boolean(true) }.map { $0[0] })
+    answer.rows = answer.rows.map { row in
+      guard case .text(let text) = row[0] else { return row + [.null] }
+      if seen.contains(text) { return row + [.boolean(false)] }
+      // Lines without a level are kept as long as those of INFO.
+      return row + [kept.contains(row[2] == .null ? .text("INFO") : row[2]) ? .boolean(true) : .null]
+    }
+    return answer
+  }
+
   /// Of lines the oldest is the one too many.
   private static func cutOldest(_ answer: Answer, to count: Int) -> Reply {
     var answer = answer
@@ -182,7 +216,7 @@ extension RouteTable {
       address: Address(LogsView.path, names.map { ($0, question[$0]) }), buckets: buckets, counts: folded[0],
       runs: folded[1])
     if isFolded {
-      view.templates = folded[2]
+      view.templates = try await withNews(folded[2], filter, question)
     } else {
       let lines = try await lines(filter, question, limit)
       view.lines = Answer(columns: lines.columns, rows: lines.rows.reversed())
@@ -233,11 +267,13 @@ extension RouteTable {
     let kept = [
       "regex", "file", "run", "without", "without_host", "without_file", "template", "without_template", "view",
     ]
+    // A level that is chosen in the form takes the place of the single one.
+    let levels = question["only_level"] == nil ? [""] + levels : [""]
     return Page.Search(
       path: LogsView.path, button: "Search",
       inputs: [
         .init(name: "q", label: "Text", value: value("q")), .init(name: "host", label: "Host", value: value("host")),
-        .init(name: "level", label: "Level", value: value("level"), choices: [""] + levels),
+        .init(name: "level", label: "Level", value: value("level"), choices: levels),
         .init(name: "since", label: "Since", value: question["since"] ?? (question["run"] == nil ? "24h" : "")),
       ] + kept.filter { question[$0] != nil }.map { .init(name: $0, label: "", value: value($0), isHidden: true) })
   }
@@ -245,7 +281,7 @@ extension RouteTable {
   private static func command(_ question: Question) -> String {
     let options = [
       ("q", "--text"), ("regex", "--regex"), ("host", "--host"), ("file", "--file"), ("level", "--level"),
-      ("since", "--since"),
+      ("only_level", "--only-level"), ("since", "--since"),
     ]
     return "signalbox logs"
       + options.compactMap { name, option in question[name].map { " \(option) \(ShellWord.quoted($0))" } }.joined()

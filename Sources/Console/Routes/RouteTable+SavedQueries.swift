@@ -76,7 +76,7 @@ extension RouteTable {
         "parameters takes up to \(SavedQuery.Limits.parameters) different names of lower-case letters, digits and _, with commas"
       )
     }
-    _ = try checked(query, nowNs: question.nowNs)
+    _ = try refusing { () throws(SQLRefusal) in try query.checked(nowNs: question.nowNs) }
     let (actor, nowNs) = (question.actor, question.nowNs)
     try await question.database.change { store throws(StoreError) in try store.save(query, actor: actor, nowNs: nowNs) }
     return .change(
@@ -96,19 +96,16 @@ extension RouteTable {
   private static func saved(_ question: Question) async throws -> SavedQuery {
     let name = question["name"] ?? ""
     let found = try await question.database.answer(SavedQueries.list(named: name), savedColumns)
-    guard case .text(let sql)? = found.value("sql") else {
+    guard let query = SavedQuery.all(in: found).first else {
       throw Problem(.notFound, "no saved statement is called '\(name)'; /api/v1/queries lists them")
     }
-    let text = { (column: String) in if case .text(let text)? = found.value(column) { text } else { "" } }
-    return SavedQuery(
-      name: name, description: text("description"), sql: sql,
-      parameters: text("parameters").split(separator: ",").map(String.init))
+    return query
   }
 
   /// - Throws: `Problem` 400.
-  private static func checked(_ query: SavedQuery, nowNs: Int64) throws -> GuardedStatement {
+  private static func refusing(_ check: () throws(SQLRefusal) -> GuardedStatement) throws -> GuardedStatement {
     do throws(SQLRefusal) {
-      return try SQLGuard.check(query.sql, parameters: query.parameters.count, nowNs: nowNs)
+      return try check()
     } catch {
       throw Problem(.badRequest, error.description)
     }
@@ -116,19 +113,8 @@ extension RouteTable {
 
   /// Values are bound, never pasted. - Throws: `Problem`.
   private static func answer(_ query: SavedQuery, _ question: Question, rowsMax: Int) async throws -> QueryAnswer {
-    if let other = question.others.keys.sorted().first(where: { !query.parameters.contains($0) }) {
-      let names = query.parameters.joined(separator: ", ")
-      throw Problem(
-        .badRequest,
-        "\(query.name) has no parameter '\(PlainText.cut(other, scalarsMax: 64))'; "
-          + (names.isEmpty ? "it has none" : "there are: \(names)"))
-    }
-    var statement = try checked(query, nowNs: question.nowNs)
-    statement.values = try query.parameters.map { name in
-      guard let value = question.others[name] else {
-        throw Problem(.badRequest, "\(name) is needed: \(query.name) takes \(query.parameters.joined(separator: ", "))")
-      }
-      return value
+    let statement = try refusing { () throws(SQLRefusal) in
+      try query.statement(question.others, nowNs: question.nowNs)
     }
     return try await run(
       statement, subject: query.name, detail: ([query.sql] + statement.values).joined(separator: "\n"),

@@ -69,21 +69,22 @@ package enum ConsoleServer {
       logger.notice("charts are drawn without uPlot", metadata: ["reason": "\(missing)"])
     }
     let oidc = options.identity.map { OIDCLogin($0, outgoing, logger) }
+    let most = connectionsMax(options)
+    let limits = ConnectionLimits(perAddress: max(8, most / 4))
     let gate = Gate(
       database: database,
       context: ConsoleContext(
         login: Login(database: database), refusals: Refusals(database), queries: queries, fleet: fleet,
         live: LiveHub(feed: fleet, database: database), charts: charts,
-        tails: LogTails(database), slack: SlackFigures(), oidc: oidc),
+        tails: LogTails(database), limits: limits, slack: SlackFigures(), oidc: oidc),
       logger: logger)
     let announcement = Announcement(database, logger)
     let sockets = SlackSockets(
       settings: options.slack, database: database, outgoing: outgoing, figures: gate.context.slack, logger: logger)
-    let most = connectionsMax(options)
-    let limits = ConnectionLimits(perAddress: max(8, most / 4))
     let server = HTTPServerBuilder { responder in
       GuardedChannel(
-        inner: try HTTP2UpgradeChannel(tlsConfiguration: tls, configuration: connections, responder: responder),
+        inner: try HTTP2UpgradeChannel(
+          tlsConfiguration: tls, configuration: connections(limits), responder: responder),
         limits: limits)
     }
     let application = Application(
@@ -105,10 +106,11 @@ package enum ConsoleServer {
   }
 
   /// A client that asks nothing for a while is not waited for, nor one that stops in the middle of a request.
-  private static var connections: HTTP2ChannelConfiguration {
+  private static func connections(_ limits: ConnectionLimits) -> HTTP2ChannelConfiguration {
     HTTP2ChannelConfiguration(
       idleTimeout: .seconds(120), gracefulCloseTimeout: .seconds(5),
-      streamConfiguration: HTTP1Channel.Configuration(idleTimeout: .seconds(30)))
+      streamConfiguration: HTTP1Channel.Configuration(
+        additionalChannelHandlers: [RequestDeadline(limits)], idleTimeout: .seconds(30)))
   }
 
   /// Connections at once; beyond, new ones wait until others have closed. Less than the files that the process may have open, of which the

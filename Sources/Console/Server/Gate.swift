@@ -18,6 +18,7 @@ struct ConsoleContext: Sendable {
   let live: LiveHub
   let charts: ChartLibrary
   let tails: LogTails
+  let limits: ConnectionLimits
   let slack: SlackFigures
   /// nil: no identity provider is configured.
   var oidc: OIDCLogin?
@@ -212,6 +213,8 @@ struct Gate: Sendable {
       guard let number = Int64(text), range.contains(number) else {
         throw problem("\(range.lowerBound) to \(range.upperBound)")
       }
+    case .number:
+      guard Double(text)?.isFinite == true else { throw problem("a number") }
     case .choice(let words):
       guard words.contains(text) else { throw problem(words.joined(separator: ", ")) }
     case .moment:

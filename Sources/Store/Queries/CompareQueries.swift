@@ -12,6 +12,23 @@ package enum CurveAxis: String, CaseIterable, Sendable {
   case clock
 }
 
+/// A part of an axis, both ends included.
+package struct CurveRange: Sendable, Equatable {
+  package let from: Double
+  package let to: Double
+
+  /// - Returns: nil where they are not finite, or not in order.
+  package init?(from: Double, to: Double) {
+    guard from.isFinite, to.isFinite, from < to else { return nil }
+    (self.from, self.to) = (from, to)
+  }
+
+  /// As whole steps, for an index.
+  var steps: (first: Int64, last: Int64) { (Self.whole(from.rounded(.up)), Self.whole(to.rounded(.down))) }
+
+  private static func whole(_ value: Double) -> Int64 { Int64(exactly: value) ?? (value < 0 ? .min : .max) }
+}
+
 /// Questions about several runs beside each other.
 package enum CompareQueries {
   /// One value an episode; every other metric is one of the steps.
@@ -51,8 +68,21 @@ package enum CompareQueries {
   /// - Parameters:
   ///   - metric: of `episodeMetrics` or `stepMetrics`, or a name in the writer's metrics.
   ///   - points: 1 or more.
-  package static func curves(_ runs: [Int64], metric: String, along axis: CurveAxis, points: Int64) -> ReadQuery {
+  ///   - range: the part of the axis that is divided into them; nil: from the first point to the last.
+  package static func curves(
+    _ runs: [Int64], metric: String, along axis: CurveAxis, points: Int64, within range: CurveRange? = nil
+  ) -> ReadQuery {
     var parameters: [String?] = [array(runs), String(points)]
+    func parameter(_ value: String) -> String {
+      parameters.append(value)
+      return "$\(parameters.count)"
+    }
+    let ends = range.map { (parameter(String($0.from)) + "::float8", parameter(String($0.to)) + "::float8") }
+    // Along the steps an index leads to those of a range; elsewhere where a point lies depends on its whole run.
+    let isByStep = axis == .step && !episodeMetrics.contains(metric)
+    let steps = (isByStep ? range?.steps : nil).map {
+      (parameter(String($0.first)) + "::int8", parameter(String($0.last)) + "::int8")
+    }
     let pieces: String
     if episodeMetrics.contains(metric) {
       pieces = point(
@@ -63,18 +93,19 @@ package enum CompareQueries {
         join public.episodes e on e.host = h.name and e.run = r.run where r.number = any ($1::bigint[])
         """)
     } else if stepMetrics.contains(metric) {
-      pieces = foldedSteps(metric, axis)
+      pieces = foldedSteps(metric, axis, steps)
     } else {
-      parameters.append(metric)
+      let name = parameter(metric) + "::text"
       pieces = point(
-        "case when jsonb_typeof(s.metrics -> $3::text) = 'number' then (s.metrics ->> $3::text)::float8 end",
-        at: ("s.step", "s.time"), axis, of: "s.run", steps)
+        "case when jsonb_typeof(s.metrics -> \(name)) = 'number' then (s.metrics ->> \(name))::float8 end",
+        at: ("s.step", "s.time"), axis, of: "s.run", Self.steps + within(steps))
     }
     // The points are read twice and not kept between: those of twenty long runs would be written to disk.
-    let (along, edges) =
-      axis == .relative
-      ? ("coalesce((p.x - b.low) / nullif(b.high - b.low, 0), 0)", "select 0::float8 as low, 1::float8 as high")
-      : ("p.x", "select min(low) as low, max(high) as high from bounds")
+    let along = axis == .relative ? "coalesce((p.x - b.low) / nullif(b.high - b.low, 0), 0)" : "p.x"
+    let edges =
+      if let ends { "select \(ends.0) as low, \(ends.1) as high" } else if axis == .relative {
+        "select 0::float8 as low, 1::float8 as high"
+      } else { "select min(low) as low, max(high) as high from bounds" }
     return ReadQuery(
       """
       with points as not materialized (\(pieces)),
@@ -83,13 +114,18 @@ package enum CompareQueries {
       select p.run, coalesce(least($2::bigint - 1, floor((\(along) - a.low) / nullif(a.high - a.low, 0) * $2::bigint)), 0)::bigint
         as bucket, sum(\(along) * p.points) / sum(p.points) as x, sum(p.total) / sum(p.points) as average,
         min(p.minimum) as minimum, max(p.maximum) as maximum, sum(p.points)::bigint as points
-      from points p join bounds b on b.run = p.run cross join axis a group by 1, 2
+      from points p join bounds b on b.run = p.run cross join axis a
+      \(ends == nil ? "" : "where \(along) between a.low and a.high") group by 1, 2
       order by array_position($1::bigint[], p.run::bigint), 2
       """, parameters)
   }
 
   private static let steps =
     "from signalbox.runs r join signalbox.training_steps s on s.run = r.number where r.number = any ($1::bigint[])"
+
+  private static func within(_ steps: (first: String, last: String)?) -> String {
+    steps.map { " and s.step between \($0.first) and \($0.last)" } ?? ""
+  }
 
   /// Where a time or an ordinal lies on an axis.
   private static func position(_ ordinal: String, _ time: String, _ axis: CurveAxis) -> String {
@@ -113,29 +149,34 @@ package enum CompareQueries {
   }
 
   /// Blocks of steps, where a bucket is at least two of them wide, and the single steps of the other episodes.
-  private static func foldedSteps(_ metric: String, _ axis: CurveAxis) -> String {
+  /// - Parameter range: the first and the last step, where the axis is that of the steps; nil: all.
+  private static func foldedSteps(
+    _ metric: String, _ axis: CurveAxis, _ range: (first: String, last: String)?
+  ) -> String {
     let width = "\(2 * StepBlockTables.stepsOfBlock) * $2::bigint"
+    let last = range.map { "least(e.last_step, \($0.last))" } ?? "e.last_step"
     let isLong =
       switch axis {
-      case .step, .relative: "e.last_step::numeric - e.first_step >= \(width)"
+      case .step, .relative:
+        "\(last)::numeric - \(range.map { "greatest(e.first_step, \($0.first))" } ?? "e.first_step") >= \(width)"
       case .time, .clock: "sum(e.steps) over (partition by e.run) >= \(width)"
       }
-    let (first, last) = (position("b.first_step", "b.first_time", axis), position("b.last_step", "b.last_time", axis))
+    let (low, high) = (position("b.first_step", "b.first_time", axis), position("b.last_step", "b.last_time", axis))
     let single = { (source: String) in point("s.\(metric)", at: ("s.step", "s.time"), axis, of: "s.run", source) }
     return """
       with episodes as materialized (
         select e.run, e.episode, e.rolled_up is true and \(isLong) as folded
         from signalbox.episodes e where e.run = any ($1::bigint[])
       ), shortened as materialized (select distinct run from episodes where folded)
-      select b.run, (\(first) + \(last)) / 2 as x, \(first) as low, \(last) as high, b.\(metric)_count as points,
+      select b.run, (\(low) + \(high)) / 2 as x, \(low) as low, \(high) as high, b.\(metric)_count as points,
         b.\(metric)_sum as total, b.\(metric)_minimum as minimum, b.\(metric)_maximum as maximum
       from episodes e join signalbox.runs r on r.number = e.run
       join signalbox.step_blocks b on b.run = e.run and b.episode = e.episode where e.folded and b.\(metric)_count > 0
       union all
       \(single("from shortened w join episodes e on e.run = w.run and not e.folded join signalbox.runs r on r.number = e.run "
-        + "join signalbox.training_steps s on s.run = e.run and s.episode = e.episode"))
+        + "join signalbox.training_steps s on s.run = e.run and s.episode = e.episode where true" + within(range)))
       union all
-      \(single("\(steps) and r.number not in (select run from shortened)"))
+      \(single("\(steps) and r.number not in (select run from shortened)" + within(range)))
       """
   }
 

@@ -21,8 +21,12 @@ package enum EpisodeQueries {
   ///
   /// Columns: step, last_step, steps; of reward, price, portfolio_value, position and drawdown_ratio the mean, `…_minimum` and
   /// `…_maximum` within the bucket; reward_sum: of all steps up to the bucket's end.
-  /// - Parameter points: 1 or more.
-  package static func steps(run: Int64, episode: Int64, points: Int64) -> ReadQuery {
+  /// - Parameters:
+  ///   - points: 1 or more.
+  ///   - range: only these steps; what is summed up, and the peak, are of the whole episode.
+  package static func steps(
+    run: Int64, episode: Int64, points: Int64, within range: ClosedRange<Int64>? = nil
+  ) -> ReadQuery {
     let figures = ["reward", "price", "portfolio_value", "position", "drawdown_ratio"].map { name in
       "avg(\(name)) as \(name), min(\(name)) as \(name)_minimum, max(\(name)) as \(name)_maximum"
     }
@@ -30,19 +34,26 @@ package enum EpisodeQueries {
       """
       with steps as (\(steps)),
       ordered as (
-        select *, row_number() over w as place, count(*) over () as total,
-          max(portfolio_value) over (w rows unbounded preceding) as peak, sum(reward) over (w rows unbounded preceding) as so_far
+        select *, row_number() over w as place, max(portfolio_value) over (w rows unbounded preceding) as peak, sum(reward) over (w rows unbounded preceding) as so_far
         from steps window w as (\(order))
       ),
       fallen as (
         select *, case when peak > 0 and portfolio_value is not null
           then \(EpisodeFigures.quotient("(peak - portfolio_value)", "peak")) end as drawdown_ratio
         from ordered
+      ),
+      chosen as (
+        select *, row_number() over (order by place) as number, count(*) over () as total from fallen
+        where ($4::int8 is null or step >= $4::int8) and ($5::int8 is null or step <= $5::int8)
       )
       select min(step) as step, max(step) as last_step, count(*) as steps, \(figures.joined(separator: ", ")),
         (array_agg(so_far order by place desc))[1] as reward_sum
-      from fallen group by (place - 1) * least($3::bigint, total) / total order by min(place)
-      """, [String(run), String(episode), String(points)])
+      from chosen group by (number - 1) * least($3::bigint, total) / total order by min(place)
+      """,
+      [
+        String(run), String(episode), String(points), range.map { String($0.lowerBound) },
+        range.map { String($0.upperBound) },
+      ])
   }
 
   /// Steps at which the position changed, the first of them first. Columns: step, price, before, position.

@@ -72,11 +72,12 @@ package final class FleetReader {
   /// Runs a statement that a person wrote, in a read-only transaction.
   ///
   /// The grants are the wall; one statement at a time because the extended protocol takes only one.
-  package func readGuarded(_ sql: String) throws(PostgresError) -> ReadTable {
+  /// - Parameter values: of `$1` and those behind it, as texts.
+  package func readGuarded(_ sql: String, values: [String] = []) throws(PostgresError) -> ReadTable {
     var table = ReadTable(columns: [], rows: [])
     var bytes = 0
     var isTooLarge = false
-    try eachRow(sql) { columns, row in
+    try eachRow(sql, values: values) { columns, row in
       if table.columns.isEmpty { table.columns = columns }
       guard let row else { return true }
       bytes += row.reduce(0) { $0 + $1.bytes }

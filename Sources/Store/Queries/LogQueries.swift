@@ -8,6 +8,8 @@ package struct LogFilter: Sendable, Hashable {
   package var file: String?
   /// This level and those above it; nil also gives lines without a level.
   package var minimumLevel: Level?
+  /// This level alone; lines without a level are of none.
+  package var onlyLevel: Level?
   package var sinceNs: Int64?
   package var untilNs: Int64?
   /// Only lines that the collector read after this; for following.
@@ -123,10 +125,14 @@ package enum LogQueries {
     private(set) var conditions: [String] = []
     private let scope: LogScope
     let floor: UInt8
+    private let ceiling: UInt8
 
     init(_ filter: LogFilter, _ scope: LogScope) {
       self.scope = scope
-      floor = filter.minimumLevel?.rawValue ?? 0
+      floor = max(filter.minimumLevel?.rawValue ?? 0, filter.onlyLevel?.rawValue ?? 0)
+      ceiling = filter.onlyLevel?.rawValue ?? .max
+      // The class of INFO has the lines without a level as well.
+      if let level = filter.onlyLevel { conditions.append("level = \(level.rawValue)") }
       if let hosts = scope.hosts, scope.separateHosts == nil {
         conditions.append("host = any (\(parameter(Self.array(hosts)))::int4[])")
       }
@@ -188,6 +194,13 @@ package enum LogQueries {
       conditions.append("host = any (\(parameter(Self.array(hosts)))::int4[])")
     }
 
+    mutating func require(_ condition: String) { conditions.append(condition) }
+
+    /// The retention classes that the levels leave.
+    var classes: [(name: String, level: Level, text: String)] {
+      LogQueries.tables.filter { (floor...max(floor, ceiling)).contains($0.level.rawValue) }
+    }
+
     mutating func parameter(_ value: String?) -> String {
       parameters.append(value)
       return "$\(parameters.count)"
@@ -216,7 +229,7 @@ package enum LogQueries {
       let limited = "order by \(order) \(most)"
       let columns = "time, received, host, file, file_offset"
       let hosts = scope.separateHosts.map { parameter(Self.array($0)) }
-      let branches = LogQueries.tables.filter { $0.level.rawValue >= floor }.map { table in
+      let branches = classes.map { table in
         let filter = (hosts == nil ? [] : ["host between w.number and w.number"]) + conditions
         let lines = """
           select \(columns), \(table.text)::text as level, message, flags from signalbox.\(table.name)

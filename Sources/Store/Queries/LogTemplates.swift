@@ -142,6 +142,6 @@ extension LogQueries.LogStatement {
     return branches.joined(separator: " union all ")
   }
 
-  /// The tables of lines that the least level leaves.
-  var tables: [String] { LogQueries.tables.filter { $0.level.rawValue >= floor }.map(\.name) }
+  /// The tables of lines that the levels leave.
+  var tables: [String] { classes.map(\.name) }
 }

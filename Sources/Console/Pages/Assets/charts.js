@@ -12,7 +12,7 @@
     places.map(x => (step >= 86400 ? moment(x).slice(5, 10) : moment(x).slice(11, step >= 60 ? 16 : 19)));
   const plots = [];
 
-  // What is dragged over times is asked for anew, in finer buckets; over steps it is what the page has, and stands behind the address's #.
+  // A part that the page takes is asked for anew, in finer buckets; else it is what the page has, and stands behind the address's #.
   const choose = (key, range) => {
     for (const { plot, chart } of plots) {
       if (chart.key !== key) continue;
@@ -21,10 +21,12 @@
     }
     history.replaceState(null, "", range ? `#${new URLSearchParams({ [key]: range.map(short) })}` : location.pathname + location.search);
   };
-  const ask = range => {
-    const search = new URLSearchParams(location.search);
-    for (const name of ["since", "until", "done", "by"]) search.delete(name);
-    if (range) ["since", "until"].forEach((name, i) => search.set(name, moment(range[i])));
+  const whole = [Math.floor, Math.ceil];
+  const ask = (chart, range) => {
+    const search = new URLSearchParams(location.search), names = chart.isTime ? ["since", "until"] : ["from", "to"];
+    const place = (x, i) => (chart.isTime ? moment(x) : /^(episode|step)$/.test(chart.key) ? whole[i](x) : short(x));
+    for (const name of [...names, "done", "by"]) search.delete(name);
+    if (range) names.forEach((name, i) => search.set(name, place(range[i], i)));
     location.assign(`${location.pathname}?${search}`);
   };
 
@@ -90,10 +92,10 @@
   const counts = Array.from({ length: 45 }, (_, n) => [1, 2, 5][n % 3] * 10 ** Math.floor(n / 3));
 
   const draw = figure => {
-    const chart = JSON.parse(figure.dataset.chart), whole = find("svg", figure), key = chart.isTime ? "time" : chart.key;
+    const chart = JSON.parse(figure.dataset.chart), drawing = find("svg", figure), key = chart.isTime ? "time" : chart.key;
     const { all, bands } = series(chart), at = make("output", { class: "at" });
-    const place = make("div", { class: "plot", role: "group", tabindex: "0", "aria-label": whole.getAttribute("aria-label") });
-    whole.replaceWith(place);
+    const place = make("div", { class: "plot", role: "group", tabindex: "0", "aria-label": drawing.getAttribute("aria-label") });
+    drawing.replaceWith(place);
     find(".axis", figure).remove();
     find("figcaption", figure).append(at);
     const axis = { stroke: () => css("--quiet"), grid: { stroke: () => css("--line"), width: 1 }, ticks: { show: false } };
@@ -111,7 +113,7 @@
       cursor: {
         y: false, drag: { x: true, y: false, setScale: false }, points: { size: 6 },
         sync: { key, filters: { pub: type => type === "mousemove" || type === "mouseleave", sub: () => true } },
-        bind: { dblclick: () => () => (chart.isTime ? ask() : choose(chart.key)) },
+        bind: { dblclick: () => () => (chart.isTime || chart.ranged ? ask(chart) : choose(chart.key)) },
       },
       hooks: {
         drawClear: [plot => drawBehind(plot, chart)],
@@ -121,7 +123,7 @@
           if (width < 5) return;
           const range = [left, left + width].map(x => plot.posToVal(x, "x"));
           plot.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
-          if (chart.isTime) ask(range);
+          if (chart.isTime || chart.ranged) ask(chart, range);
           else choose(chart.key, range);
         }],
       },
