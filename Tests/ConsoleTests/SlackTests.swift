@@ -229,7 +229,7 @@ import Testing
     ] { #expect(log.holds(sentence), "\(sentence): \(log.lines.withLock { $0 })") }
   }
 
-  /// A server that says nothing is left, and one that answers the upgrade wrongly.
+  /// A server that is silent is left, and one that answers the upgrade wrongly.
   @Test(.timeLimit(.minutes(2))) func aSilentServerIsLeft() async throws {
     let slack = try FakeSlack()
     let (log, figures) = (Log(), SlackFigures())
