@@ -77,7 +77,6 @@ def flood(socket):
     socket.send(HELLO)
     one = struct.pack("BB", 0x81, 2) + b"{}"
     socket.send_bytes(one * 20_000)
-    return True
 
 
 # What a server may do instead of being ready; True: it ends the connection.

@@ -27,8 +27,7 @@ package struct PageLinks: Sendable, Equatable {
     guard let announced = try store.consoleAddress() else { return nil }
     return PageLinks(
       console: configuration.console ?? announced, key: try store.pageLinkKey(),
-      buttons: Set(configuration.eventSecrets.filter { $0.kind != .pagerDuty }.map(\.receiver)),
-      replyTo: configuration.replyTo)
+      buttons: configuration.buttons, replyTo: configuration.replyTo)
   }
 }
 

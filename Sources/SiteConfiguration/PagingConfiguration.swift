@@ -24,6 +24,8 @@ package struct PagingConfiguration: Sendable, Equatable {
   package var replyTo: String?
   /// Of receivers that send events to the console.
   package var eventSecrets: [ReceiverSecret] = []
+  /// Receivers whose messages carry a button: presses of it reach the console.
+  package var buttons: Set<String> { Set(eventSecrets.filter { $0.kind != .pagerDuty }.map(\.receiver)) }
 
   package init() {}
 

@@ -225,11 +225,11 @@ import Testing
     #expect(figures.ready == 0 && figures.answer == nil)
     for sentence in [
       "answers HTTP 503 and no JSON object", "begin with wss://", "refuses the WebSocket", "no hello came",
-      "Socket Mode is turned off",
+      "Socket Mode is turned off", "none of RFC 6455", "sends more than a connection may bring",
     ] { #expect(log.holds(sentence), "\(sentence): \(log.lines.withLock { $0 })") }
   }
 
-  /// A server that says nothing is left, and one that answers the upgrade wrongly.
+  /// A server that is silent is left, and one that answers the upgrade wrongly.
   @Test(.timeLimit(.minutes(2))) func aSilentServerIsLeft() async throws {
     let slack = try FakeSlack()
     let (log, figures) = (Log(), SlackFigures())
@@ -255,6 +255,22 @@ import Testing
     await later.value
     for sentence in ["does not speak the WebSocket protocol", "no hello came"] {
       #expect(log.holds(sentence), "\(log.lines.withLock { $0 })")
+    }
+
+    // A server that is not whom its certificate names, or comes from an authority that is not trusted, is no server.
+    let address = slack.url.replacing("https://", with: "wss://") + "/link/?ticket=t"
+    let certificate = slack.directory + "/cert.pem"
+    for (address, authorities, sentence) in [
+      (address, nil, "certificate is not its own"),
+      (address.replacing("127.0.0.1", with: "localhost"), certificate, "certificate is not its own"),
+      ("wss://127.0.0.1:1/?ticket=t", certificate, "allow the console outgoing TCP"), ("wss:///x", nil, "wss://HOST"),
+    ] as [(String, String?, String)] {
+      let failure = await #expect(throws: WebSocketClient.Failure.self) {
+        _ = try await WebSocketClient.connect(
+          to: address, authorities: authorities, messageBytesMax: 1, silence: .seconds(1))
+      }
+      let text = failure?.description ?? ""
+      #expect(text.contains(sentence) && !text.contains("ticket"), "\(address): \(text)")
     }
 
     // A token that Slack does not know, and no word of either in the log.

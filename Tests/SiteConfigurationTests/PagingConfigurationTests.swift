@@ -42,7 +42,7 @@ import Testing
         """
       ).paging)
     #expect(Set(paging.eventSecrets.map(\.secret)) == ["s1", "s2", "xapp-3"])
-    #expect(paging.replyTo == "signalbox@example.org")
+    #expect(paging.replyTo == "signalbox@example.org" && paging.buttons == ["chat", "fetched"])
     #expect(paging.eventSecrets.contains(ReceiverSecret("duty", .pagerDuty, "s1")))
     #expect(paging.eventSecrets.contains(ReceiverSecret("chat", .slack, "s2")))
     #expect(paging.eventSecrets.contains(ReceiverSecret("fetched", .slackApp, "xapp-3")))

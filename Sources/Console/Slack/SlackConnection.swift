@@ -31,6 +31,9 @@ final class SlackConnection: Sendable {
     static let openDeadlineMs = 5_000
     /// Presses that are being stored; further ones are not confirmed, and Slack shows a warning beside the button.
     static let underWayMax = 16
+    /// What a connection brings, which costs time to read. Slack sends a few messages an hour, and pings.
+    static let frames = RateLimit(perSecond: 20, burst: 500)
+    static let bytes = RateLimit(perSecond: 200_000, burst: 4 << 20)
     /// Between two lines of the log about presses: a peer may send as many as it likes.
     static let warningNs: Int64 = 10_000_000_000
   }
@@ -130,7 +133,14 @@ final class SlackConnection: Sendable {
     defer { beat.cancel() }
     // What is being stored when the connection ends is stored and confirmed first.
     try await withThrowingDiscardingTaskGroup { group in
+      var (frames, bytes) = (RateMeter(), RateMeter())
       for await frame in socket.frames {
+        let nowNs = Clock.monotonicNs()
+        guard frames.take(1, of: Limits.frames, nowNs: nowNs) == 1,
+          bytes.take(frame.length, of: Limits.bytes, nowNs: nowNs) == frame.length
+        else {
+          throw WebSocketClient.Failure(description: "Slack sends more than a connection may bring")
+        }
         switch frame.opcode {
         case .ping: try await socket.write(.pong, frame.unmaskedData)
         case .pong: break

@@ -1,9 +1,12 @@
+internal import Files
 internal import Foundation
 internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
 internal import NIOSSL
+internal import NIOTLS
 internal import NIOWebSocket
+internal import TLS
 
 /// One WebSocket over TLS. Source: RFC 6455.
 enum WebSocketClient {
@@ -45,7 +48,7 @@ enum WebSocketClient {
 
   private enum Limits {
     static let connect = TimeAmount.seconds(5)
-    /// From the connection to the end of the HTTP upgrade.
+    /// From the connection to the end of the HTTP upgrade, with the handshake of TLS.
     static let upgrade = TimeAmount.seconds(5)
     /// Of one message.
     static let framesMax = 64
@@ -80,9 +83,17 @@ enum WebSocketClient {
         .connectTimeout(Limits.connect)
         .connect(host: host, port: url.port ?? 443) { channel in
           channel.eventLoop.makeCompletedFuture {
+            // Also ends a connection whose upgrade was answered wrongly.
+            let limit = channel.eventLoop.scheduleTask(in: Limits.upgrade) { channel.close(promise: nil) }
             let handler = try NIOSSLClientHandler(context: context, serverHostname: isAddress(host) ? nil : host)
-            try channel.pipeline.syncOperations.addHandler(handler)
-            return try upgrading(channel, head, messageBytesMax, TimeAmount(silence))
+            let check = NameCheck(host, channel.eventLoop.makePromise())
+            let named = check.named.futureResult
+            try channel.pipeline.syncOperations.addHandlers([handler, check])
+            return named.flatMap {
+              channel.eventLoop.makeCompletedFuture {
+                try upgrading(channel, head, messageBytesMax, TimeAmount(silence), limit)
+              }.flatMap { $0 }
+            }
           }
         }
       if case .socket(let socket) = try await upgrade.get() { return socket }
@@ -93,10 +104,9 @@ enum WebSocketClient {
   }
 
   private static func upgrading(
-    _ channel: any Channel, _ head: HTTPRequestHead, _ messageBytesMax: Int, _ silence: TimeAmount
+    _ channel: any Channel, _ head: HTTPRequestHead, _ messageBytesMax: Int, _ silence: TimeAmount,
+    _ limit: Scheduled<Void>
   ) throws -> EventLoopFuture<Upgrade> {
-    // Also ends a connection whose upgrade was answered wrongly.
-    let limit = channel.eventLoop.scheduleTask(in: Limits.upgrade) { channel.close(promise: nil) }
     let upgrader = NIOTypedWebSocketClientUpgrader<Upgrade>(maxFrameSize: messageBytesMax) { channel, _ in
       channel.eventLoop.makeCompletedFuture {
         limit.cancel()
@@ -136,14 +146,52 @@ enum WebSocketClient {
   private static func sentence(_ error: any Error, _ host: String) -> String {
     let host = host.prefix(100)
     return switch error {
-    case is NIOSSLError, is NIOSSLExtraError, is BoringSSLError:
-      "TLS with \(host) fails: its certificate comes from none of the authorities that are trusted (--slack-ca)"
+    case is NIOSSLError, is NIOSSLExtraError, is BoringSSLError, is IdentityError:
+      "TLS with \(host) fails: its certificate is not its own, or of no authority that is trusted (--slack-ca)"
     case is NIOHTTPClientUpgradeError, is HTTPParserError: "\(host) does not speak the WebSocket protocol"
-    case let error as ChannelError where error == .inappropriateOperationForState:
+    case let error as ChannelError where error == .inappropriateOperationForState || error == .eof:
       "\(host) has ended the connection before the WebSocket began"
     default: "no connection to \(host): allow the console outgoing TCP to it (\(type(of: error)))"
     }
   }
+}
+
+/// Checks the server's name before anything is sent: NIOSSL also takes a certificate for the address that the name has led to, which whoever
+/// can forge answers of DNS may have of a public authority.
+private final class NameCheck: ChannelInboundHandler {
+  typealias InboundIn = ByteBuffer
+
+  /// Succeeds where TLS has begun with a server of that name.
+  let named: EventLoopPromise<Void>
+  private let host: String
+
+  init(_ host: String, _ named: EventLoopPromise<Void>) { (self.host, self.named) = (host, named) }
+
+  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    context.fireUserInboundEventTriggered(event)
+    guard case .handshakeCompleted = event as? TLSUserEvent else { return }
+    do {
+      guard let presented = try context.pipeline.syncOperations.nioSSL_peerCertificate() else {
+        throw NIOSSLError.noCertificateToValidate
+      }
+      // That it comes from an authority that is trusted is checked by NIOSSL.
+      let certificate = try Certificate(der: presented.toDERBytes())
+      try CertificateChain.verify(
+        [certificate], trusted: [certificate], purpose: .server(host: host), nowNs: Clock.wallNs())
+      named.succeed()
+    } catch {
+      named.fail(error)
+      context.close(promise: nil)
+    }
+  }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    named.fail(error)
+    context.fireErrorCaught(error)
+  }
+
+  /// Also of a connection that was never made.
+  func handlerRemoved(context: ChannelHandlerContext) { named.fail(ChannelError.eof) }
 }
 
 /// Hands frames to one reader. The connection ends where they wait for it too long, where they are wrong, and where the peer is silent.
