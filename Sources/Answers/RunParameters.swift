@@ -5,6 +5,8 @@ package struct RunParameters {
   /// Further ones of a run are left out.
   private static let namesMax = 500
   private static let depthMax = 8
+  /// What an agent reports of the process: it differs from run to run, and explains nothing.
+  private static let ofProcess: Set<String> = ["pid", "ppid", "uid", "gid"]
 
   /// Value by name; a list is one value.
   package private(set) var values: [String: String] = [:]
@@ -21,6 +23,7 @@ package struct RunParameters {
       for (name, member) in members.sorted(by: { $0.0 < $1.0 }) {
         // What a program tells of its run stands in a member of its own, which is no part of the name.
         let isOwn = depth == 0 && name == "detail"
+        if depth == 0, Self.ofProcess.contains(name) { continue }
         add(member, isOwn ? path : path.isEmpty ? name : "\(path).\(name)", depth: depth + 1)
       }
     } else if !path.isEmpty {

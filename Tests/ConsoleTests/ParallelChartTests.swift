@@ -20,13 +20,14 @@ import Testing
   @Test func axesAreWhatDiffers() throws {
     let answer = runs(
       [
-        #"{"lr":0.0001,"batch":64,"optimizer":"sgd","seed":7}"#,
-        #"{"lr":0.01,"batch":128,"optimizer":"adam","seed":7}"#,
+        #"{"lr":0.0001,"batch":64,"optimizer":"sgd","seed":7,"pid":10}"#,
+        #"{"lr":0.01,"batch":128,"optimizer":"adam","seed":7,"pid":11,"resumed":1}"#,
         #"{"lr":1,"batch":256,"seed":7}"#,
       ], rewards: [-1, 3, nil])
     let chart = ParallelChart(answer)
     #expect(chart.isDrawn && chart.runs == [1, 2, 3])
     #expect(chart.axes.map(\.name) == ["batch", "lr (log)", "optimizer", "reward mean"], "\(chart.axes.map(\.name))")
+    #expect(chart.leftOut == ["resumed"], "a process is no parameter, and one value is no axis")
     #expect(chart.axes[0].places == [0, 64.0 / 192, 1] && chart.axes[0].low == "64" && chart.axes[0].high == "256")
     let middle = try #require(chart.axes[1].places[1])
     #expect(abs(middle - 0.5) < 0.02, "\(middle)")

@@ -50,7 +50,11 @@ struct ParallelChart: Sendable {
     var (numbers, words, others): ([Axis], [Axis], [String]) = ([], [], [])
     for name in names {
       let values = rows.map { $0.1.values[name] }
-      guard Set(values).count > 1 else { continue }
+      // Where some have it and the others nothing, there is no axis to place them on.
+      guard Set(values.compactMap { $0 }).count > 1 else {
+        if Set(values).count > 1 { others.append(name) }
+        continue
+      }
       let read = values.map { $0.flatMap { Double($0) }.flatMap { $0.isFinite ? $0 : nil } }
       if zip(values, read).allSatisfy({ ($0 == nil) == ($1 == nil) }), let axis = Self.axis(name, read, values) {
         numbers.append(axis)
@@ -85,7 +89,7 @@ struct ParallelChart: Sendable {
     guard let first = words.first, let last = words.last, words.count <= wordsMax else { return nil }
     let places = Dictionary(uniqueKeysWithValues: words.enumerated().map { ($1, Double($0)) })
     return Axis(
-      name: name, low: first, high: words.count > 1 ? last : "",
+      name: name, low: first, high: last,
       places: values.map { $0.flatMap { places[$0] }.map { $0 / Double(max(1, words.count - 1)) } }, values: values)
   }
 
