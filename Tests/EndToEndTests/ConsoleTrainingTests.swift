@@ -199,5 +199,23 @@ extension EndToEndTests.Consoles {
       context.contains("Around a line of host-1") && context.contains("<td data-h=\"Place\">line</td>"), "\(context)")
     // It writes a line of its own.
     try checkTail(viewer, total)
+    try checkNews(items)
+  }
+
+  /// Lines of INFO that reach back 40 minutes: of a quarter of an hour, what stood in the one before is not new, and all else is.
+  private func checkNews(_ items: (String) throws -> [[String: Any]]) throws {
+    try fleet.execute(
+      """
+      select signalbox.ensure_partition('log_info', now() - interval '40 min')
+      where to_regproc('signalbox.ensure_partition') is not null;
+      insert into signalbox.log_info (time, received, host, file, file_offset, level, flags, message)
+      select now() - make_interval(mins => m), now(), host, file, -m, 2, 0, message from (
+        select * from signalbox.log_info where level = 2 and time > now() - interval '10 min' order by time desc limit 1
+      ) l cross join unnest(array[20, 40]) m
+      """)
+    let path = "/api/v1/logs/templates?since=15m&only_level=info"
+    let templates = try items(path)
+    #expect(templates.count { $0["new"] as? Bool == false } == 1 && templates.count > 1, "\(templates)")
+    #expect(templates.count { $0["new"] as? Bool == true } == templates.count - 1, "\(templates)")
   }
 }

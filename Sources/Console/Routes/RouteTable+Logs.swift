@@ -267,7 +267,7 @@ extension RouteTable {
     let kept = [
       "regex", "file", "run", "without", "without_host", "without_file", "template", "without_template", "view",
     ]
-    // A level that is chosen in the form takes the place of the single one.
+    // Both together are refused: beside a single level the form offers none.
     let levels = question["only_level"] == nil ? [""] + levels : [""]
     return Page.Search(
       path: LogsView.path, button: "Search",

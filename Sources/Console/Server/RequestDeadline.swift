@@ -18,6 +18,8 @@ final class RequestDeadline: ChannelDuplexHandler, RemovableChannelHandler {
   /// Requests whose answer is not complete.
   private var open = 0
   private var isAnswering = false
+  /// HTTP/2 has no field `connection`: RFC 9113, section 8.2.2.
+  private var isHTTP1 = false
 
   init(_ limits: ConnectionLimits) { self.limits = limits }
 
@@ -25,6 +27,7 @@ final class RequestDeadline: ChannelDuplexHandler, RemovableChannelHandler {
     let pipeline = context.pipeline.syncOperations
     // A stream of HTTP/2 has none: it ends with its answer.
     guard let codec = try? pipeline.handler(type: HTTP1ToHTTPServerCodec.self) else { return }
+    isHTTP1 = true
     try? pipeline.addHandler(ClosesAfterAnswer(), position: .before(codec))
   }
 
@@ -72,9 +75,10 @@ final class RequestDeadline: ChannelDuplexHandler, RemovableChannelHandler {
       .requestTimeout,
       "the request was not complete within \(ConnectionLimits.requestMax.nanoseconds / 1_000_000_000) s: send it again")
     let bytes = ByteBuffer(string: problem.json.written + "\n")
-    let fields: HTTPFields = [
-      .contentType: "application/problem+json", .contentLength: String(bytes.readableBytes), .connection: "close",
+    var fields: HTTPFields = [
+      .contentType: "application/problem+json", .contentLength: String(bytes.readableBytes),
     ]
+    if isHTTP1 { fields[.connection] = "close" }
     let written = context.eventLoop.makePromise(of: Void.self)
     written.futureResult.assumeIsolated().whenComplete { _ in context.close(promise: nil) }
     context.write(wrapOutboundOut(.head(.init(status: problem.status, headerFields: fields))), promise: nil)
