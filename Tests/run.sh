@@ -55,7 +55,8 @@ tests_of() { grep -oE 'Test run with [0-9]+ tests' "$1" | tail -1; }
 
 # Anchored: the end-to-end tests have suites of the same names.
 units='^(FleetModelTests|IncidentsTests|SiteConfigurationTests|RulesTests|SchemaTests|RPCTests|AgentTests|CollectorTests|CommandsTests|ConsoleTests|FilesTests|NVMLTests|FuzzTests|OutboundTests|SQLGuardTests)\.'
-run_tests() { timeout 1500 swift test --skip-build --ignore-lock --disable-xctest "$@"; }
+# The program itself: two runs of `swift test` at once do not share the build's database.
+run_tests() { timeout 1500 "$program" --testing-library swift-testing "$@"; }
 # Tests with real programs wait far more than they work, so three groups of them run beside each other, each one test after another.
 # The first two name their suites, the third takes what is left.
 pages='EndToEndTests[./](Consoles|ConsolesByCommand|ConsolesFromOutside|Formats|Outputs|Options)[./]'
@@ -76,6 +77,7 @@ timescale_started() {
 phase "format and lint" swift format lint --strict --recursive Package.swift Sources Tests Benchmarks
 phase "build" swift build --build-tests
 if [ "$failed" -eq 0 ]; then
+  program=$(swift build --show-bin-path)/signalboxPackageTests.xctest
   phase "architecture" run_tests --filter ArchitectureTests
   phase "units and their exposure" Tests/unit-exposure.sh
   phase "unit" run_tests --filter "$units"
