@@ -82,8 +82,10 @@ if [ "$failed" -eq 0 ]; then
   phase "units and their exposure" Tests/unit-exposure.sh
   phase "unit" run_tests --filter "$units"
   phase "wrappers" run_tests --filter 'EventLoopTests|TLSTests|HTTP2Tests|TransportTests|PostgresTests'
+  # These wait most of the time: they go on beside what computes.
+  begin "end to end, what ends with time" run_tests --no-parallel --filter "$patience"
+  begin "paging to a local receiver" run_tests --filter PagingTests
   phase "storage on PostgreSQL" run_tests --filter StoreTests
-  phase "paging to a local receiver" run_tests --filter PagingTests
   phase "simulation, 200 and 400 seeds" run_tests --filter SimulationTests
   url=
   if [ -n "$timescale" ]; then
@@ -96,7 +98,6 @@ if [ "$failed" -eq 0 ]; then
     unset SIGNALBOX_TEST_DATABASE_URL
   fi
   begin "end to end, pages and commands" run_tests --no-parallel --filter "$pages"
-  begin "end to end, what ends with time" run_tests --no-parallel --filter "$patience"
   if [ -n "$url" ]; then
     # Once is enough for what waits for minutes or for what no table has a part in: certificates, users, configurations, strangers'
     # connections, a disk that is full, what an agent follows and probes, the console.
