@@ -72,7 +72,7 @@ extension EndToEndTests {
         (["login", "http://127.0.0.1"], viewer, 2, "begins with https://"),
         (["login", site.url + "/x", "--ca", site.certificate], viewer, 2, "begins with https://"),
         (["login", "https://127.0.0.1:1"], viewer, 4, "cannot connect"),
-        (["login", site.url, "--ca", "/nonexistent"], viewer, 2, "--ca: /nonexistent"),
+        (["login", site.url, "--ca", "/nonexistent"], viewer, 2, "--ca: cannot "),
         (["login", site.url, "--ca", site.certificate, "--name", "../x"], viewer, 2, "--name takes letters"),
       ] as [([String], String, Int32, String)] {
         let result = try site.byConsole(words, input: input)
