@@ -127,13 +127,16 @@ struct QueryCommand: ParsableCommand {
     case .ndjson: return try printRecords(client.bytes(call, accept: "application/x-ndjson"))
     case .table, .json: break
     }
-    var reply = try client.ask(call)
-    reply.answer.columns = reply.answer.columns.map { .init($0.name, $0.name) }
-    try output.print(reply.answer, orSay: "no rows")
-    if reply.isCut {
+    var answer = try client.ask(call).answer
+    answer.columns = answer.columns.map { .init($0.name, $0.name) }
+    // What to do about it is another thing than for a list.
+    let isCut = answer.isCut
+    answer.isCut = false
+    try output.print(answer, orSay: "no rows")
+    if isCut {
       throw CommandFailure(
         .failed,
-        "there are more than the \(reply.answer.rows.count) rows shown: add LIMIT or aggregate, or ask with --database"
+        "there are more than the \(answer.rows.count) rows shown: add LIMIT or aggregate, or ask with --database"
       )
     }
   }

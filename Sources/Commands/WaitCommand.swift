@@ -80,23 +80,21 @@ struct Wait {
         switch verdict(now) {
         case .reached: return answer
         case .lost(let sentence): throw CommandFailure(.failed, sentence)
-        case .waiting(let now): sentence = overdue(now)
+        case .waiting(let now):
+          sentence = overdue(isRun ? .failed : .hostsMissing, "is \(now), not \(state)")
         }
       } catch let failure as CommandFailure where failure.code == .notReachable {
         source = nil
-        let rest = ", and the time is over; --timeout gives it more"
-        sentence = CommandFailure(
-          .failed, "\(isRun ? "run" : "host") '\(name)' is not known to be \(state): \(failure.message)\(rest)")
+        sentence = overdue(.failed, "is not known to be \(state): \(failure.message)")
       }
       if Clock.monotonicNs() >= untilNs { throw sentence }
       Process.sleep(ns: max(0, min(pauseNs, untilNs - Clock.monotonicNs())))
     }
   }
 
-  private func overdue(_ now: String) -> CommandFailure {
+  private func overdue(_ code: CommandFailure.Code, _ what: String) -> CommandFailure {
     CommandFailure(
-      isRun ? .failed : .hostsMissing,
-      "\(isRun ? "run" : "host") '\(name)' is \(now), not \(state), and the time is over; --timeout gives it more")
+      code, "\(isRun ? "run" : "host") '\(name)' \(what), and the time is over; --timeout gives it more")
   }
 
   /// - Throws: `.nothingFound`.

@@ -65,9 +65,9 @@ import Testing
   }
 
   @Test func aFormsBodyIsRead() throws {
-    let fields = try FormBody.fields(Array("text=a+b%26c%3D%zz&empty=&alone&text2=%2B%20%E2%82%AC".utf8))
+    let fields = try FormEncoding.fields(Array("text=a+b%26c%3D%zz&empty=&alone&text2=%2B%20%E2%82%AC".utf8))
     #expect(fields == ["text": "a b&c=%zz", "empty": "", "alone": "", "text2": "+ €"])
-    #expect(throws: Problem.self) { try FormBody.fields(Array("text=%ff".utf8)) }
+    #expect(throws: Problem.self) { try FormEncoding.fields(Array("text=%ff".utf8)) }
   }
 
   @Test func anAnswerNamesWhoIsMissing() {

@@ -47,8 +47,6 @@ final class ConsoleClient {
     var answer: Answer
     /// nil where the console says nothing of it.
     var presence: Presence?
-    /// There is more than the limit let through.
-    var isCut = false
     /// Where the next page begins.
     var next: String?
     /// What was changed.
@@ -79,11 +77,12 @@ final class ConsoleClient {
   /// - Throws: `CommandFailure`; `.nothingFound` with the console's sentence where it knows nothing of that name.
   func ask(_ call: ConsoleCall, _ shown: [Answer.Column] = []) throws -> Reply {
     let document = try json(call, accept: Self.rows)
-    guard let rows = document["answer"], let answer = Answer(rows: rows, shown) else { throw otherVersion(call) }
+    guard let rows = document["answer"], var answer = Answer(rows: rows, shown) else { throw otherVersion(call) }
     let meta = document["meta"]
+    answer.isCut = meta?["truncated"]?.flag ?? false
     return Reply(
-      answer: answer, presence: meta.flatMap { Presence($0) }, isCut: meta?["truncated"]?.flag ?? false,
-      next: document["next"]?.text, done: document["done"]?.text ?? "")
+      answer: answer, presence: meta.flatMap { Presence($0) }, next: document["next"]?.text,
+      done: document["done"]?.text ?? "")
   }
 
   func json(_ call: ConsoleCall, accept: String = "application/json") throws -> JSON {

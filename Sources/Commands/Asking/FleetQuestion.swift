@@ -78,10 +78,11 @@ extension FleetQuestion {
   }
   static func episodeCheck(host: String?, run: String?, staleMinutes: Int, limit: Int) -> FleetQuestion {
     FleetQuestion(
-      query: TrainingQueries.check(host: host, run: run, staleMinutes: staleMinutes, limit: limit),
+      query: TrainingQueries.check(host: host, run: run, staleMinutes: staleMinutes, limit: limit + 1),
       call: .get(
         "/api/v1/episodes/check",
-        [("host", host), ("run", run), ("stale_minutes", String(staleMinutes)), ("limit", String(limit))]))
+        [("host", host), ("run", run), ("stale_minutes", String(staleMinutes)), ("limit", String(limit))]),
+      limit: limit)
   }
 
   static func analysis(_ run: Int64, largeChange: Double) -> FleetQuestion {
@@ -153,12 +154,12 @@ extension FleetQuestion {
   }
   static func audit(actor: String?, action: String?, sinceNs: Int64?, limit: Int) -> FleetQuestion {
     FleetQuestion(
-      query: AccessQueries.audit(actor: actor, action: action, sinceNs: sinceNs, limit: limit),
+      query: AccessQueries.audit(actor: actor, action: action, sinceNs: sinceNs, limit: limit + 1),
       call: .get(
         "/api/v1/audit",
         [
           ("actor", actor), ("action", action), ("since", sinceNs.map { Timestamp.text($0) }), ("limit", String(limit)),
-        ]))
+        ]), limit: limit)
   }
 
   private static func path(_ host: String) -> String { "/api/v1/hosts/\(PercentEncoding.pathPart(host))" }

@@ -27,14 +27,13 @@ final class FleetSource {
     case .database(let reader):
       let answer = try reader.answer(question.query, shown, notes: notes)
       guard let limit = question.limit, answer.rows.count > limit else { return answer }
-      var shown = answer.first(limit)
-      shown.isCut = true
-      return shown
+      var part = answer.first(limit)
+      part.isCut = true
+      return part
     case .console(let client):
       do {
-        let reply = try ask(client, question.call, shown)
-        var answer = reply.answer
-        (answer.notes, answer.isCut) = (notes, reply.isCut)
+        var answer = try ask(client, question.call, shown).answer
+        answer.notes = notes
         return answer
       } catch let failure as CommandFailure where failure.code == .nothingFound && question.isOne {
         return Answer(columns: shown)

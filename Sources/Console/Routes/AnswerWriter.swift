@@ -20,7 +20,7 @@ enum MediaType: String, CaseIterable, Sendable {
     guard let accept, !accept.isEmpty else { return known.first }
     var best: (type: MediaType, weight: Double)?
     for range in accept.split(separator: ",").prefix(32) {
-      let parts = range.split(separator: ";").map { $0.trimming() }
+      let parts = range.split(separator: ";").map { $0.trimmingBlanks().lowercased() }
       let weight = parts.dropFirst().compactMap { $0.hasPrefix("q=") ? Double($0.dropFirst(2)) : nil }.first ?? 1
       guard let name = parts.first, weight > 0, weight > best?.weight ?? 0 else { continue }
       let match = known.first { type in
@@ -33,11 +33,11 @@ enum MediaType: String, CaseIterable, Sendable {
 }
 
 extension Substring {
-  fileprivate func trimming() -> String {
+  func trimmingBlanks() -> String {
     var text = self
     while text.first == " " { text.removeFirst() }
     while text.last == " " { text.removeLast() }
-    return text.lowercased()
+    return String(text)
   }
 }
 

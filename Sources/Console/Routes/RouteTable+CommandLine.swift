@@ -9,13 +9,15 @@ extension RouteTable {
   static let commandLine: [Route] = hostParts + trainingParts + incidentParts + pagingParts + callers + [logPages]
 
   /// An address whose answer is one question's.
+  /// - Parameter count: rows at most where `limit` is not given, of a question that reads one more; nil: it has no limit.
   private static func question(
     _ path: String, role: Role = .viewer, _ summary: String, _ parameters: [Route.Parameter] = [],
-    _ shown: [Answer.Column] = [], _ query: @escaping @Sendable (Question) -> ReadQuery
+    _ shown: [Answer.Column] = [], count: Int? = nil, _ query: @escaping @Sendable (Question) -> ReadQuery
   ) -> Route {
     Route(method: .get, path: path, role: role, summary: summary, parameters: parameters, shape: .list) { question in
       try await requireHost(question["host"], question, isPattern: !path.contains("{host}"))
-      return .list(try await question.database.answer(query(question), shown))
+      let answer = try await question.database.answer(query(question), shown)
+      return count.map { cut(answer, to: question.integer("limit").map { Int($0) } ?? $0) } ?? .list(answer)
     }
   }
 
@@ -25,6 +27,8 @@ extension RouteTable {
   private static let runName = Route.Parameter("run", .query, .text, "Only of this run.", example: "ppo_1")
   private static let incidentNumber = Route.Parameter(
     "number", .path, .integer(1...Int64(Int32.max)), "Number of the incident.", example: "12")
+
+  private static let checkedMax = 1000
 
   private static let hostParts: [Route] = [
     question("/api/v1/meta", "Every host with its state: what answers can speak for.") { _ in FleetQueries.presence() },
@@ -92,11 +96,11 @@ extension RouteTable {
         .init(
           "stale_minutes", .query, .integer(1...525_600), "After so long without a step one is stale.", example: "15"),
         limit,
-      ]
+      ], count: checkedMax
     ) {
       TrainingQueries.check(
         host: $0["host"], run: $0["run"], staleMinutes: Int($0.integer("stale_minutes") ?? 15),
-        limit: Int($0.integer("limit") ?? 1000))
+        limit: ($0.integer("limit").map { Int($0) } ?? checkedMax) + 1)
     },
     question(
       "/api/v1/episodes/whole", "Everything known of one episode, of each host that has a run of that name.",

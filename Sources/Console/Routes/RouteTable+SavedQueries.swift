@@ -58,9 +58,7 @@ extension RouteTable {
 
   private static func save(_ question: Question) async throws -> Reply {
     let field = { (name: String) in question.fields[name] ?? "" }
-    let parameters = field("parameters").split(separator: ",").map { name in
-      String(name.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
-    }.filter { !$0.isEmpty }
+    let parameters = field("parameters").split(separator: ",").map { $0.trimmingBlanks() }.filter { !$0.isEmpty }
     let query = SavedQuery(
       name: field("name"), description: field("description"), sql: field("sql").replacing("\r\n", with: "\n"),
       parameters: parameters)

@@ -92,8 +92,9 @@ extension Gate {
   /// The form that was refused, with what was typed, so that it is corrected and not typed again. Forms before a login have secrets, which
   /// are shown to no one.
   static func again(_ route: Route, _ request: Request, _ typed: [String: String]) -> [Page.Block] {
+    guard route.role != nil else { return [] }
     if route.method == .get, case .page = route.shape { return askedAgain(route, request) }
-    guard route.role != nil, isForm(request), !typed.isEmpty, !route.fields.isEmpty else { return [] }
+    guard isForm(request), !typed.isEmpty, !route.fields.isEmpty else { return [] }
     let inputs = route.fields.map { field in
       let value = PlainText.cut(typed[field.name] ?? "", scalarsMax: ParameterLimits.bodyBytesMax)
       return Page.Form.Input(
@@ -109,7 +110,7 @@ extension Gate {
 
   /// What an address asked for, as the form that it came from.
   private static func askedAgain(_ route: Route, _ request: Request) -> [Page.Block] {
-    let given = (try? FormBody.fields(Array((request.uri.query ?? "").utf8))) ?? [:]
+    let given = (try? FormEncoding.fields(Array((request.uri.query ?? "").utf8))) ?? [:]
     let inputs = route.parameters.compactMap { parameter -> Page.Search.Input? in
       guard parameter.place == .query, let value = given[parameter.name], !value.isEmpty else { return nil }
       var choices: [String] = []

@@ -161,7 +161,7 @@ struct Gate: Sendable {
     }
     var known = route.parameters.filter { $0.place == .query }
     if case .page = route.shape { known += Self.changed }
-    for (name, value) in try FormBody.pairs(Array((request.uri.query ?? "").utf8), "the address") {
+    for (name, value) in try FormEncoding.pairs(Array((request.uri.query ?? "").utf8), "the address") {
       guard let parameter = known.first(where: { $0.name == name }) else {
         if route.takesOthers {
           try add(name, value, to: &others, route)
@@ -236,7 +236,7 @@ struct Gate: Sendable {
       throw Problem(.contentTooLarge, "a request's body has at most \(ParameterLimits.bodyBytesMax >> 10) KiB")
     }
     let isForm = Self.isForm(request)
-    let fields = isForm ? try FormBody.fields(Array(buffer.readableBytesView)) : try Self.json(buffer)
+    let fields = isForm ? try FormEncoding.fields(Array(buffer.readableBytesView)) : try Self.json(buffer)
     if isForm { typed = fields }
     for name in fields.keys where name != FormToken.field && !route.fields.contains(where: { $0.name == name }) {
       throw Problem(.badRequest, "no field is called '\(PlainText.cut(name, scalarsMax: 64))'")
@@ -297,7 +297,7 @@ extension Optional {
 
 /// The body of a form, and what stands behind the question mark of an address: both are what a browser makes of a form, in which `+` is a
 /// blank. Source: url.spec.whatwg.org, application/x-www-form-urlencoded parsing.
-enum FormBody {
+enum FormEncoding {
   /// Of a field that is given twice, the last value.
   /// - Throws: `Problem` 400.
   static func fields(_ bytes: [UInt8]) throws -> [String: String] {

@@ -28,7 +28,7 @@ struct SlackPress: Equatable {
   /// - Parameter body: of a signed request: a form whose field `payload` is JSON.
   /// - Returns: nil for what is no press of the button that acknowledges.
   static func read(_ body: [UInt8]) -> SlackPress? {
-    (try? FormBody.fields(body)["payload"]).flatMap { read(payload: Array($0.utf8)) }
+    (try? FormEncoding.fields(body)["payload"]).flatMap { read(payload: Array($0.utf8)) }
   }
 
   /// - Parameter payload: the JSON, which Socket Mode sends without a form. - Returns: as `read`.

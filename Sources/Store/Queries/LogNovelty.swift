@@ -16,12 +16,10 @@ extension LogQueries {
     let hashes = statement.parameter(ArrayParameter.text(templates.map(LogTemplates.hash)))
     let texts = statement.parameter(ArrayParameter.text(templates))
     statement.require("(template = any (\(hashes)::bigint[]) or template is null)")
-    let branches = statement.branches(
-      "template, case when template is null then \(LogTemplates.words) end as words", grouping: "1, 2", sinceNs, untilNs
-    )
+    let folded = statement.foldedLines(sinceNs, untilNs)
     return ReadQuery(
       """
-      with found as materialized (select template, \(LogTemplates.joined("words")) as text from (\(branches)) b group by 1, 2)
+      with found as materialized (select template, text from (\(folded)) b group by 1, 2)
       select w.text as template from unnest(\(texts)::text[], \(hashes)::bigint[]) as w (text, hash)
       where exists (select from found f where f.template = w.hash or f.text = w.text)
       """, statement.parameters)
