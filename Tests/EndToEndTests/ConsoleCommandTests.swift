@@ -60,6 +60,30 @@ extension EndToEndTests {
           #expect(result.code == 3 && result.errors.contains(sentence), "\(words): \(result)")
         }
       }
+      try whatALimitLeavesOutIsNamed()
+    }
+
+    /// Beside a format of scripts as well, and over both ways.
+    private func whatALimitLeavesOutIsNamed() throws {
+      let connection = try database.connect()
+      defer { connection.close() }
+      try connection.execute(
+        """
+        insert into signalbox.runs (host, run, started, updated)
+          select (select min(number) from signalbox.hosts), 'more-' || n, now(), now() from generate_series(1, 3) n;
+        insert into signalbox.audit_log (actor, action, subject) select 'test', 'test', n::text from generate_series(1, 3) n
+        """)
+      let sentence = "there are more than these 2: --limit gives more"
+      for words in [["runs", "list"], ["audit"]] {
+        for format in ["table", "csv"] {
+          for (limit, isCut) in [("2", true), ("10000", false)] {
+            let asked = words + ["--limit", limit, "--format", format]
+            for result in [try site.byConsole(asked), try site.byDatabase(asked)] {
+              #expect(result.errors.contains(sentence) == isCut, "\(asked): \(result)")
+            }
+          }
+        }
+      }
     }
 
     @Test func aLoginIsCheckedAndStoredForItsOwnerAlone() throws {

@@ -161,7 +161,7 @@ extension EndToEndTests.Consoles {
       "/usr/bin/curl",
       [
         "-sN", "--cacert", fleet.collectorState + "/ca/root.pem", "-H", "Authorization: Bearer \(viewer)",
-        url + "/api/v1/logs/live?level=error&q=that%20is%20followed&frames=60",
+        url + "/api/v1/logs/live?level=error&q=that+is%20followed&frames=60",
       ], errorPath: fleet.directory + "/tail.err")
     defer { tail.kill() }
     #expect(try tail.line(startingWith: "data: ").contains("quiet: no line of the last hour matches"))
