@@ -237,10 +237,11 @@ package struct ConnectionOptions: Sendable {
       let isPresent = parameter.encode(into: &bytes)
       places.append(isPresent ? start : nil)
       lengths.append(Int32(bytes.count - start))
+      if parameter.isTextFormat { bytes.append(0) }
     }
     bytes.append(0)
     let types = parameters.map { Oid($0.oid) }
-    let formats = [Int32](repeating: 1, count: parameters.count)
+    let formats = parameters.map { Int32($0.isTextFormat ? 0 : 1) }
     let handle = unsafe self.handle
     // libpq copies the values into its buffer before it returns; `places` lie inside `bytes`.
     let sent = unsafe bytes.withUnsafeBytes { memory in

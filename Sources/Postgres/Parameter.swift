@@ -1,4 +1,4 @@
-/// A typed parameter; sent in PostgreSQL's binary format, never as part of the statement's text.
+/// A parameter; sent in PostgreSQL's binary format where its type is known, never as part of the statement's text.
 package enum Parameter: Sendable, Equatable {
   case null
   case bool(Bool)
@@ -8,6 +8,9 @@ package enum Parameter: Sendable, Equatable {
   case float8(Double)
   /// A NUL is replaced by U+FFFD: PostgreSQL has none.
   case text(String)
+  /// In the text form of the type that the statement itself names for it, such as `$1::timestamptz`: the server reads it once. A `text`
+  /// that is cast is read for every row.
+  case untyped(String)
   case bytes([UInt8])
   /// The two big-endian words of a uuid.
   case uuid(high: UInt64, low: UInt64)
@@ -31,7 +34,7 @@ package enum Parameter: Sendable, Equatable {
   /// pg_type.oid.
   var oid: UInt32 {
     switch self {
-    case .null: 0
+    case .null, .untyped: 0
     case .bool: 16
     case .int2: 21
     case .int4: 23
@@ -53,6 +56,9 @@ package enum Parameter: Sendable, Equatable {
     }
   }
 
+  /// Sent as text, with a NUL at its end.
+  var isTextFormat: Bool { if case .untyped = self { true } else { false } }
+
   /// Appends the value.
   /// - Returns: false for NULL, where nothing is appended.
   func encode(into bytes: inout [UInt8]) -> Bool {
@@ -63,7 +69,7 @@ package enum Parameter: Sendable, Equatable {
     case .int4(let value): bytes.append(bigEndian: value)
     case .int8(let value): bytes.append(bigEndian: value)
     case .float8(let value): bytes.append(bigEndian: value.bitPattern)
-    case .text(let value): bytes.append(contentsOf: Self.withoutNUL(value).utf8)
+    case .text(let value), .untyped(let value): bytes.append(contentsOf: Self.withoutNUL(value).utf8)
     case .bytes(let value): bytes.append(contentsOf: value)
     case .uuid(let high, let low):
       bytes.append(bigEndian: high)

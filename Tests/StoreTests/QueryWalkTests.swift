@@ -1,5 +1,6 @@
 import FleetModel
 import Incidents
+import Postgres
 import Store
 import TestSupport
 import Testing
@@ -47,6 +48,7 @@ import Testing
       all.append(TrainingQueries.episode(host: host, run: "r", episode: 1))
       for sinceNs in choices(sinceNs) {
         all.append(FleetQueries.gaps(host: host, sinceNs: sinceNs))
+        all.append(FleetQueries.gaps(host: host, sinceNs: sinceNs, newest: 5))
         for rule in choices("RES-*") {
           for state in [nil, "all", "open"] {
             all.append(IncidentQueries.list(state: state, host: host, rule: rule, sinceNs: sinceNs, limit: 5))
@@ -73,6 +75,26 @@ import Testing
     for query in Self.queries {
       #expect(throws: Never.self, "\(query.parameters)\n\(query.sql)") { _ = try reader.read(query) }
     }
+  }
+
+  /// A time that bounds a search is a value of the plan: of a million rows, a text would be read a million times.
+  @Test func aTimeIsReadOnceAndNotForEveryRow() throws {
+    let fixture = try StoreFixture()
+    try fixture.host("a")
+    let connection = try fixture.database.connect()
+    defer { connection.close() }
+    let templates = LogQueries.templates(
+      LogFilter(), LogScope(), sinceNs: Self.sinceNs, untilNs: Self.sinceNs + 3_600_000_000_000, limit: 5)
+    for query in Self.queries + [templates] {
+      let plan = try connection.queryText("explain (verbose) " + query.sql, query.typedParameters)
+      let lines = (0..<plan.count).compactMap { plan.text($0, 0) }
+      #expect(!lines.contains { $0.contains("::cstring)::timestamp") }, "\(query.parameters)\n\(query.sql)")
+    }
+    let mixed = ReadQuery(
+      "select $1::timestamptz, $2::text, lower($2), $3::int4[], $10::bigint, '$' || $4",
+      ["2026-01-01T00:00:00Z", "a", "{1}", "b", nil])
+    #expect(
+      mixed.typedParameters == [.untyped("2026-01-01T00:00:00Z"), .text("a"), .untyped("{1}"), .text("b"), .null])
   }
 
   /// Each option alone and all of them together, whole and page by page.

@@ -49,7 +49,7 @@ package final class FleetReader {
 
   /// The whole answer at once.
   package func read(_ query: ReadQuery) throws(PostgresError) -> ReadTable {
-    try Self.table(connection.queryText(query.sql, query.parameters.map(Self.parameter)))
+    try Self.table(connection.queryText(query.sql, query.typedParameters))
   }
 
   /// For statements that people write: logged in as the role that may only read views, so that no statement leads back to
@@ -99,8 +99,6 @@ package final class FleetReader {
       rows.text(row, column).map { ReadValue(text: $0, typeID: rows.columnType(column)) } ?? .null
     }
   }
-
-  private static func parameter(_ text: String?) -> Parameter { text.map(Parameter.text) ?? .null }
 
   private static func table(_ rows: consuming Rows) -> ReadTable {
     let types = (0..<rows.columnCount).map { rows.columnType($0) }

@@ -37,7 +37,7 @@ package enum TrainingQueries {
     return """
       select r.* from signalbox.runs r where r.number in (
         with newest as (
-          select \(columns) from signalbox.runs r where \(filters) order by r.updated desc, r.run limit \(newestMax)
+          select \(columns) from signalbox.runs r where \(filters) order by r.updated desc limit \(newestMax)
         ), recent as materialized (
           select \(columns) from newest r
           cross join lateral (select from signalbox.run_texts t where t.run = r.number and \(matches) offset 0) t \(newestFirst)
