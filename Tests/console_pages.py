@@ -269,7 +269,9 @@ def main():
             ("models", "/models", ["Models", "No probe of model files has reported"]),
             ("logs", "/logs?q=CUDA&host=&level=&since=1h", ["Logs", "CUDA out of memory", host]),
             ("admin", "/admin", ["Admin", "What lets somebody in", "access.login", "hosts.join"]),
-            ("oncall", "/oncall", ["On call", "Turns taken over"]),
+            ("hosts", f"/hosts?q={host[:4]}", ["Hosts", "1 host matches", host]),
+            ("gaps", "/gaps", ["Gaps", "Nothing was lost"]),
+            ("oncall", "/oncall", ["On call", "Turns taken over", "Whose calendar"]),
             ("silences", "/silences", ["Silences", "Nothing is silenced", "Silence something"]),
             ("query", "/query?view=log_lines", ["Query", "log_lines", "its text, without secrets"]),
         ]

@@ -1,5 +1,6 @@
 internal import Answers
 internal import ArgumentParser
+internal import Enrolment
 internal import Files
 internal import FleetModel
 internal import Store
@@ -25,6 +26,11 @@ struct TokensCommand: ParsableCommand {
     @OptionGroup var options: ChangeOptions
 
     func run() throws {
+      if let client = try options.console() {
+        let reply = try client.ask(
+          .post("/api/v1/tokens", [("name", name), ("role", role.rawValue), ("for", expires)]))
+        return try options.print(reply, value: reply.answer.value("token"))
+      }
       let endNs = try AccessLife.end(expires, maximumDays: 366)
       let token = AccessToken.make()
       try options.change { store throws(StoreError) in
@@ -33,9 +39,7 @@ struct TokensCommand: ParsableCommand {
             id: token.id, kind: .token, name: name, role: role, secretHash: token.secretHash, expiresNs: endNs),
           actor: options.actor)
       }
-      let sentence =
-        "token '\(name)' is good for what the role \(role.rawValue) may, until \(Timestamp.text(endNs, digits: 0))"
-      try options.output.printChange(sentence, value: token.text) {
+      try options.output.printChange(CredentialSentences.token(name, role, endNs), value: token.text) {
         try options.database.reader().answer(AccessQueries.credential(id: token.id), []).with(
           "token", .text(token.text))
       }
@@ -63,6 +67,9 @@ struct TokensCommand: ParsableCommand {
     @OptionGroup var options: ChangeOptions
 
     func run() throws {
+      if let client = try options.console() {
+        return try options.print(client.ask(.post("/api/v1/tokens/revoke", [("name", name)])))
+      }
       let nowNs = Clock.wallNs()
       let count = try options.change { store throws(StoreError) in
         try store.endCredentials(named: name, actor: options.actor, nowNs: nowNs)
@@ -140,27 +147,23 @@ extension OnCallCommand {
     @OptionGroup var options: ChangeOptions
 
     func run() throws {
-      let endNs = try AccessLife.end(expires, maximumDays: 366)
-      let secret = AccessToken.make()
-      let made = try options.change { (store) throws(StoreError) -> String? in
-        let known: String? = if let url { url } else { try store.consoleAddress() }
-        guard var base = known else { return nil }
-        if base.hasSuffix("/") { base.removeLast() }
-        try store.addCredential(
-          Credential(
-            id: secret.id, kind: .calendar, name: name, role: .viewer, secretHash: secret.secretHash, expiresNs: endNs),
-          actor: options.actor)
-        return "\(base)/api/v1/oncall.ics?key=\(secret.text)"
+      if let client = try options.console() {
+        let reply = try client.ask(
+          .post("/api/v1/oncall/calendars", [("name", name), ("for", expires), ("url", url)]))
+        return try options.print(reply, value: reply.answer.value("url"))
       }
-      guard let address = made else {
+      let endNs = try AccessLife.end(expires, maximumDays: 366)
+      let made = try options.change { store throws(StoreError) in
+        try CalendarAddress.make(store, url: url, name: name, endNs: endNs, actor: options.actor)
+      }
+      guard let made else {
         throw CommandFailure(
           .nothingFound,
           "no console has been started on this database: start signalbox-console, or give --url https://HOST:PORT")
       }
-      try options.output.printChange(
-        "the calendar of '\(name)' shows who is on call until \(Timestamp.text(endNs, digits: 0))", value: address
-      ) {
-        try options.database.reader().answer(AccessQueries.credential(id: secret.id), []).with("url", .text(address))
+      try options.output.printChange(CredentialSentences.calendar(name, endNs), value: made.url) {
+        try options.database.reader().answer(AccessQueries.credential(id: made.secret.id), []).with(
+          "url", .text(made.url))
       }
     }
   }

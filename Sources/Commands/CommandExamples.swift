@@ -66,7 +66,7 @@ enum CommandExamples {
     "rules check": ["rules check /etc/signalbox/rules"],
     "rules test": ["rules test /etc/signalbox/rules"],
     "rules replay": ["rules replay /etc/signalbox/rules --since 7d --host trainer-1"],
-    "rules list": ["rules list /etc/signalbox/rules"],
+    "rules list": ["rules list", "rules list /etc/signalbox/rules"],
     "rules metrics": ["rules metrics"],
     "rules schema": ["rules schema"],
     "rules coverage": ["rules coverage /etc/signalbox/rules"],

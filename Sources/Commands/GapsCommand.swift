@@ -14,7 +14,7 @@ struct GapsCommand: ParsableCommand {
   func run() throws {
     let reader = try database.source(output)
     try reader.requireHosts([host.pattern])
-    let notes = try FollowingNotes.notes(reader, host: host.pattern)
+    let notes = try FollowingNotes.notes(reader.answer(.passedOver(host.pattern)))
     let answer = try reader.answer(
       .gaps(host: host.pattern, sinceNs: since?.ns),
       [

@@ -59,7 +59,7 @@ struct HostsCommand: ParsableCommand {
         let passedOver = try reader.answer(.passedOver(name))
         return try output.print(whole.with("files") { _ in try files(reader) }.with("passed_over") { _ in passedOver })
       }
-      host.notes = try FollowingNotes.notes(reader, host: name)
+      host.notes = try FollowingNotes.notes(reader.answer(.passedOver(name)))
       try output.print(host)
       let curves = try HostMetric.curves(reader, host: Self.name(host) ?? name, nowNs: Clock.wallNs())
       if curves.contains(where: { $0.values.contains { $0 != nil } }) { try StandardStream.output.write("\n") }
@@ -116,12 +116,14 @@ struct HostsCommand: ParsableCommand {
     @OptionGroup var options: ChangeOptions
 
     func run() throws {
+      if let client = try options.console() {
+        return try options.print(client.ask(.change(host: name, "revoke")))
+      }
       let host = try options.change(host: name) { (store) throws(StoreError) in
         try store.revoke(hostName: name, actor: options.actor)
       }
       try options.print(
-        "host '\(name)' is revoked; signalbox hosts invite \(name) lets it in again",
-        FleetQueries.hosts(named: host.description))
+        HostSentences.revoked(name), FleetQueries.hosts(named: host.description))
     }
   }
 }

@@ -29,6 +29,7 @@ struct QueryCommand: ParsableCommand {
   var readerDatabase: String?
   @OptionGroup var database: DatabaseOptions
   @OptionGroup var output: OutputOptions
+  @OptionGroup var completeness: CompletenessOptions
 
   /// That of a console as well.
   private static let timeoutDefault = 30
@@ -45,11 +46,16 @@ struct QueryCommand: ParsableCommand {
 
   func run() throws {
     if views { return try showViews() }
-    if let saved, readerDatabase == nil, case .console(let context) = try database.place() {
-      return try ask(context, saved)
-    }
     let statement = try statement()
-    if readerDatabase == nil, case .console(let context) = try database.place() { return try ask(context) }
+    // A login that only reads does not know of itself which hosts there should be.
+    guard statement.isOfReports, (try? database.place()) != nil else { return try answer(statement) }
+    try completeness.check(database.source(output), statement.hosts ?? []) { try answer(statement) }
+  }
+
+  private func answer(_ statement: GuardedStatement) throws {
+    if readerDatabase == nil, case .console(let context) = try database.place() {
+      return if let saved { try ask(context, saved) } else { try ask(context) }
+    }
     var table: ReadTable
     do {
       let reader = try reader()

@@ -72,11 +72,18 @@ struct RulesCommand: ParsableCommand {
   }
 
   struct List: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "list", abstract: "One row a rule.")
-    @Argument(help: "Rule files, or directories of them.") var files: [String]
+    static let configuration = CommandConfiguration(
+      commandName: "list", abstract: "One row a rule: of files, or of what the collectors run.")
+    @Argument(help: "Rule files, or directories of them; without, the rules that run.") var files: [String] = []
+    @OptionGroup var database: DatabaseOptions
     @OptionGroup var output: OutputOptions
 
     func run() throws {
+      if files.isEmpty {
+        return try output.print(
+          database.source(output).answer(.rules, ShownColumns.rules),
+          orSay: "no collector has published its rules yet")
+      }
       let set = try RuleSource.rules(files)
       let answer = Answer(
         columns: [

@@ -120,7 +120,7 @@ struct EpisodesCommand: ParsableCommand {
   struct List: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "list", abstract: "Episodes, newest first.")
     @OptionGroup var host: HostFilter
-    @Option(name: .customLong("run"), help: "Only of this run.") var runName: String?
+    @Option(name: .customLong("run"), help: "Only of this run: its name or its id.") var runName: String?
     @Option(help: "running, completed or force_closed.") var status: String?
     @Option(help: "At most so many.") var limit = 1000
     @OptionGroup var database: DatabaseOptions
@@ -137,7 +137,8 @@ struct EpisodesCommand: ParsableCommand {
     func run() throws {
       let reader = try database.source(output)
       try reader.requireHosts([host.pattern])
-      let question = FleetQuestion.episodes(host: host.pattern, run: runName, status: status, limit: limit)
+      let (name, owner) = try reader.runs(runName, host: host.pattern)
+      let question = FleetQuestion.episodes(host: owner, run: name, status: status, limit: limit)
       try completeness.check(reader, [host.pattern]) {
         try output.print(reader.answer(question, ShownColumns.episodes), orSay: "no episode matches")
       }
@@ -150,7 +151,7 @@ struct EpisodesCommand: ParsableCommand {
       abstract: "How many episodes of each run ended, and which did not.",
       discussion: "An episode is stale when it still runs and nothing came for --stale-minutes.")
     @OptionGroup var host: HostFilter
-    @Option(name: .customLong("run"), help: "Only of this run.") var runName: String?
+    @Option(name: .customLong("run"), help: "Only of this run: its name or its id.") var runName: String?
     @Option(help: "Minutes without a step after which a running episode is stale.") var staleMinutes = 15
     @Option(help: "At most so many runs, the newest.") var limit = 1000
     @OptionGroup var database: DatabaseOptions
@@ -163,9 +164,10 @@ struct EpisodesCommand: ParsableCommand {
     }
 
     func run() throws {
-      let query = FleetQuestion.episodeCheck(host: host.pattern, run: runName, staleMinutes: staleMinutes, limit: limit)
       let reader = try database.source(output)
       try reader.requireHosts([host.pattern])
+      let (name, owner) = try reader.runs(runName, host: host.pattern)
+      let query = FleetQuestion.episodeCheck(host: owner, run: name, staleMinutes: staleMinutes, limit: limit)
       let answer = try reader.answer(
         query,
         [
@@ -180,7 +182,7 @@ struct EpisodesCommand: ParsableCommand {
 
   struct Show: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "show", abstract: "Everything known of one episode.")
-    @Argument(help: "The run's name.") var runName: String
+    @Argument(help: "The run's name or its id.") var runName: String
     @Argument(help: "The episode's number.") var episode: Int64
     @OptionGroup var host: HostFilter
     @OptionGroup var database: DatabaseOptions
@@ -190,7 +192,8 @@ struct EpisodesCommand: ParsableCommand {
     func run() throws {
       let reader = try database.source(output)
       try reader.requireHosts([host.pattern])
-      let answer = try reader.answer(.episode(host: host.pattern, run: runName, episode: episode))
+      let (name, owner) = try reader.runs(runName, host: host.pattern)
+      let answer = try reader.answer(.episode(host: owner, run: name ?? runName, episode: episode))
       try completeness.check(reader, answer.hosts) { try print(answer, reader) }
     }
 

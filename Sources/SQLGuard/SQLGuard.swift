@@ -9,6 +9,11 @@ package struct GuardedStatement: Sendable, Equatable {
   package var views: [String]
   /// Hosts that it asks about by name; nil: about all.
   package var hosts: [String]?
+  /// It reads a view that is made of what hosts report.
+  package var isOfReports: Bool { views.contains { !Self.notOfReports.contains($0) } }
+  private static let notOfReports: Set<String> = [
+    "deliveries", "incident_timeline", "incidents", "metric_definitions", "silences",
+  ]
   /// Where every reading of a view has a lower bound on its time: the earliest one, ns since 1970, where it is known.
   package var sinceNs: Int64?
   /// Views with times that are read without a lower bound.

@@ -1,8 +1,6 @@
 import Answers
 import Testing
 
-@testable import Commands
-
 /// That nothing was lost is not said of what was not looked at.
 @Suite struct FollowingNotesTests {
   private static let columns = [

@@ -49,8 +49,8 @@ extension EndToEndTests {
         }
       }
       // What only the database answers says so.
-      let invite = try site.byConsole(["hosts", "invite", "new"])
-      #expect(invite.code == 2 && invite.errors.contains("--database URL"), "\(invite)")
+      let link = try site.byConsole(["console", "link"])
+      #expect(link.code == 2 && link.errors.contains("--database URL"), "\(link)")
       for (words, sentence) in [
         (["runs", "list", "--host", "trainer-9"], "no host is called 'trainer-9'; did you mean"),
         (["gaps", "--host", "none"], "no host is called 'none'"), (["incidents", "show", "999"], "no incident"),
@@ -59,6 +59,9 @@ extension EndToEndTests {
         for result in [try site.byConsole(words), try site.byDatabase(words)] {
           #expect(result.code == 3 && result.errors.contains(sentence), "\(words): \(result)")
         }
+      }
+      for result in [try site.byConsole(["rules", "list"]), try site.byDatabase(["rules", "list"])] {
+        #expect(result.code == 3 && result.errors.contains("no collector has published its rules"), "\(result)")
       }
       try whatALimitLeavesOutIsNamed()
     }
@@ -147,7 +150,21 @@ extension EndToEndTests {
       #expect(((try Self.json(resolved.output)).firstObject as? [String: Any])?["state"] as? String == "resolved")
 
       let words = ["silences", "add", "--host", "trainer-*", "--for", "2h", "--reason", "new disks"]
-      #expect(try site.byConsole(words + ["--cron", "0 2 * * 0"]).errors.contains("a console takes no --cron"))
+      for (more, sentence) in [
+        (["--cron", "0 2 * *"], "cron: "), (["--severity", "P9"], "severity takes P0 to P3"),
+        (["--zone", "UTC"], "zone goes with cron"), (["--from", "yesterday"], "from takes a time"),
+        (["--cron", "0 2 * * 0", "--from", "2026-01-01T00:00Z"], "from does not go with cron"),
+        (["--cron", "0 2 * * 0", "--zone", "Mars/Olympus"], "Mars/Olympus"),
+        (["--from", "2001-01-01T00:00Z"], "were over before now"),
+      ] {
+        let refused = try site.byConsole(words + more)
+        #expect(refused.code == 2 && refused.errors.contains(sentence), "\(more): \(refused)")
+      }
+      let weekly = ["--severity", "p2", "--cron", "0 2 * * 0", "--zone", "Europe/Berlin"]
+      let window = try site.byConsole(words + weekly)
+      #expect(window.errors.contains("comes back at '0 2 * * 0' of Europe/Berlin, for 2h"), "\(window)")
+      let planned = try site.byDatabase(["silences", "list", "--format", "json"])
+      #expect(planned.output.contains("Europe/Berlin") && planned.output.contains(#""severity":"P2""#), "\(planned)")
       let added = try site.byConsole(words)
       let silence = added.output.trimmingCharacters(in: .newlines)
       #expect(
@@ -169,6 +186,57 @@ extension EndToEndTests {
 
       let long = try site.byConsole(["query", "select 1", "--timeout", "600"])
       #expect(long.code == 2 && long.errors.contains("timeout takes 1 to 300, not 600"), "\(long)")
+    }
+
+    /// What gives access, and what hosts are called, is changed over a console as well.
+    @Test func accessAndHostsAreChangedOverTheConsole() throws {
+      defer { site.tearDown() }
+      let store = try Store.open(database.url)
+      try store.announceCollector(
+        CollectorID(high: 1, low: 2), addresses: ["collector.example:7443"], names: ["collector.example"],
+        caPin: String(repeating: "ab", count: 32), version: "test")
+      store.close()
+      #expect(try site.login(site.token("root", "admin")).code == 0)
+      for (words, code, part) in [
+        (["tokens", "create", "ci", "--role", "viewer", "--expires", "9y"], 2, "for takes a time of up to 366d"),
+        (["tokens", "create", "ci", "--role", "viewer"], 0, "token 'ci' is good for what the role viewer may, until "),
+        (["tokens", "create", "ci", "--role", "viewer"], 1, "in use"),
+        (["tokens", "revoke", "ci"], 0, "'ci' has 1 way in less"), (["tokens", "revoke", "ci"], 3, "ci"),
+        (["oncall", "calendar", "ann"], 0, "the calendar of 'ann' shows who is on call until "),
+        (["hosts", "label", "trainer-1", "rack=7", "old-"], 0, "has the labels rack=7"),
+        (["hosts", "label", "trainer-1", "rack"], 2, "is no label"),
+        (["hosts", "label", "trainer-1", "rack-"], 0, "has no labels"),
+        (["hosts", "label", "none", "rack=7"], 3, "no active host is called 'none'"),
+        (["hosts", "rename", "trainer-2", "-x"], 2, "is no host name"),
+        (["hosts", "rename", "trainer-2", "trainer-1"], 1, "is in the fleet"),
+        (["hosts", "rename", "trainer-2", "eval-2"], 0, "is called 'eval-2' now"),
+        (["hosts", "invite", "gpu-9", "--label", "role=eval", "--expires", "2h"], 0, "nvited 'gpu-9'"),
+        (["hosts", "invite", "gpu-9", "--label", "role-"], 2, "no label to remove"),
+        (["hosts", "invite", "gpu-9", "--address", "0.0.0.0:1"], 2, "addresses takes HOST:PORT"),
+        (["hosts", "invite", "gpu-9", "--count", "3"], 2, "needs a *"),
+        (["hosts", "revoke", "eval-2"], 0, "is revoked"), (["hosts", "revoke", "eval-2"], 3, "eval-2"),
+        (["hosts", "remove", "eval-2"], 0, "is removed"), (["hosts", "remove", "eval-2"], 3, "no active host"),
+      ] as [([String], Int32, String)] {
+        let result = try site.byConsole(words)
+        #expect(result.code == code && (result.errors + result.output).contains(part), "\(words): \(result)")
+        let secret = result.output.trimmingCharacters(in: .newlines)
+        switch (words[1], code) {
+        case ("create", 0): #expect(try site.ask("/api/v1/runs", token: secret).status == 200)
+        case ("calendar", 0):
+          #expect(secret.hasPrefix(site.url + "/api/v1/oncall.ics?key=sbk_"), "\(secret)")
+          #expect(try site.ask(String(secret.dropFirst(site.url.count))).body.contains("BEGIN:VCALENDAR"))
+        default: break
+        }
+      }
+      let open = try site.byDatabase(["hosts", "invitations", "--format", "json"])
+      #expect(open.output.contains(#""host":"gpu-9""#) && open.output.contains("root"), "\(open)")
+      let id = try #require((Self.json(open.output).firstObject as? [String: Any])?["id"] as? String)
+      #expect(try site.byConsole(["hosts", "uninvite", id]).code == 0)
+      #expect(try site.byConsole(["hosts", "uninvite", id]).code == 3)
+      let audit = try site.byDatabase(["audit", "--by", "root", "--format", "csv"])
+      for action in ["hosts.label", "hosts.rename", "hosts.revoke", "hosts.remove", "access.token", "access.revoke"] {
+        #expect(audit.output.contains(action), "\(action): \(audit.output)")
+      }
     }
 
     // MARK: Names
@@ -195,6 +263,9 @@ extension EndToEndTests {
         (["runs", "show", number], 0, ""), (["runs", "show", "run-a", "--host", "*-1"], 0, ""),
         (["wait", "runs/\(number)"] + wait, 0, ""), (["runs", "show", "99999"], 3, "no run is called '99999'"),
         (["runs", "show", number, "--host", "trainer-2"], 3, "no run is called"),
+        (["episodes", "list", "--run", number], 0, ""), (["episodes", "show", number, "1"], 0, ""),
+        (["episodes", "list", "--run", number, "--host", "trainer-2"], 3, "no episode matches"),
+        (["episodes", "list", "--run", "99999"], 3, "no episode matches"),
         (["compare", number, number], 2, "give each run once"), (["compare", number, "run-b"], 0, ""),
         (["runs", "list", "--host", "x-*"], 3, "no host's name matches 'x-*'; hosts: "),
         (["logs", "--host", "*r-1", "--host", "x*"], 3, "no host's name matches 'x*'"),

@@ -62,6 +62,7 @@ extension EndToEndTests {
       (["oncall", "overrides"], [["--all"]]),
       (["tokens", "list"], [["--all"]]),
       (["audit"], [["--by", "ann"], ["--action", "access.*"], ["--since", "1h"], ["--limit", "5"]]),
+      (["rules", "list", Outputs.root.appending(path: "deploy/rules").path], []),
       (["query", "select 1"], [["--timeout", "20"]]),
       (["query", "--views"], []),
       (["query", "--saved", "of-host", "--param", "host=trainer-1"], [["--timeout", "20"]]),
@@ -99,7 +100,7 @@ extension EndToEndTests {
     ]
     /// They ask no database, or are tested where there is what they need.
     private static let others: Set<String> = [
-      "paging test", "ca status", "rules list", "rules metrics", "rules check", "rules test", "rules coverage",
+      "paging test", "ca status", "rules metrics", "rules check", "rules test", "rules coverage",
       "rules runbooks", "config check", "login", "contexts list", "contexts use", "contexts remove", "wait", "open",
       "doctor",
     ]

@@ -9,16 +9,17 @@ struct CompletenessOptions: ParsableArguments {
   /// Prints an answer, then ends with 5 where hosts that were asked about are late, silent, or have never reported: what is not there may
   /// be with them.
   /// - Parameters:
+  ///   - source: asked for only after printing.
   ///   - hosts: names and patterns of those that were asked about; none for all.
   ///   - printing: may end with `.nothingFound`, which a missing host makes doubtful.
-  func check(_ source: FleetSource, _ hosts: [String?], printing: () throws -> Void) throws {
+  func check(_ source: @autoclosure () throws -> FleetSource, _ hosts: [String?], printing: () throws -> Void) throws {
     var nothing: CommandFailure?
     do {
       try printing()
     } catch let failure as CommandFailure where failure.code == .nothingFound && !failure.isAboutHost {
       nothing = failure
     }
-    let missing = allowMissing ? [] : try source.missingHosts(of: hosts.compactMap { $0 })
+    let missing = allowMissing ? [] : try source().missingHosts(of: hosts.compactMap { $0 })
     guard !missing.isEmpty else {
       if let nothing { throw nothing }
       return

@@ -137,12 +137,20 @@ final class ConsoleClient {
       .failed, "the console's answer to \(call.path) is not one that this version knows: use the console's version")
   }
 
+  /// A sentence about a parameter of the address names the option that a person wrote.
+  private static func withOptions(_ sentence: String, _ call: ConsoleCall) -> String {
+    let word = String(sentence.prefix { $0 != " " && $0 != ":" })
+    guard call.query.contains(where: { $0.0 == word && $0.1 != nil }) else { return sentence }
+    let option = word == "q" ? "text" : word.split(separator: "_").joined(separator: "-")
+    return "--" + option + sentence.dropFirst(word.count)
+  }
+
   private func failure(_ answer: OutboundAnswer, _ call: ConsoleCall) -> CommandFailure {
     let problem = JSON.read(answer.body)
     let detail = problem?["detail"]?.text.map { PlainText.cut($0, scalarsMax: 2000) }
     let sentence = detail ?? "it answers with status \(answer.code)"
     switch answer.code {
-    case 400: return CommandFailure(.usage, sentence)
+    case 400: return CommandFailure(.usage, Self.withOptions(sentence, call))
     case 401:
       return CommandFailure(
         .failed,

@@ -138,6 +138,7 @@ extension FleetQuestion {
     FleetQuestion(
       query: IncidentQueries.silences(includingEnded: all), call: .get("/api/v1/silences", [("all", String(all))]))
   }
+  static let rules = FleetQuestion(query: RuleQueries.list(), call: .get("/api/v1/rules"))
   static let onCall = FleetQuestion(query: IncidentQueries.onCall(), call: .get("/api/v1/oncall"))
   static let pagingCollector = FleetQuestion(
     query: IncidentQueries.pagingCollector(), call: .get("/api/v1/oncall/collector"))

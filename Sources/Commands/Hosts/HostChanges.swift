@@ -1,5 +1,6 @@
 internal import Answers
 internal import ArgumentParser
+internal import Enrolment
 internal import Files
 internal import FleetModel
 internal import Store
@@ -18,15 +19,16 @@ extension HostsCommand {
     @OptionGroup var options: ChangeOptions
 
     func run() throws {
-      let change = try LabelChange(changes)
       if changes.isEmpty { throw CommandFailure(.usage, "say what to change: KEY=VALUE sets a label, KEY- removes it") }
-      let labels = try options.change(host: name) { (store) throws(StoreError) in
-        try store.label(hostName: name, set: change.set, remove: change.remove, actor: options.actor)
+      if let client = try options.console() {
+        let fields = [("labels", Optional(changes.joined(separator: "\n")))]
+        return try options.print(client.ask(.change(host: name, "labels", fields)))
       }
-      let text = labels.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: " ")
-      try options.print(
-        "host '\(name)' has " + (text.isEmpty ? "no labels" : "the labels \(text)"),
-        FleetQueries.activeHost(named: name))
+      let labels = try options.change(host: name) { (store) throws(StoreError) in
+        let change = try LabelChange(changes)
+        return try store.label(hostName: name, set: change.set, remove: change.remove, actor: options.actor)
+      }
+      try options.print(HostSentences.labels(name, labels), FleetQueries.activeHost(named: name))
     }
   }
 
@@ -39,6 +41,9 @@ extension HostsCommand {
     @OptionGroup var options: ChangeOptions
 
     func run() throws {
+      if let client = try options.console() {
+        return try options.print(client.ask(.change(host: name, "rename", [("name", newName)])))
+      }
       try options.change(host: name) { (store) throws(StoreError) in
         try store.rename(hostName: name, to: newName, actor: options.actor)
       }
@@ -58,38 +63,18 @@ extension HostsCommand {
     @OptionGroup var options: ChangeOptions
 
     func run() throws {
+      if let client = try options.console() {
+        return try options.print(client.ask(.change(host: name, "remove")))
+      }
       try options.change(host: name) { (store) throws(StoreError) in
         try store.remove(hostName: name, actor: options.actor)
       }
-      let sentence =
-        "host '\(name)' is removed; its samples and lines stay until their retention ends, its runs and episodes for good"
-      try options.output.printChange(sentence) {
-        Answer(columns: [.init("host"), .init("state")], rows: [[.text(name), .text("removed")]])
-      }
+      try options.output.printChange(HostSentences.removed(name)) { HostSentences.gone(name) }
     }
   }
 }
 
 /// Words such as `role=trainer` and `role-`.
-struct LabelChange {
-  private(set) var set: [String: String] = [:]
-  private(set) var remove: [String] = []
-
-  init(_ words: [String]) throws {
-    for word in words {
-      if let equals = word.firstIndex(of: "=") {
-        let (key, value) = (String(word[..<equals]), String(word[word.index(after: equals)...]))
-        if let problem = HostNaming.problem(ofLabel: key, value) { throw CommandFailure(.usage, problem) }
-        set[key] = value
-      } else if word.hasSuffix("-"), word.utf8.count > 1 {
-        remove.append(String(word.dropLast()))
-      } else {
-        throw CommandFailure(.usage, "'\(Escaping.visible(word))' is no label: write KEY=VALUE, or KEY- to remove it")
-      }
-    }
-  }
-}
-
 extension ChangeOptions {
   /// Changes one host; a failure becomes a sentence with its exit code.
   @discardableResult
@@ -108,5 +93,12 @@ extension ChangeOptions {
     } catch {
       throw CommandFailure(error)
     }
+  }
+}
+
+extension ConsoleCall {
+  /// - Parameter change: the last part of the address.
+  static func change(host name: String, _ change: String, _ fields: [(String, String?)] = []) -> ConsoleCall {
+    .post("/api/v1/hosts/\(PercentEncoding.pathPart(name))/\(change)", fields)
   }
 }

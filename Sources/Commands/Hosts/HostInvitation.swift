@@ -27,6 +27,7 @@ extension HostsCommand {
     @OptionGroup var options: ChangeOptions
 
     func run() throws {
+      if let client = try options.console() { return try invite(client) }
       guard let lifeNs = TimeSpan.parse(expires), lifeNs > 0, lifeNs <= HostInvitation.lifeMaxNs else {
         throw CommandFailure(.usage, "--expires takes a time of up to 30d, such as 1h, not '\(expires)'")
       }
@@ -44,18 +45,13 @@ extension HostsCommand {
         }
         return address
       }
-      let change = try LabelChange(labels)
-      if let removed = change.remove.first {
-        throw CommandFailure(
-          .usage, "a host that is invited has no label to remove: --label takes KEY=VALUE, not '\(removed)-'")
-      }
       let endNs = Clock.wallNs().addingClamped(lifeNs)
       let token = try HostInvitation.make(
         database: options.database.url(), endNs: endNs, addresses: addresses, name: name, actor: options.actor
-      ) {
-        $0.usesMax = count
-        $0.labels = change.set
-        $0.replaces = replace
+      ) { (invitation) throws(StoreError) in
+        invitation.usesMax = count
+        invitation.labels = try LabelChange.labels(ofNewHost: labels)
+        invitation.replaces = replace
       }
       let uses = count == 1 ? "once" : "for \(count) hosts"
       let sentence = "invited '\(name)': the token is good \(uses), until \(Timestamp.text(endNs, digits: 0))"
@@ -63,6 +59,18 @@ extension HostsCommand {
         try options.database.reader().answer(FleetQueries.invitations(id: token.id), []).with(
           "token", .text(token.text))
       }
+    }
+
+    private func invite(_ client: ConsoleClient) throws {
+      let reply = try client.ask(
+        .post(
+          "/api/v1/invitations",
+          [
+            ("name", name), ("for", expires), ("count", String(count)),
+            ("labels", labels.isEmpty ? nil : labels.joined(separator: "\n")), ("replace", replace ? "true" : nil),
+            ("addresses", address.isEmpty ? nil : address.joined(separator: ",")),
+          ]))
+      try options.print(reply, value: reply.answer.value("token"))
     }
   }
 
@@ -92,6 +100,9 @@ extension HostsCommand {
     @OptionGroup var options: ChangeOptions
 
     func run() throws {
+      if let client = try options.console() {
+        return try options.print(client.ask(.post("/api/v1/invitations/\(PercentEncoding.pathPart(id))/withdraw")))
+      }
       try withdraw()
       try options.print(
         "invitation \(id) is withdrawn; hosts that have joined with it stay", FleetQueries.invitations(id: id))
@@ -118,7 +129,7 @@ extension HostInvitation {
   /// - Throws: `CommandFailure`.
   static func make(
     database: DatabaseURL, endNs: Int64, addresses: [TLS.CollectorAddress], name: String, actor: String = Actor.name,
-    fill: (inout Invitation) -> Void = { _ in }
+    fill: (inout Invitation) throws(StoreError) -> Void = { _ in }
   ) throws -> JoinToken {
     let store = try DatabaseOptions.store(database)
     defer { store.close() }
@@ -131,6 +142,8 @@ extension HostInvitation {
         .usage,
         "'\(Escaping.visible(name))' is no host name: up to 255 letters, digits, dots, dashes and underscores, no dash in front"
       )
+    } catch StoreError.badLabel(let problem) {
+      throw CommandFailure(.usage, problem)
     } catch StoreError.hostNameInUse {
       throw CommandFailure(
         .failed,

@@ -55,15 +55,13 @@ struct SilencesCommand: ParsableCommand {
     }
 
     private func add(_ client: ConsoleClient) throws {
-      for (option, value) in [("--severity", severity), ("--cron", cron), ("--zone", zone), ("--from", planned.from)]
-      where value != nil {
-        throw CommandFailure(
-          .usage, "a console takes no \(option): give --state-dir DIR of the collector, or --database URL")
-      }
       let reply = try client.ask(
         .post(
           "/api/v1/silences",
-          [("rule", rule), ("host", host), ("entity", entity), ("for", planned.duration), ("reason", reason)]))
+          [
+            ("rule", rule), ("host", host), ("entity", entity), ("severity", severity), ("for", planned.duration),
+            ("from", planned.from), ("cron", cron), ("zone", zone), ("reason", reason),
+          ]))
       try options.print(reply, value: reply.answer.value("id"))
     }
 

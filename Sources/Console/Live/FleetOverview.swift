@@ -61,7 +61,9 @@ struct FleetOverview: Sendable {
   func page(by: String, order: Order, nowNs: Int64) -> Page {
     var page = Page(
       title: "Fleet", blocks: head(nowNs) + trouble + map(by: by, order: order), command: "signalbox fleet status")
-    page.blocks += missing + idleBlocks + [.heading("Reports"), .text(ingest(nowNs))] + runs + hosts(nowNs)
+    page.blocks += missing + idleBlocks
+    page.blocks += [.heading("Reports"), .text(ingest(nowNs)), .links([("What never arrived", path: "/gaps")])]
+    page.blocks += runs + hosts(nowNs)
     page.live = state.revision
     return page
   }
@@ -113,7 +115,10 @@ struct FleetOverview: Sendable {
         "Group by:", state.inventory.keys.map { .init(FleetGroups.word($0), choice($0, order), isChosen: $0 == by) }),
       .map(FleetMap(by: by, sentence: groups.sentence)),
       .choices("Sort by:", Order.allCases.map { .init($0.rawValue, choice(by, $0), isChosen: $0 == order) }),
-      .table(name: "groups", groups.answer(order), empty: ""),
+      .table(
+        name: "groups", groups.answer(order), links: [.init(column: "group", path: "/hosts?q=", key: "search")],
+        empty: ""),
+      RouteTable.search(),
     ]
     if groups.leftOut > 0 { blocks.append(.text("\(groups.leftOut) more groups, which these are sorted before.")) }
     return blocks
@@ -186,10 +191,12 @@ struct FleetGroups {
   static let none = "(none)"
 
   private var groups: [Group] = []
+  private let by: String
 
   var leftOut: Int { max(0, groups.count - Self.rowsMax) }
 
   init(_ state: FleetState, by: String) {
+    self.by = by
     var places: [String: Int] = [:]
     for (host, code) in zip(state.inventory.hosts, state.codes) {
       let value = host.value(of: by)
@@ -237,11 +244,12 @@ struct FleetGroups {
       columns: [
         .init("group", "GROUP"), .init("hosts", "HOSTS"), .init("live", "LIVE"), .init("late", "LATE"),
         .init("silent", "SILENT"), .init("never", "NEVER"), .init("p0", "P0"), .init("p1", "P1"), .init("p2", "P2"),
-        .init("p3", "P3"), .init("gpus", "GPUS"),
+        .init("p3", "P3"), .init("gpus", "GPUS"), .init("search", forPeopleOnly: true),
       ],
       rows: sorted.prefix(Self.rowsMax).map { group in
         [.text(group.name.isEmpty ? Self.none : group.name), .integer(Int64(Self.size(group)))]
-          + (group.counts + group.troubles.dropFirst().reversed()).map { .integer(Int64($0)) } + [.integer(group.gpus)]
+          + (group.counts + group.troubles.dropFirst().reversed()).map { .integer(Int64($0)) }
+          + [.integer(group.gpus), .text("\(by)=\(group.name)")]
       })
   }
 

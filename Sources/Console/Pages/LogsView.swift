@@ -166,7 +166,7 @@ struct LogsView {
   }
 
   static let runColumns: [Answer.Column] = [
-    .init("id"), .init("run", "RUN"), .init("host", "HOST"), .init("lines", "LINES OF ITS HOURS"),
+    .init("id"), .init("run", "RUN"), .init("host", "HOST"), .init("lines", "LINES OF ITS HOST MEANWHILE"),
   ]
 
   /// What the search leaves out, each with the link that takes it back.

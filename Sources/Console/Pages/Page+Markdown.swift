@@ -10,7 +10,8 @@ enum Markdown {
       case .heading(let text): parts.append("## \(line(text))")
       case .text(let text): parts.append(line(text))
       case .done(let text), .notice(let text): parts.append("**\(line(text))**")
-      case .table(_, let answer, _, let empty): parts.append(answer.rows.isEmpty ? line(empty) : table(answer, nowNs))
+      case .table(_, let answer, _, let empty):
+        parts.append(answer.rows.isEmpty ? line(empty) : table(answer, page.atNs ?? nowNs))
       case .items(let items, let isNumbered):
         parts.append(
           items.enumerated().map { (isNumbered ? "\($0 + 1). " : "- ") + line($1) }.joined(separator: "\n"))

@@ -92,6 +92,8 @@ struct Page: Sendable {
   var blocks: [Block]
   /// The same on the command line.
   var command: String?
+  /// Of a page of the past: the moment to which ages count, ns since 1970; nil: now.
+  var atNs: Int64?
   /// Of a page that the script keeps current: another text once there is something else to show.
   var live: String?
   /// Of a page of lines: the address of those that arrive.

@@ -145,6 +145,13 @@ final class QueryPool: Sendable {
         statement.unbounded.isEmpty
         ? "ask for less" : "add a bound such as time > now() - interval '1 hour'"
       return Problem(.gatewayTimeout, "the question took more than \(limits.seconds) s and was stopped: \(advice)")
+    // PostgreSQL's own words for a text of more than 1 GB are "out of memory".
+    case "54" where error.message == "out of memory":
+      return Problem(
+        .badRequest, "one value of the answer would be larger than 1 GB, as of a string_agg over many rows: narrow it")
+    case _ where error.sqlState == "53200":
+      return Problem(
+        .badRequest, "the database has not the memory for this question now: ask for less, or aggregate first")
     // The statement reads views only, so that these messages say nothing that its author may not see.
     case "42", "22", "54", "21", "0A":
       return Problem(.badRequest, PlainText.visible(PlainText.cut(error.message, scalarsMax: 500)))

@@ -139,6 +139,9 @@ struct Question: Sendable {
 
   func integer(_ name: String) -> Int64? { values[name].flatMap { Int64($0) } }
 
+  /// Of the body; nil where it is not there, or blank as an empty input of a form is.
+  func given(_ field: String) -> String? { fields[field].flatMap { $0.isEmpty ? nil : $0 } }
+
   /// Of a part of an axis: `from` and `to`. - Throws: `Problem` 400 where only one of them is given, or they are not in order.
   func range() throws -> CurveRange? {
     let ends = ["from", "to"].map { values[$0].flatMap(Double.init) }

@@ -11,6 +11,16 @@ extension RouteTable {
     .init(name: "name", summary: "The host's name; with count a pattern such as gpu-*.", charactersMax: 255),
     .init(name: "for", summary: "How long it is good, at most 30d; 1h without.", charactersMax: 20, isOptional: true),
     .init(name: "count", summary: "How many hosts may join with it; 1 without.", charactersMax: 6, isOptional: true),
+    .init(
+      name: "labels", summary: "What each host gets: KEY=VALUE, one a line.", charactersMax: 2000,
+      isOptional: true),
+    .init(
+      name: "replace", summary: "true: the machine takes the place of the host of that name.", charactersMax: 5,
+      isOptional: true),
+    .init(
+      name: "addresses",
+      summary: "HOST:PORT of collectors for the token, separated by commas; what they have announced without.",
+      charactersMax: 1000, isOptional: true),
   ]
 
   static let admin: [Route] = [
@@ -62,13 +72,10 @@ extension RouteTable {
 
   private static func invite(_ question: Question) async throws -> JoinToken {
     let name = question.fields["name"] ?? ""
-    func given(_ field: String, _ usual: String) -> String {
-      question.fields[field].flatMap { $0.isEmpty ? nil : $0 } ?? usual
-    }
-    guard let lifeNs = TimeSpan.parse(given("for", "1h")), lifeNs <= HostInvitation.lifeMaxNs else {
+    guard let lifeNs = TimeSpan.parse(question.given("for") ?? "1h"), lifeNs <= HostInvitation.lifeMaxNs else {
       throw Problem(.badRequest, "for takes a time of up to 30d, such as 1h")
     }
-    guard let count = Int(given("count", "1")), (1...Invitation.usesLimit).contains(count) else {
+    guard let count = Int(question.given("count") ?? "1"), (1...Invitation.usesLimit).contains(count) else {
       throw Problem(.badRequest, "count takes 1 to \(Invitation.usesLimit) hosts")
     }
     guard count == 1 || HostNaming.isPattern(name) else {
@@ -76,11 +83,24 @@ extension RouteTable {
         .badRequest,
         "an invitation of several hosts needs a * in its name, such as gpu-*: each joins under its own name")
     }
+    guard let replaces = Bool(question.given("replace") ?? "false") else {
+      throw Problem(.badRequest, "replace takes true or false")
+    }
+    let addresses = try (question.given("addresses") ?? "").split(separator: ",").map { text in
+      guard let address = TLS.CollectorAddress(String(text)), !HostInvitation.isWildcard(address.host) else {
+        throw Problem(.badRequest, "addresses takes HOST:PORT that hosts can connect to, separated by commas")
+      }
+      return address
+    }
+    let labelWords = lines(question.given("labels"))
     let (actor, endNs) = (question.actor, question.nowNs.addingClamped(lifeNs))
     let made = try await question.database.change { store throws(StoreError) -> Result<JoinToken, Problem> in
       do {
+        let labels = try LabelChange.labels(ofNewHost: labelWords)
         return .success(
-          try HostInvitation.make(store, endNs: endNs, addresses: [], name: name, actor: actor) { $0.usesMax = count })
+          try HostInvitation.make(store, endNs: endNs, addresses: addresses, name: name, actor: actor) {
+            ($0.usesMax, $0.labels, $0.replaces) = (count, labels, replaces)
+          })
       } catch let problem as InvitationProblem {
         return .failure(Problem(.conflict, problem.description))
       } catch let error as StoreError {
@@ -105,7 +125,11 @@ extension RouteTable {
       .form(
         .init(
           path: "/admin/invite", button: "Invite",
-          inputs: [.init(name: "name", label: "Name"), .init(name: "for", label: "Good for", value: "1h")])),
+          inputs: [
+            .init(name: "name", label: "Name"), .init(name: "for", label: "Good for", value: "1h"),
+            .init(name: "count", label: "Hosts", value: "1"),
+            .init(name: "labels", label: "Labels (KEY=VALUE, one a line)", isLong: true, isOptional: true),
+          ])),
       .table(name: "invitations", answers[0], empty: "No invitation is open."),
     ]
     blocks += ids(answers[0]).map { id, name in
@@ -119,6 +143,16 @@ extension RouteTable {
         name: "certificates", answers[1], links: [.init(column: "host", path: "/hosts/")],
         empty: "No host has a certificate."),
       .heading("What lets somebody in"), .table(name: "credentials", answers[2], empty: "Nothing."),
+      .form(
+        .init(
+          path: "/admin/token", button: "Make a token",
+          inputs: [
+            .init(name: "name", label: "Name"), .init(name: "role", label: "Role", value: Role.viewer.rawValue),
+            .init(name: "for", label: "Good for", value: "90d"),
+          ])),
+      .form(
+        .init(
+          path: "/api/v1/tokens/revoke", button: "Revoke", inputs: [.init(name: "name", label: "Name or ID")])),
       .heading("What PagerDuty and Slack sent back in the last seven days"),
       .table(name: "receiver_events", answers[4], empty: "Nothing."),
     ]

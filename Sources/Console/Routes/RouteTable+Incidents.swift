@@ -57,8 +57,8 @@ extension RouteTable {
     },
     Route(
       method: .post, path: "/api/v1/silences", role: .responder,
-      summary: "Mutes what matches, from now on and for a while: it stays visible and pages nobody.",
-      fields: silenceFields, anyOf: ["rule", "host", "entity"], shape: .change
+      summary: "Mutes what matches for a while, or in a window that comes back: it stays visible and pages nobody.",
+      fields: silenceFields, anyOf: ["rule", "host", "entity", "severity"], shape: .change
     ) { question in try await silence(question) },
     Route(
       method: .post, path: "/api/v1/silences/{number}/end", role: .responder,
@@ -87,17 +87,20 @@ extension RouteTable {
     .init(name: "rule", summary: "Rule; a * stands for any text.", charactersMax: 200, isOptional: true),
     .init(name: "host", summary: "Host; a * stands for any text.", charactersMax: 200, isOptional: true),
     .init(name: "entity", summary: "What on the host; a * stands for any text.", charactersMax: 1000, isOptional: true),
+    .init(name: "severity", summary: "P0 to P3.", charactersMax: 2, isOptional: true),
     .init(name: "for", summary: "How long, such as 2h.", charactersMax: 40, isAge: true),
+    .init(name: "from", summary: "From when, RFC 3339; now without.", charactersMax: 40, isOptional: true),
+    .init(
+      name: "cron", summary: "When it comes back, for as long as `for`: five fields as in crontab(5).",
+      charactersMax: 200, isOptional: true),
+    .init(
+      name: "zone", summary: "Whose clocks `cron` means, such as Europe/Berlin; UTC without.", charactersMax: 100,
+      isOptional: true),
     .init(name: "reason", summary: "Why.", charactersMax: 500),
   ]
 
   private static func silence(_ question: Question) async throws -> Reply {
-    let given = { (name: String) in question.fields[name].flatMap { $0.isEmpty ? nil : $0 } }
-    let lengthNs = try length(question, such: "2h")
-    var silence = Silence(
-      author: question.actor, reason: question.fields["reason"] ?? "", startsNs: question.nowNs,
-      endsNs: question.nowNs.addingClamped(lengthNs))
-    (silence.rule, silence.host, silence.entity) = (given("rule"), given("host"), given("entity"))
+    let silence = try wantedSilence(question)
     let answers = try await question.database.answers([
       (IncidentQueries.matched(by: silence), []), (IncidentQueries.rules(), []), (FleetQueries.hostNames(), []),
     ])
@@ -115,10 +118,52 @@ extension RouteTable {
     let number = try await question.database.change { store throws(StoreError) in
       try store.addSilence(wanted, nowNs: nowNs)
     }
+    let stored = try await question.database.answer(IncidentQueries.silence(number), ShownColumns.silences)
     return .change(
-      "Silence \(number) lasts until \(Timestamp.text(silence.endsNs, digits: 0)): nobody is paged about what it matches. "
+      "Silence \(number) \(span(silence, nowNs)): nobody is paged about what it matches. "
         + matches.sentence.prefix(1).uppercased() + matches.sentence.dropFirst() + ".",
-      try await question.database.answer(IncidentQueries.silence(number), ShownColumns.silences), back: "/silences")
+      stored, back: "/silences")
+  }
+
+  /// - Throws: `Problem` 400 for what is no severity, no time or no cron expression, and for a time that is over.
+  private static func wantedSilence(_ question: Question) throws -> Silence {
+    let lengthNs = try length(question, such: "2h")
+    let startNs = try start(question)
+    guard startNs.addingClamped(lengthNs) > question.nowNs else {
+      throw Problem(.badRequest, "from and for were over before now: nothing would change")
+    }
+    var silence = Silence(
+      author: question.actor, reason: question.fields["reason"] ?? "", startsNs: startNs,
+      endsNs: startNs.addingClamped(lengthNs))
+    (silence.rule, silence.host) = (question.given("rule"), question.given("host"))
+    silence.entity = question.given("entity")
+    if let word = question.given("severity") {
+      guard let severity = Severity(word: word) else { throw Problem(.badRequest, "severity takes P0 to P3") }
+      silence.severity = severity
+    }
+    guard let cron = question.given("cron") else {
+      if question.given("zone") != nil { throw Problem(.badRequest, "zone goes with cron") }
+      return silence
+    }
+    if question.given("from") != nil {
+      throw Problem(.badRequest, "from does not go with cron, which says when it begins")
+    }
+    do {
+      silence.repetition = Repetition(
+        cron: try CronExpression(cron), zone: question.given("zone") ?? "UTC", lengthNs: lengthNs)
+    } catch {
+      throw Problem(.badRequest, "cron: \(error)")
+    }
+    return silence
+  }
+
+  /// When it mutes, as a verb.
+  private static func span(_ silence: Silence, _ nowNs: Int64) -> String {
+    if let repetition = silence.repetition {
+      return "comes back at '\(repetition.cron.text)' of \(repetition.zone), for \(TimeSpan.text(repetition.lengthNs))"
+    }
+    let from = silence.startsNs > nowNs ? "from \(Timestamp.text(silence.startsNs, digits: 0)) " : ""
+    return "lasts \(from)until \(Timestamp.text(silence.endsNs, digits: 0))"
   }
 
   private static func id(_ question: Question) -> Int64 { question.integer("number") ?? 0 }

@@ -136,7 +136,7 @@ extension RouteTable {
         .heading("Processes"),
         .table(
           name: "processes", answers[3], empty: "No training process was reported in its newest minute."),
-      ], command: "signalbox hosts show \(ShellWord.quoted(name))")
+      ] + hostForms(name, question), command: "signalbox hosts show \(ShellWord.quoted(name))")
   }
 
   /// Gaps of one chart: more are not distinguished.

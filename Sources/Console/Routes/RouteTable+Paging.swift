@@ -58,10 +58,7 @@ extension RouteTable {
 
   private static func override(_ question: Question) async throws -> Reply {
     let lengthNs = try length(question, such: "8h")
-    let from = question.fields["from"].flatMap { $0.isEmpty ? nil : $0 }
-    guard let startNs = from.map({ Timestamp.parse($0) }) ?? question.nowNs else {
-      throw Problem(.badRequest, "from takes a time of RFC 3339, such as 2026-01-31T18:00:00Z")
-    }
+    let startNs = try start(question)
     let wanted = OnCallOverride(
       schedule: question.fields["schedule"] ?? "", receiver: question.fields["to"] ?? "", startsNs: startNs,
       endsNs: startNs.addingClamped(lengthNs), author: question.actor, reason: question.fields["reason"] ?? "")
@@ -77,6 +74,15 @@ extension RouteTable {
       throw Problem(.badRequest, "for takes a time of up to 366d, such as \(example)")
     }
     return lengthNs
+  }
+
+  /// The field `from`, ns since 1970; now where it is not given.
+  static func start(_ question: Question) throws -> Int64 {
+    guard let from = question.given("from") else { return question.nowNs }
+    guard let startNs = Timestamp.parse(from) else {
+      throw Problem(.badRequest, "from takes a time of RFC 3339, such as 2026-01-31T18:00:00Z")
+    }
+    return startNs
   }
 
   private static func onCallPage(_ question: Question) async throws -> Page {
@@ -98,6 +104,14 @@ extension RouteTable {
     ]
     if !answers[3].rows.isEmpty {
       blocks += [.heading("Turns of the rotation"), .table(name: "turns", answers[3].first(turnsShown), empty: "")]
+    }
+    if let caller = question.caller, caller.role >= .responder {
+      blocks += [
+        .form(
+          .init(
+            path: "/oncall/calendar", button: "Show it in a calendar",
+            inputs: [.init(name: "name", label: "Whose calendar", value: caller.name)]))
+      ]
     }
     if let caller = question.caller, caller.role >= .responder, !answers[0].rows.isEmpty {
       blocks += [
@@ -141,7 +155,10 @@ extension RouteTable {
             inputs: [
               .init(name: "rule", label: "Rule", isOptional: true),
               .init(name: "host", label: "Host", isOptional: true),
+              .init(name: "severity", label: "Severity", isOptional: true),
               .init(name: "for", label: "For", value: "2h"), .init(name: "reason", label: "Why"),
+              .init(name: "cron", label: "Comes back at (crontab)", isOptional: true),
+              .init(name: "zone", label: "By the clocks of", isOptional: true),
             ])),
       ]
       blocks += numbers(silences).map { number in

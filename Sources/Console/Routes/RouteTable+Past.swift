@@ -51,7 +51,7 @@ extension RouteTable {
       .table(
         name: "incidents", answer.first(rowsMax), links: [toIncident, toHost], empty: "No incident was open then."))
     if answer.rows.count > rowsMax { blocks.append(.text("The most urgent \(rowsMax); there were more.")) }
-    return Page(title: "Incidents then", blocks: blocks)
+    return Page(title: "Incidents then", blocks: blocks, atNs: atNs)
   }
 
   static func pastFleet(_ question: Question, atNs: Int64) async throws -> Page {
@@ -89,7 +89,7 @@ extension RouteTable {
       .heading("Runs then"),
       .table(name: "runs", answers[2], links: [toRun, toHost], empty: "No run was live then."),
     ]
-    return Page(title: "Fleet then", blocks: blocks)
+    return Page(title: "Fleet then", blocks: blocks, atNs: atNs)
   }
 
   static func pastHost(_ question: Question, atNs: Int64) async throws -> Page {
@@ -129,6 +129,6 @@ extension RouteTable {
       .heading("Processes"),
       .table(name: "processes", answers[3], empty: "No training process was reported in the minute before."),
     ]
-    return Page(title: "\(name) then", blocks: blocks)
+    return Page(title: "\(name) then", blocks: blocks, atNs: atNs)
   }
 }

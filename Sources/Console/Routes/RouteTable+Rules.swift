@@ -19,6 +19,10 @@ extension RouteTable {
           ], command: "signalbox rules list"))
     },
     Route(
+      method: .get, path: "/api/v1/rules", role: .viewer, summary: "The rules that run, with their open incidents.",
+      shape: .list
+    ) { question in .list(try await question.database.answer(RuleQueries.list(), ShownColumns.rules)) },
+    Route(
       method: .get, path: "/rules/{rule}", role: .viewer, summary: "The runbook of a rule.",
       parameters: [.init("rule", .path, .text, "Its id.", example: "GPU-07")], shape: .page
     ) { question in

@@ -136,9 +136,10 @@ extension RouteTable {
     }
     blocks += [.heading("Statement"), .quoted([query.sql])]
     if let caller = question.caller, caller.role >= .editor {
+      blocks += [.heading("Change it"), .form(form(query))]
       blocks.append(.form(.init(path: "/api/v1/queries/\(query.name)/delete", button: "Delete it")))
     }
-    return Page(title: query.name, blocks: blocks)
+    return Page(title: query.name, blocks: blocks, command: "signalbox query --saved \(ShellWord.quoted(query.name))")
   }
 
   /// On the page of statements: those that are saved, and for who may, saving one.
@@ -151,17 +152,22 @@ extension RouteTable {
         empty: "No statement is saved under a name."),
     ]
     if let caller = question.caller, caller.role >= .editor {
-      blocks.append(
-        .form(
-          .init(
-            path: "/api/v1/queries", button: "Save",
-            inputs: [
-              .init(name: "name", label: "Name"),
-              .init(name: "parameters", label: "Parameters $1, $2… by name, with commas", isOptional: true),
-              .init(name: "description", label: "What it answers", isOptional: true),
-              .init(name: "sql", label: "SQL to save", value: sql, isLong: true),
-            ])))
+      blocks.append(.form(form(SavedQuery(name: "", description: "", sql: sql, parameters: []))))
     }
     return blocks
+  }
+
+  /// Saves under the name that stands in it, in place of what has that name.
+  private static func form(_ query: SavedQuery) -> Page.Form {
+    Page.Form(
+      path: "/api/v1/queries", button: "Save",
+      inputs: [
+        .init(name: "name", label: "Name", value: query.name),
+        .init(
+          name: "parameters", label: "Parameters $1, $2… by name, with commas",
+          value: query.parameters.joined(separator: ", "), isOptional: true),
+        .init(name: "description", label: "What it answers", value: query.description, isOptional: true),
+        .init(name: "sql", label: "SQL to save", value: query.sql, isLong: true),
+      ])
   }
 }

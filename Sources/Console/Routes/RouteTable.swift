@@ -7,8 +7,9 @@ internal import Store
 /// Every address of the console. A new one is one entry and one handler.
 enum RouteTable {
   static let all: [Route] =
-    open + files + live + fleet + training + episodes + compare + models + logs + incidents + access + admin + paging
-    + links + hooks + rules + query + savedQueries + pages + commandLine + assistants + feeds
+    open + files + live + fleet + training + episodes + compare + models + logs + incidents + access + admin
+    + hostSearch + hostChanges + tokens + paging + links + hooks + rules + query + savedQueries + pages + commandLine
+    + assistants + feeds
 
   static let limit = Route.Parameter(
     "limit", .query, .integer(1...10_000), "At most so many.", example: "100")

@@ -55,8 +55,8 @@ package enum Runbook {
 
   private static func answerTime(_ severity: Severity) -> String {
     switch severity {
-    case .p0: "answer within 15 minutes, at any hour; the lead is told after 15 minutes, management after 1 hour."
-    case .p1: "answer within 1 hour, at any hour; the lead is told after 1 hour."
+    case .p0: "answer within 15 minutes, at any hour; the site's paging policy names who is paged after that."
+    case .p1: "answer within 1 hour, at any hour; the site's paging policy names who is paged after that."
     case .p2: "answer within 4 hours; it becomes a ticket."
     case .p3: "answer on the next business day; it is in that day's digest."
     }

@@ -199,14 +199,14 @@ package enum FleetQueries {
   }
 
   /// Ranges that never arrived. Columns: host, file, from, to (null where the end is unknown), reason, time, is_estimate.
-  package static func gaps(host: String?, sinceNs: Int64?) -> ReadQuery {
+  package static func gaps(host: String?, sinceNs: Int64?, newest: Int? = nil) -> ReadQuery {
     ReadQuery(
       """
       select h.name as host, l.subject as file, l.from_offset as "from",
         case when l.to_offset > l.from_offset then l.to_offset end as "to", l.reason, l.time, l.is_estimate
       from signalbox.loss_ledger l left join signalbox.hosts h on h.number = l.host
       where ($1::text is null or l.host = any (\(hosts("$1")))) and ($2::timestamptz is null or l.time >= $2::timestamptz)
-      order by l.time, l.number
-      """, [host, sinceNs.map { Timestamp.text($0) }])
+      order by \(newest == nil ? "l.time, l.number" : "l.time desc, l.number desc") limit $3::bigint
+      """, [host, sinceNs.map { Timestamp.text($0) }, newest.map { String($0) }])
   }
 }

@@ -1,7 +1,5 @@
-internal import Answers
-
 /// What agents found and do not read, as notes below an answer: "nothing was lost" must not include what was not looked at.
-enum FollowingNotes {
+package enum FollowingNotes {
   /// Hosts that are named; more are counted.
   private static let hostsMax = 5
 
@@ -25,11 +23,8 @@ enum FollowingNotes {
     ("binary_files", "file without text is left alone", "files without text are left alone"),
   ]
 
-  static func notes(_ source: FleetSource, host: String?) throws -> [String] {
-    notes(try source.answer(.passedOver(host)))
-  }
-
-  static func notes(_ answer: Answer) -> [String] {
+  /// - Parameter answer: rows of `FollowingQueries.passedOver`.
+  package static func notes(_ answer: Answer) -> [String] {
     let notes = answer.rows.prefix(hostsMax).map { note(answer, $0) }
     let more = answer.rows.count - notes.count
     return notes
@@ -37,7 +32,7 @@ enum FollowingNotes {
   }
 
   /// Instead of "nothing was lost".
-  static func nothingLost(_ notes: [String]) -> String {
+  package static func nothingLost(_ notes: [String]) -> String {
     notes.isEmpty ? "nothing was lost" : "nothing of what is followed was lost; " + notes.joined(separator: "; ")
   }
 
