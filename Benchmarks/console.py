@@ -127,7 +127,7 @@ def fill():
       insert into signalbox.runs (host, run, state, started, updated)
         select number, '/runs/' || number, 1, now(), now() from signalbox.hosts where number % 3 = 0;
       insert into signalbox.runs (host, run, state, started, updated, detail)
-        select 1 + i % {options.hosts}, 'ppo-' || i, 2, now() - interval '2 days', now() - interval '1 day',
+        select 1 + i % {options.hosts}, 'ppo-' || i, 2, now() - interval '2 days' - i * interval '1 min', now() - interval '1 day' - i * interval '1 min',
           jsonb_build_object('learning_rate', i % 97 / 1e5, 'gamma', 0.99, 'batch_size', i % 8 * 64, 'seed', i, 'network', 'mlp-256-256',
             'commit', md5(i::text), 'optimizer', 'adam', 'notes', 'baseline with clipped gradients and a longer warmup')
         from generate_series(1, 100000) i;

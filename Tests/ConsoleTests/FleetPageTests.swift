@@ -111,7 +111,8 @@ import Testing
     #expect(names(.missing).last == .text("c"))
     let row = groups.answer(.name).rows[2]
     #expect(
-      row == [.text("c"), .integer(2), .integer(2)] + [0, 0, 0, 1, 0, 0, 0, 8].map { Cell.integer($0) } + [.text("rack=c")], "\(row)")
+      row == [.text("c"), .integer(2), .integer(2)] + [0, 0, 0, 1, 0, 0, 0, 8].map { Cell.integer($0) }
+        + [.text("rack=c")], "\(row)")
     #expect(groups.sentence == "3 of 3 groups with trouble or missing hosts")
   }
 

@@ -14,7 +14,12 @@ extension ChangeOptions {
 
   /// - Parameter value: what people take further, alone on standard output.
   func print(_ reply: ConsoleClient.Reply, value: Cell? = nil) throws {
-    let text: String? = if case .integer(let number)? = value { String(number) } else { nil }
+    let text: String? =
+      switch value {
+      case .integer(let number)?: String(number)
+      case .text(let text)?: text
+      default: nil
+      }
     try output.printChange(reply.done, value: text) { reply.answer }
   }
 

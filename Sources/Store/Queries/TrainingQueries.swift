@@ -26,27 +26,35 @@ package enum TrainingQueries {
 
   /// The runs whose text, or whose host's name, contains `$6`.
   ///
-  /// A text that many runs contain fills the page from the newest of them; one that few contain is looked for in the texts of all,
-  /// which are narrow (`RunTextTables`): a hundred thousand are read within a tenth of a second.
+  /// A text that many runs contain fills the page from the newest of them, the newest few first, without reading the texts of all; one that
+  /// few contain is looked for in all texts, which are narrow (`RunTextTables`): a hundred thousand are read within a tenth of a second.
   private static let found: String = {
     let text = "lower($6::text collate \"C\")"
     let matches =
       "(strpos(t.text, \(text)) > 0 or t.host in "
       + "(select number from signalbox.hosts where strpos(lower(name collate \"C\"), \(text)) > 0))"
     let columns = "r.number, r.updated, r.run"
+    let ofRun = "cross join lateral (select from signalbox.run_texts t where t.run = r.number and \(matches) offset 0) t"
     return """
       select r.* from signalbox.runs r where r.number in (
         with newest as (
           select \(columns) from signalbox.runs r where \(filters) order by r.updated desc limit \(newestMax)
         ), recent as materialized (
           select \(columns) from newest r
-          cross join lateral (select from signalbox.run_texts t where t.run = r.number and \(matches) offset 0) t \(newestFirst)
+          \(ofRun) \(newestFirst)
         ), matching as materialized (
           select t.run from signalbox.run_texts t where \(matches) and (select count(*) from recent) < $4::bigint
+          limit \(newestMax)
+        ), counted as materialized (
+          select count(*) as runs from matching
         )
         select number from recent where (select count(*) from recent) = $4::bigint
         union all
-        (select r.number from matching m join signalbox.runs r on r.number = m.run where \(filters) \(newestFirst))
+        (select r.number from matching m join signalbox.runs r on r.number = m.run
+          where (select runs from counted) < \(newestMax) and \(filters) \(newestFirst))
+        union all
+        (select r.number from signalbox.runs r \(ofRun)
+          where (select runs from counted) = \(newestMax) and \(filters) \(newestFirst))
       )
       """
   }()
