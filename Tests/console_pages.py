@@ -270,7 +270,7 @@ def main():
             ("logs", "/logs?q=CUDA&host=&level=&since=1h", ["Logs", "CUDA out of memory", host]),
             ("admin", "/admin", ["Admin", "What lets somebody in", "access.login", "hosts.join"]),
             ("hosts", f"/hosts?q={host[:4]}", ["Hosts", "1 host matches", host]),
-            ("gaps", "/gaps", ["Gaps", "Nothing was lost"]),
+            ("gaps", "/gaps", ["Gaps", "was lost", "host is live"]),
             ("oncall", "/oncall", ["On call", "Turns taken over", "Whose calendar"]),
             ("silences", "/silences", ["Silences", "Nothing is silenced", "Silence something"]),
             ("query", "/query?view=log_lines", ["Query", "log_lines", "its text, without secrets"]),

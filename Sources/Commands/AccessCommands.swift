@@ -26,12 +26,12 @@ struct TokensCommand: ParsableCommand {
     @OptionGroup var options: ChangeOptions
 
     func run() throws {
+      let endNs = try AccessLife.end(expires, maximumDays: 366)
       if let client = try options.console() {
         let reply = try client.ask(
           .post("/api/v1/tokens", [("name", name), ("role", role.rawValue), ("for", expires)]))
         return try options.print(reply, value: reply.answer.value("token"))
       }
-      let endNs = try AccessLife.end(expires, maximumDays: 366)
       let token = AccessToken.make()
       try options.change { store throws(StoreError) in
         try store.addCredential(
@@ -147,12 +147,15 @@ extension OnCallCommand {
     @OptionGroup var options: ChangeOptions
 
     func run() throws {
+      let endNs = try AccessLife.end(expires, maximumDays: 366)
+      if let url, !CalendarAddress.isOfConsole(url) {
+        throw CommandFailure(.usage, "--url takes https://HOST:PORT of a console, not '\(Escaping.visible(url))'")
+      }
       if let client = try options.console() {
         let reply = try client.ask(
           .post("/api/v1/oncall/calendars", [("name", name), ("for", expires), ("url", url)]))
         return try options.print(reply, value: reply.answer.value("url"))
       }
-      let endNs = try AccessLife.end(expires, maximumDays: 366)
       let made = try options.change { store throws(StoreError) in
         try CalendarAddress.make(store, url: url, name: name, endNs: endNs, actor: options.actor)
       }

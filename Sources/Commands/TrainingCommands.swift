@@ -139,7 +139,7 @@ struct EpisodesCommand: ParsableCommand {
       try reader.requireHosts([host.pattern])
       let (name, owner) = try reader.runs(runName, host: host.pattern)
       let question = FleetQuestion.episodes(host: owner, run: name, status: status, limit: limit)
-      try completeness.check(reader, [host.pattern]) {
+      try completeness.check(reader, [owner]) {
         try output.print(reader.answer(question, ShownColumns.episodes), orSay: "no episode matches")
       }
     }
@@ -176,7 +176,7 @@ struct EpisodesCommand: ParsableCommand {
           .init("running", "RUNNING", rank: 7), .init("stale", "STALE", rank: 5), .init("hollow", "HOLLOW", rank: 6),
           .init("completion_rate_ratio", "RATE", .ratio, rank: 3), .init("newest", "NEWEST", .age, rank: 8),
         ])
-      try completeness.check(reader, [host.pattern]) { try output.print(answer, orSay: "no episode has been seen yet") }
+      try completeness.check(reader, [owner]) { try output.print(answer, orSay: "no episode has been seen yet") }
     }
   }
 

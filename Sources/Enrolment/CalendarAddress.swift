@@ -7,6 +7,13 @@ package struct CalendarAddress: Sendable {
   package let secret: AccessToken
   package let url: String
 
+  /// Calendars of others ask it: over TLS, at an address that is whole.
+  package static func isOfConsole(_ url: String) -> Bool {
+    let rest = url.utf8.dropFirst("https://".utf8.count)
+    return url.hasPrefix("https://") && !rest.isEmpty
+      && rest.allSatisfy { $0 > 0x20 && $0 < 0x7f && !"\"'<>\\?#".utf8.contains($0) }
+  }
+
   /// - Parameters:
   ///   - url: of the console; nil takes what it announced.
   ///   - name: under which it is listed and revoked.

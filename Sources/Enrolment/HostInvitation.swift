@@ -18,7 +18,7 @@ package enum HostInvitation {
   /// - Throws: `InvitationProblem` or `StoreError`.
   package static func make(
     _ store: Store, endNs: Int64, addresses: [TLS.CollectorAddress], name: String, actor: String,
-    fill: (inout Invitation) throws(StoreError) -> Void = { _ in }
+    fill: (inout Invitation) -> Void = { _ in }
   ) throws -> JoinToken {
     let collectors = try store.collectors()
     let pins = try pins(store, collectors.map(\.caPin))
@@ -38,7 +38,7 @@ package enum HostInvitation {
       pins: pins, addresses: addresses.isEmpty ? Array(known) : Array(addresses.prefix(JoinToken.addressesMax)))
     var invitation = Invitation(
       tokenID: token.id, secretHash: token.secretHash, hostName: name, expiresNs: endNs)
-    try fill(&invitation)
+    fill(&invitation)
     try store.invite(invitation, actor: actor)
     return token
   }

@@ -20,6 +20,9 @@ package struct LabelChange: Sendable, Equatable {
         throw .badLabel("'\(PlainText.line(word))' is no label: write KEY=VALUE, or KEY- to remove it")
       }
     }
+    if let both = remove.first(where: { set[$0] != nil }) {
+      throw .badLabel("the label \(both) is both set and removed: write one of them")
+    }
   }
 
   /// Of a host that is not there yet: it has none to remove.

@@ -4,14 +4,16 @@ internal import FleetModel
 struct Meaning {
   let nowNs: Int64
   let ownNames: Set<String>
+  /// Of `$1` and those behind it, where they are known.
+  let values: [String]
 
   /// nil once a view is read for all hosts.
   private(set) var hosts: [String]? = []
   private(set) var unbounded: Set<String> = []
   private var bounds: [Int64?] = []
 
-  init(nowNs: Int64, ownNames: Set<String>) {
-    (self.nowNs, self.ownNames) = (nowNs, ownNames)
+  init(nowNs: Int64, ownNames: Set<String>, values: [String]) {
+    (self.nowNs, self.ownNames, self.values) = (nowNs, ownNames, values)
   }
 
   /// The earliest bound; nil where one is not known.
@@ -117,6 +119,9 @@ struct Meaning {
 
   private func text(_ tree: SQLTree) -> String? {
     if let cast = tree.node("TypeCast"), let inner = cast["arg"] { return text(inner) }
+    if let number = tree.node("ParamRef")?["number"]?.double.flatMap({ Int(exactly: $0) }) {
+      return values.indices.contains(number - 1) ? values[number - 1] : nil
+    }
     return tree.node("A_Const")?["sval"]?["sval"]?.string
   }
 

@@ -12,7 +12,7 @@ package struct GuardedStatement: Sendable, Equatable {
   /// It reads a view that is made of what hosts report.
   package var isOfReports: Bool { views.contains { !Self.notOfReports.contains($0) } }
   private static let notOfReports: Set<String> = [
-    "deliveries", "incident_timeline", "incidents", "metric_definitions", "silences",
+    "deliveries", "hosts", "incident_timeline", "incidents", "metric_definitions", "silences",
   ]
   /// Where every reading of a view has a lower bound on its time: the earliest one, ns since 1970, where it is known.
   package var sinceNs: Int64?
@@ -37,15 +37,16 @@ package struct QueryEstimate: Sendable, Equatable {
 package enum SQLGuard {
   /// - Parameters:
   ///   - parameters: so many of them it may use: `$1` up to that one.
+  ///   - values: of them, where they are known: for what the statement asks about.
   ///   - nowNs: for `now()` in bounds.
   /// - Throws: `SQLRefusal`.
   package static func check(
-    _ sql: String, parameters: Int = 0, nowNs: Int64
+    _ sql: String, parameters: Int = 0, values: [String] = [], nowNs: Int64
   ) throws(SQLRefusal) -> GuardedStatement {
     let statement = try onlySelect(sql)
     var check = Check(parameters: parameters)
     try check.visit(statement)
-    var meaning = Meaning(nowNs: nowNs, ownNames: check.ownNames)
+    var meaning = Meaning(nowNs: nowNs, ownNames: check.ownNames, values: values)
     meaning.read(statement)
     return GuardedStatement(
       text: sql, views: check.views.sorted(), hosts: meaning.hosts, sinceNs: meaning.sinceNs,

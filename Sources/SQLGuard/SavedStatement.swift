@@ -3,9 +3,10 @@ package import Store
 
 extension SavedQuery {
   /// What it may consist of now: rules may have changed since it was saved.
+  /// - Parameter values: of its parameters, where they are known: hosts and times that they name count as what it asks about.
   /// - Throws: `SQLRefusal`.
-  package func checked(nowNs: Int64) throws(SQLRefusal) -> GuardedStatement {
-    try SQLGuard.check(sql, parameters: parameters.count, nowNs: nowNs)
+  package func checked(values: [String] = [], nowNs: Int64) throws(SQLRefusal) -> GuardedStatement {
+    try SQLGuard.check(sql, parameters: parameters.count, values: values, nowNs: nowNs)
   }
 
   /// With a value for each of its parameters, which the database binds and nothing pastes.
@@ -21,8 +22,9 @@ extension SavedQuery {
       throw SQLRefusal(
         description: "\(missing) is needed: \(name) takes \(parameters.joined(separator: ", "))")
     }
-    var statement = try checked(nowNs: nowNs)
-    statement.values = parameters.compactMap { given[$0] }
+    let values = parameters.compactMap { given[$0] }
+    var statement = try checked(values: values, nowNs: nowNs)
+    statement.values = values
     return statement
   }
 }

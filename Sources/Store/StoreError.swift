@@ -117,7 +117,7 @@ package enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
     case .badLabel(let problem): problem
     case .unknownInvitation(let id): "no invitation that can still be used has the id \(id)"
     case .badHostName(let name):
-      "'\(name)' is no host name: use up to 255 letters, digits, dots, dashes and underscores, no dash in front"
+      "'\(name)' is no host name: use up to 255 letters, digits, dots, dashes and underscores, no dash in front and not only dots"
     }
   }
 }

@@ -151,11 +151,14 @@ extension EndToEndTests {
 
       let words = ["silences", "add", "--host", "trainer-*", "--for", "2h", "--reason", "new disks"]
       for (more, sentence) in [
-        (["--cron", "0 2 * *"], "cron: "), (["--severity", "P9"], "severity takes P0 to P3"),
-        (["--zone", "UTC"], "zone goes with cron"), (["--from", "yesterday"], "from takes a time"),
-        (["--cron", "0 2 * * 0", "--from", "2200-01-01T00:00Z"], "from does not go with cron"),
+        (["--cron", "0 2 * *"], "--cron: "), (["--severity", "P9"], "--severity takes P0 to P3"),
+        (["--zone", "UTC"], "--zone goes with --cron"), (["--from", "yesterday"], "--from takes a time"),
+        (["--cron", "0 2 * * 0", "--from", "2200-01-01T00:00Z"], "--from does not go with --cron"),
         (["--cron", "0 2 * * 0", "--zone", "Mars/Olympus"], "Mars/Olympus"),
-        (["--from", "2001-01-01T00:00Z"], "were over before now"),
+        (["--from", "2001-01-01T00:00Z"], "was over at"),
+        // A variable of a script that is not set makes no silence wider.
+        (["--rule", ""], "rule takes 1 to 200 characters"), (["--severity", ""], "--severity takes P0 to P3"),
+        (["--entity", ""], "entity takes 1 to"), (["--cron", ""], "--cron: "),
       ] {
         let refused = try site.byConsole(words + more)
         #expect(refused.code == 2 && refused.errors.contains(sentence), "\(more): \(refused)")
@@ -198,13 +201,20 @@ extension EndToEndTests {
       store.close()
       #expect(try site.login(site.token("root", "admin")).code == 0)
       for (words, code, part) in [
-        (["tokens", "create", "ci", "--role", "viewer", "--expires", "9y"], 2, "for takes a time of up to 366d"),
+        (["tokens", "create", "ci", "--role", "viewer", "--expires", "9y"], 2, "--expires takes a time of up to 366d"),
+        (["tokens", "create", "ci", "--role", "viewer", "--expires", ""], 2, "--expires takes a time of up to 366d"),
+        (["oncall", "calendar", "ann", "--url", "foo"], 2, "--url takes https://HOST:PORT"),
         (["tokens", "create", "ci", "--role", "viewer"], 0, "token 'ci' is good for what the role viewer may, until "),
         (["tokens", "create", "ci", "--role", "viewer"], 1, "in use"),
         (["tokens", "revoke", "ci"], 0, "'ci' has 1 way in less"), (["tokens", "revoke", "ci"], 3, "ci"),
         (["oncall", "calendar", "ann"], 0, "the calendar of 'ann' shows who is on call until "),
         (["hosts", "label", "trainer-1", "rack=7", "old-"], 0, "has the labels rack=7"),
         (["hosts", "label", "trainer-1", "rack"], 2, "is no label"),
+        (["hosts", "label", "trainer-1", "a=x\nb=y"], 2, "holds control characters"),
+        (["hosts", "label", "trainer-1", "a=x", "a-"], 2, "is both set and removed"),
+        (["hosts", "label", "..", "a=x"], 3, "nothing is called '..'"),
+        (["hosts", "revoke", ""], 3, "nothing is called ''"),
+        (["hosts", "rename", "trainer-1", ".."], 2, "is no host name"),
         (["hosts", "label", "trainer-1", "rack-"], 0, "has no labels"),
         (["hosts", "label", "none", "rack=7"], 3, "no active host is called 'none'"),
         (["hosts", "rename", "trainer-2", "a/b"], 2, "is no host name"),
@@ -212,7 +222,7 @@ extension EndToEndTests {
         (["hosts", "rename", "trainer-2", "eval-2"], 0, "is called 'eval-2' now"),
         (["hosts", "invite", "gpu-9", "--label", "role=eval", "--expires", "2h"], 0, "nvited 'gpu-9'"),
         (["hosts", "invite", "gpu-9", "--label", "role-"], 2, "no label to remove"),
-        (["hosts", "invite", "gpu-9", "--address", "0.0.0.0:1"], 2, "addresses takes HOST:PORT"),
+        (["hosts", "invite", "gpu-9", "--address", "0.0.0.0:1"], 2, "--address takes HOST:PORT"),
         (["hosts", "invite", "gpu-9", "--count", "3"], 2, "needs a *"),
         (["hosts", "revoke", "eval-2"], 0, "is revoked"), (["hosts", "revoke", "eval-2"], 3, "eval-2"),
         (["hosts", "remove", "eval-2"], 0, "is removed"), (["hosts", "remove", "eval-2"], 3, "no active host"),
@@ -254,6 +264,12 @@ extension EndToEndTests {
         insert into signalbox.runs (host, run, started, updated, state)
         select number, run, now(), now(), 2 from signalbox.hosts cross join (values ('run-a'), ('run-b')) r (run) where name = 'trainer-2'
         """)
+      // A run that has another one's id as its name.
+      let otherNumber = try #require(
+        try connection.query("select number::text from signalbox.runs where run = 'run-b' limit 1").text(0, 0))
+      try connection.execute(
+        "insert into signalbox.runs (host, run, started, updated, state) select number, '\(otherNumber)', now(), now(), 2 "
+          + "from signalbox.hosts where name = 'trainer-2'")
       let wait = ["--for", "running", "--timeout", "1s"]
       for (words, code, sentence) in [
         (["runs", "show", "run-a"], 2, "2 runs are called 'run-a': "),
@@ -266,6 +282,7 @@ extension EndToEndTests {
         (["episodes", "list", "--run", number], 0, ""), (["episodes", "show", number, "1"], 0, ""),
         (["episodes", "list", "--run", number, "--host", "trainer-2"], 3, "no episode matches"),
         (["episodes", "list", "--run", "99999"], 3, "no episode matches"),
+        (["episodes", "list", "--run", "\(otherNumber)"], 2, "2 runs are called"),
         (["compare", number, number], 2, "give each run once"), (["compare", number, "run-b"], 0, ""),
         (["runs", "list", "--host", "x-*"], 3, "no host's name matches 'x-*'; hosts: "),
         (["logs", "--host", "*r-1", "--host", "x*"], 3, "no host's name matches 'x*'"),

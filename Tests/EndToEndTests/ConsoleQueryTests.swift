@@ -34,7 +34,7 @@ extension EndToEndTests.Consoles {
     for (key, value, part) in [
       ("name", "Host", "lower-case letters"), ("name", "-x", "lower-case letters"),
       ("parameters", "host,host", "different"),
-      ("parameters", "host", "it has 1 parameters"), ("parameters", "", "only a saved statement"),
+      ("parameters", "host", "it has 1 parameters"), ("parameters", "", "takes 1 to 400 characters"),
       ("sql", "select pg_sleep($1::float8), $2", "the function pg_sleep"), ("sql", "drop view hosts", "only SELECT"),
     ] {
       let answer = try save(fields.merging([key: value]) { $1 }, by: editor)

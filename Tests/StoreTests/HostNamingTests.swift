@@ -5,6 +5,7 @@ import Testing
   @Test func namesPatternsAndLabelsAreDistinguished() {
     #expect(HostNaming.isPattern("gpu-*") && !HostNaming.isPattern("gpu") && !HostNaming.isPattern("*-*"))
     #expect(!HostNaming.isPattern("a *") && !HostNaming.isName("a*"))
+    #expect(!HostNaming.isName("..") && !HostNaming.isName(".") && HostNaming.isName("..a"))
     #expect(!HostNaming.isName("-a") && !HostNaming.isPattern("-*") && HostNaming.isName("a-"))
     #expect(HostNaming.problem(ofLabel: "role", "trainer") == nil)
     #expect(HostNaming.problem(ofLabel: "role", "") == nil)

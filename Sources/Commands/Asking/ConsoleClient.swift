@@ -106,6 +106,12 @@ final class ConsoleClient {
   func send(
     _ call: ConsoleCall, accept: String, content: [UInt8]? = nil, more: [String] = []
   ) throws -> OutboundAnswer {
+    // An address without a name, or with one of dots alone, is another address.
+    if let part = call.path.split(separator: "/", omittingEmptySubsequences: false).dropFirst().first(where: {
+      ["", ".", ".."].contains($0)
+    }) {
+      throw CommandFailure(.nothingFound, "nothing is called '\(part)'")
+    }
     var headers = more + ["Authorization: Bearer \(context.token)", "Accept: \(accept)"]
     if call.method == "POST" { headers.append("Content-Type: application/json") }
     var request = HTTPRequest(
@@ -141,7 +147,7 @@ final class ConsoleClient {
   private static func withOptions(_ sentence: String, _ call: ConsoleCall) -> String {
     let word = String(sentence.prefix { $0 != " " && $0 != ":" })
     guard call.query.contains(where: { $0.0 == word && $0.1 != nil }) else { return sentence }
-    let option = word == "q" ? "text" : word.split(separator: "_").joined(separator: "-")
+    let option = word == "q" ? "text" : word == "actor" ? "by" : word.split(separator: "_").joined(separator: "-")
     return "--" + option + sentence.dropFirst(word.count)
   }
 

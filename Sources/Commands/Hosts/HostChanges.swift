@@ -20,13 +20,13 @@ extension HostsCommand {
 
     func run() throws {
       if changes.isEmpty { throw CommandFailure(.usage, "say what to change: KEY=VALUE sets a label, KEY- removes it") }
+      let change = try CommandFailure.ofBadLabel { () throws(StoreError) in try LabelChange(changes) }
       if let client = try options.console() {
         let fields = [("labels", Optional(changes.joined(separator: "\n")))]
         return try options.print(client.ask(.change(host: name, "labels", fields)))
       }
       let labels = try options.change(host: name) { (store) throws(StoreError) in
-        let change = try LabelChange(changes)
-        return try store.label(hostName: name, set: change.set, remove: change.remove, actor: options.actor)
+        try store.label(hostName: name, set: change.set, remove: change.remove, actor: options.actor)
       }
       try options.print(HostSentences.labels(name, labels), FleetQueries.activeHost(named: name))
     }
@@ -92,6 +92,17 @@ extension ChangeOptions {
       throw CommandFailure(.usage, problem)
     } catch {
       throw CommandFailure(error)
+    }
+  }
+}
+
+extension CommandFailure {
+  /// What is no label is one for the database as for a console. - Throws: `.usage`.
+  static func ofBadLabel<Value>(_ read: () throws(StoreError) -> Value) throws -> Value {
+    do throws(StoreError) {
+      return try read()
+    } catch {
+      throw CommandFailure(.usage, error.description)
     }
   }
 }

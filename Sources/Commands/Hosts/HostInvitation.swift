@@ -27,7 +27,6 @@ extension HostsCommand {
     @OptionGroup var options: ChangeOptions
 
     func run() throws {
-      if let client = try options.console() { return try invite(client) }
       guard let lifeNs = TimeSpan.parse(expires), lifeNs > 0, lifeNs <= HostInvitation.lifeMaxNs else {
         throw CommandFailure(.usage, "--expires takes a time of up to 30d, such as 1h, not '\(expires)'")
       }
@@ -45,13 +44,17 @@ extension HostsCommand {
         }
         return address
       }
+      let labels = try CommandFailure.ofBadLabel { () throws(StoreError) in
+        try LabelChange.labels(ofNewHost: self.labels)
+      }
+      if let client = try options.console() { return try invite(client) }
       let endNs = Clock.wallNs().addingClamped(lifeNs)
       let token = try HostInvitation.make(
         database: options.database.url(), endNs: endNs, addresses: addresses, name: name, actor: options.actor
-      ) { (invitation) throws(StoreError) in
-        invitation.usesMax = count
-        invitation.labels = try LabelChange.labels(ofNewHost: labels)
-        invitation.replaces = replace
+      ) {
+        $0.usesMax = count
+        $0.labels = labels
+        $0.replaces = replace
       }
       let uses = count == 1 ? "once" : "for \(count) hosts"
       let sentence = "invited '\(name)': the token is good \(uses), until \(Timestamp.text(endNs, digits: 0))"
@@ -129,7 +132,7 @@ extension HostInvitation {
   /// - Throws: `CommandFailure`.
   static func make(
     database: DatabaseURL, endNs: Int64, addresses: [TLS.CollectorAddress], name: String, actor: String = Actor.name,
-    fill: (inout Invitation) throws(StoreError) -> Void = { _ in }
+    fill: (inout Invitation) -> Void = { _ in }
   ) throws -> JoinToken {
     let store = try DatabaseOptions.store(database)
     defer { store.close() }
@@ -142,8 +145,6 @@ extension HostInvitation {
         .usage,
         "'\(Escaping.visible(name))' is no host name: up to 255 letters, digits, dots, dashes and underscores, no dash in front"
       )
-    } catch StoreError.badLabel(let problem) {
-      throw CommandFailure(.usage, problem)
     } catch StoreError.hostNameInUse {
       throw CommandFailure(
         .failed,

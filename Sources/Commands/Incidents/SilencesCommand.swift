@@ -36,7 +36,6 @@ struct SilencesCommand: ParsableCommand {
       guard rule != nil || host != nil || entity != nil || severity != nil else {
         throw CommandFailure(.usage, "say what to silence: --rule, --host, --entity or --severity")
       }
-      if let client = try options.console() { return try add(client) }
       let (start, end) = try planned.window(nowNs: now)
       var silence = Silence(author: options.actor, reason: reason, startsNs: start, endsNs: end)
       (silence.rule, silence.host, silence.entity) = (rule, host, entity)
@@ -47,6 +46,7 @@ struct SilencesCommand: ParsableCommand {
         silence.severity = known
       }
       silence.repetition = try repetition(length)
+      if let client = try options.console() { return try add(client) }
       let matched = try SilenceMatches.of(silence, options.database.reader())
       let number = try options.change { store throws(StoreError) in try store.addSilence(silence, nowNs: now) }
       try options.print(

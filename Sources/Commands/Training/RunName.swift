@@ -27,16 +27,13 @@ extension FleetSource {
         + "name one by its id, as signalbox runs list --wide shows it")
   }
 
-  /// Runs of a name, or the one of an id where no run has it as its name.
+  /// Runs of a name, or the one of an id.
   /// - Returns: name and host for a question about their episodes.
+  /// - Throws: `.usage` where one run has the word as its id and another one as its name.
   func runs(_ word: String?, host: String?) throws -> (name: String?, host: String?) {
-    guard let word, let number = Int64(word), (1...Int64(Int32.max)).contains(number),
-      try answer(.runs(host: host, state: nil, run: word, limit: 1), ShownColumns.runs).rows.isEmpty
-    else { return (word, host) }
-    let run = try answer(.run(number), ShownColumns.runs)
-    guard case .text(let name)? = run.value("run"), let owner = run.hosts.first ?? nil,
-      host.map({ StarPattern.matches(owner, $0) }) ?? true
-    else { return (word, host) }
+    guard let word, Int64(word) != nil else { return (word, host) }
+    let run = try run(word, host: host)
+    guard case .text(let name)? = run.value("run"), let owner = run.hosts.first ?? nil else { return (word, host) }
     return (name, owner)
   }
 

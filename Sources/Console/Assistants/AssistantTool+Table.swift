@@ -140,9 +140,9 @@ extension AssistantTool {
   private static let training: [AssistantTool] = [
     AssistantTool(
       name: "find_runs", title: "Find runs", summary: "Training runs, the newest first; id names one for run_report.",
-      role: .viewer, parameters: parameters(["host", "run", "state"], of: "/api/v1/runs") + [limit(500, "20")]
+      role: .viewer, parameters: parameters(["q", "host", "run", "state"], of: "/api/v1/runs") + [limit(500, "20")]
     ) { call in
-      var values = call.picked("host", "run", "state")
+      var values = call.picked("q", "host", "run", "state")
       values["limit"] = call["limit"] ?? "20"
       let answer = try await call.rows("/api/v1/runs", values)
       return part("Runs", answer.titling("id"), call.base.nowNs, empty: "none match")
@@ -189,14 +189,15 @@ extension AssistantTool {
         "Log lines that match, folded by default into templates with exact counts, hosts, first and last time, and who wrote it first.",
       role: .viewer,
       parameters: parameters(
-        ["q", "regex", "host", "file", "level", "run", "without", "template", "since", "until"], of: "/api/v1/logs") + [
+        ["q", "regex", "host", "file", "level", "only_level", "run", "without", "template", "since", "until"],
+        of: "/api/v1/logs") + [
           .init(
             "folded", .query, .choice(["true", "false"]), "false gives the newest lines themselves.", example: "true"),
           limit(1_000, "40"),
         ]
     ) { call in
       var values = call.picked(
-        "q", "regex", "host", "file", "level", "run", "without", "template", "since", "until", "limit")
+        "q", "regex", "host", "file", "level", "only_level", "run", "without", "template", "since", "until", "limit")
       guard call["folded"] == "false" else {
         values["limit"] = values["limit"] ?? "40"
         let answer = try await call.rows("/api/v1/logs/templates", values)

@@ -113,12 +113,11 @@ struct FleetOverview: Sendable {
       .heading("Hosts by \(FleetGroups.word(by))"),
       .choices(
         "Group by:", state.inventory.keys.map { .init(FleetGroups.word($0), choice($0, order), isChosen: $0 == by) }),
-      .map(FleetMap(by: by, sentence: groups.sentence)),
+      .map(FleetMap(by: by, sentence: groups.sentence)), RouteTable.search(),
       .choices("Sort by:", Order.allCases.map { .init($0.rawValue, choice(by, $0), isChosen: $0 == order) }),
       .table(
         name: "groups", groups.answer(order), links: [.init(column: "group", path: "/hosts?q=", key: "search")],
         empty: ""),
-      RouteTable.search(),
     ]
     if groups.leftOut > 0 { blocks.append(.text("\(groups.leftOut) more groups, which these are sorted before.")) }
     return blocks
@@ -173,7 +172,7 @@ struct FleetOverview: Sendable {
     return [
       .heading(more > 0 ? "Hosts, the worst first" : "Hosts"),
       .table(name: "hosts", parts.hosts, links: [RouteTable.toHost], empty: "No host has joined yet."),
-    ] + (more > 0 ? [.text("\(more) more hosts: signalbox fleet status shows them.")] : [])
+    ] + (more > 0 ? [.links([("\(more) more hosts", path: "/hosts")])] : [])
   }
 }
 

@@ -50,7 +50,7 @@ enum StyleSheet {
     .wide:has(+.wide),.wide+.wide{display:inline-block;vertical-align:top;max-width:100%;margin-right:2rem}
     header form{margin:0}form:has(textarea),label:has(textarea){display:flex;flex-direction:column;align-items:stretch;max-width:70rem}
     textarea{font:.9rem/1.4 ui-monospace,monospace;color:inherit;background:transparent;border:1px solid var(--quiet);border-radius:.25rem;padding:.5rem .75rem;width:100%;box-sizing:border-box;tab-size:2}form:has(textarea) button{align-self:start}
-    input,select,button{font:inherit;color:inherit;background:transparent;border:1px solid var(--quiet);border-radius:.25rem;padding:.5rem .75rem;min-height:2.75rem}
+    input,select,button{font:inherit;color:inherit;background:transparent;border:1px solid var(--quiet);border-radius:.25rem;padding:.5rem .75rem;min-height:2.75rem;max-width:100%;box-sizing:border-box}
     button{cursor:pointer}button.main{background:var(--main);border-color:var(--main);color:var(--main-text);font-weight:600}
     :focus-visible{outline:.2rem solid var(--link);outline-offset:.1rem}
     .s-live,.s-resolved,.s-completed{color:var(--live)}.s-late,.s-waiting,.s-muted,.s-revoked{color:var(--late)}

@@ -135,7 +135,11 @@ extension RouteTable {
     blocks += ids(answers[0]).map { id, name in
       .form(
         .init(
-          path: "/api/v1/invitations/\(PercentEncoding.pathPart(id))/withdraw", button: "Withdraw the one for \(name)"))
+          path: "/api/v1/invitations/\(PercentEncoding.pathPart(id))/withdraw", button: "Withdraw \(id), for \(name)"))
+    }
+    if answers[0].rows.count > buttonsMax {
+      blocks.append(
+        .text("Of more than \(buttonsMax) the newest have a button: signalbox hosts uninvite ID withdraws any."))
     }
     blocks += [
       .heading("Certificates, the first to expire first"),
@@ -172,7 +176,7 @@ extension RouteTable {
     guard let id = invitations.columns.firstIndex(where: { $0.name == "id" }),
       let host = invitations.columns.firstIndex(where: { $0.name == "host" })
     else { return [] }
-    return invitations.rows.prefix(20).compactMap { row in
+    return invitations.rows.prefix(buttonsMax).compactMap { row in
       guard case .text(let text) = row[id], case .text(let name) = row[host] else { return nil }
       return (text, name)
     }
@@ -181,6 +185,7 @@ extension RouteTable {
   private static let invitationColumns: [Answer.Column] = [
     .init("host", "FOR", rank: 0), .init("joined", "JOINED", rank: 2), .init("uses_max", "OF", rank: 3),
     .init("expires", "UNTIL", rank: 1), .init("created_by", "BY", rank: 4), .init("id", "ID", rank: 5),
+    .init("replaces", "REPLACES A HOST", rank: 6),
   ]
 
   private static let certificateColumns: [Answer.Column] = [

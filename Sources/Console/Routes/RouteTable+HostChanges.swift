@@ -55,13 +55,22 @@ extension RouteTable {
     },
   ]
 
+  static func labelsBlock(_ host: Answer) -> Page.Block {
+    guard case .json(let document)? = host.value("labels"),
+      case .object(let members)? = JSON.read(Array(document.utf8)),
+      !members.isEmpty
+    else { return .text("It has no labels.") }
+    let words = members.map { key, value in "\(key)=\(value.text ?? "")" }
+    return .text("Labels: " + words.sorted().joined(separator: ", ") + ".")
+  }
+
   /// What this person may change of it, at the end of its page.
   static func hostForms(_ name: String, _ question: Question) -> [Page.Block] {
     guard let caller = question.caller, caller.role >= .editor else { return [] }
     let path = "/api/v1/hosts/\(PercentEncoding.pathPart(name))"
     let labels = Page.Form.Input(name: "labels", label: "KEY=VALUE sets, KEY- removes, one a line", isLong: true)
     return [
-      .heading("Labels"), .form(.init(path: path + "/labels", button: "Change labels", inputs: [labels])),
+      .heading("Change its labels"), .form(.init(path: path + "/labels", button: "Change labels", inputs: [labels])),
     ] + (caller.role < .admin ? [] : [.form(.init(path: path + "/revoke", button: "Revoke this host"))])
   }
 

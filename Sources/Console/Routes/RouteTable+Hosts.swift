@@ -25,7 +25,7 @@ extension RouteTable {
   }
 
   private static func hostsPage(_ question: Question) async throws -> Page {
-    let text = question["q"] ?? ""
+    let text = (question["q"] ?? "")[...].trimmingBlanks()
     let state = try await question.console.fleet.state()
     let names = state.value.inventory.names(matching: text)
     var found = try await question.console.fleet.status().value
@@ -56,6 +56,11 @@ extension RouteTable {
       (FollowingQueries.passedOver(host: question["host"]), []),
     ])
     let (lost, notes) = (answers[0], FollowingNotes.notes(answers[1]))
+    let inventory = try await question.console.fleet.state().value.inventory
+    let names = question["host"].map { pattern in
+      inventory.hosts.map(\.name).filter { StarPattern.matches($0, pattern) }
+    }
+    let presence = try await question.console.fleet.presence(of: names)
     var blocks: [Page.Block] = [
       .search(
         .init(
@@ -66,7 +71,9 @@ extension RouteTable {
           ])),
       .table(
         name: "gaps", lost.first(rowsMax), links: [toHost],
-        empty: notes.isEmpty ? "Nothing was lost." : "Nothing of what is followed was lost."),
+        empty: notes.isEmpty ? "Nothing that was reported was lost." : "Nothing of what is followed was lost."),
+      // What a host that is away has lost is not known yet.
+      .text(presence.sentence),
     ]
     if lost.rows.count > rowsMax { blocks.append(.text("The newest \(rowsMax); signalbox gaps lists them all.")) }
     if !notes.isEmpty { blocks += [.heading("Found and not read"), .items(notes, isNumbered: false)] }

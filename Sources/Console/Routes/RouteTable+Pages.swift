@@ -112,7 +112,7 @@ extension RouteTable {
     return Page(
       title: name,
       blocks: [
-        .table(name: "host", answers[0], empty: ""),
+        .table(name: "host", answers[0], empty: ""), labelsBlock(answers[0]),
         .heading("Incidents"),
         .table(
           name: "incidents", answers[1].without(["host", "rule"]), links: [toIncident],
@@ -136,7 +136,8 @@ extension RouteTable {
         .heading("Processes"),
         .table(
           name: "processes", answers[3], empty: "No training process was reported in its newest minute."),
-      ] + hostForms(name, question), command: "signalbox hosts show \(ShellWord.quoted(name))")
+      ] + (answers[0].value("state") == .text("revoked") ? [] : hostForms(name, question)),
+      command: "signalbox hosts show \(ShellWord.quoted(name))")
   }
 
   /// Gaps of one chart: more are not distinguished.

@@ -164,16 +164,22 @@ extension RouteTable {
       blocks += numbers(silences).map { number in
         .form(.init(path: "/api/v1/silences/\(number)/end", button: "End silence \(number)"))
       }
+      if silences.rows.count > buttonsMax {
+        blocks.append(.text("The first \(buttonsMax) have a button: signalbox silences end ID ends any."))
+      }
     }
     return Page(title: "Silences", blocks: blocks, command: "signalbox silences list\(isAll ? " --all" : "")")
   }
 
-  /// Of the rows that are not over, at most 20: each has a button.
+  /// Rows of a page that have a button each.
+  static let buttonsMax = 20
+
+  /// Of the rows that are not over, the first ones: each has a button.
   private static func numbers(_ answer: Answer) -> [Int64] {
     guard let id = answer.columns.firstIndex(where: { $0.name == "id" }),
       let state = answer.columns.firstIndex(where: { $0.name == "state" })
     else { return [] }
-    return answer.rows.filter { $0[state] != .text(SilenceState.ended.rawValue) }.prefix(20).compactMap {
+    return answer.rows.filter { $0[state] != .text(SilenceState.ended.rawValue) }.prefix(buttonsMax).compactMap {
       if case .integer(let number) = $0[id] { number } else { nil }
     }
   }

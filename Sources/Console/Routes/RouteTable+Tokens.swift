@@ -113,6 +113,9 @@ extension RouteTable {
   ) async throws -> (AccessToken, address: String, sentence: String) {
     let (name, endNs) = (question.fields["name"] ?? "", try end(question, "\(daysMax)d"))
     let (url, actor) = (question.given("url"), question.actor)
+    if let url, !CalendarAddress.isOfConsole(url) {
+      throw Problem(.badRequest, "url takes https://HOST:PORT of a console")
+    }
     let made = try await question.database.change { store throws(StoreError) in
       try CalendarAddress.make(store, url: url, name: name, endNs: endNs, actor: actor)
     }

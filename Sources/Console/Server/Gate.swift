@@ -244,7 +244,8 @@ struct Gate: Sendable {
     for field in route.fields {
       let text = fields[field.name] ?? ""
       let isBlank = !text.unicodeScalars.contains { !$0.properties.isWhitespace }
-      if isBlank, field.isOptional { continue }
+      // A form sends its empty inputs too. In a script it is a variable that is not set: a silence must not become wider by it.
+      if isBlank, field.isOptional, isForm || fields[field.name] == nil { continue }
       guard !isBlank, !text.utf8.contains(0), text.unicodeScalars.count <= field.charactersMax else {
         throw Problem(.badRequest, "\(field.name) takes 1 to \(field.charactersMax) characters: \(field.summary)")
       }

@@ -56,7 +56,9 @@ package struct Redemption: Sendable, Equatable {
 package enum HostNaming {
   /// Letters, digits, dots, dashes, underscores; at most 255 bytes. No dash in front: commands would read the name as an option.
   package static func isName(_ name: String) -> Bool {
+    // A name of dots alone would stand for a directory in an address.
     (1...255).contains(name.utf8.count) && name.utf8.first != dash && name.utf8.allSatisfy(isNameByte)
+      && name.utf8.contains { $0 != UInt8(ascii: ".") }
   }
 
   /// A name in which one `*` stands for any rest.

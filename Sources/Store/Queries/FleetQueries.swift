@@ -145,7 +145,7 @@ package enum FleetQueries {
         select t.id, t.host_name as host,
           case when t.withdrawn is not null then 'withdrawn' when r.joined >= t.uses_max then 'used'
             when t.expires <= now() then 'expired' else 'open' end as state,
-          r.joined, t.uses_max::int8 as uses_max, t.expires, t.created, t.created_by, t.labels
+          r.joined, t.uses_max::int8 as uses_max, t.expires, t.created, t.created_by, t.labels, t.replaces
         from signalbox.join_tokens t
         cross join lateral (select count(*) as joined from signalbox.join_redemptions j where j.token = t.id) r
       ) i

@@ -34,7 +34,8 @@ package enum TrainingQueries {
       "(strpos(t.text, \(text)) > 0 or t.host in "
       + "(select number from signalbox.hosts where strpos(lower(name collate \"C\"), \(text)) > 0))"
     let columns = "r.number, r.updated, r.run"
-    let ofRun = "cross join lateral (select from signalbox.run_texts t where t.run = r.number and \(matches) offset 0) t"
+    let ofRun =
+      "cross join lateral (select from signalbox.run_texts t where t.run = r.number and \(matches) offset 0) t"
     return """
       select r.* from signalbox.runs r where r.number in (
         with newest as (
