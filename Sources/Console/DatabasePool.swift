@@ -15,19 +15,30 @@ final class DatabasePool: Sendable {
     let timeoutMs: Int
     var reader: FleetReader?
     var store: Store?
+    /// Of the client that is asked for now.
+    var abandonment: Abandonment?
 
     init(_ url: DatabaseURL, login: DatabaseURL?, timeoutMs: Int) {
       (self.url, self.login, self.timeoutMs) = (url, login, timeoutMs)
     }
   }
 
+  /// Calls what it is given once the client has gone.
+  typealias WhenGone = @Sendable (@escaping @Sendable () -> Void) -> Void
+
   private let workers: [Worker<Connections>]
+  /// For requests that a statement end.
+  private let cancelling: Worker<Void>
+  private let whenGone: WhenGone?
 
   /// Questions that may wait for one thread; beyond, the console says that it is busy.
   private static let waitingMax = 64
 
   /// For which a question waits for a thread.
   private let patience: Duration
+
+  /// Most questions are answered before: a connection keeps what waits for its end, and so of none of these.
+  private static let watchedAfter = Duration.milliseconds(100)
 
   /// - Parameters:
   ///   - patience: for which a question waits for a thread.
@@ -44,10 +55,20 @@ final class DatabasePool: Sendable {
         })
     }
     self.workers = workers
+    cancelling = try Worker("cancelling", limit: Self.waitingMax) {}
+    whenGone = nil
   }
+
+  private init(_ pool: DatabasePool, _ whenGone: @escaping WhenGone) {
+    (workers, patience, cancelling, self.whenGone) = (pool.workers, pool.patience, pool.cancelling, whenGone)
+  }
+
+  /// The same threads, asked for one client: what is read for it ends on the server with it. A change is carried out all the same.
+  func asked(by whenGone: @escaping WhenGone) -> DatabasePool { DatabasePool(self, whenGone) }
 
   func stop() {
     for worker in workers { worker.stop() }
+    cancelling.stop()
   }
 
   /// - Throws: `Problem`.
@@ -100,6 +121,17 @@ final class DatabasePool: Sendable {
   ) async throws -> Value {
     guard let worker = workers.min(by: { $0.load < $1.load }) else { throw Problem.tooBusy }
     let turn = Turn()
+    let abandonment = whenGone.map { _ in Abandonment() }
+    let watch = whenGone.map { whenGone in
+      Task { [cancelling] in
+        guard (try? await Task.sleep(for: Self.watchedAfter)) != nil else { return }
+        // Weakly: a connection outlives its statements.
+        whenGone { [weak abandonment] in
+          if let abandonment { _ = cancelling.post { _ in abandonment.cancel() } }
+        }
+      }
+    }
+    defer { watch?.cancel() }
     return try await withCheckedThrowingContinuation { continuation in
       // A database that hangs keeps its threads for their whole time limit: who waits behind them is not kept waiting as well.
       let timer = Task {
@@ -110,6 +142,8 @@ final class DatabasePool: Sendable {
       let isTaken = worker.post { connections in
         guard turn.take() else { return }
         timer.cancel()
+        connections.abandonment = abandonment
+        defer { connections.abandonment = nil }
         do throws(Problem) {
           continuation.resume(returning: try work(&connections))
         } catch {
@@ -175,6 +209,10 @@ extension DatabasePool.Connections {
         try FleetReader(consoleOf: url, login: login, timeoutMs: timeoutMs)
       }
     self.reader = reader
+    guard abandonment?.begins(reader.canceller) ?? true else {
+      throw .database(PostgresError(sqlState: "57014", message: "the client has gone", doing: "read"))
+    }
+    defer { abandonment?.ends() }
     do throws(PostgresError) {
       return try body(reader)
     } catch {

@@ -1,6 +1,7 @@
 import Answers
 import Postgres
 import Store
+import Synchronization
 import TestSupport
 import Testing
 
@@ -25,6 +26,24 @@ import Testing
     await #expect(throws: Problem.databaseAway) { try await pool.answer(FleetQueries.alive()) }
     try holder.execute("commit")
     #expect(try await hanging.value == 1)
+    #expect(try await answered(pool) == 1)
+    pool.stop()
+    owner.close()
+  }
+
+  /// A client that goes takes its statement with it, and no other: the thread's next question is answered.
+  @Test func aStatementEndsWithItsClient() async throws {
+    let database = try TestDatabase()
+    let owner = try Store.open(database.url, migrating: true)
+    let pool = try DatabasePool(
+      database.url, login: nil, threads: 1, patience: .seconds(3600), timeoutMs: 600_000)
+    #expect(try await answered(pool) == 1)
+    let waiting = Mutex<[@Sendable () -> Void]>([])
+    let asked = pool.asked { action in waiting.withLock { $0.append(action) } }
+    let hanging = Task { try await asked.answer(ReadQuery("select pg_sleep(600)::text as slept")) }
+    while waiting.withLock({ $0.isEmpty }) { try await Task.sleep(for: .milliseconds(20)) }
+    for action in waiting.withLock({ $0 }) { action() }
+    await #expect(throws: Problem.self) { try await hanging.value }
     #expect(try await answered(pool) == 1)
     pool.stop()
     owner.close()

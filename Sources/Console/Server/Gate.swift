@@ -88,11 +88,13 @@ struct Gate: Sendable {
           ? text : nil
       }
     }
+    let whenGone: DatabasePool.WhenGone = { gone in client.gone.whenComplete { _ in gone() } }
     let question = Question(
-      caller: known?.caller, nowNs: nowNs, database: database, console: context, values: values, others: others,
+      caller: known?.caller, nowNs: nowNs, database: database.asked(by: whenGone), console: context, values: values,
+      others: others,
       fields: fields, raw: raw, cookies: route.role == nil ? request.headers[values: .cookie] : [],
       done: done, isForm: isForm, formToken: formToken, isStreamed: type == .ndjson || type == .csv,
-      whenGone: { gone in client.gone.whenComplete { _ in gone() } })
+      whenGone: whenGone)
     return try await write(route.handler(question), route, question, type)
   }
 
