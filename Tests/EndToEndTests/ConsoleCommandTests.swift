@@ -295,6 +295,15 @@ extension EndToEndTests {
       }
       // A pattern never stands for the one host of an address.
       let viewer = try site.token("names", "viewer")
+      var (ids, cursor): ([Int], String?) = ([], "")
+      while let next = cursor, ids.count < 20 {
+        let page = try site.ask("/api/v1/runs?limit=1" + (next.isEmpty ? "" : "&cursor=\(next)"), token: viewer).body
+        let answer = try #require(JSONSerialization.jsonObject(with: Data(page.utf8)) as? [String: Any])
+        ids += (answer["items"] as? [[String: Any]] ?? []).compactMap { $0["id"] as? Int }
+        cursor = answer["next"] as? String
+      }
+      let all = try connection.query("select count(*) from signalbox.runs").int(0, 0)
+      #expect(ids.count == Set(ids).count && Int64(ids.count) == all, "\(ids)")
       #expect(try site.ask("/api/v1/hosts/trainer-*/processes", token: viewer).status == 404)
       #expect(try site.ask("/api/v1/runs?host=trainer-*", token: viewer).status == 200)
       try connection.execute(
@@ -357,7 +366,9 @@ extension EndToEndTests {
         #expect(console.output == direct.output, "\(more)")
       }
       for cursor in ["x", "MjAyNg", "e30", "JyB8IHwgfCA"] {
-        #expect(try site.ask("/api/v1/logs/pages?cursor=\(cursor)", token: viewer).status == 400, "\(cursor)")
+        for list in ["logs/pages", "runs", "episodes", "incidents"] {
+          #expect(try site.ask("/api/v1/\(list)?cursor=\(cursor)", token: viewer).status == 400, "\(list) \(cursor)")
+        }
       }
     }
 

@@ -231,12 +231,75 @@ import Testing
         + "from generate_series(1, 2000) n")
     #expect(try found("hay", limit: 4).count == 4 && found("hay", limit: 5000).count == 2499)
     #expect(
-      try found("hay", limit: 5) == ["sweep-2498", "sweep-2499", "sweep-2500", "sweep-2497", "sweep-2496"])
+      try found("hay", limit: 5) == ["sweep-2500", "sweep-2499", "sweep-2498", "sweep-2497", "sweep-2496"])
     try store.connection.execute(
       "update signalbox.runs set detail = 'thimble' where run = 'sweep-7'; update signalbox.runs set updated = now() where run = 'sweep-8'"
     )
     #expect(try found("needle") == [] && found("thimble") == ["sweep-7"] && found("sweep-8", limit: 1) == ["sweep-8"])
     #expect(try fixture.value("select count(*) from signalbox.run_texts") == "4503")
+  }
+
+  /// Page by page a list has the rows that it has at once, also where their times are the same.
+  @Test func listsComeInPages() throws {
+    try store.connection.execute(
+      """
+      insert into signalbox.runs (host, run, state, started, updated)
+        select 1 + n % 2, 'page-' || n, 1, '\(Self.start)', '\(Self.start)'::timestamptz + n / 4 * interval '1 s' from generate_series(1, 9) n;
+      insert into signalbox.episodes (run, episode, updated, state, started, steps, first_step, last_step, reward_count, value_count,
+          return_count, trades_closed, trades_won, final_steps)
+        select number, e, updated, 1, started, 1, 1, 1, 0, 0, 0, 0, 0, 0 from signalbox.runs, generate_series(1, 2) e where run like 'page-%';
+      insert into signalbox.incidents (rule, severity, host, host_name, identity, dedup_key, opened, detected, last_event, summary, state)
+        select 'RES-01', n % 3, 1, 'one', 'i' || n, 'd' || n, now(), now(), now(), 's', case when n % 4 = 0 then 'resolved' else 'open' end
+        from generate_series(1, 11) n;
+      insert into signalbox.audit_log (actor, action, subject) select 'test', 'test', n::text from generate_series(1, 7) n
+      """)
+    typealias Ask = (ListPosition?, Int) -> ReadQuery
+    let lists: [(columns: [String], kinds: [ListPosition.Kind], least: Int, ask: Ask)] = [
+      (
+        ["updated", "id"], TrainingQueries.runPosition, 12,
+        { TrainingQueries.runs(host: nil, state: nil, after: $0, limit: $1) }
+      ),
+      (
+        ["updated", "id"], TrainingQueries.runPosition, 9,
+        { TrainingQueries.runs(host: nil, state: nil, text: "page", after: $0, limit: $1) }
+      ),
+      (
+        ["updated", "episode", "host", "run"], TrainingQueries.episodePosition, 18,
+        { TrainingQueries.episodes(host: nil, run: nil, status: nil, after: $0, limit: $1) }
+      ),
+      (
+        ["state", "severity", "id"], IncidentQueries.position, 11,
+        { IncidentQueries.list(state: "all", host: nil, rule: nil, sinceNs: nil, after: $0, limit: $1) }
+      ),
+      (
+        ["id"], AccessQueries.auditPosition, 7,
+        { AccessQueries.audit(actor: "test", action: nil, sinceNs: nil, after: $0, limit: $1) }
+      ),
+    ]
+    for list in lists {
+      let whole = try read(list.ask(nil, 1000)).map { row in list.columns.map { row[$0] } }
+      #expect(whole.count == list.least, "\(list.columns)")
+      var (paged, after): ([[ReadValue?]], ListPosition?) = ([], nil)
+      while true {
+        let rows = try read(list.ask(after, 2)).map { row in list.columns.map { row[$0] } }
+        paged += rows
+        guard let last = rows.last, paged.count <= whole.count else { break }
+        let values = last.compactMap { value -> String? in
+          switch value {
+          case .text(let text)?: text
+          case .integer(let number)?: String(number)
+          case .time(let ns)?: Timestamp.text(ns)
+          default: nil
+          }
+        }
+        after = ListPosition(cursor: ListPosition(values).cursor, list.kinds)
+        #expect(after != nil, "\(values)")
+      }
+      #expect(paged == whole, "\(list.columns)")
+    }
+    for text in ["", "x", "WyIxMiJd", ListPosition(["12", "x"]).cursor, ListPosition(["2026-01-01T00:00:00Z"]).cursor] {
+      #expect(ListPosition(cursor: text, TrainingQueries.runPosition) == nil, "\(text)")
+    }
   }
 
   @Test func modelsAreShownByTheirNewestResult() throws {

@@ -12,6 +12,7 @@ Every answer is a list of dictionaries; `.meta` says as of when it is, `.missing
 import json
 import os
 import ssl
+import sys
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -111,7 +112,7 @@ class Signalbox:
             page = self.request("GET", path, {**params, "cursor": cursor} if cursor else params)
             items += page["items"]
             cursor = page.get("next")
-            if not cursor:
+            if not cursor or len(items) >= params.get("limit", sys.maxsize):
                 break
         rows = Rows(items, page.get("meta"))
         if self.warn and rows.missing:

@@ -73,13 +73,15 @@ extension RouteTable {
       parameters: [
         .init("actor", .query, .text, "Only of this person, token or program.", example: "ann"),
         .init("action", .query, .text, "Only this action; a * stands for any text.", example: "incidents.*"), since,
-        limit,
+        limit, cursor,
       ], shape: .list
     ) { question in
       let count = Int(question.integer("limit") ?? 200)
+      let after = try position(question, AccessQueries.auditPosition)
       let query = AccessQueries.audit(
-        actor: question["actor"], action: question["action"], sinceNs: question.moment("since"), limit: count + 1)
-      return cut(try await question.database.answer(query, ShownColumns.audit), to: count)
+        actor: question["actor"], action: question["action"], sinceNs: question.moment("since"),
+        after: after, limit: count + 1)
+      return cut(try await question.database.answer(query, ShownColumns.audit), to: count, by: ["id"])
     },
   ]
 

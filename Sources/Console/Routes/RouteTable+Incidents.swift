@@ -16,14 +16,16 @@ extension RouteTable {
         .init(
           "state", .query, .choice(IncidentState.allCases.map(\.rawValue) + ["all"]), "Only in it.", example: "open"),
         host, .init("rule", .query, .text, "Only of this rule; a * stands for any text.", example: "RES-*"), since,
-        limit,
+        limit, cursor,
       ], shape: .list
     ) { question in
       let count = Int(question.integer("limit") ?? 1000)
+      let after = try position(question, IncidentQueries.position)
       let query = IncidentQueries.list(
         state: question["state"], host: question["host"], rule: question["rule"], sinceNs: question.moment("since"),
-        limit: count + 1)
-      return cut(try await question.database.answer(query, ShownColumns.incidents), to: count)
+        after: after, limit: count + 1)
+      return cut(
+        try await question.database.answer(query, ShownColumns.incidents), to: count, by: ["state", "severity", "id"])
     },
     Route(
       method: .get, path: "/api/v1/incidents/{number}", role: .viewer,

@@ -110,16 +110,17 @@ enum RouteTable {
         host, .init("run", .query, .text, "Only of this name.", example: "ppo_1"), searchOfRuns,
         .init(
           "state", .query, .choice(["running", "completed", "failed", "unknown"]), "Only in it.", example: "running"),
-        limit,
+        limit, cursor,
       ], shape: .list
     ) { question in
       let count = Int(question.integer("limit") ?? 100)
+      let after = try position(question, TrainingQueries.runPosition)
       try await requireHost(question["host"], question)
       let answer = try await question.database.answer(
         TrainingQueries.runs(
-          host: question["host"], state: question["state"], run: question["run"], text: question["q"], limit: count + 1),
-        ShownColumns.runs)
-      return cut(answer, to: count)
+          host: question["host"], state: question["state"], run: question["run"], text: question["q"], after: after,
+          limit: count + 1), ShownColumns.runs)
+      return cut(answer, to: count, by: ["updated", "id"])
     },
     Route(
       method: .get, path: "/api/v1/runs/{id}", role: .viewer, summary: "One training run.", parameters: [runID],
@@ -135,16 +136,17 @@ enum RouteTable {
         host, .init("run", .query, .text, "Only of this run.", example: "ppo_1"),
         .init(
           "status", .query, .choice(["running", "completed", "force_closed"]), "Only with it.", example: "completed"),
-        limit,
+        limit, cursor,
       ], shape: .list
     ) { question in
       let count = Int(question.integer("limit") ?? 1000)
+      let after = try position(question, TrainingQueries.episodePosition)
       try await requireHost(question["host"], question)
       let answer = try await question.database.answer(
         TrainingQueries.episodes(
-          host: question["host"], run: question["run"], status: question["status"], limit: count + 1),
+          host: question["host"], run: question["run"], status: question["status"], after: after, limit: count + 1),
         ShownColumns.episodes)
-      return cut(answer, to: count)
+      return cut(answer, to: count, by: ["updated", "episode", "host", "run"])
     },
   ]
 
@@ -161,10 +163,34 @@ enum RouteTable {
   }
 
   /// One row more than asked for was read: it says whether there is more.
-  static func cut(_ answer: Answer, to count: Int) -> Reply {
+  /// - Parameter columns: those by which the list is ordered: the values of its last row are the cursor; none: it has no further pages.
+  static func cut(_ answer: Answer, to count: Int, by columns: [String] = []) -> Reply {
     var answer = answer
     let isCut = answer.rows.count > count
     if isCut { answer.rows.removeLast(answer.rows.count - count) }
-    return .list(answer, isCut: isCut)
+    guard isCut, !columns.isEmpty, let last = answer.rows.last else { return .list(answer, isCut: isCut) }
+    let values = columns.compactMap { name in
+      answer.columns.firstIndex { $0.name == name }.flatMap { place in
+        switch last[place] {
+        case .text(let text): text
+        case .integer(let number): String(number)
+        case .time(let ns): Timestamp.text(ns)
+        default: nil
+        }
+      }
+    }
+    return .list(answer, isCut: true, next: values.count == columns.count ? ListPosition(values).cursor : nil)
+  }
+
+  static let cursor = Route.Parameter(
+    "cursor", .query, .opaque, "`next` of the page before: the rows behind it.", example: "WyIxMiJd")
+
+  /// - Throws: `Problem` 400 for a cursor that this list did not make.
+  static func position(_ question: Question, _ kinds: [ListPosition.Kind]) throws -> ListPosition? {
+    guard let text = question["cursor"] else { return nil }
+    guard let position = ListPosition(cursor: text, kinds) else {
+      throw Problem(.badRequest, "cursor takes `next` of the page before, unchanged")
+    }
+    return position
   }
 }

@@ -39,13 +39,20 @@ package enum AccessQueries {
   /// - Parameters:
   ///   - action: such as `incidents.ack`; a `*` stands for any text.
   ///   - sinceNs: ns since 1970.
-  package static func audit(actor: String?, action: String?, sinceNs: Int64?, limit: Int) -> ReadQuery {
+  package static func audit(
+    actor: String?, action: String?, sinceNs: Int64?, after: ListPosition? = nil, limit: Int
+  ) -> ReadQuery {
     ReadQuery(
       """
       select a.number as id, a.time, a.actor, a.action, a.subject, nullif(a.detail, '') as detail from signalbox.audit_log a
       where ($1::text is null or a.actor = $1) and signalbox.matches($2::text, a.action)
-        and ($3::timestamptz is null or a.time >= $3::timestamptz)
+        and ($3::timestamptz is null or a.time >= $3::timestamptz) and ($5::bigint is null or a.number < $5::bigint)
       order by a.number desc limit $4::bigint
-      """, [actor, action, sinceNs.map { Timestamp.text($0) }, String(limit)])
+      """,
+      [actor, action, sinceNs.map { Timestamp.text($0) }, String(limit)]
+        + ListPosition.parameters(after, auditPosition.count))
   }
+
+  /// Of the audit: id.
+  package static let auditPosition: [ListPosition.Kind] = [.integer]
 }

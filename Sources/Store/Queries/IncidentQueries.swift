@@ -14,16 +14,25 @@ package enum IncidentQueries {
   /// - Parameters:
   ///   - state: nil = everything that is not resolved; `all`; or a state.
   ///   - host: a `*` stands for any text; so in `rule`.
-  package static func list(state: String?, host: String?, rule: String?, sinceNs: Int64?, limit: Int) -> ReadQuery {
+  package static func list(
+    state: String?, host: String?, rule: String?, sinceNs: Int64?, after: ListPosition? = nil, limit: Int
+  ) -> ReadQuery {
     ReadQuery(
       """
       select \(columns) from signalbox.incidents i
       where case when $1::text is null then i.state <> \(IncidentState.resolved.sql) when $1 = 'all' then true else i.state = $1 end
         and signalbox.matches($2::text, i.host_name) and signalbox.matches($3::text, i.rule)
         and ($4::timestamptz is null or i.opened >= $4::timestamptz)
+        and ($6::text is null
+          or (i.state = \(IncidentState.resolved.sql), 'P' || i.severity, -i.number) > ($6::text = 'resolved', $7::text, -$8::int4))
       order by i.state = \(IncidentState.resolved.sql), i.severity, i.number desc limit $5::bigint
-      """, [state, host, rule, sinceNs.map { Timestamp.text($0) }, String(limit)])
+      """,
+      [state, host, rule, sinceNs.map { Timestamp.text($0) }, String(limit)]
+        + ListPosition.parameters(after, position.count))
   }
+
+  /// Of the list: state, severity, id.
+  package static let position: [ListPosition.Kind] = [.text, .text, .integer]
 
   /// What is open or taken, one row a cause, the most urgent first: what is muted is counted in the incident that it is part of. Columns of
   /// a list, with muted_parts; null where there are none.

@@ -17,19 +17,25 @@ package enum TrainingQueries {
     ($1::text is null or r.host = any (\(FleetQueries.hosts("$1"))))
       and ($2::text is null or r.state = array_position(array['unknown', 'running', 'completed', 'failed'], $2::text) - 1)
       and ($3::text is null or r.run = $3)
+      and ($6::timestamptz is null or (r.updated, r.number) < ($6::timestamptz, $7::int4))
     """
 
-  private static let newestFirst = "order by r.updated desc, r.run limit $4::bigint"
+  private static let newestFirst = "order by r.updated desc, r.number desc limit $4::bigint"
+
+  /// Of the list of runs: updated, id.
+  package static let runPosition: [ListPosition.Kind] = [.time, .integer]
+  /// Of the list of episodes: updated, episode, host, run.
+  package static let episodePosition: [ListPosition.Kind] = [.time, .integer, .text, .text]
 
   /// So many of the newest runs are looked up one by one before all texts are read.
   private static let newestMax = 2000
 
-  /// The runs whose text, or whose host's name, contains `$6`.
+  /// The runs whose text, or whose host's name, contains `$8`.
   ///
   /// A text that many runs contain fills the page from the newest of them, the newest few first, without reading the texts of all; one that
   /// few contain is looked for in all texts, which are narrow (`RunTextTables`): a hundred thousand are read within a tenth of a second.
   private static let found: String = {
-    let text = "lower($6::text collate \"C\")"
+    let text = "lower($8::text collate \"C\")"
     let matches =
       "(strpos(t.text, \(text)) > 0 or t.host in "
       + "(select number from signalbox.hosts where strpos(lower(name collate \"C\"), \(text)) > 0))"
@@ -79,15 +85,15 @@ package enum TrainingQueries {
   /// a reward.
   /// - Parameter text: contained in the run's name, its host's name, or what it reported of itself; Latin letters of either case.
   package static func runs(
-    host: String?, state: String?, run: String? = nil, text: String? = nil, limit: Int
+    host: String?, state: String?, run: String? = nil, text: String? = nil, after: ListPosition? = nil, limit: Int
   ) -> ReadQuery {
-    let parameters = [host, state, run, String(limit), "0"]
+    let parameters = [host, state, run, String(limit), "0"] + ListPosition.parameters(after, runPosition.count)
     return text.map { runs(parameters + [$0], found) } ?? runs(parameters, page())
   }
 
   /// The one with a number: `id` of the list.
   package static func run(_ number: Int64) -> ReadQuery {
-    runs([nil, nil, nil, "1", "0", String(number)], page("and r.number = $6::bigint"))
+    runs([nil, nil, nil, "1", "0", nil, nil, String(number)], page("and r.number = $8::bigint"))
   }
 
   private static func runs(_ parameters: [String?], _ page: String) -> ReadQuery {
@@ -102,21 +108,24 @@ package enum TrainingQueries {
         p.detail
       from (\(page)) p
       \(running)
-      order by p.updated desc, p.run
+      order by p.updated desc, p.number desc
       """, parameters)
   }
 
   /// Newest first. Columns as the contract of `episodes list` names them, and more.
   package static func episodes(
-    host: String?, run: String?, status: String?, episode: Int64? = nil, limit: Int
+    host: String?, run: String?, status: String?, episode: Int64? = nil, after: ListPosition? = nil, limit: Int
   ) -> ReadQuery {
     ReadQuery(
       """
       select \(episodeColumns) from public.episodes e
       where ($1::text is null or e.host = any (\(FleetQueries.hosts("$1", "name")))) and ($2::text is null or e.run = $2)
         and ($3::text is null or e.status = $3) and ($4::bigint is null or e.episode = $4::bigint)
-      order by e.updated desc, e.episode desc limit $5::bigint
-      """, [host, run, status, episode.map(String.init), String(limit)])
+        and ($6::timestamptz is null or (e.updated, e.episode, e.host, e.run) < ($6::timestamptz, $7::bigint, $8::text, $9::text))
+      order by e.updated desc, e.episode desc, e.host desc, e.run desc limit $5::bigint
+      """,
+      [host, run, status, episode.map(String.init), String(limit)]
+        + ListPosition.parameters(after, episodePosition.count))
   }
 
   /// Everything known of one episode, and how each metric is defined.
@@ -143,7 +152,7 @@ package enum TrainingQueries {
         greatest(t.newest, c.newest) as newest
       from (\(page(hasEpisodes))) p
       \(running)
-      order by p.updated desc, p.run
-      """, [host, nil, run, String(limit), String(staleMinutes)])
+      order by p.updated desc, p.number desc
+      """, [host, nil, run, String(limit), String(staleMinutes), nil, nil])
   }
 }
