@@ -243,8 +243,8 @@ import Testing
   @Test func listsComeInPages() throws {
     try store.connection.execute(
       """
-      insert into signalbox.runs (host, run, state, started, updated)
-        select 1 + n % 2, 'page-' || n, 1, '\(Self.start)', '\(Self.start)'::timestamptz + n / 4 * interval '1 s' from generate_series(1, 9) n;
+      insert into signalbox.runs (number, host, run, state, started, updated) overriding system value
+        select 100 + n, 1 + n % 2, 'page-' || n, 1, '\(Self.start)', '\(Self.start)'::timestamptz + n / 4 * interval '1 s' from generate_series(1, 9) n;
       insert into signalbox.episodes (run, episode, updated, state, started, steps, first_step, last_step, reward_count, value_count,
           return_count, trades_closed, trades_won, final_steps)
         select number, e, updated, 1, started, 1, 1, 1, 0, 0, 0, 0, 0, 0 from signalbox.runs, generate_series(1, 2) e where run like 'page-%';
