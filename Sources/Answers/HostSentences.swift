@@ -5,6 +5,10 @@ package enum HostSentences {
     return "host '\(name)' has " + (text.isEmpty ? "no labels" : "the labels \(text)")
   }
 
+  package static func renamed(_ name: String, to newName: String) -> String {
+    "host '\(name)' is called '\(newName)' now"
+  }
+
   package static func revoked(_ name: String) -> String {
     "host '\(name)' is revoked; signalbox hosts invite \(name) lets it in again"
   }

@@ -26,18 +26,14 @@ struct TokensCommand: ParsableCommand {
     @OptionGroup var options: ChangeOptions
 
     func run() throws {
-      let endNs = try AccessLife.end(expires, maximumDays: 366)
+      let endNs = try AccessLife.end(expires)
       if let client = try options.console() {
         let reply = try client.ask(
           .post("/api/v1/tokens", [("name", name), ("role", role.rawValue), ("for", expires)]))
         return try options.print(reply, value: reply.answer.value("token"))
       }
-      let token = AccessToken.make()
-      try options.change { store throws(StoreError) in
-        try store.addCredential(
-          Credential(
-            id: token.id, kind: .token, name: name, role: role, secretHash: token.secretHash, expiresNs: endNs),
-          actor: options.actor)
+      let token = try options.change { store throws(StoreError) in
+        try IssuedCredential.make(store, .token, name: name, role: role, endNs: endNs, actor: options.actor)
       }
       try options.output.printChange(CredentialSentences.token(name, role, endNs), value: token.text) {
         try options.database.reader().answer(AccessQueries.credential(id: token.id), []).with(
@@ -74,9 +70,7 @@ struct TokensCommand: ParsableCommand {
       let count = try options.change { store throws(StoreError) in
         try store.endCredentials(named: name, actor: options.actor, nowNs: nowNs)
       }
-      try options.print(
-        "'\(name)' has \(count) \(count == 1 ? "way" : "ways") in less",
-        AccessQueries.credentials(of: name))
+      try options.print(CredentialSentences.ended(name, count), AccessQueries.credentials(of: name))
     }
   }
 }
@@ -147,7 +141,7 @@ extension OnCallCommand {
     @OptionGroup var options: ChangeOptions
 
     func run() throws {
-      let endNs = try AccessLife.end(expires, maximumDays: 366)
+      let endNs = try AccessLife.end(expires)
       if let url, !CalendarAddress.isOfConsole(url) {
         throw CommandFailure(.usage, "--url takes https://HOST:PORT of a console, not '\(Escaping.visible(url))'")
       }
@@ -186,24 +180,19 @@ struct LoginLink {
   static func make(
     _ store: Store, url: String?, person: String, role: Role, actor: String
   ) throws(StoreError) -> LoginLink? {
-    let known: String? = if let url { url } else { try store.consoleAddress() }
-    guard let known else { return nil }
-    let secret = AccessToken.make()
+    guard let base = try IssuedCredential.console(store, url) else { return nil }
     let endNs = Clock.wallNs().addingClamped(lifeNs)
-    try store.addCredential(
-      Credential(
-        id: secret.id, kind: .link, name: person, role: role, secretHash: secret.secretHash, expiresNs: endNs),
-      actor: actor)
-    let base = known.hasSuffix("/") ? String(known.dropLast()) : known
+    let secret = try IssuedCredential.make(store, .link, name: person, role: role, endNs: endNs, actor: actor)
     return LoginLink(id: secret.id, url: "\(base)/login/\(secret.text)", endNs: endNs)
   }
 }
 
 enum AccessLife {
   /// ns since 1970. - Throws: `.usage`.
-  static func end(_ text: String, maximumDays: Int64) throws -> Int64 {
-    guard let lifeNs = TimeSpan.parse(text), lifeNs <= maximumDays * 86_400_000_000_000 else {
-      throw CommandFailure(.usage, "--expires takes a time of up to \(maximumDays)d, such as 90d, not '\(text)'")
+  static func end(_ text: String) throws -> Int64 {
+    let daysMax = IssuedCredential.daysMax
+    guard let lifeNs = TimeSpan.parse(text), lifeNs <= daysMax * 86_400_000_000_000 else {
+      throw CommandFailure(.usage, "--expires takes a time of up to \(daysMax)d, such as 90d, not '\(text)'")
     }
     return Clock.wallNs().addingClamped(lifeNs)
   }

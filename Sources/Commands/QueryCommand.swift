@@ -47,8 +47,10 @@ struct QueryCommand: ParsableCommand {
   func run() throws {
     if views { return try showViews() }
     let statement = try statement()
-    // A login that only reads does not know of itself which hosts there should be.
-    guard statement.isOfReports, (try? database.place()) != nil else { return try answer(statement) }
+    // A login that only reads does not know of itself which hosts there should be, and the console in use may be another fleet's.
+    guard statement.isOfReports, readerDatabase == nil, (try? database.place()) != nil else {
+      return try answer(statement)
+    }
     try completeness.check(database.source(output), statement.hosts ?? []) { try answer(statement) }
   }
 

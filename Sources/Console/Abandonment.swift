@@ -1,33 +1,39 @@
+internal import EventLoop
 internal import Postgres
 internal import Synchronization
 
 /// Ends the statement that runs for a client once the client has gone.
 final class Abandonment: Sendable {
-  private struct State {
-    var hasGone = false
-    /// While a statement runs.
-    var canceller: QueryCanceller?
-  }
+  private let gone = Atomic(false)
+  /// While a statement runs.
+  private let canceller = Mutex<QueryCanceller?>(nil)
+  private let cancelling: Worker<Void>
 
-  private let state = Mutex(State())
+  /// - Parameter cancelling: a thread for requests that a statement end.
+  init(_ cancelling: Worker<Void>) { self.cancelling = cancelling }
+
+  var hasGone: Bool { gone.load(ordering: .acquiring) }
 
   /// - Returns: false where no one waits for the answer any more.
-  func begins(_ canceller: QueryCanceller) -> Bool {
-    state.withLock { state in
-      if !state.hasGone { state.canceller = canceller }
-      return !state.hasGone
+  func begins(_ statement: QueryCanceller) -> Bool {
+    canceller.withLock { canceller in
+      canceller = hasGone ? nil : statement
+      return canceller != nil
     }
   }
 
   /// Waits for a request that is under way: a later one would end another client's statement on the same connection.
-  func ends() { state.withLock { $0.canceller = nil } }
+  func ends() { canceller.withLock { $0 = nil } }
 
-  /// Blocks until the server has taken the request.
+  /// The client has gone: nothing begins any more, and what runs ends on the server.
   func cancel() {
-    state.withLock { state in
-      state.hasGone = true
-      state.canceller?.cancel()
-      state.canceller = nil
+    gone.store(true, ordering: .releasing)
+    // A request blocks until the server has taken it.
+    _ = cancelling.post { [self] _ in
+      canceller.withLock { canceller in
+        canceller?.cancel()
+        canceller = nil
+      }
     }
   }
 }

@@ -121,14 +121,12 @@ final class DatabasePool: Sendable {
   ) async throws -> Value {
     guard let worker = workers.min(by: { $0.load < $1.load }) else { throw Problem.tooBusy }
     let turn = Turn()
-    let abandonment = whenGone.map { _ in Abandonment() }
+    let abandonment = whenGone.map { _ in Abandonment(cancelling) }
     let watch = whenGone.map { whenGone in
-      Task { [cancelling] in
+      Task {
         guard (try? await Task.sleep(for: Self.watchedAfter)) != nil else { return }
         // Weakly: a connection outlives its statements.
-        whenGone { [weak abandonment] in
-          if let abandonment { _ = cancelling.post { _ in abandonment.cancel() } }
-        }
+        whenGone { [weak abandonment] in abandonment?.cancel() }
       }
     }
     defer { watch?.cancel() }

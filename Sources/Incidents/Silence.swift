@@ -47,4 +47,37 @@ package struct Repetition: Sendable, Equatable {
     self.zone = zone
     self.lengthNs = lengthNs
   }
+
+  /// Why what a person gave makes no repetition.
+  package enum Mistake: Error, Equatable {
+    case zoneAlone
+    case ownStart
+    case cron(CronExpression.Mistake)
+
+    /// - Parameter mark: what stands before a name where the person gave it: `--`, or nothing.
+    package func sentence(_ mark: String) -> String {
+      switch self {
+      case .zoneAlone: "\(mark)zone goes with \(mark)cron"
+      case .ownStart: "\(mark)from does not go with \(mark)cron, which says when it begins"
+      case .cron(let mistake): "\(mark)cron: \(mistake)"
+      }
+    }
+  }
+
+  /// - Parameter from: when a single window begins.
+  /// - Returns: nil for a silence that does not come back.
+  package static func given(
+    cron: String?, zone: String?, from: String?, lengthNs: Int64
+  ) throws(Mistake) -> Repetition? {
+    guard let cron else {
+      if zone != nil { throw .zoneAlone }
+      return nil
+    }
+    if from != nil { throw .ownStart }
+    do throws(CronExpression.Mistake) {
+      return Repetition(cron: try CronExpression(cron), zone: zone ?? "UTC", lengthNs: lengthNs)
+    } catch {
+      throw .cron(error)
+    }
+  }
 }

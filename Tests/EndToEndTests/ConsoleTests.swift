@@ -259,6 +259,8 @@ extension EndToEndTests {
         #expect(answer.status == status && answer.detail.contains(part), "\(path): \(answer)")
         #expect(answer.header("content-type") == "application/problem+json")
       }
+      // Of a host that there is none of, a page does not say that nothing was lost.
+      #expect(try ask("/gaps?host=none", token: viewer).status == 404)
       #expect(try ask("/api/v1/hosts", ["-H", "Accept: image/png"], token: viewer).status == 406)
       let method = try ask("/api/v1/hosts", ["-X", "DELETE"], token: viewer)
       #expect(method.status == 405 && method.header("allow") == "GET, HEAD", "\(method)")

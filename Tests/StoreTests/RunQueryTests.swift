@@ -297,7 +297,11 @@ import Testing
       }
       #expect(paged == whole, "\(list.columns)")
     }
-    for text in ["", "x", "WyIxMiJd", ListPosition(["12", "x"]).cursor, ListPosition(["2026-01-01T00:00:00Z"]).cursor] {
+    for text in [
+      "", "x", "WyIxMiJd", ListPosition(["12", "x"]).cursor, ListPosition(["2026-01-01T00:00:00Z"]).cursor,
+      // Numbers that no row has, and the statement's type does not hold.
+      ListPosition(["2026-01-01T00:00:00Z", "0"]).cursor, ListPosition(["2026-01-01T00:00:00Z", "2147483648"]).cursor,
+    ] {
       #expect(ListPosition(cursor: text, TrainingQueries.runPosition) == nil, "\(text)")
     }
   }

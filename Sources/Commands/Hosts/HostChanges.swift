@@ -47,7 +47,7 @@ extension HostsCommand {
       try options.change(host: name) { (store) throws(StoreError) in
         try store.rename(hostName: name, to: newName, actor: options.actor)
       }
-      try options.print("host '\(name)' is called '\(newName)' now", FleetQueries.activeHost(named: newName))
+      try options.print(HostSentences.renamed(name, to: newName), FleetQueries.activeHost(named: newName))
     }
   }
 
@@ -74,7 +74,6 @@ extension HostsCommand {
   }
 }
 
-/// Words such as `role=trainer` and `role-`.
 extension ChangeOptions {
   /// Changes one host; a failure becomes a sentence with its exit code.
   @discardableResult

@@ -66,17 +66,10 @@ struct SilencesCommand: ParsableCommand {
     }
 
     private func repetition(_ lengthNs: Int64) throws -> Repetition? {
-      guard let cron else {
-        if zone != nil { throw CommandFailure(.usage, "--zone goes with --cron") }
-        return nil
-      }
-      if planned.from != nil {
-        throw CommandFailure(.usage, "--from does not go with --cron, which says when it begins")
-      }
-      do {
-        return Repetition(cron: try CronExpression(cron), zone: zone ?? "UTC", lengthNs: lengthNs)
+      do throws(Repetition.Mistake) {
+        return try Repetition.given(cron: cron, zone: zone, from: planned.from, lengthNs: lengthNs)
       } catch {
-        throw CommandFailure(.usage, "--cron: \(error)")
+        throw CommandFailure(.usage, error.sentence("--"))
       }
     }
   }

@@ -112,7 +112,7 @@ class Signalbox:
             page = self.request("GET", path, {**params, "cursor": cursor} if cursor else params)
             items += page["items"]
             cursor = page.get("next")
-            if not cursor or len(items) >= params.get("limit", sys.maxsize):
+            if not cursor or len(items) >= int(params.get("limit", sys.maxsize)):
                 break
         rows = Rows(items, page.get("meta"))
         if self.warn and rows.missing:

@@ -60,7 +60,7 @@ struct FleetInventory: Sendable {
   private static func text(_ cell: Cell) -> String { if case .text(let text) = cell { text } else { "" } }
   private static func number(_ cell: Cell) -> Int64 { if case .integer(let number) = cell { number } else { 0 } }
 
-  private static func labels(_ cell: Cell) -> [String: String] {
+  static func labels(_ cell: Cell) -> [String: String] {
     guard case .json(let document) = cell, document != "{}" else { return [:] }
     return (try? JSONDecoder().decode([String: String].self, from: Data(document.utf8))) ?? [:]
   }

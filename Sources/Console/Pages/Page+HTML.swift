@@ -198,7 +198,7 @@ struct PageFrame {
     let seen = answer.columns.firstIndex { $0.name == "last_seen" }
     for row in answer.rows {
       // The last figures of a host that reports no more are not those of now.
-      let age = seen.flatMap { column in Self.staleness(row[column], page.atNs ?? nowNs) }
+      let age = seen.flatMap { column in Self.staleness(row[column], page.agesNs(nowNs)) }
       html.open("tr", age == nil ? [] : [("class", "old")])
       for (column, heading) in zip(shown, headings) {
         let link = links.first { $0.column == answer.columns[column].name }
@@ -225,7 +225,7 @@ struct PageFrame {
     _ html: inout HTMLWriter
   ) {
     let text =
-      cell == .null ? "" : Renderer(format: .table, nowNs: page.atNs ?? nowNs).shortText(cell, column.unit)
+      cell == .null ? "" : Renderer(format: .table, nowNs: page.agesNs(nowNs)).shortText(cell, column.unit)
     let classes = Self.classes(column.name, cell, isLong: text.utf8.count > Self.longBytes)
     // On a phone each row is a block, and each cell carries its heading.
     var attributes: [(StaticString, String)] = [("data-h", heading)]

@@ -11,7 +11,7 @@ enum Markdown {
       case .text(let text): parts.append(line(text))
       case .done(let text), .notice(let text): parts.append("**\(line(text))**")
       case .table(_, let answer, _, let empty):
-        parts.append(answer.rows.isEmpty ? line(empty) : table(answer, page.atNs ?? nowNs))
+        parts.append(answer.rows.isEmpty ? line(empty) : table(answer, page.agesNs(nowNs)))
       case .items(let items, let isNumbered):
         parts.append(
           items.enumerated().map { (isNumbered ? "\($0 + 1). " : "- ") + line($1) }.joined(separator: "\n"))

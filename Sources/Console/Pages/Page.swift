@@ -99,6 +99,9 @@ struct Page: Sendable {
   /// Of a page of lines: the address of those that arrive.
   var tail: String?
 
+  /// To which its ages count, ns since 1970.
+  func agesNs(_ nowNs: Int64) -> Int64 { atNs ?? nowNs }
+
   var hasParallel: Bool { blocks.contains { if case .parallel = $0 { true } else { false } } }
 
   /// It has a chart that a script may draw.

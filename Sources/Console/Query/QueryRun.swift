@@ -5,7 +5,6 @@ internal import FleetModel
 internal import HTTPTypes
 internal import Postgres
 internal import Store
-internal import Synchronization
 
 /// One statement of a person while it runs: its rows come in pieces, and it ends at once where its client has gone.
 final class QueryRun: Sendable {
@@ -16,17 +15,11 @@ final class QueryRun: Sendable {
     let isCut: Bool
   }
 
-  private struct State {
-    var isCancelled = false
-    var canceller: QueryCanceller?
-  }
-
   private let pieces: AsyncThrowingStream<Piece, any Error>
   private let feed: AsyncThrowingStream<Piece, any Error>.Continuation
-  private let state = Mutex(State())
+  private let abandonment: Abandonment
   /// One message for each piece that the client may still get: a client that reads slowly holds up the server, not the console's memory.
   private let credits: Mailbox<Void>
-  private let cancelling: Worker<Void>
 
   /// Pieces that lie ready.
   private static let aheadMax = 4
@@ -35,7 +28,7 @@ final class QueryRun: Sendable {
   init(cancelling: Worker<Void>) throws(LoopError) {
     (pieces, feed) = AsyncThrowingStream.makeStream(of: Piece.self, throwing: (any Error).self)
     credits = try Mailbox(limit: Self.aheadMax + 1)
-    self.cancelling = cancelling
+    abandonment = Abandonment(cancelling)
     for _ in 0..<Self.aheadMax { credits.post(()) }
   }
 
@@ -52,26 +45,17 @@ final class QueryRun: Sendable {
 
   /// Ends the statement on the server; nothing where it has ended.
   func cancel() {
-    let canceller = state.withLock { state in
-      state.isCancelled = true
-      return state.canceller
-    }
+    abandonment.cancel()
     credits.close()
     feed.finish(throwing: Problem(.serviceUnavailable, "the question was given up"))
-    if let canceller { _ = cancelling.post { _ in canceller.cancel() } }
   }
 
   // MARK: The database's side
 
-  var isCancelled: Bool { state.withLock { $0.isCancelled } }
+  var isCancelled: Bool { abandonment.hasGone }
 
   /// - Returns: false where the client has gone already.
-  func begins(_ canceller: QueryCanceller) -> Bool {
-    state.withLock { state in
-      state.canceller = canceller
-      return !state.isCancelled
-    }
-  }
+  func begins(_ canceller: QueryCanceller) -> Bool { abandonment.begins(canceller) }
 
   /// - Returns: false where the client has gone, or did not take what it was given in time.
   func send(_ piece: Piece, untilNs: Int64) -> Bool {
@@ -89,7 +73,7 @@ final class QueryRun: Sendable {
   }
 
   func finish(_ problem: Problem? = nil) {
-    state.withLock { $0.canceller = nil }
+    abandonment.ends()
     if let problem { feed.finish(throwing: problem) } else { feed.finish() }
   }
 }

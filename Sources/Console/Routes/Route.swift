@@ -174,6 +174,11 @@ struct Question: Sendable {
   var actor: String { caller?.name ?? "" }
 }
 
+extension StringProtocol {
+  /// A clause as the console says it: with a capital and a full stop.
+  var asSentence: String { prefix(1).uppercased() + dropFirst() + "." }
+}
+
 /// What a handler answers; written in the form that was asked for.
 enum Reply: Sendable {
   /// - Parameter isCut: there is more than the limit let through.

@@ -164,7 +164,7 @@ extension RouteTable {
       .init(
         "received_after", .query, .moment, "Only those that the collector read after it: for following.", example: "10s"
       ),
-      .init("cursor", .query, .text, "`next` of the page before.", example: "MjAyNi0x"),
+      cursor,
     ], shape: .list
   ) { question in
     var filter = try await logFilter(
@@ -176,7 +176,7 @@ extension RouteTable {
     var after: LogPosition?
     if let cursor = question["cursor"] {
       guard let position = LogPosition(cursor: cursor) else {
-        throw Problem(.badRequest, "cursor takes `next` of the page before, unchanged")
+        throw badCursor
       }
       after = position
     }

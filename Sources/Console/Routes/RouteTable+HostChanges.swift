@@ -16,8 +16,9 @@ extension RouteTable {
         .init(name: "labels", summary: "KEY=VALUE sets, KEY- removes, one a line.", charactersMax: 4000)
       ], shape: .change
     ) { question in
-      let change = try labelChange(question.fields["labels"])
+      let words = lines(question.fields["labels"])
       return try await changeHost(question) { store, name, actor throws(StoreError) in
+        let change = try LabelChange(words)
         let labels = try store.label(hostName: name, set: change.set, remove: change.remove, actor: actor)
         return HostSentences.labels(name, labels)
       }
@@ -30,7 +31,7 @@ extension RouteTable {
       let newName = question.fields["name"] ?? ""
       return try await changeHost(question, named: newName) { store, name, actor throws(StoreError) in
         try store.rename(hostName: name, to: newName, actor: actor)
-        return "host '\(name)' is called '\(newName)' now"
+        return HostSentences.renamed(name, to: newName)
       }
     },
     Route(
@@ -55,15 +56,6 @@ extension RouteTable {
     },
   ]
 
-  static func labelsBlock(_ host: Answer) -> Page.Block {
-    guard case .json(let document)? = host.value("labels"),
-      case .object(let members)? = JSON.read(Array(document.utf8)),
-      !members.isEmpty
-    else { return .text("It has no labels.") }
-    let words = members.map { key, value in "\(key)=\(value.text ?? "")" }
-    return .text("Labels: " + words.sorted().joined(separator: ", ") + ".")
-  }
-
   /// What this person may change of it, at the end of its page.
   static func hostForms(_ name: String, _ question: Question) -> [Page.Block] {
     guard let caller = question.caller, caller.role >= .editor else { return [] }
@@ -72,14 +64,6 @@ extension RouteTable {
     return [
       .heading("Change its labels"), .form(.init(path: path + "/labels", button: "Change labels", inputs: [labels])),
     ] + (caller.role < .admin ? [] : [.form(.init(path: path + "/revoke", button: "Revoke this host"))])
-  }
-
-  static func labelChange(_ text: String?) throws -> LabelChange {
-    do throws(StoreError) {
-      return try LabelChange(lines(text))
-    } catch {
-      throw Problem(error)
-    }
   }
 
   /// Of a field with several lines, which a form separates by CR LF.
@@ -105,7 +89,7 @@ extension RouteTable {
     guard let sentence else { throw Problem(.notFound, "no active host is called '\(name)'") }
     let host = try await question.database.answer(FleetQueries.hosts(named: newName ?? name), ShownColumns.fleet)
     return .change(
-      sentence.prefix(1).uppercased() + sentence.dropFirst() + ".", host.rows.isEmpty ? HostSentences.gone(name) : host,
+      sentence.asSentence, host.rows.isEmpty ? HostSentences.gone(name) : host,
       back: back ?? "/hosts/\(PercentEncoding.pathPart(newName ?? name))")
   }
 }

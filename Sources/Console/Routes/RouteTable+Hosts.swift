@@ -49,6 +49,7 @@ extension RouteTable {
   }
 
   private static func gapsPage(_ question: Question) async throws -> Page {
+    try await requireHost(question["host"], question)
     let answers = try await question.database.answers([
       (
         FleetQueries.gaps(host: question["host"], sinceNs: question.moment("since"), newest: rowsMax + 1), lossColumns

@@ -123,7 +123,7 @@ extension RouteTable {
     let stored = try await question.database.answer(IncidentQueries.silence(number), ShownColumns.silences)
     return .change(
       "Silence \(number) \(span(silence, nowNs)): nobody is paged about what it matches. "
-        + matches.sentence.prefix(1).uppercased() + matches.sentence.dropFirst() + ".",
+        + matches.sentence.asSentence,
       stored, back: "/silences")
   }
 
@@ -143,18 +143,11 @@ extension RouteTable {
       guard let severity = Severity(word: word) else { throw Problem(.badRequest, "severity takes P0 to P3") }
       silence.severity = severity
     }
-    guard let cron = question.given("cron") else {
-      if question.given("zone") != nil { throw Problem(.badRequest, "zone goes with cron") }
-      return silence
-    }
-    if question.given("from") != nil {
-      throw Problem(.badRequest, "from does not go with cron, which says when it begins")
-    }
-    do {
-      silence.repetition = Repetition(
-        cron: try CronExpression(cron), zone: question.given("zone") ?? "UTC", lengthNs: lengthNs)
+    do throws(Repetition.Mistake) {
+      silence.repetition = try Repetition.given(
+        cron: question.given("cron"), zone: question.given("zone"), from: question.given("from"), lengthNs: lengthNs)
     } catch {
-      throw Problem(.badRequest, "cron: \(error)")
+      throw Problem(.badRequest, error.sentence(""))
     }
     return silence
   }

@@ -112,7 +112,8 @@ extension RouteTable {
     return Page(
       title: name,
       blocks: [
-        .table(name: "host", answers[0], empty: ""), labelsBlock(answers[0]),
+        .table(name: "host", answers[0], empty: ""),
+        .text(HostSentences.labels(name, FleetInventory.labels(answers[0].value("labels") ?? .null)).asSentence),
         .heading("Incidents"),
         .table(
           name: "incidents", answers[1].without(["host", "rule"]), links: [toIncident],

@@ -13,7 +13,6 @@ extension RouteTable {
     .init(
       name: "for", summary: "How long it is good, at most 366d; 90d without.", charactersMax: 20, isOptional: true),
   ]
-  private static let daysMax: Int64 = 366
 
   static let tokens: [Route] = [
     Route(
@@ -22,7 +21,7 @@ extension RouteTable {
     ) { question in
       let (token, sentence) = try await make(question)
       return .change(
-        sentence + ".",
+        sentence,
         try await question.database.answer(AccessQueries.credential(id: token.id)).with("token", .text(token.text)),
         back: "/admin")
     },
@@ -36,7 +35,7 @@ extension RouteTable {
         Page(
           title: "Token",
           blocks: [
-            .notice("\(sentence). It is shown once."), .quoted([token.text]),
+            .notice("\(sentence) It is shown once."), .quoted([token.text]),
             .links([("Back to Admin", path: "/admin")]),
           ],
           command: "signalbox tokens create \(ShellWord.quoted(question.fields["name"] ?? "")) --role ROLE"))
@@ -52,7 +51,7 @@ extension RouteTable {
         try store.endCredentials(named: name, actor: actor, nowNs: nowNs)
       }
       return .change(
-        "'\(name)' has \(count) \(count == 1 ? "way" : "ways") in less.",
+        CredentialSentences.ended(name, count).asSentence,
         try await question.database.answer(AccessQueries.credentials(of: name)), back: "/admin")
     },
     Route(
@@ -62,7 +61,7 @@ extension RouteTable {
     ) { question in
       let (secret, address, sentence) = try await calendar(question)
       return .change(
-        sentence + ".",
+        sentence,
         try await question.database.answer(AccessQueries.credential(id: secret.id)).with("url", .text(address)),
         back: "/oncall")
     },
@@ -76,7 +75,7 @@ extension RouteTable {
           title: "Calendar",
           blocks: [
             .notice(
-              "\(sentence). Subscribe to this address in a calendar, and do not share it: it is shown once, and opens "
+              "\(sentence) Subscribe to this address in a calendar, and do not share it: it is shown once, and opens "
                 + "nothing else."),
             .quoted([address]), .links([("Back to On call", path: "/oncall")]),
           ], command: "signalbox oncall calendar \(ShellWord.quoted(question.fields["name"] ?? ""))"))
@@ -98,20 +97,17 @@ extension RouteTable {
     guard let role = Role(rawValue: question.fields["role"] ?? "") else {
       throw Problem(.badRequest, "role takes viewer, responder, editor or admin")
     }
-    let (token, actor) = (AccessToken.make(), question.actor)
-    try await question.database.change { store throws(StoreError) in
-      try store.addCredential(
-        Credential(
-          id: token.id, kind: .token, name: name, role: role, secretHash: token.secretHash, expiresNs: endNs),
-        actor: actor)
+    let actor = question.actor
+    let token = try await question.database.change { store throws(StoreError) in
+      try IssuedCredential.make(store, .token, name: name, role: role, endNs: endNs, actor: actor)
     }
-    return (token, CredentialSentences.token(name, role, endNs))
+    return (token, CredentialSentences.token(name, role, endNs).asSentence)
   }
 
   private static func calendar(
     _ question: Question
   ) async throws -> (AccessToken, address: String, sentence: String) {
-    let (name, endNs) = (question.fields["name"] ?? "", try end(question, "\(daysMax)d"))
+    let (name, endNs) = (question.fields["name"] ?? "", try end(question, "\(IssuedCredential.daysMax)d"))
     let (url, actor) = (question.given("url"), question.actor)
     if let url, !CalendarAddress.isOfConsole(url) {
       throw Problem(.badRequest, "url takes https://HOST:PORT of a console")
@@ -122,11 +118,12 @@ extension RouteTable {
     guard let made else {
       throw Problem(.conflict, "this console has not announced its address: give url, such as https://console:8443")
     }
-    return (made.secret, made.url, CredentialSentences.calendar(name, endNs))
+    return (made.secret, made.url, CredentialSentences.calendar(name, endNs).asSentence)
   }
 
   /// Of the field `for`, ns since 1970.
   private static func end(_ question: Question, _ usual: String) throws -> Int64 {
+    let daysMax = IssuedCredential.daysMax
     guard let lifeNs = TimeSpan.parse(question.given("for") ?? usual), lifeNs <= daysMax * dayNs else {
       throw Problem(.badRequest, "for takes a time of up to \(daysMax)d, such as 90d")
     }

@@ -189,8 +189,10 @@ enum RouteTable {
   static func position(_ question: Question, _ kinds: [ListPosition.Kind]) throws -> ListPosition? {
     guard let text = question["cursor"] else { return nil }
     guard let position = ListPosition(cursor: text, kinds) else {
-      throw Problem(.badRequest, "cursor takes `next` of the page before, unchanged")
+      throw badCursor
     }
     return position
   }
+
+  static let badCursor = Problem(.badRequest, "cursor takes `next` of the page before, unchanged")
 }

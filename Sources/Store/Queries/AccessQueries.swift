@@ -54,5 +54,5 @@ package enum AccessQueries {
   }
 
   /// Of the audit: id.
-  package static let auditPosition: [ListPosition.Kind] = [.integer]
+  package static let auditPosition: [ListPosition.Kind] = [.bigint]
 }

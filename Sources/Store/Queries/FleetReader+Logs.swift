@@ -91,14 +91,11 @@ extension FleetReader {
 
 extension LogPosition {
   /// As text that a client sends back unchanged.
-  package var cursor: String { Base64.url.encode(Array([time, host, file, offset].joined(separator: "|").utf8)) }
+  package var cursor: String { ListPosition([time, host, file, offset]).cursor }
 
-  /// - Returns: nil for a text that no position wrote: each part becomes a parameter of a statement, which would fail on another.
+  /// - Returns: nil for a text that no position wrote.
   package init?(cursor: String) {
-    guard let bytes = Base64.url.decode(Array(cursor.utf8)) else { return nil }
-    let parts = String(decoding: bytes, as: UTF8.self).split(separator: "|", omittingEmptySubsequences: false)
-    guard parts.count == 4, Timestamp.parse(String(parts[0])) != nil, parts.dropFirst().allSatisfy({ Int64($0) != nil })
-    else { return nil }
-    self.init(time: String(parts[0]), host: String(parts[1]), file: String(parts[2]), offset: String(parts[3]))
+    guard let values = ListPosition(cursor: cursor, [.time, .integer, .integer, .bigint])?.values else { return nil }
+    self.init(time: values[0], host: values[1], file: values[2], offset: values[3])
   }
 }

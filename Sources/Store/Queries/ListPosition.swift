@@ -4,7 +4,11 @@ internal import FleetModel
 ///
 /// A row that changes meanwhile moves to the front of a list whose newest are first: whoever wants it asks from the start.
 package struct ListPosition: Sendable, Equatable {
-  package enum Kind: Sendable { case time, integer, text }
+  package enum Kind: Sendable {
+    case time, text
+    /// `integer` as a row's number is, `bigint` as an episode's.
+    case integer, bigint
+  }
 
   package let values: [String]
 
@@ -21,17 +25,19 @@ package struct ListPosition: Sendable, Equatable {
       return nil
     }
     let values = items.compactMap(\.text)
-    guard values.count == items.count, values.count == kinds.count, zip(values, kinds).allSatisfy(Self.fits) else {
-      return nil
-    }
-    self.values = values
+    guard values.count == items.count, values.count == kinds.count else { return nil }
+    let known = zip(values, kinds).compactMap(Self.known)
+    guard known.count == values.count else { return nil }
+    self.values = known
   }
 
-  private static func fits(_ value: String, _ kind: Kind) -> Bool {
+  /// As the statement's column takes it; nil for a value that it could not have.
+  private static func known(_ value: String, _ kind: Kind) -> String? {
     switch kind {
-    case .time: Timestamp.parse(value) != nil
-    case .integer: Int64(value) != nil
-    case .text: !value.utf8.contains(0)
+    case .time: Timestamp.parse(value).map { Timestamp.text($0) }
+    case .integer: Int32(value).flatMap { $0 > 0 ? String($0) : nil }
+    case .bigint: Int64(value).map { String($0) }
+    case .text: value.utf8.contains(0) ? nil : value
     }
   }
 

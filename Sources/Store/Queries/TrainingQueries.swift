@@ -25,7 +25,7 @@ package enum TrainingQueries {
   /// Of the list of runs: updated, id.
   package static let runPosition: [ListPosition.Kind] = [.time, .integer]
   /// Of the list of episodes: updated, episode, host, run.
-  package static let episodePosition: [ListPosition.Kind] = [.time, .integer, .text, .text]
+  package static let episodePosition: [ListPosition.Kind] = [.time, .bigint, .text, .text]
 
   /// So many of the newest runs are looked up one by one before all texts are read.
   private static let newestMax = 2000

@@ -32,12 +32,12 @@ final class PageReceiver {
     from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
     port, path, seed, mode = int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4]
     log = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    draw, lock = random.Random(seed), threading.Lock()
+    draw, lock, refused = random.Random(seed), threading.Lock(), int(os.environ.get("SIGNALBOX_PAGING_REFUSED", "25"))
     faults = [("500", 8), ("429", 6), ("hang", 3), ("cut", 4), ("late", 3)]
     def plan(to, event, keys):
         if mode == "calm" or to == "safety": return "200"
         # What is wrong is wrong on each attempt.
-        if to == "duty" and event == "trigger" and zlib.crc32(keys[0].encode()) % 25 == 0: return "400"
+        if to == "duty" and event == "trigger" and zlib.crc32(keys[0].encode()) % refused == 0: return "400"
         with lock: n = draw.random() * 100
         for word, share in faults:
             if n < share: return word

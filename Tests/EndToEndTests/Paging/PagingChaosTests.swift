@@ -7,7 +7,8 @@ extension EndToEndTests {
   /// Collector, PostgreSQL and receiver are killed and stopped at random moments of line → rule's state → outbox → HTTP, while the receiver answers
   /// 200, 400, 429, 500, late, never, or takes a page and hangs up.
   ///
-  /// `SIGNALBOX_PAGING_KILLS` sets how many faults each run has (5), `SIGNALBOX_CHAOS_SEED` replays their order.
+  /// `SIGNALBOX_PAGING_KILLS` sets how many faults each run has (5), `SIGNALBOX_CHAOS_SEED` replays their order, of
+  /// `SIGNALBOX_PAGING_REFUSED` incidents one is refused by the first receiver (25).
   @Suite(.timeLimit(.minutes(60))) struct PagingChaos {
     @Test(arguments: [1, 2]) func noPageIsLostOrDoubledAndNoStepIsSkipped(collectors: Int) throws {
       let environment = Foundation.ProcessInfo.processInfo.environment
