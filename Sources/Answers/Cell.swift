@@ -1,3 +1,5 @@
+internal import FleetModel
+
 /// One value of an answer, before it is written as a table, JSON or CSV.
 package enum Cell: Hashable, Sendable {
   case null
@@ -10,6 +12,16 @@ package enum Cell: Hashable, Sendable {
   case list([Cell])
   /// A JSON document as the database wrote it.
   case json(String)
+
+  /// As a word of a sentence: texts, whole numbers and times; "" for everything else.
+  package var words: String {
+    switch self {
+    case .text(let text): text
+    case .integer(let number): String(number)
+    case .time(let ns): Timestamp.text(ns, digits: 0)
+    default: ""
+    }
+  }
 }
 
 /// An answer: named columns and rows. Scripts get every column; people those with a title.

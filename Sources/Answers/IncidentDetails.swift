@@ -27,12 +27,7 @@ package struct IncidentDetails: Sendable {
 
   /// "" for null.
   package func text(_ name: String) -> String {
-    switch values[name] {
-    case .text(let text): text
-    case .integer(let number): String(number)
-    case .time(let ns): Timestamp.text(ns, digits: 0)
-    default: ""
-    }
+    values[name]?.words ?? ""
   }
 
   /// A time with its age.

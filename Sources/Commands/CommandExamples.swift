@@ -20,6 +20,7 @@ enum CommandExamples {
     "runs list": ["runs list --state running", "runs list --host 'gpu-*' --format ndjson"],
     "runs latest": ["runs latest", "runs latest --host trainer-1"],
     "runs show": ["runs show ppo_1", "runs show 12", "runs show ppo_1 --host trainer-1 --limit 10"],
+    "runs why": ["runs why ppo_1", "runs why 12 --format json"],
     "runs analyze": ["runs analyze ppo_1", "runs analyze 12 --large-change 50000 --format json"],
     "compare": ["compare 12 15", "compare ppo_1 ppo_2 --metric portfolio_value --align relative --format json"],
     "episodes list": ["episodes list --run ppo_1", "episodes list --status force_closed --format csv"],

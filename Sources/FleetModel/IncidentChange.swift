@@ -83,6 +83,8 @@ package struct IncidentChange: Sendable, Equatable {
   package var causes: [String] = []
   /// Address of the rule's own page; "" for none.
   package var runbook = ""
+  /// What the failure is put down to; nil = it is about none.
+  package var diagnosis: Diagnosis?
   /// Lines and figures that show it.
   package var evidence: [String] = []
   /// What else belongs to it, to be looked up when it is written down.

@@ -27,6 +27,7 @@ extension EndToEndTests {
       (["runs", "list"], [["--host", "trainer-1"], ["--state", "running"], ["--limit", "5"]]),
       (["runs", "latest"], [["--host", "trainer-1"]]),
       (["runs", "show", "run-a"], [["--host", "trainer-*"], ["--limit", "5"]]),
+      (["runs", "why", "run-a"], [["--host", "trainer-1"]]),
       (["runs", "analyze", "run-a"], [["--host", "trainer-1"], ["--large-change", "0.5"]]),
       (["compare", "run-a"], [["--host", "trainer-1"], ["--metric", "reward"], ["--align", "relative"]]),
       (["episodes", "verify"], [["--host", "trainer-*"], ["--run", "run-a"]]),

@@ -28,7 +28,7 @@ import Testing
       IncidentQueries.override(1), IncidentQueries.onCall(), IncidentQueries.turns(), IncidentQueries.pagingCollector(),
       IncidentQueries.overrides(includingEnded: true), IncidentQueries.overrides(includingEnded: false),
       ViewQueries.columns(of: "episodes"), ViewQueries.views(), AccessQueries.receiverEvents(),
-      RuleQueries.list(), RuleQueries.page(of: "RES-01"), AnalysisQueries.analysis(run: 1),
+      RuleQueries.list(), RuleQueries.page(of: "RES-01"), AnalysisQueries.analysis(run: 1), WhyQueries.why(run: 1),
       CompareQueries.summaries([1, 2]), CompareQueries.finals([1, 2]),
       ModelQueries.newest(host: nil), ModelQueries.newest(host: "a*"), SavedQueries.list(),
       SavedQueries.list(named: "a"), LogQueries.kept(sinceNs: sinceNs),

@@ -32,7 +32,9 @@ final class ChangeJournal {
       switch reader.byte() {
       // Kind 1: a change of an older program, without causes and runbook.
       case 1: if let change = reader.change(hasCauses: false) { changes.append(change) }
+      // Kind 3: without what a failure is put down to.
       case 3: if let change = reader.change(hasCauses: true) { changes.append(change) }
+      case 5: if let change = reader.change(hasCauses: true, hasDiagnosis: true) { changes.append(change) }
       // Kind 2: a delivered message of an older program.
       case 2: if let page = reader.takenPage() { pages.append(page) }
       case 4: if let page = reader.page() { pages.append(page) }
@@ -110,7 +112,7 @@ private enum RecordWriter {
   }
 
   static func change(_ change: IncidentChange) -> [UInt8] {
-    var bytes: [UInt8] = [3]
+    var bytes: [UInt8] = [5]
     append(UInt64(change.kind.rawValue), to: &bytes)
     append(UInt64(change.severity.rawValue), to: &bytes)
     append(change.isObserved ? 1 : 0, to: &bytes)
@@ -123,7 +125,20 @@ private enum RecordWriter {
     append(change.mutes, to: &bytes)
     append(change.causes, to: &bytes)
     append(change.runbook, to: &bytes)
+    append(change.diagnosis.map(texts) ?? [], to: &bytes)
+    if let diagnosis = change.diagnosis {
+      for list in [diagnosis.evidence, diagnosis.causes, diagnosis.steps] { append(list, to: &bytes) }
+    }
     return bytes
+  }
+
+  private static func texts(_ diagnosis: Diagnosis) -> [String] {
+    func text(_ number: Int32?) -> String { number.map { String($0) } ?? "" }
+    return [
+      diagnosis.failureClass, diagnosis.title, diagnosis.kind.rawValue, String(diagnosis.confidence), diagnosis.line,
+      diagnosis.file, text(diagnosis.rank), text(diagnosis.exitCode), text(diagnosis.exitSignal),
+      String(diagnosis.cascade), diagnosis.retry, diagnosis.severity.word, diagnosis.run,
+    ]
   }
 
   static func page(_ page: LocalPage) -> [UInt8] {
@@ -174,12 +189,12 @@ private struct RecordReader {
     return texts
   }
 
-  mutating func change(hasCauses: Bool) -> IncidentChange? {
+  mutating func change(hasCauses: Bool, hasDiagnosis: Bool = false) -> IncidentChange? {
     guard let kind = number().flatMap({ IncidentChange.Kind(rawValue: UInt8(clamping: $0)) }),
       let severity = number().flatMap({ Severity(rawValue: UInt8(clamping: $0)) }), let isObserved = number(),
       let host = signed(), let eventNs = signed(), let detectedNs = signed(), let names = texts(), names.count == 5,
       let steps = texts(), let evidence = texts(), let mutes = texts(), let causes = hasCauses ? texts() : [],
-      let runbook = hasCauses ? text() : ""
+      let runbook = hasCauses ? text() : "", let words = hasDiagnosis ? texts() : []
     else { return nil }
     var change = IncidentChange(
       kind, rule: names[0], severity: severity, hostNumber: host < 0 ? nil : Int32(clamping: host), hostName: names[2],
@@ -188,7 +203,25 @@ private struct RecordReader {
     (change.title, change.summary) = (names[1], names[4])
     (change.steps, change.evidence, change.mutes) = (steps, evidence, mutes)
     (change.causes, change.runbook) = (causes, runbook)
+    if !words.isEmpty {
+      guard let diagnosis = diagnosis(words) else { return nil }
+      change.diagnosis = diagnosis
+    }
     return change
+  }
+
+  private mutating func diagnosis(_ words: [String]) -> Diagnosis? {
+    guard words.count == 13, let kind = Diagnosis.Kind(rawValue: words[2]), let severity = Severity(word: words[11]),
+      let evidence = texts(), let causes = texts(), let steps = texts()
+    else { return nil }
+    var diagnosis = Diagnosis()
+    (diagnosis.failureClass, diagnosis.title, diagnosis.kind) = (words[0], words[1], kind)
+    diagnosis.confidence = Double(words[3]) ?? 0
+    (diagnosis.line, diagnosis.file, diagnosis.rank) = (words[4], words[5], Int32(words[6]))
+    (diagnosis.exitCode, diagnosis.exitSignal) = (Int32(words[7]), Int32(words[8]))
+    (diagnosis.cascade, diagnosis.retry, diagnosis.severity) = (Int(words[9]) ?? 0, words[10], severity)
+    (diagnosis.run, diagnosis.evidence, diagnosis.causes, diagnosis.steps) = (words[12], evidence, causes, steps)
+    return diagnosis
   }
 
   mutating func page() -> LocalPage? {

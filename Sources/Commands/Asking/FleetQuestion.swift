@@ -90,6 +90,9 @@ extension FleetQuestion {
       query: AnalysisQueries.analysis(run: run, largeChange: largeChange),
       call: .get("/api/v1/runs/\(run)/analysis", [("large_change", String(largeChange))]), isOne: true)
   }
+  static func why(_ run: Int64) -> FleetQuestion {
+    FleetQuestion(query: WhyQueries.why(run: run), call: .get("/api/v1/runs/\(run)/why"), isOne: true)
+  }
   static func verification(host: String?, run: Int64?) -> FleetQuestion {
     FleetQuestion(
       query: VerificationQueries.verification(host: host, run: run),

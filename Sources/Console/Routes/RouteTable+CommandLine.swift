@@ -81,6 +81,16 @@ extension RouteTable {
           AnalysisQueries.analysis(run: question.integer("id") ?? 0, largeChange: large)),
         missing: "no run has the number \(question["id"] ?? "")")
     },
+    Route(
+      method: .get, path: "/api/v1/runs/{id}/why", role: .viewer,
+      summary:
+        "Why a run failed: the class of its failure, the line that shows it, how its process ended, what to do, and how far it had come.",
+      parameters: [runID], shape: .one
+    ) { question in
+      .one(
+        try await question.database.answer(WhyQueries.why(run: question.integer("id") ?? 0)),
+        missing: "no failure is known of a run with the number \(question["id"] ?? "")")
+    },
     question(
       "/api/v1/episodes/verification",
       "Whether the stored steps of episodes are whole, in order, and agree with themselves: a row a run, and one a finding.",

@@ -82,6 +82,8 @@ struct CompiledParts {
     node.operation = .occurrence
     // What happens to a part of what the rule is about is counted for all of its host.
     node.kind = occurrence.kind == scope ? scope : .host
+    // A failure is of the file that shows it, or of its process where no file does.
+    if case .failure = occurrence, scope == .process { node.kind = .process }
     node.windowNs = counting.withinNs
     node.amount = Double(counting.count)
     node.apartNs = counting.apartNs

@@ -108,6 +108,8 @@ struct HostState: ~Copyable {
   var excluded: [UInt64] = []
   /// The newest ends of findings that a line can begin, the latest last; at most `RuleLimits.endsMax`.
   var ends: [FoundEnd] = []
+  /// What its files have raised and how its processes ended, until it is concluded.
+  var failures = FailureWatch()
   /// Collector's clock less the host's when the last fact came.
   var offsetNs: Int64 = 0
   /// Collector's clock when something came that was older than a count's window may be; 0 = never. While more of it comes, counts
@@ -171,6 +173,7 @@ struct HostState: ~Copyable {
     slots.forget(entities: places)
     files.removeAll { places.contains($0.entity) }
     runs.removeAll { places.contains($0.entity) }
+    failures.cases.removeAll { places.contains($0.file) }
   }
 
   func places(of kind: EntityKind) -> [Int] {

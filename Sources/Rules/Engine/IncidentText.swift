@@ -22,13 +22,26 @@ extension IncidentChange {
     let words = StepText(host: name, entity: transition.entity.name)
     steps = rule.steps.map(words.filled)
     causes = rule.causes
+    for case .failure(let found) in transition.evidence { diagnose(found, words) }
     runbook = rule.runbook
     evidence = transition.evidence.map(\.text)
     wanted = rule.evidence
     // In one job the host that deviated first is named.
     let place = rule.scope == .fleet ? "" : entity.isEmpty ? " on \(name)" : " on \(name): \(entity)"
     let title = rule.title.replacing("{{host}}", with: name).replacing("{{entity}}", with: transition.entity.name)
-    summary = title + place + (transition.evidence.first.map { " (\($0.short))" } ?? "")
+    let named = diagnosis.map { title + ": " + $0.title } ?? title
+    self.title = diagnosis.map { rule.title + ": " + $0.title } ?? rule.title
+    summary = named + place + (transition.evidence.first.map { " (\($0.short))" } ?? "")
+  }
+
+  /// What the class says comes before what the rule says of all of them.
+  private mutating func diagnose(_ found: Diagnosis, _ words: StepText) {
+    var found = found
+    found.steps = found.steps.map(words.filled)
+    diagnosis = found
+    severity = max(severity, found.severity)
+    steps = found.steps + steps + (found.retry.isEmpty ? [] : ["Again? " + found.retry])
+    causes = found.causes + causes
   }
 }
 
@@ -62,6 +75,9 @@ extension Evidence {
     case .line(let file, let text): "\(file): \(text)"
     case .event(let subject, let text): subject.isEmpty ? text : text.isEmpty ? subject : "\(subject): \(text)"
     case .note(let text): text
+    case .failure(let found):
+      ([found.line.isEmpty ? "" : found.file.isEmpty ? found.line : "\(found.file): \(found.line)"] + found.evidence)
+        .filter { !$0.isEmpty }.joined(separator: "\n")
     }
   }
 
@@ -70,6 +86,7 @@ extension Evidence {
     let whole =
       switch self {
       case .line(_, let text): text
+      case .failure(let found): found.line.isEmpty ? found.evidence.first ?? "" : found.line
       default: text
       }
     return PlainText.cut(whole, scalarsMax: 120)

@@ -41,6 +41,7 @@ extension RuleEngine {
       guard let entity = thing(.probe, probe.name, &host, probe.timeNs) else { continue }
       observe(probe, &host, entity)
     }
+    for event in records.events { noteFailure(event, &host) }
     if !eventRules.isEmpty {
       for event in records.events { observe(event, &host) }
       for loss in records.losses { observe(loss, &host) }

@@ -25,6 +25,7 @@ extension RuleEngine {
     }
     occasionNs = firstRead(delta, host)
     observeLines(delta.lines, path: delta.file.path, &host, entity, in: max(seen, history)..<UInt64.max)
+    noteFailures(delta.lines, path: delta.file.path, &host, entity, in: max(seen, history)..<UInt64.max)
     occasionNs = nil
     observeRows(steps, episodes, &host, isFromStart: delta.from == 0, isLate: false)
     for run in delta.runs { observe(run, &host, isLate: false) }

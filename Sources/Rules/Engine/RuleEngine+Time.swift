@@ -83,6 +83,8 @@ extension RuleEngine {
       }
     }
     if isLive && !host.isElsewhere {
+      concludeFailures(&host)
+      isBusy = isBusy || host.failures.isBusy
       closeSettled(&host)
       forgetGone(&host, timeNs)
     }

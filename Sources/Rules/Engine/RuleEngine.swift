@@ -27,6 +27,9 @@ package final class RuleEngine {
   var runRules: [RunReader] = []
   var episodeRules: [EpisodeReader] = []
   var probeRules: [ProbeReader] = []
+  typealias FailureReader = (rule: CompiledRule, node: Int, query: FailureQuery)
+  var failureRules: [FailureReader] = []
+  var failureMatcher = FailureMatcher([])
   var intervalRules: [(rule: CompiledRule, node: Int)] = []
   /// Lines that are taken back where their file goes on.
   var goingOn: [(rule: CompiledRule, node: Int)] = []
@@ -61,6 +64,8 @@ package final class RuleEngine {
   package internal(set) var untrackedEntities: UInt64 = 0
   /// Findings of history beyond `RuleLimits.historyFindingsMax` of a host.
   package internal(set) var historyFindingsOmitted: UInt64 = 0
+  /// Raised lines and ends of processes that were dropped beyond the bounds of `FailureWatch`.
+  package internal(set) var untrackedFailures: UInt64 = 0
   /// Entities that rules looked at: what a batch costs, without a clock.
   package internal(set) var looks: UInt64 = 0
   package private(set) var set = RuleSet()
@@ -240,6 +245,7 @@ package final class RuleEngine {
     var lines: [LineMatcher.Wanted] = []
     var (events, runs) = ([EventReader](), [RunReader]())
     var (episodes, probes) = ([EpisodeReader](), [ProbeReader]())
+    var failures: [FailureReader] = []
     for rule in rules {
       // Before the lines that are a share of them.
       for (node, query) in rule.wholes { lines.append((rule, node, query, true)) }
@@ -250,10 +256,13 @@ package final class RuleEngine {
         case .run(let moment): runs.append((rule, node, moment))
         case .episode(let moment): episodes.append((rule, node, moment))
         case .probe(let name, let state): probes.append((rule, node, name, state))
+        case .failure(let query): failures.append((rule, node, query))
         }
       }
     }
     (eventRules, runRules, episodeRules, probeRules) = (events, runs, episodes, probes)
+    failureRules = failures
+    failureMatcher = FailureMatcher(failures.isEmpty ? [] : set.failures)
     lineMatcher = LineMatcher(lines)
   }
 }

@@ -8,8 +8,10 @@ package enum RuleStateError: Error, Equatable, Sendable {
 }
 
 extension RuleEngine {
-  private static let version: UInt8 = 5
-  /// Older ones are still read, so that nothing that is open is forgotten by an upgrade: without the newest ends…
+  private static let version: UInt8 = 6
+  /// Older ones are still read, so that nothing that is open is forgotten by an upgrade: without what files have raised…
+  private static let versionWithoutFailures: UInt8 = 5
+  /// …without the newest ends…
   private static let versionWithoutEnds: UInt8 = 4
   /// …without the state's own sequence…
   private static let versionWithoutSequence: UInt8 = 3
@@ -74,6 +76,7 @@ extension RuleEngine {
     out.unsigned(state.spool.live)
     out.unsigned(state.spool.backfill)
     out.runs(state)
+    out.failures(state.failures)
     let known = rules.filter { state.slots.isActive($0.place) }
     out.count(known.count)
     for rule in known {
@@ -143,6 +146,7 @@ extension RuleEngine {
         backfill: try input.unsigned())
     }
     try input.runs(&state)
+    if version > Self.versionWithoutFailures { state.failures = try input.failures(entities: state.entities.count) }
     state.slots = SlotTable(ownSilence(of: host, in: try slots(&input, entities: state.entities.count)))
     exclude(&state)
     let isFleet = host == fleet.state.id
@@ -254,7 +258,7 @@ extension StateReader {
 }
 
 /// Writes numbers in as few bytes as they need (LEB128, zigzag).
-private struct StateWriter {
+struct StateWriter {
   var bytes: [UInt8] = []
 
   mutating func unsigned(_ value: UInt64) {
@@ -279,7 +283,7 @@ private struct StateWriter {
 }
 
 /// Reads what `StateWriter` wrote; never traps, whatever the bytes are.
-private struct StateReader {
+struct StateReader {
   private let bytes: [UInt8]
   private var at = 0
 

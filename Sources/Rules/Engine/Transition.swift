@@ -20,6 +20,7 @@ package enum Evidence: Sendable, Equatable {
   case line(file: String, text: String)
   case event(subject: String, text: String)
   case note(String)
+  case failure(Diagnosis)
 }
 
 /// What the engine has found: incidents are made of these, in this order.

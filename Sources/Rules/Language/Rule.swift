@@ -220,10 +220,12 @@ package enum Occurrence: Sendable {
   case run(RunMoment)
   case episode(EpisodeMoment)
   case probe(name: Wildcard, ProbeState)
+  /// A failure that the engine has put down to a class.
+  case failure(FailureQuery)
 
   var kind: EntityKind {
     switch self {
-    case .line: .file
+    case .line, .failure: .file
     case .event: .device
     case .run, .episode: .run
     case .probe: .probe

@@ -19,7 +19,43 @@ enum RuleKeys {
         "lists", .anything,
         "Named lists of numbers that rules of all files name as $name, or tables of numbers with a word each, named as $name.word."
       ),
+      DocumentKey("failures", .list(of: .reference("failure")), "Classes of failures, most telling first."),
       DocumentKey("rules", .list(of: .reference("rule")), "The rules."),
+    ])
+
+  static let failure = KeyTable(
+    "a class of failures", required: ["class", "title", "steps"],
+    [
+      DocumentKey("class", .text, "Unique, such as device-memory. Small letters, digits and dashes."),
+      DocumentKey("title", .text, "What follows 'Training failed: ', such as out of GPU memory."),
+      DocumentKey(
+        "kind", .word(["root", "cascade"]), "root: what began it (if not given); cascade: it follows from another one's."),
+      DocumentKey(
+        "severity", .word(Severity.allCases.map(\.word)), "Its incidents are never more severe; P1 if not given."),
+      DocumentKey("generic", .flag, "true: any other class that fits as well says more."),
+      DocumentKey(
+        "ends", .textOrList,
+        "Regular expressions of what a shell, the kernel or a launcher says of a program that has ended, at any level."),
+      DocumentKey("lines", .textOrList, "A raised line holds a match of one of these regular expressions."),
+      DocumentKey("except", .textOrList, "And of none of these."),
+      DocumentKey(
+        "level", .word(["info", "warn", "error"]), "Of lines that have a level, at least this; error if not given."),
+      DocumentKey("signals", .list(of: .count), "Numbers of signals that show it where no line shows more."),
+      DocumentKey("causes", .list(of: .text), "Likely causes, likeliest first."),
+      DocumentKey("steps", .list(of: .text), "What to do, in order. {{host}} and {{entity}} are filled in."),
+      DocumentKey("retry", .text, "Whether to start it again, and where."),
+      DocumentKey("source", .text, "Where the texts come from."),
+    ])
+
+  static let failureCondition = KeyTable(
+    "failure",
+    [
+      DocumentKey("class", .textOrList, "Only these classes; unknown stands for what none fits."),
+      DocumentKey("except", .textOrList, "Not these classes."),
+      DocumentKey(
+        "end", .word(["known", "unknown", "any"]),
+        "known: its process has ended, or no training process is left; unknown: its log just stopped; any if not given."),
+      count, within,
     ])
 
   static let rule = KeyTable(
@@ -168,6 +204,11 @@ enum RuleKeys {
     ("log", KeyTable("a log condition", required: ["log"], [DocumentKey("log", .map(log), "Which lines.")])),
     (
       "event", KeyTable("an event condition", required: ["event"], [DocumentKey("event", .map(event), "Which events.")])
+    ),
+    (
+      "failure",
+      KeyTable(
+        "a failure condition", required: ["failure"], [DocumentKey("failure", .map(failureCondition), "Which failures.")])
     ),
     ("run", KeyTable("a run condition", required: ["run"], [DocumentKey("run", .map(run), "Which runs.")])),
     (

@@ -49,6 +49,7 @@ extension RuleReader {
     case "open": return .open(rule: text(value, "open"))
     case "log": return logCondition(value)
     case "event": return eventCondition(value)
+    case "failure": return failureCondition(value)
     case "run":
       let inner = self.fields(value, RuleKeys.run)
       let states = RunMoment.allCases.map { ($0.rawValue, $0) }

@@ -3,6 +3,8 @@ package import FleetModel
 /// The rules of one or several files, with the lists that they share.
 package struct RuleSet: Sendable {
   package internal(set) var rules: [Rule] = []
+  /// Classes of failures, most telling first.
+  package internal(set) var failures: [FailureClass] = []
 
   package init() {}
 
@@ -15,6 +17,8 @@ package struct RuleSet: Sendable {
 
   /// Most rules a collector takes: their indexes are 12 bits wide in its state.
   package static let rulesMax = 4000
+  /// Most classes of failures: a line that several could fit is held against each.
+  package static let failuresMax = 500
 
   /// Reads documents that belong together: lists of one may be named in another, ids are unique over all.
   ///
@@ -37,8 +41,18 @@ package struct RuleSet: Sendable {
       var reader = RuleReader(file: file)
       for (name, numbers) in reader.lists(tree) { lists[name] = numbers }
       words += reader.tableLines.map { ($0.word, $0.entry, file) }
+      for failure in reader.failures(tree) {
+        if let other = set.failures.first(where: { $0.id == failure.id }) {
+          reader.mistake(failure.line, "the class \(failure.id) is already that of \(other.file):\(other.line)")
+        } else if set.failures.count == failuresMax {
+          reader.mistake(failure.line, "there are more than \(failuresMax) classes of failures")
+        } else {
+          set.failures.append(failure)
+        }
+      }
       mistakes += reader.mistakes
     }
+    let classes = set.failures.map(\.id) + [Diagnosis.unknownClass]
     for (file, tree) in documents {
       var reader = RuleReader(file: file)
       reader.lists = lists
@@ -50,6 +64,10 @@ package struct RuleSet: Sendable {
         } else {
           set.rules.append(rule)
         }
+      }
+      for (name, node) in reader.namedClasses where !set.failures.isEmpty && !classes.contains(name) {
+        let hint = Nearest.name(to: name, among: classes).map { "; did you mean '\($0)'?" } ?? ""
+        reader.mistake(node, "there is no class of failures '\(name)'\(hint)", weight: .warning)
       }
       mistakes += reader.mistakes
       named.formUnion(reader.namedLists)
@@ -140,6 +158,8 @@ struct RuleReader: DocumentReading {
   /// Words of tables, each with a line of its, and the lists that rules name: a word that none names is a slip.
   var tableLines: [(word: String, entry: DocumentNode.Entry)] = []
   var namedLists: Set<String> = []
+  /// Classes of failures that conditions name.
+  var namedClasses: [(name: String, node: DocumentNode)] = []
   /// Of all rules of the file, those with mistakes among them.
   var ids: Set<String> = []
 

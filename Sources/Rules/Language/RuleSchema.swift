@@ -21,6 +21,7 @@ package enum RuleSchema {
           "condition": { "oneOf": [
             \(conditions)
           ] },
+          "failure": \(DocumentSchema.object(RuleKeys.failure)),
           "rule": \(DocumentSchema.object(RuleKeys.rule))
         }
       }

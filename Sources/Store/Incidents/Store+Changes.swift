@@ -142,12 +142,15 @@ extension Store {
       """
       update signalbox.incidents set state = case when $3::text is null then \(IncidentState.open.sql) else \(IncidentState.muted.sql) end, muted_by = $3,
         change_number = change_number + 1, flaps = flaps + 1, last_event = $2, quiet_since = null, acked = null,
-        acked_by = null, resolved = null, resolved_by = null, summary = $4, evidence = $5
+        acked_by = null, resolved = null, resolved_by = null, summary = $4, evidence = $5,
+        title = case when $6::text is null then title else $9 end, failure_class = coalesce($6, failure_class),
+        diagnosis = coalesce($7::jsonb, diagnosis), steps = case when $6::text is null then steps else $8 end
       where number = $1 returning change_number, flaps, mutes <> '{}' and not is_observed
       """,
       [
         .int8(known.number), .time(us: change.eventNs / 1000), Self.parameter(reason),
-        .text(change.summary), .texts(change.evidence),
+        .text(change.summary), .texts(change.evidence), change.diagnosis.map { .text($0.failureClass) } ?? .null,
+        change.diagnosis.map { .text($0.json) } ?? .null, .texts(change.steps), .text(change.title),
       ])
     let isFlapping = known.flaps + 1 >= IncidentLimits.flapsMax
     try recordInTimeline(
@@ -170,9 +173,11 @@ extension Store {
     let rows = try ask(
       """
       insert into signalbox.incidents (rule, title, severity, is_observed, host, host_name, entity, identity, dedup_key,
-        state, opened, detected, last_event, summary, steps, evidence, mutes, muted_by, part_of, causes, runbook)
+        state, opened, detected, last_event, summary, steps, evidence, mutes, muted_by, part_of, causes, runbook,
+        failure_class, diagnosis)
       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, case when $10::text is null then \(IncidentState.open.sql) else \(IncidentState.muted.sql) end, $11, $12, $11,
-        $13, $14, $15, $16, $10, (select number from signalbox.incidents where identity = $17 and state <> \(IncidentState.resolved.sql)), $18, $19)
+        $13, $14, $15, $16, $10, (select number from signalbox.incidents where identity = $17 and state <> \(IncidentState.resolved.sql)), $18, $19,
+        $20, $21::jsonb)
       returning number
       """,
       [
@@ -182,7 +187,8 @@ extension Store {
         .time(us: change.eventNs / 1000), .time(us: change.detectedNs / 1000), .text(change.summary),
         .texts(change.steps), .texts(change.evidence), .texts(change.mutes),
         change.hostNumber == nil ? .null : .text(Self.spreadIdentity(change.rule)), .texts(change.causes),
-        .text(change.runbook),
+        .text(change.runbook), change.diagnosis.map { .text($0.failureClass) } ?? .null,
+        change.diagnosis.map { .text($0.json) } ?? .null,
       ])
     guard let number = rows.int(0, 0) else { return }
     try recordInTimeline(number, .opened, detail: change.summary, nowNs)

@@ -155,13 +155,14 @@ extension Store {
   }
 
   /// Cancels escalations, and pages that are not due yet. A first page that is due is sent all the same, so that its
-  /// receiver gets the page before the end.
+  /// receiver gets the page before the end. One that was due when it was made is, also where it was made after `nowNs`: this transaction may
+  /// have waited while a refusal made the fallback's page.
   func cancelEscalations(_ incident: Int64, _ nowNs: Int64) throws(StoreError) {
     try run(
       """
       update signalbox.outbox set state = \(DeliveryState.cancelled.sql), settled = $2
       where incident = $1 and state = \(DeliveryState.waiting.sql) and (event = \(Delivery.Event.escalate.sql)
-        or (event = \(Delivery.Event.trigger.sql) and due > $2 and not is_digest))
+        or (event = \(Delivery.Event.trigger.sql) and due > greatest($2, created) and not is_digest))
       """, [.int8(incident), .time(us: nowNs / 1000)])
   }
 

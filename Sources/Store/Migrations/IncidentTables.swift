@@ -183,4 +183,20 @@ enum IncidentTables {
 
   /// What people's SQL may read.
   static let views = ["incidents", "incident_timeline", "deliveries", "silences"]
+
+  /// What a failure is put down to (`Diagnosis`), in the incident that is about it.
+  static let diagnoses = """
+    alter table signalbox.incidents add column failure_class text, add column diagnosis jsonb;
+    create index incidents_of_failures on signalbox.incidents (host, opened) where failure_class is not null;
+
+    create or replace view public.incidents as
+      select i.number as incident, i.rule, i.title, 'P' || i.severity as severity, i.state, i.host_name as host, i.entity,
+        i.opened, i.detected, i.acked, i.acked_by, i.resolved, i.resolved_by, i.summary, i.muted_by, i.flaps, i.part_of,
+        i.is_observed, i.first_paged, i.event_to_page_ms, i.dedup_key, i.failure_class, i.diagnosis
+      from signalbox.incidents i;
+    comment on column public.incidents.failure_class is 'class of the failure, such as device-memory; null where it is about none';
+    comment on column public.incidents.diagnosis is
+      'what the failure is put down to, as a JSON object: class, kind, confidence, line, file, rank, exit, evidence, cascade, steps, retry';
+
+    """
 }

@@ -1,0 +1,356 @@
+internal import FleetModel
+
+/// Failures: what files raise and how processes end, put together to one diagnosis of each crash.
+///
+/// A line alone proves little: what was raised may be handled, and a program that ends says why before it ends. So a failure is concluded
+/// where a process has ended badly, from what its own log raised last; or where a log stops with an exception and nothing of it goes on.
+extension RuleEngine {
+  /// A file that logs on as usual so long after what it raised has handled it; what a program still says while it ends takes less.
+  private static let handledNs: Int64 = 5_000_000_000
+  /// How long after a bad end what belongs to it may come.
+  private static let settleNs: Int64 = 700_000_000
+  /// What was raised so long before a bad end may still be its cause.
+  private static let causeNs: Int64 = 120_000_000_000
+  /// So near to its end, what was raised last ended it.
+  private static let nearNs: Int64 = 10_000_000_000
+  /// Ends within so long of a failure belong to the same crash.
+  private static let crashNs: Int64 = 60_000_000_000
+  /// So long a launcher's report of an end waits for what that process itself said.
+  private static let launcherNs: Int64 = 3_000_000_000
+  /// A log that stopped with an exception for so long has ended where no training process is there…
+  private static let quietAloneNs: Int64 = 10_000_000_000
+  /// …and for so long where one is that cannot be told apart from it.
+  private static let quietNs: Int64 = 20_000_000_000
+
+  // MARK: facts
+
+  /// Lines of one file that begin in a range of its offsets.
+  func noteFailures(
+    _ lines: borrowing LogLines, path: String, _ host: inout HostState, _ entity: Int, in range: Range<UInt64>
+  ) {
+    guard !failureMatcher.isEmpty, host.role == .current, !Self.isOfSystem(path) else { return }
+    var place = host.failures.cases.firstIndex { $0.file == entity }
+    failureMatcher.look(lines, in: range) { line, bytes, suspect in
+      let atNs = max(0, min(Int64(nsOfUs: lines.timesUs[line]), arrivedNs - host.offsetNs))
+      if var suspect {
+        suspect.atNs = atNs
+        let known = place ?? addCase(of: entity, &host)
+        place = known
+        host.failures.cases[known].add(suspect, arrivedNs: arrivedNs)
+        host.isUrgent = true
+      } else if let place, isOrdinary(lines.levels[line]), bytes.count > 1,
+        atNs &- host.failures.cases[place].lastNs >= Self.handledNs
+      {
+        host.failures.cases[place].isHandled = true
+      }
+    }
+    if let place {
+      host.failures.cases[place].quietSinceNs = arrivedNs
+      host.wakeNs = 0
+    }
+  }
+
+  private func isOrdinary(_ level: UInt8) -> Bool { level < Level.warn.rawValue }
+
+  /// Logs of the machine itself, whose errors are no training's.
+  private static func isOfSystem(_ path: String) -> Bool {
+    guard path.hasPrefix("/var/log/") else { return false }
+    let name = path.dropFirst("/var/log/".count)
+    return systemLogs.contains { name.hasPrefix($0) }
+  }
+
+  private static let systemLogs = [
+    "apt/", "dpkg", "syslog", "messages", "kern", "auth", "daemon", "dmesg", "journal", "postgresql", "nginx", "apache2",
+    "cron", "mail", "boot", "cloud-init", "audit", "unattended-upgrades", "signalbox", "yum", "dnf",
+  ]
+
+  private func addCase(of entity: Int, _ host: inout HostState) -> Int {
+    if host.failures.cases.count >= FailureWatch.casesMax {
+      let oldest = host.failures.cases.indices.min { left, right in
+        host.failures.cases[left].lastNs < host.failures.cases[right].lastNs
+      }
+      if let oldest { host.failures.cases.remove(at: oldest) }
+      untrackedFailures &+= 1
+    }
+    host.failures.cases.append(FailureCase(file: entity))
+    return host.failures.cases.count - 1
+  }
+
+  func noteFailure(_ event: Event, _ host: inout HostState) {
+    guard !failureMatcher.isEmpty, host.role == .current else { return }
+    switch event.kind {
+    case .processExit:
+      var end = ProcessEnd(event)
+      end.dueNs = arrivedNs.addingClamped(Self.settleNs)
+      if host.failures.ends.count >= FailureWatch.endsMax {
+        host.failures.ends.removeFirst()
+        untrackedFailures &+= 1
+      }
+      host.failures.ends.append(end)
+      host.isUrgent = true
+      host.wakeNs = 0
+    case .oomKill, .xid, .ioError, .kernel:
+      if host.failures.messages.count >= FailureWatch.messagesMax { host.failures.messages.removeFirst() }
+      let text = event.subject.isEmpty ? event.message : "\(event.subject): \(event.message)"
+      host.failures.messages.append(
+        KernelMessage(
+          atNs: min(max(0, event.timeNs), RuleLimits.timeNsMax), isOutOfMemory: event.kind == .oomKill,
+          text: Self.shortened(text)))
+    default: break
+    }
+  }
+
+  private static func shortened(_ text: String) -> String { PlainText.cut(text, scalarsMax: 300) }
+
+  // MARK: conclusions
+
+  /// What has ended and settled, and what has stopped with an exception, is concluded.
+  func concludeFailures(_ host: inout HostState) {
+    if host.failures.isEmpty { return }
+    if let due = host.failures.ends.map(\.dueNs).min(), due <= arrivedNs {
+      let ends = host.failures.ends
+      host.failures.ends = []
+      concludeEnds(ends, &host)
+    }
+    for place in host.failures.cases.indices { concludeQuiet(place, &host) }
+    dropOld(&host)
+  }
+
+  private func concludeEnds(_ ends: [ProcessEnd], _ host: inout HostState) {
+    var open: [(end: ProcessEnd, place: Int?)] = []
+    for end in ends {
+      let place = caseOf(end, host)
+      if end.isFine {
+        // Its program went on to a good end, whatever it raised.
+        if let place, end.output == host.entities[host.failures.cases[place].file].name {
+          host.failures.cases.remove(at: place)
+        }
+        continue
+      }
+      open.append((end, place))
+    }
+    // What its own log explains comes before what the end alone shows: the others follow from it.
+    func weight(_ one: (end: ProcessEnd, place: Int?)) -> Int {
+      one.place.flatMap { host.failures.cases[$0].first }.map { Int($0.weight.rawValue) } ?? 100
+    }
+    open.sort { (weight($0), $0.end.atNs) < (weight($1), $1.end.atNs) }
+    for (end, place) in open { conclude(end, place, &host) }
+  }
+
+  /// Whose log raised what ended the process: the file that its output goes to, one of its directory, or, where neither is known, the one
+  /// that raised something last.
+  private func caseOf(_ end: ProcessEnd, _ host: borrowing HostState) -> Int? {
+    let cases = host.failures.cases
+    func isNear(_ one: FailureCase) -> Bool {
+      one.concludedNs == 0 && end.atNs &- one.lastNs <= Self.causeNs && one.lastNs &- end.atNs <= Self.nearNs
+    }
+    func newest(_ isMeant: (FailureCase) -> Bool) -> Int? {
+      cases.indices.filter { isNear(cases[$0]) && isMeant(cases[$0]) }.max { left, right in
+        (cases[left].isHandled ? 0 : 1, cases[left].lastNs) < (cases[right].isHandled ? 0 : 1, cases[right].lastNs)
+      }
+    }
+    if !end.output.isEmpty, let own = newest({ host.entities[$0.file].name == end.output }) { return own }
+    if end.directory.utf8.count > 1,
+      let near = newest({ host.entities[$0.file].name.hasPrefix(end.directory + "/") && !$0.isHandled })
+    {
+      return near
+    }
+    // A process whose output is known to go elsewhere did not write this.
+    guard end.output.isEmpty, end.directory.isEmpty else { return nil }
+    return newest { one in
+      let isLast = one.first?.failureClass != Diagnosis.unknownClass && end.atNs &- one.lastNs <= Self.nearNs
+      return !one.isHandled && (one.hasTraceback || one.saysEnd || end.isBad || isLast)
+    }
+  }
+
+  private func conclude(_ end: ProcessEnd, _ place: Int?, _ host: inout HostState) {
+    if let place, host.failures.cases[place].concludedNs > 0 { return }
+    if place == nil {
+      // Without a line of its own: one of several processes of a crash, or of a program that ends them itself.
+      let isOfCrash = isOfCrash(atNs: end.atNs, directory: end.directory, job: end.job, host)
+      if !end.isBad || isOfCrash || hasLivingParent(end, host) { return }
+    }
+    var diagnosis = diagnose(end, place.map { host.failures.cases[$0] }, host)
+    if let place { diagnosis.file = host.entities[host.failures.cases[place].file].name }
+    let entity: Int?
+    if let place {
+      host.failures.cases[place].concludedNs = max(1, arrivedNs)
+      entity = host.failures.cases[place].file
+    } else {
+      entity = thing(.process, end.subject, &host, end.atNs)
+    }
+    let directory = end.directory.isEmpty ? Self.directory(of: diagnosis.file) : end.directory
+    noteConcluded(ConcludedFailure(atNs: end.atNs, directory: directory, job: end.job), &host)
+    guard let entity else { return }
+    report(diagnosis, isEndKnown: true, &host, entity, atNs: end.atNs)
+  }
+
+  /// Whether it is part of a crash for which an incident was opened: of the same job, or the same place.
+  private func isOfCrash(atNs: Int64, directory: String, job: String, _ host: borrowing HostState) -> Bool {
+    host.failures.concluded.contains { one in
+      (one.atNs &- atNs).magnitude <= UInt64(Self.crashNs)
+        && (one.job == job || one.job.isEmpty || job.isEmpty) && Self.isSamePlace(one.directory, directory)
+    }
+  }
+
+  /// One directory lies in the other, or is not known.
+  private static func isSamePlace(_ left: String, _ right: String) -> Bool {
+    left.isEmpty || right.isEmpty || left == right || left.hasPrefix(right + "/") || right.hasPrefix(left + "/")
+  }
+
+  private static func directory(of path: String) -> String {
+    path.lastIndex(of: "/").map { String(path[..<$0]) } ?? ""
+  }
+
+  /// A worker that ends is its parent's business while that lives, or has ended well.
+  private func hasLivingParent(_ end: ProcessEnd, _ host: borrowing HostState) -> Bool {
+    guard end.parent > 1 else { return false }
+    let mark = "[\(end.parent)]"
+    return host.entities.contains { $0.kind == .process && !$0.hasEnded && $0.name.hasSuffix(mark) }
+  }
+
+  private func concludeQuiet(_ place: Int, _ host: inout HostState) {
+    let one = host.failures.cases[place]
+    guard one.concludedNs == 0, one.saysEnd || one.hasTraceback && !one.isHandled else { return }
+    let isAlone: Bool
+    if one.saysEnd {
+      // Its process's own log, and its end, come within this time.
+      guard arrivedNs &- one.beganNs >= Self.launcherNs else { return }
+      isAlone = true
+    } else {
+      let quietNs = arrivedNs &- one.quietSinceNs
+      guard quietNs >= Self.quietAloneNs else { return }
+      isAlone = !isLive(.process, RuleLimits.liveNs, host, .max)
+      guard isAlone || quietNs >= Self.quietNs else { return }
+    }
+    host.failures.cases[place].concludedNs = max(1, arrivedNs)
+    let directory = Self.directory(of: host.entities[one.file].name)
+    if isOfCrash(atNs: one.lastNs, directory: directory, job: "", host) { return }
+    var diagnosis = diagnose(nil, one, host)
+    diagnosis.file = host.entities[one.file].name
+    if !isAlone { diagnosis.confidence *= 0.6 }
+    noteConcluded(ConcludedFailure(atNs: one.lastNs, directory: directory), &host)
+    report(diagnosis, isEndKnown: isAlone, &host, one.file, atNs: one.lastNs)
+  }
+
+  private func noteConcluded(_ failure: ConcludedFailure, _ host: inout HostState) {
+    if host.failures.concluded.count >= FailureWatch.concludedMax { host.failures.concluded.removeFirst() }
+    host.failures.concluded.append(failure)
+  }
+
+  private func report(
+    _ diagnosis: Diagnosis, isEndKnown: Bool, _ host: inout HostState, _ entity: Int, atNs: Int64
+  ) {
+    host.isUrgent = true
+    let kind = host.entities[entity].kind
+    for (rule, node, query) in failureRules
+    where rule.scope == kind && query.fits(diagnosis, isEndKnown: isEndKnown) {
+      let nowNs = max(arrivedNs - host.offsetNs, 0)
+      occurred(rule, node, &host, entity, atNs: min(max(0, atNs), nowNs), nowNs, .failure(diagnosis))
+    }
+  }
+
+  private func dropOld(_ host: inout HostState) {
+    let nowNs = arrivedNs - host.offsetNs
+    host.failures.cases.removeAll { one in
+      // While a log may still stop with it, it is kept.
+      (one.isHandled || one.concludedNs > 0 || !one.hasTraceback) && nowNs &- one.lastNs > 2 * Self.causeNs
+    }
+    host.failures.concluded.removeAll { nowNs &- $0.atNs > 2 * Self.crashNs }
+    host.failures.messages.removeAll { nowNs &- $0.atNs > Self.causeNs }
+  }
+
+  // MARK: diagnosis
+
+  /// - Parameters:
+  ///   - end: nil where the process's end was not seen.
+  ///   - one: what the log raised; nil = nothing.
+  private func diagnose(_ end: ProcessEnd?, _ one: FailureCase?, _ host: borrowing HostState) -> Diagnosis {
+    var diagnosis = Diagnosis()
+    let suspect = one?.first
+    let own = suspect.flatMap { failureMatcher[$0.failureClass] }
+    let ofEnd = end.flatMap { classOf($0, host) }
+    let isNear = suspect.map { suspect in end.map { $0.atNs &- suspect.atNs <= Self.nearNs } ?? true } ?? false
+    let prefersEnd: Bool
+    switch suspect?.weight {
+    case .root: prefersEnd = false
+    case .generic, .cascade: prefersEnd = !isNear
+    case .exception: prefersEnd = false
+    case .errorLine, nil: prefersEnd = true
+    }
+    let chosen = prefersEnd ? ofEnd ?? own : own ?? ofEnd
+    if let suspect {
+      diagnosis.line = suspect.text
+      diagnosis.rank = suspect.rank
+    }
+    if let chosen {
+      fill(&diagnosis, chosen)
+      diagnosis.confidence = confidence(suspect, chosen, isNear: isNear, isOfEnd: own == nil || prefersEnd && ofEnd != nil)
+    } else {
+      diagnosis.title = Self.ownName(suspect) ?? end.map(Self.ownWords) ?? "its log stopped with an error"
+      diagnosis.confidence = 0.3
+      diagnosis.steps = ["Read the lines around the error in {{entity}} on {{host}}: the first one, not the last."]
+    }
+    diagnosis.cascade = max(0, (one?.folded ?? 1) - 1)
+    diagnosis.exitCode = end?.code
+    diagnosis.exitSignal = end?.signal
+    if let end { diagnosis.evidence.append(end.text) }
+    let atNs = end?.atNs ?? one?.lastNs ?? 0
+    diagnosis.evidence += host.failures.messages.filter { (atNs &- $0.atNs).magnitude <= UInt64(Self.crashNs) }.map(\.text)
+    return diagnosis
+  }
+
+  private func fill(_ diagnosis: inout Diagnosis, _ failure: FailureClass) {
+    diagnosis.failureClass = failure.id
+    diagnosis.title = failure.title
+    diagnosis.kind = failure.kind
+    diagnosis.causes = failure.causes
+    diagnosis.steps = failure.steps
+    diagnosis.retry = failure.retry
+    diagnosis.severity = failure.severity
+  }
+
+  private func confidence(_ suspect: Suspect?, _ failure: FailureClass, isNear: Bool, isOfEnd: Bool) -> Double {
+    if isOfEnd { return 0.9 }
+    let ofClass = failure.kind == .cascade ? 0.5 : failure.isGeneric ? 0.8 : 0.95
+    return isNear ? ofClass : ofClass * 0.7
+  }
+
+  /// The class that the end alone shows: by its signal, and by what the kernel said of it.
+  private func classOf(_ end: ProcessEnd, _ host: borrowing HostState) -> FailureClass? {
+    guard let signal = end.shownSignal else { return nil }
+    if signal == 9 {
+      let mark = "\(end.pid)"
+      let isKernels = host.failures.messages.contains { message in
+        message.isOutOfMemory && (message.atNs &- end.atNs).magnitude <= UInt64(Self.nearNs) && message.text.contains(mark)
+      }
+      if end.isOutOfMemory { return failureMatcher["host-memory-cgroup"] ?? failureMatcher.ofSignal(signal) }
+      if isKernels { return failureMatcher["host-memory-kernel"] ?? failureMatcher.ofSignal(signal) }
+    }
+    return failureMatcher.ofSignal(signal)
+  }
+
+  /// `MyError: boom`, as far as a title goes.
+  private static func ownName(_ suspect: Suspect?) -> String? {
+    guard let suspect, suspect.weight == .exception || suspect.weight == .errorLine else { return nil }
+    let line = suspect.text.split(separator: "\n", maxSplits: 1).first.map(String.init) ?? suspect.text
+    return PlainText.cut(line, scalarsMax: 100)
+  }
+
+  private static func ownWords(_ end: ProcessEnd) -> String {
+    if let signal = end.signal { return "ended by signal \(signal)" }
+    if let code = end.code { return "ended with exit code \(code)" }
+    return "ended; how is not known"
+  }
+}
+
+extension ProcessEnd {
+  init(_ event: Event) {
+    subject = event.subject
+    atNs = min(max(0, event.timeNs), RuleLimits.timeNsMax)
+    message = event.message
+    if let open = event.subject.lastIndex(of: "["), event.subject.hasSuffix("]") {
+      pid = UInt32(event.subject[event.subject.index(after: open)...].dropLast()) ?? 0
+    }
+  }
+}

@@ -1,0 +1,132 @@
+internal import FleetModel
+
+/// What a followed file has raised since it last went on as usual: a failure under way, or an exception that is handled.
+struct FailureCase: Equatable {
+  /// The file, among the host's entities.
+  let file: Int
+  /// The ones that say most, by weight and then by time; at most `suspectsMax`.
+  private(set) var suspects: [Suspect] = []
+  /// Further raised lines.
+  private(set) var folded = 0
+  /// When the last of them was written, the host's clock.
+  private(set) var lastNs: Int64 = 0
+  /// When the first of them came in, the collector's clock.
+  private(set) var beganNs: Int64 = 0
+  /// When the file's last line came in, the collector's clock.
+  var quietSinceNs: Int64 = 0
+  /// The file went on as usual for longer than a program takes to end: what was raised was handled, unless its process ends badly soon.
+  var isHandled = false
+  /// An incident was opened for it, by then.
+  var concludedNs: Int64 = 0
+
+  static let suspectsMax = 8
+
+  init(file: Int) { self.file = file }
+
+  var first: Suspect? { suspects.first }
+
+  /// An exception: where nothing follows it, its program has ended.
+  var hasTraceback: Bool { suspects.contains { $0.isTraceback } }
+  /// A program's end was reported in the file.
+  var saysEnd: Bool { suspects.contains { $0.isEnd } }
+
+  /// - Parameter arrivedNs: the collector's clock.
+  mutating func add(_ suspect: Suspect, arrivedNs: Int64) {
+    // What comes after it was handled is something else.
+    if isHandled || concludedNs > 0 { self = FailureCase(file: file) }
+    if suspects.isEmpty { beganNs = arrivedNs }
+    lastNs = max(lastNs, suspect.atNs)
+    let place = suspects.firstIndex { suspect.weight < $0.weight } ?? suspects.count
+    suspects.insert(suspect, at: place)
+    if suspects.count > Self.suspectsMax { suspects.removeLast() }
+    folded += 1
+  }
+
+  init(
+    file: Int, suspects: [Suspect], folded: Int, lastNs: Int64, beganNs: Int64, quietSinceNs: Int64, isHandled: Bool,
+    concludedNs: Int64
+  ) {
+    self.file = file
+    self.suspects = suspects
+    self.folded = folded
+    self.lastNs = lastNs
+    self.beganNs = beganNs
+    self.quietSinceNs = quietSinceNs
+    self.isHandled = isHandled
+    self.concludedNs = concludedNs
+  }
+}
+
+/// How a training process ended, as its agent reports it.
+struct ProcessEnd: Equatable {
+  var pid: UInt32 = 0
+  /// `name[pid]`.
+  var subject = ""
+  var atNs: Int64 = 0
+  /// nil = it was ended by a signal, or it is not known how it ended.
+  var code: Int32?
+  var signal: Int32?
+  /// Where its output goes, its working directory, its job; empty = not known.
+  var output = ""
+  var directory = ""
+  var job = ""
+  var parent: UInt32 = 0
+  /// Its own control group ran out of memory.
+  var isOutOfMemory = false
+  /// What the agent says of it.
+  var message = ""
+  /// When it is judged, the collector's clock: what belongs to it may come a little later.
+  var dueNs: Int64 = 0
+
+  /// It is known that it went wrong.
+  var isBad: Bool { signal != nil || code.map { $0 != 0 } ?? false }
+  var isFine: Bool { signal == nil && code == 0 }
+
+  /// A shell tells of a signal as 128 and its number.
+  var shownSignal: Int32? {
+    if let signal { return signal }
+    guard let code, (129...159).contains(code) else { return nil }
+    return code - 128
+  }
+
+  /// One sentence.
+  var text: String {
+    if let signal { return "\(subject) was ended by signal \(signal)" }
+    if let code { return "\(subject) ended with exit code \(code)" }
+    return "\(subject) ended; how is not known"
+  }
+}
+
+/// A failure for which an incident was opened: what else ends of the same crash belongs to it.
+struct ConcludedFailure: Equatable {
+  var atNs: Int64
+  var directory = ""
+  var job = ""
+}
+
+/// What the kernel or a device said.
+struct KernelMessage: Equatable {
+  var atNs: Int64
+  var isOutOfMemory: Bool
+  var text: String
+}
+
+/// What a host's failures are known by, while they come about.
+struct FailureWatch {
+  var cases: [FailureCase] = []
+  var ends: [ProcessEnd] = []
+  var concluded: [ConcludedFailure] = []
+  /// What the kernel and the devices said last: when, and the text.
+  var messages: [KernelMessage] = []
+
+  /// Whether time alone may conclude something.
+  var isBusy: Bool {
+    !ends.isEmpty || cases.contains { $0.concludedNs == 0 && ($0.saysEnd || !$0.isHandled && $0.hasTraceback) }
+  }
+  var isEmpty: Bool { cases.isEmpty && ends.isEmpty && concluded.isEmpty && messages.isEmpty }
+
+  static let casesMax = 64
+  static let endsMax = 64
+  static let concludedMax = 16
+  static let messagesMax = 8
+}

@@ -1,0 +1,175 @@
+internal import Files
+internal import FleetModel
+
+/// Finds the class of what a record raises: a sieve for the words of all classes over a delta's text, then the patterns of those found.
+final class FailureMatcher {
+  let classes: [FailureClass]
+  private let sieve: WordSieve?
+  /// Class of each word of the sieve.
+  private let owners: [Int]
+  private let places: [String: Int]
+  /// Kept from delta to delta, so that none is allocated.
+  private var spare: [UInt32] = []
+
+  init(_ classes: [FailureClass]) {
+    self.classes = classes
+    var words: [[UInt8]] = []
+    var owners: [Int] = []
+    for (place, failure) in classes.enumerated() {
+      for word in Set((failure.patterns + failure.ends).flatMap(\.literals)) {
+        words.append(word)
+        owners.append(place)
+      }
+    }
+    sieve = words.isEmpty ? nil : WordSieve(words)
+    self.owners = owners
+    places = Dictionary(classes.enumerated().map { ($0.element.id, $0.offset) }) { first, _ in first }
+  }
+
+  var isEmpty: Bool { classes.isEmpty }
+
+  subscript(id: String) -> FailureClass? { places[id].map { classes[$0] } }
+
+  /// The class that a signal's number alone shows.
+  func ofSignal(_ signal: Int32) -> FailureClass? { classes.first { $0.signals.contains(signal) } }
+
+  /// Looks at the lines of a delta that begin in a range of the file's offsets.
+  ///
+  /// - Parameter take: called for each of them with its index, its bytes, and what it raises; nil = nothing.
+  func look(_ lines: borrowing LogLines, in wanted: Range<UInt64>, _ take: (Int, Range<Int>, Suspect?) -> Void) {
+    var hints: [UInt32] = []
+    swap(&hints, &spare)
+    defer { swap(&hints, &spare) }
+    let bytes = lines.text.span
+    let isSieved = sieve?.find(in: bytes, &hints) ?? true
+    var (start, offset, hint) = (0, lines.firstOffset, 0)
+    var found: [Int] = []
+    for line in 0..<lines.lengths.count {
+      let end = start + Int(lines.lengths[line])
+      found.removeAll(keepingCapacity: true)
+      if isSieved {
+        while hint < hints.count, hints[hint] < end {
+          sieve?.look(at: Int(hints[hint]), in: bytes, start..<end) { word in
+            if !found.contains(owners[word]) { found.append(owners[word]) }
+          }
+          hint += 1
+        }
+      } else if isWorth(lines.levels[line]) {
+        found = Array(classes.indices)
+      }
+      if wanted.contains(offset) {
+        take(line, start..<end, suspect(bytes, start..<end, lines.levels[line], found, isJoined: isJoined(lines, line)))
+      }
+      start = end
+      offset &+= UInt64(lines.advances[line])
+    }
+  }
+
+  private func isJoined(_ lines: borrowing LogLines, _ line: Int) -> Bool {
+    lines.flags[line] & LineFlags.joined.rawValue != 0
+  }
+
+  /// Whether a line of the level may raise anything, where the sieve cannot say.
+  private func isWorth(_ level: UInt8) -> Bool { level == Level.unknown.rawValue || level >= Level.warn.rawValue }
+
+  /// What a record raises; nil = nothing.
+  ///
+  /// - Parameter found: classes of which a word stands in the record.
+  private func suspect(
+    _ bytes: Span<UInt8>, _ range: Range<Int>, _ level: UInt8, _ found: [Int], isJoined: Bool
+  ) -> Suspect? {
+    let isError = level == Level.error.rawValue
+    if found.isEmpty, !isError { return nil }
+    if (isError || isJoined || level == Level.unknown.rawValue), RaisedText.isTraceback(bytes, range) {
+      return ofTraceback(bytes, range, found)
+    }
+    var best: Int?
+    var isEnd = false
+    for place in found.sorted() {
+      let text = bytes.extracting(range)
+      let ends = classes[place].endsWith(text)
+      guard ends || isRaised(level, classes[place]) && classes[place].matches(text) else { continue }
+      isEnd = isEnd || ends
+      if best.map({ weight(place) < weight($0) }) ?? true { best = place }
+    }
+    guard let best else { return isError ? Suspect(bytes, range, rankOf: range, weight: .errorLine) : nil }
+    var suspect = Suspect(bytes, range, rankOf: range, weight: weight(best))
+    suspect.failureClass = classes[best].id
+    suspect.isEnd = isEnd
+    return suspect
+  }
+
+  private func isRaised(_ level: UInt8, _ failure: FailureClass) -> Bool {
+    level == Level.unknown.rawValue || level >= failure.level.rawValue
+  }
+
+  private func weight(_ place: Int) -> Suspect.Weight {
+    classes[place].kind == .cascade ? .cascade : classes[place].isGeneric ? .generic : .root
+  }
+
+  /// Of the exceptions of a chain, the first of those that say most.
+  private func ofTraceback(_ bytes: Span<UInt8>, _ range: Range<Int>, _ found: [Int]) -> Suspect? {
+    var best: Suspect?
+    for exception in RaisedText.exceptions(bytes, range) {
+      let text = bytes.extracting(exception.range)
+      var suspect = Suspect(bytes, exception.range, rankOf: range, weight: .exception)
+      var place: Int?
+      for candidate in found.sorted() where classes[candidate].matches(text) || classes[candidate].endsWith(text) {
+        if place.map({ weight(candidate) < weight($0) }) ?? true { place = candidate }
+      }
+      if let place {
+        suspect.failureClass = classes[place].id
+        suspect.weight = weight(place)
+      }
+      if best.map({ suspect.weight < $0.weight }) ?? true { best = suspect }
+    }
+    // One that is cut off names nothing, and is an error all the same.
+    var suspect = best ?? Suspect(bytes, range, rankOf: range, weight: .errorLine)
+    suspect.isTraceback = true
+    return suspect
+  }
+}
+
+/// A line that may show why a program fails.
+struct Suspect: Equatable {
+  /// How much it says; the lowest of a crash names it.
+  enum Weight: UInt8, Comparable {
+    case root
+    /// A class that anything may be behind, such as a missing key.
+    case generic
+    /// No class fits: the exception's own name.
+    case exception
+    /// What follows from another process's failure.
+    case cascade
+    /// A line of level error in which no class and no exception stands.
+    case errorLine
+
+    static func < (left: Weight, right: Weight) -> Bool { left.rawValue < right.rawValue }
+  }
+
+  var failureClass = Diagnosis.unknownClass
+  var weight: Weight
+  var text: String
+  var rank: Int32?
+  /// When it was written, the host's clock.
+  var atNs: Int64 = 0
+  /// What a shell, the kernel or a launcher says of a program that has ended.
+  var isEnd = false
+  /// Its program has ended, or is about to, unless it catches what it raised.
+  var isTraceback = false
+
+  /// Bytes of its text that are kept.
+  static let textBytesMax = 600
+
+  init(weight: Weight, text: String) {
+    self.weight = weight
+    self.text = text
+  }
+
+  init(_ bytes: Span<UInt8>, _ range: Range<Int>, rankOf record: Range<Int>, weight: Weight) {
+    self.weight = weight
+    let kept = range.lowerBound..<min(range.upperBound, range.lowerBound + Self.textBytesMax)
+    text = String(decoding: kept.map { bytes[$0] }, as: UTF8.self)
+    rank = RaisedText.rank(bytes, record)
+  }
+}
