@@ -57,5 +57,6 @@ struct Migration {
     Migration(number: 33, name: "texts of runs") { _ in RunTextTables.sql },
     Migration(number: 34, name: "turns that are ahead") { _ in RepetitionTables.turns },
     Migration(number: 35, name: "tokens by which consoles fetch events") { _ in LinkTables.fetchedEvents },
+    Migration(number: 37, name: "how processes ended") { _ in ProcessEndTables.sql },
   ]
 }
