@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <fcntl.h>
@@ -93,6 +94,25 @@ int sbx_spawn(const char *path, char *const argv[], char *const envp[], int in, 
 }
 
 int sbx_pidfd_open(int pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
+
+// <linux/pidfd.h> of Linux 6.15: headers that Signalbox is built with are older. Later kernels append members, which the size in the
+// request keeps out.
+struct pidfd_exit_info {
+  uint64_t mask, cgroup;
+  uint32_t pid, tgid, ppid, ids[8];
+  int32_t exit_code;
+};
+_Static_assert(sizeof(struct pidfd_exit_info) == 64, "PIDFD_INFO_SIZE_VER0");
+#define SBX_PIDFD_GET_INFO _IOWR(0xFF, 11, struct pidfd_exit_info)
+#define SBX_PIDFD_INFO_EXIT (1UL << 3)
+
+int sbx_pidfd_exit(int pidfd, int *status) {
+  struct pidfd_exit_info info = {.mask = SBX_PIDFD_INFO_EXIT};
+  if (ioctl(pidfd, SBX_PIDFD_GET_INFO, &info) != 0) return -1;
+  if (!(info.mask & SBX_PIDFD_INFO_EXIT)) return 0;
+  *status = info.exit_code;
+  return 1;
+}
 
 int sbx_reap(int pid) {
   int status = 0;

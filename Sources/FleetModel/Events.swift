@@ -6,6 +6,8 @@ package struct Event: Sendable, Equatable {
   /// device, process, file….
   package var subject: String = ""
   package var message: String = ""
+  /// Of a process that ended, from agents that look at how.
+  package var processEnd: ProcessEnd?
 
   package init() {}
 }

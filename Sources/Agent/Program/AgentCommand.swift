@@ -10,6 +10,8 @@ package enum AgentCommand: Equatable, Sendable {
   case checks(CheckPermissions)
   /// Copies standard input to standard output, and to where the agent follows it.
   case pipe(PipeOptions)
+  /// Runs a program and reports its end.
+  case exec(ExecOptions)
   /// Shows what the redactor would send of a file.
   case redact(path: String)
   case help
@@ -35,6 +37,19 @@ package struct PipeOptions: Equatable, Sendable {
   /// user that pipes, others could not write to it, and a path with a slip in it would take a stream to where no agent reads.
   package var makesInbox = false
   package var limitBytes: UInt64 = 256 << 20
+
+  package init() {}
+}
+
+package struct ExecOptions: Equatable, Sendable {
+  /// What the process is called; empty: as the kernel names it.
+  package var name = ""
+  package var socketPath = ExecOptions.sharedSocket
+  /// The program and its arguments, as they were given.
+  package var words: [String] = []
+
+  /// Where the service's agent listens.
+  package static let sharedSocket = "/run/signalbox/agent.sock"
 
   package init() {}
 }
@@ -78,6 +93,7 @@ extension AgentCommand {
                                [--process NAME]… [--journal UNIT|all]… [--inbox DIR] [--spool-limit MIB]
                                [--allow-command PATH]… [--allow-address HOST|any]…
            signalbox-agent pipe NAME [--state-dir DIR | --inbox DIR] [--limit MIB]
+           signalbox-agent exec [--name NAME] [--socket PATH] -- PROGRAM ARGUMENT…
            signalbox-agent redact FILE
            signalbox-agent --version | --help
 
@@ -88,6 +104,10 @@ extension AgentCommand {
       run          report until SIGTERM; SIGHUP reads the certificate and the files to follow again
       pipe         pass standard input on to standard output, and keep it for the agent, which reports it as pipe:NAME:
                    python train.py 2>&1 | signalbox-agent pipe NAME; works while no agent runs, ends with the stream
+      exec         run PROGRAM and report to the agent how it ended, also where it lives for milliseconds: streams, signals, exit code
+                   and end by a signal are the program's; runs it all the same while no agent does. Example:
+                   signalbox-agent exec --name nightly -- python train.py
+      --name       what the process is called in the report (the program's own name)
       redact       print FILE as it would leave this host
       --follow     files to follow: * within a name, ** over directories; may be repeated
       --exclude    files that are left alone whoever asks for them: a path with wildcards, or a name such as '*.tmp'
@@ -99,14 +119,15 @@ extension AgentCommand {
       --allow-address  hosts beside this one that the collector may have probed, as the probe names them; any = all
                    but link-local ones
       --interval   time between samples, 100ms to 1h
-      --socket     Unix socket that takes JSON lines from training programs
+      --socket     Unix socket that takes JSON lines from training programs; for exec the agent's (/run/signalbox/agent.sock)
       --journal    unit whose entries in the systemd journal are reported as journal:UNIT; all = everything, as journal
       --inbox      where pipe puts streams and run finds them: DIR/inbox of --state-dir, and for pipe without
                    one /var/lib/signalbox-inbox
       --limit      what pipe keeps on the disk at most until the collector has it (256)
       --process    name of a command whose processes train (python, ray, torchrun… are known); may be repeated
 
-    Exit codes: 0 done, 1 failed, 2 usage, 4 collector not reachable.
+    Exit codes: 0 done, 1 failed, 2 usage, 4 collector not reachable. exec: the program's; 126 it may not be run, 127 there is
+    no such program.
     """
 
   /// - Parameter words: the command line without the program's name.
@@ -115,6 +136,7 @@ extension AgentCommand {
     guard let verb = words.first else {
       throw UsageError("Say what to do: signalbox-agent run --state-dir DIR, or signalbox-agent --help.")
     }
+    if verb == "exec" { return .exec(try parseExec(words.dropFirst())) }
     var rest = ArgumentReader(words.dropFirst())
     switch verb {
     case "run": return .run(try parseRun(&rest))
@@ -127,7 +149,8 @@ extension AgentCommand {
     case "--help", "-h", "help": return .help
     case "--version": return .version
     default:
-      throw UsageError("Unknown command '\(verb)': use run, join, pipe or redact; signalbox-agent --help shows all.")
+      throw UsageError(
+        "Unknown command '\(verb)': use run, join, pipe, exec or redact; signalbox-agent --help shows all.")
     }
   }
 
@@ -223,6 +246,24 @@ extension AgentCommand {
       }
     }
     guard !options.name.isEmpty else { throw UsageError("Name the stream: program 2>&1 | signalbox-agent pipe NAME.") }
+    return options
+  }
+
+  /// What stands behind `--` is the program's, whatever it looks like.
+  private static func parseExec(_ words: ArraySlice<String>) throws(UsageError) -> ExecOptions {
+    var options = ExecOptions()
+    guard let separator = words.firstIndex(of: "--"), separator + 1 < words.endIndex else {
+      throw UsageError("Name the program behind --: signalbox-agent exec [--name NAME] -- python train.py.")
+    }
+    options.words = Array(words[(separator + 1)...])
+    var rest = ArgumentReader(words[..<separator])
+    while let word = rest.next() {
+      switch word {
+      case "--name": options.name = try streamName(rest.value(of: word), word)
+      case "--socket": options.socketPath = try socketPath(rest.value(of: word))
+      default: throw UsageError("Unknown option '\(word)' of exec; signalbox-agent --help shows all.")
+      }
+    }
     return options
   }
 

@@ -6,7 +6,8 @@ internal import TLS
 package enum AgentMain {
   /// Runs the command line and ends the process.
   package static func start(_ words: [String]) -> Never {
-    Process.ignoreBrokenPipes()
+    // A program that is run inherits what is ignored.
+    if words.first != "exec" { Process.ignoreBrokenPipes() }
     Process.exit(run(words))
   }
 
@@ -24,6 +25,7 @@ package enum AgentMain {
         ProbeServer.runChecks(permissions)
         return 0
       case .pipe(let options): return StreamPipe.run(options)
+      case .exec(let options): return AgentExec.run(options)
       case .redact(let path): return redact(path)
       case .help: write(AgentCommand.usage, .output)
       case .version: write(Build.version, .output)

@@ -153,9 +153,11 @@ final class AgentProgram {
     if let path = options.socketPath {
       socket = try SocketListener(
         path: path, loop: loop, redact: { [redactor] in redactor.redact($0) },
+        announce: { [unowned self] in announced($0) },
         deliver: { [unowned self] in append($0) })
     }
     try watchChanges()
+    sampler.watchEnds(on: loop) { [unowned self] in processEnded($0) }
     setProbeTasks()
     checks.recordsCame = { [unowned self] in takeChecks() }
     journals = options.journals.map { unit in
@@ -236,12 +238,36 @@ final class AgentProgram {
     sampler.noteGPUMemory(probes.gpuMemoryBytes)
     var records = sampler.sample(wallNs: Clock.wallNs(), monotonicNs: Clock.bootNs())
     records.append(probes.takeRecords())
-    for index in records.events.indices {
-      records.events[index].message = redactor.redact(records.events[index].message)
-    }
+    redact(&records.events)
     if sampler.networkMounts != probedMounts { setProbeTasks() }
     reportHealth()
     append(records)
+  }
+
+  /// At once: what it printed last is read at the same time.
+  private func processEnded(_ signal: ProcessEndSignal) -> Bool {
+    var records = Records()
+    let isDone = sampler.processEnded(signal, wallNs: Clock.wallNs(), into: &records)
+    redact(&records.events)
+    append(records)
+    return isDone
+  }
+
+  private func announced(_ process: AnnouncedProcess) {
+    var records = Records()
+    sampler.announce(process, wallNs: Clock.wallNs(), into: &records)
+    redact(&records.events)
+    append(records)
+  }
+
+  /// Paths stay as they are: files are followed under them.
+  private func redact(_ events: inout [Event]) {
+    for index in events.indices {
+      events[index].message = redactor.redact(events[index].message)
+      if let command = events[index].processEnd?.command {
+        events[index].processEnd?.command = redactor.redact(command)
+      }
+    }
   }
 
   /// At once: a person may be paged for it.

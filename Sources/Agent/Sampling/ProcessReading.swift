@@ -10,6 +10,12 @@ struct ProcessReading: Equatable {
   /// Hundredths of a second after the start of the kernel.
   var startTicks: UInt64 = 0
   var residentPages: UInt64 = 0
+  var parent: UInt64 = 0
+  /// wait(2) status of a zombie; 0 where the reader may not know it.
+  var waitStatus: Int32 = 0
+
+  /// It is a zombie, or gone a moment later. A first thread that has ended is one too, while the others go on.
+  var hasEnded: Bool { (state == "Z" || state == "X") && threads <= 1 }
 
   static let ticksPerSecond = 100.0
 
@@ -23,7 +29,8 @@ struct ProcessReading: Equatable {
     let state = cursor.field(text)
     guard state.count == 1 else { return nil }
     reading.state = ProcText.string(text, state)
-    cursor.skipFields(10, text)
+    guard let parent = cursor.number(text) else { return nil }
+    cursor.skipFields(9, text)
     guard let user = cursor.number(text), let system = cursor.number(text) else { return nil }
     cursor.skipFields(4, text)
     guard let threads = cursor.number(text), cursor.number(text) != nil, let start = cursor.number(text),
@@ -33,6 +40,11 @@ struct ProcessReading: Equatable {
     reading.threads = threads
     reading.startTicks = start
     reading.residentPages = resident
+    reading.parent = parent
+    if reading.hasEnded {
+      cursor.skipFields(27, text)
+      reading.waitStatus = Int32(clamping: cursor.number(text) ?? 0)
+    }
     return reading
   }
 

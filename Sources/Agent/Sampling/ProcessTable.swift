@@ -1,9 +1,10 @@
+internal import EventLoop
 internal import Files
 internal import FleetModel
 
-/// The host's training processes: finds them, follows them and reports their end.
+/// The host's training processes: finds them, follows them and reports the end of each once.
 ///
-/// Command lines are looked at and never leave the host: people put secrets into them.
+/// Of command lines only program and script leave the host: people put secrets into the rest.
 struct ProcessTable {
   private let root: String
   private let patterns: ProcessPatterns
@@ -18,6 +19,13 @@ struct ProcessTable {
   private(set) var leftOut = 0
   /// NVML's figures of the probe process, by process id.
   var gpuMemoryBytes: [UInt32: UInt64] = [:]
+  /// Where ends are seen when they happen; without it, in the round that follows.
+  private var watching: EndWatching?
+  private var oomKills: ControlGroupKills
+  /// Ends that were reported, the newest last, so that who reports one a second time is not believed.
+  private var reported: [ProcessKey] = []
+  /// Processes that are followed without a pidfd: their ends are seen a round later, and not how.
+  var withoutHandle: Int { followed.count { !$0.hasHandle } }
 
   private struct Other {
     var looks = 0
@@ -33,6 +41,13 @@ struct ProcessTable {
     self.patterns = patterns
     self.pageSizeBytes = pageSizeBytes
     users = UserNames(root: root)
+    oomKills = ControlGroupKills(root: root)
+  }
+
+  /// - Parameter ended: has `end` called, with the same arguments; returns whether the end was dealt with.
+  mutating func watchEnds(on loop: EventLoop, _ ended: @escaping (ProcessKey, _ isLast: Bool) -> Bool) {
+    watching = EndWatching(loop: loop, ended: ended)
+    for index in followed.indices { followed[index].watch(watching) }
   }
 
   /// One round: samples of all that run, a last sample and an event of each that ended.
@@ -41,13 +56,16 @@ struct ProcessTable {
   ) {
     round += 1
     leftOut = 0
+    for process in followed { oomKills.read(process.sample.cgroup, round: round, wallNs: wallNs, buffer) }
+    oomKills.forget(before: round)
     var ended: [Int] = []
-    for index in followed.indices where !followed[index].update(seconds: seconds, pageSizeBytes, buffer) {
+    for index in followed.indices
+    where !followed[index].update(seconds: seconds, pageSizeBytes, buffer) && !followed[index].waitsForEnd(buffer) {
       ended.append(index)
     }
-    for index in ended.reversed() { reportEnd(followed.remove(at: index), wallNs, &records) }
-    discover(bootSeconds, buffer)
-    for process in followed {
+    for index in ended.reversed() { reportEnd(index, wallNs, buffer, &records) }
+    discover(wallNs, bootSeconds, buffer)
+    for process in followed where process.isAlive {
       var sample = process.sample
       sample.timeNs = wallNs
       sample.gpuMemoryBytes = gpuMemoryBytes[sample.pid] ?? 0
@@ -55,22 +73,40 @@ struct ProcessTable {
     }
   }
 
-  private func reportEnd(_ process: FollowedProcess, _ wallNs: Int64, _ records: inout Records) {
+  /// A pidfd says that a process has ended.
+  /// - Parameter isLast: nothing more will come of the kernel.
+  /// - Returns: whether this was dealt with; else it is asked again.
+  mutating func end(
+    _ key: ProcessKey, isLast: Bool, wallNs: Int64, buffer: ReadBuffer, into records: inout Records
+  ) -> Bool {
+    guard let index = followed.firstIndex(where: { $0.key == key }) else { return true }
+    // A process of several threads that execs looks like an ended one for a moment.
+    if followed[index].lives(buffer) { return true }
+    guard isLast || followed[index].exit(buffer) != nil else { return false }
+    reportEnd(index, wallNs, buffer, &records)
+    return true
+  }
+
+  private mutating func reportEnd(_ index: Int, _ wallNs: Int64, _ buffer: ReadBuffer, _ records: inout Records) {
+    let process = followed.remove(at: index)
+    process.stopWatching()
     var sample = process.sample
     sample.timeNs = wallNs
     sample.hasExited = true
     records.processes.append(sample)
-    var event = Event()
-    event.timeNs = wallNs
-    event.kind = .processExit
-    event.level = .info
-    event.subject = "\(sample.name)[\(sample.pid)]"
-    let seconds = sample.startedNs > 0 ? max(0, wallNs - sample.startedNs) / 1_000_000_000 : 0
-    event.message = "process of user \(sample.user) ended after \(seconds) s"
-    records.events.append(event)
+    var end = process.end
+    end.exit = process.exit(buffer)
+    end.oomKills = oomKills.newest(end.cgroup, wallNs: wallNs, buffer)
+    records.events.append(ProcessEnding.event(of: end, name: process.name, user: sample.user, timeNs: wallNs))
+    remember(process.key)
   }
 
-  private mutating func discover(_ bootSeconds: UInt64?, _ buffer: ReadBuffer) {
+  private mutating func remember(_ key: ProcessKey) {
+    if reported.count == SamplingLimits.reportedEndsMax { reported.removeFirst() }
+    reported.append(key)
+  }
+
+  private mutating func discover(_ wallNs: Int64, _ bootSeconds: UInt64?, _ buffer: ReadBuffer) {
     do {
       try HostFiles.numbers(root + "/proc", into: &ids, limit: SamplingLimits.processIDsMax)
     } catch { return }
@@ -82,11 +118,17 @@ struct ProcessTable {
         continue
       }
       if let process = FollowedProcess(root: root, id: id, bootSeconds, users, pageSizeBytes, buffer) {
-        followed.append(process)
+        follow(process, wallNs, buffer)
       }
     }
     // What was not in the list for a while has gone.
     if others.count > 2 * ids.count + 64 { others = others.filter { round - $0.value.round < 2 } }
+  }
+
+  private mutating func follow(_ process: FollowedProcess, _ wallNs: Int64, _ buffer: ReadBuffer) {
+    process.watch(watching)
+    oomKills.read(process.sample.cgroup, round: round, wallNs: wallNs, buffer)
+    followed.append(process)
   }
 
   private func isFollowed(_ id: UInt32) -> Bool { followed.contains { $0.sample.pid == id } }
@@ -132,72 +174,53 @@ struct ProcessTable {
   }
 }
 
-/// One process that is followed from its finding to its end.
-struct FollowedProcess {
-  private(set) var sample = ProcessSample()
-  private let stat: KernelFile
-  private let directory: String
-  private var io: KernelFile?
-  private var last: ProcessReading
-  private var lastIO: ProcessIO?
+// MARK: What `signalbox-agent exec` reports
 
-  init?(
-    root: String, id: UInt32, _ bootSeconds: UInt64?, _ users: UserNames, _ pageSizeBytes: UInt64,
-    _ buffer: ReadBuffer
+extension ProcessTable {
+  /// Follows a process that its parent announces, whatever its name is.
+  mutating func announceStart(
+    _ start: AnnouncedProcess, wallNs: Int64, bootSeconds: UInt64?, buffer: ReadBuffer
   ) {
-    directory = "\(root)/proc/\(id)"
-    stat = KernelFile(directory + "/stat")
-    guard stat.read(into: buffer), let reading = buffer.parse({ ProcessReading.read($0) })
-    else { return nil }
-    last = reading
-    sample.pid = id
-    sample.name = reading.name
-    if let bootSeconds {
-      sample.startedNs =
-        Int64(min(bootSeconds, 1 << 33)) * 1_000_000_000 + Int64(min(reading.startTicks, 1 << 40)) * 10_000_000
+    let key = start.key
+    if let index = followed.firstIndex(where: { $0.key == key }) {
+      return followed[index].announce(start, buffer)
     }
-    if let status = try? FileStatus.of(path: directory) { sample.user = users.name(status.uid) }
-    if let group = try? HostFiles.read(directory + "/cgroup", limitBytes: 4096) {
-      sample.cgroup = ControlGroup.read(group.span)
-    }
-    io = KernelFile(directory + "/io")
-    readIO(seconds: 0, buffer)
-    fill(reading, pageSizeBytes)
+    guard followed.count < patterns.processesMax,
+      let process = FollowedProcess(root: root, id: key.pid, bootSeconds, users, pageSizeBytes, buffer),
+      process.key == key
+    else { return }
+    var announced = process
+    announced.announce(start, buffer)
+    // Who is not its parent may not have it followed.
+    guard announced.announcer == start.peer.pid else { return }
+    others[key.pid] = nil
+    follow(announced, wallNs, buffer)
   }
 
-  /// - Returns: false where this process has ended, also where another one has its number.
-  mutating func update(seconds: Double, _ pageSizeBytes: UInt64, _ buffer: ReadBuffer) -> Bool {
-    guard stat.read(into: buffer), let now = buffer.parse({ ProcessReading.read($0) }),
-      now.startTicks == last.startTicks
-    else { return false }
-    let ticks = counterRate(now.cpuTicks, last.cpuTicks, seconds: seconds)
-    sample.cpuPercent = ticks / Float(ProcessReading.ticksPerSecond) * 100
-    last = now
-    fill(now, pageSizeBytes)
-    readIO(seconds: seconds, buffer)
-    return true
-  }
-
-  private mutating func fill(_ reading: ProcessReading, _ pageSizeBytes: UInt64) {
-    // Programs rename themselves once they know what they are.
-    sample.name = reading.name
-    sample.state = reading.state
-    sample.threads = UInt32(clamping: reading.threads)
-    sample.residentBytes = min(reading.residentPages, SamplingLimits.counterMax >> 20) * pageSizeBytes
-    sample.fileDescriptors = UInt32(clamping: (try? HostFiles.entryCount(directory + "/fd")) ?? 0)
-  }
-
-  /// Asked no more once it was refused: it will be the next time, too.
-  private mutating func readIO(seconds: Double, _ buffer: ReadBuffer) {
-    guard let io else { return }
-    guard io.read(into: buffer), let now = buffer.parse({ ProcessIO.read($0) }) else {
-      self.io = nil
-      return
+  /// The end of a process as its parent reports it; nothing where it is reported already, still runs, or is another user's.
+  mutating func announceEnd(
+    _ end: AnnouncedProcess, wallNs: Int64, bootSeconds: UInt64?, buffer: ReadBuffer, into records: inout Records
+  ) {
+    let key = end.key
+    if let index = followed.firstIndex(where: { $0.key == key }) {
+      guard followed[index].announcer == end.peer.pid, !followed[index].lives(buffer) else { return }
+      followed[index].announcedExit = end.exit
+      return reportEnd(index, wallNs, buffer, &records)
     }
-    if let lastIO {
-      sample.readBytesPerSecond = counterRate(now.readBytes, lastIO.readBytes, seconds: seconds)
-      sample.writeBytesPerSecond = counterRate(now.writtenBytes, lastIO.writtenBytes, seconds: seconds)
-    }
-    lastIO = now
+    guard !reported.contains(key), !FollowedProcess.lives(root: root, key, buffer) else { return }
+    remember(key)
+    var own = ProcessEnd()
+    own.exit = end.exit
+    own.pid = key.pid
+    own.startedNs = FollowedProcess.startedNs(key.startTicks, bootSeconds)
+    own.output = end.output
+    own.errors = end.errors
+    own.directory = end.directory
+    own.command = end.command
+    own.cgroup = end.cgroup
+    own.job = ProcessJob(cgroup: end.cgroup)?.text ?? ""
+    let name = end.name.isEmpty ? "process" : end.name
+    records.events.append(
+      ProcessEnding.event(of: own, name: name, user: users.name(end.peer.uid), timeNs: wallNs))
   }
 }

@@ -1,3 +1,4 @@
+package import EventLoop
 internal import Files
 package import FleetModel
 
@@ -48,8 +49,35 @@ package struct Sampler: ~Copyable {
   /// Devices, interfaces and processes beyond their limits in the last sample.
   package var leftOut: Int { blocks.leftOut + interfaces.leftOut + processes.leftOut }
 
+  /// Followed processes without a pidfd: of their ends it is not known how.
+  package var processesWithoutHandle: Int { processes.withoutHandle }
+
   /// The memory that each process has on GPUs, for the process samples that follow.
   package mutating func noteGPUMemory(_ bytesByProcess: [UInt32: UInt64]) { processes.gpuMemoryBytes = bytesByProcess }
+
+  /// Has ends of processes seen when they happen, not at the next sample.
+  /// - Parameter ended: calls `processEnded` with the event and returns its answer.
+  package mutating func watchEnds(on loop: EventLoop, _ ended: @escaping (ProcessEndSignal) -> Bool) {
+    processes.watchEnds(on: loop) { ended(ProcessEndSignal(key: $0, isLast: $1)) }
+  }
+
+  /// - Returns: whether it was dealt with; else it comes again.
+  package mutating func processEnded(
+    _ signal: ProcessEndSignal, wallNs: Int64, into records: inout Records
+  ) -> Bool {
+    processes.end(signal.key, isLast: signal.isLast, wallNs: wallNs, buffer: buffer, into: &records)
+  }
+
+  /// What `signalbox-agent exec` reports of its program.
+  package mutating func announce(_ process: AnnouncedProcess, wallNs: Int64, into records: inout Records) {
+    if processors.bootSeconds == nil, files.stat.read(into: buffer) { buffer.parse { processors.read($0) } }
+    let bootSeconds = processors.bootSeconds
+    if process.hasEnded {
+      processes.announceEnd(process, wallNs: wallNs, bootSeconds: bootSeconds, buffer: buffer, into: &records)
+    } else {
+      processes.announceStart(process, wallNs: wallNs, bootSeconds: bootSeconds, buffer: buffer)
+    }
+  }
 
   /// Takes the next sample.
   /// - Parameter wallNs: CLOCK_REALTIME, stamps the records.
@@ -180,4 +208,10 @@ struct KernelFiles {
     pressureIO = KernelFile(proc + "/pressure/io")
     mountinfo = KernelFile(proc + "/self/mountinfo")
   }
+}
+
+/// A followed process has ended, or may have.
+package struct ProcessEndSignal: Sendable {
+  let key: ProcessKey
+  let isLast: Bool
 }

@@ -14,6 +14,10 @@ enum SamplingLimits {
   static let processIDsMax = 65_536
   /// Bytes of a name, path or message that leave the host.
   static let textBytesMax = 512
+  /// Bytes of a path of an ended process; PATH_MAX is what the protocol's texts hold.
+  static let pathBytesMax = 4096
+  /// Ends that are remembered, so that none is reported twice.
+  static let reportedEndsMax = 256
   /// Records of the kernel's log read in one sample.
   static let kernelRecordsPerSample = 256
   /// Shorter than this between two samples, a rate would be noise.

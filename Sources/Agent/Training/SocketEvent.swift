@@ -2,8 +2,8 @@ internal import FleetModel
 
 /// One line that a program wrote to the socket, as its members.
 ///
-/// `{"event": "run_started" | "run_ended" | "episode" | "metric", "run": "…", …}`; members that an event does not know are
-/// passed over.
+/// `{"event": "run_started" | "run_ended" | "episode" | "metric", "run": "…", …}`, and of `signalbox-agent exec`
+/// `{"event": "process_started" | "process_ended", "pid": …, "start_ticks": …, …}`; members that an event does not know are passed over.
 struct SocketEvent {
   enum Failure: Error {
     case notAnObject
@@ -20,7 +20,7 @@ struct SocketEvent {
       case .wrongType(let name): "\"\(name)\" has the wrong type"
       case .negative(let name): "\"\(name)\" must be 0 or more"
       case .unknownEvent(let name):
-        "\"event\" is \(JSONText.quoted(name)); it must be run_started, run_ended, episode or metric"
+        "\"event\" is \(JSONText.quoted(name)); it must be run_started, run_ended, episode, metric, process_started or process_ended"
       case .tooLong(let name, let limit): "\"\(name)\" is longer than \(limit) bytes"
       }
     }
@@ -43,6 +43,21 @@ struct SocketEvent {
   var metrics: [Metric] = []
   /// Members of `metrics` beyond the limit.
   var metricsLeftOut = 0
+  var process = Process()
+
+  /// What only events of processes have.
+  struct Process {
+    var pid: Int64?
+    var startTicks: Int64?
+    var command = ""
+    var directory = ""
+    var output = ""
+    var errors = ""
+    var cgroup = ""
+    var code: Int64?
+    var signal: Int64?
+    var coreDumped = false
+  }
 
   init(_ bytes: Span<UInt8>, _ line: Range<Int>, _ limits: SocketLimits) throws(Failure) {
     var scanner = JSONScanner(line)
@@ -78,6 +93,27 @@ struct SocketEvent {
       guard token == .objectStart else { throw .wrongType("detail") }
       detail = JSONRewriter.rewrite(bytes, &scanner, token, bytesMax: limits.detailBytesMax)
       if detail == nil { throw scanner.isFailed ? .notAnObject : .tooLong("detail", limits.detailBytesMax) }
+    case let name: try takeOfProcess(name, bytes, token, &scanner)
+    }
+  }
+
+  private mutating func takeOfProcess(
+    _ name: String, _ bytes: Span<UInt8>, _ token: JSONScanner.Token, _ scanner: inout JSONScanner
+  ) throws(Failure) {
+    let limit = SamplingLimits.pathBytesMax
+    switch name {
+    case "pid": process.pid = try Self.integer(bytes, token, "pid")
+    case "start_ticks": process.startTicks = try Self.integer(bytes, token, "start_ticks")
+    case "command": process.command = try Self.text(bytes, token, "command", limit)
+    case "directory": process.directory = try Self.text(bytes, token, "directory", limit)
+    case "output": process.output = try Self.text(bytes, token, "output", limit)
+    case "errors": process.errors = try Self.text(bytes, token, "errors", limit)
+    case "cgroup": process.cgroup = try Self.text(bytes, token, "cgroup", limit)
+    case "code": process.code = try Self.integer(bytes, token, "code")
+    case "signal": process.signal = try Self.integer(bytes, token, "signal")
+    case "core_dumped":
+      guard case .bool(let value) = token else { throw .wrongType("core_dumped") }
+      process.coreDumped = value
     default: scanner.skip(bytes, token)
     }
   }

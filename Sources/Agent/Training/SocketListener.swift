@@ -13,6 +13,7 @@ package final class SocketListener {
   private let limits: SocketLimits
   private let redact: (String) -> String
   private let deliver: (Records) -> Void
+  private let announce: (AnnouncedProcess) -> Void
   private var watch: Watch?
   private var connections: [Int32: Connection] = [:]
   private var buffer: [UInt8] = []
@@ -44,9 +45,10 @@ package final class SocketListener {
   /// - Parameters:
   ///   - redact: removes secrets from a text.
   ///   - deliver: receives what programs reported, on the loop's thread.
+  ///   - announce: receives the starts and ends of processes.
   package init(
     path: String, loop: EventLoop, limits: SocketLimits = SocketLimits(), redact: @escaping (String) -> String,
-    deliver: @escaping (Records) -> Void
+    announce: @escaping (AnnouncedProcess) -> Void = { _ in }, deliver: @escaping (Records) -> Void
   ) throws(LoopError) {
     try Self.removeStale(path)
     listener = try Socket.listenUnix(path)
@@ -61,6 +63,7 @@ package final class SocketListener {
     self.limits = limits
     self.redact = redact
     self.deliver = deliver
+    self.announce = announce
     try listen()
   }
 
@@ -154,6 +157,7 @@ package final class SocketListener {
     let replies = connection.session.receive(
       buffer.span, nowNs: Clock.wallNs(), monotonicNs: loop.nowNs, into: &records)
     if !records.isEmpty { deliver(records) }
+    for process in connection.session.takeAnnounced() { announce(process) }
     answer(connection, replies)
   }
 
@@ -171,6 +175,7 @@ package final class SocketListener {
     var records = Records()
     connection.session.close(nowNs: Clock.wallNs(), into: &records)
     if !records.isEmpty { deliver(records) }
+    for process in connection.session.takeAnnounced() { announce(process) }
   }
 }
 

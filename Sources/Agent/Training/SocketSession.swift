@@ -30,6 +30,8 @@ package struct SocketSession {
   private var allowance: LineAllowance
   /// First line of the drop that is going on.
   private var droppedFrom: UInt64?
+  /// Starts and ends of processes since the last `takeAnnounced`: they go by the table of processes, which knows what else is known.
+  private var announced: [AnnouncedProcess] = []
 
   package init(
     peer: SocketPeer, limits: SocketLimits = SocketLimits(), redact: @escaping (String) -> String = { $0 }
@@ -73,6 +75,11 @@ package struct SocketSession {
     pending = []
     if !line.isEmpty { take(line.span, 0..<line.count, nowNs: nowNs, into: &records, &replies) }
     endDrop(nowNs: nowNs, into: &records)
+  }
+
+  package mutating func takeAnnounced() -> [AnnouncedProcess] {
+    defer { announced = [] }
+    return announced
   }
 
   private mutating func append(
@@ -132,8 +139,11 @@ package struct SocketSession {
 // MARK: Events to records
 
 extension SocketSession {
-  private func add(_ event: SocketEvent, nowNs: Int64, to records: inout Records) throws(SocketEvent.Failure) {
+  private mutating func add(_ event: SocketEvent, nowNs: Int64, to records: inout Records) throws(SocketEvent.Failure) {
     guard let kind = event.event else { throw .missing("event") }
+    if kind == "process_started" || kind == "process_ended" {
+      return announced.append(try process(event, hasEnded: kind == "process_ended"))
+    }
     guard let name = event.run, !name.isEmpty else { throw .missing("run") }
     let run = redact(name)
     let timeNs = event.timeNs ?? nowNs
@@ -157,6 +167,33 @@ extension SocketSession {
       records.steps.append(step(event, run, timeNs))
     default: throw .unknownEvent(kind)
     }
+  }
+
+  private func process(_ event: SocketEvent, hasEnded: Bool) throws(SocketEvent.Failure) -> AnnouncedProcess {
+    guard let pid = event.process.pid else { throw .missing("pid") }
+    guard pid > 0, let number = UInt32(exactly: pid) else { throw .wrongType("pid") }
+    guard let ticks = event.process.startTicks else { throw .missing("start_ticks") }
+    guard let startTicks = UInt64(exactly: ticks) else { throw .negative("start_ticks") }
+    var process = AnnouncedProcess(peer: peer, pid: number, startTicks: startTicks)
+    process.name = redact(event.name ?? "")
+    process.command = redact(event.process.command)
+    process.directory = event.process.directory
+    process.output = event.process.output
+    process.errors = event.process.errors
+    process.cgroup = event.process.cgroup
+    process.hasEnded = hasEnded
+    guard hasEnded else { return process }
+    switch (event.process.code, event.process.signal) {
+    case (nil, let signal?):
+      guard (1...127).contains(signal) else { throw .wrongType("signal") }
+      process.exit = .signal(UInt32(signal), coreDumped: event.process.coreDumped)
+    case (let code?, nil):
+      guard (0...255).contains(code) else { throw .wrongType("code") }
+      process.exit = .code(Int32(code))
+    case (nil, nil): break
+    default: throw .wrongType("signal")
+    }
+    return process
   }
 
   private func update(_ event: SocketEvent, _ run: String, _ state: RunState, _ timeNs: Int64) -> RunUpdate {

@@ -41,6 +41,9 @@ int sbx_unix_peer(int fd, int *pid, uint32_t *uid);
 int sbx_spawn(const char *path, char *const argv[], char *const envp[], int in, int out, int err, int *pid);
 // A descriptor that becomes readable when the child has ended.
 int sbx_pidfd_open(int pid);
+// PIDFD_GET_INFO of Linux 6.15: 1 and the wait(2) status of a process that has ended and was reaped, whoever its parent is; 0 while it
+// runs or is a zombie; -1 and errno where this kernel does not say.
+int sbx_pidfd_exit(int pidfd, int *status);
 // Ended child: exit status 0...255, or 256 + signal; -1 while it runs.
 int sbx_reap(int pid);
 int sbx_pipe(int ends[2]);
@@ -70,3 +73,11 @@ void sbx_trim_memory(void);
 // Takes the pages of read-only parts of program and libraries out of this process; they stay in the page cache, and come back, by a
 // minor fault, where they are used. Segments that may be written to are left alone: what was written there would be lost.
 void sbx_release_code(void);
+// What passes a program through: signals that another process sends to this one go on to the child, its end becomes this one's.
+// For a process of one thread. wrap_start blocks all signals but those of faults and of job control, and starts argv as execvp(3) does,
+// with the signals as they were before; 0, or the errno of exec. Afterwards this process holds no descriptor of its maker but 2 and `keep`.
+int sbx_wrap_start(char *const argv[], int keep, int *pid);
+// Passes signals on until the child has ended and is reaped; its wait(2) status, or -1 and errno.
+int sbx_wrap_wait(int pid, int *status);
+// Ends this process as the status says: with the same code, or by the same signal without a core dump of its own.
+void sbx_wrap_end(int status);

@@ -80,7 +80,7 @@ extension RuleEngine {
     guard !failureMatcher.isEmpty, host.role == .current else { return }
     switch event.kind {
     case .processExit:
-      var end = ProcessEnd(event)
+      var end = EndedProcess(event)
       end.dueNs = arrivedNs.addingClamped(Self.settleNs)
       if host.failures.ends.count >= FailureWatch.endsMax {
         host.failures.ends.removeFirst()
@@ -116,13 +116,13 @@ extension RuleEngine {
     dropOld(&host)
   }
 
-  private func concludeEnds(_ ends: [ProcessEnd], _ host: inout HostState) {
-    var open: [(end: ProcessEnd, place: Int?)] = []
+  private func concludeEnds(_ ends: [EndedProcess], _ host: inout HostState) {
+    var open: [(end: EndedProcess, place: Int?)] = []
     for end in ends {
       let place = caseOf(end, host)
       if end.isFine {
         // Its program went on to a good end, whatever it raised.
-        if let place, end.output == host.entities[host.failures.cases[place].file].name {
+        if let place, end.writes(to: host.entities[host.failures.cases[place].file].name) {
           host.failures.cases.remove(at: place)
         }
         continue
@@ -130,7 +130,7 @@ extension RuleEngine {
       open.append((end, place))
     }
     // What its own log explains comes before what the end alone shows: the others follow from it.
-    func weight(_ one: (end: ProcessEnd, place: Int?)) -> Int {
+    func weight(_ one: (end: EndedProcess, place: Int?)) -> Int {
       one.place.flatMap { host.failures.cases[$0].first }.map { Int($0.weight.rawValue) } ?? 100
     }
     open.sort { (weight($0), $0.end.atNs) < (weight($1), $1.end.atNs) }
@@ -139,7 +139,7 @@ extension RuleEngine {
 
   /// Whose log raised what ended the process: the file that its output goes to, one of its directory, or, where neither is known, the one
   /// that raised something last.
-  private func caseOf(_ end: ProcessEnd, _ host: borrowing HostState) -> Int? {
+  private func caseOf(_ end: EndedProcess, _ host: borrowing HostState) -> Int? {
     let cases = host.failures.cases
     func isNear(_ one: FailureCase) -> Bool {
       one.concludedNs == 0 && end.atNs &- one.lastNs <= Self.causeNs && one.lastNs &- end.atNs <= Self.nearNs
@@ -149,21 +149,21 @@ extension RuleEngine {
         (cases[left].isHandled ? 0 : 1, cases[left].lastNs) < (cases[right].isHandled ? 0 : 1, cases[right].lastNs)
       }
     }
-    if !end.output.isEmpty, let own = newest({ host.entities[$0.file].name == end.output }) { return own }
+    if let own = newest({ end.writes(to: host.entities[$0.file].name) }) { return own }
     if end.directory.utf8.count > 1,
       let near = newest({ host.entities[$0.file].name.hasPrefix(end.directory + "/") && !$0.isHandled })
     {
       return near
     }
     // A process whose output is known to go elsewhere did not write this.
-    guard end.output.isEmpty, end.directory.isEmpty else { return nil }
+    guard end.output.isEmpty, end.errors.isEmpty, end.directory.isEmpty else { return nil }
     return newest { one in
       let isLast = one.first?.failureClass != Diagnosis.unknownClass && end.atNs &- one.lastNs <= Self.nearNs
       return !one.isHandled && (one.hasTraceback || one.saysEnd || end.isBad || isLast)
     }
   }
 
-  private func conclude(_ end: ProcessEnd, _ place: Int?, _ host: inout HostState) {
+  private func conclude(_ end: EndedProcess, _ place: Int?, _ host: inout HostState) {
     if let place, host.failures.cases[place].concludedNs > 0 { return }
     if place == nil {
       // Without a line of its own: one of several processes of a crash, or of a program that ends them itself.
@@ -203,7 +203,7 @@ extension RuleEngine {
   }
 
   /// A worker that ends is its parent's business while that lives, or has ended well.
-  private func hasLivingParent(_ end: ProcessEnd, _ host: borrowing HostState) -> Bool {
+  private func hasLivingParent(_ end: EndedProcess, _ host: borrowing HostState) -> Bool {
     guard end.parent > 1 else { return false }
     let mark = "[\(end.parent)]"
     return host.entities.contains { $0.kind == .process && !$0.hasEnded && $0.name.hasSuffix(mark) }
@@ -265,7 +265,7 @@ extension RuleEngine {
   /// - Parameters:
   ///   - end: nil where the process's end was not seen.
   ///   - one: what the log raised; nil = nothing.
-  private func diagnose(_ end: ProcessEnd?, _ one: FailureCase?, _ host: borrowing HostState) -> Diagnosis {
+  private func diagnose(_ end: EndedProcess?, _ one: FailureCase?, _ host: borrowing HostState) -> Diagnosis {
     var diagnosis = Diagnosis()
     let suspect = one?.first
     let own = suspect.flatMap { failureMatcher[$0.failureClass] }
@@ -287,7 +287,7 @@ extension RuleEngine {
       fill(&diagnosis, chosen)
       diagnosis.confidence = confidence(suspect, chosen, isNear: isNear, isOfEnd: own == nil || prefersEnd && ofEnd != nil)
     } else {
-      diagnosis.title = Self.ownName(suspect) ?? end.map(Self.ownWords) ?? "its log stopped with an error"
+      diagnosis.title = Self.ownName(suspect) ?? end?.words ?? "its log stopped with an error"
       diagnosis.confidence = 0.3
       diagnosis.steps = ["Read the lines around the error in {{entity}} on {{host}}: the first one, not the last."]
     }
@@ -317,7 +317,7 @@ extension RuleEngine {
   }
 
   /// The class that the end alone shows: by its signal, and by what the kernel said of it.
-  private func classOf(_ end: ProcessEnd, _ host: borrowing HostState) -> FailureClass? {
+  private func classOf(_ end: EndedProcess, _ host: borrowing HostState) -> FailureClass? {
     guard let signal = end.shownSignal else { return nil }
     if signal == 9 {
       let mark = "\(end.pid)"
@@ -336,19 +336,23 @@ extension RuleEngine {
     let line = suspect.text.split(separator: "\n", maxSplits: 1).first.map(String.init) ?? suspect.text
     return PlainText.cut(line, scalarsMax: 100)
   }
-
-  private static func ownWords(_ end: ProcessEnd) -> String {
-    if let signal = end.signal { return "ended by signal \(signal)" }
-    if let code = end.code { return "ended with exit code \(code)" }
-    return "ended; how is not known"
-  }
 }
 
-extension ProcessEnd {
+extension EndedProcess {
   init(_ event: Event) {
     subject = event.subject
     atNs = min(max(0, event.timeNs), RuleLimits.timeNsMax)
     message = event.message
+    if let known = event.processEnd {
+      switch known.exit {
+      case nil: break
+      case .code(let number): code = number
+      case .signal(let number, _): signal = Int32(clamping: number)
+      }
+      (output, errors, directory, job) = (known.output, known.errors, known.directory, known.job)
+      (pid, parent, isOutOfMemory) = (known.pid, known.parent, known.isOutOfMemory)
+      return
+    }
     if let open = event.subject.lastIndex(of: "["), event.subject.hasSuffix("]") {
       pid = UInt32(event.subject[event.subject.index(after: open)...].dropLast()) ?? 0
     }

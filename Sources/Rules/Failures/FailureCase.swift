@@ -58,7 +58,7 @@ struct FailureCase: Equatable {
 }
 
 /// How a training process ended, as its agent reports it.
-struct ProcessEnd: Equatable {
+struct EndedProcess: Equatable {
   var pid: UInt32 = 0
   /// `name[pid]`.
   var subject = ""
@@ -68,6 +68,7 @@ struct ProcessEnd: Equatable {
   var signal: Int32?
   /// Where its output goes, its working directory, its job; empty = not known.
   var output = ""
+  var errors = ""
   var directory = ""
   var job = ""
   var parent: UInt32 = 0
@@ -89,12 +90,17 @@ struct ProcessEnd: Equatable {
     return code - 128
   }
 
-  /// One sentence.
-  var text: String {
-    if let signal { return "\(subject) was ended by signal \(signal)" }
-    if let code { return "\(subject) ended with exit code \(code)" }
-    return "\(subject) ended; how is not known"
+  /// One sentence; the agent's own words where it has any.
+  var text: String { message.hasPrefix(subject) ? message : "\(subject) \(words)" }
+
+  /// How, behind its name.
+  var words: String {
+    if let signal { return "was ended by \(SignalName.text(of: UInt32(clamping: signal)))" }
+    if let code { return "ended with exit code \(code)" }
+    return "ended; how is not known"
   }
+
+  func writes(to path: String) -> Bool { output == path || errors == path }
 }
 
 /// A failure for which an incident was opened: what else ends of the same crash belongs to it.
@@ -114,7 +120,7 @@ struct KernelMessage: Equatable {
 /// What a host's failures are known by, while they come about.
 struct FailureWatch {
   var cases: [FailureCase] = []
-  var ends: [ProcessEnd] = []
+  var ends: [EndedProcess] = []
   var concluded: [ConcludedFailure] = []
   /// What the kernel and the devices said last: when, and the text.
   var messages: [KernelMessage] = []

@@ -37,10 +37,10 @@ extension StateWriter {
     bytes.append((suspect.isEnd ? 1 : 0) | (suspect.isTraceback ? 2 : 0))
   }
 
-  private mutating func end(_ end: ProcessEnd) {
+  private mutating func end(_ end: EndedProcess) {
     unsigned(UInt64(end.pid))
     unsigned(UInt64(end.parent))
-    for text in [end.subject, end.output, end.directory, end.job, end.message] { self.text(text) }
+    for text in [end.subject, end.output, end.errors, end.directory, end.job, end.message] { self.text(text) }
     signed(end.atNs)
     signed(end.dueNs)
     signed(end.code.map { Int64($0) } ?? Int64.min)
@@ -87,12 +87,12 @@ extension StateReader {
     return suspect
   }
 
-  private mutating func end() throws(RuleStateError) -> ProcessEnd {
-    var end = ProcessEnd()
+  private mutating func end() throws(RuleStateError) -> EndedProcess {
+    var end = EndedProcess()
     end.pid = UInt32(truncatingIfNeeded: try unsigned())
     end.parent = UInt32(truncatingIfNeeded: try unsigned())
-    (end.subject, end.output, end.directory) = (try text(), try text(), try text())
-    (end.job, end.message) = (try text(), try text())
+    (end.subject, end.output, end.errors) = (try text(), try text(), try text())
+    (end.directory, end.job, end.message) = (try text(), try text(), try text())
     (end.atNs, end.dueNs) = (try time(), try time())
     let (code, signal) = (try signed(), try signed())
     end.code = Int32(exactly: code)

@@ -11,6 +11,30 @@ extension Event: @unsafe TreeMessage {
     level = unsafe Level(number: tree.pointee.level.rawValue) ?? .unknown
     subject = try unsafe Tree.text(tree.pointee.subject, "Event.subject")
     message = try unsafe Tree.text(tree.pointee.message, "Event.message", limit: FleetProtocol.detailBytes)
+    if let end = unsafe tree.pointee.process_end { processEnd = try unsafe ProcessEnd(end) }
+  }
+}
+
+extension ProcessEnd: @unsafe TreeMessage {
+  init(_ tree: UnsafePointer<Signalbox__V1__ProcessEnd>) throws(SchemaError) {
+    self.init()
+    if unsafe tree.pointee.knowledge == SIGNALBOX__V1__EXIT_KNOWLEDGE__EXIT_KNOWLEDGE_EXACT {
+      let signal = unsafe tree.pointee.exit_signal
+      exit =
+        signal == 0
+        ? .code(unsafe tree.pointee.exit_code)
+        : .signal(signal, coreDumped: unsafe tree.pointee.core_dumped != 0)
+    }
+    pid = unsafe tree.pointee.pid
+    startedNs = unsafe tree.pointee.started_ns
+    cgroup = try unsafe Tree.text(tree.pointee.cgroup, "ProcessEnd.cgroup")
+    job = try unsafe Tree.text(tree.pointee.job, "ProcessEnd.job")
+    output = try unsafe Tree.text(tree.pointee.output, "ProcessEnd.output")
+    errors = try unsafe Tree.text(tree.pointee.errors, "ProcessEnd.errors")
+    directory = try unsafe Tree.text(tree.pointee.directory, "ProcessEnd.directory")
+    command = try unsafe Tree.text(tree.pointee.command, "ProcessEnd.command")
+    oomKills = unsafe tree.pointee.oom_kills < 0 ? nil : tree.pointee.oom_kills
+    parent = unsafe tree.pointee.parent_pid
   }
 }
 

@@ -3,7 +3,7 @@ internal import FleetModel
 // Field numbers are those of proto/signalbox/v1/report.proto; the tests compare every message with what Python writes.
 
 extension Event: WireMessage {
-  var sizeEstimate: Int { 20 + subject.utf8.count + message.utf8.count }
+  var sizeEstimate: Int { 20 + subject.utf8.count + message.utf8.count + (processEnd?.sizeEstimate ?? 0) }
 
   func write(to writer: inout WireWriter) {
     writer.signed(1, timeNs)
@@ -11,6 +11,37 @@ extension Event: WireMessage {
     writer.unsigned(3, UInt64(level.rawValue))
     writer.text(4, subject)
     writer.text(5, message, limit: FleetProtocol.detailBytes)
+    if let processEnd { writer.message(6, processEnd) }
+  }
+}
+
+extension ProcessEnd: WireMessage {
+  var sizeEstimate: Int {
+    60 + cgroup.utf8.count + job.utf8.count + output.utf8.count + errors.utf8.count + directory.utf8.count
+      + command.utf8.count
+  }
+
+  func write(to writer: inout WireWriter) {
+    switch exit {
+    case nil: break
+    case .code(let code):
+      writer.unsigned(1, 1)
+      writer.signed(2, Int64(code))
+    case .signal(let number, let coreDumped):
+      writer.unsigned(1, 1)
+      writer.unsigned(3, UInt64(number))
+      writer.flag(4, coreDumped)
+    }
+    writer.unsigned(5, UInt64(pid))
+    writer.signed(6, startedNs)
+    writer.text(7, cgroup)
+    writer.text(8, job)
+    writer.text(9, output)
+    writer.text(10, errors)
+    writer.text(11, directory)
+    writer.text(12, command)
+    writer.signed(13, Int64(oomKills ?? -1))
+    writer.unsigned(14, UInt64(parent))
   }
 }
 

@@ -39,9 +39,7 @@ enum SampleRows {
   static let probeColumns = """
     time, received, host, name, state, duration_ms, detail, value
     """
-  static let eventColumns = """
-    time, received, host, kind, level, subject, message
-    """
+  static let eventColumns = "time, received, host, kind, level, subject, message, " + ProcessEndTables.columnNames
 }
 
 extension RowBuffers {
@@ -191,11 +189,40 @@ extension RowBuffers {
 
   mutating func append(_ event: Event, _ arrival: Arrival) {
     let timeUs = time(event.timeNs / 1000, "events", arrival)
-    events.begin(7, timeUs, arrival)
+    events.begin(7 + ProcessEndTables.columnCount, timeUs, arrival)
     events.put(Int16(event.kind.rawValue))
     events.put(Int16(event.level.rawValue))
     events.put(text: event.subject)
     events.put(text: event.message)
+    guard let end = event.processEnd else {
+      for _ in 0..<ProcessEndTables.columnCount { events.putNull() }
+      return
+    }
+    append(end, arrival)
+  }
+
+  private mutating func append(_ end: ProcessEnd, _ arrival: Arrival) {
+    events.put(end.exit != nil)
+    switch end.exit {
+    case nil: for _ in 0..<3 { events.putNull() }
+    case .code(let code):
+      events.put(code)
+      for _ in 0..<2 { events.putNull() }
+    case .signal(let number, let coreDumped):
+      events.putNull()
+      events.put(Int32(clamping: number))
+      events.put(coreDumped)
+    }
+    events.put(Int64(end.pid))
+    if end.startedNs > 0 {
+      events.put(timeUs: arrival.stored(end.startedNs / 1000, within: Limits.oldestTrainingUs))
+    } else {
+      events.putNull()
+    }
+    for text in [end.cgroup, end.job, end.output, end.errors, end.directory, end.command] {
+      if text.isEmpty { events.putNull() } else { events.put(text: text) }
+    }
+    if let kills = end.oomKills { events.put(kills) } else { events.putNull() }
   }
 
   /// Which hours of the host the group's samples fall into, and the oldest of them: where a pass of the aggregates has gone

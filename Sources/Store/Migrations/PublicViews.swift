@@ -97,14 +97,21 @@ package enum PublicViews {
       """
   }
 
-  private static let events = """
-    create view public.events as
+  private static let events = "create view" + eventsBody([])
+
+  /// The view with columns that the table got later.
+  static func eventsView(with later: [String]) -> String { "create or replace view" + eventsBody(later) }
+
+  private static func eventsBody(_ later: [String]) -> String {
+    """
+     public.events as
       select s.time, s.received, h.name as host,
         \(state("s.kind", ["other", "kernel", "oom_kill", "xid", "io_error", "hung_task", "process_exit", "agent"])) as kind,
-        \(level("s.level")) as level, s.subject, s.message
+        \(level("s.level")) as level, s.subject, s.message\(later.map { ", s.\($0)" }.joined())
       from signalbox.events s left join signalbox.hosts h on h.number = s.host;
 
     """
+  }
 
   private static let aggregates = [("host", "1m"), ("host", "1h"), ("gpu", "1m"), ("gpu", "1h")].map { kind, width in
     """

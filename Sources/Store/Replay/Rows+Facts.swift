@@ -156,7 +156,28 @@ extension Rows {
     event.level = Level(rawValue: UInt8(clamping: count(row, 4))) ?? .unknown
     event.subject = text(row, 5) ?? ""
     event.message = text(row, 6) ?? ""
+    if let isKnown = bool(row, 7) { event.processEnd = processEnd(row, isKnown) }
     return event
+  }
+
+  /// The columns of `ProcessEndTables`, behind an event's own.
+  private func processEnd(_ row: Int, _ isKnown: Bool) -> ProcessEnd {
+    var end = ProcessEnd()
+    if isKnown {
+      end.exit =
+        int(row, 9).map { .signal(UInt32(clamping: $0), coreDumped: bool(row, 10) ?? false) }
+        ?? .code(Int32(clamping: int(row, 8) ?? 0))
+    }
+    end.pid = UInt32(clamping: count(row, 11))
+    end.startedNs = timeNs(row, 12) ?? 0
+    end.cgroup = text(row, 13) ?? ""
+    end.job = text(row, 14) ?? ""
+    end.output = text(row, 15) ?? ""
+    end.errors = text(row, 16) ?? ""
+    end.directory = text(row, 17) ?? ""
+    end.command = text(row, 18) ?? ""
+    end.oomKills = int(row, 19).map { Int32(clamping: $0) }
+    return end
   }
 
   func loss(_ row: Int) -> Loss {

@@ -952,6 +952,51 @@ void   signalbox__v1__event__free_unpacked
   assert(message->base.descriptor == &signalbox__v1__event__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   signalbox__v1__process_end__init
+                     (Signalbox__V1__ProcessEnd         *message)
+{
+  static const Signalbox__V1__ProcessEnd init_value = SIGNALBOX__V1__PROCESS_END__INIT;
+  *message = init_value;
+}
+size_t signalbox__v1__process_end__get_packed_size
+                     (const Signalbox__V1__ProcessEnd *message)
+{
+  assert(message->base.descriptor == &signalbox__v1__process_end__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t signalbox__v1__process_end__pack
+                     (const Signalbox__V1__ProcessEnd *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &signalbox__v1__process_end__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t signalbox__v1__process_end__pack_to_buffer
+                     (const Signalbox__V1__ProcessEnd *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &signalbox__v1__process_end__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Signalbox__V1__ProcessEnd *
+       signalbox__v1__process_end__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Signalbox__V1__ProcessEnd *)
+     protobuf_c_message_unpack (&signalbox__v1__process_end__descriptor,
+                                allocator, len, data);
+}
+void   signalbox__v1__process_end__free_unpacked
+                     (Signalbox__V1__ProcessEnd *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &signalbox__v1__process_end__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   signalbox__v1__loss__init
                      (Signalbox__V1__Loss         *message)
 {
@@ -4433,7 +4478,7 @@ const ProtobufCMessageDescriptor signalbox__v1__probe_result__descriptor =
   (ProtobufCMessageInit) signalbox__v1__probe_result__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor signalbox__v1__event__field_descriptors[5] =
+static const ProtobufCFieldDescriptor signalbox__v1__event__field_descriptors[6] =
 {
   {
     "time_ns",
@@ -4495,18 +4540,31 @@ static const ProtobufCFieldDescriptor signalbox__v1__event__field_descriptors[5]
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "process_end",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Signalbox__V1__Event, process_end),
+    &signalbox__v1__process_end__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned signalbox__v1__event__field_indices_by_name[] = {
   1,   /* field[1] = kind */
   2,   /* field[2] = level */
   4,   /* field[4] = message */
+  5,   /* field[5] = process_end */
   3,   /* field[3] = subject */
   0,   /* field[0] = time_ns */
 };
 static const ProtobufCIntRange signalbox__v1__event__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor signalbox__v1__event__descriptor =
 {
@@ -4516,11 +4574,218 @@ const ProtobufCMessageDescriptor signalbox__v1__event__descriptor =
   "Signalbox__V1__Event",
   "signalbox.v1",
   sizeof(Signalbox__V1__Event),
-  5,
+  6,
   signalbox__v1__event__field_descriptors,
   signalbox__v1__event__field_indices_by_name,
   1,  signalbox__v1__event__number_ranges,
   (ProtobufCMessageInit) signalbox__v1__event__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor signalbox__v1__process_end__field_descriptors[14] =
+{
+  {
+    "knowledge",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Signalbox__V1__ProcessEnd, knowledge),
+    &signalbox__v1__exit_knowledge__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "exit_code",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Signalbox__V1__ProcessEnd, exit_code),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "exit_signal",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Signalbox__V1__ProcessEnd, exit_signal),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "core_dumped",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Signalbox__V1__ProcessEnd, core_dumped),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "pid",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Signalbox__V1__ProcessEnd, pid),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "started_ns",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Signalbox__V1__ProcessEnd, started_ns),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "cgroup",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Signalbox__V1__ProcessEnd, cgroup),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "job",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Signalbox__V1__ProcessEnd, job),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "output",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Signalbox__V1__ProcessEnd, output),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "errors",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Signalbox__V1__ProcessEnd, errors),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "directory",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Signalbox__V1__ProcessEnd, directory),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "command",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Signalbox__V1__ProcessEnd, command),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "oom_kills",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Signalbox__V1__ProcessEnd, oom_kills),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "parent_pid",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Signalbox__V1__ProcessEnd, parent_pid),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned signalbox__v1__process_end__field_indices_by_name[] = {
+  6,   /* field[6] = cgroup */
+  11,   /* field[11] = command */
+  3,   /* field[3] = core_dumped */
+  10,   /* field[10] = directory */
+  9,   /* field[9] = errors */
+  1,   /* field[1] = exit_code */
+  2,   /* field[2] = exit_signal */
+  7,   /* field[7] = job */
+  0,   /* field[0] = knowledge */
+  12,   /* field[12] = oom_kills */
+  8,   /* field[8] = output */
+  13,   /* field[13] = parent_pid */
+  4,   /* field[4] = pid */
+  5,   /* field[5] = started_ns */
+};
+static const ProtobufCIntRange signalbox__v1__process_end__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 14 }
+};
+const ProtobufCMessageDescriptor signalbox__v1__process_end__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "signalbox.v1.ProcessEnd",
+  "ProcessEnd",
+  "Signalbox__V1__ProcessEnd",
+  "signalbox.v1",
+  sizeof(Signalbox__V1__ProcessEnd),
+  14,
+  signalbox__v1__process_end__field_descriptors,
+  signalbox__v1__process_end__field_indices_by_name,
+  1,  signalbox__v1__process_end__number_ranges,
+  (ProtobufCMessageInit) signalbox__v1__process_end__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor signalbox__v1__loss__field_descriptors[6] =
@@ -6238,6 +6503,34 @@ const ProtobufCEnumDescriptor signalbox__v1__probe_state__descriptor =
   signalbox__v1__probe_state__enum_values_by_name,
   1,
   signalbox__v1__probe_state__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue signalbox__v1__exit_knowledge__enum_values_by_number[2] =
+{
+  { "EXIT_KNOWLEDGE_UNKNOWN", "SIGNALBOX__V1__EXIT_KNOWLEDGE__EXIT_KNOWLEDGE_UNKNOWN", 0 },
+  { "EXIT_KNOWLEDGE_EXACT", "SIGNALBOX__V1__EXIT_KNOWLEDGE__EXIT_KNOWLEDGE_EXACT", 1 },
+};
+static const ProtobufCIntRange signalbox__v1__exit_knowledge__value_ranges[] = {
+{0, 0},{0, 2}
+};
+static const ProtobufCEnumValueIndex signalbox__v1__exit_knowledge__enum_values_by_name[2] =
+{
+  { "EXIT_KNOWLEDGE_EXACT", 1 },
+  { "EXIT_KNOWLEDGE_UNKNOWN", 0 },
+};
+const ProtobufCEnumDescriptor signalbox__v1__exit_knowledge__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "signalbox.v1.ExitKnowledge",
+  "ExitKnowledge",
+  "Signalbox__V1__ExitKnowledge",
+  "signalbox.v1",
+  2,
+  signalbox__v1__exit_knowledge__enum_values_by_number,
+  2,
+  signalbox__v1__exit_knowledge__enum_values_by_name,
+  1,
+  signalbox__v1__exit_knowledge__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
 static const ProtobufCEnumValue signalbox__v1__event_kind__enum_values_by_number[8] =

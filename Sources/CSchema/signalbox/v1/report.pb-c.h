@@ -36,6 +36,7 @@ typedef struct Signalbox__V1__NetworkSample Signalbox__V1__NetworkSample;
 typedef struct Signalbox__V1__ProcessSample Signalbox__V1__ProcessSample;
 typedef struct Signalbox__V1__ProbeResult Signalbox__V1__ProbeResult;
 typedef struct Signalbox__V1__Event Signalbox__V1__Event;
+typedef struct Signalbox__V1__ProcessEnd Signalbox__V1__ProcessEnd;
 typedef struct Signalbox__V1__Loss Signalbox__V1__Loss;
 typedef struct Signalbox__V1__FileDelta Signalbox__V1__FileDelta;
 typedef struct Signalbox__V1__FileIdentity Signalbox__V1__FileIdentity;
@@ -95,6 +96,17 @@ typedef enum _Signalbox__V1__ProbeState {
   SIGNALBOX__V1__PROBE_STATE__PROBE_STATE_TIMED_OUT = 3
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SIGNALBOX__V1__PROBE_STATE)
 } Signalbox__V1__ProbeState;
+typedef enum _Signalbox__V1__ExitKnowledge {
+  /*
+   * it ended; how is not known
+   */
+  SIGNALBOX__V1__EXIT_KNOWLEDGE__EXIT_KNOWLEDGE_UNKNOWN = 0,
+  /*
+   * the kernel's wait status
+   */
+  SIGNALBOX__V1__EXIT_KNOWLEDGE__EXIT_KNOWLEDGE_EXACT = 1
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SIGNALBOX__V1__EXIT_KNOWLEDGE)
+} Signalbox__V1__ExitKnowledge;
 typedef enum _Signalbox__V1__EventKind {
   SIGNALBOX__V1__EVENT_KIND__EVENT_KIND_OTHER = 0,
   SIGNALBOX__V1__EVENT_KIND__EVENT_KIND_KERNEL = 1,
@@ -826,10 +838,73 @@ struct  Signalbox__V1__Event
    */
   ProtobufCBinaryData subject;
   ProtobufCBinaryData message;
+  /*
+   * with PROCESS_EXIT, from agents that look at how a process ended
+   */
+  Signalbox__V1__ProcessEnd *process_end;
 };
 #define SIGNALBOX__V1__EVENT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&signalbox__v1__event__descriptor) \
-    , 0, SIGNALBOX__V1__EVENT_KIND__EVENT_KIND_OTHER, SIGNALBOX__V1__LEVEL__LEVEL_UNKNOWN, {0,NULL}, {0,NULL} }
+    , 0, SIGNALBOX__V1__EVENT_KIND__EVENT_KIND_OTHER, SIGNALBOX__V1__LEVEL__LEVEL_UNKNOWN, {0,NULL}, {0,NULL}, NULL }
+
+
+/*
+ * How one process ended. It belongs to the process with this pid and start, never to whatever ended in the same minute.
+ */
+struct  Signalbox__V1__ProcessEnd
+{
+  ProtobufCMessage base;
+  Signalbox__V1__ExitKnowledge knowledge;
+  /*
+   * 0…255; of a process that EXACT is known of and no signal has ended
+   */
+  int32_t exit_code;
+  /*
+   * signal(7) that ended it; 0 = none
+   */
+  uint32_t exit_signal;
+  protobuf_c_boolean core_dumped;
+  uint32_t pid;
+  /*
+   * as in ProcessSample; 0 = not known
+   */
+  int64_t started_ns;
+  /*
+   * as in ProcessSample
+   */
+  ProtobufCBinaryData cgroup;
+  /*
+   * what its cgroup belongs to, such as slurm:123/0 or unit:train.service; empty = nothing known
+   */
+  ProtobufCBinaryData job;
+  /*
+   * file that its standard output went to; empty = none, or not readable for the agent
+   */
+  ProtobufCBinaryData output;
+  /*
+   * the same of standard error, where it is another file
+   */
+  ProtobufCBinaryData errors;
+  /*
+   * its working directory, where the agent may read it
+   */
+  ProtobufCBinaryData directory;
+  /*
+   * program and script, redacted, without the other arguments
+   */
+  ProtobufCBinaryData command;
+  /*
+   * processes of its cgroup that the kernel killed for memory in the 30 s before; -1 = not known
+   */
+  int32_t oom_kills;
+  /*
+   * when it was last looked at; 0 = not known
+   */
+  uint32_t parent_pid;
+};
+#define SIGNALBOX__V1__PROCESS_END__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&signalbox__v1__process_end__descriptor) \
+    , SIGNALBOX__V1__EXIT_KNOWLEDGE__EXIT_KNOWLEDGE_UNKNOWN, 0, 0, 0, 0, 0, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0 }
 
 
 /*
@@ -1621,6 +1696,25 @@ Signalbox__V1__Event *
 void   signalbox__v1__event__free_unpacked
                      (Signalbox__V1__Event *message,
                       ProtobufCAllocator *allocator);
+/* Signalbox__V1__ProcessEnd methods */
+void   signalbox__v1__process_end__init
+                     (Signalbox__V1__ProcessEnd         *message);
+size_t signalbox__v1__process_end__get_packed_size
+                     (const Signalbox__V1__ProcessEnd   *message);
+size_t signalbox__v1__process_end__pack
+                     (const Signalbox__V1__ProcessEnd   *message,
+                      uint8_t             *out);
+size_t signalbox__v1__process_end__pack_to_buffer
+                     (const Signalbox__V1__ProcessEnd   *message,
+                      ProtobufCBuffer     *buffer);
+Signalbox__V1__ProcessEnd *
+       signalbox__v1__process_end__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   signalbox__v1__process_end__free_unpacked
+                     (Signalbox__V1__ProcessEnd *message,
+                      ProtobufCAllocator *allocator);
 /* Signalbox__V1__Loss methods */
 void   signalbox__v1__loss__init
                      (Signalbox__V1__Loss         *message);
@@ -1857,6 +1951,9 @@ typedef void (*Signalbox__V1__ProbeResult_Closure)
 typedef void (*Signalbox__V1__Event_Closure)
                  (const Signalbox__V1__Event *message,
                   void *closure_data);
+typedef void (*Signalbox__V1__ProcessEnd_Closure)
+                 (const Signalbox__V1__ProcessEnd *message,
+                  void *closure_data);
 typedef void (*Signalbox__V1__Loss_Closure)
                  (const Signalbox__V1__Loss *message,
                   void *closure_data);
@@ -1915,6 +2012,7 @@ extern const ProtobufCEnumDescriptor    signalbox__v1__lane__descriptor;
 extern const ProtobufCEnumDescriptor    signalbox__v1__probe_kind__descriptor;
 extern const ProtobufCEnumDescriptor    signalbox__v1__gpustate__descriptor;
 extern const ProtobufCEnumDescriptor    signalbox__v1__probe_state__descriptor;
+extern const ProtobufCEnumDescriptor    signalbox__v1__exit_knowledge__descriptor;
 extern const ProtobufCEnumDescriptor    signalbox__v1__event_kind__descriptor;
 extern const ProtobufCEnumDescriptor    signalbox__v1__level__descriptor;
 extern const ProtobufCEnumDescriptor    signalbox__v1__loss_reason__descriptor;
@@ -1942,6 +2040,7 @@ extern const ProtobufCMessageDescriptor signalbox__v1__network_sample__descripto
 extern const ProtobufCMessageDescriptor signalbox__v1__process_sample__descriptor;
 extern const ProtobufCMessageDescriptor signalbox__v1__probe_result__descriptor;
 extern const ProtobufCMessageDescriptor signalbox__v1__event__descriptor;
+extern const ProtobufCMessageDescriptor signalbox__v1__process_end__descriptor;
 extern const ProtobufCMessageDescriptor signalbox__v1__loss__descriptor;
 extern const ProtobufCMessageDescriptor signalbox__v1__file_delta__descriptor;
 extern const ProtobufCMessageDescriptor signalbox__v1__file_identity__descriptor;
