@@ -35,7 +35,7 @@ struct CaseBatch {
     case .series(let metric, let entity, let values): add(metric, entity, values[index])
     case .lines(let path, let level, let lines, let isRedacted):
       add(lines[index], path, level, isRedacted, &offsets[path, default: 0])
-    case .event(let kind, let subject, let message, let reason):
+    case .event(let kind, let subject, let message, let reason, let end):
       guard let kind else {
         var loss = Loss()
         loss.timeNs = timeNs
@@ -48,6 +48,7 @@ struct CaseBatch {
       event.kind = kind
       event.subject = subject
       event.message = message
+      event.processEnd = end
       records.events.append(event)
     case .run(let name, let state, let isDeclared, let announced):
       var run = RunUpdate()

@@ -48,7 +48,9 @@ enum CaseKeys {
       [
         DocumentKey("event", .word(RuleKeys.eventWords), "What happens."),
         DocumentKey("subject", .text, "The device, process or file."), DocumentKey("message", .text, "Its text."),
-        at, every, times,
+        DocumentKey("code", .integer(0...255), "For process_exit: the code that it ended with."),
+        DocumentKey("signal", .integer(1...64), "For process_exit: the signal that ended it."),
+        DocumentKey("output", .text, "For process_exit: the file that its output went to."), at, every, times,
       ]),
     KeyTable(
       "an episode", required: ["episode", "state"],

@@ -50,7 +50,7 @@ struct CaseInput: Sendable {
   enum Kind: Sendable {
     case series(RuleMetric, entity: String, values: [Double])
     case lines(path: String, level: Level, [String], isRedacted: Bool)
-    case event(EventKind?, subject: String, message: String, lossReason: LossReason)
+    case event(EventKind?, subject: String, message: String, lossReason: LossReason, ProcessEnd?)
     case run(String, RunState, isDeclared: Bool, announced: Int)
     case episode(run: String, EpisodeState, number: Int64, steps: Int)
     case probe(String, ProbeState)
@@ -148,6 +148,15 @@ extension RuleReader {
       times: fields.table["times"] == nil ? 1 : count(fields, "times") ?? 1)
   }
 
+  /// nil where nothing is said of how it ended.
+  private mutating func processEnd(_ fields: DocumentFields) -> ProcessEnd? {
+    var end = ProcessEnd()
+    if let code = integer(fields, "code") { end.exit = .code(Int32(clamping: code)) }
+    if let signal = integer(fields, "signal") { end.exit = .signal(UInt32(clamping: signal), coreDumped: false) }
+    end.output = text(fields, "output") ?? ""
+    return end.exit == nil && end.output.isEmpty ? nil : end
+  }
+
   private mutating func inputKind(_ subject: String, _ fields: DocumentFields) -> CaseInput.Kind? {
     let name = text(fields, subject) ?? ""
     switch subject {
@@ -163,7 +172,7 @@ extension RuleReader {
       guard let place = RuleKeys.eventWords.firstIndex(of: name) else { return nil }
       return .event(
         EventKind(rawValue: UInt8(place)), subject: text(fields, "subject") ?? "",
-        message: text(fields, "message") ?? "", lossReason: .truncated)
+        message: text(fields, "message") ?? "", lossReason: .truncated, processEnd(fields))
     case "episode":
       let states: [String: EpisodeState] = [
         "running": .running, "completed": .completed, "force_closed": .forceClosed,
