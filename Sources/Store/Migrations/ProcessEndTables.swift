@@ -6,7 +6,7 @@ enum ProcessEndTables {
     ("exit_code", "integer", "the code with which it ended by itself; null where a signal ended it"),
     ("exit_signal", "integer", "the number of the signal that ended it, such as 9 for SIGKILL"),
     ("core_dumped", "boolean", "whether the signal left a core dump"),
-    ("pid", "bigint", "the process's number, as in process_samples"),
+    ("pid", "bigint", "number of the process, as in process_samples"),
     ("started", "timestamptz", "when it started, as in process_samples: with pid, what tells it from others"),
     ("cgroup", "text", "its control group"),
     (
