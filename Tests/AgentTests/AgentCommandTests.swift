@@ -52,6 +52,22 @@ import Testing
     #expect(try AgentCommand.parse(["probe"]) == .probe)
   }
 
+  @Test func whatStandsBehindTheDashesIsThePrograms() throws {
+    var options = ExecOptions()
+    options.words = ["python", "train.py", "--name=x", "--", "-y"]
+    #expect(try AgentCommand.parse(["exec", "--"] + options.words) == .exec(options))
+    options.name = "nightly"
+    options.socketPath = "/run/s.sock"
+    #expect(
+      try AgentCommand.parse(["exec", "--name=nightly", "--socket", "/run/s.sock", "--"] + options.words)
+        == .exec(options))
+    for mistake in [
+      ["exec"], ["exec", "python"], ["exec", "--"], ["exec", "--to", "x", "--", "ls"], ["exec", "--name", "--", "ls"],
+    ] {
+      #expect(throws: UsageError.self) { try AgentCommand.parse(mistake) }
+    }
+  }
+
   @Test func pipeKnowsItsInbox() throws {
     var options = PipeOptions()
     options.name = "train"

@@ -10,7 +10,8 @@ import Testing
       defer { fleet.tearDown() }
       try fleet.startCollector()
       try fleet.join("gpu-host-1")
-      try fleet.startAgent()
+      let socket = fleet.directory + "/agent.sock"
+      try fleet.startAgent(["--socket", socket])
 
       let lines = (0..<5000).map { "2026-11-21 08:00:00,\(String(format: "%03d", $0 % 1000)) - INFO - number \($0)\n" }
       try fleet.write("app.log", Array(lines.joined().utf8))
@@ -44,6 +45,49 @@ import Testing
       #expect(try fleet.signalbox("logs", "--text", "no such line").code == 3)
       let counted = try fleet.signalbox("query", "select count(*) as n from log_lines", "--format", "csv")
       #expect(counted.output == "n\n5000\n", "\(counted.errors)")
+      try Self.endsOfProcessesArrive(fleet, socket)
+    }
+
+    /// With its exact status within 3 s: what `exec` runs, and what the agent found by itself.
+    private static func endsOfProcessesArrive(_ fleet: TestFleet, _ socket: String) throws {
+      let found = Process()
+      found.executableURL = URL(fileURLWithPath: "/usr/bin/python3")
+      found.arguments = ["-c", "import time; time.sleep(600)"]
+      try found.run()
+      defer { found.terminate() }
+      for (script, code, column) in [("exit 7", 7, "exit_code"), ("kill -9 $$", 9, "exit_signal")]
+        as [(String, Int32, String)]
+      {
+        let words = ["exec", "--name", "job\(code)", "--socket", socket, "--", "/bin/sh", "-c", script]
+        #expect(try Program.run("signalbox-agent", words).code == code)
+        try fleet.eventually("the end of job\(code)", within: 3) {
+          try fleet.value(
+            "select count(*) from events where subject like 'job\(code)[%' and exit_known and \(column) = \(code)") == 1
+        }
+      }
+      let pid = found.processIdentifier
+      try fleet.eventually("its samples") {
+        try fleet.value("select count(*) from process_samples where pid = \(pid)") > 0
+      }
+      kill(pid, SIGKILL)
+      // Since Linux 6.15 it is known of processes that are no children.
+      let release = try String(contentsOfFile: "/proc/sys/kernel/osrelease", encoding: .utf8).split(separator: ".")
+      let isNew = release.count > 1 && (Int(release[0]) ?? 0, Int(release[1]) ?? 0) >= (6, 15)
+      let how = isNew ? "exit_known and exit_signal = 9" : "exit_known is not null"
+      try fleet.eventually("its end", within: 3) {
+        try fleet.value("select count(*) from events where kind = 'process_exit' and pid = \(pid) and \(how)") == 1
+      }
+      // It is the process of the samples, and no end comes twice.
+      #expect(
+        try fleet.value(
+          "select count(*) from events e join process_samples s on s.pid = e.pid and s.started = e.started and s.has_exited where e.pid = \(pid)"
+        )
+          == 1)
+      #expect(try fleet.value("select count(*) from events where kind = 'process_exit' and pid is not null") >= 3)
+      #expect(
+        try fleet.value(
+          "select count(*) from (select from events where kind = 'process_exit' group by pid, started having count(*) > 1) twice"
+        ) == 0)
     }
 
     @Test func anUnchangedTrainingScriptsEpisodesAreSeen() throws {

@@ -191,7 +191,8 @@ struct HealthyDay {
       event.timeNs = timeNs
       event.kind = .processExit
       event.subject = "python3[\(pid)]"
-      event.message = "process of user ann ended after \((timeNs - processStartedNs) / 1_000_000_000) s"
+      event.message =
+        "\(event.subject) ended with exit code 0 after \((timeNs - processStartedNs) / 1_000_000_000)s (user ann)"
       records.events.append(event)
       return false
     }

@@ -170,6 +170,24 @@ extension RandomModel {
     value.level = element(Level.allCases)
     value.subject = text()
     value.message = text()
+    if below(2) == 0 { value.processEnd = processEnd() }
+    return value
+  }
+
+  mutating func processEnd() -> ProcessEnd {
+    var value = ProcessEnd()
+    value.exit = element([
+      nil, .code(0), .code(7), .code(-1), .signal(9, coreDumped: false), .signal(11, coreDumped: true),
+    ])
+    value.pid = integer()
+    value.startedNs = integer()
+    value.cgroup = text()
+    value.job = text()
+    value.output = text()
+    value.errors = text()
+    value.directory = text()
+    value.command = text()
+    value.oomKills = element([nil, 0, 3, .max])
     return value
   }
 

@@ -22,6 +22,43 @@ import Testing
         == "trainer-1 /var/log/train-9.log INFO")
   }
 
+  @Test func howAProcessEndedIsStoredAndReadBack() throws {
+    let fixture = try StoreFixture()
+    let stream = try fixture.stream()
+    var batch = stream.samples(1...1)
+    var ends: [Event] = []
+    for exit in [nil, .code(7), .signal(9, coreDumped: false)] as [ProcessExit?] {
+      var end = ProcessEnd()
+      end.exit = exit
+      end.pid = .max
+      end.startedNs = batch.batch.spooled[0].records.hosts[0].timeNs - 7_000_000_000
+      end.job = "slurm:7/0"
+      end.errors = "/srv/train.err"
+      end.oomKills = exit == nil ? nil : 0
+      var event = Event()
+      event.timeNs = end.startedNs + 7_000_000_000
+      event.kind = .processExit
+      event.subject = "python3[7]"
+      event.processEnd = end
+      ends.append(event)
+    }
+    var other = ends[0]
+    other.kind = .kernel
+    other.processEnd = nil
+    batch.batch.spooled[0].records.events = ends + [other]
+    #expect(try fixture.store.commit([batch]) == [.committed])
+    #expect(
+      try fixture.value(
+        """
+        select string_agg(concat_ws(' ', exit_known, exit_code, exit_signal, core_dumped, pid, time - started, job, output, errors, oom_kills), ', '
+          order by exit_known, exit_code, exit_signal)
+        from public.events where kind = 'process_exit'
+        """)
+        == "f 4294967295 00:00:07 slurm:7/0 /srv/train.err, t 7 4294967295 00:00:07 slurm:7/0 /srv/train.err 0, "
+        + "t 9 f 4294967295 00:00:07 slurm:7/0 /srv/train.err 0")
+    #expect(try fixture.value("select count(*) from public.events where exit_known is null and pid is null") == "1")
+  }
+
   @Test func newPartsOfAPartlyKnownBatchAreStoredAndTheRestIsNot() throws {
     let fixture = try StoreFixture()
     let stream = try fixture.stream()

@@ -33,6 +33,35 @@ import Testing
     {"event": "run_ended", "run": "r1", "state": "failed"}
     """
 
+  @Test("a process's start and end are handed on with who reports them; what cannot be is refused")
+  func processes() {
+    var session = SocketSession(peer: SocketPeer(pid: 7, uid: 1000), redact: { $0.replacing("hush", with: "***") })
+    var records = Records()
+    func answer(_ line: String) -> String {
+      String(
+        decoding: session.receive(Array((line + "\n").utf8).span, nowNs: 5, monotonicNs: 0, into: &records),
+        as: UTF8.self)
+    }
+    let members = #""pid": 9, "start_ticks": 77, "name": "n", "command": "a hush""#
+    #expect(answer("{\"event\": \"process_started\", \(members)}").isEmpty)
+    #expect(answer("{\"event\": \"process_ended\", \(members), \"signal\": 11, \"core_dumped\": true}").isEmpty)
+    #expect(answer("{\"event\": \"process_ended\", \(members), \"code\": 7}").isEmpty)
+    let announced = session.takeAnnounced()
+    #expect(announced.map(\.hasEnded) == [false, true, true])
+    #expect(announced.map(\.exit) == [nil, .signal(11, coreDumped: true), .code(7)])
+    #expect(announced.allSatisfy { $0.peer.pid == 7 && $0.pid == 9 && $0.startTicks == 77 && $0.command == "a ***" })
+    #expect(session.takeAnnounced().isEmpty && records.isEmpty)
+    for wrong in [
+      #""pid": 0, "start_ticks": 1"#, #""pid": 4294967296, "start_ticks": 1"#, #""start_ticks": 1"#, #""pid": 1"#,
+      #""pid": 1, "start_ticks": -1"#, #""pid": 1, "start_ticks": 1, "code": 256"#,
+      #""pid": 1, "start_ticks": 1, "signal": 0"#,
+      #""pid": 1, "start_ticks": 1, "signal": 9, "code": 0"#, #""pid": 1, "start_ticks": 1, "core_dumped": 1"#,
+    ] {
+      #expect(answer("{\"event\": \"process_ended\", \(wrong)}").contains("error"), "\(wrong)")
+    }
+    #expect(session.takeAnnounced().isEmpty)
+  }
+
   @Test("a program's events become runs, steps and episodes", arguments: [1, 2, 7, 64, 100_000])
   func story(size: Int) throws {
     let (records, replies) = tell(Self.story, size: size)

@@ -57,6 +57,8 @@ class Maker:
             return self.integer(32 if field.type == F.TYPE_UINT32 else 64, False)
         if field.type in (F.TYPE_INT64, F.TYPE_SINT64):
             return self.integer(64, True)
+        if field.type == F.TYPE_INT32:
+            return self.integer(32, True)
         if field.type == F.TYPE_BOOL:
             return self.random.random() < 0.5
         if field.type in (F.TYPE_FLOAT, F.TYPE_DOUBLE):
@@ -91,6 +93,19 @@ class Maker:
         if "head_length" in descriptor.fields_by_name:
             # The decoder takes a greater one for the greatest.
             message.head_length %= 1025
+
+        if descriptor.name == "ProcessEnd":
+            self.settle_end(message)
+
+    def settle_end(self, end):
+        """An end has a code or a signal, and neither where it is not known how it was; -1 is the only negative count."""
+        if not end.knowledge or end.exit_signal:
+            end.exit_code = 0
+        if not end.knowledge:
+            end.exit_signal = 0
+        if not end.exit_signal:
+            end.core_dumped = False
+        end.oom_kills = max(-1, end.oom_kills)
 
     def order(self, message, low, high):
         if low in message.DESCRIPTOR.fields_by_name:
