@@ -86,33 +86,25 @@ class Host:
     The kernel's log is one for the whole machine: it is covered, unless the case is about it and runs alone.
     """
 
-    def __init__(self, fleet, name, case, python, path):
+    def __init__(self, fleet, name, case, python, path, directory=None):
+        """fleet: nil where the program is to run alone, below `directory`."""
         self.fleet, self.name = fleet, name
-        self.directory = fleet.directory / "hosts" / name
+        self.directory = (directory or fleet.directory / "hosts") / name
         self.work = self.directory / "work"
         (self.work / "logs").mkdir(parents=True)
-        os.chmod(self.work, 0o777)
-        os.chmod(self.work / "logs", 0o777)
+        for path_of in (self.directory, self.work, self.work / "logs"):
+            os.chmod(path_of, 0o777)
         program = self.directory / f"train.{case.language}"
         program.write_text(case.program)
         for file, text in case.files.items():
             (self.work / file).parent.mkdir(parents=True, exist_ok=True)
             (self.work / file).write_text(text)
-        state = self.directory / "state"
-        token = fleet.ask("hosts", "invite", name).strip()
-        agent = fleet.bin / "signalbox-agent"
-        subprocess.run([agent, "join", "-", "--state-dir", state], input=token, text=True, check=True, capture_output=True, timeout=60)
         start = case.start.replace("{python}", str(python)).replace("{program}", str(program)).replace("{work}", str(self.work))
         (self.directory / "start.sh").write_text(start + "\n")
-        cover = "" if case.alone else "mount --bind /dev/null /dev/kmsg\n"
-        script = f"""{cover}{agent} run --state-dir {state} --follow '{self.work}/logs/**' --interval 1s > {self.directory}/agent.log 2>&1 &
-agent=$!
-sleep 2
-date +%s.%N > {self.directory}/began
-cd {self.work} && bash {self.directory}/start.sh > {self.directory}/terminal 2>&1
+        before, after = self._agent(case) if fleet else ("", "")
+        script = f"""{before}cd {self.work} && bash {self.directory}/start.sh > {self.directory}/terminal 2>&1
 echo "$? $(date +%s.%N)" > {self.directory}/ended.new && mv {self.directory}/ended.new {self.directory}/ended
-wait $agent
-"""
+{after}"""
         environment = {key: os.environ[key] for key in ("LANG", "LC_ALL", "TZ") if key in os.environ}
         environment |= {"HOME": str(self.work), "PATH": f"{pathlib.Path(python).parent}:/usr/local/bin:/usr/bin:/bin", "PYTHONPATH": path,
                         "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1", "CUDA_VISIBLE_DEVICES": "", "TOKENIZERS_PARALLELISM": "false",
@@ -120,6 +112,17 @@ wait $agent
         self.process = subprocess.Popen(
             ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "bash", "-c", script], env=environment,
             stdin=subprocess.DEVNULL, stdout=open(self.directory / "shell.log", "w"), stderr=subprocess.STDOUT, start_new_session=True)
+
+    def _agent(self, case):
+        """Joins the fleet. Returns the shell's lines that start the agent and, behind the program, wait for it."""
+        state, agent = self.directory / "state", self.fleet.bin / "signalbox-agent"
+        token = self.fleet.ask("hosts", "invite", self.name).strip()
+        subprocess.run([agent, "join", "-", "--state-dir", state], input=token, text=True, check=True, capture_output=True, timeout=60)
+        cover = "" if case.alone else "mount --bind /dev/null /dev/kmsg\n"
+        return f"""{cover}{agent} run --state-dir {state} --follow '{self.work}/logs/**' --interval 1s > {self.directory}/agent.log 2>&1 &
+agent=$!
+sleep 2
+""", "wait $agent\n"
 
     def ended(self):
         """Exit code and time of the program's end, or nil."""
