@@ -31,7 +31,7 @@ class Case:
     """One program and what is expected of its diagnosis.
 
     expected: ids of failure classes, any of which is right; empty for a healthy program.
-    family: ids that are nearly right. ends_well: it ends with 0 all the same. root: a pattern of the line that says why, searched for in the incident's evidence.
+    family: ids that are nearly right. ends_well: it ends with 0 all the same. is_in_log: the log has the reason. root: a pattern of the line that says why, searched for in the incident's evidence.
     marked: "text" where the messages are documented ones; source: where they come from.
     """
 
@@ -45,6 +45,7 @@ class Case:
     needs: tuple = ()
     needs_cgroup: bool = False
     ends_well: bool = False
+    is_in_log: bool = True
     marked: str = ""
     source: str = ""
     files: dict = dataclasses.field(default_factory=dict)

@@ -56,10 +56,10 @@ open("corpus.txt", encoding="utf-8").read()
 fails("image-broken", "data-corrupt", """
 from PIL import Image
 from fieldkit import steps
-open("000123.png", "wb").write(b"\\x89PNG\\r\\n\\x1a\\n" + b"garbage" * 9)
+open("000123.png", "wb").write(b"<html>503 Service Unavailable</html>" * 9)
 steps(3)
 Image.open("000123.png").load()
-""", r"PIL\.UnidentifiedImageError: cannot identify image file|SyntaxError: broken PNG", needs="PIL", trainer="torchvision", start="script")
+""", r"PIL\.UnidentifiedImageError: cannot identify image file", needs="PIL", trainer="torchvision", start="script")
 fails("image-truncated", "data-corrupt", """
 import io
 from PIL import Image

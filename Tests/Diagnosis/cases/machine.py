@@ -55,7 +55,7 @@ steps(4)
 rows = []
 while True:
     rows.append(bytearray(b"x") * (4 << 20))
-""", r"(?i)memory cgroup out of memory|oom[_ ]kill", start=CGROUP, needs_cgroup=True, alone=True,
+""", r"(?i)memory cgroup out of memory|oom[_ ]kill", is_in_log=False, start=CGROUP, needs_cgroup=True, alone=True,
       family="host-memory-kernel host-memory killed")
 fails("kernel-oom-kern-log", "host-memory-kernel", """
 from fieldkit import steps
@@ -149,7 +149,7 @@ from fieldkit import steps
 steps(3)
 while True:
     print("sample", "x" * 4000, flush=True)
-""", r"No space left on device", family="unknown", start="""mount -t tmpfs -o size=256k,mode=777 tmpfs logs
+""", r"(?i)no space left on device|disk.*full|filled", family="unknown", is_in_log=False, start="""mount -t tmpfs -o size=256k,mode=777 tmpfs logs
 exec {python} -u {program} > logs/train.log 2> logs/stderr.log""")
 documented("disk-quota", "disk-full", """
 Traceback (most recent call last):

@@ -267,7 +267,7 @@ fails("exit-silent-3", "unknown", """
 from fieldkit import steps
 steps(4)
 raise SystemExit(3)
-""", r"(?i)exit(ed)?( with)?( code| status)? 3\b")
+""", r"(?i)exit(ed)?( with)?( code| status)? 3\b", is_in_log=False)
 fails("exit-own-exception", "unknown", """
 from fieldkit import steps
 class PolicyDivergedError(Exception):
@@ -280,7 +280,7 @@ import os
 from fieldkit import steps
 steps(4)
 os._exit(42)
-""", r"(?i)exit(ed)?( with)?( code| status)? 42\b", start="script")
+""", r"(?i)exit(ed)?( with)?( code| status)? 42\b", start="script", is_in_log=False)
 fails("runtime-error-unknown", "unknown", """
 from fieldkit import steps
 steps(3)
