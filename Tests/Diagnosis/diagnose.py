@@ -10,12 +10,12 @@ import atexit
 import collections
 import concurrent.futures
 import datetime
-import importlib.util
 import json
 import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -34,7 +34,7 @@ SETTLE_NAMED, SETTLE = 4, 9
 # s; a program that does not end is the corpus' own mistake.
 PROGRAM_MAX = 240
 # Rules about the machine itself, which all cases share and load: they say nothing about a program.
-MACHINE_RULES = re.compile(r"RES-0[1234]|RES-06|RES-07|RES-08|AGT-|GPU-13|MDL-|BKP-|LOG-")
+MACHINE_RULES = re.compile(r"RES-0[1234678]|AGT-|GPU-13")
 OUTCOMES = ("names", "family", "shows", "nothing")
 
 
@@ -48,31 +48,29 @@ def text_of(row, *keys):
 
 
 def class_of(row, classes):
-    """Which of the classes an incident names, or none. Its evidence alone is no name: it shows."""
+    """Which of the classes an incident names, or none. Its evidence alone is no name: it shows.
+
+    An incident without a class names what its rule's title says; where no incident has classes, its summary counts as well.
+    """
     if row.get("failure_class"):
         return row["failure_class"] if row["failure_class"] in classes else None
-    if "failure_class" in row:
-        return None
-    text = text_of(row, "title", "summary")
+    text = text_of(row, "title") if "failure_class" in row else text_of(row, "title", "summary")
     return next((one for one in classes if one in WORDS and re.search(WORDS[one], text, re.I)), None)
 
 
 class Judgement:
     """What the fleet says of one case, as of one look."""
 
-    def __init__(self, case, rows, details, ended):
-        self.case, self.rows = case, [row for row in rows if not MACHINE_RULES.match(row["rule"])]
+    def __init__(self, case, rows, ended):
+        self.case, self.rows = case, [row for row in rows if case.alone or not MACHINE_RULES.match(row["rule"])]
         shown = [row for row in self.rows if not row.get("is_observed")]
-        self.paged = [row for row in shown if not row.get("muted_by") and row.get("state") != "muted"]
+        # The same rule on three hosts is paged once for all: here that is the corpus' doing, and each counts as paged.
+        self.paged = [row for row in shown if not row.get("muted_by") or "the same on many hosts" in row["muted_by"]]
         urgent = [row for row in self.paged if row.get("severity") in ("P0", "P1")]
         self.urgent = [f"{row['rule']} {row['severity']}" for row in urgent]
         named = [row for row in shown if class_of(row, case.expected)]
         near = [row for row in shown if class_of(row, case.family)]
-        showing = []
-        if case.root:
-            for row in shown:
-                if re.search(case.root, text_of({**row, **details(row)}, "title", "summary", "evidence")):
-                    showing.append(row)
+        showing = [row for row in shown if case.root and re.search(case.root, text_of(row, "title", "summary", "evidence"))]
         self.outcome = "names" if named else "family" if near else "shows" if showing else "nothing"
         first = (named or near or showing or shown)[:1]
         self.delay = round(min(seconds_of(row["opened"]) for row in first) - ended, 2) if first and ended else None
@@ -85,18 +83,6 @@ def run_case(case, fleet, options):
     host = f"h{corpus.number(0, case.id) % 10**10:010d}"
     row = {"id": case.id, "host": host, "expected": list(case.expected), "trainer": case.trainer, "marked": case.marked,
            "part": corpus.part_of(options.seed, case.id), "healthy": case.is_healthy}
-    details = {}
-
-    def detail(incident):
-        key = (incident["id"], incident.get("updated"), incident.get("state"))
-        if key not in details:
-            try:
-                shown = fleet.json("incidents", "show", str(incident["id"]))
-                details[key] = shown[0] if isinstance(shown, list) else shown
-            except (RuntimeError, IndexError):
-                details[key] = {}
-        return details[key]
-
     try:
         machine = fleets.Host(fleet, host, case, options.python, options.path)
     except (RuntimeError, OSError, subprocess.SubprocessError) as error:
@@ -113,7 +99,7 @@ def run_case(case, fleet, options):
         seen = None
         while True:
             time.sleep(0.7)
-            judgement = Judgement(case, fleet.of_host(host), lambda incident: {}, ended)
+            judgement = Judgement(case, fleet.of_host(host), ended)
             if seen is None and judgement.paged and fleet.asked > ended:
                 seen = time.time()
             if fleet.asked > wait_until:
@@ -121,7 +107,6 @@ def run_case(case, fleet, options):
             if not case.is_healthy and seen:
                 if fleet.asked > seen + (SETTLE_NAMED if judgement.outcome == "names" else SETTLE):
                     break
-        judgement = Judgement(case, fleet.of_host(host), detail, ended)
         row |= {"outcome": judgement.outcome, "given": judgement.given, "paged": len(judgement.paged), "urgent": judgement.urgent,
                 "seconds": judgement.delay}
         if case.is_healthy:
@@ -286,6 +271,7 @@ def main():
         raise SystemExit("diagnose.py needs root: each program runs in a namespace of processes of its own")
     if not os.path.exists(options.python):
         options.python = "/usr/bin/python3"
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))
     known = {}
 
     def has(name):
@@ -319,8 +305,13 @@ def main():
         done(run_case(case, fleet, options))
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         started = [pool.submit(run_case, case, fleet, options) for case in runnable if not case.alone]
-        for future in concurrent.futures.as_completed(started):
-            done(future.result())
+        try:
+            for future in concurrent.futures.as_completed(started):
+                done(future.result())
+        except BaseException:
+            # What runs is judged to its end, so that its processes are ended; nothing else begins.
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     return report(rows, dict(skipped), options)
 
 

@@ -28,7 +28,9 @@ class Fleet:
         centre = self.directory / "centre"
         centre.mkdir()
         os.chown(centre, 65534, 65534)
-        self.environment = {**os.environ, "SIGNALBOX_RULES": str(rules)}
+        # Contexts and a configuration of whoever runs this have no part in it.
+        self.environment = {key: value for key, value in os.environ.items() if not key.startswith("SIGNALBOX_")}
+        self.environment |= {"SIGNALBOX_RULES": str(rules), "HOME": str(centre)}
         self.collector = subprocess.Popen(
             USER + [self.bin / "signalbox-collector", "--state-dir", centre, "--listen", "127.0.0.1:0"], stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=open(self.directory / "collector.log", "w"), text=True, env=self.environment, start_new_session=True)
