@@ -59,10 +59,10 @@ class Fleet:
 
     def _ask(self):
         """One question for all cases, again and again: a process for each case and second would be the machine's load."""
-        while not self.is_over.wait(1):
+        while not self.is_over.wait(1.5):
             began = time.time()
             try:
-                incidents = self.json("incidents", "list", "--state", "all", "--limit", "10000")
+                incidents = self.json("incidents", "list", "--state", "all", "--since", "10m", "--limit", "10000")
             except (RuntimeError, subprocess.TimeoutExpired, ValueError) as error:
                 print(f"the list of incidents could not be asked for: {error}", flush=True)
                 continue

@@ -126,7 +126,7 @@ steps(3)
 sys.stderr.write("F1120 11:04:51.331120 4127 solver.cpp:218] Check failed: count > 0 (0 vs. 0) blob has no elements\\n")
 sys.stderr.flush()
 os.abort()
-""", r"Check failed: count > 0", trainer="caffe", family="assertion")
+""", r"Check failed: count > 0", trainer="caffe", family="assertion", marked="text", source="glog: src/logging.cc")
 fails("fatal-python", "aborted", """
 import faulthandler
 from fieldkit import steps
