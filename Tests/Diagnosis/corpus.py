@@ -1,8 +1,9 @@
 """The cases of the corpus: what fails or does not, how it is started, and what is to be found out about it.
 
-A module of cases/ calls `fails`, `documented` or `healthy` once for each case. A program runs in a directory of its own,
-writes its log below logs/, and is started by a line of shell. Programs that fail really are `fails`; what needs a device or
-a cluster is `documented`: the text that the library writes, with its source, printed by a process that ends as the real one does.
+A module of cases/ calls `fails`, `documented` or `healthy` once for each case. A program runs in a directory of its
+own, writes its log below logs/, and is started by a line of shell. Programs that fail really are `fails`; what needs a
+device or a cluster is `documented`: the text that the library writes, with its source, printed by a process that ends
+as the real one does.
 """
 
 import dataclasses
@@ -75,19 +76,39 @@ def _add(case):
 
 def fails(id, expected, program, root, start="redirect", trainer="python", family="", needs="", **rest):
     """A program that really fails. `expected`, `family` and `needs` are words; `start` one of STARTS or a line of shell."""
-    _add(Case(id, _tuple(expected), _tuple(family), trainer, program, STARTS.get(start, start), root, _tuple(needs), **rest))
+    _add(
+        Case(
+            id,
+            _tuple(expected),
+            _tuple(family),
+            trainer,
+            program,
+            STARTS.get(start, start),
+            root,
+            _tuple(needs),
+            **rest,
+        )
+    )
 
 
-def documented(id, expected, text, root, source, trainer="pytorch", family="", end="exit 1", start="redirect", seconds=3, **rest):
+def documented(
+    id, expected, text, root, source, trainer="pytorch", family="", end="exit 1", start="redirect", seconds=3, **rest
+):
     """A message that needs a device, a cluster or a kernel's part: printed after some steps by a process that ends by `end`.
 
     end: "exit N" or "signal NAME". source: the file or page that documents the message.
     """
     kind, value = end.split()
-    how = f"raise SystemExit({int(value)})" if kind == "exit" else f"import os, signal; os.kill(os.getpid(), signal.{value})"
+    how = (
+        f"raise SystemExit({int(value)})"
+        if kind == "exit"
+        else f"import os, signal; os.kill(os.getpid(), signal.{value})"
+    )
     program = f"import sys\nfrom fieldkit import steps\nsteps({seconds})\nsys.stdout.write({text.lstrip(chr(10))!r})\nsys.stdout.flush()\n{how}\n"
     start = STARTS.get(start, start)
-    _add(Case(id, _tuple(expected), _tuple(family), trainer, program, start, root, marked="text", source=source, **rest))
+    _add(
+        Case(id, _tuple(expected), _tuple(family), trainer, program, start, root, marked="text", source=source, **rest)
+    )
 
 
 def healthy(id, program, start="redirect", trainer="python", needs="", **rest):

@@ -44,7 +44,11 @@ def seconds_of(text):
 
 
 def text_of(row, *keys):
-    return "\n".join(row[key] if isinstance(row[key], str) else json.dumps(row[key], ensure_ascii=False) for key in keys if row.get(key))
+    return "\n".join(
+        row[key] if isinstance(row[key], str) else json.dumps(row[key], ensure_ascii=False)
+        for key in keys
+        if row.get(key)
+    )
 
 
 def class_of(row, classes):
@@ -70,7 +74,9 @@ class Judgement:
         self.urgent = [f"{row['rule']} {row['severity']}" for row in urgent]
         named = [row for row in shown if class_of(row, case.expected)]
         near = [row for row in shown if class_of(row, case.family)]
-        showing = [row for row in shown if case.root and re.search(case.root, text_of(row, "title", "summary", "evidence"))]
+        showing = [
+            row for row in shown if case.root and re.search(case.root, text_of(row, "title", "summary", "evidence"))
+        ]
         self.outcome = "names" if named else "family" if near else "shows" if showing else "nothing"
         first = (named or near or showing or shown)[:1]
         self.delay = round(min(seconds_of(row["opened"]) for row in first) - ended, 2) if first and ended else None
@@ -81,8 +87,15 @@ def run_case(case, fleet, options):
     """Starts, waits and judges. Returns a row of the result."""
     # Names are unlike ids, so that no name of a host helps to find a class.
     host = f"h{corpus.number(0, case.id) % 10**10:010d}"
-    row = {"id": case.id, "host": host, "expected": list(case.expected), "trainer": case.trainer, "marked": case.marked,
-           "part": corpus.part_of(options.seed, case.id), "healthy": case.is_healthy}
+    row = {
+        "id": case.id,
+        "host": host,
+        "expected": list(case.expected),
+        "trainer": case.trainer,
+        "marked": case.marked,
+        "part": corpus.part_of(options.seed, case.id),
+        "healthy": case.is_healthy,
+    }
     try:
         machine = fleets.Host(fleet, host, case, options.python, options.path)
     except (RuntimeError, OSError, subprocess.SubprocessError) as error:
@@ -107,8 +120,13 @@ def run_case(case, fleet, options):
             if not case.is_healthy and seen:
                 if fleet.asked > seen + (SETTLE_NAMED if judgement.outcome == "names" else SETTLE):
                     break
-        row |= {"outcome": judgement.outcome, "given": judgement.given, "paged": len(judgement.paged), "urgent": judgement.urgent,
-                "seconds": judgement.delay}
+        row |= {
+            "outcome": judgement.outcome,
+            "given": judgement.given,
+            "paged": len(judgement.paged),
+            "urgent": judgement.urgent,
+            "seconds": judgement.delay,
+        }
         if case.is_healthy:
             row["outcome"] = "false" if judgement.urgent else "quiet"
             if code != 0:
@@ -127,7 +145,10 @@ def run_case(case, fleet, options):
 def log_of(machine):
     """The last of what the program wrote."""
     text = ""
-    for path in sorted((machine.work / "logs").rglob("*")) + [machine.directory / "terminal", machine.directory / "shell.log"]:
+    for path in sorted((machine.work / "logs").rglob("*")) + [
+        machine.directory / "terminal",
+        machine.directory / "shell.log",
+    ]:
         if path.is_file():
             text += f"== {path.name}\n" + path.read_text(errors="replace")[-1500:] + "\n"
     return text[-4000:]
@@ -151,7 +172,9 @@ def chosen(options):
             raise SystemExit(f"no case is called {', '.join(unknown)}; diagnose.py --list names all")
         return [corpus.CASES[id] for id in options.only]
     if options.class_:
-        cases = [case for case in cases if options.class_ in case.expected or options.class_ == "healthy" and case.is_healthy]
+        cases = [
+            case for case in cases if options.class_ in case.expected or options.class_ == "healthy" and case.is_healthy
+        ]
     if options.part != "all":
         cases = [case for case in cases if corpus.part_of(options.seed, case.id) == options.part]
     if options.no_needs:
@@ -164,7 +187,9 @@ def chosen(options):
 def line_of(row):
     given = ", ".join(row.get("given", []))[:34]
     seconds = f"{row['seconds']:5.1f} s" if row.get("seconds") is not None else "       "
-    return f"{row['outcome']:10} {row['id'][:32]:32} {seconds}  {row.get('paged', 0)} paged  {row.get('why', given)}"[:100]
+    return f"{row['outcome']:10} {row['id'][:32]:32} {seconds}  {row.get('paged', 0)} paged  {row.get('why', given)}"[
+        :100
+    ]
 
 
 def report(rows, skipped, options):
@@ -182,7 +207,9 @@ def report(rows, skipped, options):
         delays = sorted(row["seconds"] for row in group if row["seconds"] is not None)
         middle = f"{delays[len(delays) // 2]:.1f}" if delays else "-"
         one = sum(row["paged"] == 1 for row in group)
-        print(f"{name:28}{len(group):7}{counts['names']:7}{counts['family']:8}{counts['shows']:7}{counts['nothing']:9}{one:10}{middle:>9}")
+        print(
+            f"{name:28}{len(group):7}{counts['names']:7}{counts['family']:8}{counts['shows']:7}{counts['nothing']:9}{one:10}{middle:>9}"
+        )
 
     for name in sorted(by_class):
         line(name, by_class[name])
@@ -207,22 +234,36 @@ def report(rows, skipped, options):
         for reason, names in sorted(skipped.items()):
             print(f"  {reason}: {', '.join(names)}"[:100])
     named = sum(row["outcome"] == "names" for row in failing)
-    summary = {"named": named, "of": len(failing), "false_urgent": sum(len(row["urgent"]) for row in false), "healthy": len(sound),
-               "not_judged": len(unjudged), "not_run": sum(map(len, skipped.values())), "seed": options.seed, "part": options.part}
+    summary = {
+        "named": named,
+        "of": len(failing),
+        "false_urgent": sum(len(row["urgent"]) for row in false),
+        "healthy": len(sound),
+        "not_judged": len(unjudged),
+        "not_run": sum(map(len, skipped.values())),
+        "seed": options.seed,
+        "part": options.part,
+    }
     target = pathlib.Path(options.output)
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps({"summary": summary, "cases": sorted(rows, key=lambda row: row["id"]), "not_run": skipped}, indent=1) + "\n")
+    target.write_text(
+        json.dumps({"summary": summary, "cases": sorted(rows, key=lambda row: row["id"]), "not_run": skipped}, indent=1)
+        + "\n"
+    )
     print(f"named {named} of {len(failing)}, false P0/P1 {summary['false_urgent']}")
     return 1 if unjudged else 0
 
 
 def tried(cases, skipped, directory, options):
     """The corpus itself, without agent or collector: each program ends as its case says, and its log has the line that says why."""
+
     def one(case):
         machine = fleets.Host(None, case.id, case, options.python, options.path, directory=pathlib.Path(directory))
         machine.process.wait(PROGRAM_MAX)
         code = (machine.ended() or (None,))[0]
-        text = "".join(path.read_text(errors="replace") for path in (machine.work / "logs").rglob("*") if path.is_file())
+        text = "".join(
+            path.read_text(errors="replace") for path in (machine.work / "logs").rglob("*") if path.is_file()
+        )
         wrong = None
         if code is None or (case.is_healthy or case.ends_well) != (code == 0):
             wrong = f"ended with {code}"
@@ -239,7 +280,9 @@ def tried(cases, skipped, directory, options):
     shutil.rmtree(directory, ignore_errors=True)
     for reason, names in sorted(skipped.items()):
         print(f"not run: {reason}: {', '.join(names)}"[:100])
-    print(f"{len(cases) - wrong} of {len(cases)} programs end as they should, {sum(map(len, skipped.values()))} not run")
+    print(
+        f"{len(cases) - wrong} of {len(cases)} programs end as they should, {sum(map(len, skipped.values()))} not run"
+    )
     return 1 if wrong else 0
 
 
@@ -248,17 +291,30 @@ def main():
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     words.add_argument("--part", choices=("work", "scored", "all"), default="all")
     words.add_argument("--only", nargs="+", metavar="ID", help="these cases")
-    words.add_argument("--class", dest="class_", metavar="CLASS", help="cases of this class; healthy = the programs that are well")
+    words.add_argument(
+        "--class", dest="class_", metavar="CLASS", help="cases of this class; healthy = the programs that are well"
+    )
     words.add_argument("--limit", type=int, default=0, help="at most so many, chosen by the seed")
-    words.add_argument("--no-needs", action="store_true", help="only cases that need nothing but Python and the C library")
+    words.add_argument(
+        "--no-needs", action="store_true", help="only cases that need nothing but Python and the C library"
+    )
     words.add_argument("--jobs", type=int, default=8, help="hosts side by side")
     words.add_argument("--seed", type=int, default=1)
     words.add_argument("--bin", default=os.environ.get("SIGNALBOX_BIN", str(root / ".build/release")))
     words.add_argument("--rules", default=os.environ.get("SIGNALBOX_RULES", str(root / "deploy/rules")))
-    words.add_argument("--python", default=os.environ.get("SIGNALBOX_DIAGNOSE_PYTHON", str(root / ".build/diagnose/bin/python")))
+    words.add_argument(
+        "--python", default=os.environ.get("SIGNALBOX_DIAGNOSE_PYTHON", str(root / ".build/diagnose/bin/python"))
+    )
     words.add_argument("--output", default=str(root / ".build/diagnose.json"))
-    words.add_argument("--keep", action="store_true", help="leave the directory of the run, and the programs' last lines in the result")
-    words.add_argument("--try", dest="try_", action="store_true", help="run the programs alone, and look whether they fail as they should")
+    words.add_argument(
+        "--keep", action="store_true", help="leave the directory of the run, and the programs' last lines in the result"
+    )
+    words.add_argument(
+        "--try",
+        dest="try_",
+        action="store_true",
+        help="run the programs alone, and look whether they fail as they should",
+    )
     words.add_argument("--list", action="store_true", help="name the cases and end")
     options = words.parse_args()
     cases = chosen(options)
@@ -276,7 +332,12 @@ def main():
 
     def has(name):
         if name not in known:
-            known[name] = subprocess.run([options.python, "-c", f"import importlib.util as u, sys; sys.exit(u.find_spec({name!r}) is None)"]).returncode == 0
+            known[name] = (
+                subprocess.run(
+                    [options.python, "-c", f"import importlib.util as u, sys; sys.exit(u.find_spec({name!r}) is None)"]
+                ).returncode
+                == 0
+            )
         return known[name]
 
     options.has, options.path = has, str(corpus.HERE)

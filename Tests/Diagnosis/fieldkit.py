@@ -20,9 +20,14 @@ def steps(seconds, start=0, loss=2.0, form="plain", pause=0.25):
         elif form == "iter":
             print(f"iter {step}: loss {loss:.4f}, time {pause * 1000:.2f}ms, mfu 31.25%", flush=True)
         elif form == "hf":
-            print({"loss": round(loss, 4), "grad_norm": 1.25, "learning_rate": 5e-05, "epoch": round(step / 100, 2)}, flush=True)
+            print(
+                {"loss": round(loss, 4), "grad_norm": 1.25, "learning_rate": 5e-05, "epoch": round(step / 100, 2)},
+                flush=True,
+            )
         elif form == "bar":
-            sys.stderr.write(f"\r{step % 100:3d}%|{'█' * (step % 10)}{' ' * (10 - step % 10)}| {step}/1000 [00:{step % 60:02d}<09:59,  4.00it/s]")
+            sys.stderr.write(
+                f"\r{step % 100:3d}%|{'█' * (step % 10)}{' ' * (10 - step % 10)}| {step}/1000 [00:{step % 60:02d}<09:59,  4.00it/s]"
+            )
             sys.stderr.flush()
         elif form == "log":
             import logging
@@ -75,8 +80,27 @@ def serve(status=200, body=b"{}", headers=(), certificate=None, hang=False, cut=
 def self_signed(name="localhost", days=30, path="server.pem"):
     """A certificate that no authority signed, with its key, in one file."""
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", path, "-out", path + ".crt", "-days", str(days),
-         "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"], check=True, capture_output=True)
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-keyout",
+            path,
+            "-out",
+            path + ".crt",
+            "-days",
+            str(days),
+            "-subj",
+            f"/CN={name}",
+            "-addext",
+            f"subjectAltName=DNS:{name}",
+        ],
+        check=True,
+        capture_output=True,
+    )
     with open(path, "a") as out:
         out.write(open(path + ".crt").read())
     return os.path.abspath(path)

@@ -32,8 +32,14 @@ class Fleet:
         self.environment = {key: value for key, value in os.environ.items() if not key.startswith("SIGNALBOX_")}
         self.environment |= {"SIGNALBOX_RULES": str(rules), "HOME": str(centre)}
         self.collector = subprocess.Popen(
-            USER + [self.bin / "signalbox-collector", "--state-dir", centre, "--listen", "127.0.0.1:0"], stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=open(self.directory / "collector.log", "w"), text=True, env=self.environment, start_new_session=True)
+            USER + [self.bin / "signalbox-collector", "--state-dir", centre, "--listen", "127.0.0.1:0"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=open(self.directory / "collector.log", "w"),
+            text=True,
+            env=self.environment,
+            start_new_session=True,
+        )
         self.database = ""
         for line in self.collector.stdout:
             if line.startswith("ready "):
@@ -49,7 +55,9 @@ class Fleet:
 
     def ask(self, *words, timeout=120):
         environment = {**self.environment, "SIGNALBOX_DATABASE_URL": self.database}
-        result = subprocess.run(USER + [self.bin / "signalbox", *words], capture_output=True, text=True, timeout=timeout, env=environment)
+        result = subprocess.run(
+            USER + [self.bin / "signalbox", *words], capture_output=True, text=True, timeout=timeout, env=environment
+        )
         if result.returncode not in (0, 3):
             raise RuntimeError(f"signalbox {' '.join(map(str, words))}: {result.stderr.strip()[-400:]}")
         return result.stdout
@@ -101,30 +109,69 @@ class Host:
         for file, text in case.files.items():
             (self.work / file).parent.mkdir(parents=True, exist_ok=True)
             (self.work / file).write_text(text)
-        start = case.start.replace("{python}", str(python)).replace("{program}", str(program)).replace("{work}", str(self.work))
+        start = (
+            case.start.replace("{python}", str(python))
+            .replace("{program}", str(program))
+            .replace("{work}", str(self.work))
+        )
         (self.directory / "start.sh").write_text(start + "\n")
         before, after = self._agent(case) if fleet else ("", "")
         script = f"""{before}cd {self.work} && bash {self.directory}/start.sh > {self.directory}/terminal 2>&1
 echo "$? $(date +%s.%N)" > {self.directory}/ended.new && mv {self.directory}/ended.new {self.directory}/ended
 {after}"""
         environment = {key: os.environ[key] for key in ("LANG", "LC_ALL", "TZ") if key in os.environ}
-        environment |= {"HOME": str(self.work), "PATH": f"{pathlib.Path(python).parent}:/usr/local/bin:/usr/bin:/bin", "PYTHONPATH": path,
-                        "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1", "CUDA_VISIBLE_DEVICES": "", "TOKENIZERS_PARALLELISM": "false",
-                        "TMPDIR": str(self.work)}
+        environment |= {
+            "HOME": str(self.work),
+            "PATH": f"{pathlib.Path(python).parent}:/usr/local/bin:/usr/bin:/bin",
+            "PYTHONPATH": path,
+            "OMP_NUM_THREADS": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "CUDA_VISIBLE_DEVICES": "",
+            "TOKENIZERS_PARALLELISM": "false",
+            "TMPDIR": str(self.work),
+        }
+        # A signal that whoever started the corpus ignores would be ignored by its programs as well.
         self.process = subprocess.Popen(
-            ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "bash", "-c", script], env=environment,
-            stdin=subprocess.DEVNULL, stdout=open(self.directory / "shell.log", "w"), stderr=subprocess.STDOUT, start_new_session=True)
+            [
+                "env",
+                "--default-signal",
+                "unshare",
+                "--mount",
+                "--pid",
+                "--fork",
+                "--kill-child",
+                "--mount-proc",
+                "bash",
+                "-c",
+                script,
+            ],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=open(self.directory / "shell.log", "w"),
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
 
     def _agent(self, case):
         """Joins the fleet. Returns the shell's lines that start the agent and, behind the program, wait for it."""
         state, agent = self.directory / "state", self.fleet.bin / "signalbox-agent"
         token = self.fleet.ask("hosts", "invite", self.name).strip()
-        subprocess.run([agent, "join", "-", "--state-dir", state], input=token, text=True, check=True, capture_output=True, timeout=60)
+        subprocess.run(
+            [agent, "join", "-", "--state-dir", state],
+            input=token,
+            text=True,
+            check=True,
+            capture_output=True,
+            timeout=60,
+        )
         cover = "" if case.alone else "mount --bind /dev/null /dev/kmsg\n"
-        return f"""{cover}{agent} run --state-dir {state} --follow '{self.work}/logs/**' --interval 1s > {self.directory}/agent.log 2>&1 &
+        return (
+            f"""{cover}{agent} run --state-dir {state} --follow '{self.work}/logs/**' --interval 1s > {self.directory}/agent.log 2>&1 &
 agent=$!
 sleep 2
-""", "wait $agent\n"
+""",
+            "wait $agent\n",
+        )
 
     def ended(self):
         """Exit code and time of the program's end, or nil."""

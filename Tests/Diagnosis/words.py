@@ -3,7 +3,7 @@
 WORDS = {
     "device-memory": r"CUDA out of memory|GPU memory (is )?(exhausted|full)|device memory|HIP out of memory|RESOURCE_EXHAUSTED",
     "host-memory": r"MemoryError|bad_alloc|out of (host )?memory|cannot allocate memory",
-    "host-memory-kernel": r"OOM killer|killed .*out of memory|out of memory.*killed|kernel killed",
+    "host-memory-kernel": r"OOM killer|out.of.memory kill|killed .*out of memory|out of memory.*killed|kernel killed",
     "host-memory-cgroup": r"cgroup|memory limit|OOMKilled",
     "shared-memory": r"shared memory|/dev/shm",
     "rendezvous": r"rendezvous",
