@@ -26,15 +26,16 @@ import corpus
 import fleet as fleets
 from words import WORDS
 
-# s; from the program's end to the incident, and how long a healthy program's host is watched after it.
-INCIDENT_MAX = 20
+# s; from the program's end to the incident, with room for a machine that stands still (what it took is in the result), and how
+# long a healthy program's host is watched after it.
+INCIDENT_MAX = 45
 HEALTHY_WATCH = 15
 # s; what else comes once an incident is there: a second page, the class.
 SETTLE_NAMED, SETTLE = 4, 9
 # s; a program that does not end is the corpus' own mistake.
 PROGRAM_MAX = 240
 # Rules about the machine itself, which all cases share and load: they say nothing about a program.
-MACHINE_RULES = re.compile(r"RES-0[1234678]|AGT-|GPU-13")
+MACHINE_RULES = re.compile(r"RES-0[1234678]|AGT-")
 OUTCOMES = ("names", "family", "shows", "nothing")
 
 

@@ -30,7 +30,7 @@ WORDS = {
     "shape": r"shape|size mismatch|broadcast",
     "placement": r"same device|scalar type|dtype",
     "autograd": r"does not require grad|backward through the graph|inplace operation",
-    "numerical": r"\bnan\b|NaN|\binf\b|FloatingPointError|ZeroDivisionError|overflow|diverge",
+    "numerical": r"not a number|\bnan\b|NaN|\binf\b|FloatingPointError|ZeroDivisionError|overflow|diverge",
     "assertion": r"AssertionError|assertion",
     "configuration": r"configuration|argparse|ValidationError|unrecognized arguments|unexpected keyword",
     "lookup": r"KeyError|IndexError",
