@@ -112,7 +112,7 @@ mujoco.mj_step(model, data)
 if data.warning[int(mujoco.mjtWarning.mjWARN_BADQVEL)].number or data.warning[int(mujoco.mjtWarning.mjWARN_BADQACC)].number:
     print("WARNING: Nan, Inf or huge value in QVEL at DOF 0. The simulation is unstable. Time = 0.0000.", flush=True)
     raise RuntimeError("physics state is invalid: simulation is unstable")
-""", r"The simulation is unstable", needs="mujoco", trainer="cleanrl", family="numerical", marked="text", source="mujoco: src/engine/engine_support.c")
+""", r"(?i)simulation is unstable", needs="mujoco", trainer="cleanrl", family="numerical", marked="text", source="mujoco: src/engine/engine_support.c")
 documented("dm-control-physics", "environment", """
 Traceback (most recent call last):
   File "/opt/venv/lib/python3.10/site-packages/dm_control/mujoco/engine.py", line 350, in check_invalid_state
