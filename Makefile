@@ -3,7 +3,7 @@ SHELL := /bin/bash
 RELEASE := swift build -c release --static-swift-stdlib
 PROTOS := $(wildcard proto/signalbox/v1/*.proto) proto/grpc/health/v1/health.proto
 SEEDS ?= 1000
-.PHONY: help setup build demo test lint format proto docs bench simulate fuzz chaos paging-chaos endurance clean
+.PHONY: help setup build demo test lint format proto docs bench simulate fuzz chaos paging-chaos endurance diagnose clean
 
 help:
 	@echo "make demo [ARGS=--once]    install what is missing, build, and watch this machine train"
@@ -14,6 +14,7 @@ help:
 	@echo "make chaos KILLS=n         n kills of agent, collector and PostgreSQL under load"
 	@echo "make paging-chaos KILLS=n  n kills and stops of collector, PostgreSQL and receiver while pages go out"
 	@echo "make endurance              database away, disks full, 10 GB of backlog, 100 000 files; an hour"
+	@echo "make diagnose               programs that fail, run beside agent and collector: how many incidents name why; 15 minutes, root"
 	@echo "make fuzz SECONDS_EACH=n      every fuzz target for n seconds"
 	@echo "make docs                   runbooks, coverage table and schemas, from the rules and the tables of keys"
 	@echo "make lint | format | proto | clean"
@@ -72,6 +73,15 @@ endurance: build
 	SIGNALBOX_BIN=$(CURDIR)/.build/release Tests/endurance.sh backlog 10
 	SIGNALBOX_BIN=$(CURDIR)/.build/release Tests/endurance.sh many-files 100000
 	SIGNALBOX_BIN=$(CURDIR)/.build/release Tests/endurance.sh housekeeping
+
+# What cannot be installed is missing for its cases only, which are then listed as not run.
+.build/diagnose/installed: Tests/Diagnosis/requirements.txt
+	python3 -m venv .build/diagnose
+	.build/diagnose/bin/pip install --quiet --disable-pip-version-check -r $< && touch $@
+
+diagnose: build
+	@$(MAKE) --no-print-directory .build/diagnose/installed || echo "signalbox: not all packages of the corpus could be installed" >&2
+	Tests/Diagnosis/diagnose.py $(ARGS)
 
 fuzz: setup
 	Tests/Fuzz/run.sh $(or $(SECONDS_EACH),60)
