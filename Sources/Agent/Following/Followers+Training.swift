@@ -84,11 +84,23 @@ extension Followers {
       return nil
     }
     file.isEndReported = true
+    if isRunContinued(file) { return nil }
     var delta = FileDelta(file: file.identity, from: file.offset, to: file.offset)
     delta.tailHash = file.tailHash
     delta.lines.firstOffset = delta.to
     // Not the time of the report: reported again after a restart, the run has not ended again.
     file.reader?.finish(nowNs: max(file.modifiedNs, file.readNs), into: &delta)
     return delta.runs.isEmpty && delta.episodes.isEmpty ? nil : delta
+  }
+
+  /// Whether the run of a directory has another file that was written to later: that one's end is the run's.
+  func isRunContinued(_ file: FollowedFile) -> Bool {
+    guard file.identity.format.isRunOfDirectory else { return false }
+    let directory = file.identity.path.lastIndex(of: "/").map { file.identity.path[..<$0] }
+    return files.contains { other in
+      other !== file && other.identity.format == file.identity.format && other.phase == .following && other.path != nil
+        && (other.grownNs, other.key) > (file.grownNs, file.key)
+        && other.identity.path.lastIndex(of: "/").map { other.identity.path[..<$0] } == directory
+    }
   }
 }

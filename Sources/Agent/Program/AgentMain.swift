@@ -25,6 +25,7 @@ package enum AgentMain {
         return 0
       case .pipe(let options): return StreamPipe.run(options)
       case .redact(let path): return redact(path)
+      case .read(let options): return AgentRead.run(options)
       case .help: write(AgentCommand.usage, .output)
       case .version: write(Build.version, .output)
       }
