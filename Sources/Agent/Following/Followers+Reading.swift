@@ -131,7 +131,7 @@ extension Followers {
     file.isEndReported = false
     if file.unread > 0 {
       enqueue(file)
-    } else if file.path == nil || file.identity.format != .log {
+    } else if file.path == nil || file.identity.format != .log || file.reader?.hasOpenRun == true {
       hold(file, untilNs: nowNs + limits.scanEveryNs)
     }
     return delta
@@ -321,7 +321,8 @@ extension Followers {
     var delta = FileDelta(file: file.identity, from: file.offset, to: file.offset)
     delta.tailHash = file.tailHash
     delta.isFinished = true
-    if !isRunContinued(file), prepareReader(file, isIdle: true) {
+    // A log that is rotated goes on under its name, and so does the run of what was printed in it.
+    if file.identity.format != .log, !isRunContinued(file), prepareReader(file, isIdle: true) {
       file.reader?.finish(nowNs: max(file.modifiedNs, file.readNs), into: &delta)
     }
     return delta

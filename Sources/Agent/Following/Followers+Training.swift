@@ -30,7 +30,9 @@ extension Followers {
 
   /// - Returns: where the rows before the offset end now; nil where they are not there with more columns.
   func rewrittenOffset(_ file: FollowedFile, _ handle: FileHandle) -> UInt64? {
+    let names = (file.reader as? ProgressReader)?.names
     var search = RewrittenProgress(offset: file.offset, tailHash: file.tailHash)
+    var sorted = names.map { ResortedProgress(offset: file.offset, tailHash: file.tailHash, names: $0) }
     var at: UInt64 = 0
     while let got = fileSystem.read(handle, at: at, count: limits.chunkBytes, into: &buffer), got > 0 {
       // Shared, not copied: nothing writes to the buffer meanwhile.
@@ -38,11 +40,10 @@ extension Followers {
       let span = bytes.span.extracting(0..<got)
       var start = 0
       while let newline = LineCutter.newline(span, from: start) {
-        switch search.take(span, start..<newline) {
-        case .found: return at + UInt64(newline) + 1
-        case .isOther: return nil
-        case .goesOn: start = newline + 1
-        }
+        let answers = [search.take(span, start..<newline), sorted?.take(span, start..<newline) ?? .isOther]
+        if answers.contains(.found) { return at + UInt64(newline) + 1 }
+        if !answers.contains(.goesOn) { return nil }
+        start = newline + 1
       }
       // A line longer than the buffer is none of this format.
       if start == 0 { return nil }
@@ -77,7 +78,8 @@ extension Followers {
   /// The end of a training file's run, as far as it can be seen: its program has closed it, and wrote no more, or has not written for very
   /// long. Rows that come all the same open the run again.
   func endDelta(_ file: FollowedFile, nowNs: Int64) -> FileDelta? {
-    guard file.identity.format != .log, file.isFormatKnown, file.isReported, !file.isEndReported else { return nil }
+    let isOfRun = file.identity.format != .log || file.reader?.hasOpenRun == true
+    guard isOfRun, file.isFormatKnown, file.isReported, !file.isEndReported else { return nil }
     let dueNs = file.grownNs + (file.isClosed ? limits.closedIdleNs : limits.abandonedIdleNs)
     guard nowNs >= dueNs, file.committed == file.offset, prepareReader(file, isIdle: true) else {
       hold(file, untilNs: max(dueNs, nowNs + limits.scanEveryNs))

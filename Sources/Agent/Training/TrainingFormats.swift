@@ -21,6 +21,7 @@ package enum TrainingFormats {
     let names = row.names(head)
     if isTrainingLog(names) { return .trainingLogCSV }
     if name == "progress.csv", isProgress(names) { return .progressCSV }
+    if LoggerKind(path: path, names: names) != .known { return .progressCSV }
     // A file whose header was rotated away.
     let isBare = name.hasPrefix("training_log") && row.fields.count == TrainingLogColumns.standard.roles.count
     return isBare && row.fields.allSatisfy { DecimalNumber.parse(head, $0) != nil } ? .trainingLogCSV : .log
@@ -62,6 +63,24 @@ package enum TrainingFormats {
     case "progress.csv": return .progressCSV
     case "result.json", "progress.json": return first == nil || first == UInt8(ascii: "{") ? .resultJSON : .log
     default: return name.hasSuffix("monitor.csv") ? .monitorCSV : .log
+    }
+  }
+
+  /// Which program wrote a CSV of logged rows.
+  enum LoggerKind {
+    case lightning, keras
+    /// By the names of its columns.
+    case known
+
+    /// - Source: lightning/fabric/loggers/csv_logs.py (`metrics.csv`); keras/callbacks/csv_logger.py (`epoch` first, then sorted).
+    init(path: String, names: [String]) {
+      if path.hasSuffix("/metrics.csv"), names.contains("step"), names.contains("epoch") {
+        self = .lightning
+      } else if names.first == "epoch", names.count > 1, names.contains(where: { $0 == "loss" || $0 == "val_loss" }) {
+        self = .keras
+      } else {
+        self = .known
+      }
     }
   }
 
