@@ -124,6 +124,14 @@ package enum FileFormat: UInt8, Sendable, CaseIterable {
   case monitorCSV = 2
   case progressCSV = 3
   case resultJSON = 4
+  /// TensorBoard's, of records instead of lines.
+  case eventFile = 5
+
+  /// Its files are no text: nothing in them is a line, and NULs mean something.
+  package var isBinary: Bool { self == .eventFile }
+
+  /// All its files of a directory are of one run, which none of them ends alone.
+  package var isRunOfDirectory: Bool { self == .eventFile }
 }
 
 /// What the collector has committed of a file that is not finished.

@@ -88,6 +88,8 @@ package enum LossReason: UInt8, Sendable, CaseIterable {
   case socketOverflow = 8
   /// Older than the agent's `--from`: left out on request, so no loss.
   case skipped = 9
+  /// Bytes of a training file that are damaged.
+  case unreadable = 10
   case databaseRestored = 15
 
   package var text: String {
@@ -102,6 +104,7 @@ package enum LossReason: UInt8, Sendable, CaseIterable {
     case .refused: "refused"
     case .socketOverflow: "socket_overflow"
     case .skipped: "skipped_by_from"
+    case .unreadable: "unreadable"
     case .databaseRestored: "database_restored"
     }
   }

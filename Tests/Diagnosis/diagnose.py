@@ -80,7 +80,7 @@ class Judgement:
         ]
         self.outcome = "names" if named else "family" if near else "shows" if showing else "nothing"
         first = (named or near or showing or shown)[:1]
-        self.delay = round(min(seconds_of(row["opened"]) for row in first) - ended, 2) if first and ended else None
+        self.delay = round(min(seconds_of(row.get("detected") or row["opened"]) for row in first) - ended, 2) if first and ended else None
         self.given = sorted({row.get("failure_class") or row["rule"] for row in shown})
 
 

@@ -1,6 +1,7 @@
 /// Recognises files that hold no text that is read, by their first bytes: they are never lines.
-enum BinaryContent {
-  enum Kind {
+package enum BinaryContent {
+  package enum Kind: Sendable {
+    /// Read: as text, or by a reader of its own, as TensorBoard's event files.
     case text
     case binary
     /// UTF-16 or UTF-32: text that is not read, because every offset, redaction and rule means UTF-8.
@@ -18,6 +19,7 @@ enum BinaryContent {
   ///   - head: the file's first bytes, at most `headBytes` of them are looked at.
   ///   - path: some formats have no sign of their own but the names of their files.
   static func kind(_ head: Span<UInt8>, path: String) -> Kind {
+    if TrainingFormats.isEventFile(path: path, head) { return .text }
     if signatures.contains(where: { $0.matches(head) }) || isFramed(head, path) { return .binary }
     if wideMarks.contains(where: { $0.matches(head) }) { return .wideText }
     guard hasBinaryShare(head) else { return .text }

@@ -5,6 +5,9 @@ extension Followers {
   /// How far back a line's start is looked for, where a file is taken up at its end.
   private static let lineSearchBytes = 64 << 10
 
+  /// Of a file's start, by which a format without lines is known.
+  private static let formatBytes = 1024
+
   /// A file's times are those of the kernel's last tick, at most 10 ms before the clock's.
   private static let tickNs: Int64 = 10_000_000
 
@@ -35,7 +38,13 @@ extension Followers {
     guard let handle = file.handle,
       fileSystem.read(handle, at: file.size - UInt64(count), count: count, into: &buffer) == count
     else { return }
-    let end = (buffer[..<count].lastIndex(of: UInt8(ascii: "\n")) ?? count - 1) + 1
+    var head: [UInt8] = []
+    let headCount = fileSystem.read(handle, at: 0, count: Self.formatBytes, into: &head) ?? 0
+    let format = readers.format(path: file.identity.path, head: head.span.extracting(0..<headCount))
+    let end =
+      format.isBinary
+      ? RecordFrame.lastBoundary(buffer.span.extracting(0..<count)) ?? count
+      : (buffer[..<count].lastIndex(of: UInt8(ascii: "\n")) ?? count - 1) + 1
     let offset = file.size - UInt64(count - end)
     skip(file, to: offset, tailHash: bufferHash(max(0, end - Int(FollowedFile.tailBytes))..<end))
     file.reportsSkip = true

@@ -21,12 +21,29 @@ extension Followers {
       file.holeEnd = file.size
       return endDelta(file, nowNs: nowNs)
     }
-    let end = min(file.size, max(readTo, data ?? file.size))
+    return pass(file, handle, to: min(file.size, max(readTo, data ?? file.size)))
+  }
+
+  /// Passes over a record that is too long for its reader, once all of it is there.
+  /// - Parameter length: of the record, which begins at the file's offset.
+  func passOver(_ file: FollowedFile, _ length: UInt64, nowNs: Int64) -> FileDelta? {
+    guard let handle = file.handle else { return nil }
+    let isOver = file.path == nil && nowNs - file.grownNs >= limits.deletedIdleNs
+    guard isOver || length <= file.size - file.offset else {
+      hold(file, untilNs: nowNs + limits.scanEveryNs)
+      return nil
+    }
+    return pass(file, handle, to: file.offset + min(length, file.size - file.offset))
+  }
+
+  /// Nothing but a new offset.
+  private func pass(_ file: FollowedFile, _ handle: FileHandle, to end: UInt64) -> FileDelta? {
     let count = Int(min(FollowedFile.tailBytes, end))
     guard fileSystem.read(handle, at: end - UInt64(count), count: count, into: &buffer) == count else { return nil }
     var delta = FileDelta(file: file.identity, from: file.offset, to: end)
     if file.offset == file.skipped.to, !file.isKnownCentrally, !file.isSkipReported { delta.from = 0 }
     file.offset = end
+    file.isEndReported = false
     file.tailHash = bufferHash(0..<count)
     delta.tailHash = file.tailHash
     delta.lines.firstOffset = end

@@ -104,6 +104,7 @@ extension Followers {
       ?? take(
         file, bytes, isAtEnd: isAtEnd, idle: idle, byteBudget: byteBudget, nowNs: nowNs, readNs: readNs, into: &delta)
     guard taken > 0 else {
+      if let length = file.reader?.oversizedRecordBytes, length > 0 { return passOver(file, length, nowNs: nowNs) }
       if file.longLineBytes > bytes.count, !isAtEnd {
         enqueue(file)
         return nil
@@ -130,7 +131,7 @@ extension Followers {
     file.isEndReported = false
     if file.unread > 0 {
       enqueue(file)
-    } else if file.path == nil || file.identity.format != .log {
+    } else if file.path == nil || file.identity.format != .log || file.reader?.hasOpenRun == true {
       hold(file, untilNs: nowNs + limits.scanEveryNs)
     }
     return delta
@@ -171,15 +172,16 @@ extension Followers {
     // Shared, not copied: nothing writes to the buffer meanwhile.
     let shared = buffer
     let span = shared.span
+    let isBinary = file.identity.format.isBinary
     // Space that a writer has prepared is no text yet; it may be written to.
     var bytes = bytes
-    if isAtEnd, file.path != nil {
+    if isAtEnd, file.path != nil, !isBinary {
       while !bytes.isEmpty, span[bytes.upperBound - 1] == 0 { bytes.removeLast() }
       if bytes.isEmpty { return 0 }
     }
     var taken = reader.read(
       span.extracting(bytes), at: offset, isFinal: false, nowNs: readNs, budget: byteBudget, into: &delta)
-    guard taken == 0 else { return taken }
+    guard taken == 0, reader.oversizedRecordBytes == 0 else { return taken }
     if !isAtEnd, bytes.count <= reader.lineBytesMax {
       // With its line end; the next look reads so much.
       file.longLineBytes = reader.lineBytesMax + 2
@@ -190,8 +192,8 @@ extension Followers {
       taken = reader.read(
         span.extracting(bytes), at: offset, isFinal: true, nowNs: readNs, budget: byteBudget, into: &delta)
     } else {
-      var end = bytes.upperBound
-      while end > bytes.lowerBound, span[end - 1] != UInt8(ascii: "\n") { end -= 1 }
+      var end = isBinary ? bytes.lowerBound + reader.heldBytes : bytes.upperBound
+      while !isBinary, end > bytes.lowerBound, span[end - 1] != UInt8(ascii: "\n") { end -= 1 }
       guard end > bytes.lowerBound else { return 0 }
       file.noteHeldRecord(end: offset + UInt64(end - bytes.lowerBound))
       guard nowNs - file.heldRecord.sinceNs >= limits.recordIdleNs(reader) else { return 0 }
@@ -211,14 +213,16 @@ extension Followers {
     let headCount = fileSystem.read(handle, at: 0, count: Int(min(UInt64(limit), file.size)), into: &head) ?? 0
     head.removeLast(head.count - min(headCount, head.count))
     if !file.isFormatKnown {
-      guard isIdle || head.count >= limit || head.contains(UInt8(ascii: "\n")) else { return false }
+      let format = readers.format(path: file.identity.path, head: head.span)
+      guard isIdle || head.count >= limit || format.isBinary || head.contains(UInt8(ascii: "\n")) else { return false }
       let isLookedAt = !file.isReported && readers.mayBeBinary(file.identity.path)
       file.content = isLookedAt ? BinaryContent.kind(head.span, path: file.identity.path) : .text
       if file.content != .text { return false }
-      file.identity.format = readers.format(path: file.identity.path, head: head.span)
+      file.identity.format = format
       file.isFormatKnown = true
     }
-    if file.identity.format != .log, head.count >= limit, !head.contains(UInt8(ascii: "\n")) {
+    let format = file.identity.format
+    if format != .log, !format.isBinary, head.count >= limit, !head.contains(UInt8(ascii: "\n")) {
       // A header of thousands of columns: without it, no row after the offset has names.
       let whole = fileSystem.read(handle, at: 0, count: TrainingLimits.lineBytesMax, into: &head) ?? 0
       head.removeLast(head.count - min(whole, head.count))
@@ -317,7 +321,10 @@ extension Followers {
     var delta = FileDelta(file: file.identity, from: file.offset, to: file.offset)
     delta.tailHash = file.tailHash
     delta.isFinished = true
-    if prepareReader(file, isIdle: true) { file.reader?.finish(nowNs: max(file.modifiedNs, file.readNs), into: &delta) }
+    // A log that is rotated goes on under its name, and so does the run of what was printed in it.
+    if file.identity.format != .log, !isRunContinued(file), prepareReader(file, isIdle: true) {
+      file.reader?.finish(nowNs: max(file.modifiedNs, file.readNs), into: &delta)
+    }
     return delta
   }
 
@@ -330,7 +337,9 @@ extension Followers {
     delta.isFinished = true
     if loss.to > loss.from || loss.isEstimate { delta.losses = [loss] }
     // A training file that is written over belongs to another run: this one gets no more rows.
-    if file.identity.format != .log, var ending = file.ending { ending.finish(nowNs: loss.timeNs, into: &delta) }
+    if file.identity.format != .log, !isRunContinued(file), var ending = file.ending {
+      ending.finish(nowNs: loss.timeNs, into: &delta)
+    }
     file.offset = delta.to
     file.reportedLoss = loss
     file.phase = .finishing

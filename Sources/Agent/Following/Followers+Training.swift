@@ -30,7 +30,9 @@ extension Followers {
 
   /// - Returns: where the rows before the offset end now; nil where they are not there with more columns.
   func rewrittenOffset(_ file: FollowedFile, _ handle: FileHandle) -> UInt64? {
+    let names = (file.reader as? ProgressReader)?.names
     var search = RewrittenProgress(offset: file.offset, tailHash: file.tailHash)
+    var sorted = names.map { ResortedProgress(offset: file.offset, tailHash: file.tailHash, names: $0) }
     var at: UInt64 = 0
     while let got = fileSystem.read(handle, at: at, count: limits.chunkBytes, into: &buffer), got > 0 {
       // Shared, not copied: nothing writes to the buffer meanwhile.
@@ -38,11 +40,10 @@ extension Followers {
       let span = bytes.span.extracting(0..<got)
       var start = 0
       while let newline = LineCutter.newline(span, from: start) {
-        switch search.take(span, start..<newline) {
-        case .found: return at + UInt64(newline) + 1
-        case .isOther: return nil
-        case .goesOn: start = newline + 1
-        }
+        let answers = [search.take(span, start..<newline), sorted?.take(span, start..<newline) ?? .isOther]
+        if answers.contains(.found) { return at + UInt64(newline) + 1 }
+        if !answers.contains(.goesOn) { return nil }
+        start = newline + 1
       }
       // A line longer than the buffer is none of this format.
       if start == 0 { return nil }
@@ -77,18 +78,31 @@ extension Followers {
   /// The end of a training file's run, as far as it can be seen: its program has closed it, and wrote no more, or has not written for very
   /// long. Rows that come all the same open the run again.
   func endDelta(_ file: FollowedFile, nowNs: Int64) -> FileDelta? {
-    guard file.identity.format != .log, file.isFormatKnown, file.isReported, !file.isEndReported else { return nil }
+    let isOfRun = file.identity.format != .log || file.reader?.hasOpenRun == true
+    guard isOfRun, file.isFormatKnown, file.isReported, !file.isEndReported else { return nil }
     let dueNs = file.grownNs + (file.isClosed ? limits.closedIdleNs : limits.abandonedIdleNs)
     guard nowNs >= dueNs, file.committed == file.offset, prepareReader(file, isIdle: true) else {
       hold(file, untilNs: max(dueNs, nowNs + limits.scanEveryNs))
       return nil
     }
     file.isEndReported = true
+    if isRunContinued(file) { return nil }
     var delta = FileDelta(file: file.identity, from: file.offset, to: file.offset)
     delta.tailHash = file.tailHash
     delta.lines.firstOffset = delta.to
     // Not the time of the report: reported again after a restart, the run has not ended again.
     file.reader?.finish(nowNs: max(file.modifiedNs, file.readNs), into: &delta)
     return delta.runs.isEmpty && delta.episodes.isEmpty ? nil : delta
+  }
+
+  /// Whether the run of a directory has another file that was written to later: that one's end is the run's.
+  func isRunContinued(_ file: FollowedFile) -> Bool {
+    guard file.identity.format.isRunOfDirectory else { return false }
+    let directory = file.identity.path.lastIndex(of: "/").map { file.identity.path[..<$0] }
+    return files.contains { other in
+      other !== file && other.identity.format == file.identity.format && other.phase == .following && other.path != nil
+        && (other.grownNs, other.key) > (file.grownNs, file.key)
+        && other.identity.path.lastIndex(of: "/").map { other.identity.path[..<$0] } == directory
+    }
   }
 }

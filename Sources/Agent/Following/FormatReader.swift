@@ -24,6 +24,15 @@ package protocol FormatReader {
   var expectsMore: Bool { get }
   /// The longest line that it reads whole, in bytes.
   var lineBytesMax: Int { get }
+  /// The record at which the last `read` stopped without taking anything is longer than `lineBytesMax`: its length, so that it is passed
+  /// over without being read. 0: it is not.
+  var oversizedRecordBytes: UInt64 { get }
+  /// Of a format of records: how long the whole ones are that the last `read` held back, because the next may belong to the same row.
+  var heldBytes: Int { get }
+  /// Of a log: numbers that were printed in it belong to a run whose end was not reported.
+  var hasOpenRun: Bool { get }
+  /// What it passed over so far without making rows of it.
+  var leftOut: [UnreadContent.Part] { get }
   /// The file is finished and everything in it was read: reports what follows from that.
   mutating func finish(nowNs: Int64, into delta: inout FileDelta)
 }
@@ -32,6 +41,10 @@ extension FormatReader {
   package var waitsForNewline: Bool { false }
   package var expectsMore: Bool { false }
   package var lineBytesMax: Int { LogReader.lineBytesMax }
+  package var oversizedRecordBytes: UInt64 { 0 }
+  package var heldBytes: Int { 0 }
+  package var hasOpenRun: Bool { false }
+  package var leftOut: [UnreadContent.Part] { [] }
   package mutating func finish(nowNs: Int64, into delta: inout FileDelta) {}
 }
 

@@ -37,6 +37,7 @@ package final class FormatReaders {
       let isWhole = streams.shown(context.file.path) == "journal"
       return JournalReader(context, redactor: redactor, zone: zone, namesUnits: isWhole)
     }
-    return TrainingFormats.make(context, redactor: redactor) ?? LogReader(context, redactor: redactor, zone: zone)
+    if let reader = TrainingFormats.make(context, redactor: redactor) { return reader }
+    return LogReader(context, redactor: redactor, zone: zone, source: streams?.shown(context.file.path))
   }
 }

@@ -38,6 +38,21 @@ package struct LogReader: FormatReader {
   var blockLines = 0
   /// The record held back is known not to be whole, or may not be, by what its writer did before.
   package private(set) var expectsMore = false
+  /// What training programs print among their lines.
+  private var printed: PrintedMetrics
+  /// What stood before each line of the last row that held such numbers: that row may be given back.
+  private var undo: [Undo] = []
+
+  private struct Undo {
+    /// Where the line starts.
+    var at: Int
+    var steps: Int
+    var runs: Int
+    var printed: PrintedMetrics
+  }
+
+  /// What a row of printed numbers counts of a budget, in bytes.
+  private static let rowBytes = 256
   /// A record of this writer was sent before its end had come. A wait that was too short once is so again.
   private var isPausing = false
   /// Where the bytes that are being read begin in the file.
@@ -45,8 +60,10 @@ package struct LogReader: FormatReader {
   /// When what is being read is read, µs since 1970.
   private var nowUs: Int64 = 0
 
-  package init(_ context: ReaderContext, redactor: Redactor, zone: @escaping ZoneOffset) {
+  /// - Parameter source: what printed numbers are a run of, where that is not the file's path.
+  package init(_ context: ReaderContext, redactor: Redactor, zone: @escaping ZoneOffset, source: String? = nil) {
     self.redactor = redactor
+    printed = PrintedMetrics(path: source ?? context.file.path)
     parser = LineHeadParser(zone: zone)
     let before = context.offset == 0 ? context.predecessorTail : context.preceding
     if !before.isEmpty {
@@ -64,6 +81,7 @@ package struct LogReader: FormatReader {
       before.span.extracting(firstLine..<before.count), at: 0, isFinal: true, nowNs: 0, budget: .max, into: &delta)
     row = reader.row
     row.isInDelta = false
+    printed = reader.printed.handedOver()
     blockLines = reader.blockLines
     // A hole belongs to no line.
     let end = (before.lastIndex { $0 != 0 } ?? -1) + 1
@@ -79,6 +97,7 @@ package struct LogReader: FormatReader {
   private init(copying other: LogReader, redactor: Redactor) {
     self.redactor = redactor
     parser = other.parser
+    printed = other.printed
   }
 
   package mutating func read(
@@ -89,7 +108,8 @@ package struct LogReader: FormatReader {
     base = offset
     expectsMore = false
     row.isInDelta = false
-    let first = (text: delta.lines.text.count, rows: delta.lines.count)
+    let first = (text: delta.lines.text.count, rows: delta.lines.count, steps: delta.steps.count)
+    if !undo.isEmpty { undo.removeAll() }
     if first.rows == 0 { delta.lines.firstOffset = offset }
     var at = 0
     var isWithinBudget = true
@@ -106,7 +126,8 @@ package struct LogReader: FormatReader {
       } else {
         break
       }
-      isWithinBudget = delta.lines.text.count - first.text < budget
+      let spent = delta.lines.text.count - first.text + (delta.steps.count - first.steps) * Self.rowBytes
+      isWithinBudget = spent < budget
     }
     // Of what is left over, it is known that it came with the row before it.
     row.isFollowed = at < bytes.count
@@ -132,6 +153,11 @@ package struct LogReader: FormatReader {
     delta.lines.timesUs.removeLast()
     delta.lines.levels.removeLast()
     delta.lines.flags.removeLast()
+    if let before = undo.first(where: { $0.at >= start }) {
+      delta.steps.removeLast(delta.steps.count - before.steps)
+      delta.runs.removeLast(delta.runs.count - before.runs)
+      printed = before.printed
+    }
     blockLines = row.blockLinesBefore
     row = rowBefore
     row.isInDelta = false
@@ -162,9 +188,25 @@ package struct LogReader: FormatReader {
     if head.timeUs == nil, row.takes(bytes, text, level: head.level, nowUs: nowUs) {
       join(bytes, text, from: range.lowerBound, next: next, flags, isOdd, into: &delta)
     } else {
+      if !undo.isEmpty { undo.removeAll() }
       append(bytes, text, from: range.lowerBound, next: next, head, flags, isOdd, nowNs: nowNs, into: &delta)
     }
+    if let shape = PrintedMetrics.shape(bytes, text, isTimed: head.timeUs != nil, scan) {
+      takeNumbers(bytes, text, shape, timeNs: head.timeUs.map { $0 * 1000 } ?? nowNs, at: range.lowerBound, &delta)
+    }
   }
+
+  @inline(never) private mutating func takeNumbers(
+    _ bytes: Span<UInt8>, _ text: Range<Int>, _ shape: PrintedMetrics.Shape, timeNs: Int64, at start: Int,
+    _ delta: inout FileDelta
+  ) {
+    undo.append(Undo(at: start, steps: delta.steps.count, runs: delta.runs.count, printed: printed))
+    printed.take(bytes, text, shape, timeNs: timeNs, into: &delta)
+  }
+
+  package var hasOpenRun: Bool { printed.isOpen }
+
+  package mutating func finish(nowNs: Int64, into delta: inout FileDelta) { printed.finish(nowNs: nowNs, into: &delta) }
 
   private mutating func append(
     _ bytes: Span<UInt8>, _ text: Range<Int>, from: Int, next: Int, _ head: LineHead, _ flags: LineFlags, _ isOdd: Bool,

@@ -14,6 +14,8 @@ package enum AgentCommand: Equatable, Sendable {
   case exec(ExecOptions)
   /// Shows what the redactor would send of a file.
   case redact(path: String)
+  /// Shows what would be understood of a file.
+  case read(AgentRead.Options)
   case help
   case version
 }
@@ -95,6 +97,7 @@ extension AgentCommand {
            signalbox-agent pipe NAME [--state-dir DIR | --inbox DIR] [--limit MIB]
            signalbox-agent exec [--name NAME] [--socket PATH] -- PROGRAM ARGUMENT…
            signalbox-agent redact FILE
+           signalbox-agent read FILE [--format text|json]
            signalbox-agent --version | --help
 
       join         make a key, redeem the token, keep the certificate in DIR; - reads the token from standard input, without
@@ -109,6 +112,7 @@ extension AgentCommand {
                    signalbox-agent exec --name nightly -- python train.py
       --name       what the process is called in the report (the program's own name)
       redact       print FILE as it would leave this host
+      read         print what would be understood of FILE: format, run, rows, parameters, and what is left unread
       --follow     files to follow: * within a name, ** over directories; may be repeated
       --exclude    files that are left alone whoever asks for them: a path with wildcards, or a name such as '*.tmp'
       --from       where to begin with files that are older than the first start: start (all of it, as history, never
@@ -146,11 +150,12 @@ extension AgentCommand {
     case "redact":
       guard let path = rest.next() else { throw UsageError("Name the file: signalbox-agent redact FILE.") }
       return .redact(path: path)
+    case "read": return .read(try parseRead(&rest))
     case "--help", "-h", "help": return .help
     case "--version": return .version
     default:
       throw UsageError(
-        "Unknown command '\(verb)': use run, join, pipe, exec or redact; signalbox-agent --help shows all.")
+        "Unknown command '\(verb)': use run, join, pipe, exec, read or redact; signalbox-agent --help shows all.")
     }
   }
 
@@ -221,6 +226,28 @@ extension AgentCommand {
     guard options.isOnlyShown || !options.stateDirectory.isEmpty else {
       throw UsageError("Name the agent's directory: signalbox-agent join - --state-dir DIR.")
     }
+    return options
+  }
+
+  private static func parseRead(_ rest: inout ArgumentReader) throws(UsageError) -> AgentRead.Options {
+    var options = AgentRead.Options()
+    while let word = rest.next() {
+      switch word {
+      case "--format":
+        let format = try rest.value(of: word)
+        guard ["text", "json"].contains(format) else {
+          throw UsageError("--format takes text or json, not '\(format)'.")
+        }
+        options.isJSON = format == "json"
+      default:
+        if word.hasPrefix("-") {
+          throw UsageError("Unknown option '\(word)' of read; signalbox-agent --help shows all.")
+        }
+        guard options.path.isEmpty else { throw UsageError("Give one file; '\(word)' is a second one.") }
+        options.path = word
+      }
+    }
+    guard !options.path.isEmpty else { throw UsageError("Name the file: signalbox-agent read FILE.") }
     return options
   }
 

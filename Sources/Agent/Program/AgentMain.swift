@@ -27,6 +27,7 @@ package enum AgentMain {
       case .pipe(let options): return StreamPipe.run(options)
       case .exec(let options): return AgentExec.run(options)
       case .redact(let path): return redact(path)
+      case .read(let options): return AgentRead.run(options)
       case .help: write(AgentCommand.usage, .output)
       case .version: write(Build.version, .output)
       }

@@ -33,6 +33,7 @@ extension TrainingStep {
   private static let stepNames = ranks([
     "time/total_timesteps", "num_env_steps_sampled_lifetime", "env_runners/num_env_steps_sampled_lifetime",
     "timesteps_total", "global_step", "step", "training_iteration", "time/iterations", "time/episodes",
+    "epoch",
   ])
 
   private static let rewardNames = ranks([

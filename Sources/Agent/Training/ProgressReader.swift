@@ -1,16 +1,18 @@
 package import FleetModel
 
-/// Reads `progress.csv` of Stable-Baselines3 and of RLlib (Ray Tune): each row is one logged iteration.
+/// Reads `progress.csv` of Stable-Baselines3 and of RLlib (Ray Tune), `metrics.csv` of Lightning and what Keras' CSVLogger writes: each row
+/// is one logged iteration.
 ///
 /// Every column that holds a number is a metric under its own name; an empty field is absent. Stable-Baselines3 rewrites
 /// the file in place when a new column appears: the follower then starts a new generation, and the run's id stays the
-/// same, because it comes from the first row, which only gets empty fields appended. RLlib fixes its columns with the first
+/// same, because it comes from the first row, which only gets empty fields: Lightning puts them between the others. RLlib fixes its columns with the first
 /// row; `result.json` beside it holds more.
 /// - Source: stable_baselines3/common/logger.py (CSVOutputFormat); ray/tune/logger/csv.py.
 package struct ProgressReader: FormatReader {
   private let path: String
   private let redactor: Redactor?
-  private var names: [String]?
+  /// Of the columns, from the header; nil before it.
+  private(set) var names: [String]?
   /// nil until the first row was seen.
   private var run: String?
   private var cutter: LineCutter
@@ -67,7 +69,7 @@ package struct ProgressReader: FormatReader {
     }
     var step = step(bytes, names, nowNs: nowNs)
     guard !step.metrics.isEmpty else { return keep(bytes, line, at: offset, nowNs: nowNs, into: &delta) }
-    if run == nil { run = runID(Self.mark(bytes, line.content)) }
+    if run == nil { run = runID(mark(bytes, line.content)) }
     step.run = run ?? ""
     isDone = step.isDone
     if !isOpen, !step.isDone { update(.running, nowNs: step.timeNs, &delta) }
@@ -98,11 +100,17 @@ package struct ProgressReader: FormatReader {
 
   private mutating func update(_ state: RunState, nowNs: Int64, _ delta: inout FileDelta) {
     isOpen = state == .running
-    let isTune = names?.contains("training_iteration") ?? false
-    delta.runs.append(
-      TrainingRun.update(
-        run ?? "", state, framework: isTune ? ResultReader.framework : MonitorReader.framework, source: path,
-        timeNs: nowNs))
+    delta.runs.append(TrainingRun.update(run ?? "", state, framework: framework, source: path, timeNs: nowNs))
+  }
+
+  private var kind: TrainingFormats.LoggerKind { TrainingFormats.LoggerKind(path: path, names: names ?? []) }
+
+  private var framework: String {
+    switch kind {
+    case .lightning: "lightning"
+    case .keras: "keras"
+    case .known: names?.contains("training_iteration") == true ? ResultReader.framework : MonitorReader.framework
+    }
   }
 }
 
@@ -120,7 +128,7 @@ extension ProgressReader {
       guard let names, names.count == row.fields.count, !step(bytes.span, names, nowNs: 0).metrics.isEmpty else {
         return true
       }
-      run = runID(Self.mark(bytes.span, line.content))
+      run = runID(mark(bytes.span, line.content))
       return false
     }
   }
@@ -130,10 +138,13 @@ extension ProgressReader {
     return TrainingRun.id(path: path, mark: directory + mark)
   }
 
-  /// The row without the empty fields that rewriting appends.
-  private static func mark(_ bytes: Span<UInt8>, _ line: Range<Int>) -> [UInt8] {
-    var end = line.upperBound
-    while end > line.lowerBound, bytes[end - 1] == UInt8(ascii: ",") { end -= 1 }
-    return (line.lowerBound..<end).map { bytes[$0] }
+  /// The row without the empty fields that rewriting adds; Lightning sorts its columns anew, so that their order says nothing.
+  private func mark(_ bytes: Span<UInt8>, _ line: Range<Int>) -> [UInt8] {
+    let text = line.map { bytes[$0] }
+    if kind == .lightning {
+      let fields = text.split(separator: UInt8(ascii: ",")).sorted { $0.lexicographicallyPrecedes($1) }
+      return Array(fields.joined(separator: [UInt8(ascii: ",")]))
+    }
+    return Array(text.reversed().drop { $0 == UInt8(ascii: ",") }.reversed())
   }
 }

@@ -50,6 +50,7 @@ struct RewrittenProgress {
 
   /// - Parameter line: the next one, without its newline; the first is the header.
   mutating func take(_ bytes: Span<UInt8>, _ line: Range<Int>) -> Answer {
+    if isHeaderTaken, candidates.isEmpty { return .isOther }
     if isHeaderTaken { takeRow(bytes, line) } else { takeHeader(bytes, line) }
     if candidates.contains(where: { $0.length == offset && ContentHash.of(tail($0.columns).span) == tailHash }) {
       return .found
@@ -101,5 +102,61 @@ struct RewrittenProgress {
       reversed.append(contentsOf: header[..<(end ?? 0)].reversed())
     }
     return reversed.prefix(wanted).reversed()
+  }
+}
+
+/// The same for a file whose columns are sorted anew when one comes (Lightning): what a line was before is made from what it is now by the
+/// names that the columns had, which only the reader of that time knows.
+/// - Source: lightning/fabric/loggers/csv_logs.py (`_rewrite_with_new_header`).
+struct ResortedProgress {
+  private let offset: UInt64
+  private let tailHash: UInt64
+  private let names: [String]
+  /// Where in a row of now the columns of before are; nil before the header.
+  private var places: [Int]?
+  private var columns = 0
+  private var isOther = false
+  private var length: UInt64 = 0
+  /// The last bytes of what was before.
+  private var tail: [UInt8] = []
+  private var row = DelimitedRow()
+
+  init(offset: UInt64, tailHash: UInt64, names: [String]) {
+    (self.offset, self.tailHash, self.names) = (offset, tailHash, names)
+  }
+
+  mutating func take(_ bytes: Span<UInt8>, _ line: Range<Int>) -> RewrittenProgress.Answer {
+    let content = LineCutter.content(bytes, line)
+    guard !isOther, row.split(bytes, content), places != nil || takeHeader(bytes), let places,
+      row.fields.count == columns
+    else { return other() }
+    var before: [UInt8] = []
+    for (index, place) in places.enumerated() {
+      if index > 0 { before.append(UInt8(ascii: ",")) }
+      before.append(bytes, row.fields[place])
+    }
+    // What was added is empty in the rows of before.
+    let added = row.fields.indices.filter { !places.contains($0) }
+    guard length == 0 || added.allSatisfy({ row.fields[$0].isEmpty }) else { return other() }
+    before.append(bytes, content.upperBound..<line.upperBound)
+    before.append(UInt8(ascii: "\n"))
+    length += UInt64(before.count)
+    tail = Array((tail + before).suffix(Int(FollowedFile.tailBytes)))
+    if length == offset, ContentHash.of(tail.span) == tailHash { return .found }
+    return length < offset ? .goesOn : other()
+  }
+
+  private mutating func other() -> RewrittenProgress.Answer {
+    isOther = true
+    return .isOther
+  }
+
+  private mutating func takeHeader(_ bytes: Span<UInt8>) -> Bool {
+    let now = row.names(bytes)
+    columns = now.count
+    let found = names.compactMap { name in now.firstIndex(of: name) }
+    guard found.count == names.count, now.count > names.count, Set(now).count == now.count else { return false }
+    places = found
+    return true
   }
 }

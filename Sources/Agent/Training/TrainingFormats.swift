@@ -8,6 +8,7 @@ package enum TrainingFormats {
   /// - Returns: `.log` where it is none of them.
   package static func detect(path: String, head: Span<UInt8>) -> FileFormat {
     let name = path.split(separator: "/").last.map(String.init) ?? path
+    if isEventFile(path: path, head) { return .eventFile }
     guard let end = LineCutter.newline(head, from: 0) else { return detect(name: name, startOf: head) }
     let line = LineCutter.content(head, 0..<end)
     if name == "result.json" || name == "progress.json" {
@@ -20,6 +21,7 @@ package enum TrainingFormats {
     let names = row.names(head)
     if isTrainingLog(names) { return .trainingLogCSV }
     if name == "progress.csv", isProgress(names) { return .progressCSV }
+    if LoggerKind(path: path, names: names) != .known { return .progressCSV }
     // A file whose header was rotated away.
     let isBare = name.hasPrefix("training_log") && row.fields.count == TrainingLogColumns.standard.roles.count
     return isBare && row.fields.allSatisfy { DecimalNumber.parse(head, $0) != nil } ? .trainingLogCSV : .log
@@ -33,8 +35,21 @@ package enum TrainingFormats {
     case .monitorCSV: MonitorReader(context: context, redactor: redactor)
     case .progressCSV: ProgressReader(context: context, redactor: redactor)
     case .resultJSON: ResultReader(context: context, redactor: redactor)
+    case .eventFile: EventReader(context: context, redactor: redactor)
     }
   }
+
+  /// A file of records whose first one states TensorBoard's version; of records of other content, as data sets have them, it does not.
+  /// - Returns: also true where the name says so and the first record is not there yet.
+  static func isEventFile(path: String, _ head: Span<UInt8>) -> Bool {
+    let name = path[(path.lastIndex(of: "/").map { path.index(after: $0) } ?? path.startIndex)...]
+    guard head.count >= RecordFrame.headerBytes + eventMark.utf8.count else { return name.contains("tfevents") }
+    guard RecordFrame.isHeader(head, 0) else { return false }
+    return (RecordFrame.headerBytes..<min(head.count, 96)).contains { head.holds(eventMark, at: $0) }
+  }
+
+  /// How `Event.file_version` begins, which the first record holds. Source: tensorflow/core/util/events_writer.cc.
+  private static let eventMark = "brain.Event:"
 
   /// Whether `ReaderContext.linesBefore` is wanted: its rows have no number of their own.
   package static func countsLines(_ format: FileFormat) -> Bool { format == .monitorCSV }
@@ -48,6 +63,24 @@ package enum TrainingFormats {
     case "progress.csv": return .progressCSV
     case "result.json", "progress.json": return first == nil || first == UInt8(ascii: "{") ? .resultJSON : .log
     default: return name.hasSuffix("monitor.csv") ? .monitorCSV : .log
+    }
+  }
+
+  /// Which program wrote a CSV of logged rows.
+  enum LoggerKind {
+    case lightning, keras
+    /// By the names of its columns.
+    case known
+
+    /// - Source: lightning/fabric/loggers/csv_logs.py (`metrics.csv`); keras/callbacks/csv_logger.py (`epoch` first, then sorted).
+    init(path: String, names: [String]) {
+      if path.hasSuffix("/metrics.csv"), names.contains("step"), names.contains("epoch") {
+        self = .lightning
+      } else if names.first == "epoch", names.count > 1, names.contains(where: { $0 == "loss" || $0 == "val_loss" }) {
+        self = .keras
+      } else {
+        self = .known
+      }
     }
   }
 

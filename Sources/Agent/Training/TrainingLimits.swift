@@ -8,6 +8,12 @@ package enum TrainingLimits {
   /// Figures kept of one row, besides those that step, reward, time and end are read from: the wire takes 512 a step.
   package static let metricsMax = 256
   package static let metricNameBytesMax = 128
+  /// Data of a TensorBoard record that is read. A record of scalars has some hundred bytes; longer ones hold images, sounds or graphs.
+  package static let recordBytesMax = 1 << 20
+  /// Of one parameter's value.
+  package static let parameterBytesMax = 1024
+  /// Of all parameters that a file reports at once; a run's detail holds 64 KiB.
+  package static let parametersBytesMax = 16 << 10
   /// Of a line that could not be read: enough to see what it was.
   package static let malformedBytesMax = 1024
   /// Of that line, looked at for secrets: one that starts before the cut is known by what follows it, a JWT of some KiB too.

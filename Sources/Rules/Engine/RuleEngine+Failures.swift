@@ -245,8 +245,9 @@ extension RuleEngine {
     let kind = host.entities[entity].kind
     for (rule, node, query) in failureRules
     where rule.scope == kind && query.fits(diagnosis, isEndKnown: isEndKnown) {
-      let nowNs = max(arrivedNs - host.offsetNs, 0)
-      occurred(rule, node, &host, entity, atNs: min(max(0, atNs), nowNs), nowNs, .failure(diagnosis))
+      // The end's own time, not the clock's: what is judged again after a restart is the same finding.
+      let atNs = min(max(0, atNs), max(arrivedNs - host.offsetNs, 0))
+      occurred(rule, node, &host, entity, atNs: atNs, atNs, .failure(diagnosis))
     }
   }
 

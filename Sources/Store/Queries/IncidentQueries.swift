@@ -4,7 +4,7 @@ package import Incidents
 /// Questions about incidents, silences and who is on call.
 package enum IncidentQueries {
   private static let columns = """
-    i.number as id, i.rule, 'P' || i.severity as severity, i.state, i.host_name as host, i.entity, i.opened, i.acked_by,
+    i.number as id, i.rule, 'P' || i.severity as severity, i.state, i.host_name as host, i.entity, i.opened, i.detected, i.acked_by,
       i.resolved, i.summary, to_json(i.steps) as steps, to_json(i.evidence) as evidence,
       to_json(i.causes) as causes, nullif(i.runbook, '') as runbook, i.event_to_page_ms, i.title,
       i.muted_by, i.flaps, i.flaps >= \(IncidentLimits.flapsMax) as is_flapping, i.part_of, i.is_observed, i.dedup_key,

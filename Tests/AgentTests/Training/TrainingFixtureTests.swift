@@ -167,7 +167,7 @@ extension TrainingFixtureTests {
   func damage(format: FileFormat, seed: UInt64) throws {
     let names = [
       "seed-format/training_log.csv", "sb3-cartpole-ppo/0.monitor.csv", "sb3-cartpole-ppo/progress.csv",
-      "sb3-cartpole-ppo/progress.json",
+      "sb3-cartpole-ppo/progress.json", "tensorboard/tensors/train/events.out.tfevents.1795300000.host",
     ]
     var random = SplitMix(seed: seed)
     var file = try ReaderHarness(fixture: names[Int(format.rawValue) - 1], lines: 6)
@@ -200,6 +200,7 @@ extension TrainingFixtureTests {
       ("seed-format/training_log.csv", .trainingLogCSV), ("sb3-cartpole-ppo/0.monitor.csv", .monitorCSV),
       ("sb3-cartpole-ppo/progress.csv", .progressCSV), ("sb3-cartpole-ppo/progress.json", .resultJSON),
       ("rllib-cartpole-ppo/progress.csv", .progressCSV), ("rllib-cartpole-ppo/result.json", .resultJSON),
+      ("tensorboard/tensors/train/events.out.tfevents.1795300000.host", .eventFile),
     ]
     for (name, format) in expected { #expect(try ReaderHarness(fixture: name).identity.format == format, "\(name)") }
   }

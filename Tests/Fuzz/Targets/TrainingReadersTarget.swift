@@ -3,7 +3,7 @@ internal import FleetModel
 
 /// Files of training programs, read in pieces as a follower reads them: the first byte says which format.
 enum TrainingReadersTarget {
-  private static let formats: [FileFormat] = [.trainingLogCSV, .monitorCSV, .progressCSV, .resultJSON]
+  private static let formats: [FileFormat] = [.trainingLogCSV, .monitorCSV, .progressCSV, .resultJSON, .eventFile]
 
   static func run(_ input: [UInt8]) {
     var choices = Choices(input)

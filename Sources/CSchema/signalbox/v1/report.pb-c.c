@@ -6607,7 +6607,7 @@ const ProtobufCEnumDescriptor signalbox__v1__level__descriptor =
   signalbox__v1__level__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCEnumValue signalbox__v1__loss_reason__enum_values_by_number[11] =
+static const ProtobufCEnumValue signalbox__v1__loss_reason__enum_values_by_number[12] =
 {
   { "LOSS_REASON_UNKNOWN", "SIGNALBOX__V1__LOSS_REASON__LOSS_REASON_UNKNOWN", 0 },
   { "LOSS_REASON_DELETED_UNREAD", "SIGNALBOX__V1__LOSS_REASON__LOSS_REASON_DELETED_UNREAD", 1 },
@@ -6619,14 +6619,15 @@ static const ProtobufCEnumValue signalbox__v1__loss_reason__enum_values_by_numbe
   { "LOSS_REASON_REFUSED", "SIGNALBOX__V1__LOSS_REASON__LOSS_REASON_REFUSED", 7 },
   { "LOSS_REASON_SOCKET_OVERFLOW", "SIGNALBOX__V1__LOSS_REASON__LOSS_REASON_SOCKET_OVERFLOW", 8 },
   { "LOSS_REASON_SKIPPED", "SIGNALBOX__V1__LOSS_REASON__LOSS_REASON_SKIPPED", 9 },
+  { "LOSS_REASON_UNREADABLE", "SIGNALBOX__V1__LOSS_REASON__LOSS_REASON_UNREADABLE", 10 },
   { "LOSS_REASON_DATABASE_RESTORED", "SIGNALBOX__V1__LOSS_REASON__LOSS_REASON_DATABASE_RESTORED", 15 },
 };
 static const ProtobufCIntRange signalbox__v1__loss_reason__value_ranges[] = {
-{0, 0},{15, 10},{0, 11}
+{0, 0},{15, 11},{0, 12}
 };
-static const ProtobufCEnumValueIndex signalbox__v1__loss_reason__enum_values_by_name[11] =
+static const ProtobufCEnumValueIndex signalbox__v1__loss_reason__enum_values_by_name[12] =
 {
-  { "LOSS_REASON_DATABASE_RESTORED", 10 },
+  { "LOSS_REASON_DATABASE_RESTORED", 11 },
   { "LOSS_REASON_DELETED_UNREAD", 1 },
   { "LOSS_REASON_DESCRIPTOR_LIMIT", 5 },
   { "LOSS_REASON_READ_ERROR", 6 },
@@ -6637,6 +6638,7 @@ static const ProtobufCEnumValueIndex signalbox__v1__loss_reason__enum_values_by_
   { "LOSS_REASON_SPOOL_FULL", 3 },
   { "LOSS_REASON_TRUNCATED", 2 },
   { "LOSS_REASON_UNKNOWN", 0 },
+  { "LOSS_REASON_UNREADABLE", 10 },
 };
 const ProtobufCEnumDescriptor signalbox__v1__loss_reason__descriptor =
 {
@@ -6645,27 +6647,29 @@ const ProtobufCEnumDescriptor signalbox__v1__loss_reason__descriptor =
   "LossReason",
   "Signalbox__V1__LossReason",
   "signalbox.v1",
-  11,
+  12,
   signalbox__v1__loss_reason__enum_values_by_number,
-  11,
+  12,
   signalbox__v1__loss_reason__enum_values_by_name,
   2,
   signalbox__v1__loss_reason__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCEnumValue signalbox__v1__file_format__enum_values_by_number[5] =
+static const ProtobufCEnumValue signalbox__v1__file_format__enum_values_by_number[6] =
 {
   { "FILE_FORMAT_LOG", "SIGNALBOX__V1__FILE_FORMAT__FILE_FORMAT_LOG", 0 },
   { "FILE_FORMAT_TRAINING_LOG_CSV", "SIGNALBOX__V1__FILE_FORMAT__FILE_FORMAT_TRAINING_LOG_CSV", 1 },
   { "FILE_FORMAT_MONITOR_CSV", "SIGNALBOX__V1__FILE_FORMAT__FILE_FORMAT_MONITOR_CSV", 2 },
   { "FILE_FORMAT_PROGRESS_CSV", "SIGNALBOX__V1__FILE_FORMAT__FILE_FORMAT_PROGRESS_CSV", 3 },
   { "FILE_FORMAT_RESULT_JSON", "SIGNALBOX__V1__FILE_FORMAT__FILE_FORMAT_RESULT_JSON", 4 },
+  { "FILE_FORMAT_EVENT_FILE", "SIGNALBOX__V1__FILE_FORMAT__FILE_FORMAT_EVENT_FILE", 5 },
 };
 static const ProtobufCIntRange signalbox__v1__file_format__value_ranges[] = {
-{0, 0},{0, 5}
+{0, 0},{0, 6}
 };
-static const ProtobufCEnumValueIndex signalbox__v1__file_format__enum_values_by_name[5] =
+static const ProtobufCEnumValueIndex signalbox__v1__file_format__enum_values_by_name[6] =
 {
+  { "FILE_FORMAT_EVENT_FILE", 5 },
   { "FILE_FORMAT_LOG", 0 },
   { "FILE_FORMAT_MONITOR_CSV", 2 },
   { "FILE_FORMAT_PROGRESS_CSV", 3 },
@@ -6679,9 +6683,9 @@ const ProtobufCEnumDescriptor signalbox__v1__file_format__descriptor =
   "FileFormat",
   "Signalbox__V1__FileFormat",
   "signalbox.v1",
-  5,
+  6,
   signalbox__v1__file_format__enum_values_by_number,
-  5,
+  6,
   signalbox__v1__file_format__enum_values_by_name,
   1,
   signalbox__v1__file_format__value_ranges,

@@ -153,6 +153,10 @@ typedef enum _Signalbox__V1__LossReason {
    */
   SIGNALBOX__V1__LOSS_REASON__LOSS_REASON_SKIPPED = 9,
   /*
+   * damaged bytes of a training file
+   */
+  SIGNALBOX__V1__LOSS_REASON__LOSS_REASON_UNREADABLE = 10,
+  /*
    * acknowledged once and given up by the agent; the database knows less now
    */
   SIGNALBOX__V1__LOSS_REASON__LOSS_REASON_DATABASE_RESTORED = 15
@@ -175,7 +179,11 @@ typedef enum _Signalbox__V1__FileFormat {
   /*
    * RLlib
    */
-  SIGNALBOX__V1__FILE_FORMAT__FILE_FORMAT_RESULT_JSON = 4
+  SIGNALBOX__V1__FILE_FORMAT__FILE_FORMAT_RESULT_JSON = 4,
+  /*
+   * TensorBoard
+   */
+  SIGNALBOX__V1__FILE_FORMAT__FILE_FORMAT_EVENT_FILE = 5
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SIGNALBOX__V1__FILE_FORMAT)
 } Signalbox__V1__FileFormat;
 typedef enum _Signalbox__V1__RunState {

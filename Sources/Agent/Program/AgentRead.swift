@@ -1,0 +1,95 @@
+package import Files
+internal import FleetModel
+
+/// Shows what the agent would understand of a file: the same detection and the same readers, without an agent.
+package enum AgentRead {
+  package struct Options: Equatable, Sendable {
+    package var path = ""
+    package var isJSON = false
+
+    package init() {}
+  }
+
+  /// Read at once, as the followers do.
+  private static let chunkBytes = FollowingLimits().chunkBytes
+  private static let headBytes = 64 << 10
+
+  /// - Returns: 0 done, 1 where the file cannot be read.
+  static func run(_ options: Options) -> Int32 {
+    do throws(FileError) {
+      let found = try understand(HostFiles.resolve(options.path))
+      try StandardStream.output.write((options.isJSON ? found.json : found.text) + "\n")
+      return 0
+    } catch {
+      return error.isClosedPipe ? 0 : AgentMain.fail(1, "\(error)")
+    }
+  }
+
+  /// - Parameter path: absolute: runs are named by it.
+  package static func understand(_ path: String) throws(FileError) -> FileUnderstanding {
+    let file = try Descriptor.open(path, .read)
+    let status = try file.status()
+    var found = FileUnderstanding(path: path)
+    let readers = FormatReaders(redactor: Redactor(), zone: Clock.zoneOffsetSeconds(atWallNs:))
+    var head: [UInt8] = []
+    _ = try file.read(into: &head, count: headBytes, at: 0)
+    var identity = FileIdentity(key: FileKey(high: 0, low: 0), path: path)
+    identity.device = status.device
+    identity.inode = status.inode
+    identity.format = readers.format(path: path, head: head.span)
+    found.found(BinaryContent.kind(head.span, path: path), identity.format, sizeBytes: status.sizeBytes)
+    guard found.content == .text else { return found }
+    var reader = readers.make(ReaderContext(file: identity, offset: 0, head: head, preceding: []))
+    let offset = try read(file, identity, &reader, into: &found)
+    found.ended(readTo: offset, sizeBytes: max(offset, status.sizeBytes), leftOut: reader.leftOut)
+    return found
+  }
+
+  /// Gives the reader the file piece by piece, and a longer one where a record is not whole in it.
+  /// - Returns: how far it was read.
+  private static func read(
+    _ file: borrowing Descriptor, _ identity: FileIdentity, _ reader: inout any FormatReader,
+    into found: inout FileUnderstanding
+  ) throws(FileError) -> UInt64 {
+    var offset: UInt64 = 0
+    var isLong = false
+    while true {
+      var bytes: [UInt8] = []
+      let count = isLong ? max(chunkBytes, reader.lineBytesMax + 2) : chunkBytes
+      while bytes.count < count {
+        let got = try file.read(into: &bytes, count: count - bytes.count, at: offset + UInt64(bytes.count))
+        guard let got, got > 0 else { break }
+      }
+      if bytes.isEmpty { return offset }
+      let isAtEnd = bytes.count < count
+      var delta = FileDelta(file: identity, from: offset, to: offset)
+      var taken = reader.read(
+        bytes.span, at: offset, isFinal: false, nowNs: Clock.wallNs(), budget: .max, into: &delta)
+      if taken == 0, reader.oversizedRecordBytes > 0 {
+        let length = reader.oversizedRecordBytes
+        let size = try file.status().sizeBytes
+        guard length <= size - min(size, offset) else { return offset }
+        found.unread.add(.tooLong, count: 1, bytes: length)
+        offset += length
+        continue
+      }
+      if taken == 0, !isAtEnd, !isLong {
+        isLong = true
+        continue
+      }
+      if taken == 0, reader.heldBytes > 0 {
+        bytes.removeLast(bytes.count - reader.heldBytes)
+        taken = reader.read(
+          bytes.span, at: offset, isFinal: true, nowNs: Clock.wallNs(), budget: .max, into: &delta)
+      }
+      if taken == 0, !isAtEnd || !reader.waitsForNewline {
+        taken = reader.read(
+          bytes.span, at: offset, isFinal: true, nowNs: Clock.wallNs(), budget: .max, into: &delta)
+      }
+      found.add(delta)
+      if taken == 0 { return offset }
+      isLong = false
+      offset += UInt64(taken)
+    }
+  }
+}
