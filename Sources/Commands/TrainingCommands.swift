@@ -6,7 +6,8 @@ internal import Store
 
 struct RunsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "runs", abstract: "Training runs.", subcommands: [List.self, Latest.self, Show.self, Why.self, Analyze.self])
+    commandName: "runs", abstract: "Training runs.",
+    subcommands: [List.self, Latest.self, Show.self, Why.self, Analyze.self])
 
   struct Filter: ParsableArguments {
     @OptionGroup var host: HostFilter

@@ -51,7 +51,8 @@ package struct Diagnosis: Sendable, Equatable {
     func texts(_ texts: [String]) -> String { "[" + texts.map(JSONText.quoted).joined(separator: ", ") + "]" }
     func number(_ number: Int32?) -> String { number.map { String($0) } ?? "null" }
     let percent = Int((min(max(confidence, 0), 1) * 100).rounded())
-    return "{\"class\": \(JSONText.quoted(failureClass)), \"title\": \(JSONText.quoted(title)), \"kind\": \"\(kind.rawValue)\", "
+    return
+      "{\"class\": \(JSONText.quoted(failureClass)), \"title\": \(JSONText.quoted(title)), \"kind\": \"\(kind.rawValue)\", "
       + "\"confidence\": \(Double(percent) / 100), \"line\": \(JSONText.quoted(line)), \"file\": \(JSONText.quoted(file)), "
       + "\"rank\": \(number(rank)), \"exit\": {\"code\": \(number(exitCode)), \"signal\": \(number(exitSignal))}, "
       + "\"evidence\": \(texts(evidence)), \"cascade\": \(cascade), \"causes\": \(texts(causes)), \"steps\": \(texts(steps)), "

@@ -42,7 +42,9 @@ import Testing
     return batch
   }
 
-  private static func end(_ exit: ProcessExit?, at seconds: Int64, pid: UInt32 = 7, output: String = "", parent: UInt32 = 0)
+  private static func end(
+    _ exit: ProcessExit?, at seconds: Int64, pid: UInt32 = 7, output: String = "", parent: UInt32 = 0
+  )
     -> Batch
   {
     var event = Event()
@@ -114,7 +116,8 @@ import Testing
 
   @Test func oneCrashOfManyProcessesIsOneFinding() throws {
     let engine = try Self.engine()
-    let nccl = "[rank0]: Traceback (most recent call last):\n[rank0]: torch.distributed.DistBackendError: NCCL error in: x"
+    let nccl =
+      "[rank0]: Traceback (most recent call last):\n[rank0]: torch.distributed.DistBackendError: NCCL error in: x"
     _ = RuleEngineTests.observe(engine, Self.lines([nccl], at: 10, path: "/srv/a/rank0.log"), 10)
     _ = RuleEngineTests.observe(engine, Self.lines([Self.outOfMemory], at: 10, path: "/srv/a/rank1.log"), 10)
     for pid in UInt32(1)...8 {
@@ -154,7 +157,10 @@ import Testing
   @Test func whatIsRaisedIsOnlyOfAnExceptionOrAnError() throws {
     for (line, level) in [
       ("CUDA out of memory is avoided by a smaller batch", Level.info), ("CUDA out of memory, retrying", .warn),
-      ("Traceback (most recent call last):\n  File \"a\", line 1\n    raise Error('CUDA out of memory')\nValueError: x", .info),
+      (
+        "Traceback (most recent call last):\n  File \"a\", line 1\n    raise Error('CUDA out of memory')\nValueError: x",
+        .info
+      ),
     ] {
       let engine = try Self.engine()
       _ = RuleEngineTests.observe(engine, Self.lines([line], at: 10, level: level, joined: level != .info), 10)
@@ -192,7 +198,10 @@ import Testing
     ("- { class: a, title: t, lines: [abc], steps: [s] }", "at least 4 bytes"),
     ("- { class: a, title: t, steps: [s] }", "nothing would show it"),
     ("- { class: a, title: t, lines: ['ab(cd'], steps: [s] }", "this expression"),
-    ("- { class: a, title: t, lines: [abcd], steps: [s] }\n  - { class: a, title: t, lines: [abcd], steps: [s] }", "is already that of"),
+    (
+      "- { class: a, title: t, lines: [abcd], steps: [s] }\n  - { class: a, title: t, lines: [abcd], steps: [s] }",
+      "is already that of"
+    ),
   ])
   func aMistakeInAClassIsNamed(_ classes: String, _ part: String) throws {
     let yaml = "failures:\n  \(classes)\nrules: []\n"

@@ -48,9 +48,11 @@ struct FailurePage {
   var text: String {
     var lines = wrapped("\(text("title")) (\(text("class")))", indent: 0)
     let rank = text("rank").isEmpty ? "" : ", rank \(text("rank"))"
-    lines += wrapped("\(text("severity")), incident \(text("incident")), on \(text("host"))\(rank), \(text("opened"))", indent: 0)
+    lines += wrapped(
+      "\(text("severity")), incident \(text("incident")), on \(text("host"))\(rank), \(text("opened"))", indent: 0)
     if text("kind") == "cascade" {
-      lines += wrapped("This follows from another failure, which was not found: look at the other ranks and hosts.", indent: 0)
+      lines += wrapped(
+        "This follows from another failure, which was not found: look at the other ranks and hosts.", indent: 0)
     }
     lines += section("Line", [text("file"), text("line")].filter { !$0.isEmpty })
     lines += section("Evidence", Answer.texts(list: answer.value("evidence")))

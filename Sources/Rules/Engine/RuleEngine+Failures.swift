@@ -60,7 +60,8 @@ extension RuleEngine {
   }
 
   private static let systemLogs = [
-    "apt/", "dpkg", "syslog", "messages", "kern", "auth", "daemon", "dmesg", "journal", "postgresql", "nginx", "apache2",
+    "apt/", "dpkg", "syslog", "messages", "kern", "auth", "daemon", "dmesg", "journal", "postgresql", "nginx",
+    "apache2",
     "cron", "mail", "boot", "cloud-init", "audit", "unattended-upgrades", "signalbox", "yum", "dnf",
   ]
 
@@ -286,7 +287,8 @@ extension RuleEngine {
     }
     if let chosen {
       fill(&diagnosis, chosen)
-      diagnosis.confidence = confidence(suspect, chosen, isNear: isNear, isOfEnd: own == nil || prefersEnd && ofEnd != nil)
+      diagnosis.confidence = confidence(
+        suspect, chosen, isNear: isNear, isOfEnd: own == nil || prefersEnd && ofEnd != nil)
     } else {
       diagnosis.title = Self.ownName(suspect) ?? end?.words ?? "its log stopped with an error"
       diagnosis.confidence = 0.3
@@ -297,7 +299,8 @@ extension RuleEngine {
     diagnosis.exitSignal = end?.signal
     if let end { diagnosis.evidence.append(end.text) }
     let atNs = end?.atNs ?? one?.lastNs ?? 0
-    diagnosis.evidence += host.failures.messages.filter { (atNs &- $0.atNs).magnitude <= UInt64(Self.crashNs) }.map(\.text)
+    diagnosis.evidence += host.failures.messages.filter { (atNs &- $0.atNs).magnitude <= UInt64(Self.crashNs) }.map(
+      \.text)
     return diagnosis
   }
 
@@ -323,7 +326,8 @@ extension RuleEngine {
     if signal == 9 {
       let mark = "\(end.pid)"
       let isKernels = host.failures.messages.contains { message in
-        message.isOutOfMemory && (message.atNs &- end.atNs).magnitude <= UInt64(Self.nearNs) && message.text.contains(mark)
+        message.isOutOfMemory && (message.atNs &- end.atNs).magnitude <= UInt64(Self.nearNs)
+          && message.text.contains(mark)
       }
       if end.isOutOfMemory { return failureMatcher["host-memory-cgroup"] ?? failureMatcher.ofSignal(signal) }
       if isKernels { return failureMatcher["host-memory-kernel"] ?? failureMatcher.ofSignal(signal) }

@@ -30,7 +30,9 @@ enum RaisedText {
       let text = start..<line.upperBound
       if LineMatcher.contains(bytes, text, headBytes) || isLink(bytes, text) {
         isWithin = false
-      } else if let first = text.first, bytes[first] != 0x20, bytes[first] != 0x09, let name = exceptionName(bytes, text) {
+      } else if let first = text.first, bytes[first] != 0x20, bytes[first] != 0x09,
+        let name = exceptionName(bytes, text)
+      {
         guard found.count < exceptionsMax else { return }
         found.append(Exception(range: text, name: name))
         isWithin = true
@@ -71,7 +73,9 @@ enum RaisedText {
   ].map { Array($0.utf8) }
 
   /// What stands before a line of one process of several: `[rank3]: `, `[1,0]<stderr>:`, `(RayTrainWorker pid=12) `, `0: `.
-  static func afterRank(_ bytes: Span<UInt8>, _ line: Range<Int>) -> Int { rankMark(bytes, line)?.end ?? line.lowerBound }
+  static func afterRank(_ bytes: Span<UInt8>, _ line: Range<Int>) -> Int {
+    rankMark(bytes, line)?.end ?? line.lowerBound
+  }
 
   /// The rank that stands before a line; nil where none does.
   static func rank(_ bytes: Span<UInt8>, _ line: Range<Int>) -> Int32? { rankMark(bytes, line)?.rank }
@@ -96,7 +100,9 @@ enum RaisedText {
     if LineMatcher.contains(bytes, at..<min(line.upperBound, at + 8), streamWord) { at += streamWord.count }
     while at < line.upperBound, bytes[at] == UInt8(ascii: ":") { at += 1 }
     if at < line.upperBound, bytes[at] == 0x20 { at += 1 }
-    return (at, LineMatcher.contains(bytes, mark, rankWord) || bytes[first] == UInt8(ascii: "[") ? number(bytes, mark) : nil)
+    return (
+      at, LineMatcher.contains(bytes, mark, rankWord) || bytes[first] == UInt8(ascii: "[") ? number(bytes, mark) : nil
+    )
   }
 
   private static let rankWord = Array("rank".utf8)

@@ -29,7 +29,8 @@ enum RuleKeys {
       DocumentKey("class", .text, "Unique, such as device-memory. Small letters, digits and dashes."),
       DocumentKey("title", .text, "What follows 'Training failed: ', such as out of GPU memory."),
       DocumentKey(
-        "kind", .word(["root", "cascade"]), "root: what began it (if not given); cascade: it follows from another one's."),
+        "kind", .word(["root", "cascade"]),
+        "root: what began it (if not given); cascade: it follows from another one's."),
       DocumentKey(
         "severity", .word(Severity.allCases.map(\.word)), "Its incidents are never more severe; P1 if not given."),
       DocumentKey("generic", .flag, "true: any other class that fits as well says more."),
@@ -54,7 +55,8 @@ enum RuleKeys {
       DocumentKey("except", .textOrList, "Not these classes."),
       DocumentKey(
         "end", .word(["known", "unknown", "any"]),
-        "known: its process has ended, or no training process is left; unknown: its log just stopped; any if not given."),
+        "known: its process has ended, or no training process is left; unknown: its log just stopped; any if not given."
+      ),
       count, within,
     ])
 
@@ -208,7 +210,8 @@ enum RuleKeys {
     (
       "failure",
       KeyTable(
-        "a failure condition", required: ["failure"], [DocumentKey("failure", .map(failureCondition), "Which failures.")])
+        "a failure condition", required: ["failure"],
+        [DocumentKey("failure", .map(failureCondition), "Which failures.")])
     ),
     ("run", KeyTable("a run condition", required: ["run"], [DocumentKey("run", .map(run), "Which runs.")])),
     (

@@ -53,7 +53,8 @@ extension RuleReader {
       do throws(LinePatternError) {
         let pattern = try LinePattern(text(item, what))
         if needsWord, pattern.literals.isEmpty || pattern.literals.contains(where: { $0.count < Self.wordBytesMin }) {
-          mistake(item, "each match of this must hold a text of at least \(Self.wordBytesMin) bytes, such as 'out of memory'")
+          mistake(
+            item, "each match of this must hold a text of at least \(Self.wordBytesMin) bytes, such as 'out of memory'")
           return nil
         }
         return pattern
