@@ -6,7 +6,7 @@ import Testing
 
 @testable import Agent
 
-/// Ends of real processes, which are nobody's children here and, as root, another user's.
+/// Ends of real processes, whose parent is another process and, as root, another user's.
 @Suite(.serialized, .timeLimit(.minutes(5))) struct ProcessEndTests {
   /// A sampler that follows the scripts of this test, in a loop of its own.
   private final class Bench {

@@ -353,9 +353,9 @@ def main():
     os.chmod(directory, 0o755)
     if options.try_:
         return tried(runnable, dict(skipped), directory, options)
-    fleet = fleets.Fleet(directory, options.bin, options.rules)
     if not options.keep:
         atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    fleet = fleets.Fleet(directory, options.bin, options.rules)
     atexit.register(fleet.close)
     rows = []
 

@@ -48,6 +48,8 @@ class Fleet:
                 self.database = dict(word.split("=", 1) for word in line.split()[1:])["database"]
                 break
         if not self.database:
+            self.collector.wait(60)
+            shutil.rmtree(centre, ignore_errors=True)
             raise SystemExit("the collector does not start: " + (self.directory / "collector.log").read_text()[-600:])
         threading.Thread(target=self.collector.stdout.read, daemon=True).start()
         self.incidents, self.asked = [], 0.0
