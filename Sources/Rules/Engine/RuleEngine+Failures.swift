@@ -38,10 +38,9 @@ extension RuleEngine {
         place = known
         host.failures.cases[known].add(suspect, arrivedNs: arrivedNs)
         host.isUrgent = true
-      } else if let place, isOrdinary(lines.levels[line]), bytes.count > 1,
-        atNs &- host.failures.cases[place].lastNs >= Self.handledNs
-      {
-        host.failures.cases[place].isHandled = true
+      } else if let place, isOrdinary(lines.levels[line]), bytes.count > 1 {
+        host.failures.cases[place].isLast = false
+        if atNs &- host.failures.cases[place].lastNs >= Self.handledNs { host.failures.cases[place].isHandled = true }
       }
     }
     if let place {
@@ -145,11 +144,16 @@ extension RuleEngine {
     func isNear(_ one: FailureCase) -> Bool {
       one.concludedNs == 0 && end.atNs &- one.lastNs <= Self.causeNs && one.lastNs &- end.atNs <= Self.nearNs
     }
+    // Of those that raised something last, the one that says most: ranks of one job fail within seconds.
     func newest(_ isMeant: (FailureCase) -> Bool) -> Int? {
-      cases.indices.filter { isNear(cases[$0]) && isMeant(cases[$0]) }.max { left, right in
-        (cases[left].isHandled ? 0 : 1, cases[left].lastNs) < (cases[right].isHandled ? 0 : 1, cases[right].lastNs)
+      let meant = cases.indices.filter { isNear(cases[$0]) && isMeant(cases[$0]) }
+      let open = meant.contains { !cases[$0].isHandled } ? meant.filter { !cases[$0].isHandled } : meant
+      guard let lastNs = open.map({ cases[$0].lastNs }).max() else { return nil }
+      return open.filter { lastNs &- cases[$0].lastNs <= Self.nearNs }.min { left, right in
+        (weight(cases[left]), cases[left].lastNs) < (weight(cases[right]), cases[right].lastNs)
       }
     }
+    func weight(_ one: FailureCase) -> UInt8 { one.first?.weight.rawValue ?? .max }
     if let own = newest({ end.writes(to: host.entities[$0.file].name) }) { return own }
     if end.directory.utf8.count > 1,
       let near = newest({ host.entities[$0.file].name.hasPrefix(end.directory + "/") && !$0.isHandled })
@@ -212,7 +216,7 @@ extension RuleEngine {
 
   private func concludeQuiet(_ place: Int, _ host: inout HostState) {
     let one = host.failures.cases[place]
-    guard one.concludedNs == 0, one.saysEnd || one.hasTraceback && !one.isHandled else { return }
+    guard one.concludedNs == 0, one.saysEnd || one.endsWithRoot || one.hasTraceback && !one.isHandled else { return }
     let isAlone: Bool
     if one.saysEnd {
       // Its process's own log, and its end, come within this time.
@@ -222,7 +226,7 @@ extension RuleEngine {
       let quietNs = arrivedNs &- one.quietSinceNs
       guard quietNs >= Self.quietAloneNs else { return }
       isAlone = !isLive(.process, RuleLimits.liveNs, host, .max)
-      guard isAlone || quietNs >= Self.quietNs else { return }
+      guard isAlone || one.hasTraceback && quietNs >= Self.quietNs else { return }
     }
     host.failures.cases[place].concludedNs = max(1, arrivedNs)
     let directory = Self.directory(of: host.entities[one.file].name)
@@ -324,10 +328,10 @@ extension RuleEngine {
   private func classOf(_ end: EndedProcess, _ host: borrowing HostState) -> FailureClass? {
     guard let signal = end.shownSignal else { return nil }
     if signal == 9 {
-      let mark = "\(end.pid)"
+      let mark = String(end.pid)
       let isKernels = host.failures.messages.contains { message in
         message.isOutOfMemory && (message.atNs &- end.atNs).magnitude <= UInt64(Self.nearNs)
-          && message.text.contains(mark)
+          && message.text.split(whereSeparator: { !$0.isNumber }).contains { $0 == mark }
       }
       if end.isOutOfMemory { return failureMatcher["host-memory-cgroup"] ?? failureMatcher.ofSignal(signal) }
       if isKernels { return failureMatcher["host-memory-kernel"] ?? failureMatcher.ofSignal(signal) }
@@ -355,10 +359,10 @@ extension EndedProcess {
       case .signal(let number, _): signal = Int32(clamping: number)
       }
       (output, errors, directory, job) = (known.output, known.errors, known.directory, known.job)
-      (pid, parent, isOutOfMemory) = (known.pid, known.parent, known.isOutOfMemory)
-      return
+      (parent, isOutOfMemory) = (known.parent, known.isOutOfMemory)
+      if known.pid > 0 { pid = known.pid }
     }
-    if let open = event.subject.lastIndex(of: "["), event.subject.hasSuffix("]") {
+    if pid == 0, let open = event.subject.lastIndex(of: "["), event.subject.hasSuffix("]") {
       pid = UInt32(event.subject[event.subject.index(after: open)...].dropLast()) ?? 0
     }
   }

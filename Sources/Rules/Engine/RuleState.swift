@@ -76,7 +76,6 @@ extension RuleEngine {
     out.unsigned(state.spool.live)
     out.unsigned(state.spool.backfill)
     out.runs(state)
-    out.failures(state.failures)
     let known = rules.filter { state.slots.isActive($0.place) }
     out.count(known.count)
     for rule in known {
@@ -90,6 +89,7 @@ extension RuleEngine {
         out.fixed(UInt64(bitPattern: slot.b))
       }
     }
+    out.failures(state.failures)
     return out.bytes
   }
 
@@ -146,8 +146,8 @@ extension RuleEngine {
         backfill: try input.unsigned())
     }
     try input.runs(&state)
-    if version > Self.versionWithoutFailures { state.failures = try input.failures(entities: state.entities.count) }
     state.slots = SlotTable(ownSilence(of: host, in: try slots(&input, entities: state.entities.count)))
+    if version > Self.versionWithoutFailures { state.failures = try input.failures(entities: state.entities.count) }
     exclude(&state)
     let isFleet = host == fleet.state.id
     let cell = HostCell(state)

@@ -16,6 +16,8 @@ struct FailureCase: Equatable {
   var quietSinceNs: Int64 = 0
   /// The file went on as usual for longer than a program takes to end: what was raised was handled, unless its process ends badly soon.
   var isHandled = false
+  /// Nothing has followed what was raised last.
+  var isLast = false
   /// An incident was opened for it, by then.
   var concludedNs: Int64 = 0
 
@@ -27,6 +29,8 @@ struct FailureCase: Equatable {
 
   /// An exception: where nothing follows it, its program has ended.
   var hasTraceback: Bool { suspects.contains { $0.isTraceback } }
+  /// The file's last word names what usually ends a program.
+  var endsWithRoot: Bool { isLast && !isHandled && suspects.first?.weight == .root }
   /// A program's end was reported in the file.
   var saysEnd: Bool { suspects.contains { $0.isEnd } }
 
@@ -35,6 +39,7 @@ struct FailureCase: Equatable {
     // What comes after it was handled is something else.
     if isHandled || concludedNs > 0 { self = FailureCase(file: file) }
     if suspects.isEmpty { beganNs = arrivedNs }
+    isLast = true
     lastNs = max(lastNs, suspect.atNs)
     let place = suspects.firstIndex { suspect.weight < $0.weight } ?? suspects.count
     suspects.insert(suspect, at: place)
@@ -44,6 +49,7 @@ struct FailureCase: Equatable {
 
   init(
     file: Int, suspects: [Suspect], folded: Int, lastNs: Int64, beganNs: Int64, quietSinceNs: Int64, isHandled: Bool,
+    isLast: Bool,
     concludedNs: Int64
   ) {
     self.file = file
@@ -53,6 +59,7 @@ struct FailureCase: Equatable {
     self.beganNs = beganNs
     self.quietSinceNs = quietSinceNs
     self.isHandled = isHandled
+    self.isLast = isLast
     self.concludedNs = concludedNs
   }
 }
@@ -127,7 +134,8 @@ struct FailureWatch {
 
   /// Whether time alone may conclude something.
   var isBusy: Bool {
-    !ends.isEmpty || cases.contains { $0.concludedNs == 0 && ($0.saysEnd || !$0.isHandled && $0.hasTraceback) }
+    !ends.isEmpty
+      || cases.contains { $0.concludedNs == 0 && ($0.saysEnd || $0.endsWithRoot || !$0.isHandled && $0.hasTraceback) }
   }
   var isEmpty: Bool { cases.isEmpty && ends.isEmpty && concluded.isEmpty && messages.isEmpty }
 

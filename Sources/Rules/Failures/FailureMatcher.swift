@@ -5,7 +5,9 @@ internal import FleetModel
 final class FailureMatcher {
   let classes: [FailureClass]
   private let sieve: WordSieve?
-  /// Class of each word of the sieve.
+  /// Where the sieve finds too much, one pass over the bytes of each line replaces it.
+  private let scanner: LiteralScanner
+  /// Class of each word.
   private let owners: [Int]
   private let places: [String: Int]
   /// Kept from delta to delta, so that none is allocated.
@@ -22,11 +24,15 @@ final class FailureMatcher {
       }
     }
     sieve = words.isEmpty ? nil : WordSieve(words)
+    scanner = LiteralScanner(words)
     self.owners = owners
     places = Dictionary(classes.enumerated().map { ($0.element.id, $0.offset) }) { first, _ in first }
   }
 
   var isEmpty: Bool { classes.isEmpty }
+
+  /// Bytes of one raised text that patterns are held against: a message says what it is at its beginning.
+  private static let textBytesMax = 4096
 
   subscript(id: String) -> FailureClass? { places[id].map { classes[$0] } }
 
@@ -47,15 +53,14 @@ final class FailureMatcher {
     for line in 0..<lines.lengths.count {
       let end = start + Int(lines.lengths[line])
       found.removeAll(keepingCapacity: true)
+      func add(_ word: Int) { if !found.contains(owners[word]) { found.append(owners[word]) } }
       if isSieved {
         while hint < hints.count, hints[hint] < end {
-          sieve?.look(at: Int(hints[hint]), in: bytes, start..<end) { word in
-            if !found.contains(owners[word]) { found.append(owners[word]) }
-          }
+          sieve?.look(at: Int(hints[hint]), in: bytes, start..<end, add)
           hint += 1
         }
-      } else if isWorth(lines.levels[line]) {
-        found = Array(classes.indices)
+      } else {
+        scanner.scan(bytes, start..<end) { add(Int($0)) }
       }
       if wanted.contains(offset) {
         take(line, start..<end, suspect(bytes, start..<end, lines.levels[line], found, isJoined: isJoined(lines, line)))
@@ -68,9 +73,6 @@ final class FailureMatcher {
   private func isJoined(_ lines: borrowing LogLines, _ line: Int) -> Bool {
     lines.flags[line] & LineFlags.joined.rawValue != 0
   }
-
-  /// Whether a line of the level may raise anything, where the sieve cannot say.
-  private func isWorth(_ level: UInt8) -> Bool { level == Level.unknown.rawValue || level >= Level.warn.rawValue }
 
   /// What a record raises; nil = nothing.
   ///
@@ -85,8 +87,8 @@ final class FailureMatcher {
     }
     var best: Int?
     var isEnd = false
+    let text = bytes.extracting(range.prefix(Self.textBytesMax))
     for place in found.sorted() {
-      let text = bytes.extracting(range)
       let ends = classes[place].endsWith(text)
       guard ends || isRaised(level, classes[place]) && classes[place].matches(text) else { continue }
       isEnd = isEnd || ends
@@ -111,7 +113,7 @@ final class FailureMatcher {
   private func ofTraceback(_ bytes: Span<UInt8>, _ range: Range<Int>, _ found: [Int]) -> Suspect? {
     var best: Suspect?
     for exception in RaisedText.exceptions(bytes, range) {
-      let text = bytes.extracting(exception.range)
+      let text = bytes.extracting(exception.range.prefix(Self.textBytesMax))
       var suspect = Suspect(bytes, exception.range, rankOf: range, weight: .exception)
       var place: Int?
       for candidate in found.sorted() where classes[candidate].matches(text) || classes[candidate].endsWith(text) {

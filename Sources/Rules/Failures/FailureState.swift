@@ -10,7 +10,7 @@ extension StateWriter {
       for suspect in one.suspects { self.suspect(suspect) }
       count(one.folded)
       for time in [one.lastNs, one.beganNs, one.quietSinceNs, one.concludedNs] { signed(time) }
-      bytes.append(one.isHandled ? 1 : 0)
+      bytes.append((one.isHandled ? 1 : 0) | (one.isLast ? 2 : 0))
     }
     count(watch.ends.count)
     for end in watch.ends { self.end(end) }
@@ -59,10 +59,11 @@ extension StateReader {
       for _ in 0..<(try count(FailureCase.suspectsMax)) { suspects.append(try suspect()) }
       let folded = try count(Int(Int32.max))
       let (lastNs, beganNs, quietSinceNs, concludedNs) = (try time(), try time(), try time(), try time())
+      let marks = try byte()
       watch.cases.append(
         FailureCase(
           file: file, suspects: suspects, folded: folded, lastNs: lastNs, beganNs: beganNs, quietSinceNs: quietSinceNs,
-          isHandled: try byte() != 0, concludedNs: concludedNs))
+          isHandled: marks & 1 != 0, isLast: marks & 2 != 0, concludedNs: concludedNs))
     }
     for _ in 0..<(try count(FailureWatch.endsMax)) { watch.ends.append(try end()) }
     for _ in 0..<(try count(FailureWatch.concludedMax)) {
