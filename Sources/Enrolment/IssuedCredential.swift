@@ -2,7 +2,7 @@ package import FleetModel
 package import Store
 package import TLS
 
-/// Makes what lets somebody in, for the command line and the console. Its secret is shown once; the store has its hash.
+/// Makes what gives access, for the command line and the console. Its secret is shown once; the store has its hash.
 package enum IssuedCredential {
   /// Of what scripts and calendars get.
   package static let daysMax: Int64 = 366

@@ -28,7 +28,7 @@ package struct Diagnosis: Sendable, Equatable {
   package var exitCode: Int32?
   /// The signal that ended it; nil = none, or not known.
   package var exitSignal: Int32?
-  /// What the kernel, the device or the process's end said beside the line.
+  /// What the kernel, the device and the process's end show beside the line.
   package var evidence: [String] = []
   /// Further raised lines and ends of processes that belong to the same crash.
   package var cascade = 0

@@ -293,6 +293,20 @@ import Testing
     #expect(try outbox("receiver = 'safety' and state = 'delivered'") == 2)
   }
 
+  /// The end's transaction began before the refusal and waited for it: by its clock the fallback's page is not due yet.
+  @Test(arguments: [true, false]) func aFallbackThatAnOlderEndMeetsIsPagedAllTheSame(isAcknowledged: Bool) throws {
+    let route = try Route(store)
+    try store.apply([change(.opened)], policy: route.policy, nowNs: Self.nowNs)
+    try route.settle(try route.claim("duty", at: 0), .refused(answer: "400"), at: 2)
+    if isAcknowledged {
+      try store.acknowledge(incident: 1, actor: "t", nowNs: Self.nowNs + Self.secondNs)
+    } else {
+      try apply([change(.cleared, at: 1)], at: 1)
+    }
+    #expect(try outbox("receiver = 'safety' and event = 'trigger' and state = 'waiting'") == 1)
+    #expect(try route.claim("safety", at: 3)?.event == .trigger)
+  }
+
   /// Two receivers refuse one incident, and the fallback may have a step of its own.
   @Test(arguments: [false, true]) func theFallbackIsPagedOnceForAnIncident(hasOwnStep: Bool) throws {
     let policy = PagingPolicy(fallback: "safety") { _, nowNs in

@@ -148,7 +148,7 @@ extension RuleReader {
       times: fields.table["times"] == nil ? 1 : count(fields, "times") ?? 1)
   }
 
-  /// nil where nothing is said of how it ended.
+  /// nil where the case does not give how it ended.
   private mutating func processEnd(_ fields: DocumentFields) -> ProcessEnd? {
     var end = ProcessEnd()
     if let code = integer(fields, "code") { end.exit = .code(Int32(clamping: code)) }

@@ -15,11 +15,11 @@ extension RuleEngine {
   private static let nearNs: Int64 = 10_000_000_000
   /// Ends within so long of a failure belong to the same crash.
   private static let crashNs: Int64 = 60_000_000_000
-  /// So long a launcher's report of an end waits for what that process itself said.
+  /// So long a launcher's report of an end waits for what that process itself wrote.
   private static let launcherNs: Int64 = 3_000_000_000
   /// A log that stopped with an exception for so long has ended where no training process is there…
   private static let quietAloneNs: Int64 = 10_000_000_000
-  /// …and for so long where one is that cannot be told apart from it.
+  /// …and for so long where one is there that may be its own.
   private static let quietNs: Int64 = 20_000_000_000
 
   // MARK: facts
@@ -324,7 +324,7 @@ extension RuleEngine {
     return isNear ? ofClass : ofClass * 0.7
   }
 
-  /// The class that the end alone shows: by its signal, and by what the kernel said of it.
+  /// The class that the end alone shows: by its signal, and by what the kernel reported of it.
   private func classOf(_ end: EndedProcess, _ host: borrowing HostState) -> FailureClass? {
     guard let signal = end.shownSignal else { return nil }
     if signal == 9 {

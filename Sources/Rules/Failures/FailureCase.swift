@@ -117,7 +117,7 @@ struct ConcludedFailure: Equatable {
   var job = ""
 }
 
-/// What the kernel or a device said.
+/// What the kernel or a device reported.
 struct KernelMessage: Equatable {
   var atNs: Int64
   var isOutOfMemory: Bool
@@ -129,7 +129,7 @@ struct FailureWatch {
   var cases: [FailureCase] = []
   var ends: [EndedProcess] = []
   var concluded: [ConcludedFailure] = []
-  /// What the kernel and the devices said last: when, and the text.
+  /// What the kernel and the devices reported last.
   var messages: [KernelMessage] = []
 
   /// Whether time alone may conclude something.
