@@ -92,7 +92,7 @@ final class FailureMatcher {
       let ends = classes[place].endsWith(text)
       guard ends || isRaised(level, classes[place]) && classes[place].matches(text) else { continue }
       isEnd = isEnd || ends
-      if best.map({ weight(place) < weight($0) }) ?? true { best = place }
+      if best.map({ says(place, moreThan: $0) }) ?? true { best = place }
     }
     guard let best else { return isError ? Suspect(bytes, range, rankOf: range, weight: .errorLine) : nil }
     var suspect = Suspect(bytes, range, rankOf: range, weight: weight(best))
@@ -109,6 +109,12 @@ final class FailureMatcher {
     classes[place].kind == .cascade ? .cascade : classes[place].isGeneric ? .generic : .root
   }
 
+  /// Of two classes that one text fits: a cascade that is named says more than what anything may be behind.
+  private func says(_ place: Int, moreThan other: Int) -> Bool {
+    func order(_ place: Int) -> Int { classes[place].isGeneric ? 2 : classes[place].kind == .cascade ? 1 : 0 }
+    return order(place) < order(other)
+  }
+
   /// Of the exceptions of a chain, the first of those that say most.
   private func ofTraceback(_ bytes: Span<UInt8>, _ range: Range<Int>, _ found: [Int]) -> Suspect? {
     var best: Suspect?
@@ -117,7 +123,7 @@ final class FailureMatcher {
       var suspect = Suspect(bytes, exception.range, rankOf: range, weight: .exception)
       var place: Int?
       for candidate in found.sorted() where classes[candidate].matches(text) || classes[candidate].endsWith(text) {
-        if place.map({ weight(candidate) < weight($0) }) ?? true { place = candidate }
+        if place.map({ says(candidate, moreThan: $0) }) ?? true { place = candidate }
       }
       if let place {
         suspect.failureClass = classes[place].id

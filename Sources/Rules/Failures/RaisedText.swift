@@ -52,6 +52,8 @@ enum RaisedText {
       if bytes[end] == UInt8(ascii: ".") { part = end + 1 }
       end += 1
     }
+    // Private ones begin with an underscore.
+    while part < end, bytes[part] == UInt8(ascii: "_") { part += 1 }
     guard end - part >= 4, end - line.lowerBound <= 200, (65...90).contains(bytes[part]) else { return nil }
     guard end == line.upperBound || bytes[end] == UInt8(ascii: ":") else { return nil }
     return line.lowerBound..<end

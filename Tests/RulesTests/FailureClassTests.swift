@@ -1,0 +1,57 @@
+import FleetModel
+import Foundation
+import RuleFiles
+import Testing
+
+@testable import Rules
+
+/// The shipped classes against messages as programs print them: each is known by its class and no other.
+@Suite struct FailureClassTests {
+  private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent().path
+
+  /// What a record raises, by the shipped classes.
+  private static func suspect(_ text: String, _ matcher: FailureMatcher) -> Suspect? {
+    var lines = LogLines()
+    lines.text = Array(text.utf8)
+    lines.lengths = [UInt32(lines.text.count)]
+    lines.advances = [UInt32(lines.text.count + 1)]
+    lines.timesUs = [0]
+    lines.levels = [Level.error.rawValue]
+    lines.flags = [LineFlags.joined.rawValue]
+    var found: Suspect?
+    matcher.look(lines, in: 0..<UInt64.max) { found = $2 }
+    return found
+  }
+
+  private static func matcher() -> FailureMatcher {
+    FailureMatcher(RuleDirectory.rules([root + "/deploy/rules"]).set.failures)
+  }
+
+  @Test func messagesAreKnownByTheirClass() throws {
+    let matcher = Self.matcher()
+    let data = try Data(contentsOf: URL(fileURLWithPath: Self.root + "/Tests/Fixtures/failures/messages.json"))
+    let messages = try #require(JSONSerialization.jsonObject(with: data) as? [[String]])
+    #expect(messages.count > 100 && Set(messages.map { $0[1] }).count > 40)
+    for message in messages {
+      let (text, wanted) = (message[0], message[1])
+      // An exception stands at the end of a traceback, whose code names others.
+      let name = text.prefix { $0.isLetter || $0.isNumber || $0 == "." || $0 == "_" }
+      let last = name.split(separator: ".").last?.drop { $0 == "_" }
+      let isException = last?.first?.isUppercase == true && text.dropFirst(name.count).first != " "
+      let code =
+        "Traceback (most recent call last):\n  File \"/srv/t.py\", line 12, in <module>\n    raise MemoryError('no')\n"
+      let found = Self.suspect(isException ? code + text : text, matcher)
+      #expect(found?.failureClass == wanted, "\(text.prefix(120))")
+    }
+  }
+
+  /// Of a line that holds nothing but words of classes the cost is one pass: patterns see its beginning.
+  @Test func aLineOfNothingButHintsIsReadInOnePass() {
+    let matcher = Self.matcher()
+    let text = String(repeating: "KeyError IndexError out of memory No such file Permission denied ", count: 20_000)
+    let clock = ContinuousClock()
+    let took = clock.measure { _ = Self.suspect(text, matcher) }
+    #expect(took < .seconds(30))
+  }
+}
