@@ -145,6 +145,49 @@ import Testing
     #expect(found.map(\.rule) == ["F-2"] && Self.diagnoses(found).map(\.failureClass) == ["killed"])
   }
 
+  /// Whose process has ended well makes no more steps, and is not stalled while another one trains.
+  @Test(arguments: [true, false]) func aRunEndsWithItsProcess(endsInItsDirectory: Bool) throws {
+    let stalled =
+      "  - { id: F-9, title: t, severity: P1, scope: run, when: { all: [{ stale: run, for: 5m }, { live: process }] } }"
+    let engine = try RuleEngineTests.engine(Self.rules + "\n" + stalled)
+    func other(_ at: Int64) -> Batch {
+      var process = ProcessSample()
+      (process.name, process.pid, process.state) = ("python", 5, "S")
+      process.timeNs = RuleEngineTests.start + at * RuleEngineTests.second
+      var records = Records()
+      records.processes = [process]
+      records.hosts = RuleEngineTests.batch(at, cpu: 1).spooled[0].records.hosts
+      var batch = Batch()
+      batch.wallNs = process.timeNs
+      batch.spooled = [
+        SpooledRecords(lane: .live, firstSequence: UInt64(at + 1), lastSequence: UInt64(at + 1), records: records)
+      ]
+      return batch
+    }
+    var found: [Transition] = []
+    for at in stride(from: Int64(0), through: 900, by: 10) {
+      found += RuleEngineTests.observe(engine, other(at), at)
+      if at <= 100 {
+        var batch = Self.lines(
+          ["x"], at: at, from: UInt64(at) * 2, path: "/srv/a/progress.csv", level: .info, joined: false)
+        var step = TrainingStep()
+        (step.run, step.step, step.reward) = ("a", at, 1)
+        step.timeNs = batch.wallNs
+        batch.files[0].steps = [step]
+        found += RuleEngineTests.observe(engine, batch, at)
+      }
+      if at == 110 {
+        let output = endsInItsDirectory ? "/srv/a/train.log" : "/srv/b/train.log"
+        var end = Self.end(.code(0), at: at, output: output)
+        end.spooled[0].firstSequence = 112
+        end.spooled[0].lastSequence = 112
+        found += RuleEngineTests.observe(engine, end, at)
+      }
+      found += engine.tick(RuleEngineTests.start + at * RuleEngineTests.second)
+    }
+    #expect(found.map(\.rule) == (endsInItsDirectory ? [] : ["F-9"]))
+  }
+
   @Test func aLogThatStopsBesideATrainingProcessIsNotKnownToHaveEnded() throws {
     let engine = try Self.engine()
     _ = RuleEngineTests.observe(engine, Self.lines([Self.outOfMemory], at: 10), 10)

@@ -108,6 +108,8 @@ struct HostState: ~Copyable {
   var excluded: [UInt64] = []
   /// The newest ends of findings that a line can begin, the latest last; at most `RuleLimits.endsMax`.
   var ends: [FoundEnd] = []
+  /// Which file each run's rows came from last; learned anew after a restart.
+  var runFiles: [RunFile] = []
   /// What its files have raised and how its processes ended, until it is concluded.
   var failures = FailureWatch()
   /// Collector's clock less the host's when the last fact came.
@@ -174,6 +176,7 @@ struct HostState: ~Copyable {
     files.removeAll { places.contains($0.entity) }
     runs.removeAll { places.contains($0.entity) }
     failures.cases.removeAll { places.contains($0.file) }
+    runFiles.removeAll { places.contains($0.run) || places.contains($0.file) }
   }
 
   func places(of kind: EntityKind) -> [Int] {
@@ -188,11 +191,21 @@ struct HostState: ~Copyable {
     if !runs.isEmpty { bytes += 32 + runs.capacity * MemoryLayout<RunProgress>.stride }
     for run in runs where !run.episodes.isEmpty { bytes += 32 + MemoryLayout<EpisodeSummary>.stride }
     for file in files where !file.parts.isEmpty { bytes += 32 + file.parts.capacity * MemoryLayout<RowPart>.stride }
+    if !runFiles.isEmpty { bytes += 32 + runFiles.capacity * MemoryLayout<RunFile>.stride }
     for late in [backlog, history] { bytes += late?.state.bytes ?? 0 }
     if !ends.isEmpty { bytes += 32 + ends.capacity * MemoryLayout<FoundEnd>.stride }
     if !histories.isEmpty { bytes += 32 + histories.capacity * MemoryLayout<RunHistory>.stride }
     return bytes
   }
+}
+
+/// A run and the file that its rows come from, among the host's entities.
+struct RunFile: Equatable {
+  let run: Int
+  var file: Int
+
+  /// More runs of one host than train on it at once.
+  static let countMax = 256
 }
 
 /// When what a rule had found of an entity last ended.

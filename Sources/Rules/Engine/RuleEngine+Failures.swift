@@ -100,6 +100,28 @@ extension RuleEngine {
     }
   }
 
+  /// Where a run's rows come from, by which it ends with the process that writes there.
+  func noteRunFile(_ name: String?, _ file: Int, _ host: inout HostState) {
+    guard !failureMatcher.isEmpty, let name, let run = host.known(.run, name) else { return }
+    if let place = host.runFiles.firstIndex(where: { $0.run == run }) {
+      host.runFiles[place].file = file
+    } else {
+      if host.runFiles.count >= RunFile.countMax { host.runFiles.removeFirst() }
+      host.runFiles.append(RunFile(run: run, file: file))
+    }
+  }
+
+  /// A run whose process has ended makes no more steps: it is not stalled. Its next step says that it goes on all the same.
+  private func endRuns(of end: EndedProcess, _ host: inout HostState) {
+    let places = [end.output, end.errors].filter { !$0.isEmpty }.map(Self.directory) + [end.directory]
+    guard places.contains(where: { $0.utf8.count > 1 }), !hasLivingParent(end, host) else { return }
+    for one in host.runFiles where host.entities[one.run].markNs <= end.atNs {
+      let directory = Self.directory(of: host.entities[one.file].name)
+      let isIts = places.contains { $0.utf8.count > 1 && ($0 == directory || directory.hasPrefix($0 + "/")) }
+      if isIts { host.entities[one.run].set(.ended, true) }
+    }
+  }
+
   private static func shortened(_ text: String) -> String { PlainText.cut(text, scalarsMax: 300) }
 
   // MARK: conclusions
@@ -119,6 +141,7 @@ extension RuleEngine {
   private func concludeEnds(_ ends: [EndedProcess], _ host: inout HostState) {
     var open: [(end: EndedProcess, place: Int?)] = []
     for end in ends {
+      endRuns(of: end, &host)
       let place = caseOf(end, host)
       if end.isFine {
         // Its program went on to a good end, whatever it raised.

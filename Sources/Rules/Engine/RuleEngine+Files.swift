@@ -29,6 +29,7 @@ extension RuleEngine {
     occasionNs = nil
     observeRows(steps, episodes, &host, isFromStart: delta.from == 0, isLate: false)
     for run in delta.runs { observe(run, &host, isLate: false) }
+    noteRunFile(steps.last?.run ?? episodes.last?.run ?? delta.runs.last?.run, entity, &host)
     if !eventRules.isEmpty { for loss in delta.losses { observe(loss, &host) } }
   }
 
