@@ -127,6 +127,20 @@ import Testing
     #expect(found.filter { $0.kind == .opened }.map(\.entity.name) == ["/srv/a/rank1.log"])
   }
 
+  /// Each end has its own log, and one that ends well takes back what only its own raised.
+  @Test func aGoodEndTakesBackWhatItsOwnLogRaised() throws {
+    let engine = try Self.engine()
+    for name in ["a", "b", "c"] {
+      _ = RuleEngineTests.observe(engine, Self.lines([Self.outOfMemory], at: 10, path: "/srv/\(name)/train.log"), 10)
+    }
+    for (pid, name) in [(UInt32(1), "c"), (2, "a"), (3, "b")] {
+      let exit = ProcessExit.code(name == "a" ? 0 : 1)
+      _ = RuleEngineTests.observe(engine, Self.end(exit, at: 11, pid: pid, output: "/srv/\(name)/train.log"), 11)
+    }
+    let found = Self.ticks(engine, 11...40).filter { $0.kind == .opened }
+    #expect(Set(found.map(\.entity.name)) == ["/srv/b/train.log", "/srv/c/train.log"])
+  }
+
   @Test func aWorkerIsItsParentsBusiness() throws {
     let engine = try Self.engine()
     var process = ProcessSample()

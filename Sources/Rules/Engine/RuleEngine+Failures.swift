@@ -146,7 +146,7 @@ extension RuleEngine {
       if end.isFine {
         // Its program went on to a good end, whatever it raised.
         if let place, end.writes(to: host.entities[host.failures.cases[place].file].name) {
-          host.failures.cases.remove(at: place)
+          host.failures.cases[place].concludedNs = max(1, arrivedNs)
         }
         continue
       }
