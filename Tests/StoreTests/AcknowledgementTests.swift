@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// Acknowledgements by whoever holds a message.
-@Suite(.timeLimit(.minutes(5))) struct AcknowledgementTests {
+@Suite(.timeLimit(.minutes(10))) struct AcknowledgementTests {
   let fixture: StoreFixture
   var store: Store { fixture.store }
   static let nowNs = StoreFixture.nowNs

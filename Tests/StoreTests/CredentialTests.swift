@@ -4,7 +4,7 @@ import Store
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(5))) struct CredentialTests {
+@Suite(.timeLimit(.minutes(10))) struct CredentialTests {
   static let dayNs: Int64 = 86_400_000_000_000
   let database: TestDatabase
   let store: Store

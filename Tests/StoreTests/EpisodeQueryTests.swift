@@ -7,7 +7,7 @@ import Testing
 
 /// Steps, operations and decisions of stored episodes. The expected figures were computed from the file by a program of another
 /// language that shares no code with this one.
-@Suite(.timeLimit(.minutes(5))) struct EpisodeQueryTests {
+@Suite(.timeLimit(.minutes(10))) struct EpisodeQueryTests {
   let fixture: StoreFixture
   var store: Store { fixture.store }
   static let start = "2026-11-21 00:00:00+00"

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// GPUs that are held and not used.
-@Suite(.timeLimit(.minutes(5))) struct IdleGPUTests {
+@Suite(.timeLimit(.minutes(10))) struct IdleGPUTests {
   @Test func heldAndIdleHoursAreCountedByWhoHoldsThem() throws {
     let database = try TestDatabase()
     let store = try Store.open(database.url, migrating: true)

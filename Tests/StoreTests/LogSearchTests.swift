@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Counts, templates and the surroundings of log lines.
-@Suite(.timeLimit(.minutes(5))) struct LogSearchTests {
+@Suite(.timeLimit(.minutes(10))) struct LogSearchTests {
   private static let hourNs: Int64 = 3_600_000_000_000
   /// A whole hour.
   static let startNs: Int64 = 1_790_000_000_000_000_000 / hourNs * hourNs

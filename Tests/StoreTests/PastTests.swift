@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Moments of the past, by what is stored.
-@Suite(.timeLimit(.minutes(5))) struct PastTests {
+@Suite(.timeLimit(.minutes(10))) struct PastTests {
   private static let startNs: Int64 = 1_790_000_000_000_000_000
   private static let minuteNs: Int64 = 60_000_000_000
 

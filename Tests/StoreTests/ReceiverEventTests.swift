@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// What people do where a receiver shows the page.
-@Suite(.timeLimit(.minutes(5))) struct ReceiverEventTests {
+@Suite(.timeLimit(.minutes(10))) struct ReceiverEventTests {
   let fixture: StoreFixture
   var store: Store { fixture.store }
   static let nowNs = StoreFixture.nowNs

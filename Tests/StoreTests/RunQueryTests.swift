@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Comparison of runs, what happened in a run's time, the search for runs, and what probes report of models.
-@Suite(.timeLimit(.minutes(5))) struct RunQueryTests {
+@Suite(.timeLimit(.minutes(10))) struct RunQueryTests {
   private let fixture: StoreFixture
   private var store: Store { fixture.store }
   private static let start = "2026-11-21 00:00:00+00"

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Figures over time: from samples, and from aggregates where the span is long.
-@Suite(.timeLimit(.minutes(5))) struct SeriesTests {
+@Suite(.timeLimit(.minutes(10))) struct SeriesTests {
   static let startNs: Int64 = 1_790_000_000_000_000_000
   private let database: TestDatabase
   private let store: Store

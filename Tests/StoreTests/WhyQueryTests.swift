@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// What a failure was put down to, from the finding to who asks.
-@Suite(.timeLimit(.minutes(5))) struct WhyQueryTests {
+@Suite(.timeLimit(.minutes(10))) struct WhyQueryTests {
   private let fixture: StoreFixture
   private static let nowNs = StoreFixture.nowNs
   private static let secondNs: Int64 = 1_000_000_000
