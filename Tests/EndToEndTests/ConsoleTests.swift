@@ -69,7 +69,8 @@ extension EndToEndTests {
     private func openIncident(_ text: String = "ERROR something broke") throws -> Int {
       try fleet.join()
       try fleet.startAgent()
-      try fleet.write("train.log", Array("torch.OutOfMemoryError: CUDA out of memory. \(text)\n".utf8))
+      try fleet.write(
+        "train.log", Array("Fatal Python error: Segmentation fault after CUDA out of memory. \(text)\n".utf8))
       try fleet.eventually("an incident") { try fleet.value("select count(*) from signalbox.incidents") > 0 }
       return Int(try fleet.value("select min(number) from signalbox.incidents"))
     }
