@@ -113,7 +113,8 @@ extension RuleEngine {
 
   /// A run whose process has ended makes no more steps: it is not stalled. Its next step says that it goes on all the same.
   private func endRuns(of end: EndedProcess, _ host: inout HostState) {
-    let places = [end.output, end.errors].filter { !$0.isEmpty }.map(Self.directory) + [end.directory]
+    let places =
+      [end.process.output, end.process.errors].filter { !$0.isEmpty }.map(Self.directory) + [end.process.directory]
     guard places.contains(where: { $0.utf8.count > 1 }), !hasLivingParent(end, host) else { return }
     for one in host.runFiles where host.entities[one.run].markNs <= end.atNs {
       let directory = Self.directory(of: host.entities[one.file].name)
@@ -178,13 +179,13 @@ extension RuleEngine {
     }
     func weight(_ one: FailureCase) -> UInt8 { one.first?.weight.rawValue ?? .max }
     if let own = newest({ end.writes(to: host.entities[$0.file].name) }) { return own }
-    if end.directory.utf8.count > 1,
-      let near = newest({ host.entities[$0.file].name.hasPrefix(end.directory + "/") && !$0.isHandled })
+    if end.process.directory.utf8.count > 1,
+      let near = newest({ host.entities[$0.file].name.hasPrefix(end.process.directory + "/") && !$0.isHandled })
     {
       return near
     }
     // A process whose output is known to go elsewhere did not write this.
-    guard end.output.isEmpty, end.errors.isEmpty, end.directory.isEmpty else { return nil }
+    guard end.process.output.isEmpty, end.process.errors.isEmpty, end.process.directory.isEmpty else { return nil }
     return newest { one in
       let isLast = one.first?.failureClass != Diagnosis.unknownClass && end.atNs &- one.lastNs <= Self.nearNs
       return !one.isHandled && (one.hasTraceback || one.saysEnd || end.isBad || isLast)
@@ -195,7 +196,7 @@ extension RuleEngine {
     if let place, host.failures.cases[place].concludedNs > 0 { return }
     if place == nil {
       // Without a line of its own: one of several processes of a crash, or of a program that ends them itself.
-      let isOfCrash = isOfCrash(atNs: end.atNs, directory: end.directory, job: end.job, host)
+      let isOfCrash = isOfCrash(atNs: end.atNs, directory: end.process.directory, job: end.process.job, host)
       if !end.isBad || isOfCrash || hasLivingParent(end, host) { return }
     }
     var diagnosis = diagnose(end, place.map { host.failures.cases[$0] }, host)
@@ -207,8 +208,8 @@ extension RuleEngine {
     } else {
       entity = thing(.process, end.subject, &host, end.atNs)
     }
-    let directory = end.directory.isEmpty ? Self.directory(of: diagnosis.file) : end.directory
-    noteConcluded(ConcludedFailure(atNs: end.atNs, directory: directory, job: end.job), &host)
+    let directory = end.process.directory.isEmpty ? Self.directory(of: diagnosis.file) : end.process.directory
+    noteConcluded(ConcludedFailure(atNs: end.atNs, directory: directory, job: end.process.job), &host)
     guard let entity else { return }
     report(diagnosis, isEndKnown: true, &host, entity, atNs: end.atNs)
   }
@@ -232,8 +233,8 @@ extension RuleEngine {
 
   /// A worker that ends is its parent's business while that lives, or has ended well.
   private func hasLivingParent(_ end: EndedProcess, _ host: borrowing HostState) -> Bool {
-    guard end.parent > 1 else { return false }
-    let mark = "[\(end.parent)]"
+    guard end.process.parent > 1 else { return false }
+    let mark = "[\(end.process.parent)]"
     return host.entities.contains { $0.kind == .process && !$0.hasEnded && $0.name.hasSuffix(mark) }
   }
 
@@ -351,12 +352,12 @@ extension RuleEngine {
   private func classOf(_ end: EndedProcess, _ host: borrowing HostState) -> FailureClass? {
     guard let signal = end.shownSignal else { return nil }
     if signal == 9 {
-      let mark = String(end.pid)
+      let mark = String(end.process.pid)
       let isKernels = host.failures.messages.contains { message in
         message.isOutOfMemory && (message.atNs &- end.atNs).magnitude <= UInt64(Self.nearNs)
           && message.text.split(whereSeparator: { !$0.isNumber }).contains { $0 == mark }
       }
-      if end.isOutOfMemory { return failureMatcher["host-memory-cgroup"] ?? failureMatcher.ofSignal(signal) }
+      if end.process.isOutOfMemory { return failureMatcher["host-memory-cgroup"] ?? failureMatcher.ofSignal(signal) }
       if isKernels { return failureMatcher["host-memory-kernel"] ?? failureMatcher.ofSignal(signal) }
     }
     return failureMatcher.ofSignal(signal)
@@ -375,18 +376,9 @@ extension EndedProcess {
     subject = event.subject
     atNs = min(max(0, event.timeNs), RuleLimits.timeNsMax)
     message = event.message
-    if let known = event.processEnd {
-      switch known.exit {
-      case nil: break
-      case .code(let number): code = number
-      case .signal(let number, _): signal = Int32(clamping: number)
-      }
-      (output, errors, directory, job) = (known.output, known.errors, known.directory, known.job)
-      (parent, isOutOfMemory) = (known.parent, known.isOutOfMemory)
-      if known.pid > 0 { pid = known.pid }
-    }
-    if pid == 0, let open = event.subject.lastIndex(of: "["), event.subject.hasSuffix("]") {
-      pid = UInt32(event.subject[event.subject.index(after: open)...].dropLast()) ?? 0
+    process = event.processEnd ?? ProcessEnd()
+    if process.pid == 0, let open = event.subject.lastIndex(of: "["), event.subject.hasSuffix("]") {
+      process.pid = UInt32(event.subject[event.subject.index(after: open)...].dropLast()) ?? 0
     }
   }
 }

@@ -49,8 +49,7 @@ struct FailureCase: Equatable {
 
   init(
     file: Int, suspects: [Suspect], folded: Int, lastNs: Int64, beganNs: Int64, quietSinceNs: Int64, isHandled: Bool,
-    isLast: Bool,
-    concludedNs: Int64
+    isLast: Bool, concludedNs: Int64
   ) {
     self.file = file
     self.suspects = suspects
@@ -64,33 +63,26 @@ struct FailureCase: Equatable {
   }
 }
 
-/// How a training process ended, as its agent reports it.
+/// The end of a training process, until it is judged.
 struct EndedProcess: Equatable {
-  var pid: UInt32 = 0
+  /// How it ended, and by what it is recognised; of an agent that does not look at that, nothing but its number.
+  var process = ProcessEnd()
   /// `name[pid]`.
   var subject = ""
   var atNs: Int64 = 0
-  /// nil = it was ended by a signal, or it is not known how it ended.
-  var code: Int32?
-  var signal: Int32?
-  /// Where its output goes, its working directory, its job; empty = not known.
-  var output = ""
-  var errors = ""
-  var directory = ""
-  var job = ""
-  var parent: UInt32 = 0
-  /// Its own control group ran out of memory.
-  var isOutOfMemory = false
   /// What the agent says of it.
   var message = ""
   /// When it is judged, the collector's clock: what belongs to it may come a little later.
   var dueNs: Int64 = 0
 
+  /// nil = it was ended by a signal, or it is not known how it ended.
+  var code: Int32? { if case .code(let code)? = process.exit { code } else { nil } }
+  var signal: Int32? { if case .signal(let signal, _)? = process.exit { Int32(clamping: signal) } else { nil } }
   /// It is known that it went wrong.
-  var isBad: Bool { signal != nil || code.map { $0 != 0 } ?? false }
-  var isFine: Bool { signal == nil && code == 0 }
+  var isBad: Bool { process.exit.map { $0 != .code(0) } ?? false }
+  var isFine: Bool { process.exit == .code(0) }
 
-  /// A shell tells of a signal as 128 and its number.
+  /// A shell shows a signal as 128 and its number.
   var shownSignal: Int32? {
     if let signal { return signal }
     guard let code, (129...159).contains(code) else { return nil }
@@ -101,13 +93,9 @@ struct EndedProcess: Equatable {
   var text: String { message.hasPrefix(subject) ? message : "\(subject) \(words)" }
 
   /// How, behind its name.
-  var words: String {
-    if let signal { return "was ended by \(SignalName.text(of: UInt32(clamping: signal)))" }
-    if let code { return "ended with exit code \(code)" }
-    return "ended; how is not known"
-  }
+  var words: String { process.exit?.text ?? "ended; how is not known" }
 
-  func writes(to path: String) -> Bool { output == path || errors == path }
+  func writes(to path: String) -> Bool { process.output == path || process.errors == path }
 }
 
 /// A failure for which an incident was opened: what else ends of the same crash belongs to it.

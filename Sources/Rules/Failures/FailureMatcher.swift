@@ -63,26 +63,23 @@ final class FailureMatcher {
         scanner.scan(bytes, start..<end) { add(Int($0)) }
       }
       if wanted.contains(offset) {
-        take(line, start..<end, suspect(bytes, start..<end, lines.levels[line], found, isJoined: isJoined(lines, line)))
+        take(line, start..<end, suspect(bytes, start..<end, lines.levels[line], found))
       }
       start = end
       offset &+= UInt64(lines.advances[line])
     }
   }
 
-  private func isJoined(_ lines: borrowing LogLines, _ line: Int) -> Bool {
-    lines.flags[line] & LineFlags.joined.rawValue != 0
-  }
-
   /// What a record raises; nil = nothing.
   ///
   /// - Parameter found: classes of which a word stands in the record.
   private func suspect(
-    _ bytes: Span<UInt8>, _ range: Range<Int>, _ level: UInt8, _ found: [Int], isJoined: Bool
+    _ bytes: Span<UInt8>, _ range: Range<Int>, _ level: UInt8, _ found: [Int]
   ) -> Suspect? {
     let isError = level == Level.error.rawValue
     if found.isEmpty, !isError { return nil }
-    if (isError || isJoined || level == Level.unknown.rawValue), RaisedText.isTraceback(bytes, range) {
+    // One that is logged as a warning or less was handled.
+    if isError || level == Level.unknown.rawValue, RaisedText.isTraceback(bytes, range) {
       return ofTraceback(bytes, range, found)
     }
     var best: Int?

@@ -37,15 +37,26 @@ extension StateWriter {
     bytes.append((suspect.isEnd ? 1 : 0) | (suspect.isTraceback ? 2 : 0))
   }
 
+  /// Without what no diagnosis asks for: its start, control group and command.
   private mutating func end(_ end: EndedProcess) {
-    unsigned(UInt64(end.pid))
-    unsigned(UInt64(end.parent))
-    for text in [end.subject, end.output, end.errors, end.directory, end.job, end.message] { self.text(text) }
+    let process = end.process
+    unsigned(UInt64(process.pid))
+    unsigned(UInt64(process.parent))
+    for text in [end.subject, process.output, process.errors, process.directory, process.job, end.message] {
+      self.text(text)
+    }
     signed(end.atNs)
     signed(end.dueNs)
-    signed(end.code.map { Int64($0) } ?? Int64.min)
-    signed(end.signal.map { Int64($0) } ?? Int64.min)
-    bytes.append(end.isOutOfMemory ? 1 : 0)
+    switch process.exit {
+    case nil: bytes.append(0)
+    case .code(let code):
+      bytes.append(1)
+      signed(Int64(code))
+    case .signal(let signal, let coreDumped):
+      bytes.append(coreDumped ? 3 : 2)
+      signed(Int64(signal))
+    }
+    signed(Int64(process.oomKills ?? -1))
   }
 }
 
@@ -90,15 +101,20 @@ extension StateReader {
 
   private mutating func end() throws(RuleStateError) -> EndedProcess {
     var end = EndedProcess()
-    end.pid = UInt32(truncatingIfNeeded: try unsigned())
-    end.parent = UInt32(truncatingIfNeeded: try unsigned())
-    (end.subject, end.output, end.errors) = (try text(), try text(), try text())
-    (end.directory, end.job, end.message) = (try text(), try text(), try text())
+    end.process.pid = UInt32(truncatingIfNeeded: try unsigned())
+    end.process.parent = UInt32(truncatingIfNeeded: try unsigned())
+    (end.subject, end.process.output, end.process.errors) = (try text(), try text(), try text())
+    (end.process.directory, end.process.job, end.message) = (try text(), try text(), try text())
     (end.atNs, end.dueNs) = (try time(), try time())
-    let (code, signal) = (try signed(), try signed())
-    end.code = Int32(exactly: code)
-    end.signal = Int32(exactly: signal)
-    end.isOutOfMemory = try byte() != 0
+    let kind = try byte()
+    switch kind {
+    case 0: break
+    case 1: end.process.exit = .code(Int32(clamping: try signed()))
+    case 2, 3: end.process.exit = .signal(UInt32(clamping: try signed()), coreDumped: kind == 3)
+    default: throw .malformed
+    }
+    let kills = try signed()
+    end.process.oomKills = kills < 0 ? nil : Int32(clamping: kills)
     return end
   }
 }
