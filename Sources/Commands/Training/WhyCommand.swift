@@ -38,54 +38,40 @@ extension RunsCommand {
 /// A failure for people: what, where and how in the first lines, then the evidence and the steps.
 struct FailurePage {
   private let answer: Answer
-  private let width: Int?
+  private let page: PageText
 
   init(_ answer: Answer, width: Int?) {
     self.answer = answer
-    self.width = width
+    page = PageText(width: width)
   }
 
   var text: String {
-    var lines = wrapped("\(text("title")) (\(text("class")))", indent: 0)
     let rank = text("rank").isEmpty ? "" : ", rank \(text("rank"))"
-    lines += wrapped(
-      "\(text("severity")), incident \(text("incident")), on \(text("host"))\(rank), \(text("opened"))", indent: 0)
+    var head = [
+      "\(text("title")) (\(text("class")))",
+      "\(text("severity")), incident \(text("incident")), on \(text("host"))\(rank), \(text("opened"))",
+    ]
     if text("kind") == "cascade" {
-      lines += wrapped(
-        "This follows from another failure, which was not found: look at the other ranks and hosts.", indent: 0)
+      head.append("This follows from another failure, which was not found: look at the other ranks and hosts.")
     }
-    lines += section("Line", [text("file"), text("line")].filter { !$0.isEmpty })
-    lines += section("Evidence", Answer.texts(list: answer.value("evidence")))
-    if let more = Int(text("cascade")), more > 0 {
-      lines += section("Beside it", ["\(more) further raised \(more == 1 ? "line" : "lines") of the same crash"])
+    var lines = head.flatMap { page.wrapped($0, indent: 0) }
+    lines += page.section("Line", [raw("file"), raw("line")].filter { !$0.isEmpty })
+    lines += page.section("Evidence", Answer.texts(list: answer.value("evidence")))
+    if let more = Int(raw("cascade")), more > 0 {
+      lines += page.section(
+        "Beside it", ["\(more) further raised \(more == 1 ? "line" : "lines") of the same crash"])
     }
     let progress = [("last step", "last_step"), ("last checkpoint", "last_checkpoint")].compactMap { label, column in
-      text(column).isEmpty ? nil : "\(label): \(text(column))"
+      raw(column).isEmpty ? nil : "\(label): \(raw(column))"
     }
-    lines += section("How far it had come", progress.isEmpty ? ["not known"] : progress)
-    lines += section("Likely causes", Answer.texts(list: answer.value("causes")))
-    let steps = Answer.texts(list: answer.value("steps")).enumerated().map { "\($0.offset + 1). \($0.element)" }
-    lines += section("Steps", steps)
+    lines += page.section("How far it had come", progress.isEmpty ? ["not known"] : progress)
+    lines += page.section("Likely causes", Answer.texts(list: answer.value("causes")))
+    lines += page.section("Steps", Answer.texts(list: answer.value("steps")), isNumbered: true)
     return lines.map { $0 + "\n" }.joined()
   }
 
-  private func text(_ column: String) -> String {
-    Escaping.visible(answer.value(column)?.words ?? "")
-  }
+  /// As it is stored: a section escapes it line by line.
+  private func raw(_ column: String) -> String { answer.value(column)?.words ?? "" }
 
-  private func section(_ title: String, _ items: [String]) -> [String] {
-    if items.isEmpty { return [] }
-    return ["", title + ":"]
-      + items.flatMap { item in
-        item.split(separator: "\n", omittingEmptySubsequences: false).flatMap {
-          wrapped(Escaping.visible(String($0)), indent: 2)
-        }
-      }
-  }
-
-  private func wrapped(_ text: String, indent: Int) -> [String] {
-    let space = String(repeating: " ", count: indent)
-    guard let width else { return [space + text] }
-    return TableLayout.wrapped(text, to: max(20, width - indent)).map { space + $0 }
-  }
+  private func text(_ column: String) -> String { Escaping.visible(raw(column)) }
 }

@@ -142,16 +142,8 @@ import Testing
     let whole = file.pass(isFinished: true)
     #expect(whole.steps.count == 40 + 5 + 8)
     for isNew in [false, true] {
-      var delta = FileDelta(file: file.identity, from: 0, to: 0)
-      var (offset, end) = (0, 0)
-      var reader = file.make(file.context(at: 0, known: 0))
-      while end < file.file.count {
-        end = min(file.file.count, end + 97)
-        if isNew { reader = file.make(file.context(at: offset, known: end)) }
-        offset += file.read(&reader, from: offset, to: end, isFinal: false, budget: .max, into: &delta)
-      }
-      offset += file.read(&reader, from: offset, to: end, isFinal: true, budget: .max, into: &delta)
-      #expect(offset == file.file.count)
+      let delta = file.grown(by: 97, isNew: isNew)
+      #expect(delta.to == UInt64(file.file.count))
       #expect(delta.steps.map { "\($0)" } == whole.steps.map { "\($0)" })
     }
   }

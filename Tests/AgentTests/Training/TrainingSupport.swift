@@ -56,6 +56,22 @@ struct ReaderHarness {
     return delta
   }
 
+  /// The file as it grows by `bytes` at a time.
+  /// - Parameter isNew: a reader of its own for each piece, as after a restart.
+  func grown(by bytes: Int, isNew: Bool) -> FileDelta {
+    var delta = FileDelta(file: identity, from: 0, to: 0)
+    var (offset, end) = (0, 0)
+    var reader = make(context(at: 0, known: 0))
+    while end < file.count {
+      end = min(file.count, end + bytes)
+      if isNew { reader = make(context(at: offset, known: end)) }
+      offset += read(&reader, from: offset, to: end, isFinal: false, budget: .max, into: &delta)
+    }
+    offset += read(&reader, from: offset, to: end, isFinal: true, budget: .max, into: &delta)
+    delta.to = UInt64(offset)
+    return delta
+  }
+
   /// The file up to `cut` with one reader, what is left with another, as after a restart.
   func resumed(at cut: Int, isFinished: Bool = false) -> [FileDelta] {
     var first = FileDelta(file: identity, from: 0, to: 0)
