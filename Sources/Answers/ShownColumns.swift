@@ -19,8 +19,9 @@ package enum ShownColumns {
 
   package static let runs: [Answer.Column] = [
     .init("id", "ID", rank: 0),
-    .init("host", "HOST", rank: 3, least: 12), .init("run", "RUN", rank: 0, least: 24),
-    .init("state", "STATE", rank: 1), .init("framework", "FRAMEWORK", rank: 10),
+    .init("host", "HOST", rank: 3, least: 12), .init("name", "RUN", rank: 0, least: 24),
+    .init("attempt", "ATTEMPT", rank: 11), .init("state", "STATE", rank: 1), .init("failure", "FAILURE", rank: 4),
+    .init("framework", "FRAMEWORK", rank: 10),
     .init("episodes", "EPISODES", rank: 4), .init("episodes_completed", "COMPLETED", rank: 7),
     .init("steps", "STEPS", rank: 6),
     .init("reward_mean", "REWARD", .ratio, rank: 5), .init("sharpe_mean", "SHARPE", .ratio, rank: 8),
@@ -35,7 +36,8 @@ package enum ShownColumns {
     .init("pnl", "PNL", .money, rank: 7),
     .init("win_rate_ratio", "WIN RATE", .ratio, rank: 9), .init("max_drawdown_ratio", "DRAWDOWN", .ratio, rank: 10),
     .init("sharpe_ratio", "SHARPE", .ratio, rank: 8), .init("sortino_ratio", "SORTINO", .ratio, rank: 11),
-    .init("calmar_ratio", "CALMAR", .ratio, rank: 12), .init("updated", "UPDATED", .age, rank: 6),
+    .init("calmar_ratio", "CALMAR", .ratio, rank: 12), .init("attempt", "ATTEMPT", rank: 13),
+    .init("updated", "UPDATED", .age, rank: 6),
   ]
 
   package static let credentials: [Answer.Column] = [

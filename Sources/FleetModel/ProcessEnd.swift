@@ -15,6 +15,8 @@ package struct ProcessEnd: Sendable, Equatable {
   /// The same of standard error, where it is another file.
   package var errors: String = ""
   package var directory: String = ""
+  /// Runs that no other process writes any more: `RunUpdate.run`.
+  package var runs: [String] = []
   /// Program and script, redacted, without the other arguments.
   package var command: String = ""
   /// Processes of its control group that the kernel killed for lack of memory in the 30 s before; nil: not known.

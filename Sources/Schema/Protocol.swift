@@ -59,6 +59,8 @@ package enum FleetProtocol {
   package static let recordsPerList = 16_384
   /// Figures that a training program reports beside a step; RLlib's results have about 150.
   package static let metricsPerStep = 512
+  /// Of one process that has ended.
+  package static let runsOfEnd = 32
   /// Bytes at a file's start by which it is known again.
   package static let fileHeadBytes: UInt32 = 1024
   /// Marks of one frame, for collectors that send all of them in the Welcome.

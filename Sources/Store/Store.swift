@@ -138,6 +138,8 @@ enum Limits {
   static let aheadUs: Int64 = 3_600_000_000
   /// A run's name is part of a unique index, whose entries end at 2704 bytes.
   static let runNameBytesMax = 1024
+  /// Of a run on one host.
+  static let ranksMax = 1024
   /// Rows of `runNumbers` and `knownPartitions`; beyond it the cache starts anew.
   static let cacheMax = 100_000
   /// A stream that was alive so short ago under another boot or machine is a clone.
@@ -180,17 +182,23 @@ struct PartitionKey: Hashable {
   let index: Int64
 }
 
+/// A source of a run: which attempt at it its rows belong to is decided once.
 struct RunKey: Hashable {
   let host: Int32
   let run: String
+  /// nil: what programs report by themselves belongs to the newest attempt.
+  let file: FileKey?
+
+  var ofRun: RunKey { RunKey(host: host, run: run, file: nil) }
 
   /// By bytes, as the database compares names: two forms of one accented letter are one String, and two runs.
   static func == (left: RunKey, right: RunKey) -> Bool {
-    left.host == right.host && left.run.hasBytes(of: right.run)
+    left.host == right.host && left.file == right.file && left.run.hasBytes(of: right.run)
   }
 
   func hash(into hasher: inout Hasher) {
     hasher.combine(host)
     hasher.combine(run)
+    hasher.combine(file)
   }
 }

@@ -188,6 +188,7 @@ extension RandomModel {
     value.directory = text()
     value.command = text()
     value.oomKills = element([nil, 0, 3, .max])
+    value.runs = list(3) { $0.text() }
     return value
   }
 
@@ -234,6 +235,11 @@ extension RandomModel {
     value.framework = text()
     value.source = text()
     value.detail = text()
+    value.beginning = element(RunBeginning.allCases)
+    value.mark = integer()
+    value.name = text()
+    value.job = text()
+    value.rank = element([nil, 0, 7, .max])
     return value
   }
 

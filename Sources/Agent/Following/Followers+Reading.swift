@@ -129,6 +129,7 @@ extension Followers {
     delta.readNs = readNs
     file.readTimes.note(delta.to - UInt64(taken), delta.to, ns: readNs)
     file.isEndReported = false
+    if !delta.runs.isEmpty { completeRuns(of: file, in: &delta) }
     if file.unread > 0 {
       enqueue(file)
     } else if file.path == nil || file.identity.format != .log || file.reader?.hasOpenRun == true {
@@ -337,7 +338,9 @@ extension Followers {
     delta.isFinished = true
     if loss.to > loss.from || loss.isEstimate { delta.losses = [loss] }
     // A training file that is written over belongs to another run: this one gets no more rows.
-    if file.identity.format != .log, !isRunContinued(file), var ending = file.ending {
+    // Of a directory's run another of its files reports the end.
+    let isEnd = !file.identity.format.isRunOfDirectory || !isRunContinued(file)
+    if file.identity.format != .log, isEnd, var ending = file.ending {
       ending.finish(nowNs: loss.timeNs, into: &delta)
     }
     file.offset = delta.to

@@ -1,4 +1,4 @@
-internal import FleetModel
+package import FleetModel
 
 /// What only training files do: be written anew with more columns, and end while they stay.
 extension Followers {
@@ -86,23 +86,84 @@ extension Followers {
       return nil
     }
     file.isEndReported = true
-    if isRunContinued(file) { return nil }
+    let isContinued = isRunContinued(file, nowNs: nowNs)
     var delta = FileDelta(file: file.identity, from: file.offset, to: file.offset)
     delta.tailHash = file.tailHash
     delta.lines.firstOffset = delta.to
     // Not the time of the report: reported again after a restart, the run has not ended again.
     file.reader?.finish(nowNs: max(file.modifiedNs, file.readNs), into: &delta)
+    if isContinued { delta.runs = [] }
     return delta.runs.isEmpty && delta.episodes.isEmpty ? nil : delta
   }
 
-  /// Whether the run of a directory has another file that was written to later: that one's end is the run's.
-  func isRunContinued(_ file: FollowedFile) -> Bool {
-    guard file.identity.format.isRunOfDirectory else { return false }
-    let directory = file.identity.path.lastIndex(of: "/").map { file.identity.path[..<$0] }
+  // MARK: Runs of several files
+
+  /// Whether the run has another source that was written to later, or that its writer may still write to: the end of this one is not the
+  /// run's.
+  /// - Parameter nowNs: nil: only by when they were written to.
+  func isRunContinued(_ file: FollowedFile, nowNs: Int64? = nil) -> Bool {
+    let run = RunPlace(file.identity.path, file.identity.format).path
     return files.contains { other in
-      other !== file && other.identity.format == file.identity.format && other.phase == .following && other.path != nil
-        && (other.grownNs, other.key) > (file.grownNs, file.key)
-        && other.identity.path.lastIndex(of: "/").map { other.identity.path[..<$0] } == directory
+      guard other !== file, other.phase == .following, other.path != nil, reportsRun(other), !other.isEndReported else {
+        return false
+      }
+      let isLater = (other.grownNs, other.key) > (file.grownNs, file.key)
+      let isOpen = nowNs.map { !other.isClosed && $0 < other.grownNs + limits.abandonedIdleNs } ?? false
+      return (isLater || isOpen) && RunPlace(other.identity.path, other.identity.format).path == run
     }
   }
+
+  private func reportsRun(_ file: FollowedFile) -> Bool {
+    file.isFormatKnown && (file.identity.format != .log || file.reader?.hasOpenRun == true)
+  }
+
+  /// What is known of a run beyond its one file.
+  func completeRuns(of file: FollowedFile, in delta: inout FileDelta) {
+    guard file.identity.format.isRunOfDirectory, delta.runs.contains(where: { $0.beginning == .source }),
+      takesOver(file)
+    else { return }
+    for index in delta.runs.indices where delta.runs[index].beginning == .source {
+      delta.runs[index].beginning = .takeover
+    }
+  }
+
+  /// Another process writes to the directory than before, and who wrote to its other files has closed them.
+  private func takesOver(_ file: FollowedFile) -> Bool {
+    let run = RunPlace(file.identity.path, file.identity.format).path
+    let others = files.filter { other in
+      other !== file && other.identity.format == file.identity.format && other.isFormatKnown && other.offset > 0
+        && RunPlace(other.identity.path, other.identity.format).path == run
+    }
+    let writer = Self.writer(of: file.identity.path)
+    return !others.isEmpty
+      && others.allSatisfy { other in
+        other.isClosed && writer != nil && Self.writer(of: other.identity.path) != writer
+      }
+  }
+
+  /// Host and process in the name of an event file, `events.out.tfevents.SECONDS.HOST.PID.N`; nil where it has none.
+  /// - Source: tensorboard/summary/writer/event_file_writer.py.
+  private static func writer(of path: String) -> String? {
+    let name = path[(path.lastIndex(of: "/").map { path.index(after: $0) } ?? path.startIndex)...]
+    let parts = name.split(separator: ".")
+    guard let mark = parts.firstIndex(of: "tfevents"), mark + 4 < parts.count else { return nil }
+    // A host's name may have dots in it.
+    return parts[(mark + 2)...].dropLast().joined(separator: ".")
+  }
+
+  /// The files whose rows are of a run that goes on, with that run; at most `runsMax` of them.
+  package func openRuns() -> [(path: String, update: RunUpdate)] {
+    var open: [(path: String, update: RunUpdate)] = []
+    for file in files where file.phase == .following && reportsRun(file) && !file.isEndReported && file.path != nil {
+      guard open.count < Self.runsMax else { break }
+      guard file.isReported else { continue }
+      let place = RunPlace(file.identity.path, file.identity.format)
+      var update = TrainingRun.update(place, .unknown, framework: "", source: "", timeNs: file.modifiedNs)
+      update.detail = ""
+      open.append((file.identity.path, update))
+    }
+    return open
+  }
+
+  private static let runsMax = 1000
 }

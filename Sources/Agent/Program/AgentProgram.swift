@@ -27,6 +27,7 @@ final class AgentProgram {
   private let probes: ProbeRunner
   private let checks: CheckRunner
   private var sampler: Sampler
+  private var runWriters = RunWriters()
   private var socket: SocketListener?
   private var changes: Watch?
   private var followingTimer = FollowingTimer()
@@ -239,6 +240,12 @@ final class AgentProgram {
     var records = sampler.sample(wallNs: Clock.wallNs(), monotonicNs: Clock.bootNs())
     records.append(probes.takeRecords())
     redact(&records.events)
+    nameRuns(of: &records.events)
+    if !records.processes.isEmpty {
+      var open: [(update: RunUpdate, writer: RunWriter?)] = []
+      for run in followers.openRuns() { open.append((run.update, sampler.writer(of: run.path))) }
+      records.runs += runWriters.updates(open, redactor)
+    }
     if sampler.networkMounts != probedMounts { setProbeTasks() }
     reportHealth()
     append(records)
@@ -249,6 +256,7 @@ final class AgentProgram {
     var records = Records()
     let isDone = sampler.processEnded(signal, wallNs: Clock.wallNs(), into: &records)
     redact(&records.events)
+    nameRuns(of: &records.events)
     append(records)
     return isDone
   }
@@ -257,7 +265,22 @@ final class AgentProgram {
     var records = Records()
     sampler.announce(process, wallNs: Clock.wallNs(), into: &records)
     redact(&records.events)
+    nameRuns(of: &records.events)
     append(records)
+  }
+
+  /// The runs of what has ended, where no other process may write them.
+  private func nameRuns(of events: inout [Event]) {
+    guard events.contains(where: { $0.processEnd != nil }) else { return }
+    let open = followers.openRuns()
+    for index in events.indices {
+      guard let end = events[index].processEnd else { continue }
+      var runs: [String] = []
+      for run in open where end.mayWrite(run.path) && !runs.contains(run.update.run) {
+        if sampler.writer(of: run.path) == nil { runs.append(run.update.run) }
+      }
+      events[index].processEnd?.runs = Array(runs.prefix(FleetProtocol.runsOfEnd))
+    }
   }
 
   /// Paths stay as they are: files are followed under them.

@@ -26,6 +26,8 @@ struct FollowedProcess {
   var announcedExit: ProcessExit?
   private(set) var isAlive = true
   private var announcedName = ""
+  /// Its command line: words that end with NUL. Only what a run may show of it leaves the host.
+  private(set) var commandLine: [UInt8] = []
   private let handle: ProcessHandle?
   private let stat: KernelFile
   private let directory: String
@@ -87,6 +89,7 @@ struct FollowedProcess {
   private mutating func readWhereabouts() {
     if let bytes = try? HostFiles.read(directory + "/cmdline", limitBytes: 4096) {
       end.command = ProcessCommand.shown(bytes)
+      commandLine = bytes
     }
     let cwd = Self.path(directory + "/cwd")
     if !cwd.isEmpty { end.directory = cwd }

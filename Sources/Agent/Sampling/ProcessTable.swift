@@ -73,6 +73,19 @@ struct ProcessTable {
     }
   }
 
+  /// Who writes a file, as far as it can be seen: the process whose output it is, else the only one that works in a directory which holds
+  /// it, or one of several of one job.
+  func writer(of path: String) -> FollowedProcess? {
+    let near = followed.filter { $0.isAlive && $0.end.mayWrite(path) }
+    if let own = near.first(where: { $0.end.output == path || $0.end.errors == path }) { return own }
+    guard let deepest = near.map({ $0.end.directory.utf8.count }).max() else { return nil }
+    let writers = near.filter { $0.end.directory.utf8.count == deepest }
+    // The others were started by the first, or by the same job.
+    guard let first = writers.min(by: { $0.key.startTicks < $1.key.startTicks }) else { return nil }
+    let isOneJob = writers.allSatisfy { $0.end.job == first.end.job || $0.end.parent == first.end.pid }
+    return writers.count == 1 || isOneJob && !first.end.job.hasPrefix(ProcessJob.Kind.session.rawValue) ? first : nil
+  }
+
   /// A pidfd says that a process has ended.
   /// - Parameter isLast: nothing more will come of the kernel.
   /// - Returns: whether this was dealt with; else it is asked again.

@@ -68,6 +68,15 @@ package struct Sampler: ~Copyable {
     processes.end(signal.key, isLast: signal.isLast, wallNs: wallNs, buffer: buffer, into: &records)
   }
 
+  /// The process that writes a file, as far as the host shows it: its job, and its command line for `RunParameters`. nil: not known.
+  package func writer(of path: String) -> RunWriter? {
+    processes.writer(of: path).map { process in
+      RunWriter(
+        pid: process.key.pid, startTicks: process.key.startTicks, job: process.end.job, command: process.end.command,
+        commandLine: process.commandLine)
+    }
+  }
+
   /// What `signalbox-agent exec` reports of its program.
   package mutating func announce(_ process: AnnouncedProcess, wallNs: Int64, into records: inout Records) {
     if processors.bootSeconds == nil, files.stat.read(into: buffer) { buffer.parse { processors.read($0) } }

@@ -23,6 +23,7 @@ package struct EventReader: FormatReader {
   private static let groupBytesMax = 64 << 10
   private static let groupSeconds = 1.0
 
+  private let place: RunPlace
   private let run: String
   private let path: String
   private var record: EventRecord
@@ -37,7 +38,8 @@ package struct EventReader: FormatReader {
   /// - Parameter redactor: removes secrets from parameters.
   package init(context: ReaderContext, redactor: Redactor? = nil) {
     path = context.file.path
-    run = TrainingRun.id(directoryOf: path)
+    place = RunPlace(path, .eventFile)
+    run = place.run
     record = EventRecord(redactor)
     // Where none begins in the bytes before the offset, the last record is longer than they are.
     let isWhole = UInt64(context.preceding.count) == context.offset
@@ -96,7 +98,7 @@ package struct EventReader: FormatReader {
 
   package mutating func finish(nowNs: Int64, into delta: inout FileDelta) {
     isOpen = false
-    delta.runs.append(TrainingRun.update(run, .completed, framework: Self.framework, source: path, timeNs: nowNs))
+    delta.runs.append(TrainingRun.update(place, .completed, framework: Self.framework, source: path, timeNs: nowNs))
   }
 
   // MARK: Rows
@@ -148,7 +150,8 @@ package struct EventReader: FormatReader {
 
   private mutating func open(timeNs: Int64, detail: String, into delta: inout FileDelta) {
     isOpen = true
-    var update = TrainingRun.update(run, .running, framework: Self.framework, source: path, timeNs: timeNs)
+    var update = TrainingRun.update(
+      place, .running, framework: Self.framework, source: path, timeNs: timeNs, begins: true)
     update.detail = detail
     delta.runs.append(update)
   }

@@ -2,11 +2,12 @@ package import FleetModel
 
 /// Reads `monitor.csv` of Stable-Baselines3: each row is one episode that has ended, with its return and length.
 ///
-/// Episodes are numbered by the index of their row, from 1. Their time is `t_start + t` as long as the file holds it: a
+/// Episodes are numbered by the index of their row, from 1, and by environment, where each has its own file. Their time is `t_start + t` as long as the file holds it: a
 /// program that appends starts `t` again at 0 without a new `t_start`, and from there the time of reading stands in.
 /// Columns beyond `r,l,t` go along as a step of the episode.
 /// - Source: stable_baselines3/common/monitor.py.
 package struct MonitorReader: FormatReader {
+  private let place: RunPlace
   private let run: String
   private let path: String
   private let redactor: Redactor?
@@ -24,7 +25,8 @@ package struct MonitorReader: FormatReader {
   package init(context: ReaderContext, redactor: Redactor? = nil) {
     self.redactor = redactor
     path = context.file.path
-    run = TrainingRun.id(path: path, mark: context.file.key.bytes)
+    place = RunPlace(path, .monitorCSV)
+    run = place.run
     cutter = LineCutter(context)
     let isFromStart = UInt64(context.preceding.count) >= context.offset
     firstLine =
@@ -43,7 +45,9 @@ package struct MonitorReader: FormatReader {
     }
     if !isOpen, position > 0 {
       isOpen = true
-      delta.runs.append(TrainingRun.update(run, .running, framework: Self.framework, source: path, timeNs: nowNs))
+      delta.runs.append(
+        TrainingRun.update(
+          place, .running, framework: Self.framework, source: path, timeNs: nowNs, begins: head.lines > 0))
     }
     return position
   }
@@ -53,7 +57,7 @@ package struct MonitorReader: FormatReader {
 
   package mutating func finish(nowNs: Int64, into delta: inout FileDelta) {
     isOpen = false
-    delta.runs.append(TrainingRun.update(run, .completed, framework: Self.framework, source: path, timeNs: nowNs))
+    delta.runs.append(TrainingRun.update(place, .completed, framework: Self.framework, source: path, timeNs: nowNs))
   }
 
   /// - Returns: what the line costs of the budget.
@@ -70,7 +74,9 @@ package struct MonitorReader: FormatReader {
     episode.run = run
     // Where lines were not counted, the row's offset is larger than any count, and as unique.
     let index = number.map { $0 >= head.lines ? $0 - head.lines + 1 : 0 } ?? offset + UInt64(line.content.lowerBound)
-    episode.episode = Int64(clamping: index)
+    episode.episode =
+      min(Int64(clamping: index), TrainingStep.episodesPerEnvironment - 1)
+      + place.environment * TrainingStep.episodesPerEnvironment
     episode.state = .completed
     episode.finalReward = figures.reward
     episode.finalSteps = figures.length

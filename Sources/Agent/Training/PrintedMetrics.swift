@@ -4,7 +4,7 @@ internal import FleetModel
 /// The numbers that training programs print among their log lines: the line stays what it is, its numbers are a row of a run as well.
 ///
 /// Recognised by how a line begins, so that a plain line costs a look at its first byte, and one with a time a look at its first
-/// separators. The run is the file's, by its path; a row has the line's time, or that of its reading.
+/// separators. The run is that of the file's place; a row has the line's time, or that of its reading.
 /// - Source: nanoGPT train.py; Megatron-LM training.py (`training_log`); DeepSpeed engine.py (`_report_progress`); torchtitan
 ///   components/metrics.py; transformers trainer_callback.py (`PrinterCallback`); CleanRL; XGBoost callback.py (`EvaluationMonitor`);
 ///   LightGBM callback.py (`log_evaluation`); Keras progbar.py; stable_baselines3/common/logger.py (`HumanOutputFormat`).
@@ -16,6 +16,7 @@ struct PrintedMetrics {
   /// Of a date and a time, which hold separators of their own.
   private static let timeBytes = 20
 
+  private let place: RunPlace
   private let run: String
   private let path: String
   private var table = PrintedTable()
@@ -28,7 +29,8 @@ struct PrintedMetrics {
   /// - Parameter path: of the file, or the name of its stream.
   init(path: String) {
     self.path = path
-    run = TrainingRun.id(path: path, mark: path.utf8)
+    place = RunPlace(path, .log)
+    run = place.run
   }
 
   /// The same state in another reader, which reports its run anew.
@@ -188,7 +190,7 @@ struct PrintedMetrics {
     if isTable { row.takeStepAndReward() }
     if !isOpen {
       isOpen = true
-      delta.runs.append(TrainingRun.update(run, .running, framework: Self.framework, source: path, timeNs: timeNs))
+      delta.runs.append(TrainingRun.update(place, .running, framework: Self.framework, source: path, timeNs: timeNs))
     }
     delta.steps.append(row)
   }
@@ -197,7 +199,7 @@ struct PrintedMetrics {
   mutating func finish(nowNs: Int64, into delta: inout FileDelta) {
     guard isOpen else { return }
     isOpen = false
-    delta.runs.append(TrainingRun.update(run, .completed, framework: Self.framework, source: path, timeNs: nowNs))
+    delta.runs.append(TrainingRun.update(place, .completed, framework: Self.framework, source: path, timeNs: nowNs))
   }
 
   static let framework = "printed"

@@ -4,17 +4,20 @@ package import FleetModel
 /// is one logged iteration.
 ///
 /// Every column that holds a number is a metric under its own name; an empty field is absent. Stable-Baselines3 rewrites
-/// the file in place when a new column appears: the follower then starts a new generation, and the run's id stays the
-/// same, because it comes from the first row, which only gets empty fields: Lightning puts them between the others. RLlib fixes its columns with the first
-/// row; `result.json` beside it holds more.
+/// the file in place when a new column appears: the follower then starts a new generation, and that is no new attempt,
+/// because it begins with the same first row, which only gets empty fields: Lightning puts them between the others. RLlib
+/// fixes its columns with the first row; `result.json` beside it holds more.
 /// - Source: stable_baselines3/common/logger.py (CSVOutputFormat); ray/tune/logger/csv.py.
 package struct ProgressReader: FormatReader {
   private let path: String
   private let redactor: Redactor?
   /// Of the columns, from the header; nil before it.
   private(set) var names: [String]?
-  /// nil until the first row was seen.
-  private var run: String?
+  /// nil until the columns are known, which may say who writes it.
+  private var place: RunPlace?
+  private var run = ""
+  /// Of the first row; 0 until it was seen.
+  private var mark: UInt64 = 0
   private var cutter: LineCutter
   private var row = DelimitedRow()
   private var figures = RowFigures()
@@ -29,8 +32,6 @@ package struct ProgressReader: FormatReader {
     path = context.file.path
     cutter = LineCutter(context)
     readHead(context.head)
-    // Only a head without a whole row, though there were rows before the offset, leaves the run without a name.
-    if run == nil, context.offset > UInt64(context.head.count) { run = runID(context.file.key.bytes) }
   }
 
   package mutating func read(
@@ -48,7 +49,7 @@ package struct ProgressReader: FormatReader {
   package var lineBytesMax: Int { TrainingLimits.lineBytesMax }
 
   package mutating func finish(nowNs: Int64, into delta: inout FileDelta) {
-    if run != nil, !isDone { update(.completed, nowNs: nowNs, &delta) }
+    if mark != 0, !isDone { update(.completed, nowNs: nowNs, &delta) }
   }
 
   /// - Returns: what the line costs of the budget.
@@ -61,7 +62,7 @@ package struct ProgressReader: FormatReader {
       return keep(bytes, line, at: offset, nowNs: nowNs, into: &delta)
     }
     if isHeader {
-      names = row.names(bytes)
+      takeNames(row.names(bytes))
       return line.content.count
     }
     guard let names, names.count == row.fields.count else {
@@ -69,8 +70,8 @@ package struct ProgressReader: FormatReader {
     }
     var step = step(bytes, names, nowNs: nowNs)
     guard !step.metrics.isEmpty else { return keep(bytes, line, at: offset, nowNs: nowNs, into: &delta) }
-    if run == nil { run = runID(mark(bytes, line.content)) }
-    step.run = run ?? ""
+    if mark == 0 { mark = mark(bytes, line.content) }
+    step.run = run
     isDone = step.isDone
     if !isOpen, !step.isDone { update(.running, nowNs: step.timeNs, &delta) }
     if step.isDone { update(.completed, nowNs: step.timeNs, &delta) }
@@ -100,7 +101,11 @@ package struct ProgressReader: FormatReader {
 
   private mutating func update(_ state: RunState, nowNs: Int64, _ delta: inout FileDelta) {
     isOpen = state == .running
-    delta.runs.append(TrainingRun.update(run ?? "", state, framework: framework, source: path, timeNs: nowNs))
+    guard let place else { return }
+    var update = TrainingRun.update(
+      place, state, framework: framework, source: path, timeNs: nowNs, begins: true)
+    update.mark = mark
+    delta.runs.append(update)
   }
 
   private var kind: TrainingFormats.LoggerKind { TrainingFormats.LoggerKind(path: path, names: names ?? []) }
@@ -122,29 +127,31 @@ extension ProgressReader {
       if line.content.isEmpty { return true }
       guard line.kind == .whole, row.split(bytes.span, line.content) else { return true }
       if line.start == 0 {
-        names = row.names(bytes.span)
+        takeNames(row.names(bytes.span))
         return true
       }
       guard let names, names.count == row.fields.count, !step(bytes.span, names, nowNs: 0).metrics.isEmpty else {
         return true
       }
-      run = runID(mark(bytes.span, line.content))
+      mark = mark(bytes.span, line.content)
       return false
     }
   }
 
-  private func runID(_ mark: [UInt8]) -> String {
-    let directory = path.lastIndex(of: "/").map { Array(path[..<$0].utf8) } ?? []
-    return TrainingRun.id(path: path, mark: directory + mark)
+  private mutating func takeNames(_ names: [String]) {
+    self.names = names
+    place = RunPlace(path, .progressCSV)
+    run = place?.run ?? ""
   }
 
   /// The row without the empty fields that rewriting adds; Lightning sorts its columns anew, so that their order says nothing.
-  private func mark(_ bytes: Span<UInt8>, _ line: Range<Int>) -> [UInt8] {
+  private func mark(_ bytes: Span<UInt8>, _ line: Range<Int>) -> UInt64 {
     let text = line.map { bytes[$0] }
+    func hash(_ bytes: some Sequence<UInt8>) -> UInt64 { max(1, ContentHash.of(Array(bytes).span)) }
     if kind == .lightning {
       let fields = text.split(separator: UInt8(ascii: ",")).sorted { $0.lexicographicallyPrecedes($1) }
-      return Array(fields.joined(separator: [UInt8(ascii: ",")]))
+      return hash(fields.joined(separator: [UInt8(ascii: ",")]))
     }
-    return Array(text.reversed().drop { $0 == UInt8(ascii: ",") }.reversed())
+    return hash(text.reversed().drop { $0 == UInt8(ascii: ",") }.reversed())
   }
 }

@@ -7,6 +7,7 @@ package import FleetModel
 /// the same file, and the run goes on.
 /// - Source: ray/tune/logger/json.py; stable_baselines3/common/logger.py (JSONOutputFormat).
 package struct ResultReader: FormatReader {
+  private let place: RunPlace
   private let run: String
   private let path: String
   private let redactor: Redactor?
@@ -21,7 +22,8 @@ package struct ResultReader: FormatReader {
   package init(context: ReaderContext, redactor: Redactor? = nil) {
     self.redactor = redactor
     path = context.file.path
-    run = TrainingRun.id(path: path, mark: context.file.key.bytes)
+    place = RunPlace(path, .resultJSON)
+    run = place.run
     cutter = LineCutter(context)
   }
 
@@ -42,7 +44,7 @@ package struct ResultReader: FormatReader {
   package mutating func finish(nowNs: Int64, into delta: inout FileDelta) {
     if isDone { return }
     isOpen = false
-    delta.runs.append(TrainingRun.update(run, .completed, framework: framework, source: path, timeNs: nowNs))
+    delta.runs.append(TrainingRun.update(place, .completed, framework: framework, source: path, timeNs: nowNs))
   }
 
   /// - Returns: what the line costs of the budget.
@@ -63,7 +65,8 @@ package struct ResultReader: FormatReader {
     if step.isDone || !isOpen {
       isOpen = !step.isDone
       var update = TrainingRun.update(
-        run, step.isDone ? .completed : .running, framework: framework, source: path, timeNs: step.timeNs)
+        place, step.isDone ? .completed : .running, framework: framework, source: path, timeNs: step.timeNs,
+        begins: true)
       update.detail = flat.detail
       delta.runs.append(update)
     }

@@ -199,6 +199,7 @@ extension SocketSession {
   private func update(_ event: SocketEvent, _ run: String, _ state: RunState, _ timeNs: Int64) -> RunUpdate {
     var update = TrainingRun.update(
       run, state, framework: redact(event.framework), source: "socket", timeNs: timeNs)
+    if state == .running { update.beginning = .source }
     update.detail = "{\"pid\": \(peer.pid), \"uid\": \(peer.uid), \"detail\": \(redactedObject(event.detail ?? "{}"))}"
     return update
   }

@@ -7,10 +7,13 @@ package import FleetModel
 /// A row that cannot be read becomes a log line flagged `malformed`.
 /// - Source: the seed's writer (Python `csv`): header line, CRLF, `nan` or an empty field where there is no figure.
 package struct TrainingLogReader: FormatReader {
+  private let place: RunPlace
   private let run: String
   private let path: String
   private let redactor: Redactor?
   private var columns: TrainingLogColumns
+  /// What was rotated goes on without one.
+  private var hasHeader: Bool
   /// Of the last row read.
   private var episode: Int64?
   private var cutter: LineCutter
@@ -22,11 +25,12 @@ package struct TrainingLogReader: FormatReader {
   package init(context: ReaderContext, redactor: Redactor? = nil) {
     self.redactor = redactor
     path = context.file.path
-    // The seed's program overwrites its file on each run, and two runs may begin with the same rows: only the generation
-    // distinguishes them.
-    run = TrainingRun.id(path: path, mark: context.file.key.bytes)
+    place = RunPlace(path, .trainingLogCSV)
+    run = place.run
     cutter = LineCutter(context)
-    columns = Self.columns(ofHead: context.head.span) ?? .standard
+    let header = Self.columns(ofHead: context.head.span)
+    columns = header ?? .standard
+    hasHeader = header != nil
     episode = lastEpisode(in: context)
   }
 
@@ -35,7 +39,7 @@ package struct TrainingLogReader: FormatReader {
   ) -> Int {
     var position = 0
     var spent = 0
-    if offset == 0, let header = Self.columns(ofHead: bytes) { columns = header }
+    if offset == 0, let header = Self.columns(ofHead: bytes) { (columns, hasHeader) = (header, true) }
     while spent < budget, let line = cutter.next(bytes, &position, takesPartial: isFinal) {
       spent += read(bytes, line, at: offset, nowNs: nowNs, into: &delta)
     }
@@ -45,7 +49,8 @@ package struct TrainingLogReader: FormatReader {
 
   private mutating func update(_ state: RunState, nowNs: Int64, _ delta: inout FileDelta) {
     isOpen = state == .running
-    delta.runs.append(TrainingRun.update(run, state, framework: Self.framework, source: path, timeNs: nowNs))
+    delta.runs.append(
+      TrainingRun.update(place, state, framework: Self.framework, source: path, timeNs: nowNs, begins: hasHeader))
   }
 
   /// - Returns: what the line costs of the budget.

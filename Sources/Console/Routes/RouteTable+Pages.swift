@@ -40,7 +40,7 @@ extension RouteTable {
   static let rowsMax = 100
   static let toIncident = Page.Link(column: "id", path: "/incidents/")
   static let toHost = Page.Link(column: "host", path: "/hosts/")
-  static let toRun = Page.Link(column: "run", path: "/runs/", key: "id")
+  static let toRun = Page.Link(column: "name", path: "/runs/", key: "id")
 
   private static func openIncidents(host: String? = nil) -> (ReadQuery, [Answer.Column]) {
     (

@@ -106,8 +106,9 @@ extension RouteTable {
       series: Array(answers[(rewards + 1)...]),
       hosts: answers[0], incidents: answers[1], silences: answers[2], gaps: answers[3], logs: logs[0],
       episodes: answers[4], episodesMax: rowsMax)
+    let title: String = if case .text(let text)? = run.value("name") { text } else { name }
     return Page(
-      title: name, blocks: view.blocks,
+      title: title, blocks: view.blocks,
       command: "signalbox runs show \(ShellWord.quoted(name)) --host \(ShellWord.quoted(host))")
   }
 }

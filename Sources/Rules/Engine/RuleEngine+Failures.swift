@@ -113,6 +113,11 @@ extension RuleEngine {
 
   /// A run whose process has ended makes no more steps: it is not stalled. Its next step says that it goes on all the same.
   private func endRuns(of end: EndedProcess, _ host: inout HostState) {
+    for name in end.process.runs {
+      if let run = host.known(.run, name), host.entities[run].markNs <= end.atNs {
+        host.entities[run].set(.ended, true)
+      }
+    }
     let places =
       [end.process.output, end.process.errors].filter { !$0.isEmpty }.map(Self.directory) + [end.process.directory]
     guard places.contains(where: { $0.utf8.count > 1 }), !hasLivingParent(end, host) else { return }
@@ -327,9 +332,29 @@ extension RuleEngine {
     diagnosis.exitSignal = end?.signal
     if let end { diagnosis.evidence.append(end.text) }
     let atNs = end?.atNs ?? one?.lastNs ?? 0
+    diagnosis.run = run(of: end, one?.file, host)
     diagnosis.evidence += host.failures.messages.filter { (atNs &- $0.atNs).magnitude <= UInt64(Self.crashNs) }.map(
       \.text)
     return diagnosis
+  }
+
+  /// The run whose rows come from the log, from the directory of the process, or from near the log; empty where none does.
+  private func run(of end: EndedProcess?, _ log: Int?, _ host: borrowing HostState) -> String {
+    if let own = end?.process.runs.first { return own }
+    if let log, let own = host.runFiles.last(where: { $0.file == log }) { return host.entities[own.run].name }
+    var places: [String] = []
+    if let end {
+      places = [end.process.directory, end.process.output, end.process.errors].filter { $0.utf8.count > 1 }
+    }
+    if places.isEmpty, let log { places = [Self.directory(of: host.entities[log].name)] }
+    let near = host.runFiles.filter { one in
+      let directory = Self.directory(of: host.entities[one.file].name)
+      return places.contains { place in
+        place.utf8.count > 1 && Self.isSamePlace(place, directory) || Self.directory(of: place) == directory
+      }
+    }
+    let newest = near.max { host.entities[$0.run].markNs < host.entities[$1.run].markNs }
+    return newest.map { host.entities[$0.run].name } ?? ""
   }
 
   private func fill(_ diagnosis: inout Diagnosis, _ failure: FailureClass) {

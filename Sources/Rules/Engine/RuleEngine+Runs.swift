@@ -249,6 +249,7 @@ extension RuleEngine {
   }
 
   private func note(_ part: EpisodeSummary, _ host: inout HostState, _ entity: Int, _ place: Int, isFromStart: Bool) {
+    guard part.episode < TrainingStep.episodesPerEnvironment else { return }
     let numbers = host.runs[place].numbers
     if numbers.highest == part.episode, part.state == .running { return }
     if numbers.highest < 0, part.episode > 1, isFromStart || host.entities[entity].marks.contains(.declared) {

@@ -79,7 +79,8 @@ struct EpisodeNumbers: Equatable {
 
   /// - Returns: numbers that were left out: they are so far behind that they will not come any more.
   mutating func note(_ number: Int64, hasEnded: Bool) -> [Int64] {
-    guard number >= 0 else { return [] }
+    // Other environments of the run number theirs by themselves.
+    guard number >= 0, number < TrainingStep.episodesPerEnvironment else { return [] }
     var missing: [Int64] = []
     if highest < 0 {
       (highest, first) = (number, number)

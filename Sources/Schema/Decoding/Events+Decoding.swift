@@ -35,6 +35,8 @@ extension ProcessEnd: @unsafe TreeMessage {
     command = try unsafe Tree.text(tree.pointee.command, "ProcessEnd.command")
     oomKills = unsafe tree.pointee.oom_kills < 0 ? nil : tree.pointee.oom_kills
     parent = unsafe tree.pointee.parent_pid
+    runs = try unsafe Tree.texts(
+      tree.pointee.runs, count: tree.pointee.n_runs, "ProcessEnd.runs", limit: FleetProtocol.runsOfEnd)
   }
 }
 

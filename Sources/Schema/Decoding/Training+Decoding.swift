@@ -12,6 +12,11 @@ extension RunUpdate: @unsafe TreeMessage {
     framework = try unsafe Tree.text(tree.pointee.framework, "RunUpdate.framework")
     source = try unsafe Tree.text(tree.pointee.source, "RunUpdate.source")
     detail = try unsafe Tree.text(tree.pointee.detail, "RunUpdate.detail", limit: FleetProtocol.detailBytes)
+    beginning = unsafe RunBeginning(number: tree.pointee.beginning.rawValue) ?? .none
+    mark = unsafe tree.pointee.mark
+    name = try unsafe Tree.text(tree.pointee.name, "RunUpdate.name")
+    job = try unsafe Tree.text(tree.pointee.job, "RunUpdate.job")
+    rank = unsafe tree.pointee.rank > 0 ? Int32(clamping: tree.pointee.rank - 1) : nil
   }
 }
 

@@ -54,6 +54,17 @@ enum Tree {
     return texts
   }
 
+  /// A list of `bytes` fields that hold text.
+  static func texts(
+    _ elements: UnsafeMutablePointer<ProtobufCBinaryData>?, count: Int, _ field: StaticString, limit: Int
+  ) throws(SchemaError) -> [String] {
+    guard count <= limit else { throw .tooMany(field: "\(field)", count: count, limit: limit) }
+    guard count > 0, let elements = unsafe elements else { return [] }
+    var texts: [String] = []
+    for index in 0..<count { texts.append(try unsafe text(elements[index], field)) }
+    return texts
+  }
+
   private static func length(_ string: UnsafeMutablePointer<CChar>) -> Int {
     var length = 0
     while unsafe string[length] != 0 { length += 1 }

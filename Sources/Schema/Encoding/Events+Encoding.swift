@@ -18,7 +18,7 @@ extension Event: WireMessage {
 extension ProcessEnd: WireMessage {
   var sizeEstimate: Int {
     60 + cgroup.utf8.count + job.utf8.count + output.utf8.count + errors.utf8.count + directory.utf8.count
-      + command.utf8.count
+      + command.utf8.count + runs.reduce(0) { $0 + $1.utf8.count + 4 }
   }
 
   func write(to writer: inout WireWriter) {
@@ -42,6 +42,7 @@ extension ProcessEnd: WireMessage {
     writer.text(12, command)
     writer.signed(13, Int64(oomKills ?? -1))
     writer.unsigned(14, UInt64(parent))
+    for run in runs.prefix(FleetProtocol.runsOfEnd) { writer.text(15, run, evenIfEmpty: true) }
   }
 }
 

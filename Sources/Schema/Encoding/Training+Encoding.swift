@@ -3,7 +3,10 @@ internal import FleetModel
 // Field numbers are those of proto/signalbox/v1/report.proto; the tests compare every message with what Python writes.
 
 extension RunUpdate: WireMessage {
-  var sizeEstimate: Int { 24 + run.utf8.count + framework.utf8.count + source.utf8.count + detail.utf8.count }
+  var sizeEstimate: Int {
+    64 + run.utf8.count + framework.utf8.count + source.utf8.count + detail.utf8.count + name.utf8.count
+      + job.utf8.count
+  }
 
   func write(to writer: inout WireWriter) {
     writer.signed(1, timeNs)
@@ -12,6 +15,11 @@ extension RunUpdate: WireMessage {
     writer.text(4, framework)
     writer.text(5, source)
     writer.text(6, detail, limit: FleetProtocol.detailBytes)
+    writer.unsigned(7, UInt64(beginning.rawValue))
+    writer.unsigned(8, mark)
+    writer.text(9, name)
+    writer.text(10, job)
+    writer.unsigned(11, rank.map { UInt64(max(0, $0)) + 1 } ?? 0)
   }
 }
 

@@ -92,7 +92,8 @@ extension Store {
     noteSetAside(refusals)
     quotas.commit(overQuota)
     if runNumbers.count + freshRuns.count > Limits.cacheMax { runNumbers.removeAll() }
-    runNumbers.merge(freshRuns) { $1 }
+    // The newest attempt may be another one by the next commit.
+    runNumbers.merge(freshRuns.filter { $0.key.file != nil }) { $1 }
     return outcomes
   }
 
@@ -154,7 +155,7 @@ extension RowBuffers {
       var records = staged.batch.spooled[part.index].records
       quotas[arrival.host].trim(&records, nowNs: staged.receivedNs)
       append(records, clippedTo: part.clippedTo, arrival)
-      training.add(records.steps, records.episodes, arrival, &self, &quotas[arrival.host])
+      training.add(records.steps, records.episodes, of: nil, arrival, &self, &quotas[arrival.host])
     }
     for part in plan.files {
       let staged = group[part.batch]
@@ -168,7 +169,7 @@ extension RowBuffers {
       quotas[arrival.host].trim(&delta.steps, .steps, nowNs: staged.receivedNs)
       LogRows.append(delta.lines, file: file, arrival, to: &self)
       for loss in delta.losses { append(loss, arrival) }
-      training.add(delta.steps, delta.episodes, arrival, &self, &quotas[arrival.host])
+      training.add(delta.steps, delta.episodes, of: delta.file.key, arrival, &self, &quotas[arrival.host])
     }
     return training
   }
@@ -205,20 +206,22 @@ struct TrainingCollector {
   /// Whose each run of `episodes` is.
   private(set) var hostOfRun: [Int32: Int32] = [:]
 
-  /// - Parameter quota: counts what belongs to a run that was refused.
+  /// - Parameters:
+  ///   - file: where they were read; nil: nowhere.
+  ///   - quota: counts what belongs to a run that was refused.
   mutating func add(
-    _ steps: [TrainingStep], _ summaries: [EpisodeSummary], _ arrival: Arrival, _ rows: inout RowBuffers,
-    _ quota: inout HostQuota
+    _ steps: [TrainingStep], _ summaries: [EpisodeSummary], of file: FileKey?, _ arrival: Arrival,
+    _ rows: inout RowBuffers, _ quota: inout HostQuota
   ) {
     var last: (name: String, number: Int32?)?
     for step in steps {
       // Steps of one run come together; one look-up for all.
-      if last?.name != step.run { last = (step.run, number(arrival.host, step.run)) }
+      if last?.name != step.run { last = (step.run, number(arrival.host, step.run, file)) }
       if let number = last?.number { rows.append(step, run: number, arrival) } else { quota.refuse(1, of: .runs) }
     }
     for var summary in summaries {
       // A run beyond its host's quota, or one that the database refused, has no row that its episodes could belong to.
-      guard let run = number(arrival.host, summary.run) else {
+      guard let run = number(arrival.host, summary.run, file) else {
         quota.refuse(1, of: .runs)
         continue
       }
@@ -233,7 +236,9 @@ struct TrainingCollector {
   }
 
   /// nil: the run is beyond its host's quota, or refused by the database.
-  private func number(_ host: Int32, _ run: String) -> Int32? { runs[RunKey(host: host, run: RunName.stored(run))] }
+  private func number(_ host: Int32, _ run: String, _ file: FileKey?) -> Int32? {
+    runs[RunKey(host: host, run: RunName.stored(run), file: file)]
+  }
 }
 
 enum RunName {

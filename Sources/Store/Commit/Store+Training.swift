@@ -2,21 +2,24 @@ internal import FleetModel
 internal import Postgres
 
 extension Store {
-  /// Gives every run that the plan mentions its number; new ones get a row, as far as their host's quota goes, and reported
+  /// Gives every source of a run that the plan mentions the number of its run; new runs get a row, as far as their host's quota goes, and reported
   /// states are stored.
   func runNumbers(of group: [StagedBatch], _ plan: GroupPlan) throws(PostgresError) -> [RunKey: Int32] {
     var mentions = RunMentions()
     for part in plan.spooled {
       let records = group[part.batch].batch.spooled[part.index].records
-      mentions.add(arrival(of: group[part.batch]), records.runs, records.steps, records.episodes)
+      mentions.add(arrival(of: group[part.batch]), nil, records.runs, records.steps, records.episodes)
+      mentions.add(arrival(of: group[part.batch]), records.events)
     }
     for part in plan.files {
       let delta = group[part.batch].batch.files[part.index]
-      mentions.add(arrival(of: group[part.batch]), delta.runs, delta.steps, delta.episodes)
+      mentions.add(arrival(of: group[part.batch]), delta.file, delta.runs, delta.steps, delta.episodes)
     }
-    let runs = Array(mentions.runs)
+    let runs = mentions.runs.sorted { $0.value.order < $1.value.order }
     if runs.isEmpty { return [:] }
-    let numbers = try insertMissing(runs)
+    var numbers: [RunKey: Int32] = [:]
+    for run in runs { numbers[run.key] = runNumbers[run.key] }
+    numbers.merge(try numbersOfNew(runs.filter { numbers[$0.key] == nil })) { first, _ in first }
     try carryOut(runs.filter { numbers[$0.key] != nil }, of: "signalbox.runs", isLoss: true, host: \.key.host) {
       (runs) throws(PostgresError) in
       try update(runs, numbers)
@@ -24,72 +27,60 @@ extension Store {
     return numbers
   }
 
-  private func insertMissing(
-    _ runs: [(key: RunKey, value: RunMentions.Mention)]
-  ) throws(PostgresError) -> [RunKey: Int32] {
-    var numbers: [RunKey: Int32] = [:]
-    let missing = runs.filter { runNumbers[$0.key] == nil }
-    for run in runs { numbers[run.key] = runNumbers[run.key] }
-    if missing.isEmpty { return numbers }
-    // Looked for first: an insert that finds its row would use up a number all the same, and the host's lock keeps others
-    // from inserting it meanwhile.
-    let found = try connection.queryPrepared(
-      """
-      select r.number, r.host, r.run from unnest($1::int4[], $2::text[]) as u (host, run)
-      join signalbox.runs r on r.host = u.host and r.run = u.run
-      """, [.int4s(missing.map(\.key.host)), .texts(missing.map(\.key.run))])
-    found.readNumbers(into: &numbers)
-    let new = missing.filter {
-      numbers[$0.key] == nil && quotas[$0.key.host].take(1, of: .runs, nowNs: $0.value.receivedNs) == 1
-    }
-    if new.isEmpty { return numbers }
-    try carryOut(new, of: "signalbox.runs", isLoss: true, host: \.key.host) { (runs) throws(PostgresError) in
-      try insert(runs).readNumbers(into: &numbers)
-    }
-    return numbers
-  }
-
-  private func insert(_ runs: ArraySlice<(key: RunKey, value: RunMentions.Mention)>) throws(PostgresError) -> Rows {
-    try connection.queryPrepared(
-      """
-      insert into signalbox.runs (host, run, state, started, updated)
-      select host, run, 1, started, started from unnest($1::int4[], $2::text[], $3::timestamptz[]) as u (host, run, started)
-      returning number, host, run
-      """,
-      [.int4s(runs.map(\.key.host)), .texts(runs.map(\.key.run)), .times(us: runs.map(\.value.firstUs))])
-  }
-
-  /// The latest word on a run's state counts; a backlog may bring older ones after it.
-  private func update(
-    _ runs: ArraySlice<(key: RunKey, value: RunMentions.Mention)>, _ numbers: [RunKey: Int32]
-  ) throws(PostgresError) {
+  /// The latest word on a run's state counts; a backlog may bring older ones after it. That a file is not written any more does not undo
+  /// that its process failed.
+  private func update(_ runs: ArraySlice<RunSource>, _ numbers: [RunKey: Int32]) throws(PostgresError) {
+    var mentions: [Int32: RunMentions.Mention] = [:]
+    for run in runs { mentions[numbers[run.key] ?? 0, default: run.value].add(run.value) }
+    let runs = Array(mentions)
     _ = try connection.queryPrepared(
       """
       update signalbox.runs r set
-        state = case when u.reported >= 0 and u.reported_at >= coalesce(r.ended, r.started) then u.reported else r.state end,
-        ended = case when u.reported in (2, 3) and u.reported_at >= coalesce(r.ended, r.started) then u.reported_at
+        state = case when u.reported = 2 and r.state = 3 then 3
+          when u.reported >= 0 and u.reported_at >= coalesce(r.ended, r.started) then u.reported else r.state end,
+        ended = case when u.reported = 2 and r.state = 3 then r.ended
+          when u.reported in (2, 3) and u.reported_at >= coalesce(r.ended, r.started) then u.reported_at
           when u.reported = 1 and u.reported_at > r.ended then null else r.ended end,
         started = least(r.started, u.first), updated = greatest(r.updated, u.last),
         framework = case when u.framework <> '' then u.framework else r.framework end,
-        source = case when u.source <> '' then u.source else r.source end
-      from unnest($1::int4[], $2::int2[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::text[], $7::text[])
-        as u (number, reported, reported_at, first, last, framework, source)
+        source = case when u.source <> '' then u.source else r.source end,
+        name = case when u.name <> '' then u.name else r.name end, job = case when u.job <> '' then u.job else r.job end,
+        ranks = case when u.rank >= 0 and not u.rank = any (r.ranks) and cardinality(r.ranks) < \(Limits.ranksMax)
+          then r.ranks || u.rank else r.ranks end
+      from unnest($1::int4[], $2::int2[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::text[], $7::text[],
+        $8::text[], $9::text[], $10::int4[])
+        as u (number, reported, reported_at, first, last, framework, source, name, job, rank)
       where r.number = u.number
       """,
       [
-        .int4s(runs.map { numbers[$0.key] ?? 0 }), .int2s(runs.map { $0.value.state.map { Int16($0.rawValue) } ?? -1 }),
+        .int4s(runs.map(\.key)), .int2s(runs.map { $0.value.state.map { Int16($0.rawValue) } ?? -1 }),
         .times(us: runs.map(\.value.reportedUs)), .times(us: runs.map(\.value.firstUs)),
-        .times(us: runs.map(\.value.lastUs)),
-        .texts(runs.map(\.value.framework)), .texts(runs.map(\.value.source)),
+        .times(us: runs.map(\.value.lastUs)), .texts(runs.map(\.value.framework)), .texts(runs.map(\.value.source)),
+        .texts(runs.map(\.value.name)), .texts(runs.map(\.value.job)), .int4s(runs.map { $0.value.rank ?? -1 }),
       ])
-    try mergeDetails(runs, numbers)
+    try joinJobs(runs.filter { $0.value.job.hasPrefix(RunAttemptTables.jobsOfHosts) }.map(\.key))
+    try mergeDetails(runs.map { ($0.key, $0.value.details) })
+  }
+
+  /// A run of a job of several hosts is listed by the first of its rows.
+  private func joinJobs(_ numbers: [Int32]) throws(PostgresError) {
+    if numbers.isEmpty { return }
+    _ = try connection.queryPrepared(
+      """
+      update signalbox.runs r set of_job = f.number from (
+        select r.number as run, (
+          select min(o.number) from signalbox.runs o
+          where o.job = r.job and o.run = r.run and o.host <> r.host and o.number < r.number and not o.is_superseded
+        ) as number
+        from signalbox.runs r where r.number = any ($1::int4[]) and r.of_job is null
+          and r.job like '\(RunAttemptTables.jobsOfHosts)%'
+      ) f where r.number = f.run and f.number is not null
+      """, [.int4s(numbers)])
   }
 
   /// A run reports its parameters once, at its start: what its end reports is added to them.
-  private func mergeDetails(
-    _ runs: ArraySlice<(key: RunKey, value: RunMentions.Mention)>, _ numbers: [RunKey: Int32]
-  ) throws(PostgresError) {
-    let reported = runs.flatMap { run in run.value.details.map { (numbers[run.key] ?? 0, $0) } }
+  private func mergeDetails(_ details: [(run: Int32, details: [String])]) throws(PostgresError) {
+    let reported = details.flatMap { run in run.details.map { (run.run, $0) } }
     if reported.isEmpty { return }
     _ = try connection.queryPrepared(
       """
@@ -150,69 +141,110 @@ extension Store {
   }
 }
 
-/// Which runs a group mentions, and what it reports of them.
+/// A source of a run, and what a group reports of it.
+typealias RunSource = (key: RunKey, value: RunMentions.Mention)
+
+/// Which runs a group mentions, by their sources, and what it reports of them.
 struct RunMentions {
   struct Mention {
     /// When the collector read it.
     var receivedNs: Int64
+    /// Of the sources of a group.
+    let order: Int
+    /// Of the file; empty: the program reported it.
+    let path: String
     var state: RunState?
     var reportedUs: Int64
     var firstUs: Int64
     var lastUs: Int64
     var framework = ""
     var source = ""
+    var name = ""
+    var job = ""
+    var rank: Int32?
+    /// The first that was reported, with its mark.
+    var beginning = RunBeginning.none
+    var mark: UInt64 = 0
     /// JSON objects, in the order in which they were reported; no two of the same in a row.
     var details: [String] = []
+
+    mutating func take(_ update: RunUpdate, timeUs: Int64) {
+      if update.state != .unknown, state == nil || timeUs >= reportedUs {
+        state = update.state
+        reportedUs = timeUs
+      }
+      if !update.framework.isEmpty { framework = update.framework }
+      if !update.source.isEmpty { source = update.source }
+      if !update.name.isEmpty { name = update.name }
+      if !update.job.isEmpty { job = update.job }
+      rank = update.rank ?? rank
+      if beginning == .none { (beginning, mark) = (update.beginning, update.mark) }
+      if !update.detail.isEmpty, details.last != update.detail { details.append(update.detail) }
+    }
+
+    /// What another source reports of the same run.
+    mutating func add(_ other: Mention) {
+      if other.order == order { return }
+      if let reported = other.state, state == nil || other.reportedUs >= reportedUs {
+        (state, reportedUs) = (reported, other.reportedUs)
+      }
+      (firstUs, lastUs) = (min(firstUs, other.firstUs), max(lastUs, other.lastUs))
+      if !other.framework.isEmpty { framework = other.framework }
+      if !other.source.isEmpty { source = other.source }
+      if !other.name.isEmpty { name = other.name }
+      if !other.job.isEmpty { job = other.job }
+      rank = other.rank ?? rank
+      details += other.details
+    }
   }
 
   private(set) var runs: [RunKey: Mention] = [:]
 
-  mutating func add(_ arrival: Arrival, _ updates: [RunUpdate], _ steps: [TrainingStep], _ episodes: [EpisodeSummary]) {
+  /// - Parameter file: where it was read; nil: the program reported it.
+  mutating func add(
+    _ arrival: Arrival, _ file: FileIdentity?, _ updates: [RunUpdate], _ steps: [TrainingStep],
+    _ episodes: [EpisodeSummary]
+  ) {
+    func time(_ ns: Int64) -> Int64 { arrival.stored(ns / 1000, within: Limits.oldestTrainingUs) }
     for update in updates {
-      let timeUs = arrival.stored(update.timeNs / 1000, within: Limits.oldestTrainingUs)
-      mention(arrival, update.run, timeUs) { mention in
-        if update.state != .unknown, mention.state == nil || timeUs >= mention.reportedUs {
-          mention.state = update.state
-          mention.reportedUs = timeUs
-        }
-        if !update.framework.isEmpty { mention.framework = update.framework }
-        if !update.source.isEmpty { mention.source = update.source }
-        if !update.detail.isEmpty, mention.details.last != update.detail { mention.details.append(update.detail) }
-      }
+      let timeUs = time(update.timeNs)
+      mention(arrival, file, update.run, timeUs) { $0.take(update, timeUs: timeUs) }
     }
     // First and last stand for all between them: steps come in the order of their file.
-    for step in [steps.first, steps.last].compacted() {
-      mention(arrival, step.run, arrival.stored(step.timeNs / 1000, within: Limits.oldestTrainingUs)) { _ in }
-    }
+    for step in [steps.first, steps.last].compacted() { mention(arrival, file, step.run, time(step.timeNs)) }
     if let first = steps.first?.run, steps.contains(where: { $0.run != first }) {
-      for step in steps {
-        mention(arrival, step.run, arrival.stored(step.timeNs / 1000, within: Limits.oldestTrainingUs)) { _ in }
-      }
+      for step in steps { mention(arrival, file, step.run, time(step.timeNs)) }
     }
-    for episode in episodes {
-      mention(arrival, episode.run, arrival.stored(episode.timeNs / 1000, within: Limits.oldestTrainingUs)) { _ in
+    for episode in episodes { mention(arrival, file, episode.run, time(episode.timeNs)) }
+  }
+
+  /// What is known of runs by the ends of their processes.
+  mutating func add(_ arrival: Arrival, _ events: [Event]) {
+    for event in events {
+      guard let end = event.processEnd, let exit = end.exit else { continue }
+      for run in end.runs {
+        var update = RunUpdate()
+        update.state = exit == .code(0) ? .completed : .failed
+        let timeUs = arrival.stored(event.timeNs / 1000, within: Limits.oldestTrainingUs)
+        mention(arrival, nil, run, timeUs) { $0.take(update, timeUs: timeUs) }
       }
     }
   }
 
-  private mutating func mention(_ arrival: Arrival, _ run: String, _ timeUs: Int64, _ change: (inout Mention) -> Void) {
-    let key = RunKey(host: arrival.host, run: RunName.stored(run))
+  private mutating func mention(
+    _ arrival: Arrival, _ file: FileIdentity?, _ run: String, _ timeUs: Int64,
+    _ change: (inout Mention) -> Void = { _ in }
+  ) {
+    let key = RunKey(host: arrival.host, run: RunName.stored(run), file: file?.key)
     var mention =
-      runs[key] ?? Mention(receivedNs: arrival.receivedUs &* 1000, reportedUs: timeUs, firstUs: timeUs, lastUs: timeUs)
+      runs[key]
+      ?? Mention(
+        receivedNs: arrival.receivedUs &* 1000, order: runs.count, path: file?.path ?? "", reportedUs: timeUs,
+        firstUs: timeUs, lastUs: timeUs)
     mention.firstUs = min(mention.firstUs, timeUs)
     mention.lastUs = max(mention.lastUs, timeUs)
     change(&mention)
     runs[key] = mention
-  }
-}
-
-extension Rows {
-  /// Rows of number, host and name.
-  fileprivate func readNumbers(into numbers: inout [RunKey: Int32]) {
-    for row in 0..<count {
-      numbers[RunKey(host: Int32(clamping: int(row, 1) ?? 0), run: text(row, 2) ?? "")] = Int32(
-        clamping: int(row, 0) ?? 0)
-    }
   }
 }
 

@@ -48,6 +48,11 @@ enum EpisodeView {
 
     """
 
+  /// And of which attempt at their run they are.
+  static let ofAttempts = bounded.replacing(
+    "as calmar_ratio\n",
+    with: "as calmar_ratio, r.attempt, e.episode / \(TrainingStep.episodesPerEnvironment) as environment\n")
+
   private static let view = """
     create view public.episodes as
       select h.name as host, r.run, e.episode,

@@ -59,5 +59,6 @@ struct Migration {
     Migration(number: 35, name: "tokens by which consoles fetch events") { _ in LinkTables.fetchedEvents },
     Migration(number: 36, name: "what failures are put down to") { _ in IncidentTables.diagnoses },
     Migration(number: 37, name: "how processes ended") { _ in ProcessEndTables.sql },
+    Migration(number: 38, name: "runs of several sources and attempts") { _ in RunAttemptTables.sql },
   ]
 }

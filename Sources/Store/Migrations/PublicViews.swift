@@ -3,7 +3,9 @@
 /// The joins are left joins on unique keys outside of the union, so that the planner leaves them out where no name is asked for.
 package enum PublicViews {
   /// Every view that the reader may ask, whichever migration made it.
-  package static let all = names + IncidentTables.views + FollowingTables.views + QuotaTables.views
+  package static let all =
+    names + IncidentTables.views + FollowingTables.views
+    + QuotaTables.views + RunAttemptTables.views
 
   static let names = [
     "hosts", "log_lines", "log_counts", "host_samples", "gpu_samples", "disk_samples", "network_samples",

@@ -105,7 +105,7 @@ package enum AnalysisQueries {
       ),
       places as materialized (
         select distinct o.host, h.name, r.started, r.updated from r
-        join signalbox.runs o on o.run = r.run and o.started <= r.updated and o.updated >= r.started
+        join signalbox.runs o on \(RunQueries.isSame("r", "o"))
         join signalbox.hosts h on h.number = o.host order by h.name limit 100
       ),
       \(sampled),

@@ -25,7 +25,7 @@ extension LogQueries {
         from signalbox.hosts h where h.name = $1
       ),
       others as (
-        select distinct o.host from signalbox.runs r join signalbox.runs o on o.run = r.run and o.host <> r.host
+        select distinct o.host from signalbox.runs r join signalbox.runs o on o.number <> r.number and \(RunQueries.isSame("r", "o"))
         where r.host in (select host from here) and r.started <= $3::timestamptz and r.updated >= $3::timestamptz - \(nearest)
           and o.started <= $3::timestamptz and o.updated >= $3::timestamptz - \(nearest)
       ),

@@ -64,12 +64,12 @@ package enum PastQueries {
       """, [host, Timestamp.text(atNs)])
   }
 
-  /// Runs that went on at a moment: begun by then, and with figures within 15 minutes before or later ones. Columns: id, run, host,
+  /// Runs that went on at a moment: begun by then, and with figures within 15 minutes before or later ones. Columns: id, name, host,
   /// started, updated.
   package static func runs(atNs: Int64, host: String? = nil, limit: Int) -> ReadQuery {
     ReadQuery(
       """
-      select r.number as id, r.run, h.name as host, r.started, r.updated
+      select r.number as id, coalesce(nullif(r.name, ''), r.run) as name, h.name as host, r.started, r.updated
       from signalbox.runs r join signalbox.hosts h on h.number = r.host
       where r.started <= $1::timestamptz and r.updated >= $1::timestamptz - interval '15 minutes'
         and (r.ended is null or r.ended > $1::timestamptz) and ($2::text is null or h.name = $2)

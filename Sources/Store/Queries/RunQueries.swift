@@ -2,7 +2,17 @@ internal import FleetModel
 
 /// Questions about one run: where it ran, and what happened there in its time.
 package enum RunQueries {
-  /// The same run on all its hosts: runs of one name whose times overlap.
+  /// The same run on other hosts too: one job of theirs, or programs that report by themselves under one name, at one time. Two hosts that
+  /// only have the same directory train apart.
+  static func isSame(_ run: String, _ other: String) -> String {
+    """
+    (\(other).number = \(run).number or \(other).run = \(run).run and \(other).host <> \(run).host
+      and \(other).job = \(run).job and (\(other).job like '\(RunAttemptTables.jobsOfHosts)%' or \(other).source not like '/%')
+      and \(other).started <= \(run).updated and \(other).updated >= \(run).started)
+    """
+  }
+
+  /// The same run on all its hosts.
   ///
   /// Columns: id, host, state, started, updated, episodes, steps, gpu_utilization_percent and cpu_busy_percent (means of the minutes
   /// of its time). - Parameter run: its number.
@@ -11,7 +21,7 @@ package enum RunQueries {
       """
       select o.number as id, h.name as host, (array['unknown', 'running', 'completed', 'failed'])[o.state + 1] as state,
         o.started, o.updated, e.episodes, e.steps, g.used as gpu_utilization_percent, c.busy as cpu_busy_percent
-      from signalbox.runs r join signalbox.runs o on o.run = r.run and o.started <= r.updated and o.updated >= r.started
+      from signalbox.runs r join signalbox.runs o on \(isSame("r", "o"))
       join signalbox.hosts h on h.number = o.host
       cross join lateral (
         select count(*) as episodes, case when count(*) > 0 then least(sum(steps::numeric), 9223372036854775807)::bigint end as steps

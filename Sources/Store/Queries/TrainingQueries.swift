@@ -4,7 +4,7 @@ internal import FleetModel
 package enum TrainingQueries {
   /// What a list shows of an episode.
   private static let episodeColumns = """
-    e.host, e.run, e.episode, e.status, e.steps, e.total_reward, e.pnl, e.win_rate_ratio, e.max_drawdown_ratio,
+    e.host, e.run, e.attempt, e.episode, e.status, e.steps, e.total_reward, e.pnl, e.win_rate_ratio, e.max_drawdown_ratio,
     e.sharpe_ratio, e.sortino_ratio, e.calmar_ratio, e.trades_closed, e.started, e.updated
     """
 
@@ -13,12 +13,20 @@ package enum TrainingQueries {
     "select r.* from signalbox.runs r where \(filters) \(more) \(newestFirst)"
   }
 
+  /// One row of each run: its newest attempt, and of a job of several hosts the first of them, where none of them is asked for.
+  private static let listed = "and not r.is_superseded and (r.of_job is null or $1::text is not null)"
+
   private static let filters = """
     ($1::text is null or r.host = any (\(FleetQueries.hosts("$1"))))
       and ($2::text is null or r.state = array_position(array['unknown', 'running', 'completed', 'failed'], $2::text) - 1)
-      and ($3::text is null or r.run = $3)
+      and ($3::text is null or r.run = any (\(keys("$3"))))
       and ($6::timestamptz is null or (r.updated, r.number) < ($6::timestamptz, $7::int4))
     """
+
+  /// Keys of the runs that a text names, by what people call them or by their key.
+  static func keys(_ name: String) -> String {
+    "array[\(name)::text] || array(select n.run from signalbox.runs n where n.name = \(name)::text)"
+  }
 
   private static let newestFirst = "order by r.updated desc, r.number desc limit $4::bigint"
 
@@ -45,7 +53,7 @@ package enum TrainingQueries {
     return """
       select r.* from signalbox.runs r where r.number in (
         with newest as (
-          select \(columns) from signalbox.runs r where \(filters) order by r.updated desc limit \(newestMax)
+          select \(columns) from signalbox.runs r where \(filters) \(listed) order by r.updated desc limit \(newestMax)
         ), recent as materialized (
           select \(columns) from newest r
           \(ofRun) \(newestFirst)
@@ -58,10 +66,10 @@ package enum TrainingQueries {
         select number from recent where (select count(*) from recent) = $4::bigint
         union all
         (select r.number from matching m join signalbox.runs r on r.number = m.run
-          where (select runs from counted) < \(newestMax) and \(filters) \(newestFirst))
+          where (select runs from counted) < \(newestMax) and \(filters) \(listed) \(newestFirst))
         union all
         (select r.number from signalbox.runs r \(ofRun)
-          where (select runs from counted) = \(newestMax) and \(filters) \(newestFirst))
+          where (select runs from counted) = \(newestMax) and \(filters) \(listed) \(newestFirst))
       )
       """
   }()
@@ -78,17 +86,31 @@ package enum TrainingQueries {
     ) c on true
     """
 
+  /// Of this row, and of those of the other hosts of its job.
+  private static let ranks = """
+    case when exists (select from signalbox.runs o where o.of_job = p.number)
+      then array(select distinct unnest(o.ranks) from signalbox.runs o where p.number in (o.number, o.of_job) order by 1)
+      else p.ranks end
+    """
+
+  private static let sources = """
+    case when exists (select from signalbox.run_sources s where s.run = p.number)
+      then array(select distinct s.path from signalbox.run_sources s where s.run = p.number order by 1 limit 100)
+      else array[p.source] end
+    """
+
   private static let hostName = "(select name from signalbox.hosts where number = p.host)"
 
-  /// Newest first. Columns: id (its number), host, run, state, framework, source, started, updated, ended, episodes, episodes_completed,
-  /// steps, reward_mean, sharpe_mean, detail. Means are of the episodes that have ended, as in `CompareQueries`: half an episode has half
+  /// Newest first, a run a row. Columns: id (its number), host, name, run (its key on the host), attempt, state, failure (the class of its
+  /// newest failure), job, ranks and sources (JSON lists; of a job of several hosts those of all), framework, source, started, updated, ended,
+  /// episodes, episodes_completed, steps, reward_mean, sharpe_mean, parameters (JSON object), detail. Means are of the episodes that have ended, as in `CompareQueries`: half an episode has half
   /// a reward.
   /// - Parameter text: contained in the run's name, its host's name, or what it reported of itself; Latin letters of either case.
   package static func runs(
     host: String?, state: String?, run: String? = nil, text: String? = nil, after: ListPosition? = nil, limit: Int
   ) -> ReadQuery {
     let parameters = [host, state, run, String(limit), "0"] + ListPosition.parameters(after, runPosition.count)
-    return text.map { runs(parameters + [$0], found) } ?? runs(parameters, page())
+    return text.map { runs(parameters + [$0], found) } ?? runs(parameters, page(listed))
   }
 
   /// The one with a number: `id` of the list.
@@ -99,13 +121,14 @@ package enum TrainingQueries {
   private static func runs(_ parameters: [String?], _ page: String) -> ReadQuery {
     ReadQuery(
       """
-      select p.number as id, \(hostName) as host, p.run, (array['unknown', 'running', 'completed', 'failed'])[p.state + 1] as state,
-        p.framework, p.source, p.started, p.updated, p.ended,
+      select p.number as id, \(hostName) as host, coalesce(nullif(p.name, ''), p.run) as name, p.run, p.attempt,
+        (array['unknown', 'running', 'completed', 'failed'])[p.state + 1] as state, \(WhyQueries.failureClass(of: "p")) as failure,
+        p.job, to_json(\(ranks)) as ranks, to_json(\(sources)) as sources, p.framework, p.source, p.started, p.updated, p.ended,
         coalesce(t.ended, 0) + c.episodes as episodes, coalesce(t.completed, 0) as episodes_completed,
         case when t.ended + c.episodes > 0 or c.episodes > 0
           then least(coalesce(t.steps, 0) + coalesce(c.steps, 0), 9223372036854775807)::bigint end as steps,
         t.reward_sum / nullif(t.reward_count, 0) as reward_mean, t.sharpe_sum / nullif(t.sharpe_count, 0) as sharpe_mean,
-        p.detail
+        signalbox.parameters(p.detail) as parameters, p.detail
       from (\(page)) p
       \(running)
       order by p.updated desc, p.number desc
@@ -119,7 +142,7 @@ package enum TrainingQueries {
     ReadQuery(
       """
       select \(episodeColumns) from public.episodes e
-      where ($1::text is null or e.host = any (\(FleetQueries.hosts("$1", "name")))) and ($2::text is null or e.run = $2)
+      where ($1::text is null or e.host = any (\(FleetQueries.hosts("$1", "name")))) and ($2::text is null or e.run = any (\(keys("$2"))))
         and ($3::text is null or e.status = $3) and ($4::bigint is null or e.episode = $4::bigint)
         and ($6::timestamptz is null or (e.updated, e.episode, e.host, e.run) < ($6::timestamptz, $7::bigint, $8::text, $9::text))
       order by e.updated desc, e.episode desc, e.host desc, e.run desc limit $5::bigint
@@ -133,7 +156,8 @@ package enum TrainingQueries {
     ReadQuery(
       """
       select e.* from public.episodes e
-      where ($1::text is null or e.host = any (\(FleetQueries.hosts("$1", "name")))) and e.run = $2 and e.episode = $3::bigint
+      where ($1::text is null or e.host = any (\(FleetQueries.hosts("$1", "name")))) and e.run = any (\(keys("$2"))) and e.episode = $3::bigint
+      order by e.attempt desc
       """, [host, run, String(episode)])
   }
 
@@ -141,7 +165,7 @@ package enum TrainingQueries {
   /// for `staleMinutes`. Columns: host, run, episodes, completed, running, stale, hollow, completion_rate_ratio, newest.
   package static func check(host: String?, run: String?, staleMinutes: Int, limit: Int) -> ReadQuery {
     let hasEpisodes = """
-      and (exists (select from signalbox.run_totals x where x.run = r.number)
+       and (exists (select from signalbox.run_totals x where x.run = r.number)
         or exists (select from signalbox.episodes x where x.run = r.number and x.state = 0))
       """
     return ReadQuery(
@@ -150,7 +174,7 @@ package enum TrainingQueries {
         coalesce(t.completed, 0) as completed, c.episodes as running, c.stale, coalesce(t.hollow, 0) as hollow,
         coalesce(t.completed, 0)::float8 / nullif(coalesce(t.ended, 0) + c.episodes, 0) as completion_rate_ratio,
         greatest(t.newest, c.newest) as newest
-      from (\(page(hasEpisodes))) p
+      from (\(page(listed + hasEpisodes))) p
       \(running)
       order by p.updated desc, p.number desc
       """, [host, nil, run, String(limit), String(staleMinutes), nil, nil])

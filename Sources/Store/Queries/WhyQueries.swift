@@ -10,11 +10,21 @@ package enum WhyQueries {
   private static let savedCheckpoint =
     "'(saved|saving|wrote|written|dumped|stored)[^\\n]{0,60}(checkpoint|ckpt|state_dict|model)|(checkpoint|ckpt)[^\\n]{0,60}(saved|written|stored)'"
 
+  /// The class of the newest failure of a run that is named in what failed.
+  static func failureClass(of run: String) -> String {
+    """
+    (select f.failure_class from signalbox.incidents f
+      where f.host = \(run).host and f.failure_class is not null and f.diagnosis->>'run' = \(run).run
+        and f.opened between \(run).started and coalesce(\(run).ended, \(run).updated) + \(afterward)
+      order by f.state = \(IncidentState.muted.sql), f.opened desc limit 1)
+    """
+  }
+
   /// One row; none where there is no such run, or no failure of it is known. Columns: class, title, kind, confidence, line, file, host, rank, exit,
   /// evidence, cascade, causes, steps, retry, last_step, last_checkpoint, incident, opened, severity, state. `exit`, `evidence`, `causes` and
   /// `steps` are JSON.
   ///
-  /// Of several failures of the run's host in its time that whose line lies in the run's directory, else the newest.
+  /// Of several failures of the run's host in its time that of the run, else that whose line lies in its directory, else the newest.
   package static func why(run: Int64) -> ReadQuery {
     ReadQuery(
       """
@@ -36,7 +46,7 @@ package enum WhyQueries {
         cross join lateral (
           select * from signalbox.incidents f
           where f.host = r.host and f.failure_class is not null and f.opened between r.started and r.updated + \(afterward)
-          order by d.directory <> '' and starts_with(coalesce(f.diagnosis->>'file', ''), d.directory) desc,
+          order by coalesce(f.diagnosis->>'run', '') = r.run desc, d.directory <> '' and starts_with(coalesce(f.diagnosis->>'file', ''), d.directory) desc,
             f.state = \(IncidentState.muted.sql), f.opened desc, f.number desc
           limit 1) i
       where r.number = $1::bigint

@@ -115,11 +115,15 @@ package enum WholeBatchTarget {
     let plan = GroupPlan([staged], marks: marks)
     var quotas = HostQuotas()
     quotas.begin([1])
-    let names = batch.spooled.flatMap(\.records.runs).map(\.run) + batch.files.flatMap(\.runs).map(\.run)
+    let runs =
+      batch.spooled.flatMap { $0.records.runs.map { (run: $0.run, file: nil as FileKey?) } }
+      + batch.files.flatMap { delta in delta.runs.map { (run: $0.run, file: delta.file.key) } }
     let training = rows.append(
       [staged], plan,
       files: Dictionary(batch.files.map { (Marks.FileOfHost(host: 1, key: $0.file.key), 1) }) { first, _ in first },
-      runs: Dictionary(names.map { (RunKey(host: 1, run: RunName.stored($0)), 1) }) { first, _ in first },
+      runs: Dictionary(
+        runs.map { (RunKey(host: 1, run: RunName.stored($0.run), file: $0.file), 1) },
+        uniquingKeysWith: { first, _ in first }),
       oldestUs: 90 * 86_400_000_000, quotas: &quotas)
     for (_, summary) in training.episodes {
       _ = summary.merged(with: summary).metrics

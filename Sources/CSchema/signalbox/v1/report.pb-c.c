@@ -4581,7 +4581,7 @@ const ProtobufCMessageDescriptor signalbox__v1__event__descriptor =
   (ProtobufCMessageInit) signalbox__v1__event__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor signalbox__v1__process_end__field_descriptors[14] =
+static const ProtobufCFieldDescriptor signalbox__v1__process_end__field_descriptors[15] =
 {
   {
     "knowledge",
@@ -4751,6 +4751,18 @@ static const ProtobufCFieldDescriptor signalbox__v1__process_end__field_descript
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "runs",
+    15,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Signalbox__V1__ProcessEnd, n_runs),
+    offsetof(Signalbox__V1__ProcessEnd, runs),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned signalbox__v1__process_end__field_indices_by_name[] = {
   6,   /* field[6] = cgroup */
@@ -4766,12 +4778,13 @@ static const unsigned signalbox__v1__process_end__field_indices_by_name[] = {
   8,   /* field[8] = output */
   13,   /* field[13] = parent_pid */
   4,   /* field[4] = pid */
+  14,   /* field[14] = runs */
   5,   /* field[5] = started_ns */
 };
 static const ProtobufCIntRange signalbox__v1__process_end__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 14 }
+  { 0, 15 }
 };
 const ProtobufCMessageDescriptor signalbox__v1__process_end__descriptor =
 {
@@ -4781,7 +4794,7 @@ const ProtobufCMessageDescriptor signalbox__v1__process_end__descriptor =
   "Signalbox__V1__ProcessEnd",
   "signalbox.v1",
   sizeof(Signalbox__V1__ProcessEnd),
-  14,
+  15,
   signalbox__v1__process_end__field_descriptors,
   signalbox__v1__process_end__field_indices_by_name,
   1,  signalbox__v1__process_end__number_ranges,
@@ -5330,7 +5343,7 @@ const ProtobufCMessageDescriptor signalbox__v1__log_lines__descriptor =
   (ProtobufCMessageInit) signalbox__v1__log_lines__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor signalbox__v1__run_update__field_descriptors[6] =
+static const ProtobufCFieldDescriptor signalbox__v1__run_update__field_descriptors[11] =
 {
   {
     "time_ns",
@@ -5404,10 +5417,75 @@ static const ProtobufCFieldDescriptor signalbox__v1__run_update__field_descripto
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "beginning",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Signalbox__V1__RunUpdate, beginning),
+    &signalbox__v1__run_beginning__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "mark",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Signalbox__V1__RunUpdate, mark),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "name",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Signalbox__V1__RunUpdate, name),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "job",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Signalbox__V1__RunUpdate, job),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "rank",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Signalbox__V1__RunUpdate, rank),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned signalbox__v1__run_update__field_indices_by_name[] = {
+  6,   /* field[6] = beginning */
   5,   /* field[5] = detail */
   3,   /* field[3] = framework */
+  9,   /* field[9] = job */
+  7,   /* field[7] = mark */
+  8,   /* field[8] = name */
+  10,   /* field[10] = rank */
   1,   /* field[1] = run */
   4,   /* field[4] = source */
   2,   /* field[2] = state */
@@ -5416,7 +5494,7 @@ static const unsigned signalbox__v1__run_update__field_indices_by_name[] = {
 static const ProtobufCIntRange signalbox__v1__run_update__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor signalbox__v1__run_update__descriptor =
 {
@@ -5426,7 +5504,7 @@ const ProtobufCMessageDescriptor signalbox__v1__run_update__descriptor =
   "Signalbox__V1__RunUpdate",
   "signalbox.v1",
   sizeof(Signalbox__V1__RunUpdate),
-  6,
+  11,
   signalbox__v1__run_update__field_descriptors,
   signalbox__v1__run_update__field_indices_by_name,
   1,  signalbox__v1__run_update__number_ranges,
@@ -6689,6 +6767,36 @@ const ProtobufCEnumDescriptor signalbox__v1__file_format__descriptor =
   signalbox__v1__file_format__enum_values_by_name,
   1,
   signalbox__v1__file_format__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue signalbox__v1__run_beginning__enum_values_by_number[3] =
+{
+  { "RUN_BEGINNING_NONE", "SIGNALBOX__V1__RUN_BEGINNING__RUN_BEGINNING_NONE", 0 },
+  { "RUN_BEGINNING_SOURCE", "SIGNALBOX__V1__RUN_BEGINNING__RUN_BEGINNING_SOURCE", 1 },
+  { "RUN_BEGINNING_TAKEOVER", "SIGNALBOX__V1__RUN_BEGINNING__RUN_BEGINNING_TAKEOVER", 2 },
+};
+static const ProtobufCIntRange signalbox__v1__run_beginning__value_ranges[] = {
+{0, 0},{0, 3}
+};
+static const ProtobufCEnumValueIndex signalbox__v1__run_beginning__enum_values_by_name[3] =
+{
+  { "RUN_BEGINNING_NONE", 0 },
+  { "RUN_BEGINNING_SOURCE", 1 },
+  { "RUN_BEGINNING_TAKEOVER", 2 },
+};
+const ProtobufCEnumDescriptor signalbox__v1__run_beginning__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "signalbox.v1.RunBeginning",
+  "RunBeginning",
+  "Signalbox__V1__RunBeginning",
+  "signalbox.v1",
+  3,
+  signalbox__v1__run_beginning__enum_values_by_number,
+  3,
+  signalbox__v1__run_beginning__enum_values_by_name,
+  1,
+  signalbox__v1__run_beginning__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
 static const ProtobufCEnumValue signalbox__v1__run_state__enum_values_by_number[4] =

@@ -186,6 +186,21 @@ typedef enum _Signalbox__V1__FileFormat {
   SIGNALBOX__V1__FILE_FORMAT__FILE_FORMAT_EVENT_FILE = 5
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SIGNALBOX__V1__FILE_FORMAT)
 } Signalbox__V1__FileFormat;
+typedef enum _Signalbox__V1__RunBeginning {
+  /*
+   * the source goes on where another stopped
+   */
+  SIGNALBOX__V1__RUN_BEGINNING__RUN_BEGINNING_NONE = 0,
+  /*
+   * it begins here
+   */
+  SIGNALBOX__V1__RUN_BEGINNING__RUN_BEGINNING_SOURCE = 1,
+  /*
+   * the same, after its other sources were closed by their writer
+   */
+  SIGNALBOX__V1__RUN_BEGINNING__RUN_BEGINNING_TAKEOVER = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SIGNALBOX__V1__RUN_BEGINNING)
+} Signalbox__V1__RunBeginning;
 typedef enum _Signalbox__V1__RunState {
   SIGNALBOX__V1__RUN_STATE__RUN_STATE_UNKNOWN = 0,
   SIGNALBOX__V1__RUN_STATE__RUN_STATE_RUNNING = 1,
@@ -909,10 +924,15 @@ struct  Signalbox__V1__ProcessEnd
    * when it was last looked at; 0 = not known
    */
   uint32_t parent_pid;
+  /*
+   * runs whose last writer it was, as in RunUpdate
+   */
+  size_t n_runs;
+  ProtobufCBinaryData *runs;
 };
 #define SIGNALBOX__V1__PROCESS_END__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&signalbox__v1__process_end__descriptor) \
-    , SIGNALBOX__V1__EXIT_KNOWLEDGE__EXIT_KNOWLEDGE_UNKNOWN, 0, 0, 0, 0, 0, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0 }
+    , SIGNALBOX__V1__EXIT_KNOWLEDGE__EXIT_KNOWLEDGE_UNKNOWN, 0, 0, 0, 0, 0, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0, 0,NULL }
 
 
 /*
@@ -1091,10 +1111,27 @@ struct  Signalbox__V1__RunUpdate
    * JSON object
    */
   ProtobufCBinaryData detail;
+  Signalbox__V1__RunBeginning beginning;
+  /*
+   * of what it begins with, where a file written anew begins with the same; 0 = none
+   */
+  uint64_t mark;
+  /*
+   * what people call it; empty = as run
+   */
+  ProtobufCBinaryData name;
+  /*
+   * of the process that writes it: "slurm:123"; empty = not known
+   */
+  ProtobufCBinaryData job;
+  /*
+   * 1 + rank; 0 = not known
+   */
+  uint32_t rank;
 };
 #define SIGNALBOX__V1__RUN_UPDATE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&signalbox__v1__run_update__descriptor) \
-    , 0, {0,NULL}, SIGNALBOX__V1__RUN_STATE__RUN_STATE_UNKNOWN, {0,NULL}, {0,NULL}, {0,NULL} }
+    , 0, {0,NULL}, SIGNALBOX__V1__RUN_STATE__RUN_STATE_UNKNOWN, {0,NULL}, {0,NULL}, {0,NULL}, SIGNALBOX__V1__RUN_BEGINNING__RUN_BEGINNING_NONE, 0, {0,NULL}, {0,NULL}, 0 }
 
 
 struct  Signalbox__V1__TrainingStep
@@ -2025,6 +2062,7 @@ extern const ProtobufCEnumDescriptor    signalbox__v1__event_kind__descriptor;
 extern const ProtobufCEnumDescriptor    signalbox__v1__level__descriptor;
 extern const ProtobufCEnumDescriptor    signalbox__v1__loss_reason__descriptor;
 extern const ProtobufCEnumDescriptor    signalbox__v1__file_format__descriptor;
+extern const ProtobufCEnumDescriptor    signalbox__v1__run_beginning__descriptor;
 extern const ProtobufCEnumDescriptor    signalbox__v1__run_state__descriptor;
 extern const ProtobufCEnumDescriptor    signalbox__v1__episode_state__descriptor;
 extern const ProtobufCMessageDescriptor signalbox__v1__agent_frame__descriptor;
