@@ -211,6 +211,54 @@ import Testing
     #expect(Self.diagnoses(found).first?.exitCode == nil)
   }
 
+  /// Samples that come after its last word show that no process is left which could go on.
+  @Test func aLogThatStopsWithoutAnyProcessHasEndedSoon() throws {
+    let engine = try Self.engine()
+    _ = RuleEngineTests.observe(engine, Self.lines([Self.outOfMemory], at: 10), 10)
+    let found = RuleEngineTests.feed(engine, 11...13, cpu: 1, step: 1) + Self.ticks(engine, 13...14)
+    #expect(found.map(\.rule) == ["F-1"])
+  }
+
+  /// A program may write the times of another zone, or of a record that it prints again.
+  @Test(arguments: [true, false]) func aLogOfAnotherClockBelongsToTheEndThatFollowsIt(goesOn: Bool) throws {
+    let engine = try Self.engine()
+    func written(_ text: String, at seconds: Int64, from: UInt64, _ level: Level) -> Batch {
+      var batch = Self.lines([text], at: seconds, from: from, level: level)
+      batch.files[0].lines.timesUs[0] -= 10 * 86_400 * 1_000_000
+      return batch
+    }
+    _ = RuleEngineTests.observe(engine, written(Self.outOfMemory, at: 10, from: 0, .error), 10)
+    if goesOn {
+      let next = UInt64(Self.outOfMemory.utf8.count + 1)
+      _ = RuleEngineTests.observe(engine, written("step 4", at: 10, from: next, .info), 10)
+    }
+    _ = RuleEngineTests.observe(engine, Self.end(.code(1), at: 11, output: "/srv/a/train.log"), 11)
+    let found = Self.diagnoses(Self.ticks(engine, 11...14))
+    #expect(found.map(\.failureClass) == [goesOn ? Diagnosis.unknownClass : "memory"])
+  }
+
+  @Test func whatAWorkerWroteBesideItsLaunchersLogSaysMore() throws {
+    let engine = try Self.engine()
+    let launcher = "Traceback (most recent call last):\n  File \"run.py\", line 1\nDistBackendError: NCCL error in: x"
+    let worker = "Traceback (most recent call last):\n  File \"t.py\", line 1\nKeyError: 'a'"
+    _ = RuleEngineTests.observe(engine, Self.lines([worker], at: 10, path: "/srv/a/0/stderr.log"), 10)
+    _ = RuleEngineTests.observe(engine, Self.lines([launcher], at: 11, path: "/srv/a/launcher.log"), 11)
+    _ = RuleEngineTests.observe(engine, Self.end(.code(1), at: 11, output: "/srv/a/launcher.log"), 11)
+    let found = Self.ticks(engine, 11...40).filter { $0.kind == .opened }
+    #expect(found.map(\.entity.name) == ["/srv/a/0/stderr.log"])
+    #expect(Self.diagnoses(found).map(\.failureClass) == ["missing"])
+  }
+
+  /// Whoever ended it by SIGTERM has a reason, which may come a little later.
+  @Test func aProcessThatWasTerminatedWaitsForTheReason() throws {
+    let engine = try Self.engine()
+    _ = RuleEngineTests.observe(engine, Self.end(.signal(15, coreDumped: false), at: 11), 11)
+    #expect(Self.ticks(engine, 11...12) == [])
+    let reason = "Traceback (most recent call last):\n  File \"t.py\", line 1\nKeyError: 'a'"
+    _ = RuleEngineTests.observe(engine, Self.lines([reason], at: 12, path: "/srv/a/rank1.log"), 12)
+    #expect(Self.diagnoses(Self.ticks(engine, 13...14)).map(\.failureClass) == ["missing"])
+  }
+
   @Test func whatIsRaisedIsOnlyOfAnExceptionOrAnError() throws {
     for (line, level) in [
       ("CUDA out of memory is avoided by a smaller batch", Level.info), ("CUDA out of memory, retrying", .warn),

@@ -9,6 +9,8 @@ extension RuleEngine {
   private static let handledNs: Int64 = 5_000_000_000
   /// How long after a bad end what belongs to it may come.
   private static let settleNs: Int64 = 700_000_000
+  /// A launcher that ends its processes by SIGTERM has a reason, which another process's log has.
+  private static let terminatedSettleNs: Int64 = 1_700_000_000
   /// What was raised so long before a bad end may still be its cause.
   private static let causeNs: Int64 = 120_000_000_000
   /// So near to its end, what was raised last ended it.
@@ -17,10 +19,14 @@ extension RuleEngine {
   private static let crashNs: Int64 = 60_000_000_000
   /// So long a launcher's report of an end waits for what that process itself wrote.
   private static let launcherNs: Int64 = 3_000_000_000
-  /// A log that stopped with an exception for so long has ended where no training process is there…
+  /// A log that stopped with an exception for so long has ended where a sample since then shows no training process…
+  private static let quietGoneNs: Int64 = 2_000_000_000
+  /// …one that stopped with an error, or where no sample has come, for so long…
   private static let quietAloneNs: Int64 = 10_000_000_000
   /// …and for so long where one is there that may be its own.
   private static let quietNs: Int64 = 20_000_000_000
+  /// A process that runs for so long is among the samples.
+  private static let newProcessNs: Int64 = 1_200_000_000
 
   // MARK: facts
 
@@ -81,7 +87,8 @@ extension RuleEngine {
     switch event.kind {
     case .processExit:
       var end = EndedProcess(event)
-      end.dueNs = arrivedNs.addingClamped(Self.settleNs)
+      let isTerminated = end.shownSignal == 15
+      end.dueNs = arrivedNs.addingClamped(isTerminated ? Self.terminatedSettleNs : Self.settleNs)
       if host.failures.ends.count >= FailureWatch.endsMax {
         host.failures.ends.removeFirst()
         untrackedFailures &+= 1
@@ -171,7 +178,9 @@ extension RuleEngine {
   private func caseOf(_ end: EndedProcess, _ host: borrowing HostState) -> Int? {
     let cases = host.failures.cases
     func isNear(_ one: FailureCase) -> Bool {
-      one.concludedNs == 0 && end.atNs &- one.lastNs <= Self.causeNs && one.lastNs &- end.atNs <= Self.nearNs
+      guard one.concludedNs == 0 else { return false }
+      return end.atNs &- one.lastNs <= Self.causeNs && one.lastNs &- end.atNs <= Self.nearNs
+        || Self.isLastWord(one, of: end, host)
     }
     // Of those that raised something last, the one that says most: ranks of one job fail within seconds.
     func newest(_ isMeant: (FailureCase) -> Bool) -> Int? {
@@ -183,7 +192,13 @@ extension RuleEngine {
       }
     }
     func weight(_ one: FailureCase) -> UInt8 { one.first?.weight.rawValue ?? .max }
-    if let own = newest({ end.writes(to: host.entities[$0.file].name) }) { return own }
+    if let own = newest({ end.writes(to: host.entities[$0.file].name) }) {
+      guard weight(cases[own]) >= Suspect.Weight.cascade.rawValue else { return own }
+      // A launcher reports that a process failed; what that process wrote beside it says why.
+      let directory = Self.directory(of: host.entities[cases[own].file].name) + "/"
+      let beside = newest { host.entities[$0.file].name.hasPrefix(directory) && !$0.isHandled }
+      return beside ?? own
+    }
     if end.process.directory.utf8.count > 1,
       let near = newest({ host.entities[$0.file].name.hasPrefix(end.process.directory + "/") && !$0.isHandled })
     {
@@ -195,6 +210,12 @@ extension RuleEngine {
       let isLast = one.first?.failureClass != Diagnosis.unknownClass && end.atNs &- one.lastNs <= Self.nearNs
       return !one.isHandled && (one.hasTraceback || one.saysEnd || end.isBad || isLast)
     }
+  }
+
+  /// What a file raised came in when the process ended, and nothing after it. A program may write times of another zone or clock, by which
+  /// the two do not belong together.
+  private static func isLastWord(_ one: FailureCase, of end: EndedProcess, _ host: borrowing HostState) -> Bool {
+    one.isLast && (one.quietSinceNs &- host.offsetNs &- end.atNs).magnitude <= UInt64(nearNs)
   }
 
   private func conclude(_ end: EndedProcess, _ place: Int?, _ host: inout HostState) {
@@ -247,13 +268,14 @@ extension RuleEngine {
     let one = host.failures.cases[place]
     guard one.concludedNs == 0, one.saysEnd || one.endsWithRoot || one.hasTraceback && !one.isHandled else { return }
     let isAlone: Bool
+    let isGone = isWithoutProcess(since: one.quietSinceNs - host.offsetNs, host)
     if one.saysEnd {
       // Its process's own log, and its end, come within this time.
-      guard arrivedNs &- one.beganNs >= Self.launcherNs else { return }
+      guard arrivedNs &- one.beganNs >= (isGone ? Self.quietGoneNs : Self.launcherNs) else { return }
       isAlone = true
     } else {
       let quietNs = arrivedNs &- one.quietSinceNs
-      guard quietNs >= Self.quietAloneNs else { return }
+      guard quietNs >= (isGone && one.hasTraceback ? Self.quietGoneNs : Self.quietAloneNs) else { return }
       isAlone = !isLive(.process, RuleLimits.liveNs, host, .max)
       guard isAlone || one.hasTraceback && quietNs >= Self.quietNs else { return }
     }
@@ -265,6 +287,11 @@ extension RuleEngine {
     if !isAlone { diagnosis.confidence *= 0.6 }
     noteConcluded(ConcludedFailure(atNs: one.lastNs, directory: directory), &host)
     report(diagnosis, isEndKnown: isAlone, &host, one.file, atNs: one.lastNs)
+  }
+
+  /// Samples of the host that are newer than a time show no training process: the first may have missed one that had just begun.
+  private func isWithoutProcess(since timeNs: Int64, _ host: borrowing HostState) -> Bool {
+    host.entities[0].markNs &- timeNs > Self.newProcessNs && !isLive(.process, RuleLimits.liveNs, host, .max)
   }
 
   private func noteConcluded(_ failure: ConcludedFailure, _ host: inout HostState) {
@@ -287,9 +314,11 @@ extension RuleEngine {
 
   private func dropOld(_ host: inout HostState) {
     let nowNs = arrivedNs - host.offsetNs
+    let offsetNs = host.offsetNs
     host.failures.cases.removeAll { one in
-      // While a log may still stop with it, it is kept.
-      (one.isHandled || one.concludedNs > 0 || !one.hasTraceback) && nowNs &- one.lastNs > 2 * Self.causeNs
+      // While a log may still stop with it, it is kept; by its arrival where it was written with another clock.
+      (one.isHandled || one.concludedNs > 0 || !one.hasTraceback)
+        && nowNs &- max(one.lastNs, one.beganNs &- offsetNs) > 2 * Self.causeNs
     }
     host.failures.concluded.removeAll { nowNs &- $0.atNs > 2 * Self.crashNs }
     host.failures.messages.removeAll { nowNs &- $0.atNs > Self.causeNs }
@@ -305,7 +334,7 @@ extension RuleEngine {
     let suspect = one?.first
     let own = suspect.flatMap { failureMatcher[$0.failureClass] }
     let ofEnd = end.flatMap { classOf($0, host) }
-    let isNear = suspect.map { suspect in end.map { $0.atNs &- suspect.atNs <= Self.nearNs } ?? true } ?? false
+    let isNear = one.map { Self.isNear($0, end, host) } ?? false
     let prefersEnd: Bool
     switch suspect?.weight {
     case .root: prefersEnd = false
@@ -355,6 +384,13 @@ extension RuleEngine {
     }
     let newest = near.max { host.entities[$0.run].markNs < host.entities[$1.run].markNs }
     return newest.map { host.entities[$0.run].name } ?? ""
+  }
+
+  /// What a file raised first of those that say most belongs to its process's end.
+  private static func isNear(_ one: FailureCase, _ end: EndedProcess?, _ host: borrowing HostState) -> Bool {
+    guard let suspect = one.first else { return false }
+    guard let end else { return true }
+    return end.atNs &- suspect.atNs <= nearNs || isLastWord(one, of: end, host)
   }
 
   private func fill(_ diagnosis: inout Diagnosis, _ failure: FailureClass) {
