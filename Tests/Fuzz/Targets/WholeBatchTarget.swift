@@ -115,15 +115,17 @@ package enum WholeBatchTarget {
     let plan = GroupPlan([staged], marks: marks)
     var quotas = HostQuotas()
     quotas.begin([1])
-    let runs =
-      batch.spooled.flatMap { $0.records.runs.map { (run: $0.run, file: nil as FileKey?) } }
-      + batch.files.flatMap { delta in delta.runs.map { (run: $0.run, file: delta.file.key) } }
+    var runs: [RunKey: Int32] = [:]
+    for part in batch.spooled {
+      for run in part.records.runs { runs[RunKey(host: 1, run: RunName.stored(run.run), file: nil)] = 1 }
+    }
+    for delta in batch.files {
+      for run in delta.runs { runs[RunKey(host: 1, run: RunName.stored(run.run), file: delta.file.key)] = 1 }
+    }
     let training = rows.append(
       [staged], plan,
       files: Dictionary(batch.files.map { (Marks.FileOfHost(host: 1, key: $0.file.key), 1) }) { first, _ in first },
-      runs: Dictionary(
-        runs.map { (RunKey(host: 1, run: RunName.stored($0.run), file: $0.file), 1) },
-        uniquingKeysWith: { first, _ in first }),
+      runs: runs,
       oldestUs: 90 * 86_400_000_000, quotas: &quotas)
     for (_, summary) in training.episodes {
       _ = summary.merged(with: summary).metrics
