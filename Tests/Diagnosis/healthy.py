@@ -11,6 +11,7 @@ import atexit
 import collections
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -26,6 +27,8 @@ import fleet as fleets
 TRAINER_MAX = 300
 # s; rules that wait for something after the last line have come by then.
 WATCH = 40
+# What the kernel's memory killer wrote here is true of this machine, and nothing that is well.
+KILLED = re.compile(r"oom|Out of memory|Killed process|Tasks state|Mem-Info|Memory cgroup", re.I)
 # Lines of one log; the newest say as much as all.
 LINES_MAX = 20_000
 
@@ -169,7 +172,7 @@ def logs_of_machine(python, directory):
         "    def test_error_when_failed(self):\n        with self.assertRaises(ValueError): int('fatal')\n"
     )
     texts = {
-        "kernel.log": output_of(["dmesg"], directory),
+        "kernel.log": "".join(line for line in output_of(["dmesg"], directory).splitlines(True) if not KILLED.search(line)),
         "make.log": output_of(["make", "-k"], directory),
         "pip.log": output_of([python, "-m", "pip", "list", "-v"], directory)
         + output_of([python, "-m", "pip", "check"], directory)

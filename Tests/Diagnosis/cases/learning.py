@@ -246,7 +246,7 @@ RuntimeError: found NaN in local forward loss calculation. Device: 0, node: node
 """, r"found NaN in local forward loss calculation", "megatron-lm: megatron/training/training.py", trainer="megatron")
 
 # lookup, code of libraries
-fails("hf-config-key", "lookup", """
+fails("hf-config-key", "lookup dependency-conflict", """
 from transformers import AutoConfig
 from fieldkit import steps
 import json
