@@ -9,6 +9,7 @@ extension Followers {
   /// - Parameter before: what the look before this one saw.
   func changed(_ file: FollowedFile, _ handle: FileHandle, _ before: FileLook, nowNs: Int64) -> FileDelta? {
     // Later looks see the size of what it was replaced by.
+    if file.identity.format.isDocument { return documentChanged(file, before, nowNs: nowNs) }
     let changed = file.changed ?? (sinceNs: nowNs, before: before)
     guard mayHaveMoreColumns(file, size: file.size) else { return replaced(file, changed.before, nowNs: nowNs) }
     file.changed = changed
@@ -80,7 +81,8 @@ extension Followers {
   func endDelta(_ file: FollowedFile, nowNs: Int64) -> FileDelta? {
     let isOfRun = file.identity.format != .log || file.reader?.hasOpenRun == true
     guard isOfRun, file.isFormatKnown, file.isReported, !file.isEndReported else { return nil }
-    let dueNs = file.grownNs + (file.isClosed ? limits.closedIdleNs : limits.abandonedIdleNs)
+    let isClosed = file.isClosed && !file.identity.format.isClosedBetweenRows
+    let dueNs = file.grownNs + (isClosed ? limits.closedIdleNs : limits.abandonedIdleNs)
     guard nowNs >= dueNs, file.committed == file.offset, prepareReader(file, isIdle: true) else {
       hold(file, untilNs: max(dueNs, nowNs + limits.scanEveryNs))
       return nil
@@ -97,12 +99,16 @@ extension Followers {
 
   /// Whether the run of a directory has another file that was written to later: that one's end is the run's.
   func isRunContinued(_ file: FollowedFile) -> Bool {
-    guard file.identity.format.isRunOfDirectory else { return false }
-    let directory = file.identity.path.lastIndex(of: "/").map { file.identity.path[..<$0] }
+    let format = file.identity.format
+    guard format.isRunOfDirectory else { return false }
+    let directory = RunDirectory.of(file.identity.path, format)
     return files.contains { other in
-      other !== file && other.identity.format == file.identity.format && other.phase == .following && other.path != nil
-        && (other.grownNs, other.key) > (file.grownNs, file.key)
-        && other.identity.path.lastIndex(of: "/").map { other.identity.path[..<$0] } == directory
+      guard other !== file, other.phase == .following, other.path != nil else { return false }
+      if format == .mlflowMetric, other.statesEnd {
+        return RunDirectory.of(other.identity.path, .runParameters) == directory
+      }
+      return other.identity.format == format && (other.grownNs, other.key) > (file.grownNs, file.key)
+        && RunDirectory.of(other.identity.path, format) == directory
     }
   }
 }
