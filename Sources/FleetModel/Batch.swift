@@ -126,12 +126,29 @@ package enum FileFormat: UInt8, Sendable, CaseIterable {
   case resultJSON = 4
   /// TensorBoard's, of records instead of lines.
   case eventFile = 5
+  /// `trainer_state.json` of Hugging Face's Trainer.
+  case trainerState = 6
+  /// What a run was started with: `hparams.yaml`, `params.json`, and MLflow's `params/` and `meta.yaml`.
+  case runParameters = 7
+  /// One metric of a run in MLflow's file store.
+  case mlflowMetric = 8
+  /// The log of a Weights & Biases run, of records instead of lines.
+  case wandbLog = 9
 
   /// Its files are no text: nothing in them is a line, and NULs mean something.
-  package var isBinary: Bool { self == .eventFile }
+  package var isBinary: Bool { self == .eventFile || self == .wandbLog }
+
+  /// Its files are written anew as a whole, in place: what they held before stands in them again, or holds no more.
+  package var isDocument: Bool { self == .trainerState || self == .runParameters }
+
+  /// What is read of it are lines, each for itself.
+  package var hasLines: Bool { !isBinary && !isDocument }
 
   /// All its files of a directory are of one run, which none of them ends alone.
-  package var isRunOfDirectory: Bool { self == .eventFile }
+  package var isRunOfDirectory: Bool { self == .eventFile || self == .trainerState || self == .mlflowMetric }
+
+  /// Its writer closes the file after each row: a close is no sign of the run's end.
+  package var isClosedBetweenRows: Bool { isDocument || self == .mlflowMetric }
 }
 
 /// What the collector has committed of a file that is not finished.

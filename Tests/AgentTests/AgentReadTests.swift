@@ -21,6 +21,9 @@ import Testing
       ("sb3-cartpole-ppo/0.monitor.csv", "monitor_csv", 152, "stable-baselines3"),
       ("rllib-cartpole-ppo/result.json", "result_json", 6, "rllib"),
       ("seed-format/training_log.csv", "training_log_csv", 180, "training_log"),
+      ("trainer/tiny-run/trainer_state.json", "trainer_state_json", 16, "transformers"),
+      (TrackerFiles.mlflowRun + "/metrics/train/loss", "mlflow_metric", 25, "mlflow"),
+      ("wandb/good-run/run.wandb", "wandb_log", 120, "wandb"),
     ])
   func formats(_ name: String, _ format: String, _ rows: Int, _ framework: String) throws {
     let answer = try Self.answer(Self.fixtures + "/" + name)

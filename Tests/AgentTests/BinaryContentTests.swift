@@ -28,7 +28,7 @@ import Testing
     ("replay.pkl", [0x80, 0x04, 0x95, 1, 2]), ("old.pkl", [0x80, 0x02, 0x7d]),
     ("ckpt.tar", Array("checkpoint/model".utf8) + [UInt8](repeating: 0, count: 241) + Array("ustar\0".utf8)),
     ("events.out.tfevents.17.host", length(24) + [1, 2, 3, 4] + Array("brain.Event:2".utf8)),
-    ("run-1.wandb", Array(":W&B".utf8) + [0xe1, 0xbe, 0]), ("noise", random(8192)), ("noise", random(600, seed: 9)),
+    ("run-1.wandb", Array(":W&B".utf8) + [0xe1, 0xbe, 1]), ("noise", random(8192)), ("noise", random(600, seed: 9)),
     ("weights.bin", (0..<2000).flatMap { _ in [0x3f, 0x80, 0, 0] as [UInt8] }),
     // Small numbers of two bytes.
     ("shorts.bin", (0..<2000).flatMap { [UInt8($0 % 25), 0] as [UInt8] }),

@@ -1,7 +1,7 @@
 /// Recognises files that hold no text that is read, by their first bytes: they are never lines.
 package enum BinaryContent {
   package enum Kind: Sendable {
-    /// Read: as text, or by a reader of its own, as TensorBoard's event files.
+    /// Read: as text, or by a reader of its own, as TensorBoard's event files and W&B's logs.
     case text
     case binary
     /// UTF-16 or UTF-32: text that is not read, because every offset, redaction and rule means UTF-8.
@@ -19,7 +19,7 @@ package enum BinaryContent {
   ///   - head: the file's first bytes, at most `headBytes` of them are looked at.
   ///   - path: some formats have no sign of their own but the names of their files.
   static func kind(_ head: Span<UInt8>, path: String) -> Kind {
-    if TrainingFormats.isEventFile(path: path, head) { return .text }
+    if TrainingFormats.isEventFile(path: path, head) || WandbChunks.isHead(head) { return .text }
     if signatures.contains(where: { $0.matches(head) }) || isFramed(head, path) { return .binary }
     if wideMarks.contains(where: { $0.matches(head) }) { return .wideText }
     guard hasBinaryShare(head) else { return .text }
@@ -116,7 +116,7 @@ package enum BinaryContent {
     Signature("LPKSHHRH"),
     // PDF, wasm, Java class
     Signature("%PDF-1."), Signature([0x00, 0x61, 0x73, 0x6d]), Signature([0xca, 0xfe, 0xba, 0xbe]),
-    // W&B's .wandb
+    // W&B's .wandb of another version than the one that is read
     Signature([0x3a, 0x57, 0x26, 0x42, 0xe1, 0xbe]),
   ]
 

@@ -90,6 +90,12 @@ final class FollowedFile {
   var isClosed = false
   /// The end of its run was reported, and no row has come since.
   var isEndReported = false
+  /// Of a history: it was looked through for what was reported of its run.
+  var isHistorySearched = false
+  /// The last run that was reported of it.
+  var run: String?
+  /// It states that its run has ended.
+  var statesEnd = false
   /// The collector has everything that was reported of it: it has a mark, or an ack came.
   var isKnownCentrally = false
 

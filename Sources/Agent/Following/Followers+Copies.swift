@@ -6,6 +6,7 @@ extension Followers {
   /// - Parameter before: what the last look at the old generation saw.
   /// - Returns: nil: both generations are queued.
   func replaced(_ file: FollowedFile, _ before: FileLook, nowNs: Int64) -> FileDelta? {
+    let isDocument = file.identity.format.isDocument
     let old = FollowedFile(file.identity, nowNs: nowNs)
     old.offset = file.offset
     old.tailHash = file.tailHash
@@ -19,8 +20,14 @@ extension Followers {
     old.size = max(before.size, file.offset)
     let lost = max(before.size, file.offset) + before.growth
     renew(file, nowNs: nowNs)
-    guard old.offset > 0 || old.isKnownCentrally || lost > 0 else { return nil }
+    guard old.offset > 0 || old.isKnownCentrally || lost > 0 && !isDocument else { return nil }
     add(old)
+    if isDocument {
+      // Nothing of it is lost, and its run goes on in what replaced it.
+      old.ending = nil
+      lose(old, to: old.offset, .truncated, isEstimate: false, nowNs: nowNs)
+      return nil
+    }
     retargetCopies(of: old)
     if !adopt(old, nowNs: nowNs) { lose(old, to: lost, .truncated, isEstimate: true, nowNs: nowNs) }
     return nil
@@ -59,6 +66,9 @@ extension Followers {
     file.readTimes = ReadTimes()
     file.isKnownCentrally = false
     file.isFormatKnown = false
+    file.isHistorySearched = false
+    file.reportsSkip = false
+    file.isSkipReported = false
     file.skipped = (0, ContentHash().value)
     file.size = 0
     file.note(status, nowNs: nowNs)

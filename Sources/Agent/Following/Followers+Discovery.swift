@@ -57,7 +57,10 @@ extension Followers {
     }
     let hasChanged = status.sizeBytes != file.size || status.modifiedNs != file.modifiedNs
     // A generation of which nothing was read yet may be gone before its turn comes: its loss is found now or never.
-    if hasChanged, !mayHaveMoreColumns(file, size: status.sizeBytes), isReplaced(file, status, nowNs: nowNs) {
+    let isDocument = file.identity.format.isDocument && file.isReported
+    if hasChanged, !isDocument, !mayHaveMoreColumns(file, size: status.sizeBytes),
+      isReplaced(file, status, nowNs: nowNs)
+    {
       _ = replaced(file, file.look(nowNs: nowNs), nowNs: nowNs)
       return
     }

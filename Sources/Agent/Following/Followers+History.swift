@@ -41,12 +41,28 @@ extension Followers {
     var head: [UInt8] = []
     let headCount = fileSystem.read(handle, at: 0, count: Self.formatBytes, into: &head) ?? 0
     let format = readers.format(path: file.identity.path, head: head.span.extracting(0..<headCount))
+    // Parameters are no history, and of a document the last row is what is gone on behind.
+    if format == .runParameters { return }
+    if format == .trainerState {
+      guard let last = historyEnd(handle, size: file.size) else { return }
+      return leaveOut(file, to: last.end, last.hash, nowNs: nowNs)
+    }
+    if format == .wandbLog {
+      let start = file.size - file.size % UInt64(WandbChunks.blockBytes)
+      guard start > 0, start >= file.size - UInt64(count) else { return }
+      let end = Int(start - (file.size - UInt64(count)))
+      return leaveOut(file, to: start, bufferHash(max(0, end - Int(FollowedFile.tailBytes))..<end), nowNs: nowNs)
+    }
     let end =
       format.isBinary
       ? RecordFrame.lastBoundary(buffer.span.extracting(0..<count)) ?? count
       : (buffer[..<count].lastIndex(of: UInt8(ascii: "\n")) ?? count - 1) + 1
     let offset = file.size - UInt64(count - end)
-    skip(file, to: offset, tailHash: bufferHash(max(0, end - Int(FollowedFile.tailBytes))..<end))
+    leaveOut(file, to: offset, bufferHash(max(0, end - Int(FollowedFile.tailBytes))..<end), nowNs: nowNs)
+  }
+
+  private func leaveOut(_ file: FollowedFile, to offset: UInt64, _ tailHash: UInt64, nowNs: Int64) {
+    skip(file, to: offset, tailHash: tailHash)
     file.reportsSkip = true
     var loss = Loss()
     loss.timeNs = nowNs

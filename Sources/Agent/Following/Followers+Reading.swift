@@ -94,6 +94,7 @@ extension Followers {
       hold(file, untilNs: file.grownNs + limits.partialIdleNs)
       return nil
     }
+    guard areRunsKnown(file, nowNs: nowNs), isHistoryReady(file, nowNs: nowNs) else { return nil }
     refreshHead(file)
     var delta = FileDelta(file: file.identity, from: file.offset, to: file.offset)
     // What was read before and not acknowledged is read again at the time of that read, so that the same records come of it.
@@ -105,6 +106,9 @@ extension Followers {
         file, bytes, isAtEnd: isAtEnd, idle: idle, byteBudget: byteBudget, nowNs: nowNs, readNs: readNs, into: &delta)
     guard taken > 0 else {
       if let length = file.reader?.oversizedRecordBytes, length > 0 { return passOver(file, length, nowNs: nowNs) }
+      if file.reader?.isAtRest == true, isAtEnd, file.path != nil {
+        return restDelta(file, delta, nowNs: nowNs)
+      }
       if file.longLineBytes > bytes.count, !isAtEnd {
         enqueue(file)
         return nil
@@ -127,6 +131,7 @@ extension Followers {
     }
     file.readNs = readNs
     delta.readNs = readNs
+    noteRun(file, delta)
     file.readTimes.note(delta.to - UInt64(taken), delta.to, ns: readNs)
     file.isEndReported = false
     if !delta.runs.isEmpty { completeRuns(of: file, in: &delta) }
@@ -173,10 +178,10 @@ extension Followers {
     // Shared, not copied: nothing writes to the buffer meanwhile.
     let shared = buffer
     let span = shared.span
-    let isBinary = file.identity.format.isBinary
+    let hasLines = file.identity.format.hasLines
     // Space that a writer has prepared is no text yet; it may be written to.
     var bytes = bytes
-    if isAtEnd, file.path != nil, !isBinary {
+    if isAtEnd, file.path != nil, hasLines {
       while !bytes.isEmpty, span[bytes.upperBound - 1] == 0 { bytes.removeLast() }
       if bytes.isEmpty { return 0 }
     }
@@ -193,8 +198,8 @@ extension Followers {
       taken = reader.read(
         span.extracting(bytes), at: offset, isFinal: true, nowNs: readNs, budget: byteBudget, into: &delta)
     } else {
-      var end = isBinary ? bytes.lowerBound + reader.heldBytes : bytes.upperBound
-      while !isBinary, end > bytes.lowerBound, span[end - 1] != UInt8(ascii: "\n") { end -= 1 }
+      var end = hasLines ? bytes.upperBound : bytes.lowerBound + reader.heldBytes
+      while hasLines, end > bytes.lowerBound, span[end - 1] != UInt8(ascii: "\n") { end -= 1 }
       guard end > bytes.lowerBound else { return 0 }
       file.noteHeldRecord(end: offset + UInt64(end - bytes.lowerBound))
       guard nowNs - file.heldRecord.sinceNs >= limits.recordIdleNs(reader) else { return 0 }
@@ -214,8 +219,9 @@ extension Followers {
     let headCount = fileSystem.read(handle, at: 0, count: Int(min(UInt64(limit), file.size)), into: &head) ?? 0
     head.removeLast(head.count - min(headCount, head.count))
     if !file.isFormatKnown {
-      let format = readers.format(path: file.identity.path, head: head.span)
-      guard isIdle || head.count >= limit || format.isBinary || head.contains(UInt8(ascii: "\n")) else { return false }
+      var format = readers.format(path: file.identity.path, head: head.span)
+      if format == .log, isOfParameters(file.identity.path, head.span) { format = .runParameters }
+      guard isIdle || head.count >= limit || !format.hasLines || head.contains(UInt8(ascii: "\n")) else { return false }
       let isLookedAt = !file.isReported && readers.mayBeBinary(file.identity.path)
       file.content = isLookedAt ? BinaryContent.kind(head.span, path: file.identity.path) : .text
       if file.content != .text { return false }
@@ -223,7 +229,7 @@ extension Followers {
       file.isFormatKnown = true
     }
     let format = file.identity.format
-    if format != .log, !format.isBinary, head.count >= limit, !head.contains(UInt8(ascii: "\n")) {
+    if format != .log, format.hasLines, head.count >= limit, !head.contains(UInt8(ascii: "\n")) {
       // A header of thousands of columns: without it, no row after the offset has names.
       let whole = fileSystem.read(handle, at: 0, count: TrainingLimits.lineBytesMax, into: &head) ?? 0
       head.removeLast(head.count - min(whole, head.count))
@@ -237,7 +243,8 @@ extension Followers {
       ReaderContext(
         file: file.identity, offset: file.offset, head: head, preceding: preceding,
         linesBefore: readers.countsLines(file.identity.format) ? newlines(in: handle, before: file.offset) : nil,
-        predecessorTail: predecessorTail))
+        predecessorTail: predecessorTail, modifiedNs: file.modifiedNs,
+        runs: format == .runParameters ? runsBeside(file.identity.path) : []))
     return true
   }
 

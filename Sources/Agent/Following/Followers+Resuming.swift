@@ -99,6 +99,10 @@ extension Followers {
       return move(old, to: moved.handle, moved.status, path: nil, nowNs: nowNs)
     }
     add(old)
+    if old.identity.format.isDocument {
+      if reason == .deletedUnread, hide(old, mark, where: .unknown, nowNs: nowNs) { return remove(old) }
+      return lose(old, to: old.offset, reason, isEstimate: false, nowNs: nowNs)
+    }
     if adopt(old, nowNs: nowNs) { return }
     if let finished = retired.last(where: { $0.key == mark.file.key }), finished.offset > mark.offset {
       // It was acknowledged to its end, and is gone since: the database knows less than it did.

@@ -9,6 +9,7 @@ extension Followers {
   /// - Parameter before: what the look before this one saw.
   func changed(_ file: FollowedFile, _ handle: FileHandle, _ before: FileLook, nowNs: Int64) -> FileDelta? {
     // Later looks see the size of what it was replaced by.
+    if file.identity.format.isDocument { return documentChanged(file, before, nowNs: nowNs) }
     let changed = file.changed ?? (sinceNs: nowNs, before: before)
     guard mayHaveMoreColumns(file, size: file.size) else { return replaced(file, changed.before, nowNs: nowNs) }
     file.changed = changed
@@ -80,7 +81,8 @@ extension Followers {
   func endDelta(_ file: FollowedFile, nowNs: Int64) -> FileDelta? {
     let isOfRun = file.identity.format != .log || file.reader?.hasOpenRun == true
     guard isOfRun, file.isFormatKnown, file.isReported, !file.isEndReported else { return nil }
-    let dueNs = file.grownNs + (file.isClosed ? limits.closedIdleNs : limits.abandonedIdleNs)
+    let isClosed = file.isClosed && !file.identity.format.isClosedBetweenRows
+    let dueNs = file.grownNs + (isClosed ? limits.closedIdleNs : limits.abandonedIdleNs)
     guard nowNs >= dueNs, file.committed == file.offset, prepareReader(file, isIdle: true) else {
       hold(file, untilNs: max(dueNs, nowNs + limits.scanEveryNs))
       return nil
@@ -104,9 +106,12 @@ extension Followers {
   func isRunContinued(_ file: FollowedFile, nowNs: Int64? = nil) -> Bool {
     let run = RunPlace(file.identity.path, file.identity.format).path
     return files.contains { other in
-      guard other !== file, other.phase == .following, other.path != nil, reportsRun(other), !other.isEndReported else {
-        return false
+      guard other !== file, other.phase == .following, other.path != nil else { return false }
+      // MLflow's own word on the run counts.
+      if file.identity.format == .mlflowMetric, other.statesEnd {
+        return RunPlace(other.identity.path, .runParameters).path == run
       }
+      guard reportsRun(other), !other.isEndReported else { return false }
       let isLater = (other.grownNs, other.key) > (file.grownNs, file.key)
       let isOpen = nowNs.map { !other.isClosed && $0 < other.grownNs + limits.abandonedIdleNs } ?? false
       return (isLater || isOpen) && RunPlace(other.identity.path, other.identity.format).path == run
@@ -114,12 +119,16 @@ extension Followers {
   }
 
   private func reportsRun(_ file: FollowedFile) -> Bool {
-    file.isFormatKnown && (file.identity.format != .log || file.reader?.hasOpenRun == true)
+    switch file.identity.format {
+    case .runParameters: false
+    case .log: file.isFormatKnown && file.reader?.hasOpenRun == true
+    default: file.isFormatKnown
+    }
   }
 
   /// What is known of a run beyond its one file.
   func completeRuns(of file: FollowedFile, in delta: inout FileDelta) {
-    guard file.identity.format.isRunOfDirectory, delta.runs.contains(where: { $0.beginning == .source }),
+    guard file.identity.format == .eventFile, delta.runs.contains(where: { $0.beginning == .source }),
       takesOver(file)
     else { return }
     for index in delta.runs.indices where delta.runs[index].beginning == .source {

@@ -65,6 +65,8 @@ package final class Followers: DeltaSource {
   /// The last turn ended before every file in the queue was looked at.
   private var hasMoreLooks = false
   private(set) var lastNowNs = Int64.min
+  /// By directory, the runs that were reported of files in it.
+  var runsByDirectory: [String: [String]] = [:]
   /// Losses reported so far.
   package internal(set) var lossesTotal: UInt64 = 0
 

@@ -22,6 +22,8 @@ package struct FollowingLimits: Sendable {
   /// The same where no close was observed: the agent started later, or the file system does not report one. Slow environments
   /// write a block of rows in minutes.
   package var abandonedIdleNs: Int64 = 7_200_000_000_000
+  /// A file of parameters beside which no run is known waits so long for one; programs write them first. Then it is a log.
+  package var parametersIdleNs: Int64 = 600_000_000_000
   /// A file that gets more columns is written anew within so long.
   package var rewrittenSettleNs: Int64 = 1_000_000_000
   /// Largest part of a file that is read at once: the one read buffer has this size. More than the longest log line; a longer

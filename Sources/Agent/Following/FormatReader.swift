@@ -29,6 +29,8 @@ package protocol FormatReader {
   var oversizedRecordBytes: UInt64 { get }
   /// Of a format of records: how long the whole ones are that the last `read` held back, because the next may belong to the same row.
   var heldBytes: Int { get }
+  /// Of a document: the last `read` found it whole, and took nothing because no row of it is left; what follows them holds none.
+  var isAtRest: Bool { get }
   /// Of a log: numbers that were printed in it belong to a run whose end was not reported.
   var hasOpenRun: Bool { get }
   /// What it passed over so far without making rows of it.
@@ -43,6 +45,7 @@ extension FormatReader {
   package var lineBytesMax: Int { LogReader.lineBytesMax }
   package var oversizedRecordBytes: UInt64 { 0 }
   package var heldBytes: Int { 0 }
+  package var isAtRest: Bool { false }
   package var hasOpenRun: Bool { false }
   package var leftOut: [UnreadContent.Part] { [] }
   package mutating func finish(nowNs: Int64, into delta: inout FileDelta) {}
@@ -62,10 +65,14 @@ package struct ReaderContext: Sendable {
   package var linesBefore: UInt64?
   /// The last bytes, at most 64 KiB, of the file that this one follows in a rotation; a record may go on from there.
   package var predecessorTail: [UInt8]
+  /// When the file was last changed, ns since 1970: the time of rows whose format has none. 0: not known.
+  package var modifiedNs: Int64
+  /// Ids of the runs whose files lie beside this one, for what it says of them.
+  package var runs: [String]
 
   package init(
     file: FileIdentity, offset: UInt64, head: [UInt8], preceding: [UInt8], linesBefore: UInt64? = nil,
-    predecessorTail: [UInt8] = []
+    predecessorTail: [UInt8] = [], modifiedNs: Int64 = 0, runs: [String] = []
   ) {
     self.file = file
     self.offset = offset
@@ -73,5 +80,7 @@ package struct ReaderContext: Sendable {
     self.preceding = preceding
     self.linesBefore = linesBefore
     self.predecessorTail = predecessorTail
+    self.modifiedNs = modifiedNs
+    self.runs = runs
   }
 }

@@ -49,6 +49,11 @@ struct ParkedFiles {
   /// Of the files whose marks are kept here.
   var keys: Set<FileKey> { Set(slots.lazy.compactMap { $0?.mark?.file.key }) }
 
+  /// The marks of files that are wanted.
+  func marks(where isWanted: (Entry) -> Bool) -> [FileMark] {
+    slots.compactMap { entry in entry.flatMap { $0.mark != nil && isWanted($0) ? $0.mark : nil } }
+  }
+
   subscript(node: FollowedFile.Node) -> Entry? { byNode[node].flatMap { slots[Int($0)] } }
 
   func entry(at path: String) -> Entry? {

@@ -39,9 +39,12 @@ package enum AgentRead {
     identity.format = readers.format(path: path, head: head.span)
     found.found(BinaryContent.kind(head.span, path: path), identity.format, sizeBytes: status.sizeBytes)
     guard found.content == .text else { return found }
-    var reader = readers.make(ReaderContext(file: identity, offset: 0, head: head, preceding: []))
+    var reader = readers.make(
+      ReaderContext(file: identity, offset: 0, head: head, preceding: [], modifiedNs: status.modifiedNs))
     let offset = try read(file, identity, &reader, into: &found)
-    found.ended(readTo: offset, sizeBytes: max(offset, status.sizeBytes), leftOut: reader.leftOut)
+    found.ended(
+      readTo: reader.isAtRest ? status.sizeBytes : offset, sizeBytes: max(offset, status.sizeBytes),
+      leftOut: reader.leftOut)
     return found
   }
 

@@ -122,6 +122,10 @@ extension FileFormat {
     case .progressCSV: "progress_csv"
     case .resultJSON: "result_json"
     case .eventFile: "tensorboard_event_file"
+    case .trainerState: "trainer_state_json"
+    case .runParameters: "run_parameters"
+    case .mlflowMetric: "mlflow_metric"
+    case .wandbLog: "wandb_log"
     }
   }
 }

@@ -37,8 +37,12 @@ package struct RunPlace: Sendable, Equatable {
     let file = parts.popLast() ?? ""
     var stem = file.prefix { $0 != "." }
     self.path = ""
+    if format == .mlflowMetric || format == .runParameters, let run = MLflowPath(path) {
+      self.path = run.directory
+      return
+    }
     switch format {
-    case .eventFile: stem = ""
+    case .eventFile, .trainerState, .runParameters, .mlflowMetric, .wandbLog: stem = ""
     case .monitorCSV:
       // `monitor.csv` and `0.monitor.csv`; another word says which of several runs of the directory it is.
       if let number = Self.number(stem) {

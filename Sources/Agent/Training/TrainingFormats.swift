@@ -9,6 +9,10 @@ package enum TrainingFormats {
   package static func detect(path: String, head: Span<UInt8>) -> FileFormat {
     let name = path.split(separator: "/").last.map(String.init) ?? path
     if isEventFile(path: path, head) { return .eventFile }
+    if WandbChunks.isHead(head) { return .wandbLog }
+    if let part = MLflowPath(path)?.part { return part.format(head) }
+    if name == TrainerStateReader.fileName { return isTrainerState(head) ? .trainerState : .log }
+    if isParameterFile(path: path, head, isNamed: true) { return .runParameters }
     guard let end = LineCutter.newline(head, from: 0) else { return detect(name: name, startOf: head) }
     let line = LineCutter.content(head, 0..<end)
     if name == "result.json" || name == "progress.json" {
@@ -36,6 +40,10 @@ package enum TrainingFormats {
     case .progressCSV: ProgressReader(context: context, redactor: redactor)
     case .resultJSON: ResultReader(context: context, redactor: redactor)
     case .eventFile: EventReader(context: context, redactor: redactor)
+    case .trainerState: TrainerStateReader(context: context, redactor: redactor)
+    case .runParameters: ParameterFileReader(context: context, redactor: redactor)
+    case .mlflowMetric: MLflowReader(context: context, redactor: redactor)
+    case .wandbLog: WandbReader(context: context, redactor: redactor)
     }
   }
 
@@ -47,6 +55,31 @@ package enum TrainingFormats {
     guard RecordFrame.isHeader(head, 0) else { return false }
     return (RecordFrame.headerBytes..<min(head.count, 96)).contains { head.holds(eventMark, at: $0) }
   }
+
+  /// The members that stand before the history, which are written in the order of their names.
+  private static func isTrainerState(_ head: Span<UInt8>) -> Bool {
+    guard ParameterText.looksLike(json: head) else { return false }
+    let line = 0..<min(head.count, 4096)
+    return ["\"log_history\"", "\"global_step\"", "\"best_metric\""].contains { name in
+      line.contains { head.holds(name, at: $0) }
+    }
+  }
+
+  /// Whether the file holds a run's parameters: known by its name and what it begins with.
+  /// - Parameter isNamed: only names that programs give to such files; else any JSON or YAML.
+  static func isParameterFile(path: String, _ head: Span<UInt8>, isNamed: Bool) -> Bool {
+    let name = RunDirectory.name(path)
+    let isYAML = name.hasSuffix(".yaml") || name.hasSuffix(".yml")
+    guard isYAML || name.hasSuffix(".json") else { return false }
+    let stem = name[..<(name.lastIndex(of: ".") ?? name.endIndex)]
+    if isNamed, !parameterNames.contains(String(stem)) { return false }
+    return isYAML ? ParameterText.looksLike(yaml: head) : ParameterText.looksLike(json: head, isCertain: isNamed)
+  }
+
+  /// Lightning; RLlib; Hugging Face; RL Zoo and many others.
+  private static let parameterNames: Set<String> = [
+    "hparams", "params", "training_args", "config", "args", "hyperparameters",
+  ]
 
   /// How `Event.file_version` begins, which the first record holds. Source: tensorflow/core/util/events_writer.cc.
   private static let eventMark = "brain.Event:"

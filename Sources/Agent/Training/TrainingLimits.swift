@@ -10,6 +10,13 @@ package enum TrainingLimits {
   package static let metricNameBytesMax = 128
   /// Data of a TensorBoard record that is read. A record of scalars has some hundred bytes; longer ones hold images, sounds or graphs.
   package static let recordBytesMax = 1 << 20
+  /// Of a `trainer_state.json`, which is looked through as a whole for what was reported before: some 100 000 rows. Of a larger one nothing is
+  /// read, and its size is a loss.
+  package static let historyBytesMax: UInt64 = 16 << 20
+  /// Of a file of parameters; a larger one holds data.
+  package static let parameterFileBytesMax = 256 << 10
+  /// Runs beside one file of parameters that get them.
+  package static let runsOfDirectoryMax = 8
   /// Of one parameter's value.
   package static let parameterBytesMax = 1024
   /// Of all parameters that a file reports at once; a run's detail holds 64 KiB.

@@ -3,6 +3,7 @@ package struct UnreadContent: Sendable {
   package enum Reason: String, Sendable, CaseIterable {
     case noScalars = "values that are no scalars: histograms, images, sounds, texts"
     case tooLong = "records longer than 1 MiB: images, sounds, graphs"
+    case noParameters = "parameters that are lists, texts of several lines, or beyond the limits"
     case damaged = "damaged or incomplete records"
   }
 

@@ -13,6 +13,8 @@ extension RuleEngine {
       case .completed, .failed: ends(update, &host, entity)
       }
     }
+    // Parameters, without a word on the state.
+    if update.state == .unknown, update.source.isEmpty { return }
     if let moment = RunMoment(update.state) { happened(moment, to: entity, &host, update.timeNs, update.detail) }
   }
 

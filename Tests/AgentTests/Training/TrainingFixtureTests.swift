@@ -168,6 +168,9 @@ extension TrainingFixtureTests {
     let names = [
       "seed-format/training_log.csv", "sb3-cartpole-ppo/0.monitor.csv", "sb3-cartpole-ppo/progress.csv",
       "sb3-cartpole-ppo/progress.json", "tensorboard/tensors/train/events.out.tfevents.1795300000.host",
+      "trainer/tiny-run/trainer_state.json", TrackerFiles.mlflowRun + "/meta.yaml",
+      TrackerFiles.mlflowRun + "/metrics/accuracy",
+      "wandb/bad-run/run.wandb",
     ]
     var random = SplitMix(seed: seed)
     var file = try ReaderHarness(fixture: names[Int(format.rawValue) - 1], lines: 6)
@@ -201,6 +204,10 @@ extension TrainingFixtureTests {
       ("sb3-cartpole-ppo/progress.csv", .progressCSV), ("sb3-cartpole-ppo/progress.json", .resultJSON),
       ("rllib-cartpole-ppo/progress.csv", .progressCSV), ("rllib-cartpole-ppo/result.json", .resultJSON),
       ("tensorboard/tensors/train/events.out.tfevents.1795300000.host", .eventFile),
+      ("trainer/tiny-run/checkpoint-20/trainer_state.json", .trainerState), ("wandb/good-run/run.wandb", .wandbLog),
+      (TrackerFiles.mlflowRun + "/meta.yaml", .runParameters),
+      (TrackerFiles.mlflowRun + "/params/env/name", .runParameters),
+      (TrackerFiles.mlflowRun + "/metrics/train/loss", .mlflowMetric),
     ]
     for (name, format) in expected { #expect(try ReaderHarness(fixture: name).identity.format == format, "\(name)") }
   }

@@ -3,7 +3,10 @@ internal import FleetModel
 
 /// Files of training programs, read in pieces as a follower reads them: the first byte says which format.
 enum TrainingReadersTarget {
-  private static let formats: [FileFormat] = [.trainingLogCSV, .monitorCSV, .progressCSV, .resultJSON, .eventFile]
+  private static let formats: [FileFormat] = [
+    .trainingLogCSV, .monitorCSV, .progressCSV, .resultJSON, .eventFile, .trainerState, .runParameters, .mlflowMetric,
+    .wandbLog,
+  ]
 
   static func run(_ input: [UInt8]) {
     var choices = Choices(input)
@@ -11,7 +14,7 @@ enum TrainingReadersTarget {
     file.format = formats[choices.below(formats.count)]
     _ = choices.byte()
     let head = Array(choices.rest.prefix(64 << 10))
-    for name in ["a.csv", "monitor.csv", "progress.csv", "result.json"] {
+    for name in ["a.csv", "monitor.csv", "progress.csv", "result.json", "trainer_state.json", "hparams.yaml"] {
       _ = TrainingFormats.detect(path: name, head: head.span)
     }
     let context = ReaderContext(file: file, offset: 0, head: head, preceding: [])

@@ -183,7 +183,23 @@ typedef enum _Signalbox__V1__FileFormat {
   /*
    * TensorBoard
    */
-  SIGNALBOX__V1__FILE_FORMAT__FILE_FORMAT_EVENT_FILE = 5
+  SIGNALBOX__V1__FILE_FORMAT__FILE_FORMAT_EVENT_FILE = 5,
+  /*
+   * Hugging Face Trainer
+   */
+  SIGNALBOX__V1__FILE_FORMAT__FILE_FORMAT_TRAINER_STATE = 6,
+  /*
+   * hparams.yaml, params.json, MLflow params/ and meta.yaml
+   */
+  SIGNALBOX__V1__FILE_FORMAT__FILE_FORMAT_RUN_PARAMETERS = 7,
+  /*
+   * MLflow file store, metrics/
+   */
+  SIGNALBOX__V1__FILE_FORMAT__FILE_FORMAT_MLFLOW_METRIC = 8,
+  /*
+   * Weights & Biases, .wandb
+   */
+  SIGNALBOX__V1__FILE_FORMAT__FILE_FORMAT_WANDB_LOG = 9
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SIGNALBOX__V1__FILE_FORMAT)
 } Signalbox__V1__FileFormat;
 typedef enum _Signalbox__V1__RunBeginning {
