@@ -3,7 +3,7 @@ SHELL := /bin/bash
 RELEASE := swift build -c release --static-swift-stdlib
 PROTOS := $(wildcard proto/signalbox/v1/*.proto) proto/grpc/health/v1/health.proto
 SEEDS ?= 1000
-.PHONY: help setup build demo test lint format proto docs bench simulate fuzz chaos paging-chaos endurance diagnose clean
+.PHONY: help setup build demo test lint format proto docs bench simulate fuzz chaos paging-chaos endurance diagnose trainings clean
 
 help:
 	@echo "make demo [ARGS=--once]    install what is missing, build, and watch this machine train"
@@ -14,6 +14,7 @@ help:
 	@echo "make chaos KILLS=n         n kills of agent, collector and PostgreSQL under load"
 	@echo "make paging-chaos KILLS=n  n kills and stops of collector, PostgreSQL and receiver while pages go out"
 	@echo "make endurance              database away, disks full, 10 GB of backlog, 100 000 files; an hour"
+	@echo "make trainings              real trainers beside an agent that is killed: one run each, with the numbers that Python reads; 6 minutes, root"
 	@echo "make diagnose               programs that fail, run beside agent and collector: how many incidents name why; 15 minutes, root"
 	@echo "make fuzz SECONDS_EACH=n      every fuzz target for n seconds"
 	@echo "make docs                   runbooks, coverage table and schemas, from the rules and the tables of keys"
@@ -82,6 +83,10 @@ endurance: build
 diagnose: build
 	@$(MAKE) --no-print-directory .build/diagnose/installed || echo "signalbox: not all packages of the corpus could be installed" >&2
 	Tests/Diagnosis/diagnose.py $(ARGS)
+
+trainings: build
+	@$(MAKE) --no-print-directory .build/diagnose/installed || echo "signalbox: not all trainers could be installed" >&2
+	.build/diagnose/bin/python Tests/Diagnosis/trainings.py $(ARGS)
 
 fuzz: setup
 	Tests/Fuzz/run.sh $(or $(SECONDS_EACH),60)
