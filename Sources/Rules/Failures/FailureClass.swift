@@ -30,14 +30,6 @@ package struct FailureClass: Sendable {
   package var line = 0
 
   package init() {}
-
-  func matches(_ text: Span<UInt8>) -> Bool {
-    patterns.contains { $0.matches(text) } && !exceptions.contains { $0.matches(text) }
-  }
-
-  func endsWith(_ text: Span<UInt8>) -> Bool {
-    ends.contains { $0.matches(text) } && !exceptions.contains { $0.matches(text) }
-  }
 }
 
 /// Which failures a rule is about.

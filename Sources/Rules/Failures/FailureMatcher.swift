@@ -7,8 +7,9 @@ final class FailureMatcher {
   private let sieve: WordSieve?
   /// Where the sieve finds too much, one pass over the bytes of each line replaces it.
   private let scanner: LiteralScanner
-  /// Class of each word.
+  /// The pattern of each word: its class, and its place among that class's lines and, behind them, its ends.
   private let owners: [Int]
+  private static let placeBits = 16
   private let places: [String: Int]
   /// Kept from delta to delta, so that none is allocated.
   private var spare: [UInt32] = []
@@ -18,9 +19,11 @@ final class FailureMatcher {
     var words: [[UInt8]] = []
     var owners: [Int] = []
     for (place, failure) in classes.enumerated() {
-      for word in Set((failure.patterns + failure.ends).flatMap(\.literals)) {
-        words.append(word)
-        owners.append(place)
+      for (index, pattern) in (failure.patterns + failure.ends).enumerated() {
+        for word in pattern.literals {
+          words.append(word)
+          owners.append(place << Self.placeBits | index)
+        }
       }
     }
     sieve = words.isEmpty ? nil : WordSieve(words)
@@ -72,7 +75,7 @@ final class FailureMatcher {
 
   /// What a record raises; nil = nothing.
   ///
-  /// - Parameter found: classes of which a word stands in the record.
+  /// - Parameter found: patterns of which a word stands in the record.
   private func suspect(
     _ bytes: Span<UInt8>, _ range: Range<Int>, _ level: UInt8, _ found: [Int]
   ) -> Suspect? {
@@ -85,10 +88,10 @@ final class FailureMatcher {
     var best: Int?
     var isEnd = false
     let text = bytes.extracting(range.prefix(Self.textBytesMax))
-    for place in found.sorted() {
-      let ends = classes[place].endsWith(text)
-      guard ends || isRaised(level, classes[place]) && classes[place].matches(text) else { continue }
-      isEnd = isEnd || ends
+    forEachClass(of: found) { place, patterns in
+      let fit = fits(place, patterns, text)
+      guard fit.ends || fit.raises && isRaised(level, classes[place]) else { return }
+      isEnd = isEnd || fit.ends
       if best.map({ says(place, moreThan: $0) }) ?? true { best = place }
     }
     guard let best else { return isError ? Suspect(bytes, range, rankOf: range, weight: .errorLine) : nil }
@@ -96,6 +99,36 @@ final class FailureMatcher {
     suspect.failureClass = classes[best].id
     suspect.isEnd = isEnd
     return suspect
+  }
+
+  /// - Parameter body: called with each class and its patterns, in the order of the classes.
+  private func forEachClass(of found: [Int], _ body: (Int, ArraySlice<Int>) -> Void) {
+    let sorted = found.sorted()
+    var start = 0
+    while start < sorted.count {
+      let place = sorted[start] >> Self.placeBits
+      let end = sorted[start...].firstIndex { $0 >> Self.placeBits != place } ?? sorted.count
+      body(place, sorted[start..<end])
+      start = end
+    }
+  }
+
+  /// Only patterns of which a word stands in the text can fit: a line that holds `error` costs no more than those that ask for it.
+  private func fits(
+    _ place: Int, _ patterns: ArraySlice<Int>, _ text: Span<UInt8>
+  ) -> (raises: Bool, ends: Bool) {
+    let failure = classes[place]
+    var fit = (raises: false, ends: false)
+    for pattern in patterns {
+      let index = pattern & ((1 << Self.placeBits) - 1)
+      if index >= failure.patterns.count {
+        fit.ends = fit.ends || failure.ends[index - failure.patterns.count].matches(text)
+      } else if !fit.raises {
+        fit.raises = failure.patterns[index].matches(text)
+      }
+    }
+    guard fit.raises || fit.ends, failure.exceptions.contains(where: { $0.matches(text) }) else { return fit }
+    return (false, false)
   }
 
   private func isRaised(_ level: UInt8, _ failure: FailureClass) -> Bool {
@@ -119,7 +152,9 @@ final class FailureMatcher {
       let text = bytes.extracting(exception.range.prefix(Self.textBytesMax))
       var suspect = Suspect(bytes, exception.range, rankOf: range, weight: .exception)
       var place: Int?
-      for candidate in found.sorted() where classes[candidate].matches(text) || classes[candidate].endsWith(text) {
+      forEachClass(of: found) { candidate, patterns in
+        let fit = fits(candidate, patterns, text)
+        guard fit.raises || fit.ends else { return }
         if place.map({ says(candidate, moreThan: $0) }) ?? true { place = candidate }
       }
       if let place {
