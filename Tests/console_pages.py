@@ -267,6 +267,7 @@ def main():
             ("compare", f"/compare?runs={run}&metric=portfolio_value&align=relative", ["portfolio_value", "Parameters that differ"]),
             ("templates", "/logs?view=templates&since=1h", ["Templates", "lines", host]),
             ("models", "/models", ["Models", "No probe of model files has reported"]),
+            ("serving", "/serving", ["Serving", "No metrics of a service were read"]),
             ("logs", "/logs?q=CUDA&host=&level=&since=1h", ["Logs", "CUDA out of memory", host]),
             ("admin", "/admin", ["Admin", "What lets somebody in", "access.login", "hosts.join"]),
             ("hosts", f"/hosts?q={host[:4]}", ["Hosts", "1 host matches", host]),

@@ -16,6 +16,11 @@ extension ProbeSetting {
     if !socket.isEmpty, !Self.isPath(socket) { return "'\(Self.shown(socket))' is no absolute path" }
     switch kind {
     case .http: return Self.isURL(target) ? nil : "'\(Self.shown(target))' is no URL"
+    case .prometheus:
+      if let word = arguments.first(where: { SeriesPattern($0) == nil }) {
+        return "'\(Self.shown(word))' is no pattern of series"
+      }
+      return Self.isURL(target) ? nil : "'\(Self.shown(target))' is no URL"
     case .tcp, .redis: return socket.isEmpty ? Self.addressMistake(target) : nil
     case .postgres:
       if !service.isEmpty { return Self.isService(service) ? nil : "'\(Self.shown(service))' is no service" }

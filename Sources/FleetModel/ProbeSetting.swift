@@ -12,6 +12,7 @@ package enum ProbeKind: UInt8, Sendable, CaseIterable {
   case container = 10
   case unit = 11
   case command = 12
+  case prometheus = 13
 
   /// The word in `signalbox.yaml` and in the names of results.
   package var word: String { "\(self)" }
@@ -24,14 +25,14 @@ package struct ProbeSetting: Sendable, Equatable {
   package var name: String
   package var everyNs: Int64 = Self.everyDefaultNs
   package var timeoutNs: Int64 = Self.timeoutDefaultNs
-  /// http: URL. tcp, redis, postgres: HOST:PORT. file, json, backup: absolute path with wildcards. queue: absolute path.
+  /// http, prometheus: URL. tcp, redis, postgres: HOST:PORT. file, json, backup: absolute path with wildcards. queue: absolute path.
   /// certificate: absolute path or HOST:PORT. container, unit: its name. command: absolute path of the program.
   package var target: String
   /// container: Docker's Unix socket; postgres: the server's, instead of a target.
   package var socket = ""
   /// postgres: section of the host's own service file, instead of a target.
   package var service = ""
-  /// command: what the program gets.
+  /// command: what the program gets. prometheus: patterns of the series that are kept (`SeriesPattern`).
   package var arguments: [String] = []
   /// http: the status that is fine; 0 = 200.
   package var expectStatus: UInt32 = 0
@@ -46,6 +47,8 @@ package struct ProbeSetting: Sendable, Equatable {
   package static let settleDefaultNs: Int64 = 60_000_000_000
   package static let everyRangeNs: ClosedRange<Int64> = 1_000_000_000...86_400_000_000_000
   package static let timeoutRangeNs: ClosedRange<Int64> = 100_000_000...300_000_000_000
+  /// Of an exposition: a rate over a longer time hides what happened in it.
+  package static let expositionEveryNsMax: Int64 = 900_000_000_000
   package static let settleNsMax: Int64 = 86_400_000_000_000
 
   package init(_ kind: ProbeKind?, _ name: String, target: String = "") {

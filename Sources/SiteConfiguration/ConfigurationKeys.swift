@@ -284,6 +284,16 @@ enum ProbeKeys {
           DocumentKey("name", .text, "The container's name.", example: "worker"),
           DocumentKey("socket", .text, "Of the engine; /var/run/docker.sock if not given."),
         ])
+    case .prometheus:
+      KeyTable(
+        "prometheus", required: ["url"],
+        [
+          DocumentKey("url", .text, "Where the metrics are.", example: "http://127.0.0.1:8000/metrics"),
+          DocumentKey(
+            "keep", .list(of: .text),
+            "Which series are kept beside the figures of serving: NAME or NAME{label=\"value\"}, each with * for anything."
+          ),
+        ])
     case .unit:
       KeyTable(
         "unit", required: ["name"], [DocumentKey("name", .text, "A unit of systemd.", example: "api.service")])
@@ -304,6 +314,7 @@ enum ProbeKeys {
     case .queue: "Depth and age of a SQLite queue."
     case .container: "A container runs."
     case .unit: "A unit of systemd is active."
+    case .prometheus: "Metrics in Prometheus' text formats, of what serves models or of an exporter."
     case .command: "A program of your own: its path and arguments."
     }
   }

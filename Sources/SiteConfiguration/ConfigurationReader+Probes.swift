@@ -15,6 +15,7 @@ internal import FleetModel
 ///   - { name: tasks, queue: { path: /srv/queue.db } }
 ///   - { name: worker, container: { name: worker } }
 ///   - { name: api, unit: { name: api.service } }
+///   - { name: llm, prometheus: { url: "http://127.0.0.1:8000/metrics", keep: ["vllm:*_total"] } }
 ///   - { name: own, command: [/usr/local/lib/signalbox/check, --fast] }
 /// ```
 extension ConfigurationReader {
@@ -59,6 +60,12 @@ extension ConfigurationReader {
       command(value, &probe)
     }
     probe.timeoutNs = duration(fields, "timeout") ?? min(probe.timeoutNs, probe.everyNs)
+    if kind == .prometheus, probe.everyNs > ProbeSetting.expositionEveryNsMax {
+      mistake(
+        fields["every"] ?? node,
+        "metrics are read at least every 15m, because rates are of the time between two readings; write a shorter every"
+      )
+    }
     if probe.timeoutNs > probe.everyNs {
       mistake(
         fields["timeout"] ?? node,
@@ -91,6 +98,7 @@ extension ConfigurationReader {
     case .certificate: probe.target = fields["path"] == nil ? address(fields, "address") : path(fields, "path")
     case .container: container(fields, &probe)
     case .unit: unit(fields, &probe)
+    case .prometheus: prometheus(fields, &probe)
     case .command, nil: break
     }
   }
@@ -125,6 +133,27 @@ extension ConfigurationReader {
     probe.target = bounded(fields, "name", ProbeSetting.unitBytes)
     if let name = fields["name"], !probe.target.isEmpty, !ProbeSetting.isUnit(probe.target) {
       mistake(name, "'\(probe.target)' is no unit of systemd; write its full name, such as api.service")
+    }
+  }
+
+  private mutating func prometheus(_ fields: DocumentFields, _ probe: inout ProbeSetting) {
+    probe.target = probeURL(fields)
+    guard let node = fields["keep"] else { return }
+    for word in list(fields, "keep") ?? [] {
+      let pattern = text(word, "an entry of keep")
+      if SeriesPattern(pattern) == nil {
+        mistake(
+          word,
+          "'\(pattern)' names no series; write NAME or NAME{label=\"value\"}, such as vllm:*{model_name=\"llama*\"}")
+      }
+      probe.arguments.append(pattern)
+    }
+    if probe.arguments.count > ProbeSetting.arguments
+      || probe.arguments.reduce(0, { $0 + $1.utf8.count }) > ProbeSetting.argumentBytesTotal
+    {
+      mistake(
+        node,
+        "keep takes at most \(ProbeSetting.arguments) patterns of \(ProbeSetting.argumentBytesTotal) bytes in all")
     }
   }
 

@@ -30,6 +30,7 @@ import Testing
     probe(.http, "http://a@b@127.0.0.1:1/"),
     probe(.http, "http://127.0.0.1:1:2/"), probe(.http, "file:///etc/passwd"), probe(.http, "http:///x"),
     probe(.http, "http://127.0.0.1:1/ä"),
+    probe(.prometheus, "http://127.0.0.1:1/" + request), probe(.prometheus, "http://user:pw@127.0.0.1:1/"),
     probe(.tcp, "127.0.0.1:1\r\nX:1"), probe(.redis, "127.0.0.1\r\nFLUSHALL\r\n:1"), probe(.tcp, "127.0.0.1"),
     probe(.tcp, "127.0.0.1:0"), probe(.tcp, "-x:1"), probe(.tcp, "fe80::1%lo:1"),
     probe(.postgres, "", service: "a password=x"), probe(.postgres, "", service: "a' host=evil"),
@@ -49,7 +50,7 @@ import Testing
     permissions.paths = ["/"]
     permissions.programs = ["/"]
     permissions.addresses = ["any"]
-    let answer = Checks(permissions).answer(probe)
+    let answer = Checks(permissions).answer(probe).answer
     #expect(answer.state == .unknown, "\(probe)")
     #expect(answer.detail.hasPrefix("this host does not allow such a probe: "), "\(answer.detail)")
     #expect(!answer.detail.utf8.contains { $0 < 0x20 || $0 == 0x7f }, "the answer is shown on one line")
@@ -195,12 +196,12 @@ import Testing
       var permissions = CheckPermissions()
       permissions.patterns = [base + "/home/*/logs/*.log"]
       let checks = Checks(permissions)
-      #expect(checks.answer(Self.probe(.file, base + "/home/u1/logs/*.log")).state == .ok)
-      #expect(checks.answer(Self.probe(.file, base + "/home/u1/logs/a.log")).state == .ok)
-      #expect(checks.answer(Self.probe(.file, base + "/home/u1/.ssh/*")).state == .unknown)
-      #expect(checks.answer(Self.probe(.file, base + "/home/u1/.ssh/id.log")).state == .unknown)
-      #expect(checks.answer(Self.probe(.file, base + "/home/*/.ssh/*")).state == .failed)
-      #expect(checks.answer(Self.probe(.certificate, base + "/home/u1/logs/key.pem")).state == .unknown)
+      #expect(checks.answer(Self.probe(.file, base + "/home/u1/logs/*.log")).answer.state == .ok)
+      #expect(checks.answer(Self.probe(.file, base + "/home/u1/logs/a.log")).answer.state == .ok)
+      #expect(checks.answer(Self.probe(.file, base + "/home/u1/.ssh/*")).answer.state == .unknown)
+      #expect(checks.answer(Self.probe(.file, base + "/home/u1/.ssh/id.log")).answer.state == .unknown)
+      #expect(checks.answer(Self.probe(.file, base + "/home/*/.ssh/*")).answer.state == .failed)
+      #expect(checks.answer(Self.probe(.certificate, base + "/home/u1/logs/key.pem")).answer.state == .unknown)
     }
   }
 

@@ -1,3 +1,4 @@
+import EventLoop
 import FleetModel
 import Foundation
 import Postgres
@@ -40,6 +41,52 @@ import Testing
     #expect(results["http/broken"]?.value == 500 && results["http/broken"]?.detail == "answered 500, not 200")
     #expect(results["http/hang"]?.state == .timedOut && results["http/hang"]?.detail == "no answer within 0.3 s")
     #expect((results["http/ok"]?.durationMs ?? 0) > 0)
+    try bench.close()
+  }
+
+  @Test func `Metrics are read again and again, and what is between two readings is shown`() throws {
+    let bench = try CheckBench()
+    var wide = ProbeSetting.once(.prometheus, "wide", bench.url("/metrics"))
+    wide.arguments = ["other"]
+    var labelled = ProbeSetting.once(.prometheus, "bad", bench.url("/metrics"))
+    labelled.arguments = ["a b"]
+    let results = try bench.ask([
+      wide, labelled, .once(.prometheus, "page", bench.url("/ok")),
+      .once(.prometheus, "none", bench.url("/metrics-none")),
+      .once(.prometheus, "cut", bench.url("/metrics-cut")), .once(.prometheus, "endless", bench.url("/endless")),
+      .once(.prometheus, "broken", bench.url("/broken")), .once(.prometheus, "closed", bench.url("/", "closed")),
+    ])
+    #expect(results["prometheus/wide"]?.state == .ok && results["prometheus/wide"]?.value == 1004)
+    // Eight share what a host may report: 512 / 8 figures, of which two count, and one is of serving.
+    #expect(results["prometheus.left_out/wide"]?.value == 939)
+    let series = results.keys.filter { $0.hasPrefix("prometheus.other/wide{n=\"") }
+    #expect(series.count == 61 && results["prometheus.serving.waiting/wide"]?.value == 5)
+    #expect(results["prometheus/bad"]?.state == .unknown)
+    for (name, reason) in [
+      ("page", "this is no Prometheus exposition: line 1 cannot be read"), ("none", "the answer holds no metric"),
+      ("cut", "the metrics broke off after 5 bytes"), ("broken", "answered 500, not 200"),
+      ("endless", "the metrics take more than 4 MiB; have the service expose fewer"),
+    ] {
+      #expect(results["prometheus/\(name)"]?.state == .failed, "\(name)")
+      #expect(results["prometheus/\(name)"]?.detail == reason, "\(name)")
+    }
+    #expect(results["prometheus/closed"]?.state == .failed)
+    var often = ProbeSetting.once(.prometheus, "often", bench.url("/metrics"))
+    often.everyNs = 1_000_000_000
+    often.arguments = ["oth*{n=\"*\"}"]
+    bench.runner.setProbes([often])
+    var second: [String: ProbeResult] = [:]
+    while second["prometheus.serving.error_ratio/often"] == nil {
+      for result in bench.runner.takeRecords().probes { second[result.name] = result }
+      try bench.loop.turn(maximumWaitNs: 100_000_000)
+    }
+    // More than a pipe holds comes through whole: all but two counts and what the first reading has of serving.
+    #expect(second.keys.count { $0.hasPrefix("prometheus.other/often{") } == 253)
+    #expect(second["prometheus.serving.error_ratio/often"]?.value == 0.1)
+    let rate = try #require(second["prometheus.serving.requests_per_second/often"]?.value)
+    #expect(rate > 0 && rate <= 10.1)
+    let detail = "TGI, 1004 values, 1000 series kept, 749 left out beyond the limits: keep fewer"
+    #expect(second["prometheus/often"]?.detail == detail)
     try bench.close()
   }
 

@@ -19,7 +19,7 @@ import Testing
 
   private func question(_ frame: [UInt8]) -> (number: UInt32, probe: ProbeSetting)? {
     let body = Array(frame[4...])
-    return CheckWire.question(body.span)
+    return CheckWire.question(body.span).map { ($0.number, $0.probe) }
   }
 
   private func answer(_ frame: [UInt8]) -> (number: UInt32, answer: CheckAnswer)? {
@@ -56,6 +56,7 @@ import Testing
     whole.durationMs = 7
     whole.add("bytes", 1e12)
     whole.add("busy", 1, .failed)
+    whole.figures.append(.init(name: "up", labels: "{a=\"b\"}", value: 3))
     let frame = CheckWire.encode(whole, number: 3)
     #expect(answer(frame)?.answer == whole && answer(frame)?.number == 3)
     for length in 4..<frame.count { #expect(answer(Array(frame[..<length])) == nil) }

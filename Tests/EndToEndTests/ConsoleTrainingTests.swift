@@ -108,6 +108,8 @@ extension EndToEndTests.Consoles {
     #expect(try ask("/runs?q=SHORT", html, token: viewer).body.contains("/runs/\(short)\""))
     #expect(try !ask("/runs?q=SHORT", html, token: viewer).body.contains("/runs/\(long)\""))
     #expect(try ask("/models", html, token: viewer).body.contains("No probe of model files has reported"))
+    #expect(try ask("/serving", html, token: viewer).body.contains("No metrics of a service were read"))
+    #expect(try ask("/serving?target=llm", html, token: viewer).status == 400)
   }
 
   private func checkComparison(_ long: Int, _ short: Int, _ viewer: String) throws {

@@ -7,7 +7,7 @@ extension EndToEndTests {
   @Suite(.timeLimit(.minutes(10))) struct Probes {
     private static func write(_ fleet: TestFleet, _ probes: String) throws -> String {
       let path = fleet.directory + "/signalbox.yaml"
-      let yaml = "profiles:\n  - match: {}\n    probes:\n" + probes
+      let yaml = "rules: [\"rules/*.yaml\"]\nprofiles:\n  - match: {}\n    probes:\n" + probes
       try HostFiles.replace(path, with: Array(yaml.utf8), mode: 0o644)
       return path
     }
@@ -22,6 +22,21 @@ extension EndToEndTests {
       let fleet = try TestFleet("probes")
       defer { fleet.tearDown() }
       try HostFiles.makeDirectory(fleet.directory + "/models", mode: 0o755)
+      try HostFiles.makeDirectory(fleet.directory + "/rules", mode: 0o755)
+      let rules = """
+        - id: SITE-01
+          title: Batches arrive
+          severity: P3
+          scope: probe
+          when: { metric: probe.value, of: "prometheus.signalbox_gateway_batches_received_total.rate/**", above: 0, samples: 3 of 3 }
+        - id: SITE-02
+          title: No metrics
+          severity: P3
+          scope: probe
+          when: { metric: probe.failed, of: "prometheus/**", equals: 1, samples: 3 of 3 }
+
+        """
+      try HostFiles.replace(fleet.directory + "/rules/site.yaml", with: Array(rules.utf8))
       try HostFiles.replace(fleet.directory + "/models/a.json", with: Array("{\"cut\": ".utf8))
       let path = try Self.write(
         fleet,
@@ -53,6 +68,8 @@ extension EndToEndTests {
         """
               - { name: cut, json: { path: "\(fleet.directory)/models/*.json", settle: 0s }, every: 1s }
               - { name: centre, http: { url: "http://\(fleet.metricsAddress)/health" }, every: 1s }
+              - { name: own, prometheus: { url: "http://\(fleet.metricsAddress)/metrics", keep: ["signalbox_*"] }, every: 1s }
+              - { name: page, prometheus: { url: "http://\(fleet.metricsAddress)/health" }, every: 1s }
 
         """)
       fleet.collector?.signal(SIGHUP)
@@ -68,6 +85,18 @@ extension EndToEndTests {
         try fleet.value("select count(*) from probe_results where name = 'http/centre'") >= asked + 3
       }
       #expect(try fleet.value("select count(*) from probe_results where name = 'tcp/nobody'") == before)
+
+      // The collector's own metrics, and a page that has none: rules see the one and the other.
+      try fleet.eventually("both incidents") {
+        try fleet.value("select count(distinct rule) from incidents where rule in ('SITE-01', 'SITE-02')") == 2
+      }
+      results = try Self.latest(fleet)
+      #expect(results["prometheus/own"]?["state"] as? String == "ok")
+      #expect(results["prometheus/page"]?["state"] as? String == "failed")
+      #expect(results["prometheus.left_out/own"]?["value"] as? Double == 0)
+      #expect(results["prometheus.unreadable_lines/own"]?["value"] as? Double == 0)
+      #expect(results.keys.contains { $0.hasPrefix("prometheus.signalbox_writer_commit_duration_seconds.p95/own") })
+      #expect((results["prometheus.signalbox_writer_rows_committed_total.rate/own"]?["value"] as? Double ?? 0) >= 0)
     }
   }
 }

@@ -49,6 +49,16 @@ import Testing
     #expect(host.known(.disk, composed) == others + 1 && host.known(.disk, decomposed) == others + 2)
   }
 
+  /// A service whose labels never repeat must not keep the rules from what else the host has.
+  @Test func resultsOfProbesLeaveRoomForOtherThings() {
+    var host = HostState(id: RuleEngineTests.host, name: "h", labels: [:])
+    for number in 0..<2000 { _ = host.entity(.probe, "prometheus.x/p{n=\"\(number)\"}") }
+    #expect(host.places(of: .probe).count == RuleLimits.probesMax && host.entity(.probe, "tcp/new") == nil)
+    #expect(host.entity(.gpu, "0") != nil && host.entity(.probe, "prometheus.x/p{n=\"0\"}") == 1)
+    host.forget([1])
+    #expect(host.entity(.probe, "tcp/new") == 1)
+  }
+
   @Test func thingsAreFoundAndForgottenHoweverMany() throws {
     var host = HostState(id: RuleEngineTests.host, name: "h", labels: [:])
     for number in 0..<200 { #expect(host.entity(.disk, "/\(number)") == number + 1) }

@@ -30,6 +30,7 @@ import Testing
       - { name: worker, container: { name: worker } }
       - { name: other, container: { name: other, socket: /run/podman/podman.sock } }
       - { name: api, unit: { name: signalbox-x@1.service } }
+      - { name: llm, prometheus: { url: "http://127.0.0.1:8000/metrics", keep: ["vllm:*", 'up{job="a*"}'] } }
       - { name: anything, command: ["/usr/local/bin/check", "--fast", ""] }
       """)
     #expect(
@@ -38,14 +39,16 @@ import Testing
         "postgres/near",
         "file/best",
         "json/models", "json/fresh", "certificate/agent-cert", "certificate/site", "backup/nightly", "queue/tasks",
-        "container/worker", "container/other", "unit/api", "command/anything",
+        "container/worker", "container/other", "unit/api", "prometheus/llm", "command/anything",
       ])
     #expect(probes[0].everyNs == 30_000_000_000 && probes[0].timeoutNs == 2_000_000_000)
     #expect(probes[1].expectStatus == 401 && probes[1].expectBody == "ok" && probes[1].everyNs == 20_000_000_000)
     #expect(probes[4].target == "[::1]:6379" && probes[6].service == "training" && probes[6].target == "")
     #expect(probes[9].settleNs == 60_000_000_000 && probes[10].settleNs == 0)
     #expect(probes[15].socket == "/var/run/docker.sock" && probes[16].socket == "/run/podman/podman.sock")
-    #expect(probes[18].target == "/usr/local/bin/check" && probes[18].arguments == ["--fast", ""])
+    #expect(probes[18].target == "http://127.0.0.1:8000/metrics")
+    #expect(probes[18].arguments == ["vllm:*", "up{job=\"a*\"}"] && probes[18].mistake == nil)
+    #expect(probes[19].target == "/usr/local/bin/check" && probes[19].arguments == ["--fast", ""])
   }
 
   @Test func aLaterProfileReplacesAProbeOfTheSameName() throws {
@@ -87,7 +90,7 @@ import Testing
     ("{ name: a, htp: {} }", "unknown key 'htp' in a probe; did you mean 'http'?"),
     (
       "{ name: a }",
-      "a probe needs one of http, tcp, redis, postgres, file, json, certificate, backup, queue, container, unit, command"
+      "a probe needs one of http, tcp, redis, postgres, file, json, certificate, backup, queue, container, unit, command, prometheus"
     ),
     ("{ tcp: { address: 'h:1' } }", "a probe has no 'name'; write such as name: dashboard"),
     (
@@ -107,6 +110,14 @@ import Testing
     (
       "{ name: a, tcp: { address: 'h:1' }, every: 2s, timeout: 3s }",
       "the timeout of tcp/a is longer than the time between two questions; write a shorter one"
+    ),
+    (
+      "{ name: a, prometheus: { url: 'http://h/metrics', keep: ['a b'] } }",
+      "'a b' names no series; write NAME or NAME{label=\"value\"}, such as vllm:*{model_name=\"llama*\"}"
+    ),
+    (
+      "{ name: a, prometheus: { url: 'http://h/metrics' }, every: 1h }",
+      "metrics are read at least every 15m, because rates are of the time between two readings; write a shorter every"
     ),
     ("{ name: a, tcp: { adress: 'h:1' } }", "unknown key 'adress' in tcp; did you mean 'address'?"),
     ("{ name: a, tcp: {} }", "tcp has no 'address'; write such as address: 127.0.0.1:6379"),

@@ -326,4 +326,37 @@ import Testing
     #expect(real(rows[1]["age_seconds"]) == 30 && real(rows[1]["bytes"]) == 4096 && real(rows[1]["files"]) == 3)
     #expect(try read(ModelQueries.newest(host: "two")).isEmpty)
   }
+
+  @Test func whatServesIsShownByItsNewestReading() throws {
+    try store.connection.execute(
+      """
+      insert into signalbox.probe_results (time, received, host, name, state, value, detail)
+      select now() - a * interval '1 min', now(), 1, n, s, v, d from (values
+        (10, 'prometheus/llm', 1, 900, 'vLLM'), (10, 'prometheus.serving.generation_seconds.p95/llm', 1, 9, ''),
+        (2, 'prometheus/llm', 1, 901, 'vLLM'), (2, 'prometheus.serving.waiting/llm', 1, 31, ''),
+        (2, 'prometheus.serving.waiting/llm2', 1, 99, ''), (2, 'prometheus.left_out/llm', 1, 4, ''),
+        (2, 'prometheus.vllm:x.rate/llm{model="a/b{c"}', 1, 2.5, ''), (2, 'prometheus.up/llm', 1, 1, ''),
+        (1, 'prometheus/api', 2, 'nan'::float8, 'answered 503, not 200'), (90, 'prometheus/old', 1, 1, ''), (1, 'http/api', 2, 0, 'x')
+      ) p (a, n, s, v, d)
+      """)
+    let rows = try read(ServingQueries.newest(host: nil))
+    #expect(rows.map { $0["target"] } == [.text("api"), .text("llm")], "\(rows)")
+    #expect(rows[0]["state"] == .text("failed") && rows[0]["waiting"] == .null)
+    #expect(real(rows[1]["waiting"]) == 31 && real(rows[1]["left_out"]) == 4)
+    // Nothing was asked between the last two readings: how slow it was before says nothing of now.
+    #expect(rows[1]["p95_seconds"] == .null)
+    #expect(try read(ServingQueries.newest(host: "two")).isEmpty)
+    let host = try fixture.value("select name from signalbox.hosts where number = 1") ?? ""
+    let figures = try read(ServingQueries.figures(host: host, target: "llm", limit: 10))
+    #expect(
+      figures.map { $0["figure"] } == ["serving.waiting", "left_out", "up", "vllm:x.rate"].map { .text($0) })
+    #expect(figures[3]["labels"] == .text("{model=\"a/b{c\"}") && real(figures[3]["value"]) == 2.5)
+    #expect(figures[0]["labels"] == .text(""))
+    let seconds = try fixture.value("select extract(epoch from now())::bigint").flatMap { Int64($0) } ?? 0
+    let nowNs = seconds * 1_000_000_000
+    let history = try read(
+      ServingQueries.history(
+        host: host, target: "llm", sinceNs: nowNs - 3_600_000_000_000, untilNs: nowNs + 1_000_000_000, points: 60))
+    #expect(history.map { $0["figure"] } == [.text("generation_seconds.p95"), .text("waiting")])
+  }
 }

@@ -298,6 +298,10 @@ final class AgentProgram {
     var records = checks.takeRecords()
     for index in records.probes.indices {
       records.probes[index].detail = redactor.redact(records.probes[index].detail)
+      // Labels are what a service says.
+      if records.probes[index].name.utf8.last == UInt8(ascii: "}") {
+        records.probes[index].name = redactor.redact(records.probes[index].name)
+      }
     }
     append(records)
   }

@@ -11,8 +11,8 @@ struct PageFrame {
   var hasChartLibrary = false
 
   static let places: [(path: String, name: String)] = [
-    ("/", "Fleet"), ("/runs", "Runs"), ("/models", "Models"), ("/logs", "Logs"), ("/incidents", "Incidents"),
-    ("/oncall", "On call"), ("/silences", "Silences"), ("/query", "Query"),
+    ("/", "Fleet"), ("/runs", "Runs"), ("/models", "Models"), ("/serving", "Serving"), ("/logs", "Logs"),
+    ("/incidents", "Incidents"), ("/oncall", "On call"), ("/silences", "Silences"), ("/query", "Query"),
   ]
 
   var html: [UInt8] {

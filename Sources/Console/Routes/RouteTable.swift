@@ -7,7 +7,7 @@ internal import Store
 /// Every address of the console. A new one is one entry and one handler.
 enum RouteTable {
   static let all: [Route] =
-    open + files + live + fleet + training + episodes + compare + models + logs + incidents + access + admin
+    open + files + live + fleet + training + episodes + compare + models + serving + logs + incidents + access + admin
     + hostSearch + hostChanges + tokens + paging + links + hooks + rules + query + savedQueries + pages + commandLine
     + assistants + feeds
 

@@ -147,6 +147,7 @@ struct HostState: ~Copyable {
   /// The index of an entity; nil once the host has more than `RuleLimits.entitiesMax`.
   mutating func entity(_ kind: EntityKind, _ name: String) -> Int? {
     if let known = known(kind, name) { return known }
+    if kind == .probe, entities.count(where: { $0.kind == .probe }) >= RuleLimits.probesMax { return nil }
     let entity = Entity(name: name, markNs: 0, kind: kind)
     if let free = index.takeFree(entities) {
       entities[free] = entity
@@ -228,6 +229,8 @@ struct FoundEnd: Equatable {
 package enum RuleLimits {
   /// Entities of one host: a host that invents names costs a bounded amount of memory.
   package static let entitiesMax = 1024
+  /// Results of probes among them: services whose labels never repeat leave room for what else the host has.
+  static let probesMax = 768
   /// Bytes of a log line kept as evidence.
   package static let evidenceBytesMax = 2000
   /// Ends that are remembered of a host: those of the last seconds matter.

@@ -54,6 +54,22 @@ class Answers(http.server.BaseHTTPRequestHandler):
             self.end_headers()
             while True:
                 self.wfile.write(b"x" * 4096)
+        elif self.path == "/metrics":
+            # Ten requests more each time, of which one failed; a thousand series that nothing keeps.
+            Answers.scrapes = getattr(Answers, "scrapes", 0) + 1
+            lines = ["# TYPE tgi_request_count counter", f"tgi_request_count {Answers.scrapes * 10}",
+                     "# TYPE tgi_request_failure counter", f'tgi_request_failure{{err="x"}} {Answers.scrapes}',
+                     "# TYPE tgi_queue_size gauge", "tgi_queue_size 5", 'secret{password="hunter2hunter2"} 1']
+            lines += [f'other{{n="{n}",padding="{"p" * 300}"}} {n}' for n in range(1000)]
+            self.chunks(200, "\n".join(lines) + "\n", 5000)
+        elif self.path == "/metrics-cut":
+            self.send_response(200)
+            self.send_header("Content-Length", "100")
+            self.end_headers()
+            self.wfile.write(b"up 1\n")
+            self.close_connection = True
+        elif self.path == "/metrics-none":
+            self.body(200, "# HELP nothing\n")
         elif self.path == "/hang":
             time.sleep(600)
         else:

@@ -84,16 +84,19 @@ struct HTTPQuestion {
   let host: String
   /// Of the body; what is beyond is not read.
   let bodyBytesMax: Int
+  var accept = "*/*"
 
   struct Answer {
     var status: UInt32
     var body: [UInt8]
+    /// The body has its end: it neither broke off nor lies beyond the limit.
+    var isWhole = false
   }
 
   func ask(_ connection: CheckConnection) throws(CheckFailure) -> Answer {
     let lines = [
-      "GET \(path) HTTP/1.1", "Host: \(host)", "User-Agent: signalbox-agent", "Accept: */*", "Connection: close", "",
-      "",
+      "GET \(path) HTTP/1.1", "Host: \(host)", "User-Agent: signalbox-agent", "Accept: \(accept)", "Connection: close",
+      "", "",
     ]
     try connection.send(Array(lines.joined(separator: "\r\n").utf8))
     var bytes: [UInt8] = []
@@ -111,13 +114,19 @@ struct HTTPQuestion {
     // A body with chunks has their lengths in between.
     let wanted = min(head.contentLength ?? .max, bodyBytesMax)
     let limit = head.isChunked ? 2 * bodyBytesMax : wanted
+    var hasEnded = false
     while bytes.count < limit, !(head.isChunked && HTTPHead.isWhole(bytes)) {
       let more = try connection.receive()
-      if more.isEmpty { break }
+      hasEnded = more.isEmpty
+      if hasEnded { break }
       bytes += more
     }
     let body = head.isChunked ? HTTPHead.joined(bytes) : bytes
-    return Answer(status: status, body: Array(body.prefix(bodyBytesMax)))
+    // Without a length the end of the connection is the body's.
+    let isWhole =
+      head.isChunked ? HTTPHead.isWhole(bytes) : head.contentLength.map { bytes.count >= $0 } ?? hasEnded
+    return Answer(
+      status: status, body: Array(body.prefix(bodyBytesMax)), isWhole: isWhole && body.count <= bodyBytesMax)
   }
 }
 

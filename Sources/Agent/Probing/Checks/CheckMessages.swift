@@ -4,12 +4,18 @@ internal import FleetModel
 struct CheckAnswer: Sendable, Equatable {
   struct Figure: Sendable, Equatable {
     var name: String
+    /// Of a series, as a part of its result's name: `{name="value",…}`.
+    var labels = ""
     var value: Double
     var state: ProbeState = .ok
   }
 
   static let figuresMax = 16
+  /// Of one exposition.
+  static let seriesMax = 256
   static let figureNameBytes = 64
+  /// A metric's name with its ending.
+  static let seriesNameBytes = ExpositionLimits.nameBytesMax + 32
   static let detailBytes = 1024
 
   var state: ProbeState = .ok
@@ -36,11 +42,13 @@ struct CheckAnswer: Sendable, Equatable {
 enum CheckWire {
   /// A question of the longest texts fits with its frame, so that as many as may be under way fit into a pipe.
   static let questionBytesMax = 4000
-  /// Of a forked copy: what a pipe holds, so that it can write its answer and end.
-  static let answerBytesMax = 16 << 10
+  /// Of a forked copy: its answer, and what is to be remembered of an exposition.
+  static let answerBytesMax = 2 * (ProbeWire.frameBytesMax + 4)
 
-  static func encode(_ probe: ProbeSetting, number: UInt32) -> [UInt8] {
+  /// - Parameter figuresMax: of an exposition; part of the question, because the probes of a host share a bound.
+  static func encode(_ probe: ProbeSetting, number: UInt32, figuresMax: Int = CheckAnswer.seriesMax) -> [UInt8] {
     var writer = ProbeWriter(number: number)
+    writer.put(UInt32(clamping: figuresMax))
     writer.put(byte: probe.kind?.rawValue ?? 0)
     for text in [probe.name, probe.target, probe.socket, probe.service, probe.expectBody] { writer.put(text) }
     for value in [probe.everyNs, probe.timeoutNs, probe.settleNs] { writer.put(UInt64(bitPattern: value)) }
@@ -50,10 +58,10 @@ enum CheckWire {
     return writer.frame()
   }
 
-  static func question(_ frame: Span<UInt8>) -> (number: UInt32, probe: ProbeSetting)? {
+  static func question(_ frame: Span<UInt8>) -> (number: UInt32, probe: ProbeSetting, figuresMax: Int)? {
     var reader = ProbeReader()
-    guard let number = reader.uint32(frame), let kind = reader.byte(frame), let name = reader.text(frame),
-      let target = reader.text(frame)
+    guard let number = reader.uint32(frame), let figures = reader.uint32(frame), figures <= CheckAnswer.seriesMax,
+      let kind = reader.byte(frame), let name = reader.text(frame), let target = reader.text(frame)
     else { return nil }
     var probe = ProbeSetting(ProbeKind(rawValue: kind), name, target: target)
     guard let socket = reader.text(frame), let service = reader.text(frame), let body = reader.text(frame),
@@ -71,7 +79,7 @@ enum CheckWire {
       guard let argument = reader.text(frame) else { return nil }
       probe.arguments.append(argument)
     }
-    return (number, probe)
+    return (number, probe, Int(figures))
   }
 
   static func encode(_ answer: CheckAnswer, number: UInt32) -> [UInt8] {
@@ -80,10 +88,11 @@ enum CheckWire {
     writer.put(answer.value.bitPattern)
     writer.put(answer.durationMs)
     writer.put(cut(answer.detail, CheckAnswer.detailBytes))
-    let figures = answer.figures.prefix(CheckAnswer.figuresMax)
+    let figures = answer.figures.prefix(CheckAnswer.seriesMax)
     writer.put(UInt32(figures.count))
     for figure in figures {
-      writer.put(cut(figure.name, CheckAnswer.figureNameBytes))
+      writer.put(cut(figure.name, CheckAnswer.seriesNameBytes))
+      writer.put(cut(figure.labels, ExpositionLimits.labelBytesMax))
       writer.put(figure.value.bitPattern)
       writer.put(byte: figure.state.rawValue)
     }
@@ -94,14 +103,15 @@ enum CheckWire {
     var reader = ProbeReader()
     guard let number = reader.uint32(frame), let state = state(frame, &reader), let value = reader.uint64(frame),
       let duration = reader.float(frame), let detail = reader.text(frame), let count = reader.uint32(frame),
-      count <= CheckAnswer.figuresMax
+      count <= CheckAnswer.seriesMax
     else { return nil }
     var answer = CheckAnswer(state, Double(bitPattern: value), detail)
     answer.durationMs = duration
     for _ in 0..<count {
-      guard let name = reader.text(frame), let value = reader.uint64(frame), let state = self.state(frame, &reader)
+      guard let name = reader.text(frame), let labels = reader.text(frame), let value = reader.uint64(frame),
+        let state = self.state(frame, &reader)
       else { return nil }
-      answer.add(name, Double(bitPattern: value), state)
+      answer.figures.append(.init(name: name, labels: labels, value: Double(bitPattern: value), state: state))
     }
     return (number, answer)
   }

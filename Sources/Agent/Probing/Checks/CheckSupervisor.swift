@@ -7,6 +7,9 @@ package import FleetModel
 package struct CheckSupervisor: ProbeSupervising {
   /// Questions without an answer: their frames fit into the pipe together, and as many copies run at once.
   package static let underWayMax = 16
+  private static let figuresPerHost = 512
+  /// Those of serving fit.
+  private static let figuresMin = 40
   /// How much later than its deadline an answer may come before the process itself is taken for stuck.
   private static let graceNs: Int64 = 3_000_000_000
   private static let backOffNs: Int64 = 1_000_000_000
@@ -110,7 +113,7 @@ package struct CheckSupervisor: ProbeSupervising {
         .min(by: { states[$0].dueNs < states[$1].dueNs })
     {
       guard let generation = started(nowNs, &actions) else { return }
-      let bytes = CheckWire.encode(states[index].probe, number: nextNumber)
+      let bytes = CheckWire.encode(states[index].probe, number: nextNumber, figuresMax: figuresMax)
       // From this question, not from its answer: the interval stays what it is.
       states[index].dueNs = nowNs + states[index].probe.everyNs
       guard bytes.count <= CheckWire.questionBytesMax else { continue }
@@ -119,6 +122,13 @@ package struct CheckSupervisor: ProbeSupervising {
       nextNumber &+= 1
       underWay += 1
     }
+  }
+
+  /// Of one exposition: those of a host share a bound, because every name of theirs costs the collector a place among what it knows of
+  /// the host.
+  private var figuresMax: Int {
+    let expositions = max(1, states.count { $0.probe.kind == .prometheus })
+    return max(Self.figuresMin, min(CheckAnswer.seriesMax, Self.figuresPerHost / expositions))
   }
 
   private mutating func started(_ nowNs: Int64, _ actions: inout [ProbeAction]) -> UInt32? {
@@ -167,7 +177,7 @@ package struct CheckSupervisor: ProbeSupervising {
     records.probes.append(result)
     result.detail = ""
     for figure in answer.figures {
-      result.name = probe.resultName(of: figure.name)
+      result.name = probe.resultName(of: figure.name) + figure.labels
       result.state = figure.state
       result.value = figure.value
       records.probes.append(result)

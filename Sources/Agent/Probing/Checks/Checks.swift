@@ -34,17 +34,23 @@ struct Checks {
     }
   }
 
-  func answer(_ probe: ProbeSetting) -> CheckAnswer {
+  /// - Parameters:
+  ///   - before: what an exposition's reading before left to be remembered.
+  ///   - figuresMax: of an exposition.
+  /// - Returns: `state`: what is to be remembered until the next reading; nil where what was remembered stays as it is.
+  func answer(
+    _ probe: ProbeSetting, before: [UInt8] = [], figuresMax: Int = CheckAnswer.seriesMax
+  ) -> (answer: CheckAnswer, state: [UInt8]?) {
     do throws(CheckFailure) {
-      return try ask(probe)
+      if let mistake = probe.mistake { throw .notAsked("this host does not allow such a probe: \(mistake)") }
+      if probe.kind == .prometheus {
+        let (answer, state) = try prometheus(probe, before: before, figuresMax: figuresMax)
+        return (answer, state)
+      }
+      return (try ask(kind: probe.kind, probe), nil)
     } catch {
-      return CheckAnswer(error.state, .nan, error.reason)
+      return (CheckAnswer(error.state, .nan, error.reason), nil)
     }
-  }
-
-  private func ask(_ probe: ProbeSetting) throws(CheckFailure) -> CheckAnswer {
-    if let mistake = probe.mistake { throw .notAsked("this host does not allow such a probe: \(mistake)") }
-    return try ask(kind: probe.kind, probe)
   }
 
   private func ask(kind: ProbeKind?, _ probe: ProbeSetting) throws(CheckFailure) -> CheckAnswer {
@@ -61,7 +67,7 @@ struct Checks {
     case .container: try container(probe)
     case .unit: try unit(probe)
     case .command: try command(probe)
-    case nil: throw .notAsked("this agent does not know this kind of probe")
+    case .prometheus, nil: throw .notAsked("this agent does not know this kind of probe")
     }
   }
 

@@ -6471,7 +6471,7 @@ const ProtobufCEnumDescriptor signalbox__v1__lane__descriptor =
   signalbox__v1__lane__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCEnumValue signalbox__v1__probe_kind__enum_values_by_number[13] =
+static const ProtobufCEnumValue signalbox__v1__probe_kind__enum_values_by_number[14] =
 {
   { "PROBE_KIND_UNKNOWN", "SIGNALBOX__V1__PROBE_KIND__PROBE_KIND_UNKNOWN", 0 },
   { "PROBE_KIND_HTTP", "SIGNALBOX__V1__PROBE_KIND__PROBE_KIND_HTTP", 1 },
@@ -6486,11 +6486,12 @@ static const ProtobufCEnumValue signalbox__v1__probe_kind__enum_values_by_number
   { "PROBE_KIND_CONTAINER", "SIGNALBOX__V1__PROBE_KIND__PROBE_KIND_CONTAINER", 10 },
   { "PROBE_KIND_UNIT", "SIGNALBOX__V1__PROBE_KIND__PROBE_KIND_UNIT", 11 },
   { "PROBE_KIND_COMMAND", "SIGNALBOX__V1__PROBE_KIND__PROBE_KIND_COMMAND", 12 },
+  { "PROBE_KIND_PROMETHEUS", "SIGNALBOX__V1__PROBE_KIND__PROBE_KIND_PROMETHEUS", 13 },
 };
 static const ProtobufCIntRange signalbox__v1__probe_kind__value_ranges[] = {
-{0, 0},{0, 13}
+{0, 0},{0, 14}
 };
-static const ProtobufCEnumValueIndex signalbox__v1__probe_kind__enum_values_by_name[13] =
+static const ProtobufCEnumValueIndex signalbox__v1__probe_kind__enum_values_by_name[14] =
 {
   { "PROBE_KIND_BACKUP", 8 },
   { "PROBE_KIND_CERTIFICATE", 7 },
@@ -6500,6 +6501,7 @@ static const ProtobufCEnumValueIndex signalbox__v1__probe_kind__enum_values_by_n
   { "PROBE_KIND_HTTP", 1 },
   { "PROBE_KIND_JSON", 6 },
   { "PROBE_KIND_POSTGRES", 4 },
+  { "PROBE_KIND_PROMETHEUS", 13 },
   { "PROBE_KIND_QUEUE", 9 },
   { "PROBE_KIND_REDIS", 3 },
   { "PROBE_KIND_TCP", 2 },
@@ -6513,9 +6515,9 @@ const ProtobufCEnumDescriptor signalbox__v1__probe_kind__descriptor =
   "ProbeKind",
   "Signalbox__V1__ProbeKind",
   "signalbox.v1",
-  13,
+  14,
   signalbox__v1__probe_kind__enum_values_by_number,
-  13,
+  14,
   signalbox__v1__probe_kind__enum_values_by_name,
   1,
   signalbox__v1__probe_kind__value_ranges,

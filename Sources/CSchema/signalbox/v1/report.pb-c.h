@@ -71,7 +71,8 @@ typedef enum _Signalbox__V1__ProbeKind {
   SIGNALBOX__V1__PROBE_KIND__PROBE_KIND_QUEUE = 9,
   SIGNALBOX__V1__PROBE_KIND__PROBE_KIND_CONTAINER = 10,
   SIGNALBOX__V1__PROBE_KIND__PROBE_KIND_UNIT = 11,
-  SIGNALBOX__V1__PROBE_KIND__PROBE_KIND_COMMAND = 12
+  SIGNALBOX__V1__PROBE_KIND__PROBE_KIND_COMMAND = 12,
+  SIGNALBOX__V1__PROBE_KIND__PROBE_KIND_PROMETHEUS = 13
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SIGNALBOX__V1__PROBE_KIND)
 } Signalbox__V1__ProbeKind;
 typedef enum _Signalbox__V1__GPUState {
@@ -501,7 +502,8 @@ struct  Signalbox__V1__ProbeSetting
   ProtobufCMessage base;
   Signalbox__V1__ProbeKind kind;
   /*
-   * with the kind the name of its results: KIND/NAME, further figures KIND.figure/NAME; at most 128 bytes
+   * With the kind the name of its results: KIND/NAME, further figures KIND.figure/NAME, of a series with its labels behind them; at most
+   * 128 bytes.
    */
   ProtobufCBinaryData name;
   /*
@@ -513,7 +515,7 @@ struct  Signalbox__V1__ProbeSetting
    */
   uint32_t timeout_ms;
   /*
-   * http: URL. tcp, redis, postgres: HOST:PORT. file, json, backup: absolute path with wildcards. queue: absolute path.
+   * http, prometheus: URL. tcp, redis, postgres: HOST:PORT. file, json, backup: absolute path with wildcards. queue: absolute path.
    * certificate: absolute path or HOST:PORT. container, unit: its name. command: absolute path of the program. At most 1 024 bytes.
    */
   ProtobufCBinaryData target;
@@ -526,7 +528,7 @@ struct  Signalbox__V1__ProbeSetting
    */
   ProtobufCBinaryData service;
   /*
-   * command: what the program gets; at most 16, of 2 048 bytes in all
+   * command: what the program gets; prometheus: patterns of series; at most 16, of 2 048 bytes in all
    */
   size_t n_arguments;
   ProtobufCBinaryData *arguments;
