@@ -8,10 +8,16 @@ package final class FormatReaders {
   private let redactor: Redactor
   private let zone: ZoneOffset
   private let streams: FollowedStreams?
+  private let declared: MatchedMetrics
 
   /// - Parameter redactor: the host's one; every line goes through it.
+  /// - Parameter declared: patterns of the host's owner for rows among the lines of logs.
   /// - Parameter streams: where files are no logs of their own; nil: nowhere.
-  package init(redactor: Redactor, zone: @escaping ZoneOffset, streams: FollowedStreams? = nil) {
+  package init(
+    redactor: Redactor, zone: @escaping ZoneOffset, streams: FollowedStreams? = nil,
+    declared: MatchedMetrics = MatchedMetrics()
+  ) {
+    self.declared = declared
     self.redactor = redactor
     self.zone = zone
     self.streams = streams
@@ -38,6 +44,7 @@ package final class FormatReaders {
       return JournalReader(context, redactor: redactor, zone: zone, namesUnits: isWhole)
     }
     if let reader = TrainingFormats.make(context, redactor: redactor) { return reader }
-    return LogReader(context, redactor: redactor, zone: zone, source: streams?.shown(context.file.path))
+    return LogReader(
+      context, redactor: redactor, zone: zone, source: streams?.shown(context.file.path), declared: declared)
   }
 }

@@ -60,10 +60,14 @@ package struct LogReader: FormatReader {
   /// When what is being read is read, µs since 1970.
   private var nowUs: Int64 = 0
 
+  /// - Parameter declared: patterns of the host's owner for rows among the lines.
   /// - Parameter source: what printed numbers are a run of, where that is not the file's path.
-  package init(_ context: ReaderContext, redactor: Redactor, zone: @escaping ZoneOffset, source: String? = nil) {
+  package init(
+    _ context: ReaderContext, redactor: Redactor, zone: @escaping ZoneOffset, source: String? = nil,
+    declared: MatchedMetrics = MatchedMetrics()
+  ) {
     self.redactor = redactor
-    printed = PrintedMetrics(path: source ?? context.file.path)
+    printed = PrintedMetrics(path: source ?? context.file.path, declared: declared)
     parser = LineHeadParser(zone: zone)
     let before = context.offset == 0 ? context.predecessorTail : context.preceding
     if !before.isEmpty {
@@ -190,6 +194,14 @@ package struct LogReader: FormatReader {
     } else {
       if !undo.isEmpty { undo.removeAll() }
       append(bytes, text, from: range.lowerBound, next: next, head, flags, isOdd, nowNs: nowNs, into: &delta)
+    }
+    if printed.hasDeclared {
+      let before = Undo(
+        at: range.lowerBound, steps: delta.steps.count, runs: delta.runs.count, printed: printed)
+      if printed.takeDeclared(bytes, text, timeNs: head.timeUs.map { $0 * 1000 } ?? nowNs, into: &delta) {
+        undo.append(before)
+        return
+      }
     }
     if let shape = PrintedMetrics.shape(bytes, text, isTimed: head.timeUs != nil, scan) {
       takeNumbers(bytes, text, shape, timeNs: head.timeUs.map { $0 * 1000 } ?? nowNs, at: range.lowerBound, &delta)

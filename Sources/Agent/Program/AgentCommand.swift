@@ -1,4 +1,4 @@
-internal import FleetModel
+package import FleetModel
 
 /// What the agent was asked to do. The agent depends on no package, so its few words are parsed here.
 package enum AgentCommand: Equatable, Sendable {
@@ -62,6 +62,8 @@ package struct RunOptions: Equatable, Sendable {
   package var follow: [String] = []
   /// Patterns of files that are left alone, whatever other pattern matches them; one without a slash means a name in any directory.
   package var exclude: [String] = []
+  /// Patterns with named captures for rows among the lines of logs.
+  package var metricPatterns: [CapturePattern] = []
   /// Where to begin with files that were there before the agent.
   package var from = FollowFrom.start
   /// Directories below which the collector may ask to follow; what `follow` matches, it may ask for always.
@@ -91,13 +93,13 @@ extension AgentCommand {
   package static let usage = """
     Usage: signalbox-agent join [-|TOKEN] --state-dir DIR [--token-file FILE] [--show-token]
            signalbox-agent run --state-dir DIR [--follow GLOB]… [--exclude GLOB]… [--from start|end|SINCE]
-                               [--allow PATH]… [--interval 1s] [--socket PATH]
+                               [--metrics-match REGEX]… [--allow PATH]… [--interval 1s] [--socket PATH]
                                [--process NAME]… [--journal UNIT|all]… [--inbox DIR] [--spool-limit MIB]
                                [--allow-command PATH]… [--allow-address HOST|any]…
            signalbox-agent pipe NAME [--state-dir DIR | --inbox DIR] [--limit MIB]
            signalbox-agent exec [--name NAME] [--socket PATH] -- PROGRAM ARGUMENT…
            signalbox-agent redact FILE
-           signalbox-agent read FILE [--format text|json]
+           signalbox-agent read FILE [--metrics-match REGEX]… [--format text|json]
            signalbox-agent --version | --help
 
       join         make a key, redeem the token, keep the certificate in DIR; - reads the token from standard input, without
@@ -115,6 +117,8 @@ extension AgentCommand {
       read         print what would be understood of FILE: format, run, rows, parameters, and what is left unread
       --follow     files to follow: * within a name, ** over directories; may be repeated
       --exclude    files that are left alone whoever asks for them: a path with wildcards, or a name such as '*.tmp'
+      --metrics-match  lines of logs whose numbers are rows of a run, with a name for each number, as in
+                   'step (?<step>\\d+) .* loss (?<loss>\\S+)'; may be repeated
       --from       where to begin with files that are older than the first start: start (all of it, as history, never
                    paged), end (only what comes from now on), or an age such as 2d (files that changed since); default start
       --allow      directories below which the collector may ask for files, files and sockets that it may probe; may be repeated;
@@ -166,6 +170,7 @@ extension AgentCommand {
       case "--state-dir": options.stateDirectory = try rest.value(of: word)
       case "--follow": options.follow.append(try pattern(downward(rest.value(of: word), word), word))
       case "--exclude": options.exclude.append(try exclusion(rest.value(of: word)))
+      case "--metrics-match": try addPattern(rest.value(of: word), to: &options.metricPatterns)
       case "--from": options.from = try from(rest.value(of: word))
       case "--allow": options.allow.append(try downward(rest.value(of: word), word))
       case "--allow-command": options.allowCommands.append(try downward(rest.value(of: word), word))
@@ -239,6 +244,7 @@ extension AgentCommand {
           throw UsageError("--format takes text or json, not '\(format)'.")
         }
         options.isJSON = format == "json"
+      case "--metrics-match": try addPattern(rest.value(of: word), to: &options.metricPatterns)
       default:
         if word.hasPrefix("-") {
           throw UsageError("Unknown option '\(word)' of read; signalbox-agent --help shows all.")
@@ -299,6 +305,17 @@ extension AgentCommand {
       throw UsageError("\(option) takes an absolute path, not '\(path)': the agent has no working directory of yours.")
     }
     return path
+  }
+
+  private static func addPattern(_ text: String, to patterns: inout [CapturePattern]) throws(UsageError) {
+    guard patterns.count < MatchedMetrics.patternsMax else {
+      throw UsageError("--metrics-match is taken \(MatchedMetrics.patternsMax) times at most; join patterns by '|'.")
+    }
+    do throws(LinePatternError) {
+      patterns.append(try MatchedMetrics.pattern(text))
+    } catch {
+      throw UsageError("--metrics-match '\(text)' \(error.message).")
+    }
   }
 
   private static func exclusion(_ pattern: String) throws(UsageError) -> String {

@@ -91,7 +91,9 @@ final class AgentProgram {
     cleaner = SegmentCleaner(streams)
     followers = Followers(
       fileSystem: fileSystem,
-      readers: FormatReaders(redactor: redactor, zone: Clock.zoneOffsetSeconds(atWallNs:), streams: streams),
+      readers: FormatReaders(
+        redactor: redactor, zone: Clock.zoneOffsetSeconds(atWallNs:), streams: streams,
+        declared: MatchedMetrics(options.metricPatterns)),
       makeKey: { FileKey(bytes: HostFiles.randomBytes(16)) ?? FileKey(high: 0, low: 0) })
     source = NamedDeltaSource(followers, streams)
     session = UplinkSession(spool: spool, source: source, hello: Self.hello(host), random: random)

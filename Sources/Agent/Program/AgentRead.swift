@@ -1,11 +1,13 @@
 package import Files
-internal import FleetModel
+package import FleetModel
 
 /// Shows what the agent would understand of a file: the same detection and the same readers, without an agent.
 package enum AgentRead {
   package struct Options: Equatable, Sendable {
     package var path = ""
     package var isJSON = false
+    /// As those of `run`.
+    package var metricPatterns: [CapturePattern] = []
 
     package init() {}
   }
@@ -17,7 +19,8 @@ package enum AgentRead {
   /// - Returns: 0 done, 1 where the file cannot be read.
   static func run(_ options: Options) -> Int32 {
     do throws(FileError) {
-      let found = try understand(HostFiles.resolve(options.path))
+      let found = try understand(
+        HostFiles.resolve(options.path), declared: MatchedMetrics(options.metricPatterns))
       try StandardStream.output.write((options.isJSON ? found.json : found.text) + "\n")
       return 0
     } catch {
@@ -26,11 +29,13 @@ package enum AgentRead {
   }
 
   /// - Parameter path: absolute: runs are named by it.
-  package static func understand(_ path: String) throws(FileError) -> FileUnderstanding {
+  package static func understand(
+    _ path: String, declared: MatchedMetrics = MatchedMetrics()
+  ) throws(FileError) -> FileUnderstanding {
     let file = try Descriptor.open(path, .read)
     let status = try file.status()
     var found = FileUnderstanding(path: path)
-    let readers = FormatReaders(redactor: Redactor(), zone: Clock.zoneOffsetSeconds(atWallNs:))
+    let readers = FormatReaders(redactor: Redactor(), zone: Clock.zoneOffsetSeconds(atWallNs:), declared: declared)
     var head: [UInt8] = []
     _ = try file.read(into: &head, count: headBytes, at: 0)
     var identity = FileIdentity(key: FileKey(high: 0, low: 0), path: path)

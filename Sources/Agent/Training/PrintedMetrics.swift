@@ -25,9 +25,12 @@ struct PrintedMetrics {
   /// A row was reported since the run was last reported as ended.
   private(set) var isOpen = false
   private var figures = RowFigures()
+  /// What the host's owner declares.
+  private var declared: MatchedMetrics
 
   /// - Parameter path: of the file, or the name of its stream.
-  init(path: String) {
+  init(path: String, declared: MatchedMetrics = MatchedMetrics()) {
+    self.declared = declared
     self.path = path
     place = RunPlace(path, .log)
     run = place.run
@@ -182,12 +185,29 @@ struct PrintedMetrics {
     guard !figures.metrics.isEmpty, isCertain || figures.metrics.contains(where: { Self.isOfTraining($0.name) }) else {
       return
     }
+    append(step, takesNames: isTable, timeNs, into: &delta)
+  }
+
+  var hasDeclared: Bool { !declared.isEmpty }
+
+  /// - Returns: whether the line is a row by a pattern of the host's owner.
+  mutating func takeDeclared(
+    _ bytes: Span<UInt8>, _ line: Range<Int>, timeNs: Int64, into delta: inout FileDelta
+  ) -> Bool {
+    figures.removeAll()
+    guard let step = declared.read(bytes, line, into: &figures) else { return false }
+    append(step, takesNames: false, timeNs, into: &delta)
+    return true
+  }
+
+  /// - Parameter takesNames: step and reward are among the figures, by their names.
+  private mutating func append(_ step: Int64, takesNames: Bool, _ timeNs: Int64, into delta: inout FileDelta) {
     var row = TrainingStep()
     row.run = run
     row.timeNs = timeNs
     row.step = step
     row.metrics = figures.complete
-    if isTable { row.takeStepAndReward() }
+    if takesNames { row.takeStepAndReward() }
     if !isOpen {
       isOpen = true
       delta.runs.append(TrainingRun.update(place, .running, framework: Self.framework, source: path, timeNs: timeNs))

@@ -1,3 +1,5 @@
+package import FleetModel
+
 /// A regular expression for log lines that a hostile line cannot make slow.
 ///
 /// Why not Swift's `Regex`: it backtracks, and each log line of the fleet pays for it (`signalbox-bench rules` prints ns a line
@@ -9,7 +11,7 @@
 /// back references, no look-around. It works on bytes; a character outside ASCII is its UTF-8.
 package struct LinePattern: Sendable {
   /// Positions of a pattern after `{n,m}` is written out; keeps one line's cost bounded.
-  package static let positionsMax = 512
+  package static let positionsMax = PatternTree.positionsMax
   /// Beside the 256 bytes: where a line begins and ends.
   private static let lineStart = 256
   private static let lineEnd = 257
@@ -133,13 +135,6 @@ package struct LinePattern: Sendable {
   }
 }
 
-/// What is wrong with a pattern, as the end of a sentence that begins with the pattern.
-package struct LinePatternError: Error, Equatable, Sendable {
-  package let message: String
-
-  init(_ message: String) { self.message = message }
-}
-
 /// Glushkov's construction: which positions come first, last and after each other.
 private struct PositionBuilder {
   struct Part {
@@ -173,6 +168,7 @@ private struct PositionBuilder {
       }
       return whole
     case .repeated(let part, let least, let most): return try repeated(part, least, most)
+    case .named(_, let part): return try add(part)
     }
   }
 

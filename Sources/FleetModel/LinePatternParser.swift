@@ -1,29 +1,45 @@
 /// What a pattern means.
-indirect enum PatternTree: Sendable {
+package indirect enum PatternTree: Sendable {
+  /// Positions of a pattern after `{n,m}` is written out; keeps one line's cost bounded.
+  package static let positionsMax = 512
+
   case empty
   case symbols(SymbolSet)
   case sequence([PatternTree])
   case choice([PatternTree])
   /// - Parameter most: nil = any number.
   case repeated(PatternTree, least: Int, most: Int?)
+  /// A capture, by its number.
+  case named(Int, PatternTree)
 }
 
-enum ASCII {
-  static func lower(_ byte: UInt8) -> UInt8 { byte &- 65 < 26 ? byte | 0x20 : byte }
-  static func isLetter(_ byte: UInt8) -> Bool { (byte | 0x20) &- 97 < 26 }
-  static func isDigit(_ byte: UInt8) -> Bool { byte &- 48 < 10 }
+package enum ASCII {
+  package static func lower(_ byte: UInt8) -> UInt8 { byte &- 65 < 26 ? byte | 0x20 : byte }
+  package static func isLetter(_ byte: UInt8) -> Bool { (byte | 0x20) &- 97 < 26 }
+  package static func isDigit(_ byte: UInt8) -> Bool { byte &- 48 < 10 }
 }
 
-/// Reads the subset that `LinePattern` describes.
-struct LinePatternParser {
+/// What is wrong with a pattern, as the end of a sentence that begins with the pattern.
+package struct LinePatternError: Error, Equatable, Sendable {
+  package let message: String
+
+  package init(_ message: String) { self.message = message }
+}
+
+/// Reads the subset that `LinePattern` describes, and named captures where they are asked for.
+package struct LinePatternParser {
   /// Groups inside groups.
   private static let depthMax = 50
   private let bytes: [UInt8]
   private var at = 0
   private var depth = 0
   private var ignoresCase = false
+  private let takesNames: Bool
+  /// Of the captures, in the order in which they begin.
+  package private(set) var names: [String] = []
 
-  init(_ text: String) {
+  package init(_ text: String, takesNames: Bool = false) {
+    self.takesNames = takesNames
     bytes = Array(text.utf8)
     if bytes.starts(with: "(?i)".utf8) {
       ignoresCase = true
@@ -31,7 +47,7 @@ struct LinePatternParser {
     }
   }
 
-  mutating func parse() throws(LinePatternError) -> PatternTree {
+  package mutating func parse() throws(LinePatternError) -> PatternTree {
     let tree = try choice()
     guard at == bytes.count else { throw LinePatternError("has a ')' without a '('") }
     return tree
@@ -86,7 +102,7 @@ struct LinePatternParser {
     let least = number()
     var most: Int? = least
     if skip(UInt8(ascii: ",")) { most = next == UInt8(ascii: "}") ? nil : (number() ?? -1) }
-    guard let least, next == UInt8(ascii: "}"), (most ?? least) >= least, (most ?? least) <= LinePattern.positionsMax
+    guard let least, next == UInt8(ascii: "}"), (most ?? least) >= least, (most ?? least) <= PatternTree.positionsMax
     else {
       throw LinePatternError("has a '{' that begins no repetition such as {2,5}; write \\{ for the character")
     }
@@ -120,15 +136,41 @@ struct LinePatternParser {
   }
 
   private mutating func group() throws(LinePatternError) -> PatternTree {
+    if takesNames, let name = try captureName() {
+      names.append(name)
+      let number = names.count - 1
+      return .named(number, try rest())
+    }
     if skip(UInt8(ascii: "?")) {
       guard skip(UInt8(ascii: ":")) else {
         throw LinePatternError(
           "uses '(?' for more than (?: ) and a leading (?i), such as look-around, which is not supported")
       }
     }
+    return try rest()
+  }
+
+  /// Of a group that was opened.
+  private mutating func rest() throws(LinePatternError) -> PatternTree {
     let tree = try choice()
     guard skip(UInt8(ascii: ")")) else { throw LinePatternError("has a '(' without a ')'") }
     return tree
+  }
+
+  /// `?<name>`, or Python's `?P<name>`.
+  private mutating func captureName() throws(LinePatternError) -> String? {
+    let start = ["?<", "?P<"].first { bytes[at...].starts(with: $0.utf8) }
+    guard let start else { return nil }
+    at += start.utf8.count
+    let end = bytes[at...].firstIndex(of: UInt8(ascii: ">")) ?? bytes.count
+    let name = String(decoding: bytes[at..<end], as: UTF8.self)
+    let isName = name.utf8.allSatisfy { ASCII.isLetter($0) || ASCII.isDigit($0) || "_/.-".utf8.contains($0) }
+    guard end < bytes.count, isName, (1...64).contains(name.utf8.count), !names.contains(name) else {
+      throw LinePatternError(
+        "has a capture without a name of its own; names have 1 to 64 letters, digits, '_', '/', '.' or '-'")
+    }
+    at = end + 1
+    return name
   }
 
   private func literal(_ byte: UInt8) -> SymbolSet {
@@ -191,14 +233,14 @@ struct LinePatternParser {
 }
 
 /// Which texts each match must hold: what the prefilter looks for.
-enum LineLiterals {
+package enum LineLiterals {
   /// More alternatives than these are as good as none.
   private static let countMax = 24
   /// Shorter ones are in every second line.
   private static let bytesMin = 3
 
   /// - Returns: lower-case texts of which each match holds one; empty = not known.
-  static func required(of tree: PatternTree) -> [[UInt8]] {
+  package static func required(of tree: PatternTree) -> [[UInt8]] {
     let best = candidates(tree)
     return best.allSatisfy { $0.count >= bytesMin } ? best : []
   }
@@ -217,6 +259,7 @@ enum LineLiterals {
       }
       return all.count <= countMax ? all : []
     case .repeated(let part, let least, _): return least > 0 ? candidates(part) : []
+    case .named(_, let part): return candidates(part)
     }
   }
 
