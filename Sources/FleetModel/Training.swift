@@ -18,7 +18,7 @@ package struct RunUpdate: Sendable, Equatable {
   /// Of the process that writes it: `ProcessJob.text`; empty = not known.
   package var job: String = ""
   /// Which of a job's processes reports; nil = not known.
-  package var rank: Int32?
+  package var rank: UInt32?
 
   package init() {}
 }

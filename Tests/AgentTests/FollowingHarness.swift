@@ -25,6 +25,9 @@ final class ModelCollector {
   private(set) var losses: [Loss] = []
   private(set) var steps: [TrainingStep] = []
   private(set) var runs: [RunUpdate] = []
+  /// Of which generations they are: those that begin with a header are attempts of their own.
+  private(set) var runKeys: [FileKey] = []
+  private(set) var stepKeys: [FileKey] = []
   private(set) var episodes: [Int64: EpisodeSummary] = [:]
   private(set) var violations: [String] = []
 
@@ -62,6 +65,8 @@ final class ModelCollector {
     losses += delta.losses
     steps += delta.steps
     runs += delta.runs
+    runKeys += delta.runs.map { _ in delta.file.key }
+    stepKeys += delta.steps.map { _ in delta.file.key }
     for episode in delta.episodes {
       episodes[episode.episode] = episodes[episode.episode].map { $0.merged(with: episode) } ?? episode
     }

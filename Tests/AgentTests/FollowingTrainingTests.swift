@@ -233,7 +233,7 @@ import Testing
     #expect(harness.collector.steps.count == 2002)
   }
 
-  @Test("progress.csv of the next run in the same file is another run, read from its start")
+  @Test("progress.csv of the next attempt in the same file is another generation of one run, read from its start")
   func nextRun() throws {
     let harness = try FollowingHarness(["*.csv"])
     try harness.append("progress.csv", "time/iterations,time/fps\n1,100\n2,100\n")
@@ -241,14 +241,17 @@ import Testing
     try harness.overwrite("progress.csv", "time/iterations,time/fps\n1,300\n2,300\n3,300\n")
     harness.run(seconds: 5)
     #expect(harness.collector.steps.compactMap { $0.metrics.last?.value } == [100, 100, 300, 300, 300])
-    #expect(Set(harness.collector.steps.map(\.run)).count == 2)
+    #expect(Set(harness.collector.steps.map(\.run)).count == 1 && Set(harness.collector.stepKeys).count == 2)
+    #expect(harness.collector.runs.allSatisfy { $0.beginning == .source })
+    #expect(Set(harness.collector.runs.filter { $0.state == .running }.map(\.mark)).count == 2)
     #expect(harness.collector.violations.isEmpty)
   }
 
   // MARK: Ends
 
   @Test(
-    "a run whose file the next one writes over has ended, also where that must be sent twice", arguments: [false, true])
+    "an attempt whose file the next one writes over has ended, also where that must be sent twice",
+    arguments: [false, true])
   func writtenOver(isReportedTwice: Bool) throws {
     let harness = try FollowingHarness(["*.csv"])
     try harness.append("training_log.csv", "episode,step,reward\n1,1,0.5\n1,2,0.5\n")
@@ -260,10 +263,11 @@ import Testing
       harness.reconnect(committing: 0)
     }
     harness.run(seconds: 10)
-    let runs = harness.collector.runs
-    let first = try #require(runs.first?.run)
-    #expect(runs.last { $0.run == first }?.state == .completed)
-    #expect(runs.last { $0.run != first }?.state == .running)
+    let runs = Array(zip(harness.collector.runs, harness.collector.runKeys))
+    let first = try #require(runs.first?.1)
+    #expect(Set(runs.map(\.0.run)).count == 1)
+    #expect(runs.last { $0.1 == first }?.0.state == .completed)
+    #expect(runs.last { $0.1 != first }?.0.state == .running)
     #expect(harness.collector.steps.map(\.reward) == [0.5, 0.5, 0.25])
     #expect(harness.collector.violations.isEmpty)
   }

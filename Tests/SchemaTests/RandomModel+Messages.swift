@@ -239,7 +239,7 @@ extension RandomModel {
     value.mark = integer()
     value.name = text()
     value.job = text()
-    value.rank = element([nil, 0, 7, .max])
+    value.rank = element([nil, 0, 7, .max - 1])
     return value
   }
 

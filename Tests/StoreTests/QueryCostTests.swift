@@ -70,10 +70,10 @@ import Testing
     #expect(rows.count == 3 && expected.count == 3)
     for row in 0..<min(rows.count, expected.count) {
       #expect(rows[row][2] == .text(expected.text(row, 0) ?? ""))
-      #expect(rows[row][9] == .integer(Int64(expected.text(row, 1) ?? "") ?? -1))
-      #expect(rows[row][10] == .integer(Int64(expected.text(row, 2) ?? "") ?? -1))
-      #expect(rows[row][11] == .integer(Int64(expected.text(row, 3) ?? "") ?? -1))
-      for (column, mean) in [(12, expected.text(row, 4)), (13, expected.text(row, 5))] {
+      #expect(rows[row][15] == .integer(Int64(expected.text(row, 1) ?? "") ?? -1))
+      #expect(rows[row][16] == .integer(Int64(expected.text(row, 2) ?? "") ?? -1))
+      #expect(rows[row][17] == .integer(Int64(expected.text(row, 3) ?? "") ?? -1))
+      for (column, mean) in [(18, expected.text(row, 4)), (19, expected.text(row, 5))] {
         guard case .real(let value) = rows[row][column], let mean = Double(mean ?? "") else {
           #expect(rows[row][column] == .null && mean == nil)
           continue
@@ -124,8 +124,8 @@ import Testing
       #expect(try fixture.store.commit([staged(stream, UInt64(index + 1), [summary])]) == [.committed])
     }
     let table = try reader(fixture).read(TrainingQueries.runs(host: nil, state: nil, limit: 1))
-    #expect(table.rows.first?[9] == .integer(Int64(extremes.count)))
-    #expect(table.rows.first?[11] == .integer(.max))
+    #expect(table.rows.first?[15] == .integer(Int64(extremes.count)))
+    #expect(table.rows.first?[17] == .integer(.max))
     let episodes = try reader(fixture).read(TrainingQueries.episodes(host: nil, run: nil, status: nil, limit: 99))
     #expect(episodes.rows.count == extremes.count)
     #expect(

@@ -21,7 +21,7 @@ enum TrainingRun {
   ) -> RunUpdate {
     var update = update(place.run, state, framework: framework, source: source, timeNs: timeNs)
     update.name = place.name
-    update.rank = place.rank
+    update.rank = place.rank.map { UInt32(clamping: $0) }
     update.job = place.slurmJob.map { ProcessJob(kind: .slurm, id: $0).text } ?? ""
     update.beginning = begins ? .source : .none
     return update

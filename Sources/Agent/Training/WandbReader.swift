@@ -241,7 +241,9 @@ extension WandbReader {
     isOpen = false
     // Of a log of an earlier day the end is then, not now; it is not before its last row.
     let lastNs = delta.steps.last?.timeNs ?? 0
-    let endNs = startNs > 0 && (0..<1 << 31).contains(runtime) ? max(startNs + runtime * 1_000_000_000, lastNs) : nowNs
+    let endNs =
+      startNs > 0 && (0..<1 << 31).contains(runtime)
+      ? max(startNs.addingClamped(runtime * 1_000_000_000), lastNs) : nowNs
     var update = TrainingRun.update(
       place, code == 0 ? .completed : .failed, framework: Self.framework, source: path,
       timeNs: min(endNs, max(nowNs, lastNs)))

@@ -25,7 +25,8 @@ extension RouteTable {
       let count = Int(question.integer("limit") ?? 1000)
       let run = try await runNames(question)
       let answer = try await question.database.answer(
-        TrainingQueries.episodes(host: run.host, run: run.name, status: question["status"], limit: count + 1),
+        TrainingQueries.episodes(
+          host: run.host, run: run.name, attempt: run.attempt, status: question["status"], limit: count + 1),
         ShownColumns.episodes)
       return cut(answer, to: count)
     },
@@ -36,7 +37,8 @@ extension RouteTable {
       let run = try await runNames(question)
       return .one(
         try await question.database.answer(
-          TrainingQueries.episode(host: run.host, run: run.name, episode: question.integer("episode") ?? 0),
+          TrainingQueries.episode(
+            host: run.host, run: run.name, attempt: run.attempt, episode: question.integer("episode") ?? 0),
           ShownColumns.episodes),
         missing: missing(question))
     },
@@ -77,13 +79,15 @@ extension RouteTable {
   ]
 
   /// - Throws: `Problem` 404.
-  static func runNames(_ question: Question) async throws -> (host: String, name: String) {
+  static func runNames(_ question: Question) async throws -> (host: String, name: String, attempt: Int64) {
     let number = question.integer("id") ?? 0
     let names = try await question.database.answer(EpisodeQueries.names(run: number))
-    guard case .text(let host)? = names.value("host"), case .text(let name)? = names.value("run") else {
+    guard case .text(let host)? = names.value("host"), case .text(let name)? = names.value("run"),
+      case .integer(let attempt)? = names.value("attempt")
+    else {
       throw Problem(.notFound, "no run has the number \(number)")
     }
-    return (host, name)
+    return (host, name, attempt)
   }
 
   private static func missing(_ question: Question) -> String {
@@ -95,7 +99,7 @@ extension RouteTable {
     let (run, number) = (question.integer("id") ?? 0, question.integer("episode") ?? 0)
     let names = try await runNames(question)
     let found = try await question.database.answer(
-      TrainingQueries.episode(host: names.host, run: names.name, episode: number))
+      TrainingQueries.episode(host: names.host, run: names.name, attempt: names.attempt, episode: number))
     guard !found.rows.isEmpty else { throw Problem(.notFound, missing(question)) }
     return (run, number)
   }
@@ -118,7 +122,7 @@ extension RouteTable {
     let shown = [number] + (other.map { [$0] } ?? [])
     for episode in shown {
       questions += [
-        (TrainingQueries.episode(host: names.host, run: names.name, episode: episode), []),
+        (TrainingQueries.episode(host: names.host, run: names.name, attempt: names.attempt, episode: episode), []),
         (EpisodeQueries.steps(run: run, episode: episode, points: pointsOfPage, within: range), []),
       ]
     }

@@ -63,6 +63,7 @@ extension RouteTable {
     let number = question.integer("id") ?? 0
     let run = try await question.database.answer(TrainingQueries.run(number), ShownColumns.runs)
     guard case .text(let host)? = run.value("host"), case .text(let name)? = run.value("run"),
+      case .integer(let attempt)? = run.value("attempt"),
       case .time(let startedNs)? = run.value("started"), case .time(let updatedNs)? = run.value("updated")
     else { throw Problem(.notFound, "no run has the number \(number)") }
     // A run of a moment has an axis, too.
@@ -74,7 +75,8 @@ extension RouteTable {
       (SeriesQueries.gaps(host, sinceNs: span.fromNs, untilNs: span.toNs, limit: gapsMax), gapColumns),
       (RunQueries.gaps(run: number, limit: rowsMax), RunView.gapColumns),
       (
-        TrainingQueries.episodes(host: host, run: name, status: nil, limit: rowsMax), ShownColumns.episodes
+        TrainingQueries.episodes(host: host, run: name, attempt: attempt, status: nil, limit: rowsMax),
+        ShownColumns.episodes
       ),
     ]
     questions += RunView.learned.map {

@@ -16,7 +16,7 @@ extension RunUpdate: @unsafe TreeMessage {
     mark = unsafe tree.pointee.mark
     name = try unsafe Tree.text(tree.pointee.name, "RunUpdate.name")
     job = try unsafe Tree.text(tree.pointee.job, "RunUpdate.job")
-    rank = unsafe tree.pointee.rank > 0 ? Int32(clamping: tree.pointee.rank - 1) : nil
+    rank = unsafe tree.pointee.rank > 0 ? tree.pointee.rank - 1 : nil
   }
 }
 

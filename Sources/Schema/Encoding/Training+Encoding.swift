@@ -19,7 +19,7 @@ extension RunUpdate: WireMessage {
     writer.unsigned(8, mark)
     writer.text(9, name)
     writer.text(10, job)
-    writer.unsigned(11, rank.map { UInt64(max(0, $0)) + 1 } ?? 0)
+    writer.unsigned(11, rank.map { min(UInt64($0) + 1, UInt64(UInt32.max)) } ?? 0)
   }
 }
 

@@ -182,10 +182,13 @@ extension Store {
         from u where r.host = u.host and r.run = u.run and r.attempt < u.attempt and not r.is_superseded
       ),
       added as (
-        insert into signalbox.runs (host, run, name, attempt, state, started, updated, is_superseded)
-        select host, run, run, attempt, 1, started, started, exists (
-          select from u later where later.host = u.host and later.run = u.run and later.attempt > u.attempt)
-        from u returning number, host, run, attempt
+        insert into signalbox.runs (host, run, name, attempt, state, started, updated, ended, is_superseded)
+        select host, run, run, attempt, case when l.is_superseded then 0 else 1 end, started, started,
+          case when l.is_superseded then started end, l.is_superseded
+        from u cross join lateral (
+          select exists (
+            select from u later where later.host = u.host and later.run = u.run and later.attempt > u.attempt) as is_superseded
+        ) l returning number, host, run, attempt
       )
       select a.number, u.ordinal - 1 from added a join u using (host, run, attempt)
       """,

@@ -36,9 +36,9 @@ extension Store {
     _ = try connection.queryPrepared(
       """
       update signalbox.runs r set
-        state = case when u.reported = 2 and r.state = 3 then 3
+        state = case when u.reported = 2 and r.state = 3 or u.reported = 1 and r.is_superseded then r.state
           when u.reported >= 0 and u.reported_at >= coalesce(r.ended, r.started) then u.reported else r.state end,
-        ended = case when u.reported = 2 and r.state = 3 then r.ended
+        ended = case when u.reported = 2 and r.state = 3 or u.reported = 1 and r.is_superseded then r.ended
           when u.reported in (2, 3) and u.reported_at >= coalesce(r.ended, r.started) then u.reported_at
           when u.reported = 1 and u.reported_at > r.ended then null else r.ended end,
         started = least(r.started, u.first), updated = greatest(r.updated, u.last),
@@ -56,7 +56,8 @@ extension Store {
         .int4s(runs.map(\.key)), .int2s(runs.map { $0.value.state.map { Int16($0.rawValue) } ?? -1 }),
         .times(us: runs.map(\.value.reportedUs)), .times(us: runs.map(\.value.firstUs)),
         .times(us: runs.map(\.value.lastUs)), .texts(runs.map(\.value.framework)), .texts(runs.map(\.value.source)),
-        .texts(runs.map(\.value.name)), .texts(runs.map(\.value.job)), .int4s(runs.map { $0.value.rank ?? -1 }),
+        .texts(runs.map(\.value.name)), .texts(runs.map(\.value.job)),
+        .int4s(runs.map { $0.value.rank.map { Int32(clamping: $0) } ?? -1 }),
       ])
     try joinJobs(runs.filter { $0.value.job.hasPrefix(RunAttemptTables.jobsOfHosts) }.map(\.key))
     try mergeDetails(runs.map { ($0.key, $0.value.details) })
@@ -161,7 +162,7 @@ struct RunMentions {
     var source = ""
     var name = ""
     var job = ""
-    var rank: Int32?
+    var rank: UInt32?
     /// The first that was reported, with its mark.
     var beginning = RunBeginning.none
     var mark: UInt64 = 0

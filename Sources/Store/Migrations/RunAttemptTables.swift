@@ -57,7 +57,7 @@ enum RunAttemptTables {
     select h.name as host, r.run, (array['unknown', 'running', 'completed', 'failed'])[r.state + 1] as state,
       r.framework, r.source, r.started, r.updated, r.ended, r.detail, r.number as id, r.name, r.job, r.attempt,
       coalesce((select array_agg(distinct s.path order by s.path) from signalbox.run_sources s where s.run = r.number),
-        array[r.source]) as sources, r.ranks
+        array_remove(array[r.source], '')) as sources, r.ranks
     from signalbox.runs r left join signalbox.hosts h on h.number = r.host
     """
 

@@ -100,7 +100,8 @@ package enum AnalysisQueries {
     ReadQuery(
       """
       with r as (
-        select r.*, h.name, (array['unknown', 'running', 'completed', 'failed'])[r.state + 1] as word
+        select r.number, r.host, r.run, r.state, r.source, r.job, r.attempt, r.started, r.updated, h.name,
+          (array['unknown', 'running', 'completed', 'failed'])[r.state + 1] as word
         from signalbox.runs r join signalbox.hosts h on h.number = r.host where r.number = $1::int4
       ),
       places as materialized (
@@ -126,7 +127,7 @@ package enum AnalysisQueries {
         from moves m group by m.episode
       ),
       figures as materialized (
-        select e.episode, e.total_reward, e.sharpe_ratio from r join public.episodes e on e.host = r.name and e.run = r.run
+        select e.episode, e.total_reward, e.sharpe_ratio from r join public.episodes e on e.host = r.name and e.run = r.run and e.attempt = r.attempt
         where e.status <> 'running'
       ),
       placed as (

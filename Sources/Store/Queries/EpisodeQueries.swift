@@ -137,11 +137,11 @@ package enum EpisodeQueries {
       """, [String(run), String(episode)])
   }
 
-  /// Columns: host, run. - Parameter run: its number.
+  /// Columns: host, run, attempt. - Parameter run: its number.
   package static func names(run: Int64) -> ReadQuery {
     ReadQuery(
       """
-      select h.name as host, r.run from signalbox.runs r join signalbox.hosts h on h.number = r.host
+      select h.name as host, r.run, r.attempt from signalbox.runs r join signalbox.hosts h on h.number = r.host
       where r.number = $1::bigint
       """, [String(run)])
   }

@@ -96,7 +96,7 @@ package enum TrainingQueries {
   private static let sources = """
     case when exists (select from signalbox.run_sources s where s.run = p.number)
       then array(select distinct s.path from signalbox.run_sources s where s.run = p.number order by 1 limit 100)
-      else array[p.source] end
+      else array_remove(array[p.source], '') end
     """
 
   private static let hostName = "(select name from signalbox.hosts where number = p.host)"
@@ -137,28 +137,32 @@ package enum TrainingQueries {
 
   /// Newest first. Columns as the contract of `episodes list` names them, and more.
   package static func episodes(
-    host: String?, run: String?, status: String?, episode: Int64? = nil, after: ListPosition? = nil, limit: Int
+    host: String?, run: String?, attempt: Int64? = nil, status: String?, episode: Int64? = nil,
+    after: ListPosition? = nil,
+    limit: Int
   ) -> ReadQuery {
     ReadQuery(
       """
       select \(episodeColumns) from public.episodes e
       where ($1::text is null or e.host = any (\(FleetQueries.hosts("$1", "name")))) and ($2::text is null or e.run = any (\(keys("$2"))))
         and ($3::text is null or e.status = $3) and ($4::bigint is null or e.episode = $4::bigint)
+        and ($10::int4 is null or e.attempt = $10::int4)
         and ($6::timestamptz is null or (e.updated, e.episode, e.host, e.run) < ($6::timestamptz, $7::bigint, $8::text, $9::text))
       order by e.updated desc, e.episode desc, e.host desc, e.run desc limit $5::bigint
       """,
       [host, run, status, episode.map(String.init), String(limit)]
-        + ListPosition.parameters(after, episodePosition.count))
+        + ListPosition.parameters(after, episodePosition.count) + [attempt.map(String.init)])
   }
 
-  /// Everything known of one episode, and how each metric is defined.
-  package static func episode(host: String?, run: String, episode: Int64) -> ReadQuery {
+  /// Everything known of one episode, and how each metric is defined; without an attempt, of the newest that has it first.
+  package static func episode(host: String?, run: String, attempt: Int64? = nil, episode: Int64) -> ReadQuery {
     ReadQuery(
       """
       select e.* from public.episodes e
       where ($1::text is null or e.host = any (\(FleetQueries.hosts("$1", "name")))) and e.run = any (\(keys("$2"))) and e.episode = $3::bigint
+        and ($4::int4 is null or e.attempt = $4::int4)
       order by e.attempt desc
-      """, [host, run, String(episode)])
+      """, [host, run, String(episode), attempt.map(String.init)])
   }
 
   /// Per run that has episodes, the newest first: how many of them ended, and how many did not although nothing has come

@@ -72,7 +72,7 @@ import Testing
     let delta = Self.harness(line + "\n").pass()
     #expect(delta.lines.count == 1)
     let step = try #require(delta.steps.first)
-    #expect(delta.steps.count == 1 && step.step == number && step.run.hasPrefix("gpt/train-"))
+    #expect(delta.steps.count == 1 && step.step == number && step.run.hasPrefix("runs/gpt-"))
     let found = Self.figures(step)
     for (name, value) in figures {
       #expect(found[name].map { $0 == value || $0.isNaN && value.isNaN } == true, "\(name) in \(found)")

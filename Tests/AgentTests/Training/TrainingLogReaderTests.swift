@@ -22,7 +22,7 @@ import Testing
     #expect(step.timeNs == 1_000_000 && step.metrics.isEmpty)
     #expect(delta.runs.map(\.state) == [.running])
     #expect(delta.runs[0].source == "/srv/runs/seven/training_log.csv" && delta.runs[0].run == step.run)
-    #expect(step.run.hasPrefix("seven/training_log-"))
+    #expect(step.run.hasPrefix("runs/seven-"))
     #expect(delta.episodes.map(\.state) == [.running])
   }
 
