@@ -29,7 +29,8 @@ import Testing
       ingest: Answer(
         columns: ["newest", "behind", "backlog_bytes", "dropped", "skewed", "gaps"].map { .init($0) },
         rows: [[.time(nowNs - 400_000_000), .integer(3), .integer(12 << 20), .integer(0), .integer(1), .integer(0)]]),
-      runs: rows(ShownColumns.runs, FleetParts.runsMax, cell))
+      runs: rows(
+        ShownColumns.runs.filter { !FleetParts.leftOutOfRuns.contains($0.name) }, FleetParts.runsMax, cell))
   }
 
   private static var idle: IdleGPUs {

@@ -48,7 +48,7 @@ import Testing
     for serial in 1... {
       let stream = try fixture.stream("host-\(serial)", UInt64(serial))
       try fixture.store.connection.execute(
-        "truncate signalbox.host_samples, signalbox.log_info, signalbox.log_error, signalbox.training_steps, signalbox.episodes, signalbox.run_totals, signalbox.runs, signalbox.loss_ledger, signalbox.log_counts, signalbox.clock_suspect, signalbox.rule_states"
+        "truncate signalbox.host_samples, signalbox.log_info, signalbox.log_error, signalbox.training_steps, signalbox.episodes, signalbox.run_totals, signalbox.run_sources, signalbox.runs, signalbox.loss_ledger, signalbox.log_counts, signalbox.clock_suspect, signalbox.rule_states"
       )
       let store = try fixture.another()
       var left = serial
@@ -79,7 +79,7 @@ import Testing
     for serial in 1... {
       let stream = try fixture.stream("host-\(serial)", UInt64(serial))
       try fixture.store.connection.execute(
-        "truncate signalbox.host_samples, signalbox.log_info, signalbox.log_error, signalbox.training_steps, signalbox.episodes, signalbox.run_totals, signalbox.runs, signalbox.loss_ledger, signalbox.log_counts, signalbox.clock_suspect, signalbox.rule_states"
+        "truncate signalbox.host_samples, signalbox.log_info, signalbox.log_error, signalbox.training_steps, signalbox.episodes, signalbox.run_totals, signalbox.run_sources, signalbox.runs, signalbox.loss_ledger, signalbox.log_counts, signalbox.clock_suspect, signalbox.rule_states"
       )
       let store = try fixture.another()
       let victim = store.connection.backendPID

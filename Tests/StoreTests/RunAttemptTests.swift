@@ -120,7 +120,7 @@ import Testing
   }
 
   @Test func jobOfSeveralHostsIsListedOnce() throws {
-    let other = try fixture.stream("trainer-2")
+    let other = try fixture.stream("trainer-2", 2)
     func report(_ stream: TestStream, _ job: String, _ run: String) -> StagedBatch {
       var staged = stream.samples(1...1)
       var update = RunUpdate()

@@ -58,6 +58,8 @@ struct PrintedPairs {
       split(bytes, into: &figures) { bytes.holds(" - ", at: $0) }
     } else {
       words(bytes, into: &figures)
+      // `loss 0.25` alone.
+      if figures.metrics.isEmpty { segment(bytes, rest, into: &figures) }
     }
   }
 

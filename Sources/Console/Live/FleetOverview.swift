@@ -9,6 +9,8 @@ struct FleetParts: Sendable {
   static let missingMax = 20
   static let hostsMax = 20
   static let runsMax = 10
+  /// What the run's own page shows.
+  static let leftOutOfRuns: Set<String> = ["episodes_completed", "sharpe_mean", "framework", "attempt"]
 
   /// Not resolved, the most urgent first; one more than are shown says that there are more.
   let incidents: Answer
@@ -35,7 +37,7 @@ struct FleetParts: Sendable {
     return FleetParts(
       incidents: answers[0].without(["entity", "rule", "muted_by"]), muted: muted, missing: answers[1],
       hosts: answers[2], ingest: answers[3],
-      runs: answers[4].without(["episodes_completed", "sharpe_mean", "framework"]))
+      runs: answers[4].without(Self.leftOutOfRuns))
   }
 
   private static let missingColumns: [Answer.Column] = [
