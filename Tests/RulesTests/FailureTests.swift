@@ -127,6 +127,27 @@ import Testing
     #expect(found.filter { $0.kind == .opened }.map(\.entity.name) == ["/srv/a/rank1.log"])
   }
 
+  /// A launcher gives each rank a log of its own: what the others write about the crash is no second page, and neither is the same mistake of
+  /// all of them. Another run beside it is.
+  @Test func ranksWithLogsOfTheirOwnAreOneFinding() throws {
+    let nccl = "Traceback (most recent call last):\ntorch.distributed.DistBackendError: NCCL error in: x"
+    for others in [nccl, Self.outOfMemory] {
+      let engine = try Self.engine()
+      for rank in 0..<4 {
+        let text = rank == 2 ? Self.outOfMemory : others
+        _ = RuleEngineTests.observe(engine, Self.lines([text], at: 10, path: "/srv/a/rank\(rank).log"), 10)
+      }
+      _ = RuleEngineTests.observe(engine, Self.lines([Self.outOfMemory], at: 10, path: "/srv/b/train.log"), 10)
+      for rank in 0..<4 {
+        let end = Self.end(.code(1), at: 11, pid: UInt32(rank + 1), output: "/srv/a/rank\(rank).log")
+        _ = RuleEngineTests.observe(engine, end, 11)
+      }
+      _ = RuleEngineTests.observe(engine, Self.end(.code(1), at: 11, pid: 9, output: "/srv/b/train.log"), 11)
+      let opened = Self.ticks(engine, 11...100).filter { $0.kind == .opened }.map(\.entity.name)
+      #expect(opened.count == 2 && opened.contains("/srv/b/train.log"), "\(opened)")
+    }
+  }
+
   /// Each end has its own log, and one that ends well takes back what only its own raised.
   @Test func aGoodEndTakesBackWhatItsOwnLogRaised() throws {
     let engine = try Self.engine()

@@ -11,7 +11,7 @@ package struct RunWriter: Sendable {
   /// Words that end with NUL.
   package let commandLine: [UInt8]
 
-  /// What the run is said to have been started with: the program, and the options that have a name. `--lr 3e-4`, `--lr=3e-4` and Hydra's
+  /// What the run was started with: the program, and the options that have a name. `--lr 3e-4`, `--lr=3e-4` and Hydra's
   /// `optimizer.lr=3e-4` are such; a word alone may be anything, and stays here.
   func parameters(_ redactor: Redactor?) -> RunParameters {
     var parameters = RunParameters(redactor)

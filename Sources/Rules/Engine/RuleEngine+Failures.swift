@@ -227,6 +227,10 @@ extension RuleEngine {
     }
     var diagnosis = diagnose(end, place.map { host.failures.cases[$0] }, host)
     if let place { diagnosis.file = host.entities[host.failures.cases[place].file].name }
+    if let place, isSaid(diagnosis, by: host.failures.cases[place], of: end, host) {
+      host.failures.cases[place].concludedNs = max(1, arrivedNs)
+      return
+    }
     let entity: Int?
     if let place {
       host.failures.cases[place].concludedNs = max(1, arrivedNs)
@@ -235,16 +239,35 @@ extension RuleEngine {
       entity = thing(.process, end.subject, &host, end.atNs)
     }
     let directory = end.process.directory.isEmpty ? Self.directory(of: diagnosis.file) : end.process.directory
-    noteConcluded(ConcludedFailure(atNs: end.atNs, directory: directory, job: end.process.job), &host)
+    noteConcluded(
+      ConcludedFailure(
+        atNs: end.atNs, directory: directory, job: end.process.job, failureClass: diagnosis.failureClass,
+        file: diagnosis.file), &host)
     guard let entity else { return }
     report(diagnosis, isEndKnown: true, &host, entity, atNs: end.atNs)
   }
 
   /// Whether it is part of a crash for which an incident was opened: of the same job, or the same place.
   private func isOfCrash(atNs: Int64, directory: String, job: String, _ host: borrowing HostState) -> Bool {
-    host.failures.concluded.contains { one in
-      (one.atNs &- atNs).magnitude <= UInt64(Self.crashNs)
-        && (one.job == job || one.job.isEmpty || job.isEmpty) && Self.isSamePlace(one.directory, directory)
+    host.failures.concluded.contains { isOfCrash($0, atNs: atNs, directory: directory, job: job) }
+  }
+
+  private func isOfCrash(_ one: ConcludedFailure, atNs: Int64, directory: String, job: String) -> Bool {
+    (one.atNs &- atNs).magnitude <= UInt64(Self.crashNs)
+      && (one.job == job || one.job.isEmpty || job.isEmpty) && Self.isSamePlace(one.directory, directory)
+  }
+
+  /// Whether the log of another process of the same crash has said as much: each rank writes that a collective failed, or runs into the same
+  /// mistake; a launcher writes that one of its processes failed.
+  private func isSaid(
+    _ diagnosis: Diagnosis, by one: FailureCase, of end: EndedProcess, _ host: borrowing HostState
+  ) -> Bool {
+    let saysNoCause = one.first.map { $0.weight >= .cascade } ?? true
+    let directory = end.process.directory.isEmpty ? Self.directory(of: diagnosis.file) : end.process.directory
+    return host.failures.concluded.contains { concluded in
+      let isSame = concluded.failureClass == diagnosis.failureClass && concluded.failureClass != Diagnosis.unknownClass
+      return concluded.file != diagnosis.file && (saysNoCause || isSame)
+        && isOfCrash(concluded, atNs: end.atNs, directory: directory, job: end.process.job)
     }
   }
 

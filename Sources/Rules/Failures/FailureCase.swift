@@ -103,6 +103,10 @@ struct ConcludedFailure: Equatable {
   var atNs: Int64
   var directory = ""
   var job = ""
+  // These two are not saved: after a restart, what another process of the crash says for itself may be a second finding.
+  var failureClass = ""
+  /// Path of the log that showed it; empty where none did.
+  var file = ""
 }
 
 /// What the kernel or a device reported.

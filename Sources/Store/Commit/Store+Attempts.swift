@@ -168,7 +168,7 @@ extension Store {
     return known
   }
 
-  /// The attempt before is over: how it ended is not known, where no one said so.
+  /// The attempt before is over: how it ended is not known, where no one reported it.
   private func insert(_ runs: ArraySlice<(key: RunKey, value: NewAttempt)>) throws(PostgresError) -> Rows {
     try connection.queryPrepared(
       """

@@ -100,7 +100,7 @@ struct ExpositionChange: Sendable, Equatable {
   /// A total that is less than before began anew at zero meanwhile, and so did a series that was not there before. Source: Prometheus,
   /// `rate()`.
   ///
-  /// - Returns: nil where nothing can be said: a gauge, the first reading, other buckets than before.
+  /// - Returns: nil where nothing is known: a gauge, the first reading, other buckets than before.
   static func between(_ before: ExpositionState?, _ now: ExpositionSeries, _ key: UInt64) -> ExpositionChange? {
     guard let before, let totals = ExpositionState.totals(now) else { return nil }
     let none = [Double](repeating: 0, count: totals.values.count)
