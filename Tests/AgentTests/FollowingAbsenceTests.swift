@@ -6,7 +6,7 @@ import Testing
 @testable import Agent
 
 /// What an agent does not see at its start is not taken for deleted: seen again, it goes on from its mark.
-@Suite(.timeLimit(.minutes(5))) struct FollowingAbsenceTests {
+@Suite(.timeLimit(.minutes(15))) struct FollowingAbsenceTests {
   private func life(hiddenSeconds: Int64 = 86_400) throws -> FollowingHarness {
     var limits = FollowingLimits()
     limits.hiddenNs = hiddenSeconds * 1_000_000_000

@@ -7,7 +7,7 @@ import Testing
 @testable import Agent
 
 /// Ends of real processes, whose parent is another process and, as root, another user's.
-@Suite(.serialized, .timeLimit(.minutes(5))) struct ProcessEndTests {
+@Suite(.serialized, .timeLimit(.minutes(15))) struct ProcessEndTests {
   /// A sampler that follows the scripts of this test, in a loop of its own.
   private final class Bench {
     let directory = "/tmp/signalbox-ends-\(UUID().uuidString.prefix(8))"

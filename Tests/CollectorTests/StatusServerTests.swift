@@ -4,7 +4,7 @@ import Testing
 
 @testable import Collector
 
-@Suite(.timeLimit(.minutes(5))) struct StatusServerTests {
+@Suite(.timeLimit(.minutes(15))) struct StatusServerTests {
   /// A status port and its clients on one loop.
   private final class Bed {
     let loop: EventLoop

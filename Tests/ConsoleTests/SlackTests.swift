@@ -189,7 +189,7 @@ import Testing
     while try await !isSo() { try await Task.sleep(for: .milliseconds(5)) }
   }
 
-  @Test(.timeLimit(.minutes(2))) func pressesComeInBySocketModeWhateverSlackDoes() async throws {
+  @Test(.timeLimit(.minutes(15))) func pressesComeInBySocketModeWhateverSlackDoes() async throws {
     let slack = try FakeSlack()
     let (log, figures) = (Log(), SlackFigures())
     let outgoing = try OutgoingRequests()
@@ -230,7 +230,7 @@ import Testing
   }
 
   /// A server that is silent is left, and one that answers the upgrade wrongly.
-  @Test(.timeLimit(.minutes(2))) func aSilentServerIsLeft() async throws {
+  @Test(.timeLimit(.minutes(15))) func aSilentServerIsLeft() async throws {
     let slack = try FakeSlack()
     let (log, figures) = (Log(), SlackFigures())
     let outgoing = try OutgoingRequests()

@@ -9,7 +9,7 @@ import TLS
 import Testing
 
 /// Links by which receivers of pages act without a login.
-@Suite(.timeLimit(.minutes(5))) struct LinkTests {
+@Suite(.timeLimit(.minutes(15))) struct LinkTests {
   private static let id = "msg_0123456789abcdef0123456789abcdef"
   private static let key = [UInt8](repeating: 7, count: 32)
   private static let nowNs: Int64 = 1_790_000_000_000_000_000
