@@ -88,8 +88,11 @@ package enum TrainingQueries {
 
   /// Of this row, and of those of the other hosts of its job.
   private static let ranks = """
-    case when exists (select from signalbox.runs o where o.of_job = p.number)
-      then array(select distinct unnest(o.ranks) from signalbox.runs o where p.number in (o.number, o.of_job) order by 1)
+    case when p.job like '\(RunAttemptTables.jobsOfHosts)%'
+      then array(
+        select distinct rank from (
+          select unnest(p.ranks) as rank union all select unnest(o.ranks) from signalbox.runs o where o.of_job = p.number
+        ) m order by 1)
       else p.ranks end
     """
 
