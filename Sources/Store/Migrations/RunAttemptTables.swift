@@ -17,7 +17,6 @@ enum RunAttemptTables {
     alter table signalbox.runs drop constraint runs_host_run_key;
     alter table signalbox.runs add constraint runs_host_run_attempt unique (host, run, attempt);
     update signalbox.runs set name = case when source like '/%' then regexp_replace(run, '-[0-9a-f]{8}$', '') else run end;
-    create index incidents_of_failures on signalbox.incidents (host, opened) where failure_class is not null;
     create index runs_of_names on signalbox.runs (name);
     create index runs_of_one_job on signalbox.runs (of_job) where of_job is not null;
     create index runs_of_jobs on signalbox.runs (job, run) where job like '\(jobsOfHosts)%';
