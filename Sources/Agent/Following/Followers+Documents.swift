@@ -39,11 +39,11 @@ extension Followers {
 
   /// Another file of the run is being read: the rows that it still has may be this one's as well.
   private func mayBeRepeatedNow(_ file: FollowedFile) -> Bool {
-    let directory = RunDirectory.of(file.identity.path, .trainerState)
+    let directory = RunPlace(file.identity.path, .trainerState).directory
     return files.contains { other in
       other !== file && other.identity.format == .trainerState && other.path != nil && other.unread > 0
         && (other.isReported || other.isHistorySearched)
-        && RunDirectory.of(other.identity.path, .trainerState) == directory
+        && RunPlace(other.identity.path, .trainerState).directory == directory
     }
   }
 
@@ -66,9 +66,9 @@ extension Followers {
   /// Hashes of the bytes before the ends of rows that were reported of the file's run: of every file the last one, and of those that are
   /// longer than this one all of them, because it may be an older checkpoint of the same history.
   private func reportedHistories(_ file: FollowedFile, nowNs: Int64) -> Set<UInt64> {
-    let directory = RunDirectory.of(file.identity.path, .trainerState)
+    let directory = RunPlace(file.identity.path, .trainerState).directory
     func isOfRun(_ path: String) -> Bool {
-      path.hasSuffix(TrainerStateReader.fileName) && RunDirectory.of(path, .trainerState) == directory
+      path.hasSuffix(TrainerStateReader.fileName) && RunPlace(path, .trainerState).directory == directory
     }
     var hashes: Set<UInt64> = []
     for mark in parked.marks(where: { isOfRun($0.path) }) { hashes.insert(mark.tailHash) }
@@ -160,13 +160,13 @@ extension Followers {
 
   /// The runs in the directory of a file, or in the one above it: RL Zoo keeps its parameters in a directory of their own.
   func runsBeside(_ path: String) -> [String] {
-    let directory = RunDirectory.of(path, .runParameters)
-    return runsByDirectory[directory] ?? runsByDirectory[RunDirectory.parent(directory)] ?? []
+    let directory = RunPlace(path, .runParameters).directory
+    return runsByDirectory[directory] ?? runsByDirectory[PathParts.parent(directory)] ?? []
   }
 
   /// Whether a file that its name does not show to be one of parameters is one: a whole document beside a known run.
   func isOfParameters(_ path: String, _ head: Span<UInt8>) -> Bool {
-    !runsByDirectory.isEmpty && runsByDirectory[RunDirectory.parent(path)] != nil
+    !runsByDirectory.isEmpty && runsByDirectory[PathParts.parent(path)] != nil
       && TrainingFormats.isParameterFile(path: path, head, isNamed: false)
   }
 
@@ -177,7 +177,7 @@ extension Followers {
       let run = delta.runs.last?.run ?? delta.steps.last?.run ?? delta.episodes.last?.run, file.run != run
     else { return }
     file.run = run
-    let directory = RunDirectory.of(file.identity.path, file.identity.format)
+    let directory = RunPlace(file.identity.path, file.identity.format).directory
     if runsByDirectory.count >= limits.files { runsByDirectory.removeAll() }
     let known = runsByDirectory[directory] ?? []
     if !known.contains(run), known.count < TrainingLimits.runsOfDirectoryMax {

@@ -153,8 +153,7 @@ extension Followers {
   /// Host and process in the name of an event file, `events.out.tfevents.SECONDS.HOST.PID.N`; nil where it has none.
   /// - Source: tensorboard/summary/writer/event_file_writer.py.
   private static func writer(of path: String) -> String? {
-    let name = path[(path.lastIndex(of: "/").map { path.index(after: $0) } ?? path.startIndex)...]
-    let parts = name.split(separator: ".")
+    let parts = PathParts.name(path).split(separator: ".")
     guard let mark = parts.firstIndex(of: "tfevents"), mark + 4 < parts.count else { return nil }
     // A host's name may have dots in it.
     return parts[(mark + 2)...].dropLast().joined(separator: ".")

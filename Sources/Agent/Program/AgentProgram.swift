@@ -241,8 +241,7 @@ final class AgentProgram {
     sampler.noteGPUMemory(probes.gpuMemoryBytes)
     var records = sampler.sample(wallNs: Clock.wallNs(), monotonicNs: Clock.bootNs())
     records.append(probes.takeRecords())
-    redact(&records.events)
-    nameRuns(of: &records.events)
+    complete(&records.events)
     if !records.processes.isEmpty {
       var open: [(update: RunUpdate, writer: RunWriter?)] = []
       for run in followers.openRuns() { open.append((run.update, sampler.writer(of: run.path))) }
@@ -257,8 +256,7 @@ final class AgentProgram {
   private func processEnded(_ signal: ProcessEndSignal) -> Bool {
     var records = Records()
     let isDone = sampler.processEnded(signal, wallNs: Clock.wallNs(), into: &records)
-    redact(&records.events)
-    nameRuns(of: &records.events)
+    complete(&records.events)
     append(records)
     return isDone
   }
@@ -266,9 +264,13 @@ final class AgentProgram {
   private func announced(_ process: AnnouncedProcess) {
     var records = Records()
     sampler.announce(process, wallNs: Clock.wallNs(), into: &records)
-    redact(&records.events)
-    nameRuns(of: &records.events)
+    complete(&records.events)
     append(records)
+  }
+
+  private func complete(_ events: inout [Event]) {
+    redact(&events)
+    nameRuns(of: &events)
   }
 
   /// The runs of what has ended, where no other process may write them.

@@ -87,7 +87,8 @@ struct FollowedProcess {
 
   /// While it lives: nothing of it can be seen at its end. The directory and descriptors of another user's process are not readable.
   private mutating func readWhereabouts() {
-    if let bytes = try? HostFiles.read(directory + "/cmdline", limitBytes: 4096) {
+    // A process that is just ending has none any more.
+    if let bytes = try? HostFiles.read(directory + "/cmdline", limitBytes: 4096), !bytes.isEmpty {
       end.command = ProcessCommand.shown(bytes)
       commandLine = bytes
     }
@@ -202,6 +203,8 @@ extension FollowedProcess {
     else { return }
     announcer = start.peer.pid
     announcedName = start.name
+    // Between fork and exec the kernel shows the command of its parent.
+    if !start.command.isEmpty { end.command = start.command }
     // Its own process sees them, whoever its user is.
     if end.output.isEmpty, end.errors.isEmpty { (end.output, end.errors) = (start.output, start.errors) }
     if end.directory.isEmpty { end.directory = start.directory }

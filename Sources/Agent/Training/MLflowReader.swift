@@ -5,13 +5,13 @@ package import FleetModel
 /// The metric's name is the file's path below `metrics`; all metrics of a run are of one run, by its directory. A line without a step is of
 /// step 0. How the run ended is in its `meta.yaml` (`ParameterFileReader`).
 /// - Source: mlflow/store/tracking/file_store.py (`_log_run_metric`, `_get_metric_from_line`).
-package struct MLflowReader: FormatReader {
+package struct MLflowReader: LinedReader {
   private let place: RunPlace
   private let run: String
   private let path: String
   private let name: String
   private let redactor: Redactor?
-  private var cutter: LineCutter
+  var cutter: LineCutter
   private var isOpen = false
 
   /// - Parameter redactor: removes secrets from lines that are no rows.
@@ -20,7 +20,7 @@ package struct MLflowReader: FormatReader {
     path = context.file.path
     place = RunPlace(path, .mlflowMetric)
     run = place.run
-    let key = if case .metric(let key)? = MLflowPath(path)?.part { key } else { String(RunDirectory.name(path)) }
+    let key = if case .metric(let key)? = MLflowPath(path)?.part { key } else { String(PathParts.name(path)) }
     name = MetricName.text(Array(key.utf8))
     cutter = LineCutter(context)
   }
@@ -28,29 +28,29 @@ package struct MLflowReader: FormatReader {
   package mutating func read(
     _ bytes: Span<UInt8>, at offset: UInt64, isFinal: Bool, nowNs: Int64, budget: Int, into delta: inout FileDelta
   ) -> Int {
-    var position = 0
-    var spent = 0
-    while spent < budget, let line = cutter.next(bytes, &position, takesPartial: isFinal) {
-      if line.content.isEmpty { continue }
-      guard line.kind == .whole, let value = Self.value(bytes, line.content) else {
-        MalformedLines.append(bytes, line, at: offset, nowNs: nowNs, redactor, to: &delta.lines)
-        spent += line.content.count
-        continue
-      }
-      var row = TrainingStep()
-      row.run = run
-      row.timeNs = WrittenTime.ns(seconds: Double(value.ms) / 1000) != nil ? value.ms * 1_000_000 : nowNs
-      row.step = value.step
-      row.metrics = [Metric(name, value.value)]
-      if !isOpen {
-        isOpen = true
-        delta.runs.append(
-          TrainingRun.update(place, .running, framework: Self.framework, source: path, timeNs: row.timeNs))
-      }
-      delta.steps.append(row)
-      spent += row.encodedBytes
+    readLines(bytes, at: offset, isFinal: isFinal, nowNs: nowNs, budget: budget, into: &delta)
+  }
+
+  mutating func read(
+    _ bytes: Span<UInt8>, _ line: LineCutter.Line, at offset: UInt64, nowNs: Int64, into delta: inout FileDelta
+  ) -> Int {
+    if line.content.isEmpty { return 1 }
+    guard line.kind == .whole, let value = Self.value(bytes, line.content) else {
+      MalformedLines.append(bytes, line, at: offset, nowNs: nowNs, redactor, to: &delta.lines)
+      return line.content.count
     }
-    return position
+    var row = TrainingStep()
+    row.run = run
+    row.timeNs = WrittenTime.ns(seconds: Double(value.ms) / 1000) != nil ? value.ms * 1_000_000 : nowNs
+    row.step = value.step
+    row.metrics = [Metric(name, value.value)]
+    if !isOpen {
+      isOpen = true
+      delta.runs.append(
+        TrainingRun.update(place, .running, framework: Self.framework, source: path, timeNs: row.timeNs))
+    }
+    delta.steps.append(row)
+    return row.encodedBytes
   }
 
   package var waitsForNewline: Bool { true }

@@ -6,7 +6,7 @@ package import FleetModel
 /// program that appends starts `t` again at 0 without a new `t_start`, and from there the time of reading stands in.
 /// Columns beyond `r,l,t` go along as a step of the episode.
 /// - Source: stable_baselines3/common/monitor.py.
-package struct MonitorReader: FormatReader {
+package struct MonitorReader: LinedReader {
   private let place: RunPlace
   private let run: String
   private let path: String
@@ -15,7 +15,7 @@ package struct MonitorReader: FormatReader {
   private var clock = MonitorClock()
   /// Index in the file of the cutter's first line, from 0; nil where it is not known.
   private var firstLine: UInt64?
-  private var cutter: LineCutter
+  var cutter: LineCutter
   private var row = DelimitedRow()
   private var extras = RowFigures()
   /// The run was reported as going on; each reader reports it anew, because an end may have been reported meanwhile.
@@ -38,11 +38,8 @@ package struct MonitorReader: FormatReader {
   package mutating func read(
     _ bytes: Span<UInt8>, at offset: UInt64, isFinal: Bool, nowNs: Int64, budget: Int, into delta: inout FileDelta
   ) -> Int {
-    var position = 0
-    var spent = 0
-    while spent < budget, let line = cutter.next(bytes, &position, takesPartial: isFinal) {
-      spent += read(bytes, line, at: offset, nowNs: nowNs, into: &delta)
-    }
+    let position = readLines(
+      bytes, at: offset, isFinal: isFinal, nowNs: nowNs, budget: budget, into: &delta)
     if !isOpen, position > 0 {
       isOpen = true
       delta.runs.append(
@@ -60,8 +57,7 @@ package struct MonitorReader: FormatReader {
     delta.runs.append(TrainingRun.update(place, .completed, framework: Self.framework, source: path, timeNs: nowNs))
   }
 
-  /// - Returns: what the line costs of the budget.
-  private mutating func read(
+  mutating func read(
     _ bytes: Span<UInt8>, _ line: LineCutter.Line, at offset: UInt64, nowNs: Int64, into delta: inout FileDelta
   ) -> Int {
     let number = firstLine.map { $0 + line.number }

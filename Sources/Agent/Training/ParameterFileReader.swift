@@ -40,7 +40,7 @@ package struct ParameterFileReader: FormatReader {
       text.read(yaml: bytes)
       end = Self.end(text.parameters)
     default:
-      if RunDirectory.name(path).hasSuffix(".json") {
+      if PathParts.name(path).hasSuffix(".json") {
         if !text.read(json: bytes) { unread.add(.damaged, count: 1, bytes: UInt64(bytes.count)) }
       } else {
         text.read(yaml: bytes)

@@ -8,7 +8,7 @@ package import FleetModel
 /// because it begins with the same first row, which only gets empty fields: Lightning puts them between the others. RLlib
 /// fixes its columns with the first row; `result.json` beside it holds more.
 /// - Source: stable_baselines3/common/logger.py (CSVOutputFormat); ray/tune/logger/csv.py.
-package struct ProgressReader: FormatReader {
+package struct ProgressReader: LinedReader {
   private let path: String
   private let redactor: Redactor?
   /// Of the columns, from the header; nil before it.
@@ -18,7 +18,7 @@ package struct ProgressReader: FormatReader {
   private var run = ""
   /// Of the first row; 0 until it was seen.
   private var mark: UInt64 = 0
-  private var cutter: LineCutter
+  var cutter: LineCutter
   private var row = DelimitedRow()
   private var figures = RowFigures()
   /// The run was reported as going on; each reader reports it anew, because an end may have been reported meanwhile.
@@ -37,12 +37,7 @@ package struct ProgressReader: FormatReader {
   package mutating func read(
     _ bytes: Span<UInt8>, at offset: UInt64, isFinal: Bool, nowNs: Int64, budget: Int, into delta: inout FileDelta
   ) -> Int {
-    var position = 0
-    var spent = 0
-    while spent < budget, let line = cutter.next(bytes, &position, takesPartial: isFinal) {
-      spent += read(bytes, line, at: offset, nowNs: nowNs, into: &delta)
-    }
-    return position
+    readLines(bytes, at: offset, isFinal: isFinal, nowNs: nowNs, budget: budget, into: &delta)
   }
 
   package var waitsForNewline: Bool { true }
@@ -52,8 +47,7 @@ package struct ProgressReader: FormatReader {
     if mark != 0, !isDone { update(.completed, nowNs: nowNs, &delta) }
   }
 
-  /// - Returns: what the line costs of the budget.
-  private mutating func read(
+  mutating func read(
     _ bytes: Span<UInt8>, _ line: LineCutter.Line, at offset: UInt64, nowNs: Int64, into delta: inout FileDelta
   ) -> Int {
     if line.content.isEmpty { return 1 }

@@ -6,12 +6,12 @@ package import FleetModel
 /// Numbers are metrics named by their path; `done` states that the run has ended. After a restore the program appends to
 /// the same file, and the run goes on.
 /// - Source: ray/tune/logger/json.py; stable_baselines3/common/logger.py (JSONOutputFormat).
-package struct ResultReader: FormatReader {
+package struct ResultReader: LinedReader {
   private let place: RunPlace
   private let run: String
   private let path: String
   private let redactor: Redactor?
-  private var cutter: LineCutter
+  var cutter: LineCutter
   private var flat = FlatMetrics()
   /// The run was reported as going on; each reader reports it anew, because an end may have been reported meanwhile.
   private var isOpen = false
@@ -30,12 +30,7 @@ package struct ResultReader: FormatReader {
   package mutating func read(
     _ bytes: Span<UInt8>, at offset: UInt64, isFinal: Bool, nowNs: Int64, budget: Int, into delta: inout FileDelta
   ) -> Int {
-    var position = 0
-    var spent = 0
-    while spent < budget, let line = cutter.next(bytes, &position, takesPartial: isFinal) {
-      spent += read(bytes, line, at: offset, nowNs: nowNs, into: &delta)
-    }
-    return position
+    readLines(bytes, at: offset, isFinal: isFinal, nowNs: nowNs, budget: budget, into: &delta)
   }
 
   package var waitsForNewline: Bool { true }
@@ -47,8 +42,7 @@ package struct ResultReader: FormatReader {
     delta.runs.append(TrainingRun.update(place, .completed, framework: framework, source: path, timeNs: nowNs))
   }
 
-  /// - Returns: what the line costs of the budget.
-  private mutating func read(
+  mutating func read(
     _ bytes: Span<UInt8>, _ line: LineCutter.Line, at offset: UInt64, nowNs: Int64, into delta: inout FileDelta
   ) -> Int {
     if line.content.isEmpty { return 1 }

@@ -9,7 +9,9 @@ package import FleetModel
 /// - Source: names that writers use: Keras' TensorBoard callback (`train`, `validation`), transformers (`checkpoint-500`), torch.distributed
 ///   (`attempt_0/0/stdout.log`), Slurm (`slurm-123.out`), stable_baselines3/common/monitor.py (`0.monitor.csv`).
 package struct RunPlace: Sendable, Equatable {
-  /// The directory, or that and the name of a log: without what tells ranks and parts of one run from each other.
+  /// Without what tells ranks and parts of one run from each other.
+  package private(set) var directory: String
+  /// The directory, or that and the name of a log.
   package private(set) var path: String
   /// Which of a job's processes writes it; nil where its name does not say.
   package private(set) var rank: Int32?
@@ -36,9 +38,9 @@ package struct RunPlace: Sendable, Equatable {
     var parts = path.split(separator: "/")
     let file = parts.popLast() ?? ""
     var stem = file.prefix { $0 != "." }
-    self.path = ""
+    (directory, self.path) = ("", "")
     if format == .mlflowMetric || format == .runParameters, let run = MLflowPath(path) {
-      self.path = run.directory
+      (directory, self.path) = (run.directory, run.directory)
       return
     }
     switch format {
@@ -68,6 +70,7 @@ package struct RunPlace: Sendable, Equatable {
       }
       parts.removeLast()
     }
+    directory = "/" + parts.joined(separator: "/")
     if !Self.isGeneric(stem) { parts.append(stem) }
     self.path = "/" + parts.joined(separator: "/")
   }

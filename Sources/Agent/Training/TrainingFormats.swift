@@ -68,7 +68,7 @@ package enum TrainingFormats {
   /// Whether the file holds a run's parameters: known by its name and what it begins with.
   /// - Parameter isNamed: only names that programs give to such files; else any JSON or YAML.
   static func isParameterFile(path: String, _ head: Span<UInt8>, isNamed: Bool) -> Bool {
-    let name = RunDirectory.name(path)
+    let name = PathParts.name(path)
     let isYAML = name.hasSuffix(".yaml") || name.hasSuffix(".yml")
     guard isYAML || name.hasSuffix(".json") else { return false }
     let stem = name[..<(name.lastIndex(of: ".") ?? name.endIndex)]

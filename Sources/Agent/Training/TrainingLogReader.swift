@@ -6,7 +6,7 @@ package import FleetModel
 /// when a row of another one follows, or when the file is finished. Rows carry no time: theirs is when they were read.
 /// A row that cannot be read becomes a log line flagged `malformed`.
 /// - Source: the seed's writer (Python `csv`): header line, CRLF, `nan` or an empty field where there is no figure.
-package struct TrainingLogReader: FormatReader {
+package struct TrainingLogReader: LinedReader {
   private let place: RunPlace
   private let run: String
   private let path: String
@@ -16,7 +16,7 @@ package struct TrainingLogReader: FormatReader {
   private var hasHeader: Bool
   /// Of the last row read.
   private var episode: Int64?
-  private var cutter: LineCutter
+  var cutter: LineCutter
   private var row = DelimitedRow()
   /// The run was reported as going on; each reader reports it anew, because an end may have been reported meanwhile.
   private var isOpen = false
@@ -37,12 +37,9 @@ package struct TrainingLogReader: FormatReader {
   package mutating func read(
     _ bytes: Span<UInt8>, at offset: UInt64, isFinal: Bool, nowNs: Int64, budget: Int, into delta: inout FileDelta
   ) -> Int {
-    var position = 0
-    var spent = 0
     if offset == 0, let header = Self.columns(ofHead: bytes) { (columns, hasHeader) = (header, true) }
-    while spent < budget, let line = cutter.next(bytes, &position, takesPartial: isFinal) {
-      spent += read(bytes, line, at: offset, nowNs: nowNs, into: &delta)
-    }
+    let position = readLines(
+      bytes, at: offset, isFinal: isFinal, nowNs: nowNs, budget: budget, into: &delta)
     if !isOpen, position > 0 { update(.running, nowNs: nowNs, &delta) }
     return position
   }
@@ -53,8 +50,7 @@ package struct TrainingLogReader: FormatReader {
       TrainingRun.update(place, state, framework: Self.framework, source: path, timeNs: nowNs, begins: hasHeader))
   }
 
-  /// - Returns: what the line costs of the budget.
-  private mutating func read(
+  mutating func read(
     _ bytes: Span<UInt8>, _ line: LineCutter.Line, at offset: UInt64, nowNs: Int64, into delta: inout FileDelta
   ) -> Int {
     if line.content.isEmpty { return 1 }

@@ -227,7 +227,7 @@ extension RuleEngine {
     }
     var diagnosis = diagnose(end, place.map { host.failures.cases[$0] }, host)
     if let place { diagnosis.file = host.entities[host.failures.cases[place].file].name }
-    if let place, isSaid(diagnosis, by: host.failures.cases[place], of: end, host) {
+    if let place, isShown(diagnosis, by: host.failures.cases[place], of: end, host) {
       host.failures.cases[place].concludedNs = max(1, arrivedNs)
       return
     }
@@ -238,7 +238,7 @@ extension RuleEngine {
     } else {
       entity = thing(.process, end.subject, &host, end.atNs)
     }
-    let directory = end.process.directory.isEmpty ? Self.directory(of: diagnosis.file) : end.process.directory
+    let directory = Self.directory(of: end, or: diagnosis.file)
     noteConcluded(
       ConcludedFailure(
         atNs: end.atNs, directory: directory, job: end.process.job, failureClass: diagnosis.failureClass,
@@ -257,13 +257,17 @@ extension RuleEngine {
       && (one.job == job || one.job.isEmpty || job.isEmpty) && Self.isSamePlace(one.directory, directory)
   }
 
-  /// Whether the log of another process of the same crash has said as much: each rank writes that a collective failed, or runs into the same
+  private static func directory(of end: EndedProcess, or log: String) -> String {
+    end.process.directory.isEmpty ? directory(of: log) : end.process.directory
+  }
+
+  /// Whether the log of another process of the same crash shows as much: each rank writes that a collective failed, or runs into the same
   /// mistake; a launcher writes that one of its processes failed.
-  private func isSaid(
+  private func isShown(
     _ diagnosis: Diagnosis, by one: FailureCase, of end: EndedProcess, _ host: borrowing HostState
   ) -> Bool {
     let saysNoCause = one.first.map { $0.weight >= .cascade } ?? true
-    let directory = end.process.directory.isEmpty ? Self.directory(of: diagnosis.file) : end.process.directory
+    let directory = Self.directory(of: end, or: diagnosis.file)
     return host.failures.concluded.contains { concluded in
       let isSame = concluded.failureClass == diagnosis.failureClass && concluded.failureClass != Diagnosis.unknownClass
       return concluded.file != diagnosis.file && (saysNoCause || isSame)

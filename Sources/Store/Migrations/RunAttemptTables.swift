@@ -53,11 +53,19 @@ enum RunAttemptTables {
   /// Jobs that may have several hosts; each of its other kinds is on one.
   static let jobsOfHosts = "slurm:"
 
+  /// The files of one row, as far as people look at them.
+  static func sources(of run: String) -> String {
+    """
+    case when exists (select from signalbox.run_sources s where s.run = \(run).number)
+      then array(select distinct s.path from signalbox.run_sources s where s.run = \(run).number order by 1 limit 100)
+      else array_remove(array[\(run).source], '') end
+    """
+  }
+
   private static let columns = """
     select h.name as host, r.run, (array['unknown', 'running', 'completed', 'failed'])[r.state + 1] as state,
       r.framework, r.source, r.started, r.updated, r.ended, r.detail, r.number as id, r.name, r.job, r.attempt,
-      coalesce((select array_agg(distinct s.path order by s.path) from signalbox.run_sources s where s.run = r.number),
-        array_remove(array[r.source], '')) as sources, r.ranks
+      \(sources(of: "r")) as sources, r.ranks
     from signalbox.runs r left join signalbox.hosts h on h.number = r.host
     """
 

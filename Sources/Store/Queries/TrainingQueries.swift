@@ -96,12 +96,6 @@ package enum TrainingQueries {
       else p.ranks end
     """
 
-  private static let sources = """
-    case when exists (select from signalbox.run_sources s where s.run = p.number)
-      then array(select distinct s.path from signalbox.run_sources s where s.run = p.number order by 1 limit 100)
-      else array_remove(array[p.source], '') end
-    """
-
   private static let hostName = "(select name from signalbox.hosts where number = p.host)"
 
   /// Newest first, a run a row. Columns: id (its number), host, name, run (its key on the host), attempt, state, failure (the class of its
@@ -126,7 +120,7 @@ package enum TrainingQueries {
       """
       select p.number as id, \(hostName) as host, coalesce(nullif(p.name, ''), p.run) as name, p.run, p.attempt,
         (array['unknown', 'running', 'completed', 'failed'])[p.state + 1] as state, \(WhyQueries.failureClass(of: "p")) as failure,
-        p.job, to_json(\(ranks)) as ranks, to_json(\(sources)) as sources, p.framework, p.source, p.started, p.updated, p.ended,
+        p.job, to_json(\(ranks)) as ranks, to_json(\(RunAttemptTables.sources(of: "p"))) as sources, p.framework, p.source, p.started, p.updated, p.ended,
         coalesce(t.ended, 0) + c.episodes as episodes, coalesce(t.completed, 0) as episodes_completed,
         case when t.ended + c.episodes > 0 or c.episodes > 0
           then least(coalesce(t.steps, 0) + coalesce(c.steps, 0), 9223372036854775807)::bigint end as steps,

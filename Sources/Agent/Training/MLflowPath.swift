@@ -1,25 +1,11 @@
 internal import FleetModel
 
-/// The directory that a run has to itself, by the path of one of its files.
-enum RunDirectory {
-  /// - Returns: without a slash at its end. Checkpoints lie in directories of their own below it, MLflow's metrics and parameters too.
-  static func of(_ path: String, _ format: FileFormat) -> String {
-    if format == .mlflowMetric || format == .runParameters, let run = MLflowPath(path) { return run.directory }
-    let directory = parent(path)
-    guard format == .trainerState || format == .runParameters, isCheckpoint(directory) else { return directory }
-    return parent(directory)
-  }
-
+/// Parts of a path.
+enum PathParts {
   static func parent(_ path: String) -> String { path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "" }
 
   static func name(_ path: String) -> Substring {
     path[(path.lastIndex(of: "/").map { path.index(after: $0) } ?? path.startIndex)...]
-  }
-
-  /// `checkpoint-500`. Source: transformers/trainer_utils.py (`PREFIX_CHECKPOINT_DIR`).
-  private static func isCheckpoint(_ directory: String) -> Bool {
-    let name = name(directory)
-    return name.hasPrefix("checkpoint-") && name.utf8.dropFirst(11).allSatisfy { $0 &- 48 <= 9 }
   }
 }
 
