@@ -2,9 +2,10 @@ internal import Agent
 internal import Files
 internal import FleetModel
 
-/// What it costs to follow a log: reading, splitting, UTF-8 and secrets checked, level and time parsed.
+/// What it costs to follow a log (reading, splitting, UTF-8 and secrets checked, level and time parsed) and an event file.
 enum FollowingBench {
   private static let lineCount = 1_000_000
+  private static let eventBytes = 128 << 20
 
   static func run() {
     let directory = "/tmp/signalbox-following-bench-\(Clock.monotonicNs())"
@@ -16,6 +17,7 @@ enum FollowingBench {
         measure(name, directory, path, bytes)
         try HostFiles.remove(path)
       }
+      try measureEvents(directory)
       _ = try HostFiles.removeDirectory(directory)
     } catch {
       print("following: \(error)")
@@ -76,6 +78,28 @@ enum FollowingBench {
     return total
   }
 
+  /// An event file of Stable-Baselines3, whose records are repeated.
+  private static func measureEvents(_ directory: String) throws(FileError) {
+    let name = "events.out.tfevents.1795300000.host"
+    let source = "Tests/Fixtures/training/tensorboard/classic/PPO_1/" + name
+    guard let whole = try? HostFiles.read(source) else {
+      return print("following events: not measured: \(source) is not here; run it where the project's sources are")
+    }
+    // The first record names the format's version: 24 bytes and what a record has around its data.
+    let first = whole.prefix(8).reversed().reduce(0) { $0 << 8 | Int($1) } + 16
+    let path = directory + "/" + name
+    let file = try Descriptor.open(path, .replace)
+    try file.write(whole.span)
+    let records = Array(whole.dropFirst(first))
+    var bytes = whole.count
+    while bytes < eventBytes {
+      try file.write(records.span)
+      bytes += records.count
+    }
+    measure("events", directory, path, bytes)
+    try HostFiles.remove(path)
+  }
+
   private static func measure(_ name: String, _ directory: String, _ path: String, _ bytes: Int) {
     var number: UInt64 = 0
     let followers = Followers(
@@ -92,7 +116,7 @@ enum FollowingBench {
     var rows = 0
     var timed = 0
     while let delta = followers.nextDelta(byteBudget: 256 << 10, nowNs: nowNs) {
-      rows += delta.lines.count
+      rows += delta.lines.count + delta.steps.count
       timed += delta.lines.flags.count { LineFlags(rawValue: $0).contains(.timed) }
       followers.committed(delta.file.key, offset: delta.to)
       nowNs += 1_000_000
@@ -100,7 +124,7 @@ enum FollowingBench {
     let cpuNs = Machine.cpuNs() - start.cpuNs
     let wallNs = Clock.monotonicNs() - start.wallNs
     print(
-      "following \(name): \(rows) rows (\(timed) timed) of \(bytes / lineCount) bytes, \(cpuNs / Int64(max(rows, 1))) ns CPU a line, "
+      "following \(name): \(rows) rows (\(timed) timed) of \(bytes / max(rows, 1)) bytes, \(cpuNs / Int64(max(rows, 1))) ns CPU a row, "
         + "\(Int(Double(bytes) / (Double(max(cpuNs, 1)) / 1e9) / 1e6)) MB per CPU second, "
         + "\(Double(cpuNs * 100 / Int64(bytes)) / 100) CPU s/GB, wall \(wallNs / 1_000_000) ms")
   }

@@ -5,8 +5,9 @@ internal import FleetModel
 final class FailureMatcher {
   let classes: [FailureClass]
   private let sieve: WordSieve?
-  /// Where the sieve finds too much, one pass over the bytes of each line replaces it.
-  private let scanner: LiteralScanner
+  private let words: [[UInt8]]
+  /// Where the sieve finds too much, one pass over the bytes of each line replaces it. It is large, and hardly any log needs it.
+  private lazy var scanner = LiteralScanner(words)
   /// The pattern of each word: its class, and its place among that class's lines and, behind them, its ends.
   private let owners: [Int]
   private static let placeBits = 16
@@ -27,7 +28,7 @@ final class FailureMatcher {
       }
     }
     sieve = words.isEmpty ? nil : WordSieve(words)
-    scanner = LiteralScanner(words)
+    self.words = words
     self.owners = owners
     places = Dictionary(classes.enumerated().map { ($0.element.id, $0.offset) }) { first, _ in first }
   }
@@ -145,27 +146,40 @@ final class FailureMatcher {
     return order(place) < order(other)
   }
 
-  /// Of the exceptions of a chain, the first of those that say most.
+  /// Of the exceptions of a chain, the first of those that say most; where none of them has a class, what was logged with the traceback.
   private func ofTraceback(_ bytes: Span<UInt8>, _ range: Range<Int>, _ found: [Int]) -> Suspect? {
     var best: Suspect?
     for exception in RaisedText.exceptions(bytes, range) {
-      let text = bytes.extracting(exception.range.prefix(Self.textBytesMax))
-      var suspect = Suspect(bytes, exception.range, rankOf: range, weight: .exception)
-      var place: Int?
-      forEachClass(of: found) { candidate, patterns in
-        let fit = fits(candidate, patterns, text)
-        guard fit.raises || fit.ends else { return }
-        if place.map({ says(candidate, moreThan: $0) }) ?? true { place = candidate }
-      }
-      if let place {
-        suspect.failureClass = classes[place].id
-        suspect.weight = weight(place)
-      }
+      let suspect = suspect(of: exception.range, in: bytes, range, found, .exception)
       if best.map({ suspect.weight < $0.weight }) ?? true { best = suspect }
+    }
+    if best?.failureClass ?? Diagnosis.unknownClass == Diagnosis.unknownClass {
+      let logged = suspect(of: RaisedText.beforeTraceback(bytes, range), in: bytes, range, found, .errorLine)
+      if logged.failureClass != Diagnosis.unknownClass { best = logged }
     }
     // One that is cut off names nothing, and is an error all the same.
     var suspect = best ?? Suspect(bytes, range, rankOf: range, weight: .errorLine)
     suspect.isTraceback = true
+    return suspect
+  }
+
+  /// What a part of a record shows.
+  /// - Parameter weight: where no class fits.
+  private func suspect(
+    of part: Range<Int>, in bytes: Span<UInt8>, _ record: Range<Int>, _ found: [Int], _ weight: Suspect.Weight
+  ) -> Suspect {
+    let text = bytes.extracting(part.prefix(Self.textBytesMax))
+    var suspect = Suspect(bytes, part, rankOf: record, weight: weight)
+    var place: Int?
+    forEachClass(of: found) { candidate, patterns in
+      let fit = fits(candidate, patterns, text)
+      guard fit.raises || fit.ends else { return }
+      if place.map({ says(candidate, moreThan: $0) }) ?? true { place = candidate }
+    }
+    if let place {
+      suspect.failureClass = classes[place].id
+      suspect.weight = self.weight(place)
+    }
     return suspect
   }
 }

@@ -21,6 +21,15 @@ enum RaisedText {
 
   private static let headBytes = Array(head.utf8)
 
+  /// What was logged with a traceback: the lines of its record that stand before it.
+  static func beforeTraceback(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Range<Int> {
+    var end: Int?
+    forEachLine(bytes, range) { line in
+      if end == nil, LineMatcher.contains(bytes, line, headBytes) { end = line.lowerBound }
+    }
+    return range.lowerBound..<(end ?? range.lowerBound)
+  }
+
   /// The exceptions of a traceback, in the order in which they were raised.
   static func exceptions(_ bytes: Span<UInt8>, _ range: Range<Int>) -> [Exception] {
     var found: [Exception] = []
