@@ -11,7 +11,7 @@ import Testing
       - { class: memory, title: out of memory, lines: ['CUDA out of memory'], steps: [lower the batch], retry: "no" }
       - { class: missing, title: a key is missing, generic: true, lines: ['KeyError'], steps: [look] }
       - { class: rank, title: a rank is gone, kind: cascade, lines: ['NCCL error'], steps: [look at the others] }
-      - { class: killed, title: killed, signals: [9], steps: [who] }
+      - { class: killed, title: killed, generic: true, signals: [9], lines: ['got signal: 9'], steps: [who] }
       - { class: unit, title: the unit failed, kind: cascade, ends: ['Main process exited'], steps: [read] }
     rules:
       - { id: F-1, title: Failed, severity: P1, scope: file, when: { failure: { end: known } } }
@@ -146,6 +146,20 @@ import Testing
       let opened = Self.ticks(engine, 11...100).filter { $0.kind == .opened }.map(\.entity.name)
       #expect(opened.count == 2 && opened.contains("/srv/b/train.log"), "\(opened)")
     }
+  }
+
+  /// A launcher ends the other ranks, and their logs show no more than that.
+  @Test func whatALauncherEndsIsNoFindingOfItsOwn() throws {
+    let engine = try Self.engine()
+    let killed = "Traceback (most recent call last):\nSignalException: got signal: 9"
+    _ = RuleEngineTests.observe(engine, Self.lines([Self.outOfMemory], at: 10, path: "/srv/a/rank0.log"), 10)
+    _ = RuleEngineTests.observe(engine, Self.lines([killed], at: 11, path: "/srv/a/rank1.log"), 11)
+    for rank in 0..<2 {
+      let end = Self.end(.code(1), at: 11, pid: UInt32(rank + 1), output: "/srv/a/rank\(rank).log")
+      _ = RuleEngineTests.observe(engine, end, 11)
+    }
+    let opened = Self.ticks(engine, 11...100).filter { $0.kind == .opened }.map(\.entity.name)
+    #expect(opened == ["/srv/a/rank0.log"])
   }
 
   /// Each end has its own log, and one that ends well takes back what only its own raised.

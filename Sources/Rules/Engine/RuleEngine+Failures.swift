@@ -261,12 +261,17 @@ extension RuleEngine {
     end.process.directory.isEmpty ? directory(of: log) : end.process.directory
   }
 
+  /// SIGINT, SIGKILL, SIGTERM.
+  private static let launcherSignals: [Int32] = [2, 9, 15]
+
   /// Whether the log of another process of the same crash shows as much: each rank writes that a collective failed, or runs into the same
   /// mistake; a launcher writes that one of its processes failed.
   private func isShown(
     _ diagnosis: Diagnosis, by one: FailureCase, of end: EndedProcess, _ host: borrowing HostState
   ) -> Bool {
-    let saysNoCause = one.first.map { $0.weight >= .cascade } ?? true
+    // A launcher ends the others by a signal: that one of them was ended says nothing beside what failed by itself.
+    let isEnded = Self.launcherSignals.contains { failureMatcher.ofSignal($0)?.id == diagnosis.failureClass }
+    let saysNoCause = isEnded || (one.first.map { $0.weight >= .cascade } ?? true)
     let directory = Self.directory(of: end, or: diagnosis.file)
     return host.failures.concluded.contains { concluded in
       let isSame = concluded.failureClass == diagnosis.failureClass && concluded.failureClass != Diagnosis.unknownClass
