@@ -19,9 +19,10 @@ extension RuleEngine {
   private static let crashNs: Int64 = 60_000_000_000
   /// So long a launcher's report of an end waits for what that process itself wrote.
   private static let launcherNs: Int64 = 3_000_000_000
-  /// A log that stopped with an exception for so long has ended where a sample since then shows no training process…
+  /// A log that stopped with an exception, or an error that programs do not go on after, has ended where a sample since then shows no
+  /// training process…
   private static let quietGoneNs: Int64 = 2_000_000_000
-  /// …one that stopped with an error, or where no sample has come, for so long…
+  /// …one that stopped with another error, or where no sample has come, for so long…
   private static let quietAloneNs: Int64 = 10_000_000_000
   /// …and for so long where one is there that may be its own.
   private static let quietNs: Int64 = 20_000_000_000
@@ -307,7 +308,9 @@ extension RuleEngine {
       isAlone = true
     } else {
       let quietNs = arrivedNs &- one.quietSinceNs
-      guard quietNs >= (isGone && one.hasTraceback ? Self.quietGoneNs : Self.quietAloneNs) else { return }
+      let isRetried = one.first.flatMap { failureMatcher[$0.failureClass] }?.isRetried ?? true
+      let isEnough = isGone && (one.hasTraceback || !isRetried)
+      guard quietNs >= (isEnough ? Self.quietGoneNs : Self.quietAloneNs) else { return }
       isAlone = !isLive(.process, RuleLimits.liveNs, host, .max)
       guard isAlone || one.hasTraceback && quietNs >= Self.quietNs else { return }
     }

@@ -11,6 +11,8 @@ package struct FailureClass: Sendable {
   package var severity = Severity.p1
   /// Any other class that fits as well says more.
   package var isGeneric = false
+  /// Programs often go on, or try again, after a line of it: only a longer silence shows that one has ended.
+  package var isRetried = false
   /// What a raised line must hold: one of these.
   package var patterns: [LinePattern] = []
   /// Or, at any level, what a shell, the kernel or a launcher says of a program that has ended: one of these.

@@ -34,6 +34,7 @@ enum RuleKeys {
       DocumentKey(
         "severity", .word(Severity.allCases.map(\.word)), "Its incidents are never more severe; P1 if not given."),
       DocumentKey("generic", .flag, "true: any other class that fits as well says more."),
+      DocumentKey("retried", .flag, "true: programs often go on, or try again, after a line of it."),
       DocumentKey(
         "ends", .textOrList,
         "Regular expressions of what a shell, the kernel or a launcher says of a program that has ended, at any level."),

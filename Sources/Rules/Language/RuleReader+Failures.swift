@@ -23,6 +23,7 @@ extension RuleReader {
     if let word = word(fields, "kind") { failure.kind = Diagnosis.Kind(rawValue: word) ?? .root }
     failure.severity = word(fields, "severity").flatMap(Severity.init(word:)) ?? .p1
     failure.isGeneric = flag(fields, "generic") ?? false
+    failure.isRetried = flag(fields, "retried") ?? false
     let levels: [(String, Level)] = [("info", .info), ("warn", .warn), ("error", .error)]
     failure.level = fields["level"].flatMap { word($0, "level", levels) } ?? .error
     if let value = fields["lines"] { failure.patterns = linePatterns(value, "lines", needsWord: true) }
