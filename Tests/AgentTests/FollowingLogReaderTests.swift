@@ -174,6 +174,71 @@ import Testing
     #expect(rows.last?.text == "step 123/1000")
   }
 
+  /// What the screen shows last is the text; the record's own head says when and how grave, wherever in the line it stands.
+  private static let rewritten: [(line: String, text: String, level: Level, second: Int64?)] = [
+    (
+      "2025-05-14 22:06:26 INFO epoch 1\r2025-05-14 22:06:31 ERROR failed", "2025-05-14 22:06:31 ERROR failed", .error,
+      31
+    ),
+    ("2025-05-14 22:06:26 WARNING loading: 10%\rloading: 20%\rloading: 100%", "loading: 100%", .warn, 26),
+    ("2025-05-14 22:06:26 INFO loading\rERROR: failed", "ERROR: failed", .error, 26),
+    ("  5%|5 | 5/100 [00:01<00:19]\r2025-05-14 22:06:31 ERROR failed", "2025-05-14 22:06:31 ERROR failed", .error, 31),
+    // tqdm does not end its line before another writer goes on.
+    (
+      "\r  5%|▌    | 5/100 [00:01<00:19,  5.00it/s, loss=[1, 2]]2025-05-14 22:06:31 ERROR failed",
+      "2025-05-14 22:06:31 ERROR failed", .error, 31
+    ),
+    ("\rTrain:  5%|▌ | 5/100 [00:01<00:19]WARNING: slow", "WARNING: slow", .warn, nil),
+    ("\r5it [00:01,  5.00it/s]2025-05-14 22:06:31 ERROR failed", "2025-05-14 22:06:31 ERROR failed", .error, 31),
+    ("\r  5%|▌ | 5/100 [00:01<00:19, loss=[1, 2]]", "  5%|▌ | 5/100 [00:01<00:19, loss=[1, 2]]", .unknown, nil),
+    // Several returns before the newline; a bar that is cleared.
+    ("2025-05-14 22:06:26 ERROR failed\r\r", "2025-05-14 22:06:26 ERROR failed", .error, 26),
+    ("2025-05-14 22:06:26 ERROR failed\r        \r", "2025-05-14 22:06:26 ERROR failed", .error, 26),
+    ("2025-05-14 22:06:26 ERROR failed\u{1b}[2K\r", "2025-05-14 22:06:26 ERROR failed", .error, 26),
+    ("bar\r\u{1b}[K2025-05-14 22:06:31 ERROR failed", "\u{1b}[K2025-05-14 22:06:31 ERROR failed", .error, 31),
+    ("bar\u{1b}[2K\r2025-05-14 22:06:31 ERROR failed", "2025-05-14 22:06:31 ERROR failed", .error, 31),
+    ("bar\u{1b}[1A\u{1b}[2K2025-05-14 22:06:31 ERROR failed", "2025-05-14 22:06:31 ERROR failed", .error, 31),
+    ("\r  5%|▌ | 5/9\u{1b}[A2025-05-14 22:06:31 ERROR failed", "2025-05-14 22:06:31 ERROR failed", .error, 31),
+    // Colours move nothing.
+    (
+      "\u{1b}[31m\u{1b}[K2025-05-14 22:06:31\u{1b}[m\u{1b}[K ERROR failed",
+      "\u{1b}[31m\u{1b}[K2025-05-14 22:06:31\u{1b}[m\u{1b}[K ERROR failed", .error, 31
+    ),
+  ]
+
+  @Test(arguments: rewritten.indices) func rewrittenLineKeepsTimeAndLevel(_ index: Int) throws {
+    let (line, text, level, second) = Self.rewritten[index]
+    let timeUs = second.map { 1_747_253_160_000_000 + $0 * 1_000_000 } ?? 1000
+    for end in ["\n", "\r\n", "\r\r\n"] {
+      let row = try #require(read("before\n" + line + end + "after\n").dropFirst().first)
+      #expect(row.text == text && row.level == level && row.timeUs == timeUs, "\(line)")
+      #expect(row.flags.contains(.timed) == (second != nil))
+    }
+    // After its first part was sent, as that of a bar which stood still.
+    guard let cut = line.firstIndex(of: "\r"), line[cut...].contains("2025-05-14 22:06:31") else { return }
+    var reader = reader()
+    var last: Row?
+    for part in [String(line[..<cut]) + (cut == line.startIndex ? " 4%|" : ""), String(line[cut...]) + "\n"] {
+      var delta = FileDelta(file: FileIdentity(key: FileKey(high: 1, low: 1), path: ""), from: 0, to: 0)
+      let bytes = Array(part.utf8)
+      #expect(
+        reader.read(bytes.span, at: 0, isFinal: true, nowNs: 1_000_000, budget: .max, into: &delta) == bytes.count)
+      last = rows(delta).last
+    }
+    #expect(last?.text == text && last?.level == level && last?.timeUs == timeUs, "\(line)")
+  }
+
+  @Test func tracebackBehindABarIsOne() {
+    let rows = read(
+      "\r  5%|▌ | 5/9 [00:01<00:01]Traceback (most recent call last):\n  File \"a.py\", line 1\nValueError: bad\nepoch 2\n"
+    )
+    #expect(
+      rows.map(\.text) == [
+        "Traceback (most recent call last):\n  File \"a.py\", line 1\nValueError: bad", "epoch 2",
+      ])
+    #expect(rows[0].level == .error)
+  }
+
   @Test func brokenTextIsRepairedAndMarked() {
     #expect(
       read([0x61, 0xff, 0x62, 0x0a, 0x63, 0, 0x64, 0x0a], reader()).rows == [
@@ -244,7 +309,9 @@ import Testing
     return lines.map { line in
       var line = line
       while line.last == UInt8(ascii: "\r") { line.removeLast() }
-      if let last = line.lastIndex(of: UInt8(ascii: "\r")) { line = Array(line[(last + 1)...]) }
+      // A state of blanks alone clears the one before it, and shows nothing.
+      let states = line.split(separator: UInt8(ascii: "\r"), omittingEmptySubsequences: false).map(Array.init)
+      line = states.last { $0.contains { $0 != 0 && $0 != UInt8(ascii: " ") } } ?? states.last ?? []
       // A hole before it.
       line = Array(line.drop { $0 == 0 })
       return line.contains(0) || String(validating: line, as: UTF8.self) == nil

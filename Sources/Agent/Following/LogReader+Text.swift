@@ -64,18 +64,6 @@ extension LogReader {
       && (text.upperBound - start >= 16 || isPadded)
   }
 
-  /// What a terminal would show of a line with carriage returns: the last state of a progress bar. A return before the newline
-  /// is only the other way to end a line.
-  func lastState(_ bytes: Span<UInt8>, _ range: Range<Int>, _ flags: inout LineFlags) -> Range<Int> {
-    var end = range.upperBound
-    while end > range.lowerBound, bytes[end - 1] == UInt8(ascii: "\r") { end -= 1 }
-    guard let last = (range.lowerBound..<end).last(where: { bytes[$0] == UInt8(ascii: "\r") }) else {
-      return range.lowerBound..<end
-    }
-    flags.add(.joined)
-    return last + 1..<end
-  }
-
   /// NULs before a line are a hole: copytruncate leaves one before the next line of a program that does not append.
   func withoutHole(_ bytes: Span<UInt8>, _ text: Range<Int>) -> Range<Int> {
     Self.holeEnd(bytes, text)..<text.upperBound

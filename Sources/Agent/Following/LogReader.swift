@@ -56,7 +56,7 @@ package struct LogReader: FormatReader {
   /// A record of this writer was sent before its end had come. A wait that was too short once is so again.
   private var isPausing = false
   /// Where the bytes that are being read begin in the file.
-  private var base: UInt64 = 0
+  private(set) var base: UInt64 = 0
   /// When what is being read is read, µs since 1970.
   private var nowUs: Int64 = 0
 
@@ -182,13 +182,14 @@ package struct LogReader: FormatReader {
     var text = range
     var flags = LineFlags.none
     let isOdd = scan.first(.odd, in: range) != nil
-    if isOdd { text = withoutMark(bytes, withoutHole(bytes, lastState(bytes, range, &flags))) }
-    if isContinuing {
+    if isOdd { text = shown(bytes, range, nowNs: nowNs, &flags) }
+    if isContinuing, !beginsRecord(bytes, text, flags, nowNs: nowNs) {
       continuation(bytes, text, from: range.lowerBound, next: next, flags, isOdd, into: &delta)
       return
     }
     text = capped(bytes, text, limit: Self.lineBytesMax, &flags)
-    let head = parser.parse(bytes, text, nowNs: nowNs, isOdd: isOdd)
+    var head = parser.parse(bytes, text, nowNs: nowNs, isOdd: isOdd)
+    if isRewritten(flags) { complete(&head, bytes, range.lowerBound..<text.lowerBound, nowNs: nowNs) }
     if head.timeUs == nil, row.takes(bytes, text, level: head.level, nowUs: nowUs) {
       join(bytes, text, from: range.lowerBound, next: next, flags, isOdd, into: &delta)
     } else {
@@ -308,13 +309,14 @@ package struct LogReader: FormatReader {
   ) {
     var flags = flags
     let isOdd = scan.first(.odd, in: range) != nil
-    let text = isOdd ? withoutMark(bytes, withoutHole(bytes, lastState(bytes, range, &flags))) : range
+    let text = isOdd ? shown(bytes, range, nowNs: nowNs, &flags) : range
     let taken = lineBytesTaken
-    if isContinuing {
+    if isContinuing, !beginsRecord(bytes, text, flags, nowNs: nowNs) {
       continuation(bytes, text, from: range.lowerBound, next: range.upperBound, flags, isOdd, into: &delta)
     } else {
       let text = capped(bytes, text, limit: Self.lineBytesMax, &flags)
-      let head = parser.parse(bytes, text, nowNs: nowNs, isOdd: isOdd)
+      var head = parser.parse(bytes, text, nowNs: nowNs, isOdd: isOdd)
+      if isRewritten(flags) { complete(&head, bytes, range.lowerBound..<text.lowerBound, nowNs: nowNs) }
       append(
         bytes, text, from: range.lowerBound, next: range.upperBound, head, flags, isOdd, nowNs: nowNs, into: &delta)
     }
@@ -323,12 +325,6 @@ package struct LogReader: FormatReader {
     let isReturn = bytes[range.upperBound - 1] == UInt8(ascii: "\r")
     let state = lastBreak(bytes, range)
     lineBytesTaken = isReturn ? 0 : state.map { range.upperBound - 1 - $0 } ?? taken + range.count
-  }
-
-  /// A byte order mark at the file's start says how its text is encoded, and is none of it. Unicode 23.8.
-  @inline(never) private func withoutMark(_ bytes: Span<UInt8>, _ text: Range<Int>) -> Range<Int> {
-    let isMarked = base == 0 && text.lowerBound == 0 && text.count >= 3 && bytes.holds("\u{feff}", at: 0)
-    return isMarked ? 3..<text.upperBound : text
   }
 
   private func lastBreak(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Int? {
