@@ -1,4 +1,4 @@
-/// What a process belongs to, by the path of its control group.
+/// What a process belongs to: by the path of its control group, or by what its launcher gave it (`DistributedJob` of the agent).
 ///
 /// Sources: Slurm's cgroup.conf(5) and cgroup_v2 page, Kubernetes' kubelet (cgroupfs and systemd drivers), Docker, Podman,
 /// nerdctl, systemd.unit(5).
@@ -8,6 +8,10 @@ package struct ProcessJob: Sendable, Equatable {
     case slurm
     /// id: the pod's UID; step: the container's id.
     case kubernetes
+    /// A Job of several pods; id: namespace and name, as `team/bert`.
+    case kubernetesJob = "k8s"
+    /// Processes that found each other at one place; id: its id, or its address.
+    case rendezvous = "rdzv"
     /// id: the container's.
     case docker, podman, containerd
     /// A service or scope of the system.
@@ -16,6 +20,9 @@ package struct ProcessJob: Sendable, Equatable {
     case userUnit = "user-unit"
     /// A login; id: its number, as loginctl(1) shows it.
     case session
+
+    /// Those that may have several hosts. Each of the others is on one.
+    package static let ofHosts: [Kind] = [.slurm, .kubernetesJob, .rendezvous]
   }
 
   package var kind: Kind
@@ -31,6 +38,9 @@ package struct ProcessJob: Sendable, Equatable {
 
   /// `slurm:123/0`, `docker:ID`, `unit:train.service`.
   package var text: String { kind.rawValue + ":" + id + (step.isEmpty ? "" : "/" + step) }
+
+  /// Without the step or container, which change from one attempt to the next.
+  package var whole: String { kind.rawValue + ":" + id }
 
   /// - Parameter cgroup: a path of /proc/PID/cgroup; anything may stand in it.
   /// - Returns: the innermost that is a job or a container, else the unit; nil where the path names neither.

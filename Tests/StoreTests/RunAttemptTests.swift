@@ -118,26 +118,4 @@ import Testing
     #expect(try attempts() == "1:running:4:1")
     #expect(try fixture.value("select run || ' ' || name from runs") == "runs/ppo-1a2b3c4d runs/ppo")
   }
-
-  @Test func jobOfSeveralHostsIsListedOnce() throws {
-    let other = try fixture.stream("trainer-2", 2)
-    func report(_ stream: TestStream, _ job: String, _ run: String) -> StagedBatch {
-      var staged = stream.samples(1...1)
-      var update = RunUpdate()
-      update.run = run
-      update.state = .running
-      update.timeNs = StoreFixture.nowNs
-      update.source = "/r/rank.log"
-      update.job = job
-      update.rank = stream.host == other.host ? 1 : 0
-      staged.batch.spooled[0].records.runs = [update]
-      return staged
-    }
-    _ = try fixture.store.commit([report(stream, "slurm:7", "r-1")])
-    _ = try fixture.store.commit([report(other, "slurm:7", "r-1")])
-    #expect(try fixture.value("select string_agg(host, ',') from runs") == "trainer-1")
-    #expect(
-      try fixture.value("select string_agg(host || ranks::text, ',' order by host) from run_attempts")
-        == "trainer-1{0},trainer-2{1}")
-  }
 }

@@ -26,11 +26,15 @@ struct FollowedProcess {
   var announcedExit: ProcessExit?
   private(set) var isAlive = true
   private var announcedName = ""
+  /// The job of several hosts that it is a part of, as far as its launcher shows.
+  private(set) var distributed = DistributedJob()
   /// Its command line: words that end with NUL. Only what a run may show of it leaves the host.
   private(set) var commandLine: [UInt8] = []
   private let handle: ProcessHandle?
   private let stat: KernelFile
   private let directory: String
+  private let root: String
+  private var group: ProcessJob?
   private var io: KernelFile?
   private var last: ProcessReading
   private var lastIO: ProcessIO?
@@ -38,12 +42,15 @@ struct FollowedProcess {
 
   /// What it is called in its end: the name that it was announced with, else its own.
   var name: String { announcedName.isEmpty ? sample.name : announcedName }
+  /// What a run of it belongs to: the job on all its hosts, else what its control group shows of this one; empty where none is known.
+  var job: String { (distributed.job ?? group)?.whole ?? "" }
   var hasHandle: Bool { handle != nil }
 
   init?(
     root: String, id: UInt32, _ bootSeconds: UInt64?, _ users: UserNames, _ pageSizeBytes: UInt64,
     _ buffer: ReadBuffer
   ) {
+    self.root = root
     directory = "\(root)/proc/\(id)"
     stat = KernelFile(directory + "/stat")
     // A zombie is none that could be followed: its end is over.
@@ -65,7 +72,8 @@ struct FollowedProcess {
     end.pid = id
     end.startedNs = sample.startedNs
     end.cgroup = sample.cgroup
-    end.job = ProcessJob(cgroup: sample.cgroup)?.text ?? ""
+    group = ProcessJob(cgroup: sample.cgroup)
+    end.job = group?.text ?? ""
     readWhereabouts()
   }
 
@@ -97,6 +105,7 @@ struct FollowedProcess {
     let output = Self.path(directory + "/fd/1")
     let errors = Self.path(directory + "/fd/2")
     if !output.isEmpty || !errors.isEmpty { (end.output, end.errors) = (output, errors == output ? "" : errors) }
+    distributed = DistributedJob(of: end.pid, parent: end.parent, command: commandLine, group: group, root: root)
   }
 
   /// Where a link of /proc leads, if to a file that others can open: no pipe, socket, device or deleted file.

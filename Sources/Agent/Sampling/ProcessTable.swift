@@ -82,8 +82,19 @@ struct ProcessTable {
     let writers = near.filter { $0.end.directory.utf8.count == deepest }
     // The others were started by the first, or by the same job.
     guard let first = writers.min(by: { $0.key.startTicks < $1.key.startTicks }) else { return nil }
-    let isOneJob = writers.allSatisfy { $0.end.job == first.end.job || $0.end.parent == first.end.pid }
-    return writers.count == 1 || isOneJob && !first.end.job.hasPrefix(ProcessJob.Kind.session.rawValue) ? first : nil
+    let isOneJob = writers.allSatisfy { $0.job == first.job || $0.end.parent == first.end.pid }
+    return writers.count == 1 || isOneJob && !first.job.hasPrefix(ProcessJob.Kind.session.rawValue) ? first : nil
+  }
+
+  /// Ranks of a job of several hosts that run beside this process: its own, of those that it started, and of those that were started with it.
+  func ranks(beside writer: FollowedProcess) -> [UInt32] {
+    guard let job = writer.distributed.job else { return [] }
+    let ranks = followed.compactMap { process -> UInt32? in
+      let isNear =
+        process.key == writer.key || process.end.parent == writer.end.pid || process.end.parent == writer.end.parent
+      return process.isAlive && isNear && process.distributed.job == job ? process.distributed.rank : nil
+    }
+    return Set(ranks).sorted()
   }
 
   /// A pidfd says that a process has ended.

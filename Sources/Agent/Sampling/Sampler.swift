@@ -72,8 +72,8 @@ package struct Sampler: ~Copyable {
   package func writer(of path: String) -> RunWriter? {
     processes.writer(of: path).map { process in
       RunWriter(
-        pid: process.key.pid, startTicks: process.key.startTicks, job: process.end.job, command: process.end.command,
-        commandLine: process.commandLine)
+        pid: process.key.pid, startTicks: process.key.startTicks, job: process.job, command: process.end.command,
+        commandLine: process.commandLine, ranks: processes.ranks(beside: process))
     }
   }
 

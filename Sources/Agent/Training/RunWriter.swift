@@ -4,12 +4,14 @@ internal import FleetModel
 package struct RunWriter: Sendable {
   package let pid: UInt32
   package let startTicks: UInt64
-  /// `ProcessJob.text`; empty where none is known.
+  /// `ProcessJob.whole`; empty where none is known.
   package let job: String
   /// Program and script.
   package let command: String
   /// Words that end with NUL.
   package let commandLine: [UInt8]
+  /// Ranks of the job that run beside it on this host.
+  package let ranks: [UInt32]
 
   /// What the run was started with: the program, and the options that have a name. `--lr 3e-4`, `--lr=3e-4` and Hydra's
   /// `optimizer.lr=3e-4` are such; a word alone may be anything, and stays here.
@@ -60,29 +62,47 @@ extension ProcessEnd {
 
 /// Which process writes which run, so that it is reported once.
 struct RunWriters {
-  private var known: [String: UInt64] = [:]
+  /// Of each run, with the ranks of its job: a worker may be seen later than what started it.
+  private var known: [String: Set<UInt64>] = [:]
 
-  /// What is new of the runs that go on, each with the process that writes one of its files, as far as that is known.
+  /// What is new of the runs that go on, each with the process that writes one of its files, as far as that is known. Several ranks are
+  /// several updates.
   mutating func updates(_ open: [(update: RunUpdate, writer: RunWriter?)], _ redactor: Redactor) -> [RunUpdate] {
     var updates: [RunUpdate] = []
-    var next: [String: UInt64] = [:]
+    var next: [String: Set<UInt64>] = [:]
     for (run, writer) in open {
+      let before = known[run.run] ?? []
       guard let writer else {
-        next[run.run] = next[run.run] ?? known[run.run]
+        next[run.run] = next[run.run] ?? before
         continue
       }
-      let mark = writer.startTicks << 22 ^ UInt64(writer.pid)
-      let isKnown = (next[run.run] ?? known[run.run]) == mark
-      next[run.run] = mark
+      let mark = writer.mark
+      let isKnown = before.contains(mark) || next[run.run]?.contains(mark) == true
+      next[run.run, default: []].insert(mark)
       if isKnown { continue }
       var update = run
-      // Of a Slurm job or a pod without its step or container: those change from one attempt to the next.
-      if !writer.job.isEmpty { update.job = String(writer.job.prefix { $0 != "/" }) }
+      if !writer.job.isEmpty { update.job = writer.job }
       update.state = .running
       update.detail = writer.parameters(redactor).detail
+      update.rank = writer.ranks.first ?? update.rank
       updates.append(update)
+      update.detail = ""
+      for rank in writer.ranks.dropFirst() {
+        update.rank = rank
+        updates.append(update)
+      }
     }
     known = next
     return updates
+  }
+}
+
+extension RunWriter {
+  /// The same while nothing changes of what it says of its run.
+  fileprivate var mark: UInt64 {
+    var hash = ContentHash()
+    hash.update(Array(job.utf8).span)
+    let mark = hash.value ^ startTicks << 22 ^ UInt64(pid)
+    return ranks.reduce(mark) { ($0 ^ UInt64($1) &+ 1) &* 0x100_0000_01b3 }
   }
 }

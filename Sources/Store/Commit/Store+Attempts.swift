@@ -68,10 +68,11 @@ struct RunAttempts {
 
 extension Store {
   /// Gives sources that are new a row of their run, made where it is another attempt.
-  func numbersOfNew(_ sources: [RunSource]) throws(PostgresError) -> [RunKey: Int32] {
+  /// - Returns: also which rows are made of runs that were begun again.
+  func numbersOfNew(_ sources: [RunSource]) throws(PostgresError) -> (numbers: [RunKey: Int32], again: [Int32]) {
     var numbers = try joined(sources)
     let new = sources.filter { numbers[$0.key] == nil }.sorted { $0.value.order < $1.value.order }
-    if new.isEmpty { return numbers }
+    if new.isEmpty { return (numbers, []) }
     let known = try newestAttempts(of: new)
     var attempts = RunAttempts()
     for (source, known) in zip(new, known) { attempts.place(source.key, source.value, known: known) }
@@ -100,7 +101,7 @@ extension Store {
       numbers[source.key] = attempts.places[source.key].flatMap { made[$0] }
     }
     try keepSources(new, numbers)
-    return numbers
+    return (numbers, begun.filter { $0.value.attempt > 1 }.compactMap { made[$0.value.place] })
   }
 
   struct NewAttempt {

@@ -19,10 +19,16 @@ extension Store {
     if runs.isEmpty { return [:] }
     var numbers: [RunKey: Int32] = [:]
     for run in runs { numbers[run.key] = runNumbers[run.key] }
-    numbers.merge(try numbersOfNew(runs.filter { numbers[$0.key] == nil })) { first, _ in first }
+    let new = try numbersOfNew(runs.filter { numbers[$0.key] == nil })
+    numbers.merge(new.numbers) { first, _ in first }
     try carryOut(runs.filter { numbers[$0.key] != nil }, of: "signalbox.runs", isLoss: true, host: \.key.host) {
       (runs) throws(PostgresError) in
       try update(runs, numbers)
+    }
+    let ofJobs = runs.filter { RunJobTables.isOfHosts(job: $0.value.job) }.compactMap { numbers[$0.key] }
+    try carryOut(Set(ofJobs + new.again).sorted(), of: "signalbox.runs", host: { _ in 0 }) {
+      (numbers) throws(PostgresError) in
+      try joinJobs(Array(numbers))
     }
     return numbers
   }
@@ -59,25 +65,51 @@ extension Store {
         .texts(runs.map(\.value.name)), .texts(runs.map(\.value.job)),
         .int4s(runs.map { $0.value.rank.map { Int32(clamping: $0) } ?? -1 }),
       ])
-    try joinJobs(runs.filter { $0.value.job.hasPrefix(RunAttemptTables.jobsOfHosts) }.map(\.key))
     try mergeDetails(runs.map { ($0.key, $0.value.details) })
   }
 
-  /// A run of a job of several hosts is listed by the first of its rows.
+  /// A run of a job of several hosts is listed by the first of its newest attempts. Decided anew for all of them where one joins or is begun
+  /// again, so that none is listed by a row that is not listed itself.
+  ///
+  /// Two hosts may join at one moment: the job's lock, held until the transaction ends, lets the second see the first.
   private func joinJobs(_ numbers: [Int32]) throws(PostgresError) {
     if numbers.isEmpty { return }
+    let touched = """
+      select distinct o.job, o.run from signalbox.runs r join signalbox.runs o on o.host = r.host and o.run = r.run
+      where r.number = any ($1::int4[]) and \(RunJobTables.isOfHosts("o.job"))
+      """
     _ = try connection.queryPrepared(
       """
-      update signalbox.runs r set of_job = f.number from (
-        select r.number as run, (
-          select min(o.number) from signalbox.runs o
-          where o.job = r.job and o.run = r.run and o.host <> r.host and o.number < r.number and not o.is_superseded
-        ) as number
-        from signalbox.runs r where r.number = any ($1::int4[]) and r.of_job is null
-          and r.job like '\(RunAttemptTables.jobsOfHosts)%'
-      ) f where r.number = f.run and f.number is not null
+      select from signalbox.locks where name in (select \(RunJobTables.lockName) from (\(touched)) t) order by name for update
+      """, [.int4s(numbers)])
+    _ = try connection.queryPrepared(
+      """
+      with members as (
+        select r.number, r.of_job, r.job, r.run, r.started, \(Self.jobEnd) as finish
+        from (\(touched)) t join signalbox.runs r on r.job = t.job and r.run = t.run
+        where \(RunJobTables.isOfHosts("r.job")) and not r.is_superseded
+      ),
+      spans as (
+        select *, coalesce(started > max(finish) over (partition by job, run order by started, number
+          rows between unbounded preceding and 1 preceding), false) as is_apart
+        from members
+      ),
+      jobs as (
+        select *, count(*) filter (where is_apart) over (partition by job, run order by started, number) as span from spans
+      ),
+      listed as (
+        select number, nullif(min(number) over (partition by job, run, span), number) as first from jobs
+      )
+      update signalbox.runs r set of_job = l.first from listed l where r.number = l.number and r.of_job is distinct from l.first
       """, [.int4s(numbers)])
   }
+
+  /// Until when another host may join the same job, of a row `r`. Slurm numbers its jobs; all other ids are used again, for a training that begins
+  /// when the one before has ended: half a minute is left for clocks, and an hour where no one reported an end.
+  private static let jobEnd = """
+    case when r.job like 'slurm:%' then 'infinity' when r.ended is null then r.updated + interval '1 hour'
+      else r.ended + interval '30 seconds' end
+    """
 
   /// A run reports its parameters once, at its start: what its end reports is added to them.
   private func mergeDetails(_ details: [(run: Int32, details: [String])]) throws(PostgresError) {

@@ -60,5 +60,6 @@ struct Migration {
     Migration(number: 36, name: "what failures are put down to") { _ in IncidentTables.diagnoses },
     Migration(number: 37, name: "how processes ended") { _ in ProcessEndTables.sql },
     Migration(number: 38, name: "runs of several sources and attempts") { _ in RunAttemptTables.sql },
+    Migration(number: 39, name: "jobs of several hosts by more than Slurm's number") { _ in RunJobTables.sql },
   ]
 }

@@ -19,7 +19,7 @@ enum RunAttemptTables {
     update signalbox.runs set name = case when source like '/%' then regexp_replace(run, '-[0-9a-f]{8}$', '') else run end;
     create index runs_of_names on signalbox.runs (name);
     create index runs_of_one_job on signalbox.runs (of_job) where of_job is not null;
-    create index runs_of_jobs on signalbox.runs (job, run) where job like '\(jobsOfHosts)%';
+    create index runs_of_jobs on signalbox.runs (job, run) where job like 'slurm:%';
 
     -- Each generation of a file belongs to one attempt.
     create table signalbox.run_sources (
@@ -49,9 +49,6 @@ enum RunAttemptTables {
       left join signalbox.hosts h on h.number = s.host;
 
     """ + EpisodeView.ofAttempts + comments
-
-  /// Jobs that may have several hosts; each of its other kinds is on one.
-  static let jobsOfHosts = "slurm:"
 
   /// The files of one row, as far as people look at them.
   static func sources(of run: String) -> String {

@@ -7,7 +7,7 @@ package enum RunQueries {
   static func isSame(_ run: String, _ other: String) -> String {
     """
     (\(other).number = \(run).number or \(other).run = \(run).run and \(other).host <> \(run).host
-      and \(other).job = \(run).job and (\(other).job like '\(RunAttemptTables.jobsOfHosts)%' or \(other).source not like '/%')
+      and \(other).job = \(run).job and (\(RunJobTables.isOfHosts("\(other).job")) or \(other).source not like '/%')
       and \(other).started <= \(run).updated and \(other).updated >= \(run).started)
     """
   }

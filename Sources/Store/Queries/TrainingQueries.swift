@@ -88,7 +88,7 @@ package enum TrainingQueries {
 
   /// Of this row, and of those of the other hosts of its job.
   private static let ranks = """
-    case when p.job like '\(RunAttemptTables.jobsOfHosts)%'
+    case when \(RunJobTables.isOfHosts("p.job"))
       then array(
         select distinct rank from (
           select unnest(p.ranks) as rank union all select unnest(o.ranks) from signalbox.runs o where o.of_job = p.number
