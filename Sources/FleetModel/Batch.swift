@@ -134,9 +134,14 @@ package enum FileFormat: UInt8, Sendable, CaseIterable {
   case mlflowMetric = 8
   /// The log of a Weights & Biases run, of records instead of lines.
   case wandbLog = 9
+  /// The SQLite database of a Trackio project: its offsets are ids of rows.
+  case trackio = 10
 
   /// Its files are no text: nothing in them is a line, and NULs mean something.
-  package var isBinary: Bool { self == .eventFile || self == .wandbLog }
+  package var isBinary: Bool { self == .eventFile || self == .wandbLog || isDatabase }
+
+  /// Its rows are asked for by their ids: its bytes have no order.
+  package var isDatabase: Bool { self == .trackio }
 
   /// Its files are written anew as a whole, in place: what they held before stands in them again, or holds no more.
   package var isDocument: Bool { self == .trainerState || self == .runParameters }

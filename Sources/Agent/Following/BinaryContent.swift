@@ -20,6 +20,7 @@ package enum BinaryContent {
   ///   - path: some formats have no sign of their own but the names of their files.
   static func kind(_ head: Span<UInt8>, path: String) -> Kind {
     if TrainingFormats.isEventFile(path: path, head) || WandbChunks.isHead(head) { return .text }
+    if DatabaseFile.owner(of: path) != nil { return .binary }
     if signatures.contains(where: { $0.matches(head) }) || isFramed(head, path) { return .binary }
     if wideMarks.contains(where: { $0.matches(head) }) { return .wideText }
     guard hasBinaryShare(head) else { return .text }
@@ -108,6 +109,9 @@ package enum BinaryContent {
     // numpy
     Signature([0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59]),
     Signature("PAR1"), Signature("ARROW1\0\0"), Signature("Obj\u{01}"), Signature("SQLite format 3\0"),
+    // SQLite's rollback journal, write-ahead log, and the log's index
+    Signature([0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7]), Signature([0x37, 0x7f, 0x06, 0x82]),
+    Signature([0x37, 0x7f, 0x06, 0x83]), Signature([0x18, 0xe2, 0x2d, 0x00]), Signature([0x00, 0x2d, 0xe2, 0x18]),
     Signature("GGUF"),
     // pickle's PROTO 2…5
     Signature([0x80, 0x02]), Signature([0x80, 0x03]), Signature([0x80, 0x04, 0x95]), Signature([0x80, 0x05, 0x95]),

@@ -64,6 +64,10 @@ final class FollowedFile {
   var detachedNs: Int64 = 0
   var usedNs: Int64 = 0
   var reader: (any FormatReader)?
+  /// Of a database, instead of a reader.
+  var database: TrackioDatabase?
+  /// That its database is damaged was reported.
+  var isDamageReported = false
   /// Of a generation that was written over: reports what follows from its end, also where that must be reported again.
   var ending: (any FormatReader)?
   /// Its format is known: from its mark, or from its first line.
@@ -117,7 +121,11 @@ final class FollowedFile {
   /// Something of it was handed out, or sent by an earlier agent.
   var isReported: Bool { isKnownCentrally || isSkipReported || offset > skipped.to }
   var node: Node { Node(device: identity.device, inode: identity.inode) }
-  var unread: UInt64 { phase == .following && size > offset && size != holeEnd ? size - offset : 0 }
+  var unread: UInt64 { hasUnread ? size - offset : 0 }
+  /// Of a database, whose offset is none of its bytes, it is not known before a look.
+  private var hasUnread: Bool {
+    phase == .following && size > offset && size != holeEnd && !identity.format.isDatabase
+  }
   var tailLength: Int { Int(min(Self.tailBytes, offset)) }
 
   func note(_ status: FollowedStatus, nowNs: Int64) {
@@ -147,6 +155,7 @@ final class FollowedFile {
     changed?.sinceNs &+= stepNs
     heldUntilNs &+= stepNs
     heldRecord.sinceNs &+= stepNs
+    database?.clockStepped(by: stepNs)
   }
 
   /// What the last look saw.
@@ -167,6 +176,8 @@ final class FollowedFile {
     committed = offset
     readTimes.drop(before: offset)
     reader = nil
+    // It knows what was read behind the mark as well.
+    database = nil
     checkedModifiedNs = -1
     changed = nil
     holeEnd = 0

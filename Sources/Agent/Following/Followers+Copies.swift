@@ -6,7 +6,7 @@ extension Followers {
   /// - Parameter before: what the last look at the old generation saw.
   /// - Returns: nil: both generations are queued.
   func replaced(_ file: FollowedFile, _ before: FileLook, nowNs: Int64) -> FileDelta? {
-    let isDocument = file.identity.format.isDocument
+    let isDocument = file.identity.format.isDocument || file.identity.format.isDatabase
     let old = FollowedFile(file.identity, nowNs: nowNs)
     old.offset = file.offset
     old.tailHash = file.tailHash
@@ -60,12 +60,15 @@ extension Followers {
       birthNs: file.identity.birthNs, links: file.links)
     if let handle = file.handle, let now = fileSystem.status(of: handle) { status = now }
     file.predecessor = file.identity.key
+    let isDatabase = file.identity.format.isDatabase
     file.identity = newIdentity(
       path: nameNow(file), status: status, generation: file.identity.generation.addingClamped(1))
     file.rewind(to: 0, tailHash: ContentHash().value)
     file.readTimes = ReadTimes()
     file.isKnownCentrally = false
-    file.isFormatKnown = false
+    file.isFormatKnown = isDatabase
+    if isDatabase { file.identity.format = .trackio }
+    file.isDamageReported = false
     file.isHistorySearched = false
     file.reportsSkip = false
     file.isSkipReported = false
@@ -116,7 +119,7 @@ extension Followers {
 
   /// The same for a copy that no pattern finds.
   func adoptNeighbour(for old: FollowedFile, nowNs: Int64) -> Bool {
-    guard old.offset > 0 || old.identity.headLength >= 64 else { return false }
+    guard !old.identity.format.isDatabase, old.offset > 0 || old.identity.headLength >= 64 else { return false }
     for item in neighbours(of: old.identity.path, nowNs: nowNs)
     where Self.isRelated(item.path, to: old.identity.path) && !Self.isCompressed(item.path)
       && item.status.sizeBytes >= old.offset
@@ -138,6 +141,8 @@ extension Followers {
 
   /// Head and the bytes before the offset are the same.
   func isContinuation(_ handle: FileHandle, _ status: FollowedStatus, of old: FollowedFile) -> Bool {
+    // The row before its offset is looked at when it is read.
+    if old.identity.format.isDatabase { return true }
     if old.identity.format == .progressCSV, old.offset > 0 {
       // Its head changes where more columns come.
       return verify(handle, size: status.sizeBytes, offset: old.offset, tailHash: old.tailHash)
@@ -179,7 +184,8 @@ extension Followers {
   /// Whether the new file repeats one that is followed; then it is left alone for now.
   func deferCopy(_ file: FollowedFile, nowNs: Int64) -> Bool {
     // An empty file beside one whose copy it may become: its first bytes decide, or its original's truncation does.
-    guard file.offset == 0, let path = file.path, let original = original(of: path, file),
+    guard file.offset == 0, !file.identity.format.isDatabase, let path = file.path,
+      let original = original(of: path, file),
       file.size == 0 || isRepetition(file, of: original)
     else { return false }
     file.phase = .copy(of: original.key)

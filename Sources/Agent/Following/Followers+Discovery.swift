@@ -58,7 +58,7 @@ extension Followers {
     let hasChanged = status.sizeBytes != file.size || status.modifiedNs != file.modifiedNs
     // A generation of which nothing was read yet may be gone before its turn comes: its loss is found now or never.
     let isDocument = file.identity.format.isDocument && file.isReported
-    if hasChanged, !isDocument, !mayHaveMoreColumns(file, size: status.sizeBytes),
+    if hasChanged, !isDocument, !file.identity.format.isDatabase, !mayHaveMoreColumns(file, size: status.sizeBytes),
       isReplaced(file, status, nowNs: nowNs)
     {
       _ = replaced(file, file.look(nowNs: nowNs), nowNs: nowNs)
@@ -124,7 +124,8 @@ extension Followers {
       if old.handle == nil { lose(old, to: old.size, .deletedUnread, isEstimate: true, nowNs: nowNs) }
     }
     guard open(file, nowNs: nowNs) else { return }
-    if setAsideIfBinary(file, nowNs: nowNs) { return }
+    guard let isDatabase = takeUpDatabase(file, nowNs: nowNs) else { return close(file) }
+    if !isDatabase, setAsideIfBinary(file, nowNs: nowNs) { return }
     refreshHead(file)
     skipRetired(file)
     noteHistory(file, item.status, nowNs: nowNs)
@@ -147,7 +148,7 @@ extension Followers {
   private func skipRetired(_ file: FollowedFile) {
     let found = retired.last {
       $0.node == file.node && isSameBirth($0.birthNs, file.identity.birthNs)
-        && verify(file, offset: $0.offset, tailHash: $0.tailHash)
+        && (file.identity.format.isDatabase || verify(file, offset: $0.offset, tailHash: $0.tailHash))
     }
     guard let old = found else { return }
     skip(file, to: old.offset, tailHash: old.tailHash)

@@ -21,6 +21,10 @@ extension Followers {
     // Where a file system has no time of birth, the time of change decides.
     let before = first.ns &- Self.tickNs
     guard status.birthNs <= before, status.modifiedNs <= before || first.isFresh else { return }
+    if file.identity.format.isDatabase {
+      let leavesOut = from.leavesOut(modifiedNs: status.modifiedNs, firstNs: first.ns)
+      return noteDatabaseHistory(file, leavesOut: leavesOut, nowNs: nowNs)
+    }
     file.identity.historyBytes = file.size
     if from.leavesOut(modifiedNs: status.modifiedNs, firstNs: first.ns) { leaveOut(file, nowNs: nowNs) }
   }
@@ -61,7 +65,7 @@ extension Followers {
     leaveOut(file, to: offset, bufferHash(max(0, end - Int(FollowedFile.tailBytes))..<end), nowNs: nowNs)
   }
 
-  private func leaveOut(_ file: FollowedFile, to offset: UInt64, _ tailHash: UInt64, nowNs: Int64) {
+  func leaveOut(_ file: FollowedFile, to offset: UInt64, _ tailHash: UInt64, nowNs: Int64) {
     skip(file, to: offset, tailHash: tailHash)
     file.reportsSkip = true
     var loss = Loss()

@@ -116,6 +116,7 @@ extension Followers {
     figures.missingRoots = listing.missingRoots
     figures.unwatched = listing.unwatched
     figures.cut = listing.cut
+    figures.databases = databaseTroubles(nowNs: lastNowNs)
   }
 
   /// - Returns: the names that they had.

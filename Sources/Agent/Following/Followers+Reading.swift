@@ -21,12 +21,14 @@ extension Followers {
     // Before the new size is noted: it may be that of another generation.
     let before = file.look(nowNs: nowNs)
     file.note(status, nowNs: nowNs)
-    if status.sizeBytes < file.offset || !isHeadSame(file, handle) {
+    let isDatabase = file.identity.format.isDatabase
+    if !isDatabase, status.sizeBytes < file.offset || !isHeadSame(file, handle) {
       return changed(file, handle, before, nowNs: nowNs)
     }
     if file.reportsSkip, !file.isSkipReported, !file.isKnownCentrally, file.offset == file.skipped.to {
       return skipDelta(file)
     }
+    if isDatabase { return databaseDelta(file, handle, byteBudget: byteBudget, nowNs: nowNs) }
     if status.sizeBytes == file.offset, status.modifiedNs == file.checkedModifiedNs {
       return drained(file, nowNs: nowNs)
     }
@@ -270,7 +272,7 @@ extension Followers {
 
   /// The head hash covers up to 1 KiB; a file that was shorter when it was found gets its full head as it grows.
   func refreshHead(_ file: FollowedFile) {
-    guard let handle = file.handle, file.identity.headLength < FollowedFile.headBytes,
+    guard let handle = file.handle, file.identity.headLength < FollowedFile.headBytes, !file.identity.format.isDatabase,
       file.size > UInt64(file.identity.headLength)
     else { return }
     var head: [UInt8] = []
@@ -312,7 +314,7 @@ extension Followers {
 
   /// Read to its end. A file that no pattern finds any more is finished once it is acked and quiet.
   func drained(_ file: FollowedFile, nowNs: Int64) -> FileDelta? {
-    guard file.path == nil else { return endDelta(file, nowNs: nowNs) }
+    guard file.path == nil else { return file.identity.format.isDatabase ? nil : endDelta(file, nowNs: nowNs) }
     guard file.isKnownCentrally || file.offset > file.skipped.to else {
       // It never had anything to report.
       if nowNs - file.detachedNs >= limits.deletedIdleNs { forget(file) }
@@ -330,7 +332,9 @@ extension Followers {
     delta.tailHash = file.tailHash
     delta.isFinished = true
     // A log that is rotated goes on under its name, and so does the run of what was printed in it.
-    if file.identity.format != .log, !isRunContinued(file), prepareReader(file, isIdle: true) {
+    if file.identity.format.isDatabase {
+      delta.runs = file.database?.takeEnded(idleNs: nil, nowNs: nowNs) ?? []
+    } else if file.identity.format != .log, !isRunContinued(file), prepareReader(file, isIdle: true) {
       file.reader?.finish(nowNs: max(file.modifiedNs, file.readNs), into: &delta)
     }
     return delta
@@ -361,7 +365,8 @@ extension Followers {
     loss.timeNs = nowNs
     loss.subject = file.identity.path
     loss.from = file.offset
-    loss.to = max(file.offset, to)
+    // How many rows a database had is not known where it is gone.
+    loss.to = file.identity.format.isDatabase ? file.offset : max(file.offset, to)
     loss.reason = reason
     loss.isEstimate = isEstimate
     file.phase = .lost(loss)

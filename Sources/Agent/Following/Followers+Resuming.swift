@@ -99,7 +99,7 @@ extension Followers {
       return move(old, to: moved.handle, moved.status, path: nil, nowNs: nowNs)
     }
     add(old)
-    if old.identity.format.isDocument {
+    if old.identity.format.isDocument || old.identity.format.isDatabase {
       if reason == .deletedUnread, hide(old, mark, where: .unknown, nowNs: nowNs) { return remove(old) }
       return lose(old, to: old.offset, reason, isEstimate: false, nowNs: nowNs)
     }

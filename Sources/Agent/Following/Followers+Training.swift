@@ -120,7 +120,8 @@ extension Followers {
 
   private func reportsRun(_ file: FollowedFile) -> Bool {
     switch file.identity.format {
-    case .runParameters: false
+    // Of a database, its reader knows which runs go on.
+    case .runParameters, .trackio: false
     case .log: file.isFormatKnown && file.reader?.hasOpenRun == true
     default: file.isFormatKnown
     }

@@ -151,7 +151,9 @@ package final class Followers: DeltaSource {
 
   /// The collector has the last delta. A writer that still has the file open may have added to it meanwhile.
   func finished(_ file: FollowedFile) {
-    guard let handle = file.handle, let status = fileSystem.status(of: handle), status.sizeBytes > file.offset else {
+    guard !file.identity.format.isDatabase, let handle = file.handle, let status = fileSystem.status(of: handle),
+      status.sizeBytes > file.offset
+    else {
       return forget(file)
     }
     goOnUnderNewKey(file)

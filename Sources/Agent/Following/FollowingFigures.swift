@@ -14,6 +14,8 @@ package struct FollowingFigures: Sendable, Equatable {
   package var missingRoots = ListingFigures.Finding()
   package var unwatched = ListingFigures.Finding()
   package var cut = ListingFigures.Finding()
+  /// Databases whose rows cannot be read, with a sentence of the first.
+  package var databases = ListingFigures.Finding()
 
   package init() {}
 

@@ -37,6 +37,11 @@ package final class FormatReaders {
   /// Whether `ReaderContext.linesBefore` is to be counted.
   package func countsLines(_ format: FileFormat) -> Bool { TrainingFormats.countsLines(format) }
 
+  /// - Parameter path: by which its runs are named.
+  func makeDatabase(_ file: DatabaseFile, path: String) -> TrackioDatabase {
+    TrackioDatabase(file, path: path, redactor: redactor)
+  }
+
   /// The reader for `context.file.format`.
   package func make(_ context: ReaderContext) -> any FormatReader {
     if let streams, streams.isJournal(context.file.path) {

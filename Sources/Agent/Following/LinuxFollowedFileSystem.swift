@@ -99,7 +99,7 @@ package final class LinuxFollowedFileSystem: FollowedFileSystem {
       status = target
     }
     guard status.kind == .file else { return }
-    guard let real = try? HostFiles.resolve(path), allowed.allowsFile(real) else { return refuse() }
+    guard let real = try? HostFiles.resolve(path), allowsFile(real) else { return refuse() }
     found[path] = FollowedStatus(status)
   }
 
@@ -135,6 +135,11 @@ package final class LinuxFollowedFileSystem: FollowedFileSystem {
 
   private func refuse() { refusedTotal += 1 }
 
+  /// What holds a database's newest rows may be read where that may be.
+  private func allowsFile(_ real: String) -> Bool {
+    allowed.allowsFile(real) || DatabaseFile.owner(of: real).map { allowed.allowsFile($0) } ?? false
+  }
+
   private func isListed(_ directory: String) -> Bool {
     guard let real = try? HostFiles.resolve(directory.isEmpty ? "/" : directory) else { return false }
     return allowed.allowsListing(real)
@@ -146,7 +151,7 @@ package final class LinuxFollowedFileSystem: FollowedFileSystem {
   }
 
   private func isOpened(_ real: String, as path: String) -> Bool {
-    allowed.allowsFile(real)
+    allowsFile(real)
       || rotated.contains(path) && allowed.allowsRotated(in: HostFiles.directory(of: real))
   }
 

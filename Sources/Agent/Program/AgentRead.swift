@@ -41,6 +41,9 @@ package enum AgentRead {
     var identity = FileIdentity(key: FileKey(high: 0, low: 0), path: path)
     identity.device = status.device
     identity.inode = status.inode
+    if DatabaseFile.isDatabase(head.span), understandDatabase(identity, readers, sizeBytes: status.sizeBytes, &found) {
+      return found
+    }
     identity.format = readers.format(path: path, head: head.span)
     found.found(BinaryContent.kind(head.span, path: path), identity.format, sizeBytes: status.sizeBytes)
     guard found.content == .text else { return found }
@@ -51,6 +54,48 @@ package enum AgentRead {
       readTo: reader.isAtRest ? status.sizeBytes : offset, sizeBytes: max(offset, status.sizeBytes),
       leftOut: reader.leftOut)
     return found
+  }
+
+  /// A database that is written to all the time rests for a moment between two transactions.
+  private static let databaseLooksMax = 40
+  private static let databaseLookNs: Int64 = 25_000_000
+
+  /// - Returns: false where it is no database of Trackio.
+  private static func understandDatabase(
+    _ identity: FileIdentity, _ readers: FormatReaders, sizeBytes: UInt64, _ found: inout FileUnderstanding
+  ) -> Bool {
+    let path = identity.path
+    let fileSystem = LinuxFollowedFileSystem(allowed: [PathParts.parent(path)])
+    guard let handle = fileSystem.open(path) else { return false }
+    defer { fileSystem.close(handle) }
+    let database = readers.makeDatabase(DatabaseFile(fileSystem, handle, path: path), path: path)
+    var (offset, hash, looks): (UInt64, UInt64, Int) = (0, ContentHash().value, 0)
+    while true {
+      let nowNs = Clock.wallNs()
+      do throws(DatabaseTrouble) {
+        let answer = try database.read(
+          after: offset, hash: hash, end: nil, bytesMax: .max, nowNs: nowNs, readNs: nowNs)
+        guard case .rows(let batch) = answer else { return offset > 0 }
+        if offset == 0 { found.found(.text, .trackio, sizeBytes: sizeBytes) }
+        var delta = FileDelta(file: identity, from: offset, to: UInt64(batch.last))
+        (delta.steps, delta.runs) = (batch.steps, batch.runs)
+        found.add(delta)
+        (offset, hash) = (UInt64(batch.last), batch.hash)
+        guard batch.hasMore else { break }
+        looks = 0
+      } catch {
+        looks += 1
+        if error == .busy, looks < databaseLooksMax {
+          Process.sleep(ns: databaseLookNs)
+          continue
+        }
+        found.found(.text, .trackio, sizeBytes: sizeBytes)
+        found.trouble = error.sentence
+        break
+      }
+    }
+    found.ended(readTo: sizeBytes, sizeBytes: sizeBytes, leftOut: database.unread.parts)
+    return true
   }
 
   /// Gives the reader the file piece by piece, and a longer one where a record is not whole in it.

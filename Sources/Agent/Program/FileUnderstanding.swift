@@ -29,6 +29,9 @@ package struct FileUnderstanding {
   package private(set) var waitingBytes: UInt64 = 0
   private(set) var sizeBytes: UInt64 = 0
 
+  /// Of a database: why its rows cannot be read now, in a sentence.
+  package var trouble: String?
+
   package init(path: String) { self.path = path }
 
   package mutating func found(_ content: BinaryContent.Kind, _ format: FileFormat, sizeBytes: UInt64) {
@@ -104,6 +107,7 @@ package struct FileUnderstanding {
     case .text: break
     }
     var parts = unread.parts.map { (what: $0.reason.rawValue, count: $0.count, bytes: $0.bytes) }
+    if let trouble { parts.append((trouble, 1, sizeBytes)) }
     if malformed > 0 {
       parts.append(("rows that their format's reader cannot read: sent as lines of their own", UInt64(malformed), 0))
     }
@@ -126,6 +130,7 @@ extension FileFormat {
     case .runParameters: "run_parameters"
     case .mlflowMetric: "mlflow_metric"
     case .wandbLog: "wandb_log"
+    case .trackio: "trackio_database"
     }
   }
 }

@@ -38,6 +38,7 @@ struct FollowingReport {
       "directories are not watched: raise fs.inotify.max_user_watches; they are looked at again and again",
       figures.unwatched)
     line("directories are too deep or too full to be looked at wholly: name them more closely", figures.cut)
+    line("databases whose rows cannot be read", figures.databases)
     return lines
 
     func line(_ message: String, _ finding: ListingFigures.Finding) {

@@ -67,6 +67,8 @@ struct FlatMetrics {
   ) {
     if JSONScanner.matches(bytes, text, "NaN") || JSONScanner.matches(bytes, text, "nan") {
       add(bytes, key, .nan)
+    } else if JSONScanner.matches(bytes, text, "Infinity") || JSONScanner.matches(bytes, text, "-Infinity") {
+      add(bytes, key, bytes[text.lowerBound] == UInt8(ascii: "-") ? -.infinity : .infinity)
     } else if starts.isEmpty, Self.identity.contains(where: { JSONScanner.matches(bytes, key, $0) }) {
       members.append(JSONText.string(bytes, key) + ": " + JSONText.string(bytes, text))
     }

@@ -20,6 +20,9 @@ package struct RunPlace: Sendable, Equatable {
   /// Slurm's job number, where a name has it.
   package private(set) var slurmJob: String?
 
+  /// What tells runs of one path from each other; empty: nothing.
+  private var id = ""
+
   /// What people call it: the last two parts.
   package var name: String {
     SafeText.make(path.split(separator: "/").suffix(2).joined(separator: "/").utf8, bytesMax: 200)
@@ -29,6 +32,7 @@ package struct RunPlace: Sendable, Equatable {
   package var run: String {
     var hash = ContentHash()
     hash.update(Array(path.utf8).span)
+    if !id.isEmpty { hash.update(Array("\n\(id)".utf8).span) }
     let digits = String(UInt32(truncatingIfNeeded: hash.value ^ hash.value >> 32), radix: 16)
     return name + "-" + String(repeating: "0", count: 8 - digits.count) + digits
   }
@@ -44,7 +48,7 @@ package struct RunPlace: Sendable, Equatable {
       return
     }
     switch format {
-    case .eventFile, .trainerState, .runParameters, .mlflowMetric, .wandbLog: stem = ""
+    case .eventFile, .trainerState, .runParameters, .mlflowMetric, .wandbLog, .trackio: stem = ""
     case .monitorCSV:
       // `monitor.csv` and `0.monitor.csv`; another word says which of several runs of the directory it is.
       if let number = Self.number(stem) {
@@ -73,6 +77,13 @@ package struct RunPlace: Sendable, Equatable {
     directory = "/" + parts.joined(separator: "/")
     if !Self.isGeneric(stem) { parts.append(stem) }
     self.path = "/" + parts.joined(separator: "/")
+  }
+
+  /// A run of a database with those of a project: Trackio's names come again, its ids do not.
+  package init(database path: String, run: String, id: String) {
+    directory = path.hasSuffix(".db") ? String(path.dropLast(3)) : path
+    self.path = directory + "/" + (run.isEmpty ? "run" : run)
+    self.id = id
   }
 
   /// More than one host has.

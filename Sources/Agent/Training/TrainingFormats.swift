@@ -31,10 +31,10 @@ package enum TrainingFormats {
     return isBare && row.fields.allSatisfy { DecimalNumber.parse(head, $0) != nil } ? .trainingLogCSV : .log
   }
 
-  /// The reader of `context.file.format`; nil for `.log`.
+  /// The reader of `context.file.format`; nil for `.log`, and for databases, which have no bytes in order.
   package static func make(_ context: ReaderContext, redactor: Redactor? = nil) -> (any FormatReader)? {
     switch context.file.format {
-    case .log: nil
+    case .log, .trackio: nil
     case .trainingLogCSV: TrainingLogReader(context: context, redactor: redactor)
     case .monitorCSV: MonitorReader(context: context, redactor: redactor)
     case .progressCSV: ProgressReader(context: context, redactor: redactor)

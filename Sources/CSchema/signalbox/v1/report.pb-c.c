@@ -6735,7 +6735,7 @@ const ProtobufCEnumDescriptor signalbox__v1__loss_reason__descriptor =
   signalbox__v1__loss_reason__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCEnumValue signalbox__v1__file_format__enum_values_by_number[10] =
+static const ProtobufCEnumValue signalbox__v1__file_format__enum_values_by_number[11] =
 {
   { "FILE_FORMAT_LOG", "SIGNALBOX__V1__FILE_FORMAT__FILE_FORMAT_LOG", 0 },
   { "FILE_FORMAT_TRAINING_LOG_CSV", "SIGNALBOX__V1__FILE_FORMAT__FILE_FORMAT_TRAINING_LOG_CSV", 1 },
@@ -6747,11 +6747,12 @@ static const ProtobufCEnumValue signalbox__v1__file_format__enum_values_by_numbe
   { "FILE_FORMAT_RUN_PARAMETERS", "SIGNALBOX__V1__FILE_FORMAT__FILE_FORMAT_RUN_PARAMETERS", 7 },
   { "FILE_FORMAT_MLFLOW_METRIC", "SIGNALBOX__V1__FILE_FORMAT__FILE_FORMAT_MLFLOW_METRIC", 8 },
   { "FILE_FORMAT_WANDB_LOG", "SIGNALBOX__V1__FILE_FORMAT__FILE_FORMAT_WANDB_LOG", 9 },
+  { "FILE_FORMAT_TRACKIO", "SIGNALBOX__V1__FILE_FORMAT__FILE_FORMAT_TRACKIO", 10 },
 };
 static const ProtobufCIntRange signalbox__v1__file_format__value_ranges[] = {
-{0, 0},{0, 10}
+{0, 0},{0, 11}
 };
-static const ProtobufCEnumValueIndex signalbox__v1__file_format__enum_values_by_name[10] =
+static const ProtobufCEnumValueIndex signalbox__v1__file_format__enum_values_by_name[11] =
 {
   { "FILE_FORMAT_EVENT_FILE", 5 },
   { "FILE_FORMAT_LOG", 0 },
@@ -6760,6 +6761,7 @@ static const ProtobufCEnumValueIndex signalbox__v1__file_format__enum_values_by_
   { "FILE_FORMAT_PROGRESS_CSV", 3 },
   { "FILE_FORMAT_RESULT_JSON", 4 },
   { "FILE_FORMAT_RUN_PARAMETERS", 7 },
+  { "FILE_FORMAT_TRACKIO", 10 },
   { "FILE_FORMAT_TRAINER_STATE", 6 },
   { "FILE_FORMAT_TRAINING_LOG_CSV", 1 },
   { "FILE_FORMAT_WANDB_LOG", 9 },
@@ -6771,9 +6773,9 @@ const ProtobufCEnumDescriptor signalbox__v1__file_format__descriptor =
   "FileFormat",
   "Signalbox__V1__FileFormat",
   "signalbox.v1",
-  10,
+  11,
   signalbox__v1__file_format__enum_values_by_number,
-  10,
+  11,
   signalbox__v1__file_format__enum_values_by_name,
   1,
   signalbox__v1__file_format__value_ranges,

@@ -200,7 +200,11 @@ typedef enum _Signalbox__V1__FileFormat {
   /*
    * Weights & Biases, .wandb
    */
-  SIGNALBOX__V1__FILE_FORMAT__FILE_FORMAT_WANDB_LOG = 9
+  SIGNALBOX__V1__FILE_FORMAT__FILE_FORMAT_WANDB_LOG = 9,
+  /*
+   * Trackio's SQLite database; offsets are ids of rows
+   */
+  SIGNALBOX__V1__FILE_FORMAT__FILE_FORMAT_TRACKIO = 10
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SIGNALBOX__V1__FILE_FORMAT)
 } Signalbox__V1__FileFormat;
 typedef enum _Signalbox__V1__RunBeginning {
