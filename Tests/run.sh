@@ -51,7 +51,8 @@ settle() {
   done
   begun=()
 }
-tests_of() { grep -oE 'Test run with [0-9]+ tests' "$1" | tail -1; }
+# What a phase without tests of Swift says of itself: that it was skipped, and why, or its result.
+tests_of() { grep -oE 'Test run with [0-9]+ tests|^skipped: .*|^named [0-9]+ of .*' "$1" | tail -1; }
 
 # Anchored: the end-to-end tests have suites of the same names.
 units='^(FleetModelTests|IncidentsTests|SiteConfigurationTests|RulesTests|SchemaTests|RPCTests|AgentTests|CollectorTests|CommandsTests|ConsoleTests|FilesTests|NVMLTests|FuzzTests|OutboundTests|SQLGuardTests)\.'
@@ -85,6 +86,7 @@ if [ "$failed" -eq 0 ]; then
   # These wait most of the time: they go on beside what computes.
   begin "end to end, what ends with time" run_tests --no-parallel --filter "$patience"
   begin "paging to a local receiver" run_tests --filter PagingTests
+  begin "diagnosis of real programs" Tests/diagnosis.sh "$(dirname "$program")"
   phase "storage on PostgreSQL" run_tests --filter StoreTests
   phase "simulation, 200 and 400 seeds" run_tests --filter SimulationTests
   url=
