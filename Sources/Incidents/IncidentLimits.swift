@@ -8,6 +8,9 @@ package enum IncidentLimits {
   package static let quietNs: Int64 = 600_000_000_000
   /// An incident mutes others for so long after its end, because its consequences end later than it does.
   package static let muteTailNs: Int64 = 60_000_000_000
+  /// One that mutes everything says that nothing is known of its host. It ends with a report of the host, and what that shows is judged with it: only the
+  /// rest of what the host had kept may come later.
+  package static let muteAllTailNs: Int64 = 10_000_000_000
   /// Incidents of one rule on half of the live hosts within this are gathered into one.
   package static let spreadNs: Int64 = 300_000_000_000
   /// Fewer hosts are not gathered: half of them may coincide by chance.

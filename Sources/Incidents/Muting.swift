@@ -76,8 +76,15 @@ package struct MuteCause: Sendable, Equatable {
   package func mutes(_ rule: String, nowNs: Int64) -> Bool {
     guard rule != self.rule, mutes.contains(where: { StarPattern.matches(rule, $0) }) else { return false }
     // Consequences end later than their cause.
-    return endedNs.map { nowNs.subtractingClamped($0) < IncidentLimits.muteTailNs } ?? true
+    return endedNs.map { nowNs.subtractingClamped($0) < tailNs } ?? true
   }
+
+  private var tailNs: Int64 {
+    mutes.contains("*") ? IncidentLimits.muteAllTailNs : IncidentLimits.muteTailNs
+  }
+
+  /// When it stops muting, ns since 1970; nil while it is open.
+  fileprivate var mutesUntilNs: Int64? { endedNs.map { $0.addingClamped(tailNs) } }
 
   package var reason: MuteReason { .sameHost(number: number, rule: rule) }
 
@@ -118,6 +125,11 @@ package struct Muting: Sendable, Equatable {
       longest = silence
     }
     return longest.map { .silence(number: $0.number, author: $0.author, reason: $0.reason) }
+  }
+
+  /// When the next of the causes that have ended stops muting; nil where none has.
+  package func nextEndNs(after nowNs: Int64) -> Int64? {
+    causes.values.joined().compactMap(\.mutesUntilNs).filter { $0 > nowNs }.min()
   }
 
   /// Inserts a cause in the order of numbers.

@@ -296,7 +296,8 @@ package final class Dispatcher {
         report.audit = try store.auditPaging(lease, policy: configuration.policy, nowNs: nowNs)
       }
       try step("on call") { () throws(StoreError) in try publishOnCall(store, nowNs) }
-      auditDueNs = monotonicNs + Times.auditNs
+      let unmuteNs = report.audit?.nextUnmuteNs.map { max(0, $0 - nowNs) } ?? .max
+      auditDueNs = monotonicNs + min(Times.auditNs, unmuteNs)
     }
     try step("silences") { () throws(StoreError) in try watchSilences(store, nowNs, monotonicNs, &report) }
     if let watchdog = configuration.watchdog, monotonicNs >= watchdogDueNs {

@@ -56,6 +56,21 @@ import Testing
     #expect(registry.storingProblem(patienceNs: 0, nowNs: at) == nil)
   }
 
+  @Test func hostsWaitForWhatHoldsThem() {
+    let registry = HealthRegistry()
+    let control = registry.watch("control", holds: .hostsWithoutStream)
+    let paging = registry.watch("paging-database", holds: .allHosts)
+    registry.watch("housekeeping").began(nowNs: 0)
+    func held(_ hasStream: Bool) -> Int64 { registry.heldNs(hasStream: hasStream, nowNs: 9) }
+    #expect(held(true) == 0 && held(false) == 0)
+    control.began(nowNs: 2)
+    #expect(held(true) == 0 && held(false) == 7)
+    paging.began(nowNs: 5)
+    #expect(held(true) == 4 && held(false) == 7)
+    control.succeeded()
+    #expect(held(true) == 4 && held(false) == 4)
+  }
+
   @Test func metricsNameEveryThread() {
     let metrics = CollectorMetrics()
     _ = metrics.health.watch("writer-0")

@@ -14,7 +14,7 @@ import Testing
 
 /// Two collectors' rules, handed from one to the other as their database would.
 @Suite struct RuleRunTests {
-  private static let rules = """
+  fileprivate static let rules = """
     - { id: SITE-01, title: t, severity: P1, scope: file, when: { log: { text: STOPPED } }, until: { log: { text: GOES ON } } }
     - { id: SITE-03, title: t, severity: P2, scope: file, when: { log: { text: COUNTED, count: 3, within: 1h } } }
     - { id: SITE-04, title: t, severity: P2, scope: file, when: { log: { text: FLAKY, within: 30m } } }
@@ -26,12 +26,12 @@ import Testing
   private struct OneCollector {
     let thread: RulesThread
     let run: RuleRun
-    private let writer: WriterThread
+    let writer: WriterThread
     private let session = SessionID(gateway: 0, number: 1)
     /// What a gateway would get.
     let gateway: Mailbox<GatewayMessage>
 
-    init() throws {
+    init(_ rules: String = RuleRunTests.rules) throws {
       gateway = try Mailbox(limit: 16)
       let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
       let metrics = CollectorMetrics()
@@ -40,7 +40,8 @@ import Testing
         database: database, stateDirectory: "/tmp/signalbox-no-such", configuration: nil, metrics: metrics,
         logger: logger)
       writer = try WriterThread(
-        database: database, gateways: [], settings: SettingsBook(Configuration()), metrics: metrics, logger: logger)
+        name: "writer-0", database: database, gateways: [], settings: SettingsBook(Configuration()), metrics: metrics,
+        logger: logger)
       let set = RuleSet.read([("t.yaml", try YAMLTree.read(rules, file: "t.yaml"))]).set
       thread = try RulesThread(
         set, writers: [writer], gateways: [gateway], paging: paging, diagnosis: try SilenceDiagnosis(),
@@ -119,6 +120,32 @@ import Testing
     let before = try #require(collector.written().last?.ruleState)
     collector.observe("STOPPED", from: 5, epoch: 5)
     return (collector, before)
+  }
+
+  /// What the collector itself holds up is no silence of hosts, as far as it was held up.
+  @Test(arguments: [
+    (Int64(0), true, true, true), (65, true, true, false), (65, true, false, false), (65, false, false, false),
+    (65, false, true, true),
+    // Longer silent than held up.
+    (7, true, true, true),
+  ] as [(Int64, Bool, Bool, Bool)])
+  func aHostIsNotLateWhileTheCollectorHoldsItsReports(
+    _ stalledSeconds: Int64, _ isWriter: Bool, _ hasStream: Bool, _ isSilent: Bool
+  ) throws {
+    let collector = try OneCollector("- { id: SITE-05, title: t, severity: P3, when: { stale: host, for: 60s } }")
+    collector.run.take(.lease(held: true, RulesThread.FleetMemory(fence: 1, hosts: [], states: [], open: [])))
+    let control = collector.thread.metrics.health.watch("control", holds: .hostsWithoutStream)
+    let (second, nowNs, monotonicNs) = (Int64(1_000_000_000), Clock.wallNs(), Clock.monotonicNs())
+    var known = Self.known(5)
+    known.lastSeenNs = nowNs - 70 * second
+    if hasStream { collector.begin(epoch: 5, nil) }
+    collector.run.take(.fleet([known]))
+    let health = isWriter ? collector.writer.health : control
+    if stalledSeconds > 0 { health.began(nowNs: monotonicNs - stalledSeconds * second) }
+    // Before: the collector has not looked for so long, which is an excuse of its own.
+    collector.run.lastTickNs = monotonicNs - second
+    collector.run.tick(monotonicNs)
+    #expect(collector.run.engine.silentHosts == (isSilent ? [Self.id] : []))
   }
 
   /// It knew the host's state from when it began to judge the fleet; another collector went on with it under the same epoch.

@@ -15,10 +15,10 @@ import Testing
     let lines = LoggedLines()
     let gateway = try Mailbox<GatewayMessage>(limit: 16)
     let writer = try WriterThread(
-      database: try DatabaseURL(parsing: "postgresql:///none?host=/tmp/signalbox-no-such-socket"), gateways: [gateway],
-      settings: SettingsBook(Configuration()), metrics: metrics, logger: lines.logger)
+      name: "writer-test", database: try DatabaseURL(parsing: "postgresql:///none?host=/tmp/signalbox-no-such-socket"),
+      gateways: [gateway], settings: SettingsBook(Configuration()), metrics: metrics, logger: lines.logger)
     // Not joined: what is staged keeps a stopping writer trying for ten seconds.
-    _ = try writer.start("writer-test")
+    _ = try writer.start()
     defer { writer.stop() }
     #expect(writer.stage(GroupCommitTests.staged(1), of: SessionID(gateway: 0, number: 1), bytes: 10))
     let clock = ContinuousClock()

@@ -75,6 +75,22 @@ import Testing
         == "2 3 6")
   }
 
+  /// It mutes all of its host: what is still open then is paged soon after the first report, and the audit knows when.
+  @Test func whatTheSilenceOfAHostMutedIsFreeSoonAfterItsEnd() throws {
+    try fixture.host()
+    try apply([change(.opened, "AGT-01", mutes: ["*"]), change(.opened, "RES-01", at: 1)], at: 1)
+    try apply([change(.cleared, "AGT-01", at: 100)], at: 100)
+    let lease = try #require(try fixture.store.takeLease("paging", holder: "a", seconds: 60))
+    func audit(at seconds: Int64) throws -> PagingAudit {
+      try fixture.store.auditPaging(lease, policy: Self.policy, nowNs: Self.nowNs + seconds * Self.secondNs)
+    }
+    let early = try audit(at: 101)
+    #expect(early.unmuted == 0 && early.nextUnmuteNs == Self.nowNs + 110 * Self.secondNs)
+    let late = try audit(at: 110)
+    #expect(late.unmuted == 1 && late.nextUnmuteNs == nil)
+    #expect(try reasons() == ["", ""])
+  }
+
   @Test func theColumnHasTheReasonThatCounts() throws {
     try fixture.host()
     try apply([change(.opened, "HOST-DOWN", mutes: ["RES-*"])])

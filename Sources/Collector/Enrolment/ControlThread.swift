@@ -82,7 +82,7 @@ final class ControlThread: Sendable {
     init(thread: ControlThread) {
       self.thread = thread
       service = thread.service
-      health = thread.metrics.health.watch("control")
+      health = thread.metrics.health.watch("control", holds: .hostsWithoutStream)
       connection = StoreConnection(thread.database, options: Store.controlOptions, health: health)
     }
 

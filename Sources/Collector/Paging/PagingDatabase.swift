@@ -102,8 +102,9 @@ final class PagingDatabase: Sendable {
     init(_ thread: PagingDatabase) {
       self.thread = thread
       let health = thread.metrics.health
+      // Batches wait for their findings.
       connection = StoreConnection(
-        thread.database, options: PagingDatabase.options, health: health.watch("paging-database"))
+        thread.database, options: PagingDatabase.options, health: health.watch("paging-database", holds: .allHosts))
       outbox = health.watch("outbox")
       queue = WriteQueue(holder: thread.holder)
       configure(thread.configuration)

@@ -243,9 +243,10 @@ package final class CollectorProgram {
     // One a core: while one waits for the disk or gathers rows, the database works for another.
     for index in 0..<writerCount {
       let writer = try WriterThread(
-        database: database, gateways: gateways, settings: settings, metrics: metrics, logger: logger)
+        name: "writer-\(index)", database: database, gateways: gateways, settings: settings, metrics: metrics,
+        logger: logger)
       writers.append(writer)
-      threads.append(try writer.start("writer-\(index)"))
+      threads.append(try writer.start())
     }
     let control = try ControlThread(
       database: database, gateways: gateways, service: enrolment(identity.authority), allowList: allowList,

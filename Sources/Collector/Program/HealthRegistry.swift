@@ -13,10 +13,12 @@ package final class HealthRegistry: Sendable {
   ///   - name: as the metric's label and in the sentence, such as `writer-0`.
   ///   - patienceNs: how long it may fail or wait before that is a problem of the collector's, ns.
   ///   - storesReports: nothing that hosts report is stored while it does not get on.
+  ///   - holds: which hosts cannot report while it does not get on.
   package func watch(
-    _ name: String, patienceNs: Int64 = ThreadHealth.patienceNs, storesReports: Bool = false
+    _ name: String, patienceNs: Int64 = ThreadHealth.patienceNs, storesReports: Bool = false,
+    holds: ThreadHealth.Holds = .noHosts
   ) -> ThreadHealth {
-    let thread = ThreadHealth(name, patienceNs: patienceNs, storesReports: storesReports)
+    let thread = ThreadHealth(name, patienceNs: patienceNs, storesReports: storesReports, holds: holds)
     threads.withLock { $0.append(thread) }
     return thread
   }
@@ -39,6 +41,16 @@ package final class HealthRegistry: Sendable {
     return problems.isEmpty ? nil : problems.joined(separator: "; ")
   }
 
+  /// For how long the collector itself has kept hosts from reporting, ns; 0 where it does not. Not counting writers, each of which holds
+  /// its own hosts only.
+  /// - Parameters:
+  ///   - hasStream: of a host that is connected; another one has to be admitted first, and may report to another collector.
+  ///   - nowNs: CLOCK_MONOTONIC.
+  package func heldNs(hasStream: Bool, nowNs: Int64) -> Int64 {
+    threads.withLock { $0 }.filter { $0.holds == .allHosts || !hasStream && $0.holds == .hostsWithoutStream }
+      .map { $0.stalledNs(nowNs: nowNs) }.max() ?? 0
+  }
+
   /// For how many seconds each thread has not got on; 0 where it does. Names in the order in which they were watched.
   package func stalledSeconds(nowNs: Int64) -> [(thread: String, seconds: Int64)] {
     threads.withLock { $0 }.map { ($0.name, $0.stalledNs(nowNs: nowNs) / 1_000_000_000) }
@@ -57,12 +69,22 @@ package final class ThreadHealth: Sendable {
     var reason: String?
   }
 
+  /// Which hosts' reports wait for a thread.
+  package enum Holds: Sendable {
+    case noHosts
+    /// Those that connect, or may be connected to another collector.
+    case hostsWithoutStream
+    case allHosts
+  }
+
   package let name: String
   fileprivate let storesReports: Bool
+  fileprivate let holds: Holds
   private let patienceNs: Int64
   private let state = Mutex(State())
 
-  fileprivate init(_ name: String, patienceNs: Int64, storesReports: Bool) {
+  fileprivate init(_ name: String, patienceNs: Int64, storesReports: Bool, holds: Holds) {
+    self.holds = holds
     self.name = name
     self.patienceNs = patienceNs
     self.storesReports = storesReports

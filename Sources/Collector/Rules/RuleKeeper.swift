@@ -39,7 +39,8 @@ final class RuleKeeper: Sendable {
   func start(_ thread: RulesThread) throws(LoopError) -> LoopThread {
     let rules = thread.mailbox
     return try LoopThread("rule-keeper") { [self] in
-      let connection = StoreConnection(database, health: metrics.health.watch("rule-keeper"))
+      let health = metrics.health.watch("rule-keeper", holds: .hostsWithoutStream)
+      let connection = StoreConnection(database, health: health)
       var lease: Lease?
       var (leaseDueNs, fleetDueNs): (Int64, Int64) = (0, 0)
       var ends = Ends()

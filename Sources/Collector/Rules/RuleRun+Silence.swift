@@ -5,6 +5,23 @@ internal import Rules
 
 /// Diagnoses silent hosts before their findings are recorded.
 extension RuleRun {
+  /// The time in which this collector keeps a host from reporting is no silence of the host: while the database does not take what has come, no
+  /// acks go out, and agents send nothing beyond what they may have under way; a host that connects anew is not admitted.
+  /// - Parameter gapNs: since the last tick.
+  func excuseHeld(_ monotonicNs: Int64, _ gapNs: Int64, _ nowNs: Int64) {
+    let health = thread.metrics.health
+    let held = [false, true].map { health.heldNs(hasStream: $0, nowNs: monotonicNs) }
+    let writers = thread.writers.map { $0.stalledNs(nowNs: monotonicNs) }
+    let patienceNs = ThreadHealth.patienceNs
+    if max(held.max() ?? 0, writers.max() ?? 0) <= patienceNs { return }
+    for (id, host) in hosts {
+      let heldNs = max(held[host.session == nil ? 0 : 1], writers[thread.writerIndex(of: id)])
+      if heldNs <= patienceNs { continue }
+      // With all of it where it has just become so long that it counts.
+      engine.excuse(id, silentNs: heldNs - gapNs <= patienceNs ? heldNs : gapNs, nowNs: nowNs)
+    }
+  }
+
   /// - Returns: whether the finding is withheld: it waits for its diagnosis, or ended before it.
   func diagnose(_ transition: Transition) -> Bool {
     let id = transition.host

@@ -316,6 +316,7 @@ final class RuleRun {
     if lastTickNs > 0, gapNs > Self.pauseNs {
       for id in hosts.keys { engine.excuse(id, silentNs: gapNs, nowNs: nowNs) }
     }
+    excuseHeld(monotonicNs, gapNs, nowNs)
     lastTickNs = monotonicNs
     tickDueNs = monotonicNs + Self.tickNs
     ticks += 1

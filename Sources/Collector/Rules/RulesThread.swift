@@ -121,7 +121,9 @@ final class RulesThread: Sendable {
     return writer(of: host).isBehind
   }
 
-  func writer(of host: HostID) -> WriterThread { writers[Int(host.low % UInt64(writers.count))] }
+  func writer(of host: HostID) -> WriterThread { writers[writerIndex(of: host)] }
+
+  func writerIndex(of host: HostID) -> Int { Int(host.low % UInt64(writers.count)) }
 
   /// Passes a batch to its writer.
   func forward(_ batch: StagedBatch, _ session: SessionID, bytes: Int) {

@@ -21,12 +21,17 @@ final class WriterThread: Sendable {
   private let metrics: CollectorMetrics
   private let logger: Logger
   private let behind = Atomic<Bool>(false)
+  private let name: String
+  let health: ThreadHealth
 
+  /// - Parameter name: of the thread, in the log and the metrics.
   init(
-    database: DatabaseURL, gateways: [Mailbox<GatewayMessage>], settings: SettingsBook, metrics: CollectorMetrics,
-    logger: Logger
+    name: String, database: DatabaseURL, gateways: [Mailbox<GatewayMessage>], settings: SettingsBook,
+    metrics: CollectorMetrics, logger: Logger
   ) throws(LoopError) {
     mailbox = try Mailbox(limit: Self.boxLimit)
+    self.name = name
+    health = metrics.health.watch(name, storesReports: true)
     self.gateways = gateways
     self.database = database
     self.settings = settings
@@ -37,6 +42,11 @@ final class WriterThread: Sendable {
   /// Gateways stop reading while this holds.
   var isBehind: Bool { behind.load(ordering: .relaxed) }
 
+  /// For how long the work under way has taken, or failed, ns; 0 where there is none. Meanwhile its hosts' agents wait for
+  /// their acks, and stop sending once they have as much under way as they may.
+  /// - Parameter nowNs: CLOCK_MONOTONIC.
+  func stalledNs(nowNs: Int64) -> Int64 { health.stalledNs(nowNs: nowNs) }
+
   /// - Returns: false where the writer cannot take it; the session is to be ended.
   func stage(_ batch: StagedBatch, of session: SessionID, bytes: Int) -> Bool {
     mailbox.post(.stage(batch, session, bytes: bytes))
@@ -46,9 +56,9 @@ final class WriterThread: Sendable {
     mailbox.post(.stop)
   }
 
-  func start(_ name: String) throws(LoopError) -> LoopThread {
+  func start() throws(LoopError) -> LoopThread {
     try LoopThread(name) { [self] in
-      var run = WriterRun(thread: self, health: metrics.health.watch(name, storesReports: true))
+      var run = WriterRun(thread: self, health: health)
       run.run()
     }
   }

@@ -74,7 +74,9 @@ enum RuleKeys {
       DocumentKey("match", .labels, "Labels that a host must have."),
       DocumentKey("when", .condition, "What opens an incident."),
       DocumentKey("until", .condition, "What ends it; if not given, that when is false for clear_after."),
-      DocumentKey("clear_after", .time, "How long when must be false; if not given, as long as its for, at least 5m."),
+      DocumentKey(
+        "clear_after", .time,
+        "How long when must be false; if not given, as long as its for, at least 5m; of a silent host, not at all."),
       DocumentKey("needs", .text, "What has to be configured before it can fire."),
       DocumentKey("causes", .list(of: .text), "Likely causes, likeliest first."),
       DocumentKey(

@@ -246,7 +246,9 @@ struct RuleReader: DocumentReading {
     }
     if let value = fields["when"], let when = condition(value) { rule.when = when }
     if let value = fields["until"] { rule.until = condition(value) }
-    rule.clearAfterNs = duration(fields, "clear_after") ?? max(rule.when.longestHoldNs, Self.clearNs)
+    // One report proves that a host is not silent.
+    let clearNs = rule.watchesHosts ? 0 : max(rule.when.longestHoldNs, Self.clearNs)
+    rule.clearAfterNs = duration(fields, "clear_after") ?? clearNs
     if let value = fields["evidence"] { rule.evidence = evidence(value) }
     if let value = fields["mutes"] { rule.mutes = texts(value, "mutes") }
     texts(fields, &rule)

@@ -6,6 +6,8 @@ internal import Postgres
 package struct PagingAudit: Sendable, Equatable {
   /// Muted incidents whose reason no longer holds, and which are paged from now on.
   package var unmuted = 0
+  /// When more may be unmuted, because what muted it has ended, ns since 1970; nil where nothing has.
+  package var nextUnmuteNs: Int64?
   /// Flapping incidents that were resolved after `IncidentLimits.quietNs`.
   package var quietResolved = 0
   /// Open incidents without a delivery although the policy has steps for them; their rows were added.
@@ -28,6 +30,7 @@ extension Store {
       let muting = try muting(nowNs: nowNs)
       try muteSilenced(muting, nowNs)
       audit.unmuted = try unmute(muting, policy, nowNs)
+      audit.nextUnmuteNs = muting.nextEndNs(after: nowNs)
       audit.forgotten = try scheduleForgotten(policy, nowNs)
       audit.problems = try asking { () throws(PostgresError) in
         try Self.pagingProblems(connection, nowNs: nowNs)
