@@ -14,13 +14,28 @@ enum FollowingBench {
       for (name, line) in lines {
         let path = directory + "/\(name).log"
         let bytes = try write(path, line)
-        measure(name, directory, path, bytes)
+        let plainNs = measure(name, directory, path, bytes)
+        if name == "plain" { compare(plainNs, directory, path, bytes) }
         try HostFiles.remove(path)
       }
       try measureEvents(directory)
       _ = try HostFiles.removeDirectory(directory)
     } catch {
       print("following: \(error)")
+    }
+  }
+
+  /// What a pattern of the owner costs where no line, and where each line, is a row: as multiples of the same lines without one.
+  private static func compare(_ plainNs: Int64, _ directory: String, _ path: String, _ bytes: Int) {
+    let patterns = [
+      ("metrics-match-no-line", #"it (?<step>\d+) \| cost=(?<cost>\S+)"#),
+      ("metrics-match-each-line", #"episode (?<step>\d+) finished .* reward of (?<reward>\S+)"#),
+      ("metrics-match-no-literal", #"(?<a>\d+):(?<b>\d+)"#),
+    ]
+    for (name, text) in patterns {
+      guard let pattern = try? MatchedMetrics.pattern(text) else { continue }
+      let ns = measure(name, directory, path, bytes, MatchedMetrics([pattern]))
+      print("following \(name): \(Double(ns * 100 / max(plainNs, 1)) / 100) times the plain line")
     }
   }
 
@@ -100,11 +115,14 @@ enum FollowingBench {
     try HostFiles.remove(path)
   }
 
-  private static func measure(_ name: String, _ directory: String, _ path: String, _ bytes: Int) {
+  /// - Returns: ns of CPU time a line.
+  @discardableResult private static func measure(
+    _ name: String, _ directory: String, _ path: String, _ bytes: Int, _ declared: MatchedMetrics = MatchedMetrics()
+  ) -> Int64 {
     var number: UInt64 = 0
     let followers = Followers(
       fileSystem: LinuxFollowedFileSystem(allowed: [directory]),
-      readers: FormatReaders(redactor: Redactor(), zone: Clock.zoneOffsetSeconds)
+      readers: FormatReaders(redactor: Redactor(), zone: Clock.zoneOffsetSeconds, declared: declared)
     ) {
       number += 1
       return FileKey(high: 0, low: number)
@@ -127,5 +145,6 @@ enum FollowingBench {
       "following \(name): \(rows) rows (\(timed) timed) of \(bytes / max(rows, 1)) bytes, \(cpuNs / Int64(max(rows, 1))) ns CPU a row, "
         + "\(Int(Double(bytes) / (Double(max(cpuNs, 1)) / 1e9) / 1e6)) MB per CPU second, "
         + "\(Double(cpuNs * 100 / Int64(bytes)) / 100) CPU s/GB, wall \(wallNs / 1_000_000) ms")
+    return cpuNs / Int64(max(rows, 1))
   }
 }

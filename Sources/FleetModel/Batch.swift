@@ -311,6 +311,8 @@ package struct Settings: Sendable, Equatable {
   package var probes: [ProbeSetting] = []
   /// Glob patterns of files that are not followed, whatever `follow` and the host ask for.
   package var exclude: [String] = []
+  /// Rows among the lines of logs.
+  package var metrics: [MetricPattern] = []
 
   package init() {}
 }

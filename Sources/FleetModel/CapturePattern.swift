@@ -22,8 +22,10 @@ package struct CapturePattern: Sendable, Equatable {
   /// Of its captures, in the order in which they begin.
   package let names: [String]
   private var program: [Instruction] = []
-  /// Lower case, of which each match holds one whole; empty: not known.
-  private let literals: [[UInt8]]
+  /// Lower case, of which each match holds one whole; empty: not known. Who has many lines looks for them first.
+  package let literals: [[UInt8]]
+  /// What a match may begin with; nil: with anything, or it may be empty.
+  private var firstBytes: SymbolSet?
 
   /// - Throws: one sentence about what is wrong with the pattern.
   package init(_ text: String) throws(LinePatternError) {
@@ -37,6 +39,26 @@ package struct CapturePattern: Sendable, Equatable {
     }
     try compile(tree)
     program.append(.match)
+    firstBytes = beginnings()
+  }
+
+  /// Of what stands before the first byte only edges of the line are passed over, so that the set is never too small.
+  private func beginnings() -> SymbolSet? {
+    var found = SymbolSet()
+    var seen = [Bool](repeating: false, count: program.count)
+    var open = [0]
+    while let counter = open.popLast() {
+      if seen[counter] { continue }
+      seen[counter] = true
+      switch program[counter] {
+      case .match: return nil
+      case .symbols(let set): found.formUnion(set)
+      case .jump(let to): open.append(to)
+      case .split(let first, let second): open += [first, second]
+      case .save, .lineStart, .lineEnd: open.append(counter + 1)
+      }
+    }
+    return found
   }
 
   // MARK: Compiling
@@ -99,96 +121,148 @@ package struct CapturePattern: Sendable, Equatable {
 
   /// Kept between lines, so that a line costs no allocation but for its captures.
   package struct Matcher: Sendable {
+    /// In the order of their priority.
     fileprivate struct Threads: Sendable {
+      var count = 0
+      /// Room for one of each instruction.
       var counters: [Int] = []
-      /// `2 * capturesMax` for each thread.
+      /// `2 * names.count` for each thread.
       var slots: [Int] = []
+
+      mutating func makeRoom(_ threads: Int, _ slotCount: Int) {
+        count = 0
+        if counters.count < threads { counters = [Int](repeating: 0, count: threads) }
+        if slots.count < threads * slotCount { slots = [Int](repeating: -1, count: threads * slotCount) }
+      }
+
+      mutating func add(_ counter: Int, _ added: [Int]) {
+        counters[count] = counter
+        let start = count * added.count
+        for index in added.indices { slots[start + index] = added[index] }
+        count += 1
+      }
+    }
+    /// What is still to be followed of a thread.
+    fileprivate enum Branch: Sendable {
+      case counter(Int)
+      /// A slot gets its value back: what comes next branched off before it was set.
+      case slot(Int, Int)
     }
     fileprivate var now = Threads()
     fileprivate var next = Threads()
     /// The step in which an instruction was last added.
     fileprivate var marks: [Int] = []
     fileprivate var step = 0
+    /// Of the thread that is being followed.
+    fileprivate var slots: [Int] = []
+    fileprivate var branches: [Branch] = []
+    fileprivate var found: [Int] = []
 
     package init() {}
+
+    fileprivate mutating func begin(_ instructions: Int, _ slotCount: Int) {
+      if marks.count < instructions { marks = [Int](repeating: -1, count: instructions) }
+      now.makeRoom(instructions, slotCount)
+      next.makeRoom(instructions, slotCount)
+      found.removeAll(keepingCapacity: true)
+      if slots.count != slotCount { slots = [Int](repeating: -1, count: slotCount) }
+      clearSlots()
+      step += 1
+    }
+
+    fileprivate mutating func clearSlots() { for index in slots.indices { slots[index] = -1 } }
+
+    fileprivate mutating func takeSlots(of thread: Int) {
+      let start = thread * slots.count
+      for index in slots.indices { slots[index] = now.slots[start + index] }
+    }
   }
 
   /// - Returns: the ranges of the captures, nil for those that took no part; nil where the line does not match.
   package func match(_ bytes: Span<UInt8>, _ line: Range<Int>, _ matcher: inout Matcher) -> [Range<Int>?]? {
     guard holdsLiteral(bytes, line) else { return nil }
-    if matcher.marks.count < program.count { matcher.marks = [Int](repeating: -1, count: program.count) }
-    matcher.now.counters.removeAll(keepingCapacity: true)
-    matcher.now.slots.removeAll(keepingCapacity: true)
-    var found: [Int]?
-    let empty = [Int](repeating: -1, count: names.count * 2)
+    matcher.begin(program.count, names.count * 2)
+    var isFound = false
+    if mayBegin(bytes, line.lowerBound, line) { addThread(0, line.lowerBound, line, &matcher) }
+    swap(&matcher.now, &matcher.next)
     for at in line.lowerBound...line.upperBound {
-      // Its instructions are of this place: those before stand first.
+      if matcher.now.count == 0, isFound { break }
+      // Its instructions are of the next place: those before stand first.
       matcher.step += 1
-      let before = matcher.now
-      matcher.now.counters.removeAll(keepingCapacity: true)
-      matcher.now.slots.removeAll(keepingCapacity: true)
-      for (index, counter) in before.counters.enumerated() {
-        let slots = Array(before.slots[index * empty.count..<(index + 1) * empty.count])
-        addThread(counter, slots, at, line, &matcher)
-      }
-      if found == nil { addThread(0, empty, at, line, &matcher) }
-      matcher.next.counters.removeAll(keepingCapacity: true)
-      matcher.next.slots.removeAll(keepingCapacity: true)
-      threads: for (index, counter) in matcher.now.counters.enumerated() {
-        let slots = matcher.now.slots[index * empty.count..<(index + 1) * empty.count]
+      matcher.next.count = 0
+      threads: for thread in 0..<matcher.now.count {
+        let counter = matcher.now.counters[thread]
         switch program[counter] {
         case .match:
-          found = Array(slots)
+          isFound = true
+          matcher.takeSlots(of: thread)
+          matcher.found.removeAll(keepingCapacity: true)
+          matcher.found.append(contentsOf: matcher.slots)
           // What comes after it has a lower priority.
           break threads
         case .symbols(let set) where at < line.upperBound && set.contains(Int(bytes[at])):
-          matcher.next.counters.append(counter + 1)
-          matcher.next.slots.append(contentsOf: slots)
+          matcher.takeSlots(of: thread)
+          addThread(counter + 1, at + 1, line, &matcher)
         default: break
         }
       }
+      if !isFound, at < line.upperBound, mayBegin(bytes, at + 1, line) {
+        matcher.clearSlots()
+        addThread(0, at + 1, line, &matcher)
+      }
       swap(&matcher.now, &matcher.next)
-      if matcher.now.counters.isEmpty, found != nil { break }
     }
-    return found.map { slots in
-      names.indices.map { slots[$0 * 2] >= 0 && slots[$0 * 2 + 1] >= 0 ? slots[$0 * 2]..<slots[$0 * 2 + 1] : nil }
+    guard isFound else { return nil }
+    let slots = matcher.found
+    return names.indices.map { index in
+      let (start, end) = (slots[index * 2], slots[index * 2 + 1])
+      return start >= 0 && end >= start ? start..<end : nil
     }
   }
 
-  /// Follows what takes no byte.
-  private func addThread(_ start: Int, _ slots: [Int], _ at: Int, _ line: Range<Int>, _ matcher: inout Matcher) {
-    var stack = [(start, slots)]
-    while let (counter, slots) = stack.popLast() {
+  private func mayBegin(_ bytes: Span<UInt8>, _ at: Int, _ line: Range<Int>) -> Bool {
+    guard let firstBytes else { return true }
+    return at < line.upperBound && firstBytes.contains(Int(bytes[at]))
+  }
+
+  /// Follows what takes no byte, from `start` with the matcher's slots, and adds what comes of it to the next threads.
+  private func addThread(_ start: Int, _ at: Int, _ line: Range<Int>, _ matcher: inout Matcher) {
+    matcher.branches.append(.counter(start))
+    while let branch = matcher.branches.popLast() {
+      guard case .counter(let counter) = branch else {
+        if case .slot(let slot, let value) = branch { matcher.slots[slot] = value }
+        continue
+      }
       if matcher.marks[counter] == matcher.step { continue }
       matcher.marks[counter] = matcher.step
       switch program[counter] {
-      case .jump(let to): stack.append((to, slots))
+      case .jump(let to): matcher.branches.append(.counter(to))
       case .split(let first, let second):
-        stack.append((second, slots))
-        stack.append((first, slots))
+        matcher.branches.append(.counter(second))
+        matcher.branches.append(.counter(first))
       case .save(let slot):
-        var saved = slots
-        saved[slot] = at
-        stack.append((counter + 1, saved))
+        matcher.branches.append(.slot(slot, matcher.slots[slot]))
+        matcher.slots[slot] = at
+        matcher.branches.append(.counter(counter + 1))
       case .lineStart:
-        if at == line.lowerBound { stack.append((counter + 1, slots)) }
+        if at == line.lowerBound { matcher.branches.append(.counter(counter + 1)) }
       case .lineEnd:
-        if at == line.upperBound { stack.append((counter + 1, slots)) }
+        if at == line.upperBound { matcher.branches.append(.counter(counter + 1)) }
       case .symbols, .match:
-        matcher.now.counters.append(counter)
-        matcher.now.slots.append(contentsOf: slots)
+        matcher.next.add(counter, matcher.slots)
       }
     }
   }
 
   private func holdsLiteral(_ bytes: Span<UInt8>, _ line: Range<Int>) -> Bool {
     if literals.isEmpty { return true }
-    return literals.contains { literal in
-      guard let first = literal.first, line.count >= literal.count else { return false }
-      return (line.lowerBound...line.upperBound - literal.count).contains { start in
-        ASCII.lower(bytes[start]) == first
-          && literal.indices.allSatisfy { ASCII.lower(bytes[start + $0]) == literal[$0] }
+    for literal in literals where line.count >= literal.count {
+      for start in line.lowerBound...line.upperBound - literal.count {
+        var length = 0
+        while length < literal.count, ASCII.lower(bytes[start + length]) == literal[length] { length += 1 }
+        if length == literal.count { return true }
       }
     }
+    return false
   }
 }

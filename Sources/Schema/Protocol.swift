@@ -69,6 +69,7 @@ package enum FleetProtocol {
   package static let followPatterns = 1024
   /// Probes in the settings; the lengths of their texts are `ProbeSetting`'s.
   package static let probes = ProbeSetting.probesPerHost
+  package static let metricPatterns = MetricPattern.patternsPerHost
   /// Addresses of collectors in Hello or Welcome: as many as a join token holds, and one in use.
   package static let collectors = 9
 

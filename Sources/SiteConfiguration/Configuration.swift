@@ -14,6 +14,7 @@ package import Store
 /// profiles:
 ///   - match: {}             # host labels, with * for any text: { host: "gpu-*" }; {} = every host
 ///     logs: [{ path: "/srv/train/**/*.log" }]
+///     metrics: [{ match: 'it (?<step>\d+) cost=(?<cost>\S+)', file: "/srv/train/**/*.log" }]
 ///     interval: 1s
 ///     probes: [{ name: dashboard, http: { url: "http://127.0.0.1:8501/_stcore/health" } }]
 /// hosts:
@@ -53,6 +54,8 @@ package struct Configuration: Sendable, Equatable {
     package var follow: [String] = []
     /// Files that are left alone; a pattern without a slash means a name in any directory.
     package var exclude: [String] = []
+    /// Rows among the lines of logs.
+    package var metrics: [MetricPattern] = []
     package var intervalNs: Int64?
     package var probes: [ProbeSetting] = []
 
@@ -70,10 +73,13 @@ package struct Configuration: Sendable, Equatable {
     settings.revision = revision
     for profile in profiles where profile.applies(to: labels) {
       settings.follow += profile.follow.filter { !settings.follow.contains($0) }
+      settings.metrics += profile.metrics.filter { !settings.metrics.contains($0) }
       settings.exclude += profile.exclude.filter { !settings.exclude.contains($0) }
       if let interval = profile.intervalNs { settings.sampleIntervalMs = UInt32(clamping: interval / 1_000_000) }
       for probe in profile.probes { Self.set(probe, &settings.probes) }
     }
+    // Of several profiles together; each has no more. The first are those of the first profile.
+    settings.metrics = Array(settings.metrics.prefix(MetricPattern.patternsPerHost))
     return settings
   }
 

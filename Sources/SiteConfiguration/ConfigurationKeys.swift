@@ -69,12 +69,24 @@ package enum ConfigurationKeys {
       DocumentKey("logs", .list(of: .map(log)), "Files that are followed."),
       DocumentKey(
         "exclude", .list(of: .text), "Files that are left alone; without a slash: a name in any directory."),
+      DocumentKey(
+        "metrics", .list(of: .map(metric)), "Lines of logs whose numbers are rows of a run; at most 16 for a host."),
       DocumentKey("interval", .duration(100_000_000...3_600_000_000_000, example: "1s"), "Between two samples."),
       DocumentKey("probes", .list(of: .map(ProbeKeys.probe)), "What is asked of the host's services and files."),
     ])
   static let log = KeyTable(
     "an entry of logs", required: ["path"],
     [DocumentKey("path", .text, "An absolute path with wildcards.", example: "/srv/train/**/*.log")])
+  static let metric = KeyTable(
+    "an entry of metrics", required: ["match"],
+    [
+      DocumentKey(
+        "match", .text, "A pattern with a name for each number; step is the row's step.",
+        example: #"'it (?<step>\d+) cost=(?<cost>\S+)'"#),
+      DocumentKey(
+        "file", .text, "The logs that are meant, an absolute path with wildcards; all that are followed if not given.",
+        example: "/srv/train/**/*.log"),
+    ])
   static let host = KeyTable(
     "a host", required: ["labels"],
     [DocumentKey("labels", .labels, "Labels by which profiles and rules choose.", example: "{ role: trainer }")])

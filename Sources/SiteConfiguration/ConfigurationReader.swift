@@ -114,9 +114,28 @@ package struct ConfigurationReader: DocumentReading {
       self.fields(log, ConfigurationKeys.log)["path"].map { pattern($0) }
     }
     profile.exclude = (list(fields, "exclude") ?? []).map { exclusion($0) }
+    profile.metrics = metrics(fields)
     profile.probes = probes(fields)
     profile.intervalNs = duration(fields, "interval")
     return profile
+  }
+
+  private mutating func metrics(_ fields: DocumentFields) -> [MetricPattern] {
+    let nodes = list(fields, "metrics") ?? []
+    if let node = nodes.dropFirst(MetricPattern.patternsPerHost).first {
+      mistake(node, "a host has at most \(MetricPattern.patternsPerHost) entries of metrics; join patterns by '|'")
+    }
+    return nodes.compactMap { node in
+      let metric = self.fields(node, ConfigurationKeys.metric)
+      guard let match = metric["match"] else { return nil }
+      let text = text(match, "match")
+      do throws(LinePatternError) {
+        _ = try MetricPattern.pattern(text)
+      } catch {
+        mistake(match, "'\(text)' \(error.message)")
+      }
+      return MetricPattern(match: text, file: metric["file"].map { pattern($0) } ?? "")
+    }
   }
 
   /// Patterns of labels; one that no label can have would choose no host for good.

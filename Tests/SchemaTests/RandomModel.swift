@@ -141,6 +141,7 @@ extension RandomModel {
     settings.exclude = list(4) { $0.text() }
     settings.revision = integer()
     settings.probes = list(4) { $0.probeSetting() }
+    settings.metrics = list(4) { MetricPattern(match: $0.text(), file: $0.text()) }
     return settings
   }
 

@@ -15,6 +15,7 @@ import Testing
         - match: { host: gpu-1 }
           logs: [{ path: "/data/*.csv" }, { path: "/srv/**/*.log" }]
           exclude: ["*.tmp", "/srv/cache/**"]
+          metrics: [{ match: 'it (?<step>\\d+) cost=(?<cost>\\S+)', file: /srv/**/*.log }, { match: '(?<x>\\d+)' }]
           interval: 5s
       """
     let configuration = try ConfigurationReader.read(yaml, file: "signalbox.yaml")
@@ -24,6 +25,11 @@ import Testing
     let settings = configuration.settings(labels: ["host": "gpu-1"], revision: 7)
     #expect(settings.follow == ["/srv/**/*.log", "/data/*.csv"])
     #expect(settings.exclude == ["*.tmp", "/srv/cache/**"])
+    #expect(
+      settings.metrics == [
+        MetricPattern(match: #"it (?<step>\d+) cost=(?<cost>\S+)"#, file: "/srv/**/*.log"),
+        MetricPattern(match: #"(?<x>\d+)"#),
+      ])
     #expect(settings.sampleIntervalMs == 5000)
     #expect(configuration.settings(labels: ["host": "other"], revision: 7).sampleIntervalMs == 0)
   }
@@ -70,6 +76,14 @@ import Testing
     (
       "profiles:\n- exclude: ['*.{tmp,bak}']",
       "x:2: '*.{tmp,bak}': {a,b} is not supported: write one pattern for each; [{] is the sign itself"
+    ),
+    (
+      "profiles:\n- metrics: [{ match: 'loss' }]",
+      "x:2: 'loss' names no metric; write (?<loss>\\S+) around the number of the metric loss"
+    ),
+    (
+      "profiles:\n- metrics: [{ match: '(?<x>1)', file: a.log }]",
+      "x:2: 'a.log' must be an absolute path, such as /srv/train/**/*.log"
     ),
     ("profiles:\n- interval: 1y", "x:2: '1y' is no time for interval; write 100ms to 1h, such as 1s"),
     (

@@ -96,6 +96,8 @@ final class FollowedFile {
   var isEndReported = false
   /// Of a history: it was looked through for what was reported of its run.
   var isHistorySearched = false
+  /// Where its content says more of its run than its path; nil: not looked at.
+  var place: RunPlace?
   /// The last run that was reported of it.
   var run: String?
   /// It states that its run has ended.

@@ -177,7 +177,7 @@ extension Followers {
       let run = delta.runs.last?.run ?? delta.steps.last?.run ?? delta.episodes.last?.run, file.run != run
     else { return }
     file.run = run
-    let directory = RunPlace(file.identity.path, file.identity.format).directory
+    let directory = place(of: file).directory
     if runsByDirectory.count >= limits.files { runsByDirectory.removeAll() }
     let known = runsByDirectory[directory] ?? []
     if !known.contains(run), known.count < TrainingLimits.runsOfDirectoryMax {

@@ -133,6 +133,7 @@ extension Followers {
     }
     file.readNs = readNs
     delta.readNs = readNs
+    if let place = file.reader?.runPlace { file.place = place }
     noteRun(file, delta)
     file.readTimes.note(delta.to - UInt64(taken), delta.to, ns: readNs)
     file.isEndReported = false

@@ -100,11 +100,25 @@ extension Followers {
 
   // MARK: Runs of several files
 
+  /// Which run the file's rows are of.
+  func place(of file: FollowedFile) -> RunPlace {
+    let path = file.identity.path
+    guard file.identity.format == .eventFile else { return RunPlace(path, file.identity.format) }
+    if let known = file.reader?.runPlace ?? file.place { return known }
+    var head: [UInt8] = []
+    guard let handle = file.handle, let got = fileSystem.read(handle, at: 0, count: 4096, into: &head) else {
+      return RunPlace(path, .eventFile)
+    }
+    let place = RunPlace(path, .eventFile, isOfTrainer: EventReader.isOfTrainer(head.span.extracting(0..<got)))
+    if file.offset > 0 { file.place = place }
+    return place
+  }
+
   /// Whether the run has another source that was written to later, or that its writer may still write to: the end of this one is not the
   /// run's.
   /// - Parameter nowNs: nil: only by when they were written to.
   func isRunContinued(_ file: FollowedFile, nowNs: Int64? = nil) -> Bool {
-    let run = RunPlace(file.identity.path, file.identity.format).path
+    let run = place(of: file).path
     return files.contains { other in
       guard other !== file, other.phase == .following, other.path != nil else { return false }
       // MLflow's own word on the run counts.
@@ -114,7 +128,7 @@ extension Followers {
       guard reportsRun(other), !other.isEndReported else { return false }
       let isLater = (other.grownNs, other.key) > (file.grownNs, file.key)
       let isOpen = nowNs.map { !other.isClosed && $0 < other.grownNs + limits.abandonedIdleNs } ?? false
-      return (isLater || isOpen) && RunPlace(other.identity.path, other.identity.format).path == run
+      return (isLater || isOpen) && place(of: other).path == run
     }
   }
 
@@ -139,10 +153,10 @@ extension Followers {
 
   /// Another process writes to the directory than before, and who wrote to its other files has closed them.
   private func takesOver(_ file: FollowedFile) -> Bool {
-    let run = RunPlace(file.identity.path, file.identity.format).path
+    let run = place(of: file).path
     let others = files.filter { other in
       other !== file && other.identity.format == file.identity.format && other.isFormatKnown && other.offset > 0
-        && RunPlace(other.identity.path, other.identity.format).path == run
+        && place(of: other).path == run
     }
     let writer = Self.writer(of: file.identity.path)
     return !others.isEmpty
@@ -166,7 +180,7 @@ extension Followers {
     for file in files where file.phase == .following && reportsRun(file) && !file.isEndReported && file.path != nil {
       guard open.count < Self.runsMax else { break }
       guard file.isReported else { continue }
-      let place = RunPlace(file.identity.path, file.identity.format)
+      let place = place(of: file)
       var update = TrainingRun.update(place, .unknown, framework: "", source: "", timeNs: file.modifiedNs)
       update.detail = ""
       open.append((file.identity.path, update))

@@ -103,6 +103,13 @@ package final class Followers: DeltaSource {
     nextScanNs = Int64.min
   }
 
+  /// Which lines of logs are rows as well, from now on.
+  package func declare(_ metrics: MatchedMetrics) {
+    guard readers.declare(metrics) else { return }
+    // Made anew, each from the bytes before its offset.
+    for file in files where file.identity.format == .log { file.reader = nil }
+  }
+
   package var followedCount: Int { files.count }
   /// Files followed at a time.
   package var places: Int { limits.files }

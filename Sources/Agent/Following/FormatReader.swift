@@ -33,6 +33,8 @@ package protocol FormatReader {
   var isAtRest: Bool { get }
   /// Of a log: numbers that were printed in it belong to a run whose end was not reported.
   var hasOpenRun: Bool { get }
+  /// Which run its rows are of, where that follows from more than the path.
+  var runPlace: RunPlace? { get }
   /// What it passed over so far without making rows of it.
   var leftOut: [UnreadContent.Part] { get }
   /// The file is finished and everything in it was read: reports what follows from that.
@@ -47,6 +49,7 @@ extension FormatReader {
   package var heldBytes: Int { 0 }
   package var isAtRest: Bool { false }
   package var hasOpenRun: Bool { false }
+  package var runPlace: RunPlace? { nil }
   package var leftOut: [UnreadContent.Part] { [] }
   package mutating func finish(nowNs: Int64, into delta: inout FileDelta) {}
 }

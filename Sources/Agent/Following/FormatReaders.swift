@@ -8,7 +8,7 @@ package final class FormatReaders {
   private let redactor: Redactor
   private let zone: ZoneOffset
   private let streams: FollowedStreams?
-  private let declared: MatchedMetrics
+  private var declared: MatchedMetrics
 
   /// - Parameter redactor: the host's one; every line goes through it.
   /// - Parameter declared: patterns of the host's owner for rows among the lines of logs.
@@ -21,6 +21,12 @@ package final class FormatReaders {
     self.redactor = redactor
     self.zone = zone
     self.streams = streams
+  }
+
+  /// - Returns: whether these are others than before: logs need new readers.
+  func declare(_ declared: MatchedMetrics) -> Bool {
+    defer { self.declared = declared }
+    return !declared.isSame(as: self.declared)
   }
 
   /// - Parameter head: the file's first bytes: at least one whole line where it has one, at most 64 KiB.
@@ -50,6 +56,7 @@ package final class FormatReaders {
     }
     if let reader = TrainingFormats.make(context, redactor: redactor) { return reader }
     return LogReader(
-      context, redactor: redactor, zone: zone, source: streams?.shown(context.file.path), declared: declared)
+      context, redactor: redactor, zone: zone, source: streams?.shown(context.file.path),
+      declared: declared.of(context.file.path))
   }
 }

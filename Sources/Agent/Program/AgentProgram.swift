@@ -367,6 +367,7 @@ final class AgentProgram {
 
   private func apply(_ settings: Settings) {
     follow(settings)
+    followers.declare(MatchedMetrics(options.metricPatterns, profiles: settings.metrics))
     let wanted = Int64(settings.sampleIntervalMs) * 1_000_000
     intervalNs = wanted == 0 ? options.intervalNs : max(100_000_000, wanted)
     checks.setProbes(settings.probes)

@@ -23,8 +23,8 @@ package struct EventReader: FormatReader {
   private static let groupBytesMax = 64 << 10
   private static let groupSeconds = 1.0
 
-  private let place: RunPlace
-  private let run: String
+  private var place: RunPlace
+  private var run: String
   private let path: String
   private var record: EventRecord
   /// A length was damaged: where records begin is not known any more.
@@ -38,12 +38,21 @@ package struct EventReader: FormatReader {
   /// - Parameter redactor: removes secrets from parameters.
   package init(context: ReaderContext, redactor: Redactor? = nil) {
     path = context.file.path
-    place = RunPlace(path, .eventFile)
+    let isOfTrainer = context.offset > 0 && Self.isOfTrainer(context.head.span)
+    place = RunPlace(path, .eventFile, isOfTrainer: isOfTrainer)
     run = place.run
     record = EventRecord(redactor)
     // Where none begins in the bytes before the offset, the last record is longer than they are.
     let isWhole = UInt64(context.preceding.count) == context.offset
     isDamaged = context.offset > 0 && RecordFrame.isChain(context.preceding.span, isWhole: isWhole) == false
+  }
+
+  /// Whether Hugging Face's Trainer writes the file: its arguments stand before everything else.
+  /// - Parameter head: the file's first bytes.
+  static func isOfTrainer(_ head: Span<UInt8>) -> Bool {
+    let tag = (0..<min(head.count, 1024)).first { head.holds(EventRecord.trainerTag, at: $0) }
+    guard let tag else { return false }
+    return (tag..<min(head.count, tag + 1024)).contains { head.holds("\"\(EventRecord.trainerMember)\"", at: $0) }
   }
 
   package mutating func read(
@@ -91,6 +100,7 @@ package struct EventReader: FormatReader {
     return bytes.count
   }
 
+  package var runPlace: RunPlace? { place }
   package var waitsForNewline: Bool { true }
   package var expectsMore: Bool { heldBytes > 0 }
   package var lineBytesMax: Int { TrainingLimits.recordBytesMax + RecordFrame.overheadBytes }
@@ -108,6 +118,10 @@ package struct EventReader: FormatReader {
     let timeNs = WrittenTime.ns(seconds: record.wallSeconds) ?? nowNs
     if !record.parameters.isEmpty {
       close(into: &delta)
+      if record.isOfTrainer {
+        place = RunPlace(path, .eventFile, isOfTrainer: true)
+        run = place.run
+      }
       open(timeNs: timeNs, detail: record.parameters.detail, into: &delta)
     }
     guard !record.figures.metrics.isEmpty else {

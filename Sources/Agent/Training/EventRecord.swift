@@ -12,13 +12,19 @@ struct EventRecord {
   private(set) var parameters: RunParameters
   /// Values of this record that are no scalars and no parameters: histograms, images, sounds, texts of later steps.
   private(set) var otherValues: UInt64 = 0
+  /// The parameters of this record are the arguments of Hugging Face's Trainer.
+  private(set) var isOfTrainer = false
   private var names = TagNames()
+
+  /// - Source: transformers/integrations/integration_utils.py (`TensorBoardCallback.on_train_begin`).
+  static let trainerTag = "args/text_summary"
+  static let trainerMember = "output_dir"
 
   init(_ redactor: Redactor?) { parameters = RunParameters(redactor) }
 
   /// - Returns: false where the bytes are no event.
   mutating func read(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Bool {
-    (wallSeconds, step, otherValues) = (0, 0, 0)
+    (wallSeconds, step, otherValues, isOfTrainer) = (0, 0, 0, false)
     figures.removeAll()
     parameters.removeAll()
     var summary: Range<Int>?
@@ -142,7 +148,12 @@ struct EventRecord {
   /// Text that a program logs at its start is what it was started with: CleanRL's table of two columns, the JSON object of Hugging Face's
   /// Trainer, or plain text.
   private mutating func takeText(_ bytes: Span<UInt8>, _ tag: Range<Int>, _ text: Range<Int>) {
-    if takeTable(bytes, text) || parameters.add(bytes, object: text) { return }
+    if takeTable(bytes, text) { return }
+    if parameters.add(bytes, object: text) {
+      let isArguments = tag.count == Self.trainerTag.utf8.count && bytes.holds(Self.trainerTag, at: tag.lowerBound)
+      isOfTrainer = isArguments && parameters.members.contains { $0.name == Self.trainerMember }
+      return
+    }
     parameters.add(
       tag.prefix(TrainingLimits.metricNameBytesMax).map { bytes[$0] },
       text: text.prefix(TrainingLimits.parameterBytesMax).map { bytes[$0] })

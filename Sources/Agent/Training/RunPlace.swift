@@ -37,8 +37,11 @@ package struct RunPlace: Sendable, Equatable {
     return name + "-" + String(repeating: "0", count: 8 - digits.count) + digits
   }
 
-  /// - Parameter path: absolute; anything may stand in it.
-  package init(_ path: String, _ format: FileFormat) {
+  /// - Parameters:
+  ///   - path: absolute; anything may stand in it.
+  ///   - isOfTrainer: an event file of Hugging Face's Trainer, which writes it below its output directory, where its checkpoints are. Of others
+  ///     such a directory says nothing: what several trainings of one working directory write lies side by side in it.
+  package init(_ path: String, _ format: FileFormat, isOfTrainer: Bool = false) {
     var parts = path.split(separator: "/")
     let file = parts.popLast() ?? ""
     var stem = file.prefix { $0 != "." }
@@ -61,6 +64,9 @@ package struct RunPlace: Sendable, Equatable {
       slurmJob = job
     } else if let (rest, number) = Self.ranked(stem) {
       (stem, rank) = (rest, number)
+    }
+    if isOfTrainer, parts.count > 2, parts[parts.count - 2] == "runs", let last = parts.last, Self.isStarted(last) {
+      parts.removeLast(2)
     }
     while parts.count > 1, let last = parts.last {
       if Self.isAttempt(last) {
@@ -119,6 +125,20 @@ package struct RunPlace: Sendable, Equatable {
     return ["checkpoint-", "checkpoint_", "global_step"].contains { prefix in
       name.hasPrefix(prefix) && number(name.dropFirst(prefix.utf8.count)) != nil
     }
+  }
+
+  /// `Nov30_23-04-57_HOST`: a time and where it was. Source: transformers/training_args.py (`default_logdir`).
+  private static func isStarted(_ directory: Substring) -> Bool {
+    let bytes = Array(directory.utf8.prefix(16))
+    return directory.utf8.count > 15
+      && zip(bytes, "AaaDD_DD-DD-DD_".utf8).allSatisfy { byte, form in
+        switch form {
+        case UInt8(ascii: "A"): byte &- 65 < 26
+        case UInt8(ascii: "a"): byte &- 97 < 26
+        case UInt8(ascii: "D"): byte &- 48 < 10
+        default: byte == form
+        }
+      }
   }
 
   private static func number(_ text: Substring) -> Int64? {

@@ -109,5 +109,15 @@ extension Settings: @unsafe TreeMessage {
       tree.pointee.follow, count: tree.pointee.n_follow, "Settings.follow", limit: FleetProtocol.followPatterns)
     exclude = try unsafe Tree.texts(
       tree.pointee.exclude, count: tree.pointee.n_exclude, "Settings.exclude", limit: FleetProtocol.followPatterns)
+    metrics = try unsafe Tree.messages(
+      tree.pointee.metrics, count: tree.pointee.n_metrics, "Settings.metrics", limit: FleetProtocol.metricPatterns)
+  }
+}
+
+extension MetricPattern: @unsafe TreeMessage {
+  init(_ tree: UnsafePointer<Signalbox__V1__MetricPattern>) throws(SchemaError) {
+    self.init(
+      match: try unsafe Tree.text(tree.pointee.match, "MetricPattern.match", limit: Self.matchBytesMax),
+      file: try unsafe Tree.text(tree.pointee.file, "MetricPattern.file", limit: Self.fileBytesMax))
   }
 }

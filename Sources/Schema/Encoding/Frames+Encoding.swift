@@ -156,6 +156,7 @@ extension FileMark: WireMessage {
 extension Settings: WireMessage {
   var sizeEstimate: Int {
     12 + (follow + exclude).reduce(0) { $0 + 3 + $1.utf8.count } + probes.reduce(0) { $0 + 4 + $1.sizeEstimate }
+      + metrics.reduce(0) { $0 + 4 + $1.sizeEstimate }
   }
 
   func write(to writer: inout WireWriter) {
@@ -164,6 +165,16 @@ extension Settings: WireMessage {
     writer.unsigned(3, UInt64(revision))
     writer.messages(4, probes)
     for pattern in exclude { writer.text(5, pattern, evenIfEmpty: true) }
+    writer.messages(6, metrics)
+  }
+}
+
+extension MetricPattern: WireMessage {
+  var sizeEstimate: Int { 8 + match.utf8.count + file.utf8.count }
+
+  func write(to writer: inout WireWriter) {
+    writer.text(1, match)
+    writer.text(2, file)
   }
 }
 

@@ -48,6 +48,42 @@ import Testing
     }
   }
 
+  @Test("patterns of profiles: behind the host's own, of the logs that they name, and none that is not understood")
+  func profiles() throws {
+    let own = try [MatchedMetrics.pattern(#"a=(?<own>\d+)"#)]
+    let profiles = [
+      MetricPattern(match: #"(?<broken"#), MetricPattern(match: #"a=(?<a>\d+) b=(?<b>\d+)"#, file: "/srv/logs/*.log"),
+      MetricPattern(match: #"b=(?<other>\d+)"#, file: "/srv/other/**"),
+    ]
+    func metrics(_ own: [CapturePattern], _ path: String) -> [Metric] {
+      let declared = MatchedMetrics(own, profiles: profiles)
+      var file = ReaderHarness("xx a=1 b=2\n") { context in
+        FormatReaders(redactor: Redactor(), zone: { _ in 0 }, declared: declared).make(context)
+      }
+      file.path = path
+      return file.pass(isFinished: true).steps.flatMap(\.metrics)
+    }
+    #expect(metrics([], "/srv/logs/x.log") == [Metric("a", 1), Metric("b", 2)])
+    #expect(metrics(own, "/srv/logs/x.log") == [Metric("own", 1)])
+    #expect(metrics([], "/srv/other/x.log") == [Metric("other", 2)])
+    #expect(metrics([], "/var/x.log").isEmpty)
+  }
+
+  @Test("patterns that come while a log is followed hold from the next line on")
+  func changed() throws {
+    let harness = try FollowingHarness(["*.log"])
+    try harness.append("x.log", "cost=1\n")
+    harness.run(seconds: 1)
+    harness.followers.declare(MatchedMetrics([], profiles: [MetricPattern(match: #"cost=(?<cost>\d+)"#)]))
+    try harness.append("x.log", "cost=2\n")
+    harness.run(seconds: 1)
+    harness.followers.declare(MatchedMetrics())
+    try harness.append("x.log", "cost=3\n")
+    harness.run(seconds: 1)
+    #expect(harness.collector.steps.map(\.metrics) == [[Metric("cost", 2)]])
+    #expect(harness.collector.texts == ["cost=1", "cost=2", "cost=3"] && harness.collector.violations.isEmpty)
+  }
+
   @Test("options: several patterns, mistakes in a sentence, and what read shows of them")
   func options() throws {
     let words = ["--metrics-match", Self.pattern, "--metrics-match=(?<x>\\d+)"]

@@ -68,6 +68,19 @@ import Testing
     #expect(place.slurmJob == one.job)
   }
 
+  /// Only of what Hugging Face's Trainer wrote is it known that the directory above is one training's.
+  @Test func outputDirectories() {
+    let path = "/srv/out/runs/Nov30_23-04-57_gpu-01.example/events.out.tfevents.1.h.2.3"
+    #expect(RunPlace(path, .eventFile, isOfTrainer: true).path == "/srv/out")
+    #expect(RunPlace(path, .eventFile).path == "/srv/out/runs/Nov30_23-04-57_gpu-01.example")
+    #expect(RunPlace("/srv/out/runs/mine/events.out", .eventFile, isOfTrainer: true).path == "/srv/out/runs/mine")
+    #expect(
+      RunPlace("/runs/Nov30_23-04-57_h/events.out", .eventFile, isOfTrainer: true).path == "/runs/Nov30_23-04-57_h")
+    #expect(
+      RunPlace("/srv/out/checkpoint-500/trainer_state.json", .trainerState).run
+        == RunPlace(path, .eventFile, isOfTrainer: true).run)
+  }
+
   /// The name is what a person would say; the key keeps apart what has the same name.
   @Test func namesAndKeys() {
     let place = RunPlace("/srv/a/runs/ppo/monitor.csv", .monitorCSV)

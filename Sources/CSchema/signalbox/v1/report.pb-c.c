@@ -457,6 +457,51 @@ void   signalbox__v1__settings__free_unpacked
   assert(message->base.descriptor == &signalbox__v1__settings__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   signalbox__v1__metric_pattern__init
+                     (Signalbox__V1__MetricPattern         *message)
+{
+  static const Signalbox__V1__MetricPattern init_value = SIGNALBOX__V1__METRIC_PATTERN__INIT;
+  *message = init_value;
+}
+size_t signalbox__v1__metric_pattern__get_packed_size
+                     (const Signalbox__V1__MetricPattern *message)
+{
+  assert(message->base.descriptor == &signalbox__v1__metric_pattern__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t signalbox__v1__metric_pattern__pack
+                     (const Signalbox__V1__MetricPattern *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &signalbox__v1__metric_pattern__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t signalbox__v1__metric_pattern__pack_to_buffer
+                     (const Signalbox__V1__MetricPattern *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &signalbox__v1__metric_pattern__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Signalbox__V1__MetricPattern *
+       signalbox__v1__metric_pattern__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Signalbox__V1__MetricPattern *)
+     protobuf_c_message_unpack (&signalbox__v1__metric_pattern__descriptor,
+                                allocator, len, data);
+}
+void   signalbox__v1__metric_pattern__free_unpacked
+                     (Signalbox__V1__MetricPattern *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &signalbox__v1__metric_pattern__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   signalbox__v1__probe_setting__init
                      (Signalbox__V1__ProbeSetting         *message)
 {
@@ -2214,7 +2259,7 @@ const ProtobufCMessageDescriptor signalbox__v1__ack__descriptor =
   (ProtobufCMessageInit) signalbox__v1__ack__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor signalbox__v1__settings__field_descriptors[5] =
+static const ProtobufCFieldDescriptor signalbox__v1__settings__field_descriptors[6] =
 {
   {
     "sample_interval_ms",
@@ -2276,10 +2321,23 @@ static const ProtobufCFieldDescriptor signalbox__v1__settings__field_descriptors
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "metrics",
+    6,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Signalbox__V1__Settings, n_metrics),
+    offsetof(Signalbox__V1__Settings, metrics),
+    &signalbox__v1__metric_pattern__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned signalbox__v1__settings__field_indices_by_name[] = {
   4,   /* field[4] = exclude */
   1,   /* field[1] = follow */
+  5,   /* field[5] = metrics */
   3,   /* field[3] = probes */
   2,   /* field[2] = revision */
   0,   /* field[0] = sample_interval_ms */
@@ -2287,7 +2345,7 @@ static const unsigned signalbox__v1__settings__field_indices_by_name[] = {
 static const ProtobufCIntRange signalbox__v1__settings__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor signalbox__v1__settings__descriptor =
 {
@@ -2297,11 +2355,62 @@ const ProtobufCMessageDescriptor signalbox__v1__settings__descriptor =
   "Signalbox__V1__Settings",
   "signalbox.v1",
   sizeof(Signalbox__V1__Settings),
-  5,
+  6,
   signalbox__v1__settings__field_descriptors,
   signalbox__v1__settings__field_indices_by_name,
   1,  signalbox__v1__settings__number_ranges,
   (ProtobufCMessageInit) signalbox__v1__settings__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor signalbox__v1__metric_pattern__field_descriptors[2] =
+{
+  {
+    "match",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Signalbox__V1__MetricPattern, match),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "file",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Signalbox__V1__MetricPattern, file),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned signalbox__v1__metric_pattern__field_indices_by_name[] = {
+  1,   /* field[1] = file */
+  0,   /* field[0] = match */
+};
+static const ProtobufCIntRange signalbox__v1__metric_pattern__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor signalbox__v1__metric_pattern__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "signalbox.v1.MetricPattern",
+  "MetricPattern",
+  "Signalbox__V1__MetricPattern",
+  "signalbox.v1",
+  sizeof(Signalbox__V1__MetricPattern),
+  2,
+  signalbox__v1__metric_pattern__field_descriptors,
+  signalbox__v1__metric_pattern__field_indices_by_name,
+  1,  signalbox__v1__metric_pattern__number_ranges,
+  (ProtobufCMessageInit) signalbox__v1__metric_pattern__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor signalbox__v1__probe_setting__field_descriptors[11] =

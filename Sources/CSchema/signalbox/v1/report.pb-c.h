@@ -25,6 +25,7 @@ typedef struct Signalbox__V1__LaneMark Signalbox__V1__LaneMark;
 typedef struct Signalbox__V1__FileMark Signalbox__V1__FileMark;
 typedef struct Signalbox__V1__Ack Signalbox__V1__Ack;
 typedef struct Signalbox__V1__Settings Signalbox__V1__Settings;
+typedef struct Signalbox__V1__MetricPattern Signalbox__V1__MetricPattern;
 typedef struct Signalbox__V1__ProbeSetting Signalbox__V1__ProbeSetting;
 typedef struct Signalbox__V1__Batch Signalbox__V1__Batch;
 typedef struct Signalbox__V1__Spooled Signalbox__V1__Spooled;
@@ -492,10 +493,35 @@ struct  Signalbox__V1__Settings
    */
   size_t n_exclude;
   char **exclude;
+  /*
+   * at most 16; lines of logs whose numbers are rows of a run
+   */
+  size_t n_metrics;
+  Signalbox__V1__MetricPattern **metrics;
 };
 #define SIGNALBOX__V1__SETTINGS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&signalbox__v1__settings__descriptor) \
-    , 0, 0,NULL, 0, 0,NULL, 0,NULL }
+    , 0, 0,NULL, 0, 0,NULL, 0,NULL, 0,NULL }
+
+
+/*
+ * A pattern with a name for each number, `(?<step>\d+)`; one that an agent does not understand is left out.
+ */
+struct  Signalbox__V1__MetricPattern
+{
+  ProtobufCMessage base;
+  /*
+   * at most 2 048 bytes
+   */
+  ProtobufCBinaryData match;
+  /*
+   * glob pattern of the logs that are meant; empty = all; at most 4 096 bytes
+   */
+  ProtobufCBinaryData file;
+};
+#define SIGNALBOX__V1__METRIC_PATTERN__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&signalbox__v1__metric_pattern__descriptor) \
+    , {0,NULL}, {0,NULL} }
 
 
 /*
@@ -1554,6 +1580,25 @@ Signalbox__V1__Settings *
 void   signalbox__v1__settings__free_unpacked
                      (Signalbox__V1__Settings *message,
                       ProtobufCAllocator *allocator);
+/* Signalbox__V1__MetricPattern methods */
+void   signalbox__v1__metric_pattern__init
+                     (Signalbox__V1__MetricPattern         *message);
+size_t signalbox__v1__metric_pattern__get_packed_size
+                     (const Signalbox__V1__MetricPattern   *message);
+size_t signalbox__v1__metric_pattern__pack
+                     (const Signalbox__V1__MetricPattern   *message,
+                      uint8_t             *out);
+size_t signalbox__v1__metric_pattern__pack_to_buffer
+                     (const Signalbox__V1__MetricPattern   *message,
+                      ProtobufCBuffer     *buffer);
+Signalbox__V1__MetricPattern *
+       signalbox__v1__metric_pattern__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   signalbox__v1__metric_pattern__free_unpacked
+                     (Signalbox__V1__MetricPattern *message,
+                      ProtobufCAllocator *allocator);
 /* Signalbox__V1__ProbeSetting methods */
 void   signalbox__v1__probe_setting__init
                      (Signalbox__V1__ProbeSetting         *message);
@@ -1985,6 +2030,9 @@ typedef void (*Signalbox__V1__Ack_Closure)
 typedef void (*Signalbox__V1__Settings_Closure)
                  (const Signalbox__V1__Settings *message,
                   void *closure_data);
+typedef void (*Signalbox__V1__MetricPattern_Closure)
+                 (const Signalbox__V1__MetricPattern *message,
+                  void *closure_data);
 typedef void (*Signalbox__V1__ProbeSetting_Closure)
                  (const Signalbox__V1__ProbeSetting *message,
                   void *closure_data);
@@ -2097,6 +2145,7 @@ extern const ProtobufCMessageDescriptor signalbox__v1__lane_mark__descriptor;
 extern const ProtobufCMessageDescriptor signalbox__v1__file_mark__descriptor;
 extern const ProtobufCMessageDescriptor signalbox__v1__ack__descriptor;
 extern const ProtobufCMessageDescriptor signalbox__v1__settings__descriptor;
+extern const ProtobufCMessageDescriptor signalbox__v1__metric_pattern__descriptor;
 extern const ProtobufCMessageDescriptor signalbox__v1__probe_setting__descriptor;
 extern const ProtobufCMessageDescriptor signalbox__v1__batch__descriptor;
 extern const ProtobufCMessageDescriptor signalbox__v1__spooled__descriptor;
