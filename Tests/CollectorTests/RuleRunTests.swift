@@ -123,12 +123,13 @@ import Testing
   }
 
   /// What the collector itself holds up is no silence of hosts, as far as it was held up.
-  @Test(arguments: [
-    (Int64(0), true, true, true), (65, true, true, false), (65, true, false, false), (65, false, false, false),
-    (65, false, true, true),
-    // Longer silent than held up.
-    (7, true, true, true),
-  ] as [(Int64, Bool, Bool, Bool)])
+  @Test(
+    arguments: [
+      (Int64(0), true, true, true), (65, true, true, false), (65, true, false, false), (65, false, false, false),
+      (65, false, true, true),
+      // Longer silent than held up.
+      (7, true, true, true),
+    ] as [(Int64, Bool, Bool, Bool)])
   func aHostIsNotLateWhileTheCollectorHoldsItsReports(
     _ stalledSeconds: Int64, _ isWriter: Bool, _ hasStream: Bool, _ isSilent: Bool
   ) throws {
