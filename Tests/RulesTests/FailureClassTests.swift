@@ -46,6 +46,29 @@ import Testing
     }
   }
 
+  @Test(
+    arguments: [
+      ("socket.gaierror: [Errno -2] Name or service not known", true),
+      ("zlib.error: Error -3 while decompressing", true),
+      ("socket.timeout", true), ("cv2.error: OpenCV(4.8.0) error", true), ("_queue.Empty", true),
+      ("error: command failed", false), ("train.step: 12", false), ("error.log: 3 lines", false), ("Error", true),
+    ] as [(String, Bool)])
+  func exceptionsOfModulesInCHaveSmallNames(_ line: String, _ isOne: Bool) {
+    let text = Array("Traceback (most recent call last):\n  File \"a.py\", line 1, in <module>\n\(line)".utf8)
+    #expect(RaisedText.exceptions(text.span, 0..<text.count).count == (isOne ? 1 : 0))
+  }
+
+  /// One pass takes so many bytes of words; what is beyond is found by another.
+  @Test func wordsBeyondOneScannerAreFound() {
+    let words = (0..<9000).map { Array("word-\($0)-".utf8) }
+    let scanners = LiteralScanner.each(of: words)
+    #expect(scanners.count > 1)
+    let line = Array("word-0- word-8999-".utf8)
+    var found: Set<Int> = []
+    for (first, scanner) in scanners { scanner.scan(line.span, 0..<line.count) { found.insert(first + Int($0)) } }
+    #expect(found == [0, 8999])
+  }
+
   /// Where words of classes stand everywhere the sieve gives up: one pass over the bytes finds them, and patterns see the beginning only.
   @Test func aLineOfNothingButHintsIsReadByItsBeginning() throws {
     let words = "KeyError IndexError No such file Permission denied "

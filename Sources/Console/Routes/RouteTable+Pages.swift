@@ -97,6 +97,7 @@ extension RouteTable {
       (TrainingQueries.runs(host: name, state: nil, limit: 20), ShownColumns.runs),
       (FleetQueries.processes(host: name), processColumns),
       (SeriesQueries.gaps(name, sinceNs: sinceNs, untilNs: untilNs, limit: gapsMax), gapColumns),
+      servedQuestion(host: name),
     ]
     let series = HostMetric.all.map { metric in
       (SeriesQueries.host(name, metric, sinceNs: sinceNs, untilNs: untilNs, points: 150), [Answer.Column]())
@@ -137,7 +138,7 @@ extension RouteTable {
         .heading("Processes"),
         .table(
           name: "processes", answers[3], empty: "No training process was reported in its newest minute."),
-      ] + (answers[0].value("state") == .text("revoked") ? [] : hostForms(name, question)),
+      ] + served(answers[5]) + (answers[0].value("state") == .text("revoked") ? [] : hostForms(name, question)),
       command: "signalbox hosts show \(ShellWord.quoted(name))")
   }
 

@@ -93,6 +93,21 @@ extension RouteTable {
     return Page(title: question["target"].map { "Serving: \($0)" } ?? "Serving", blocks: blocks)
   }
 
+  /// What serves models on one host, for its page.
+  static func servedQuestion(host: String) -> (ReadQuery, [Answer.Column]) {
+    (ServingQueries.newest(host: host), targetColumns)
+  }
+
+  /// Nothing where nothing serves there.
+  static func served(_ answer: Answer) -> [Page.Block] {
+    if answer.rows.isEmpty { return [] }
+    let link = Page.Link(column: "target", path: "", key: "path", isWhole: true)
+    return [
+      .heading("Serving"),
+      .table(name: "targets", withDetails(answer.first(rowsMax)).without(["host"]), links: [link], empty: ""),
+    ]
+  }
+
   private static func withDetails(_ answer: Answer) -> Answer {
     var answer = answer
     answer.columns.append(.init("path"))

@@ -6,8 +6,9 @@ final class FailureMatcher {
   let classes: [FailureClass]
   private let sieve: WordSieve?
   private let words: [[UInt8]]
-  /// Where the sieve finds too much, one pass over the bytes of each line replaces it. It is large, and hardly any log needs it.
-  private lazy var scanner = LiteralScanner(words)
+  /// Where the sieve finds too much, one pass over the bytes of each line replaces it: several where the words are more than one takes.
+  /// They are large, and hardly any log needs them.
+  private lazy var scanners = LiteralScanner.each(of: words)
   /// The pattern of each word: its class, and its place among that class's lines and, behind them, its ends.
   private let owners: [Int]
   private static let placeBits = 16
@@ -64,7 +65,7 @@ final class FailureMatcher {
           hint += 1
         }
       } else {
-        scanner.scan(bytes, start..<end) { add(Int($0)) }
+        for (first, scanner) in scanners { scanner.scan(bytes, start..<end) { add(first + Int($0)) } }
       }
       if wanted.contains(offset) {
         take(line, start..<end, suspect(bytes, start..<end, lines.levels[line], found))

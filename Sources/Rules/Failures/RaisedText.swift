@@ -53,7 +53,7 @@ enum RaisedText {
   }
 
   /// `torch.OutOfMemoryError: CUDA out of memory`, `KeyError: 'a'`, `AssertionError`: dotted names, the last part begins with a capital
-  /// letter, and a colon or nothing follows.
+  /// letter, and a colon or nothing follows. Of modules written in C also `socket.gaierror`, `zlib.error`, `socket.timeout`.
   private static func exceptionName(_ bytes: Span<UInt8>, _ line: Range<Int>) -> Range<Int>? {
     var end = line.lowerBound
     var part = end
@@ -63,10 +63,18 @@ enum RaisedText {
     }
     // Private ones begin with an underscore.
     while part < end, bytes[part] == UInt8(ascii: "_") { part += 1 }
-    guard end - part >= 4, end - line.lowerBound <= 200, (65...90).contains(bytes[part]) else { return nil }
+    guard end - part >= 4, end - line.lowerBound <= 200 else { return nil }
+    let isOfC =
+      part > line.lowerBound
+      && smallNames.contains { name in
+        end - part >= name.count && LineMatcher.contains(bytes, end - name.count..<end, name)
+      }
+    guard isOfC || (65...90).contains(bytes[part]) else { return nil }
     guard end == line.upperBound || bytes[end] == UInt8(ascii: ":") else { return nil }
     return line.lowerBound..<end
   }
+
+  private static let smallNames = ["error", "timeout"].map { Array($0.utf8) }
 
   private static func isNameByte(_ byte: UInt8) -> Bool {
     byte == UInt8(ascii: ".") || byte == UInt8(ascii: "_") || ASCII.isDigit(byte) || (65...90).contains(byte)

@@ -42,6 +42,22 @@ struct LiteralScanner: Sendable {
     hasOutput = outputs.map { !$0.isEmpty }
   }
 
+  /// As many as it takes for all texts.
+  /// - Returns: each with the index of its first text, to which those that it reports are to be added.
+  static func each(of texts: [[UInt8]]) -> [(first: Int, scanner: LiteralScanner)] {
+    var found: [(first: Int, scanner: LiteralScanner)] = []
+    var (first, bytes) = (0, 0)
+    for (place, text) in texts.enumerated() {
+      if bytes + text.count >= statesMax - 1, place > first {
+        found.append((first, LiteralScanner(Array(texts[first..<place]))))
+        (first, bytes) = (place, 0)
+      }
+      bytes += text.count
+    }
+    if first < texts.count { found.append((first, LiteralScanner(Array(texts[first...])))) }
+    return found
+  }
+
   private mutating func assignClass(_ byte: UInt8) {
     classes[Int(byte)] = UInt8(min(classCount, 255))
     classCount = min(classCount + 1, 256)

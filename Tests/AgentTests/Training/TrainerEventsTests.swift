@@ -21,7 +21,13 @@ import Testing
       directory += "/" + part
       try? HostFiles.makeDirectory(directory)
     }
-    try Descriptor.open(path, .append).write(bytes(name).span)
+    try append(bytes(name)[...], to: path)
+  }
+
+  private static func append(_ part: ArraySlice<UInt8>, to path: String) throws {
+    let content = Array(part)
+    let file = try Descriptor.open(path, .append)
+    try file.write(content.span)
   }
 
   @Test("checkpoints and event files are one run, over restarts of the agent")
@@ -33,11 +39,11 @@ import Testing
     try HostFiles.makeDirectory(harness.path("tiny-run"))
     try HostFiles.makeDirectory(harness.path("tiny-run/runs"))
     try HostFiles.makeDirectory(harness.path("tiny-run/runs/Nov30_10-20-30_host"))
-    try Descriptor.open(harness.path(Self.events), .append).write(Array(events[..<88]).span)
+    try Self.append(events[..<88], to: harness.path(Self.events))
     harness.run(seconds: 5)
     for end in [events.count - 1500, events.count - 700, events.count] {
       let from = try HostFiles.read(harness.path(Self.events), limitBytes: 1 << 20).count
-      try Descriptor.open(harness.path(Self.events), .append).write(Array(events[from..<end]).span)
+      try Self.append(events[from..<end], to: harness.path(Self.events))
       harness.run(seconds: 5)
       try harness.restartAgent()
     }
