@@ -125,9 +125,9 @@ import Testing
   /// What the collector itself holds up is no silence of hosts, as far as it was held up.
   @Test(
     arguments: [
-      (Int64(0), true, true, true), (65, true, true, false), (65, true, false, false), (65, false, false, false),
-      (65, false, true, true),
-      // Longer silent than held up.
+      (Int64(0), true, true, true), (11, true, true, false), (11, true, false, false), (11, false, false, false),
+      (11, false, true, true),
+      // Not held up for long.
       (7, true, true, true),
     ] as [(Int64, Bool, Bool, Bool)])
   func aHostIsNotLateWhileTheCollectorHoldsItsReports(
@@ -138,13 +138,13 @@ import Testing
     let control = collector.thread.metrics.health.watch("control", holds: .hostsWithoutStream)
     let (second, nowNs, monotonicNs) = (Int64(1_000_000_000), Clock.wallNs(), Clock.monotonicNs())
     var known = Self.known(5)
-    known.lastSeenNs = nowNs - 70 * second
+    known.lastSeenNs = nowNs - 68 * second
     if hasStream { collector.begin(epoch: 5, nil) }
     collector.run.take(.fleet([known]))
     let health = isWriter ? collector.writer.health : control
     if stalledSeconds > 0 { health.began(nowNs: monotonicNs - stalledSeconds * second) }
-    // Before: the collector has not looked for so long, which is an excuse of its own.
-    collector.run.lastTickNs = monotonicNs - second
+    // It has become long just now: all of it counts.
+    collector.run.lastTickNs = monotonicNs - 2 * second
     collector.run.tick(monotonicNs)
     #expect(collector.run.engine.silentHosts == (isSilent ? [Self.id] : []))
   }

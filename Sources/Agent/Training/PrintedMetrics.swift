@@ -71,10 +71,11 @@ struct PrintedMetrics {
     case UInt8(ascii: "s"), UInt8(ascii: "S"), UInt8(ascii: "i"), UInt8(ascii: "I"), UInt8(ascii: "e"),
       UInt8(ascii: "E"),
       UInt8(ascii: "g"), UInt8(ascii: "{"), UInt8(ascii: "|"), UInt8(ascii: "-"), 0x1b:
-      return known(bytes, at..<line.upperBound)
+      // glog's lines begin with a letter and the time.
+      if let shape = known(bytes, at..<line.upperBound) { return shape }
     case UInt8(ascii: "["), UInt8(ascii: "0")...UInt8(ascii: "9"):
       if !isTimed { return numbered(bytes, at..<line.upperBound) }
-    default: if !isTimed { return nil }
+    default: break
     }
     return isTimed ? anchored(bytes, at..<line.upperBound, scan) : nil
   }
@@ -105,14 +106,13 @@ struct PrintedMetrics {
     return bytes[at] == UInt8(ascii: "]") && bytes[at + 1] == UInt8(ascii: "\t") ? .rounds(line.lowerBound) : nil
   }
 
-  /// Behind a logger's head: `step:` and `step=` (torchtitan, DeepSpeed), or `consumed samples:` behind Megatron's iteration.
+  /// Behind a logger's head: `step:` and `step=` (torchtitan, DeepSpeed), `iter=10`, `Epoch 3:`, `Step [100/500]:`, or `consumed samples:` behind
+  /// Megatron's iteration.
   private static func anchored(_ bytes: Span<UInt8>, _ line: Range<Int>, _ scan: LineScan) -> Shape? {
     var from = line.lowerBound + timeBytes
     for _ in 0..<separatorsMax {
       guard from < line.upperBound, let at = scan.first(.separator, in: from..<line.upperBound) else { return nil }
-      if bytes[at - 1] == UInt8(ascii: "p"), bytes.holds("step", at: at - 4) {
-        return .stepped(bytes.holds("global_", at: at - 11) ? at - 11 : at - 4)
-      }
+      if let shape = counted(bytes, before: at, from: line.lowerBound + timeBytes) { return shape }
       if bytes[at - 1] == UInt8(ascii: "s"), bytes.holds("consumed samples", at: at - 16) {
         return (line.lowerBound..<at).first { bytes.holds("iteration ", at: $0) }.map(Shape.stepped)
       }
@@ -120,6 +120,42 @@ struct PrintedMetrics {
     }
     return nil
   }
+
+  /// A word of a count that stands before a separator, with its number in between or behind.
+  @inline(__always) private static func counted(_ bytes: Span<UInt8>, before at: Int, from start: Int) -> Shape? {
+    switch bytes[at - 1] {
+    case UInt8(ascii: "p"), UInt8(ascii: "P"), UInt8(ascii: "r"), UInt8(ascii: "R"), UInt8(ascii: "n"),
+      UInt8(ascii: "h"),
+      UInt8(ascii: "H"), UInt8(ascii: "e"), UInt8(ascii: "]"), UInt8(ascii: "0")...UInt8(ascii: "9"):
+      return countedWord(bytes, before: at, from: start)
+    default: return nil
+    }
+  }
+
+  @inline(never) private static func countedWord(_ bytes: Span<UInt8>, before at: Int, from start: Int) -> Shape? {
+    var end = at
+    // `3`, `100/500`, `[3/10]`, `[3][ 50/7330]`
+    while end > start, at - end < countBytesMax, bytes[end - 1] &- 47 <= 10 || " []".utf8.contains(bytes[end - 1]) {
+      end -= 1
+    }
+    for (place, (word, isEpoch)) in counts.enumerated() where end - start >= word.count {
+      let begin = end - word.count
+      guard word.indices.allSatisfy({ ASCII.lower(bytes[begin + $0]) == word[$0] }) else { continue }
+      if begin - 7 >= start, bytes.holds("global_", at: begin - 7) { return .stepped(begin - 7) }
+      // `timestep` is a step as well, `arbiter` no iteration; behind a colour there is its `m`.
+      let before = begin == start ? 0x20 : bytes[begin - 1]
+      let isColoured = before == UInt8(ascii: "m") && begin - 2 >= start && bytes[begin - 2] &- 48 <= 9
+      guard place == 0 || isColoured || " ]:[(|".utf8.contains(before) else { return nil }
+      return isEpoch ? .epoch(begin) : .stepped(begin)
+    }
+    return nil
+  }
+
+  /// Of a number between a word and its separator.
+  private static let countBytesMax = 24
+  private static let counts = [
+    ("step", false), ("iter", false), ("iteration", false), ("episode", false), ("epoch", true),
+  ].map { (word: Array($0.0.utf8), isEpoch: $0.1) }
 
   // MARK: Rows
 

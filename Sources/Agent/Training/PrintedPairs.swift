@@ -135,7 +135,11 @@ struct PrintedPairs {
     if let value = DecimalNumber.parseLogged(bytes, start..<end) { return value }
     var digits: [UInt8] = []
     var at = start
-    while at < end, digits.count < 40 {
+    while at < end, (97...122).contains(bytes[at] | 0x20) { at += 1 }
+    // `nan (nan%)`, `inf ms`
+    let notFinite = at > start && at < end ? DecimalNumber.parseLogged(bytes, start..<at) : nil
+    if notFinite == nil { at = start }
+    while notFinite == nil, at < end, digits.count < 40 {
       let byte = bytes[at]
       let isExponent = byte | 0x20 == UInt8(ascii: "e") && at + 1 < end && isOf(bytes[at + 1], "+-0123456789")
       let isSign = isOf(byte, "+-") && (at == start || bytes[at - 1] | 0x20 == UInt8(ascii: "e"))
@@ -146,13 +150,13 @@ struct PrintedPairs {
     }
     while at < end, isBlank(bytes[at]) { at += 1 }
     let isWhole =
-      at == end
+      at == end || notFinite != nil && bytes[at] == UInt8(ascii: "(")
       || units.contains { unit in
         bytes.holds(unit, at: at) && (at + unit.utf8.count == end || isOf(bytes[at + unit.utf8.count], "( "))
       }
     // `0.24 + 0.01`: the deviation of a cross-validation stands behind its mean.
     let isMean = at + 1 < end && bytes[at] == UInt8(ascii: "+")
-    return isWhole || isMean ? DecimalNumber.parse(digits.span, 0..<digits.count) : nil
+    return isWhole || isMean ? notFinite ?? DecimalNumber.parse(digits.span, 0..<digits.count) : nil
   }
 
   // MARK: Python

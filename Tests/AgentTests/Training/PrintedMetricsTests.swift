@@ -64,6 +64,15 @@ import Testing
     ("[10]\tvalid_0's l2: 0.24\tvalid_0's auc: 0.81", 10, ["valid_0's l2": 0.24, "valid_0's auc": 0.81]),
     ("[20]\tcv_agg's binary_logloss: 0.24 + 0.01", 20, ["cv_agg's binary_logloss": 0.24]),
     ("epoch: 3 | loss: 0.5 | acc: 91.5%", 3, ["loss": 0.5, "acc": 91.5]),
+    // Behind a logger's head, glog's among them; numbers that are none, with a unit
+    (
+      "I20260102 03:04:05 3454734 dinov2 linear.py:399] iter=40 loss=inf lr=0.001", 40,
+      ["loss": .infinity, "lr": 0.001]
+    ),
+    ("2026-01-02 03:04:05,678 - train - INFO - Epoch 3: loss=0.52, acc=0.9", 3, ["loss": 0.52, "acc": 0.9]),
+    ("2026-01-02 03:04:05,678 INFO iteration [20/100]: loss nan", 20, ["loss": .nan]),
+    ("2026-01-02 03:04:05,678 INFO timestep: 20 loss: 0.5", 20, ["loss": 0.5]),
+    ("Step 7: Loss=nan (nan%), Viol: 0.1/0.2 (3)", 7, ["Loss": .nan]),
   ]
 
   @Test("a line is a row of its writer's step, and stays a line", arguments: lines.indices)
@@ -87,6 +96,7 @@ import Testing
       "2026-01-02 03:04:05 INFO loaded 3 files: a, b=2", "{'a': 1, 'b': 2}", "{'loss': [1, 2]}", "{'loss': 1",
       "[10] loss: 5", "[2026-01-02] loss: 1", "| loss | 1 |", "10/100 files - 3 - 4", "Epoch 3/10", "steps: many",
       "--------", "global_step=x, episodic_return=1", "step 1: loss: unknown", "[12]\t", "[12]\tno numbers: here",
+      "2026-01-02 03:04:05 INFO arbiter: 3 loss: 2", "2026-01-02 03:04:05 INFO worker 3: loss of 2",
       "{'", "| ", "step", "\u{1b}[31mred\u{1b}[0m", "1/", "iter 99999999999999999999: loss 1",
     ])
   func nearMisses(_ line: String) {

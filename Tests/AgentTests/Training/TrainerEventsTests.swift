@@ -24,6 +24,12 @@ import Testing
     try append(bytes(name)[...], to: path)
   }
 
+  private static func makeDirectories(_ harness: FollowingHarness) throws {
+    for name in ["tiny-run", "tiny-run/runs", "tiny-run/runs/Nov30_10-20-30_host"] {
+      try HostFiles.makeDirectory(harness.path(name))
+    }
+  }
+
   private static func append(_ part: ArraySlice<UInt8>, to path: String) throws {
     let content = Array(part)
     let file = try Descriptor.open(path, .append)
@@ -36,9 +42,7 @@ import Testing
     let events = try Self.bytes(Self.events)
     try Self.add(harness, Self.other)
     // At first there is only what the writer writes when it is made.
-    try HostFiles.makeDirectory(harness.path("tiny-run"))
-    try HostFiles.makeDirectory(harness.path("tiny-run/runs"))
-    try HostFiles.makeDirectory(harness.path("tiny-run/runs/Nov30_10-20-30_host"))
+    try Self.makeDirectories(harness)
     try Self.append(events[..<88], to: harness.path(Self.events))
     harness.run(seconds: 5)
     for end in [events.count - 1500, events.count - 700, events.count] {
@@ -65,6 +69,9 @@ import Testing
   @Test("started again in its place, by another process, it is a new attempt of the same run")
   func attempts() throws {
     let harness = try FollowingHarness(["**"])
+    // Who closed a file is seen once its directory is known.
+    try Self.makeDirectories(harness)
+    harness.run(seconds: 5)
     try Self.add(harness, Self.events)
     harness.run(seconds: 70, step: 1)
     let again = "tiny-run/runs/Nov30_11-00-00_host/events.out.tfevents.1795302000.host.8.0"
