@@ -69,6 +69,10 @@ import Testing
     ("gpu-01:123:456 [0] NCCL WARN x", .none, .warn),
     ("gpu-01:123:456 [0] misc/socket.cc:12 NCCL WARN x", .none, .warn),
     ("gpu-01:123:456 [0] NCCL INFO x", .none, .info), ("/usr/lib/python3/a.py:12: UserWarning: x", .none, .warn),
+    (
+      "                              /home/u/.conda/envs/cent7/2020.11-py38/low/lib/python3.11/site-packages/composer/trainer/a/very/long/way/down/trainer.py:243: RuntimeWarning: CUDA out of memory detected.",
+      .none, .warn
+    ), ("/srv/a/b.cu:12: error: no such thing", .none, .error),
     ("a.py:3: DeprecationWarning: x", .none, .warn), ("Traceback (most recent call last):", .none, .error),
     ("torch.cuda.OutOfMemoryError: CUDA out of memory.", .none, .error),
     ("slurmstepd: error: *** JOB 1 CANCELLED", .none, .error),

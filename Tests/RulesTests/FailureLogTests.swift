@@ -7,7 +7,7 @@ import Testing
 
 @testable import Rules
 
-/// Whole ends of logs, read as an agent reads them, by the shipped classes: a class is judged by logs that it was not written for.
+/// Ends of logs of the corpus' programs, read as an agent reads them, by the shipped classes.
 @Suite struct FailureLogTests {
   private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent().path

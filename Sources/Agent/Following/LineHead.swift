@@ -109,7 +109,7 @@ struct LineHeadParser {
   }
 
   /// Leading blanks belong to continuation lines, which have no head, unless a date stands behind them (Megatron), or a level in a
-  /// column of its own (rich, which leaves out a time that it has just printed).
+  /// column of its own (rich, which leaves out a time that it has just printed), or a warning's place in the source, where a bar was cleared.
   private mutating func indented(_ bytes: Span<UInt8>, _ range: Range<Int>, nowNs: Int64) -> LineHead {
     var at = range.lowerBound
     while at < range.upperBound, bytes[at] == UInt8(ascii: " ") { at += 1 }
@@ -120,7 +120,11 @@ struct LineHeadParser {
         return LineHead(timeUs: found.timeUs, level: LineLevel.find(bytes, found.end..<range.upperBound, isTimed: true))
       }
     }
-    return LineHead(timeUs: nil, level: LineLevel.column(bytes, at..<range.upperBound))
+    let level = LineLevel.column(bytes, at..<range.upperBound)
+    if level == .unknown, at - range.lowerBound > Self.indentMax, bytes[at] == UInt8(ascii: "/") {
+      return LineHead(timeUs: nil, level: LineLevel.find(bytes, at..<range.upperBound, isTimed: false))
+    }
+    return LineHead(timeUs: nil, level: level)
   }
 
   // MARK: Fields

@@ -12,8 +12,8 @@ enum LineLevel {
   ///   - isTimed: behind a time a plain word may stand before the level, such as a host's name; without one only names that are set
   ///     off by `:` or brackets.
   static func find(_ bytes: Span<UInt8>, _ range: Range<Int>, isTimed: Bool) -> Level {
-    let end = min(range.upperBound, range.lowerBound + bytesMax)
-    var at = range.lowerBound
+    var at = behindPath(bytes, range)
+    let end = min(range.upperBound, at + bytesMax)
     var plainLeft = isTimed ? 1 : 0
     var isFirst = true
     var isSetOff = true
@@ -32,6 +32,25 @@ enum LineLevel {
     }
     return .unknown
   }
+
+  /// Behind `/srv/venv/lib/python3.11/site-packages/torch/optim/lr_scheduler.py:143:`, as warnings and compilers begin: such a path may be longer
+  /// than what is looked at, and a bar that was cleared leaves blanks before it.
+  @inline(__always) private static func behindPath(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Int {
+    var at = range.lowerBound
+    while at < range.upperBound, bytes[at] == UInt8(ascii: " ") { at += 1 }
+    guard at < range.upperBound, bytes[at] == UInt8(ascii: "/") else { return at }
+    return pathEnd(bytes, at..<range.upperBound) ?? at
+  }
+
+  @inline(never) private static func pathEnd(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Int? {
+    let end = min(range.upperBound, range.lowerBound + pathBytesMax)
+    guard let colon = (range.lowerBound..<end).first(where: { bytes[$0] == UInt8(ascii: ":") }) else { return nil }
+    var at = colon + 1
+    while at < end, bytes[at] &- 48 <= 9 { at += 1 }
+    return at > colon + 1 && at < end && bytes[at] == UInt8(ascii: ":") ? at + 1 : nil
+  }
+
+  private static let pathBytesMax = 1024
 
   /// The level before a time: `INFO 2026-…`, `[ERROR] [main] 2026-…`, `[E 2026-…`, `[NeMo W 2026-…`.
   static func before(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Level {

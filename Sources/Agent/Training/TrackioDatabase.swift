@@ -131,8 +131,9 @@ final class TrackioDatabase {
     batch.tables = try file.tables(named: Self.tableNames)
     guard Self.isTrackio(batch.tables), let table = batch.tables[Self.metricsName] else { return .other }
     guard try isSameDatabase(table, batch.tables, offset, hash) else { return .replaced }
-    try noteConfigs(&batch, readNs: readNs)
+    // First: what came of configurations may not have been acknowledged, and is reported again of runs that go on.
     if !isResumed, offset > 0 { try resume(&batch, table, offset, readNs: readNs) }
+    try noteConfigs(&batch, readNs: readNs)
     var (count, bytes) = (0, 0)
     // Of each run that begins, its configuration is read behind the rows.
     var begun: [(at: Int, run: String)] = []

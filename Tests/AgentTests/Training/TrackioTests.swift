@@ -159,7 +159,9 @@ import Testing
     #expect(Set(harness.collector.steps.suffix(4).map(\.run)).count == 1)
     #expect(Set(harness.collector.steps.map(\.run)).count == 2)
     #expect(harness.collector.steps.allSatisfy { $0.metrics == [Metric("loss", Double($0.step) / 2)] })
-    #expect(harness.collector.runs.filter { $0.detail.contains("\"lr\": 5") }.count == 1)
+    // Again over restarts: it may not have been acknowledged.
+    let details = harness.collector.runs.map(\.detail)
+    #expect(details.contains { $0.contains("\"lr\": 5") }, "\(details)")
     // Nothing of the database, its log and its journal is a line.
     #expect(harness.collector.rows.isEmpty && harness.collector.violations.isEmpty && harness.collector.losses.isEmpty)
   }
