@@ -11,7 +11,7 @@ import Testing
   private static let subjects = [
     "metric": "load.1", "rate": "load.1", "ratio": "[load.1, load.5]", "forecast": "disk.used_percent",
     "absent": "load.1",
-    "stale": "run", "live": "run", "open": "A-1", "log": "{ text: a }", "event": "{ kind: xid }",
+    "stale": "run", "live": "run", "straggler": "run", "open": "A-1", "log": "{ text: a }", "event": "{ kind: xid }",
     "run": "{ state: failed }", "episode": "{ state: hollow }", "probe": "{ name: a }", "hosts": "A-1",
     "all": "[{ open: A-1 }]", "any": "[{ open: A-1 }]", "not": "{ open: A-1 }",
   ]
@@ -67,6 +67,7 @@ import Testing
     ("when: { metric: load.1, above: 1, last: 5 }", "last belongs to a comparison with its past"),
     ("when: { metric: load.1, above_mean: nan }", "above_mean must be a number or a share"),
     ("when: { event: { count: 3, apart: reboot } }", "without one it means every event"),
+    ("when: { straggler: run, above: 30% }", "above must be 110% or more"),
     ("match: { host: 'gpu 7' }, \(when)", "'gpu 7' can match no host"),
     ("evidence: [{}], \(when)", "evidence needs one of log, metric"),
     ("evidence: [{ log: {}, metric: load.1 }], \(when)", "evidence takes one of log and metric; remove the other"),

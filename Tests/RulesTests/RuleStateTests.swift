@@ -27,7 +27,7 @@ import Testing
     let engine = try RuleEngineTests.engine(RuleEngineTests.busy)
     _ = RuleEngineTests.feed(engine, 0...700, cpu: 95)
     var bytes = engine.encodedState(of: Self.host)
-    #expect(bytes[0] == 6 && bytes[1] == 0 && bytes[2] == 0)
+    #expect(bytes[0] == 7 && bytes[1] == 0 && bytes[2] == 0)
     bytes.removeSubrange(place...2)
     bytes[0] = version
     let other = try RuleEngineTests.engine(RuleEngineTests.busy)

@@ -32,7 +32,10 @@ struct CaseBatch {
 
   mutating func add(_ input: CaseInput, _ index: Int, _ offsets: inout [String: UInt64]) {
     switch input.kind {
-    case .series(let metric, let entity, let values): add(metric, entity, values[index])
+    case .series(let metric, let entity, nil, let values): add(metric, entity, values[index])
+    case .series(let metric, let entity, let rank?, let values):
+      let run = entity.isEmpty ? "run" : entity
+      add(metric, run, values[index], step: index + 1, ofFile: "/srv/\(run)/rank_\(rank).log", &offsets)
     case .lines(let path, let level, let lines, let isRedacted):
       add(lines[index], path, level, isRedacted, &offsets[path, default: 0])
     case .event(let kind, let subject, let message, let reason, let end):
@@ -157,6 +160,27 @@ struct CaseBatch {
         $0.state = .completed
       }
     }
+  }
+
+  /// What one rank of a run logs of one step.
+  private mutating func add(
+    _ metric: RuleMetric, _ run: String, _ value: Double, step: Int, ofFile path: String,
+    _ offsets: inout [String: UInt64]
+  ) {
+    var row = CaseBatch(timeNs: timeNs, hasHost: false)
+    row.add(metric, run, value)
+    guard var found = row.records.steps.first else { return }
+    if let place = files.firstIndex(where: { $0.file.path == path }) {
+      files[place].steps[0].metrics += found.metrics
+      return
+    }
+    found.step = Int64(step)
+    let offset = offsets[path, default: 0]
+    let key = FileKey(high: 1, low: ContentHash.of(Array(path.utf8).span))
+    var delta = FileDelta(file: FileIdentity(key: key, path: path), from: offset, to: offset + 1)
+    delta.steps = [found]
+    offsets[path] = delta.to
+    files.append(delta)
   }
 
   private mutating func addNamed(_ metric: RuleMetric, _ entity: String, _ value: Double) {

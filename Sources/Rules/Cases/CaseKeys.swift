@@ -34,7 +34,11 @@ enum CaseKeys {
       [
         DocumentKey("series", .metric, "Which number."),
         DocumentKey("values", .anything, "95 x 70, 80..95 x 60, a list."),
-        DocumentKey("entity", .text, "Of which thing."), at, every,
+        DocumentKey("entity", .text, "Of which thing."),
+        DocumentKey(
+          "rank", .integer(0...1000), "Of a training: which rank logs it, a step with each value, in a file of its own."
+        ),
+        at, every,
       ]),
     KeyTable(
       "a log", required: ["log", "lines"],

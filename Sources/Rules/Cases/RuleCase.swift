@@ -48,7 +48,7 @@ package struct RuleCase: Sendable {
 /// One report of a case's host.
 struct CaseInput: Sendable {
   enum Kind: Sendable {
-    case series(RuleMetric, entity: String, values: [Double])
+    case series(RuleMetric, entity: String, rank: Int?, values: [Double])
     case lines(path: String, level: Level, [String], isRedacted: Bool)
     case event(EventKind?, subject: String, message: String, lossReason: LossReason, ProcessEnd?)
     case run(String, RunState, isDeclared: Bool, announced: Int)
@@ -65,7 +65,7 @@ struct CaseInput: Sendable {
   /// How often it comes.
   var count: Int {
     switch kind {
-    case .series(_, _, let values): values.count
+    case .series(_, _, _, let values): values.count
     case .lines(_, _, let lines, _): lines.count
     default: times
     }
@@ -204,7 +204,11 @@ extension RuleReader {
       mistake(value, "\(metric.name) is computed by the engine; give the numbers it is computed of")
       return nil
     }
-    return .series(metric, entity: text(fields, "entity") ?? "", values: values)
+    let rank = count(fields, "rank")
+    if let node = fields["rank"], metric.reader.family != .training {
+      mistake(node, "rank is asked of numbers of a training, \(metric.name) is of a \(metric.kind.word)")
+    }
+    return .series(metric, entity: text(fields, "entity") ?? "", rank: rank, values: values)
   }
 
   /// `95 x 70`, `80..95 x 60` (a straight line), `nan`, or a list of such.

@@ -63,6 +63,12 @@ struct CompiledParts {
       node.operation = .live
       node.kind = kind
       node.windowNs = withinNs
+    case .straggler(let factor, let behindNs, let holdNs):
+      node.operation = .straggler
+      node.kind = .run
+      node.limit = factor
+      node.windowNs = behindNs
+      node.holdNs = holdNs
     case .open(let rule):
       node.operation = .open
       otherNames.append((place, rule))

@@ -2,7 +2,7 @@ internal import FleetModel
 
 /// One condition of a rule in a flat, plain form: no reference is counted while it is evaluated.
 struct CompiledNode {
-  enum Operation: UInt8 { case all, any, not, measure, absent, stale, occurrence, hosts, live, open }
+  enum Operation: UInt8 { case all, any, not, measure, absent, stale, occurrence, hosts, live, open, straggler }
   enum Measure: UInt8 { case value, rate, ratio, forecast, against }
 
   var operation: Operation
@@ -26,13 +26,13 @@ struct CompiledNode {
   /// Samples that a baseline, and an average, are made of.
   var last = 0
   var average = 0
-  /// Rate and forecast: over; occurrence and counted comparison: within; absent, stale, live: for.
+  /// Rate and forecast: over; occurrence and counted comparison: within; absent, stale, live: for; straggler: behind.
   var windowNs: Int64 = 0
   /// Rate: per; forecast: within; occurrence: the usual rate's time.
   var perNs: Int64 = 0
   /// Occurrence and counted comparison: count; stale: intervals; hosts: limit.
   var amount = 0.0
-  /// Occurrence: share of the lines among which it is, or times the usual rate.
+  /// Occurrence: share of the lines among which it is, or times the usual rate; straggler: share of the others' step time.
   var limit = 0.0
   var apartNs: Int64 = 0
   var missingNs: Int64 = 0
@@ -149,7 +149,7 @@ final class CompiledRule {
     case .all: return node.children.allSatisfy { canHoldAtRest(children[$0], nodes, children) }
     case .any: return node.children.contains { canHoldAtRest(children[$0], nodes, children) }
     // Silence begins between reports: time asks for it.
-    case .measure, .occurrence, .absent, .stale: return false
+    case .measure, .occurrence, .absent, .stale, .straggler: return false
     case .not, .hosts, .live, .open: return true
     }
   }

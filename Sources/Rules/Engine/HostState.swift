@@ -110,6 +110,8 @@ struct HostState: ~Copyable {
   var ends: [FoundEnd] = []
   /// Which file each run's rows came from last; learned anew after a restart.
   var runFiles: [RunFile] = []
+  /// What its runs' ranks do; only their jobs and ranks are saved.
+  var ranked: [RankedRun] = []
   /// What its files have raised and how its processes ended, until it is concluded.
   var failures = FailureWatch()
   /// Collector's clock less the host's when the last fact came.
@@ -178,6 +180,8 @@ struct HostState: ~Copyable {
     runs.removeAll { places.contains($0.entity) }
     failures.cases.removeAll { places.contains($0.file) }
     runFiles.removeAll { places.contains($0.run) || places.contains($0.file) }
+    ranked.removeAll { places.contains($0.run) }
+    for place in ranked.indices { ranked[place].lanes.removeAll { places.contains($0.file) } }
   }
 
   func places(of kind: EntityKind) -> [Int] {
@@ -193,6 +197,7 @@ struct HostState: ~Copyable {
     for run in runs where !run.episodes.isEmpty { bytes += 32 + MemoryLayout<EpisodeSummary>.stride }
     for file in files where !file.parts.isEmpty { bytes += 32 + file.parts.capacity * MemoryLayout<RowPart>.stride }
     if !runFiles.isEmpty { bytes += 32 + runFiles.capacity * MemoryLayout<RunFile>.stride }
+    if !ranked.isEmpty { bytes += 32 + ranked.reduce(0) { $0 + $1.bytes } }
     for late in [backlog, history] { bytes += late?.state.bytes ?? 0 }
     if !ends.isEmpty { bytes += 32 + ends.capacity * MemoryLayout<FoundEnd>.stride }
     if !histories.isEmpty { bytes += 32 + histories.capacity * MemoryLayout<RunHistory>.stride }

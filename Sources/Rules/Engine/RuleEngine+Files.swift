@@ -28,6 +28,7 @@ extension RuleEngine {
     noteFailures(delta.lines, path: delta.file.path, &host, entity, in: max(seen, history)..<UInt64.max)
     occasionNs = nil
     observeRows(steps, episodes, &host, isFromStart: delta.from == 0, isLate: false)
+    noteRankRows(steps, entity, delta.file, &host)
     for run in delta.runs { observe(run, &host, isLate: false) }
     noteRunFile(steps.last?.run ?? episodes.last?.run ?? delta.runs.last?.run, entity, &host)
     if !eventRules.isEmpty { for loss in delta.losses { observe(loss, &host) } }

@@ -309,7 +309,7 @@ extension RuleEngine {
   }
 
   /// Whether it has been true for so long, by the times of the samples.
-  private func hold(
+  func hold(
     _ raw: Truth, _ place: Int, _ holdNs: Int64, _ rule: CompiledRule, _ host: inout HostState, _ at: Judgement
   ) -> Truth {
     guard holdNs > 0 else { return raw }
@@ -392,6 +392,11 @@ extension RuleEngine {
       if isMissing { return missing(place, rule, host, at, entity, slot) }
       return slot.a > arrivedNs ? .yes : .no
     case .stale: return staleness(place, rule, host, at, entity)
+    case .straggler:
+      guard host.slots.isActive(rule.place),
+        let slot = host.slots[SlotTable.key(rule.place, place, entity, Self.truthSub)]
+      else { return .no }
+      return Truth(rawValue: UInt8(truncatingIfNeeded: at.ignoresHolds ? slot.b : slot.b >> 8)) ?? .unknown
     case .absent:
       let slot =
         host.slots.isActive(rule.place) ? host.slots[SlotTable.key(rule.place, place, entity, Self.truthSub)] : nil

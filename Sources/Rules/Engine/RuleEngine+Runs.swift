@@ -13,6 +13,8 @@ extension RuleEngine {
       case .completed, .failed: ends(update, &host, entity)
       }
     }
+    // The history of a file has a state of its own, in which no ranks are compared.
+    if host.role == .current { noteRank(update, &host) }
     // Parameters, without a word on the state.
     if update.state == .unknown, update.source.isEmpty { return }
     if let moment = RunMoment(update.state) { happened(moment, to: entity, &host, update.timeNs, update.detail) }

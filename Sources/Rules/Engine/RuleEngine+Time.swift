@@ -7,6 +7,7 @@ extension RuleEngine {
   /// - Parameter nowNs: the collector's clock, never less than before.
   package func tick(_ nowNs: Int64) -> [Transition] {
     arrivedNs = nowNs
+    compareRanks(nowNs)
     for host in hosts.values where nowNs >= host.state.wakeNs { wake(&host.state, nowNs) }
     if runsFleetRules {
       for rule in fleetRules {

@@ -33,6 +33,9 @@ package final class RuleEngine {
   var intervalRules: [(rule: CompiledRule, node: Int)] = []
   /// Lines that are taken back where their file goes on.
   var goingOn: [(rule: CompiledRule, node: Int)] = []
+  /// Conditions that compare ranks, and when they last did, by the collector's clock.
+  var stragglerRules: [(rule: CompiledRule, node: Int)] = []
+  var comparedNs: Int64 = 0
   var timedRules: [CompiledRule] = []
   var fleetRules: [CompiledRule] = []
   var needsProgress = false
@@ -235,6 +238,9 @@ package final class RuleEngine {
       !readers[Int(MetricFamily.episode.rawValue)].isEmpty || needsProgress
       || rules.contains { $0.nodes.contains { $0.phase == .episode } }
     goingOn = rules.flatMap { rule in rule.nodes.indices.filter { rule.nodes[$0].goesOnNs > 0 }.map { (rule, $0) } }
+    stragglerRules = rules.flatMap { rule in
+      rule.nodes.indices.filter { rule.nodes[$0].operation == .straggler }.map { (rule, $0) }
+    }
     intervalRules = rules.flatMap { rule in
       rule.nodes.indices.filter { rule.nodes[$0].operation == .stale && rule.nodes[$0].amount > 0 }.map { (rule, $0) }
     }

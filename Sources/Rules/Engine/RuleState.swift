@@ -8,8 +8,10 @@ package enum RuleStateError: Error, Equatable, Sendable {
 }
 
 extension RuleEngine {
-  private static let version: UInt8 = 6
-  /// Older ones are still read, so that nothing that is open is forgotten by an upgrade: without what files have raised…
+  private static let version: UInt8 = 7
+  /// Older ones are still read, so that nothing that is open is forgotten by an upgrade: without the jobs and ranks of runs…
+  private static let versionWithoutRanks: UInt8 = 6
+  /// …without what files have raised…
   private static let versionWithoutFailures: UInt8 = 5
   /// …without the newest ends…
   private static let versionWithoutEnds: UInt8 = 4
@@ -90,6 +92,7 @@ extension RuleEngine {
       }
     }
     out.failures(state.failures)
+    out.ranks(state.ranked)
     return out.bytes
   }
 
@@ -148,6 +151,7 @@ extension RuleEngine {
     try input.runs(&state)
     state.slots = SlotTable(ownSilence(of: host, in: try slots(&input, entities: state.entities.count)))
     if version > Self.versionWithoutFailures { state.failures = try input.failures(entities: state.entities.count) }
+    if version > Self.versionWithoutRanks { state.ranked = try input.ranks(entities: state.entities.count) }
     exclude(&state)
     let isFleet = host == fleet.state.id
     let cell = HostCell(state)
@@ -231,6 +235,17 @@ extension StateWriter {
 }
 
 extension StateReader {
+  fileprivate mutating func ranks(entities: Int) throws(RuleStateError) -> [RankedRun] {
+    var found: [RankedRun] = []
+    for _ in 0..<(try count(RankLimits.runsMax)) {
+      var ranked = RankedRun(run: try count(entities - 1))
+      ranked.job = try fixed()
+      for _ in 0..<(try count(RankLimits.ranksMax)) { ranked.note(rank: Int32(clamping: try count(Int(Int32.max)))) }
+      found.append(ranked)
+    }
+    return found
+  }
+
   fileprivate mutating func runs(_ state: inout HostState) throws(RuleStateError) {
     state.processEndNs = try time()
     for _ in 0..<(try count(RuleLimits.entitiesMax)) {
@@ -253,6 +268,19 @@ extension StateReader {
         if !seconds.isNaN { history.add(seconds) }
       }
       state.histories.append(history)
+    }
+  }
+}
+
+extension StateWriter {
+  /// Not the ways of the ranks, which are known again after minutes.
+  fileprivate mutating func ranks(_ ranked: [RankedRun]) {
+    count(ranked.count)
+    for run in ranked {
+      count(run.run)
+      fixed(run.job)
+      count(run.ranks.count)
+      for rank in run.ranks { count(Int(rank)) }
     }
   }
 }

@@ -55,6 +55,9 @@ package indirect enum Condition: Sendable {
   case stale(Staleness)
   /// Runs that made steps, or processes that were there, at the host's last report.
   case live(EntityKind, withinNs: Int64)
+  /// A rank of a run, on this or another host, whose steps take more than `factor` times as long as those of the others, or that lies further
+  /// behind them than `behindNs`.
+  case straggler(factor: Double, behindNs: Int64, holdNs: Int64)
   /// Another rule is open on the same host.
   case open(rule: String)
   case occurrence(Occurrence, Counting)

@@ -202,6 +202,19 @@ enum RuleKeys {
         ])
     ),
     (
+      "straggler",
+      KeyTable(
+        "a straggler condition", required: ["straggler"],
+        [
+          DocumentKey(
+            "straggler", .word(["run"]),
+            "A run one of whose ranks is slower than the others, or behind them; at least three must be known."),
+          DocumentKey(
+            "above", .quantity, "Its steps take more than this share of the time of the others'; 130% if not given."),
+          DocumentKey("behind", .time, "Or the others were where it is longer ago; 1m if not given."), hold,
+        ])
+    ),
+    (
       "open",
       KeyTable(
         "an open condition", required: ["open"], [DocumentKey("open", .text, "Rule that is open on the same host.")])

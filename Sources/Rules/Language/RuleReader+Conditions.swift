@@ -46,6 +46,7 @@ extension RuleReader {
       return .absent(metric, forNs: time(fields, "for", 120_000_000_000), of: wildcard(fields, "of"))
     case "stale": return stale(value, fields)
     case "live": return live(value, fields)
+    case "straggler": return straggler(value, fields)
     case "open": return .open(rule: text(value, "open"))
     case "log": return logCondition(value)
     case "event": return eventCondition(value)

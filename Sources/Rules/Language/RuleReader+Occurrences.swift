@@ -115,6 +115,18 @@ extension RuleReader {
     return .live(kind, withinNs: time(fields, "within", kind == .run ? 900_000_000_000 : 60_000_000_000))
   }
 
+  mutating func straggler(_ value: DocumentNode, _ fields: DocumentFields) -> Condition? {
+    guard word(value, "straggler", [("run", EntityKind.run)]) != nil else { return nil }
+    var factor = 1.3
+    if let above = fields["above"] {
+      factor = share(above, "above").value
+      // Ranks that are level differ by a few percent.
+      if factor < 1.1 { mistake(above, "above must be 110% or more: ranks that are level differ by a few percent") }
+    }
+    return .straggler(
+      factor: factor, behindNs: time(fields, "behind", 60_000_000_000), holdNs: time(fields, "for", 0))
+  }
+
   mutating func hosts(_ value: DocumentNode, _ fields: DocumentFields) -> Condition? {
     var limit = HostShare()
     let given = ["above", "at_least"].filter { fields[$0] != nil }
