@@ -19,6 +19,8 @@ import Testing
       var period: Double?
       /// It logs each so many-th step.
       var every: Int64 = 1
+      /// Of the file, where more than one host reads it.
+      var inode: UInt64 = 0
       /// Rows that are written at once, as by a buffer of standard output.
       var buffered = 1
       var metrics: [String: Double] = [:]
@@ -99,9 +101,9 @@ import Testing
       let rank = ranks[place]
       if rank.held.isEmpty || rank.held.count < rank.buffered { return }
       let key = FileKey(high: rank.host, low: ContentHash.of(Array(rank.path.utf8).span))
-      var delta = FileDelta(
-        file: FileIdentity(key: key, path: rank.path), from: rank.offset,
-        to: rank.offset + UInt64(rank.held.count))
+      var file = FileIdentity(key: key, path: rank.path)
+      file.inode = rank.inode
+      var delta = FileDelta(file: file, from: rank.offset, to: rank.offset + UInt64(rank.held.count))
       delta.steps = rank.held
       batch.files.append(delta)
       ranks[place].offset = delta.to
@@ -293,6 +295,46 @@ import Testing
     _ = training.engine.observe(
       batch, from: HostID(high: 1, low: 1), name: "h1", labels: [:], nowNs: training.nowNs)
     #expect(training.run(minutes: 20).isEmpty)
+  }
+
+  /// The stages of a pipeline have work of their own each: none of them is what the others are.
+  @Test func timesThatDifferFromRankToRankShowNoStraggler() throws {
+    var ranks = Self.ranks(6)
+    for place in ranks.indices { ranks[place].metrics = ["step_time": [1, 1.3, 1.7, 2.2, 0.8, 1.5][place]] }
+    #expect(try Training(ranks).run(minutes: 20).isEmpty)
+  }
+
+  /// All wait while one of them, each time another, writes or evaluates; none is behind for long.
+  @Test func pausesOfOneRankAreNoStraggler() throws {
+    let training = try Training(Self.ranks(4))
+    _ = training.run(minutes: 10)
+    var found: [Transition] = []
+    for round in 0..<8 {
+      training.ranks[round % 4].period = nil
+      found += training.run(minutes: 3)
+      // It catches up.
+      training.ranks[round % 4].period = 1
+      found += training.run(minutes: 3)
+      training.ranks[round % 4].period = 2
+      found += training.run(minutes: 6)
+    }
+    #expect(found.isEmpty)
+  }
+
+  /// Two hosts read the same files, the second one late: it is one run of four ranks, and the rank's own host is named.
+  @Test func filesOfASharedFileSystemCountOnce() throws {
+    var ranks = Self.ranks(4)
+    for place in ranks.indices { ranks[place].inode = UInt64(100 + place) }
+    var others = ranks
+    for place in others.indices { (others[place].host, others[place].buffered) = (2, 45) }
+    let training = try Training(ranks + others)
+    _ = training.run(minutes: 2)
+    training.join("slurm:8")
+    _ = training.run(minutes: 28)
+    for place in [0, 4] { training.ranks[place].period = 4 }
+    let found = training.run(minutes: 15)
+    #expect(found.map(\.kind) == [.opened])
+    #expect(Self.note(found.first).contains("the other 3 ranks"), "\(Self.note(found.first))")
   }
 
   // MARK: parts

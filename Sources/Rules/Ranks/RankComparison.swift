@@ -36,8 +36,8 @@ struct RankDeviation: Equatable {
 /// Compares the ranks of one run with each other. No clock, no I/O.
 ///
 /// - Where they log at other moments is no difference: a rank is judged at its own last row, by when the others were at its step.
-/// - A rank is behind the others only where two thirds of them are close to each other, compared with its distance: programs that only lie
-///   side by side are not.
+/// - A rank is behind the others only where two thirds of them are within a quarter of its distance of each other: programs that only lie side by
+///   side, and stages of a pipeline, are not.
 struct RankComparison {
   let peers: [RankPeer]
   private let nowNs: Int64
@@ -125,7 +125,7 @@ struct RankComparison {
     let usual = Self.middle(values)
     let factor = own / usual
     guard factor.isFinite, factor > 1 else { return 1 }
-    let near = values.count { abs($0 / usual - 1) <= (factor - 1) / 2 }
+    let near = values.count { abs($0 / usual - 1) <= min((factor - 1) / 4, Self.spreadMax) }
     return isMost(near, of: values.count) ? factor : 1
   }
 
@@ -144,7 +144,8 @@ struct RankComparison {
     guard usualNs != .max else { return }
     let behindNs = atNs.subtractingClamped(usualNs)
     guard behindNs > 0 else { return }
-    let near = times.count { $0 != .max && $0.subtractingClamped(usualNs).magnitude <= (behindNs / 2).magnitude }
+    let spreadNs = max(RankLimits.levelNs, behindNs / 4).magnitude
+    let near = times.count { $0 != .max && $0.subtractingClamped(usualNs).magnitude <= spreadNs }
     guard isMost(near, of: others.count) else { return }
     found.behindNs = behindNs
     found.stepsBehind = stepsBehind
@@ -172,6 +173,9 @@ struct RankComparison {
 
   /// Long beside the error of what lies between two points.
   private static let paceNs: Int64 = 240_000_000_000
+
+  /// Ranks whose step times are further apart are not alike, whatever one of them does.
+  private static let spreadMax = 0.25
 
   private func isMost(_ count: Int, of all: Int) -> Bool { count * 3 >= all * 2 }
 

@@ -77,8 +77,9 @@ enum RankLimits {
   /// A rank without rows for less than this, and for less than so many of its longest pauses, may only print seldom.
   static let quietNs: Int64 = 180_000_000_000
   static let quietPauses: Int64 = 5
-  /// Rows before a rank's pauses are known.
+  /// Rows and arrivals of rows before a rank's pauses are known: a buffer writes many rows at once, and then none for long.
   static let rowsMin = 10
+  static let arrivalsMin = 4
   /// Fewer ranks have no median.
   static let ranksMin = 3
   /// Time between two comparisons.
@@ -118,6 +119,7 @@ struct RankLane: Equatable {
   /// The greatest of the last distances between the steps of two rows.
   private(set) var stride: Int64 = 0
   private(set) var rows = 0
+  private var arrivals = 0
   private var backRows = 0
   /// Comparisons that found it level with the others since it began.
   private(set) var levelChecks: UInt8 = 0
@@ -147,7 +149,10 @@ struct RankLane: Equatable {
     if rows > 0 {
       let pause = nowNs.subtractingClamped(arrivedNs)
       // Rows that arrive together have none between them.
-      if pause > 0 { pauseNs = max(pause, pauseNs - pauseNs / 1024) }
+      if pause > 0 {
+        pauseNs = max(pause, pauseNs - pauseNs / 1024)
+        arrivals = min(arrivals + 1, RankLimits.arrivalsMin)
+      }
       stride = max(step.step.subtractingClamped(latest.step), stride - stride / 16)
     }
     arrivedNs = nowNs
@@ -183,7 +188,7 @@ struct RankLane: Equatable {
 
   /// Its way is known, and it has been on it for some minutes.
   func isWarm(_ nowNs: Int64) -> Bool {
-    !hasEnded && rows >= RankLimits.rowsMin && points.count > 1
+    !hasEnded && rows >= RankLimits.rowsMin && arrivals >= RankLimits.arrivalsMin - 1 && points.count > 1
       && nowNs.subtractingClamped(beganNs) >= RankLimits.warmUpNs
   }
 
