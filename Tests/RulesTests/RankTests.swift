@@ -278,23 +278,38 @@ import Testing
     #expect(training.run(minutes: 20).isEmpty)
   }
 
-  @Test func aRankThatHasEndedIsNotBehind() throws {
-    let training = try Training(Self.ranks(4))
-    _ = training.run(minutes: 10)
-    training.ranks[2].period = nil
+  /// The end of a file of the first host, as the agent reports it.
+  private static func end(_ path: String, in training: Training) {
     var update = RunUpdate()
     update.timeNs = training.nowNs
     update.run = "run"
     update.state = .completed
-    update.source = "/srv/run/rank_2.log"
-    var batch = Batch()
-    batch.wallNs = training.nowNs
+    update.source = path
     var records = Records()
     records.runs = [update]
+    var batch = Batch()
+    batch.wallNs = training.nowNs
     batch.spooled = [SpooledRecords(lane: .live, firstSequence: 9, lastSequence: 9, records: records)]
     _ = training.engine.observe(
       batch, from: HostID(high: 1, low: 1), name: "h1", labels: [:], nowNs: training.nowNs)
+  }
+
+  @Test func aRankThatHasEndedIsNotBehind() throws {
+    let training = try Training(Self.ranks(4))
+    _ = training.run(minutes: 10)
+    training.ranks[2].period = nil
+    Self.end("/srv/run/rank_2.log", in: training)
     #expect(training.run(minutes: 20).isEmpty)
+  }
+
+  @Test func theEndOfItsRunEndsTheIncident() throws {
+    let training = try Training(Self.ranks(4))
+    _ = training.run(minutes: 10)
+    training.ranks[2].period = nil
+    #expect(training.run(minutes: 12).map(\.kind) == [.opened])
+    for place in training.ranks.indices { training.ranks[place].period = nil }
+    Self.end("/srv/run/rank_0.log", in: training)
+    #expect(training.run(minutes: 10).map(\.kind) == [.cleared(.recovered)])
   }
 
   /// The stages of a pipeline have work of their own each: none of them is what the others are.

@@ -155,7 +155,9 @@ extension RuleEngine {
         let place = RankPlace(host: host, run: run)
         let job = cell.state.ranked[run].job
         let isMeant = worst[place] != nil && (job == 0 || named[job]?.place == place)
-        let truth: Truth = isMeant ? .yes : found[place] == nil ? .unknown : .no
+        // Of a run that has ended there is nothing left to compare, and no rank is behind.
+        let isKnown = found[place] != nil || cell.state.entities[cell.state.ranked[run].run].hasEnded
+        let truth: Truth = isMeant ? .yes : isKnown ? .no : .unknown
         if isMeant, let (deviation, comparison, count) = worst[place] {
           occasion = .note(text(deviation, comparison, count, cell.state, nowNs))
         }
