@@ -319,6 +319,13 @@ import Testing
     #expect(try Training(ranks).run(minutes: 20).isEmpty)
   }
 
+  /// Programs of which one is a little slower: after a while it is minutes behind, and still no straggler.
+  @Test func aRankThatIsBehindButNotSlowIsNone() throws {
+    let training = try Training(Self.ranks(4))
+    training.ranks[1].period = 2.14
+    #expect(training.run(minutes: 90).isEmpty)
+  }
+
   /// All wait while one of them, each time another, writes or evaluates; none is behind for long.
   @Test func pausesOfOneRankAreNoStraggler() throws {
     let training = try Training(Self.ranks(4))
