@@ -203,6 +203,23 @@ import Testing
     #expect(Self.note(found.first).hasPrefix("rank 8 on h2: "), "\(Self.note(found.first))")
   }
 
+  /// A host's log and its table are two ways of the same program; each is held against its like on the other hosts.
+  @Test func filesOfOneKindAreHeldAgainstEachOther() throws {
+    let files = (1...3).flatMap { host in
+      [("train.log", Int64(1)), ("progress.csv", 50)].map {
+        Training.Rank(host: UInt64(host), path: "/srv/run/" + $0.0, period: 2, every: $0.1)
+      }
+    }
+    let training = try Training(files)
+    _ = training.run(minutes: 1)
+    training.join("k8s:team/bert")
+    #expect(training.run(minutes: 20).isEmpty)
+    for place in [4, 5] { training.ranks[place].period = 4 }
+    let found = training.run(minutes: 15)
+    #expect(found.map(\.kind) == [.opened] && found.first?.host == HostID(high: 1, low: 3))
+    #expect(Self.note(found.first).contains("the other 2 hosts"), "\(Self.note(found.first))")
+  }
+
   /// Two of one job: the worse one is named, so that the run has one incident.
   @Test func twoSlowHostsOfAJobAreOneIncident() throws {
     let ranks = (1...6).flatMap { Self.ranks(2, host: UInt64($0), from: Int($0) * 2) }
@@ -319,6 +336,14 @@ import Testing
     #expect(try Training(ranks).run(minutes: 20).isEmpty)
   }
 
+  /// Level at first, each at a pace of its own then: of such there is none that the others are like.
+  @Test func ranksThatAllComeApartShowNoStraggler() throws {
+    let training = try Training(Self.ranks(5))
+    _ = training.run(minutes: 10)
+    for place in training.ranks.indices { training.ranks[place].period = [2, 2.6, 3.4, 4.4, 6][place] }
+    #expect(training.run(minutes: 40).isEmpty)
+  }
+
   /// Programs of which one is a little slower: after a while it is minutes behind, and still no straggler.
   @Test func aRankThatIsBehindButNotSlowIsNone() throws {
     let training = try Training(Self.ranks(4))
@@ -372,17 +397,17 @@ import Testing
 
   /// Whatever a host sends, nothing overflows.
   @Test func extremeStepsAndTimesDoNoHarm() {
-    var lane = RankLane(file: 1, rank: 0, shape: 0, inode: 0)
+    var track = RankTrack(file: 1, rank: 0, shape: 0, inode: 0)
     let steps: [Int64] = [.min, .min + 1, -1, 0, 1, .max - 1, .max, .min, .max, 0]
     for (place, number) in steps.enumerated() {
       var step = TrainingStep()
       step.step = number
       let ns = place % 2 == 0 ? RuleLimits.timeNsMax : Int64(place) * 60_000_000_000
-      lane.add(step, timeNs: ns, nowNs: ns)
-      for wanted in steps { _ = lane.reached(wanted) }
-      _ = lane.isQuiet(.max)
-      _ = lane.isWarm(.min)
+      track.add(step, timeNs: ns, nowNs: ns)
+      for wanted in steps { _ = track.reached(wanted) }
+      _ = track.isQuiet(.max)
+      _ = track.isWarm(.min)
     }
-    #expect(lane.points.count <= RankLimits.pointsMax)
+    #expect(track.points.count <= RankLimits.pointsMax)
   }
 }

@@ -181,7 +181,7 @@ struct HostState: ~Copyable {
     failures.cases.removeAll { places.contains($0.file) }
     runFiles.removeAll { places.contains($0.run) || places.contains($0.file) }
     ranked.removeAll { places.contains($0.run) }
-    for place in ranked.indices { ranked[place].lanes.removeAll { places.contains($0.file) } }
+    for place in ranked.indices { ranked[place].tracks.removeAll { places.contains($0.file) } }
   }
 
   func places(of kind: EntityKind) -> [Int] {

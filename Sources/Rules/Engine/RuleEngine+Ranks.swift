@@ -35,13 +35,13 @@ extension RuleEngine {
     guard rank != nil || !host.ranked.isEmpty, let run = host.known(.run, name),
       let place = rankedRun(run, &host, makes: rank != nil),
       rank != nil || host.ranked[place].job != 0,
-      let lane = host.ranked[place].lane(entity, rank: rank, shape: file.shape, inode: file.inode)
+      let track = host.ranked[place].track(entity, rank: rank, shape: file.shape, inode: file.inode)
     else { return }
     host.ranked[place].note(offsetNs: host.offsetNs)
     let offsetNs = host.ranked[place].offsetNs
     for step in steps where step.run == name && (0...RuleLimits.timeNsMax).contains(step.timeNs) {
       let timeNs = min(max(0, step.timeNs.addingClamped(offsetNs)), arrivedNs)
-      host.ranked[place].lanes[lane].add(step, timeNs: timeNs, nowNs: arrivedNs)
+      host.ranked[place].tracks[track].add(step, timeNs: timeNs, nowNs: arrivedNs)
     }
   }
 
@@ -58,10 +58,10 @@ extension RuleEngine {
     for group in rankGroups(cells, nowNs) {
       guard let comparison = RankComparison(group, nowNs: nowNs) else { continue }
       for peer in comparison.level() {
-        let (host, run, file) = (group[peer].host, group[peer].run, group[peer].lane.file)
-        let lanes = cells[host].state.ranked[run].lanes
-        guard let lane = lanes.firstIndex(where: { $0.file == file }) else { continue }
-        cells[host].state.ranked[run].lanes[lane].noteLevel()
+        let (host, run, file) = (group[peer].host, group[peer].run, group[peer].track.file)
+        let tracks = cells[host].state.ranked[run].tracks
+        guard let track = tracks.firstIndex(where: { $0.file == file }) else { continue }
+        cells[host].state.ranked[run].tracks[track].noteLevel()
       }
       let deviations = comparison.deviations()
       for peer in group { found[RankPlace(peer), default: []] += [] }
@@ -77,18 +77,17 @@ extension RuleEngine {
     var groups: [UInt64: [RankPeer]] = [:]
     for (place, cell) in cells.enumerated() where areRanksCurrent(cell.state, nowNs) {
       for (number, ranked) in cell.state.ranked.enumerated() where !cell.state.entities[ranked.run].hasEnded {
-        let hasRanks = ranked.lanes.contains { $0.rank != nil }
-        // Several files without ranks: none of them is known to be the one that the other hosts' are like.
-        if !hasRanks, ranked.job == 0 || ranked.lanes.count > 1 { continue }
-        for lane in ranked.lanes where (lane.rank != nil) == hasRanks && lane.isWarm(nowNs) {
+        let hasRanks = ranked.tracks.contains { $0.rank != nil }
+        if !hasRanks, ranked.job == 0 { continue }
+        for track in ranked.tracks where (track.rank != nil) == hasRanks && track.isWarm(nowNs) {
           var key = ContentHash()
           let words: [UInt64] =
             ranked.job != 0
-            ? [ranked.job, lane.shape] : [cell.state.id.high, cell.state.id.low, UInt64(ranked.run), lane.shape]
+            ? [ranked.job, track.shape] : [cell.state.id.high, cell.state.id.low, UInt64(ranked.run), track.shape]
           for word in words {
             for shift in 0..<8 { key.update(UInt8(truncatingIfNeeded: word >> (8 * UInt64(shift)))) }
           }
-          groups[key.value, default: []].append(RankPeer(host: place, run: number, lane: lane))
+          groups[key.value, default: []].append(RankPeer(host: place, run: number, track: track))
         }
       }
     }
@@ -101,23 +100,23 @@ extension RuleEngine {
       && (host.lateNs == 0 || nowNs.subtractingClamped(host.lateNs) > RuleLimits.lateQuietNs)
   }
 
-  /// One lane of each rank of a host: the newest, as after a rotation. Of hosts that mount one file system, and all read the same files, the
+  /// One track of each rank of a host: the newest, as after a rotation. Of hosts that mount one file system, and all read the same files, the
   /// host on which the rank runs counts, else the one that has read most.
   private static func withoutCopies(_ peers: [RankPeer], _ cells: [HostCell]) -> [RankPeer] {
     func isOwn(_ peer: RankPeer) -> Bool {
-      peer.lane.rank.map { cells[peer.host].state.ranked[peer.run].ranks.contains($0) } ?? false
+      peer.track.rank.map { cells[peer.host].state.ranked[peer.run].ranks.contains($0) } ?? false
     }
     func isBetter(_ a: RankPeer, _ b: RankPeer) -> Bool {
-      (isOwn(a) ? 1 : 0, a.lane.latest.step, a.lane.arrivedNs) > (
-        isOwn(b) ? 1 : 0, b.lane.latest.step, b.lane.arrivedNs
+      (isOwn(a) ? 1 : 0, a.track.latest.step, a.track.arrivedNs) > (
+        isOwn(b) ? 1 : 0, b.track.latest.step, b.track.arrivedNs
       )
     }
     var kept: [RankPeer] = []
     var places: [RankName: Int] = [:]
     for peer in peers {
       let names = [
-        RankName(host: peer.host, rank: peer.lane.rank, inode: 0),
-        RankName(host: -1, rank: peer.lane.rank, inode: peer.lane.inode),
+        RankName(host: peer.host, rank: peer.track.rank, inode: 0),
+        RankName(host: -1, rank: peer.track.rank, inode: peer.track.inode),
       ].filter { $0.host >= 0 || $0.inode != 0 }
       let known = names.lazy.compactMap { places[$0] }.first
       let place = known ?? kept.count
@@ -188,18 +187,18 @@ extension RuleEngine {
   ) -> String {
     let peer = comparison.peers[deviation.peer]
     let own = host.ranked[peer.run].ranks
-    let rank = peer.lane.rank ?? (own.count == 1 ? own[0] : nil)
+    let rank = peer.track.rank ?? (own.count == 1 ? own[0] : nil)
     var text = rank.map { "rank \($0)" } ?? "the ranks"
     if count > 1 { text += " and \(count - 1) more" }
     text += " on \(host.name): "
-    let others = "the other \(deviation.others) \(peer.lane.rank == nil ? "hosts" : "ranks")"
+    let others = "the other \(deviation.others) \(peer.track.rank == nil ? "hosts" : "ranks")"
     if deviation.quietSinceNs > 0 {
       let quiet = TimeSpan.text(nowNs.subtractingClamped(deviation.quietSinceNs) / 1_000_000_000 * 1_000_000_000)
       return text + "no step for \(quiet), while \(others) went on by \(deviation.stepsBehind) steps"
     }
     if deviation.figureFactor > 1, deviation.figureFactor >= deviation.weight {
       return text + "its steps take \(Self.times(deviation.figureFactor)) times as long as those of \(others) "
-        + "(\(peer.lane.figure.name))"
+        + "(\(peer.track.figure.name))"
     }
     let behind = TimeSpan.text(deviation.behindNs / 1_000_000_000 * 1_000_000_000)
     text += "\(behind) and \(deviation.stepsBehind) steps behind \(others)"

@@ -5,7 +5,7 @@ struct RankPeer {
   /// Which of the hosts at hand, and which of its runs with ranks.
   let host: Int
   let run: Int
-  let lane: RankLane
+  let track: RankTrack
 }
 
 /// By how much a rank is behind the others.
@@ -47,15 +47,15 @@ struct RankComparison {
   private let frontStep: Int64
   private let frontNs: Int64
 
-  /// - Parameter peers: ranks whose way is known (`RankLane.isWarm`).
+  /// - Parameter peers: ranks whose way is known (`RankTrack.isWarm`).
   /// - Returns: nil where there are too few of them.
   init?(_ peers: [RankPeer], nowNs: Int64) {
     (self.peers, self.nowNs) = (peers, nowNs)
-    active = peers.indices.filter { !peers[$0].lane.isQuiet(nowNs) }
+    active = peers.indices.filter { !peers[$0].track.isQuiet(nowNs) }
     guard peers.count >= RankLimits.ranksMin, active.count >= RankLimits.ranksMin - 1 else { return nil }
-    let lanes = active.map { peers[$0].lane.latest }
-    frontStep = Self.middle(lanes.map(\.step))
-    frontNs = Self.middle(lanes.map(\.timeNs))
+    let tracks = active.map { peers[$0].track.latest }
+    frontStep = Self.middle(tracks.map(\.step))
+    frontNs = Self.middle(tracks.map(\.timeNs))
   }
 
   /// Of those that deviate most, by how much.
@@ -73,19 +73,19 @@ struct RankComparison {
   /// Ranks that are where the others are, of those of which that is not known yet.
   func level() -> [Int] {
     active.filter { peer in
-      guard peers[peer].lane.levelChecks < RankLimits.levelChecks else { return false }
+      guard peers[peer].track.levelChecks < RankLimits.levelChecks else { return false }
       // A few others say as much as all.
       let others = others(of: peer)
       guard others.count >= RankLimits.ranksMin - 1 else { return false }
       let step = max(1, others.count / 16)
       let few = stride(from: 0, to: others.count, by: step).map { others[$0] }
-      let lane = peers[peer].lane
-      let reached = Self.middle(few.map { peers[$0].lane.reached(lane.latest.step) })
+      let track = peers[peer].track
+      let reached = Self.middle(few.map { peers[$0].track.reached(track.latest.step) })
       if reached == .min { return false }
-      if reached != .max { return isLevel(lane.latest.timeNs, reached) }
+      if reached != .max { return isLevel(track.latest.timeNs, reached) }
       // It is ahead by a row or two: it was where they are now.
-      let fewLatest = few.map { peers[$0].lane.latest }
-      return isLevel(lane.reached(Self.middle(fewLatest.map(\.step))), Self.middle(fewLatest.map(\.timeNs)))
+      let fewLatest = few.map { peers[$0].track.latest }
+      return isLevel(track.reached(Self.middle(fewLatest.map(\.step))), Self.middle(fewLatest.map(\.timeNs)))
     }
   }
 
@@ -95,8 +95,8 @@ struct RankComparison {
 
   /// Those that are furthest behind, and those whose steps take longest.
   private func candidates() -> [Int] {
-    let behind = peers.indices.filter { peers[$0].lane.latest.step < frontStep }
-      .sorted { (peers[$0].lane.latest.step, $0) < (peers[$1].lane.latest.step, $1) }
+    let behind = peers.indices.filter { peers[$0].track.latest.step < frontStep }
+      .sorted { (peers[$0].track.latest.step, $0) < (peers[$1].track.latest.step, $1) }
     let slow = active.compactMap { peer in slowness(peer).map { (peer, $0) } }
       .sorted { ($1.1, $0.0) < ($0.1, $1.0) }.map(\.0)
     return Set(behind.prefix(RankLimits.candidatesMax) + slow.prefix(RankLimits.candidatesMax)).sorted()
@@ -112,15 +112,15 @@ struct RankComparison {
 
   /// Time of a step, in whatever unit; nil where it prints none.
   private func slowness(_ peer: Int) -> Double? {
-    let figure = peers[peer].lane.figure
+    let figure = peers[peer].track.figure
     guard let median = figure.median else { return nil }
     return figure.isRate ? 1 / median : median
   }
 
   private func figureFactor(_ peer: Int, _ others: [Int]) -> Double {
-    let name = peers[peer].lane.figure.name
-    guard !peers[peer].lane.isQuiet(nowNs), let own = slowness(peer) else { return 1 }
-    let values = others.filter { peers[$0].lane.figure.name == name }.compactMap(slowness)
+    let name = peers[peer].track.figure.name
+    guard !peers[peer].track.isQuiet(nowNs), let own = slowness(peer) else { return 1 }
+    let values = others.filter { peers[$0].track.figure.name == name }.compactMap(slowness)
     guard values.count >= RankLimits.ranksMin - 1 else { return 1 }
     let usual = Self.middle(values)
     let factor = own / usual
@@ -132,43 +132,50 @@ struct RankComparison {
   // MARK: its steps
 
   private func measureWay(_ found: inout RankDeviation, _ others: [Int]) {
-    let lane = peers[found.peer].lane
-    guard lane.levelChecks >= RankLimits.levelChecks else { return }
-    let isQuiet = lane.isQuiet(nowNs)
-    let front = others.map { peers[$0].lane.latest }
-    let stepsBehind = Self.middle(front.map(\.step)).subtractingClamped(lane.latest.step)
-    guard stepsBehind >= max(1, lane.stride).multipliedClamped(by: 3) else { return }
-    let atNs = isQuiet ? Self.middle(front.map(\.timeNs)) : lane.latest.timeNs
-    let times = others.map { reached(lane.latest.step, $0) }
+    let track = peers[found.peer].track
+    guard track.levelChecks >= RankLimits.levelChecks else { return }
+    let isQuiet = track.isQuiet(nowNs)
+    let front = others.map { peers[$0].track.latest }
+    let stepsBehind = Self.middle(front.map(\.step)).subtractingClamped(track.latest.step)
+    guard stepsBehind >= max(1, track.stride).multipliedClamped(by: 3) else { return }
+    let atNs = isQuiet ? Self.middle(front.map(\.timeNs)) : track.latest.timeNs
+    let times = others.map { reached(track.latest.step, $0) }
     let usualNs = Self.middle(times)
     guard usualNs != .max else { return }
     let behindNs = atNs.subtractingClamped(usualNs)
     guard behindNs > 0 else { return }
-    let spreadNs = max(RankLimits.levelNs, behindNs / 4).magnitude
-    let near = times.count { $0 != .max && $0.subtractingClamped(usualNs).magnitude <= spreadNs }
-    guard isMost(near, of: others.count) else { return }
+    guard areLevel(others, withinNs: max(RankLimits.levelNs, behindNs / 4)) else { return }
     found.behindNs = behindNs
     found.stepsBehind = stepsBehind
-    if isQuiet { found.quietSinceNs = lane.arrivedNs } else { found.paceFactor = pace(lane, others, usualNs) }
+    if isQuiet { found.quietSinceNs = track.arrivedNs } else { found.paceFactor = pace(track, others, usualNs) }
+  }
+
+  /// Whether two thirds of them reached at one time the step that two thirds of them have reached.
+  private func areLevel(_ others: [Int], withinNs: Int64) -> Bool {
+    let steps = others.map { peers[$0].track.latest.step }.sorted()
+    let times = others.map { peers[$0].track.reached(steps[steps.count / 3]) }.filter { $0 != .min && $0 != .max }
+    guard !times.isEmpty else { return false }
+    let usualNs = Self.middle(times)
+    return isMost(times.count { $0.subtractingClamped(usualNs).magnitude <= withinNs.magnitude }, of: others.count)
   }
 
   /// No earlier than what is known of the other's way: it may have been there before, so that the distance is not overstated.
   private func reached(_ step: Int64, _ other: Int) -> Int64 {
-    let lane = peers[other].lane
-    let atNs = lane.reached(step)
-    return atNs == .min ? lane.points.first?.timeNs ?? .max : atNs
+    let track = peers[other].track
+    let atNs = track.reached(step)
+    return atNs == .min ? track.points.first?.timeNs ?? .max : atNs
   }
 
   /// Over its last minutes: its time from one step to another by the others'.
-  private func pace(_ lane: RankLane, _ others: [Int], _ usualNs: Int64) -> Double {
-    let fromNs = lane.latest.timeNs.subtractingClamped(Self.paceNs)
-    guard let start = lane.points.last(where: { $0.timeNs <= fromNs }) else { return 1 }
-    let began = others.map { peers[$0].lane.reached(start.step) }
+  private func pace(_ track: RankTrack, _ others: [Int], _ usualNs: Int64) -> Double {
+    let fromNs = track.latest.timeNs.subtractingClamped(Self.paceNs)
+    guard let start = track.points.last(where: { $0.timeNs <= fromNs }) else { return 1 }
+    let began = others.map { peers[$0].track.reached(start.step) }
     let beganNs = Self.middle(began)
     guard beganNs != .min else { return .nan }
     let usual = usualNs.subtractingClamped(beganNs)
     guard beganNs != .max, usual > 0 else { return 1 }
-    return Double(lane.latest.timeNs.subtractingClamped(start.timeNs)) / Double(usual)
+    return Double(track.latest.timeNs.subtractingClamped(start.timeNs)) / Double(usual)
   }
 
   /// Long beside the error of what lies between two points.

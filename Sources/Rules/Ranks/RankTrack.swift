@@ -8,7 +8,7 @@ struct RankedRun: Equatable {
   var job: UInt64 = 0
   /// Ranks whose processes run on this host, in no order.
   var ranks: [Int32] = []
-  var lanes: [RankLane] = []
+  var tracks: [RankTrack] = []
   /// Collector's clock less the host's; `Int64.max` = not known yet. A batch that was held up makes the difference too large for as long as it
   /// takes, so that the least of the last ones counts.
   var offsetNs = Int64.max
@@ -23,26 +23,26 @@ struct RankedRun: Equatable {
     offsetNs = min(now, offsetNs.addingClamped(RankLimits.driftNs))
   }
 
-  /// The place of a file's lane, made where there is none; nil where there are too many.
-  mutating func lane(_ file: Int, rank: Int32?, shape: UInt64, inode: UInt64) -> Int? {
-    if let known = lanes.firstIndex(where: { $0.file == file }) {
-      lanes[known].inode = inode
+  /// The place of a file's track, made where there is none; nil where there are too many.
+  mutating func track(_ file: Int, rank: Int32?, shape: UInt64, inode: UInt64) -> Int? {
+    if let known = tracks.firstIndex(where: { $0.file == file }) {
+      tracks[known].inode = inode
       return known
     }
-    guard lanes.count < RankLimits.lanesMax else { return nil }
-    lanes.append(RankLane(file: file, rank: rank, shape: shape, inode: inode))
-    return lanes.count - 1
+    guard tracks.count < RankLimits.tracksMax else { return nil }
+    tracks.append(RankTrack(file: file, rank: rank, shape: shape, inode: inode))
+    return tracks.count - 1
   }
 
   /// Its program has closed a file, or has ended.
   mutating func end(file: Int) {
-    if let known = lanes.firstIndex(where: { $0.file == file }) { lanes[known].hasEnded = true }
+    if let known = tracks.firstIndex(where: { $0.file == file }) { tracks[known].hasEnded = true }
   }
 
   var bytes: Int {
-    var bytes = 64 + ranks.capacity * 4 + lanes.capacity * MemoryLayout<RankLane>.stride
-    for lane in lanes {
-      bytes += lane.points.capacity * MemoryLayout<RankPoint>.stride + lane.figure.values.capacity * 8
+    var bytes = 64 + ranks.capacity * 4 + tracks.capacity * MemoryLayout<RankTrack>.stride
+    for track in tracks {
+      bytes += track.points.capacity * MemoryLayout<RankPoint>.stride + track.figure.values.capacity * 8
     }
     return bytes
   }
@@ -53,14 +53,14 @@ enum RankLimits {
   /// More runs with ranks than train on one host at once.
   static let runsMax = 64
   /// Files of one run on one host: more than there are ranks on a host.
-  static let lanesMax = 256
+  static let tracksMax = 256
   static let ranksMax = 256
   /// Clocks of hosts drift by less from batch to batch.
   static let driftNs: Int64 = 1_000_000
-  /// Points of a lane's way and the time between two of them: together ten minutes at least.
+  /// Points of a track and the time between two of them: together ten minutes at least.
   static let pointsMax = 32
   static let spacingNs: Int64 = 20_000_000_000
-  /// Values of a lane's own step time of which the median counts, and how many there must be.
+  /// Values of a track's own step time of which the median counts, and how many there must be.
   static let figuresMax = 9
   static let figuresMin = 5
   /// Rows among which the name of the step time is looked for.
@@ -96,7 +96,7 @@ struct RankPoint: Equatable {
 }
 
 /// The rows of one file of a run: those of one rank, or of one host of a job. Learned anew after a restart of the collector.
-struct RankLane: Equatable {
+struct RankTrack: Equatable {
   /// Among the host's entities.
   let file: Int
   /// nil: its name does not say.
@@ -181,7 +181,7 @@ struct RankLane: Equatable {
 
   /// Another attempt.
   private mutating func beginAnew() {
-    self = RankLane(file: file, rank: rank, shape: shape, inode: inode)
+    self = RankTrack(file: file, rank: rank, shape: shape, inode: inode)
   }
 
   mutating func noteLevel() { levelChecks = min(levelChecks + 1, RankLimits.levelChecks) }
