@@ -1,3 +1,4 @@
+import Agent
 import FleetModel
 import Testing
 
@@ -393,6 +394,18 @@ import Testing
     ("/srv/rank_99999999999999999999.log", nil), ("", nil),
   ]) func theRankStandsInThePath(_ path: String, _ rank: Int32?) {
     #expect(FileIdentity(key: FileKey(high: 0, low: 0), path: path).rank == rank)
+  }
+
+  /// The agent puts files of ranks into one run by their paths, too: both must read the same there.
+  @Test(arguments: [
+    "/srv/run/rank_#.log", "/srv/run/rank#/train.log", "/srv/run/local_rank_#/train.log", "/srv/run/train_rank-#.log",
+    "/srv/run/attempt_0/#/stdout.log",
+  ]) func theAgentKnowsTheSameRanks(_ pattern: String) {
+    let paths = [3, 12].map { pattern.replacing("#", with: "\($0)") }
+    let places = paths.map { RunPlace($0, .log) }
+    #expect(places.map(\.rank) == [3, 12])
+    #expect(paths.map { FileIdentity(key: FileKey(high: 0, low: 0), path: $0).rank } == [3, 12])
+    #expect(places[0].run == places[1].run)
   }
 
   /// Whatever a host sends, nothing overflows.
