@@ -138,10 +138,11 @@ import Testing
     settings.processes.interpreters = []
     settings.processes.names = []
     settings.processes.commands = [directory, name]
-    var sampler = Sampler(settings: settings)
     var writer: RunWriter?
     let deadline = ContinuousClock.now + .seconds(60)
     while writer?.ranks.count != 2, ContinuousClock.now < deadline {
+      // Anew each time: a process is read in its first two rounds, which here may both lie between its fork and its exec.
+      var sampler = Sampler(settings: settings)
       _ = sampler.sample(wallNs: Clock.wallNs(), monotonicNs: Clock.bootNs())
       writer = sampler.writer(of: directory + "/train.log")
     }
