@@ -98,6 +98,8 @@ import Testing
   /// Neither transaction sees the row of the other unless it waits for its end: without the locks both list the job.
   @Test(arguments: [true, false]) func hostsThatBeginAtOneMomentListTheirJobOnce(_ hasLocks: Bool) throws {
     if !hasLocks { try fixture.store.connection.execute("delete from signalbox.locks where name like 'job %'") }
+    // The transaction rests until the other one waits for it or has ended, however busy the machine is.
+    try fixture.store.connection.execute("set idle_in_transaction_session_timeout = 0")
     let (url, other, observer) = (fixture.database.url, report(second, "rdzv:bert-large-7"), try fixture.another())
     let isDone = DispatchSemaphore(value: 0)
     var isJoined = false
@@ -116,7 +118,7 @@ import Testing
         }
         let waiting =
           "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
-        for _ in 0..<6000 where isDone.wait(timeout: .now() + 0.005) == .timedOut {
+        for _ in 0..<60_000 where isDone.wait(timeout: .now() + 0.005) == .timedOut {
           if try observer.connection.queryText(waiting).count > 0 { return }
         }
         isDone.signal()
