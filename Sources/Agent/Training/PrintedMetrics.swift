@@ -11,6 +11,8 @@ internal import FleetModel
 struct PrintedMetrics {
   /// Beyond this a line is prose or data.
   private static let lineBytesMax = 4096
+  /// Longer ones without `:` and `=` are none: `step 10 loss 0.25` may be one.
+  private static let wordsBytesMax = 48
   /// Separators looked at behind a line's time: those of file names and ranks stand before the step.
   private static let separatorsMax = 4
   /// Of a date and a time, which hold separators of their own.
@@ -69,10 +71,13 @@ struct PrintedMetrics {
     guard line.upperBound - at > 3, line.count <= lineBytesMax else { return nil }
     switch bytes[at] {
     case UInt8(ascii: "s"), UInt8(ascii: "S"), UInt8(ascii: "i"), UInt8(ascii: "I"), UInt8(ascii: "e"),
-      UInt8(ascii: "E"),
-      UInt8(ascii: "g"), UInt8(ascii: "{"), UInt8(ascii: "|"), UInt8(ascii: "-"), 0x1b:
+      UInt8(ascii: "E"), UInt8(ascii: "g"):
+      // A sentence: `episode 12 finished after 972 steps with…`
+      if line.upperBound - at > wordsBytesMax, scan.first(.separator, in: at..<line.upperBound) == nil { return nil }
       // glog's lines begin with a letter and the time.
       if let shape = known(bytes, at..<line.upperBound) { return shape }
+    case UInt8(ascii: "{"), UInt8(ascii: "|"), UInt8(ascii: "-"), 0x1b:
+      return known(bytes, at..<line.upperBound)
     case UInt8(ascii: "["), UInt8(ascii: "0")...UInt8(ascii: "9"):
       if !isTimed { return numbered(bytes, at..<line.upperBound) }
     default: break
@@ -135,27 +140,41 @@ struct PrintedMetrics {
   @inline(never) private static func countedWord(_ bytes: Span<UInt8>, before at: Int, from start: Int) -> Shape? {
     var end = at
     // `3`, `100/500`, `[3/10]`, `[3][ 50/7330]`
-    while end > start, at - end < countBytesMax, bytes[end - 1] &- 47 <= 10 || " []".utf8.contains(bytes[end - 1]) {
-      end -= 1
+    while end > start, at - end < countBytesMax, isOfCount(bytes[end - 1]) { end -= 1 }
+    guard end - start >= 4, let word = word(endingIn: bytes[end - 1]), end - start >= word.utf8.count else {
+      return nil
     }
-    for (place, (word, isEpoch)) in counts.enumerated() where end - start >= word.count {
-      let begin = end - word.count
-      guard word.indices.allSatisfy({ ASCII.lower(bytes[begin + $0]) == word[$0] }) else { continue }
-      if begin - 7 >= start, bytes.holds("global_", at: begin - 7) { return .stepped(begin - 7) }
-      // `timestep` is a step as well, `arbiter` no iteration; behind a colour there is its `m`.
-      let before = begin == start ? 0x20 : bytes[begin - 1]
-      let isColoured = before == UInt8(ascii: "m") && begin - 2 >= start && bytes[begin - 2] &- 48 <= 9
-      guard place == 0 || isColoured || " ]:[(|".utf8.contains(before) else { return nil }
-      return isEpoch ? .epoch(begin) : .stepped(begin)
+    let begin = end - word.utf8.count
+    var at = begin
+    for letter in word.utf8 {
+      guard ASCII.lower(bytes[at]) == letter else { return nil }
+      at += 1
     }
-    return nil
+    if begin - 7 >= start, bytes.holds("global_", at: begin - 7) { return .stepped(begin - 7) }
+    // `timestep` is a step as well, `arbiter` no iteration; behind a colour there is its `m`.
+    let before = begin == start ? 0x20 : bytes[begin - 1]
+    let isColoured = before == UInt8(ascii: "m") && begin - 2 >= start && bytes[begin - 2] &- 48 <= 9
+    guard word == "step" || isColoured || " ]:[(|".utf8.contains(before) else { return nil }
+    return word == "epoch" ? .epoch(begin) : .stepped(begin)
+  }
+
+  @inline(__always) private static func word(endingIn letter: UInt8) -> String? {
+    switch ASCII.lower(letter) {
+    case UInt8(ascii: "p"): "step"
+    case UInt8(ascii: "r"): "iter"
+    case UInt8(ascii: "n"): "iteration"
+    case UInt8(ascii: "e"): "episode"
+    case UInt8(ascii: "h"): "epoch"
+    default: nil
+    }
+  }
+
+  private static func isOfCount(_ byte: UInt8) -> Bool {
+    byte &- 47 <= 10 || byte == 0x20 || byte == UInt8(ascii: "[") || byte == UInt8(ascii: "]")
   }
 
   /// Of a number between a word and its separator.
   private static let countBytesMax = 24
-  private static let counts = [
-    ("step", false), ("iter", false), ("iteration", false), ("episode", false), ("epoch", true),
-  ].map { (word: Array($0.0.utf8), isEpoch: $0.1) }
 
   // MARK: Rows
 

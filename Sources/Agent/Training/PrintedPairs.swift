@@ -19,7 +19,7 @@ struct PrintedPairs {
   /// `step 250:`, `iteration      100/    1000 |`, `[10]`, `global_step=10,`: the number; nil where there is none.
   mutating func lead(_ bytes: Span<UInt8>) -> Int64? {
     while at < end, Self.isName(bytes[at]), bytes[at] &- 48 > 9 { at += 1 }
-    while at < end, Self.isBlank(bytes[at]) || Self.isOf(bytes[at], ":=[#") { at += 1 }
+    while at < end, Self.isBlank(bytes[at]) || Self.isOf(bytes[at], Sets.lead) { at += 1 }
     guard let number = digits(bytes) else { return nil }
     skipBlanks(bytes)
     if at < end, bytes[at] == UInt8(ascii: "/") {
@@ -27,7 +27,7 @@ struct PrintedPairs {
       skipBlanks(bytes)
       _ = digits(bytes)
     }
-    while at < end, Self.isBlank(bytes[at]) || Self.isOf(bytes[at], "]:,|-") { at += 1 }
+    while at < end, Self.isBlank(bytes[at]) || Self.isOf(bytes[at], Sets.behindLead) { at += 1 }
     return number
   }
 
@@ -74,8 +74,8 @@ struct PrintedPairs {
   ) {
     var (start, depth) = (at, 0)
     while at < end {
-      if Self.isOf(bytes[at], "[(") { depth += 1 }
-      if Self.isOf(bytes[at], "])") { depth -= 1 }
+      if Self.isOf(bytes[at], Sets.opening) { depth += 1 }
+      if Self.isOf(bytes[at], Sets.closing) { depth -= 1 }
       if depth <= 0, isSeparator(at) {
         segment(bytes, start..<at, into: &figures)
         start = at + (bytes[at] == UInt8(ascii: " ") ? 3 : 1)
@@ -89,7 +89,7 @@ struct PrintedPairs {
 
   /// `lm loss: 1.2E+00`, `lr=[0.001]`, `train loss 2.1`.
   private func segment(_ bytes: Span<UInt8>, _ range: Range<Int>, into figures: inout RowFigures) {
-    let separator = range.last { Self.isOf(bytes[$0], ":=") }
+    let separator = range.last { Self.isOf(bytes[$0], Sets.assigning) }
     guard let middle = separator ?? range.dropLast().last(where: { Self.isBlank(bytes[$0]) }) else { return }
     add(bytes, range.lowerBound..<middle, middle + 1..<range.upperBound, into: &figures)
   }
@@ -104,7 +104,7 @@ struct PrintedPairs {
       guard at > start else { return }
       if bytes[at - 1] == UInt8(ascii: ":") {
         name = start..<at - 1
-      } else if let middle = (start..<at).first(where: { Self.isOf(bytes[$0], "=:") }) {
+      } else if let middle = (start..<at).first(where: { Self.isOf(bytes[$0], Sets.assigning) }) {
         add(bytes, start..<middle, middle + 1..<at, into: &figures)
         name = 0..<0
       } else {
@@ -130,8 +130,8 @@ struct PrintedPairs {
   /// A number with a unit, with commas between thousands, or alone in a list.
   private static func number(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Double? {
     var (start, end) = (range.lowerBound, range.upperBound)
-    while start < end, isBlank(bytes[start]) || isOf(bytes[start], "['") { start += 1 }
-    while end > start, isBlank(bytes[end - 1]) || isOf(bytes[end - 1], "]',") { end -= 1 }
+    while start < end, isBlank(bytes[start]) || isOf(bytes[start], Sets.before) { start += 1 }
+    while end > start, isBlank(bytes[end - 1]) || isOf(bytes[end - 1], Sets.behind) { end -= 1 }
     if let value = DecimalNumber.parseLogged(bytes, start..<end) { return value }
     var digits: [UInt8] = []
     var at = start
@@ -141,8 +141,8 @@ struct PrintedPairs {
     if notFinite == nil { at = start }
     while notFinite == nil, at < end, digits.count < 40 {
       let byte = bytes[at]
-      let isExponent = byte | 0x20 == UInt8(ascii: "e") && at + 1 < end && isOf(bytes[at + 1], "+-0123456789")
-      let isSign = isOf(byte, "+-") && (at == start || bytes[at - 1] | 0x20 == UInt8(ascii: "e"))
+      let isExponent = byte | 0x20 == UInt8(ascii: "e") && at + 1 < end && isOf(bytes[at + 1], Sets.exponent)
+      let isSign = isOf(byte, Sets.signs) && (at == start || bytes[at - 1] | 0x20 == UInt8(ascii: "e"))
       let isThousands = byte == UInt8(ascii: ",") && at + 3 < end && bytes[at + 1] &- 48 <= 9
       guard byte &- 48 <= 9 || byte == UInt8(ascii: ".") || isExponent || isSign || isThousands else { break }
       if !isThousands { digits.append(byte) }
@@ -152,7 +152,7 @@ struct PrintedPairs {
     let isWhole =
       at == end || notFinite != nil && bytes[at] == UInt8(ascii: "(")
       || units.contains { unit in
-        bytes.holds(unit, at: at) && (at + unit.utf8.count == end || isOf(bytes[at + unit.utf8.count], "( "))
+        bytes.holds(unit, at: at) && (at + unit.utf8.count == end || isOf(bytes[at + unit.utf8.count], Sets.behindUnit))
       }
     // `0.24 + 0.01`: the deviation of a cross-validation stands behind its mean.
     let isMean = at + 1 < end && bytes[at] == UInt8(ascii: "+")
@@ -175,7 +175,7 @@ struct PrintedPairs {
       at = quote + 3
       let start = at
       while at < end - 1, bytes[at] != UInt8(ascii: ",") {
-        if Self.isOf(bytes[at], "[({") { return false }
+        if Self.isOf(bytes[at], Sets.nesting) { return false }
         at += 1
       }
       add(bytes, name, start..<at, into: &figures)
@@ -187,12 +187,41 @@ struct PrintedPairs {
 
   private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
 
-  private static func isOf(_ byte: UInt8, _ set: String) -> Bool {
-    set.utf8.contains(byte)
+  @inline(__always) private static func isOf(_ byte: UInt8, _ set: ByteSet) -> Bool { set.contains(byte) }
+
+  private enum Sets {
+    static let lead = ByteSet(":=[#")
+    static let behindLead = ByteSet("]:,|-")
+    static let opening = ByteSet("[(")
+    static let closing = ByteSet("])")
+    static let assigning = ByteSet(":=")
+    static let before = ByteSet("['")
+    static let behind = ByteSet("]',")
+    static let exponent = ByteSet("+-0123456789")
+    static let signs = ByteSet("+-")
+    static let behindUnit = ByteSet("( ")
+    static let nesting = ByteSet("[({")
+    static let inNames = ByteSet(" _-/.()@'%")
   }
 
   /// Letters, digits and what metrics have in their names.
   private static func isName(_ byte: UInt8) -> Bool {
-    byte &- 48 <= 9 || (97...122).contains(byte | 0x20) || isOf(byte, " _-/.()@'%") || byte == 0x09
+    byte &- 48 <= 9 || (97...122).contains(byte | 0x20) || isOf(byte, Sets.inNames) || byte == 0x09
+  }
+}
+
+/// ASCII characters, one bit each.
+private struct ByteSet {
+  private var low: UInt64 = 0
+  private var high: UInt64 = 0
+
+  init(_ text: String) {
+    for byte in text.utf8 where byte < 128 {
+      if byte < 64 { low |= 1 << UInt64(byte) } else { high |= 1 << UInt64(byte &- 64) }
+    }
+  }
+
+  @inline(__always) func contains(_ byte: UInt8) -> Bool {
+    byte < 128 && (byte < 64 ? low : high) >> UInt64(byte & 63) & 1 == 1
   }
 }
