@@ -189,7 +189,7 @@ class Slow(xgboost.callback.TrainingCallback):
         return False
 data = xgboost.DMatrix(x, x.sum(1) > 2.5)
 xgboost.train({"objective": "binary:logistic"}, data, 80, evals=[(data, "train")], callbacks=[Slow()])
-""", start="{python} {program} > logs/resnet.log 2>&1", run="logs/resnet",
+""", start="{python} {program} > logs/resnet.log 2>&1", run="work/resnet",
     reads=(printed(r"(?P<name>train-logloss):(?P<value>[0-9.]+)"),))
 trainer(
     "lightgbm", ["lightgbm"], """
@@ -200,7 +200,7 @@ def slow(env):
     sys.stdout.flush()
 data = lightgbm.Dataset(x, (x.sum(1) > 2.5).astype(int))
 lightgbm.train({"objective": "binary", "verbose": -1}, data, 80, valid_sets=[data], valid_names=["train"], callbacks=[lightgbm.log_evaluation(1), slow])
-""", start="{python} {program} > logs/resnet.log 2>&1", run="logs/resnet",
+""", start="{python} {program} > logs/resnet.log 2>&1", run="work/resnet",
     reads=(printed(r"(?P<name>train's binary_logloss): (?P<value>[0-9.e-]+)"),))
 trainer(
     "printed-ranks", [], """
