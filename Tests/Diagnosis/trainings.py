@@ -126,9 +126,10 @@ trainer(
     "sb3-restarted", ["stable_baselines3"], PPO.replace("FORMATS", '["csv"]').replace("TIMESTEPS", "2500"),
     start="{python} {program} > /dev/null 2>&1; sleep 3; {python} {program} > /dev/null 2>&1", attempts=2, reads=(tables, monitors))
 trainer(
-    "lightning", ["lightning", "tensorboard"], """
-import torch, lightning
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+    "lightning", ["pytorch_lightning", "tensorboard"], """
+import torch
+import pytorch_lightning as lightning
+from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 class Model(lightning.LightningModule):
     def __init__(self, hidden=8, rate=0.01):
         super().__init__()
