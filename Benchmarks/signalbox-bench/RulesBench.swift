@@ -179,17 +179,24 @@ enum RulesBench {
   // MARK: lines
 
   private static func lines(_ set: RuleSet) {
+    let plain = Array(
+      "2025-06-01 12:00:00,123 INFO trainer: episode 12 step 1400 reward 0.125 loss 0.0315 value 10231.5 sps 412".utf8)
+    line(set, plain[...], .info, "a log line")
+    line(set, plain.dropFirst(38), .unknown, "a printed line")
+    patterns(String(decoding: plain, as: UTF8.self), plain)
+  }
+
+  private static func line(_ set: RuleSet, _ line: ArraySlice<UInt8>, _ level: Level, _ name: String) {
+    let plain = Array(line)
     let count = 200_000
     var delta = FileDelta(
       file: FileIdentity(key: FileKey(high: 1, low: 1), path: "/srv/train/a.log"), from: 0, to: UInt64(count * 121))
-    let plain = Array(
-      "2025-06-01 12:00:00,123 INFO trainer: episode 12 step 1400 reward 0.125 loss 0.0315 value 10231.5 sps 412".utf8)
     for line in 0..<count {
       delta.lines.text += plain
       delta.lines.lengths.append(UInt32(plain.count))
       delta.lines.advances.append(UInt32(plain.count + 1))
       delta.lines.timesUs.append(startNs / 1000 + Int64(line))
-      delta.lines.levels.append(Level.info.rawValue)
+      delta.lines.levels.append(level.rawValue)
       delta.lines.flags.append(0)
     }
     var batch = Batch()
@@ -199,8 +206,7 @@ enum RulesBench {
     let begin = Clock.threadCPUNs()
     let found = engine.observe(batch, from: HostID(high: 1, low: 1), name: "h", labels: [:], nowNs: startNs)
     let perLine = (Clock.threadCPUNs() - begin) / Int64(count)
-    print("  \(perLine) ns a log line of \(plain.count) bytes with all log rules (\(found.count) opened)")
-    patterns(String(decoding: plain, as: UTF8.self), plain)
+    print("  \(perLine) ns \(name) of \(plain.count) bytes with all log rules (\(found.count) opened)")
   }
 
   /// The exact look at one line, beside Swift's own regular expressions.

@@ -91,8 +91,8 @@ final class FailureMatcher {
     var isEnd = false
     let text = bytes.extracting(range.prefix(Self.textBytesMax))
     forEachClass(of: found) { place, patterns in
-      let fit = fits(place, patterns, text)
-      guard fit.ends || fit.raises && isRaised(level, classes[place]) else { return }
+      let fit = fits(place, patterns, text, mayRaise: isRaised(level, classes[place]))
+      guard fit.ends || fit.raises else { return }
       isEnd = isEnd || fit.ends
       if best.map({ says(place, moreThan: $0) }) ?? true { best = place }
     }
@@ -116,8 +116,9 @@ final class FailureMatcher {
   }
 
   /// Only patterns of which a word stands in the text can fit: a line that holds `error` costs no more than those that ask for it.
+  /// - Parameter mayRaise: what the text says counts at its level; else only how it ends.
   private func fits(
-    _ place: Int, _ patterns: ArraySlice<Int>, _ text: Span<UInt8>
+    _ place: Int, _ patterns: ArraySlice<Int>, _ text: Span<UInt8>, mayRaise: Bool = true
   ) -> (raises: Bool, ends: Bool) {
     let failure = classes[place]
     var fit = (raises: false, ends: false)
@@ -125,7 +126,7 @@ final class FailureMatcher {
       let index = pattern & ((1 << Self.placeBits) - 1)
       if index >= failure.patterns.count {
         fit.ends = fit.ends || failure.ends[index - failure.patterns.count].matches(text)
-      } else if !fit.raises {
+      } else if mayRaise, !fit.raises {
         fit.raises = failure.patterns[index].matches(text)
       }
     }
