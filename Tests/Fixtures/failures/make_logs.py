@@ -41,6 +41,7 @@ def row_of(case, directory):
     text = min(texts, key=len)
     for path, name in (
         (PYTHON.parent.parent, "/opt/venv"),
+        (machine.work, "/srv/run"),
         (machine.directory, "/srv/run"),
         (corpus.HERE, "/srv/lib"),
         (pathlib.Path(PYTHON).resolve().parent.parent, "/opt/python"),
