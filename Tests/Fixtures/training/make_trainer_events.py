@@ -5,28 +5,15 @@ removed again, and what torch's writer leaves where it chooses the directory its
 Needs: pip install torch transformers accelerate tensorboardX
 """
 import os, pathlib, shutil, socket
-import torch
 from tensorboardX import SummaryWriter
 from transformers import Trainer, TrainingArguments
+
+from tiny_model import Model, data
 
 socket.gethostname = lambda: "host"
 os.chdir(pathlib.Path(__file__).parent)
 here = pathlib.Path("trainer-events")
 shutil.rmtree(here, ignore_errors=True)
-torch.manual_seed(3)
-
-
-class Model(torch.nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.layer = torch.nn.Linear(4, 1)
-
-    def forward(self, x, labels):
-        loss = ((self.layer(x) - labels) ** 2).mean()
-        return {"loss": loss, "logits": self.layer(x)}
-
-
-data = [{"x": torch.randn(4), "labels": torch.randn(1)} for _ in range(64)]
 arguments = TrainingArguments(
     output_dir=str(here / "tiny-run"), max_steps=20, per_device_train_batch_size=4, logging_steps=5, save_steps=10,
     report_to=["tensorboard"], use_cpu=True, disable_tqdm=True, learning_rate=0.01)

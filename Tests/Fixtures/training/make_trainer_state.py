@@ -5,25 +5,12 @@ which holds the rows of its history as Python reads them.
 Needs: pip install torch transformers accelerate
 """
 import json, pathlib, shutil
-import torch
 from transformers import Trainer, TrainingArguments
+
+from tiny_model import Model, data
 
 here = pathlib.Path(__file__).parent / "trainer"
 shutil.rmtree(here, ignore_errors=True)
-torch.manual_seed(3)
-
-
-class Model(torch.nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.layer = torch.nn.Linear(4, 1)
-
-    def forward(self, x, labels):
-        loss = ((self.layer(x) - labels) ** 2).mean()
-        return {"loss": loss, "logits": self.layer(x)}
-
-
-data = [{"x": torch.randn(4), "labels": torch.randn(1)} for _ in range(64)]
 run = here / "tiny-run"
 arguments = TrainingArguments(
     output_dir=str(run), max_steps=60, per_device_train_batch_size=4, logging_steps=5, save_steps=20, eval_steps=20,
