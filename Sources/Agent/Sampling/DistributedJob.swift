@@ -25,12 +25,8 @@ struct DistributedJob: Equatable {
     let environment = LaunchEnvironment(bytes)
     let own = LauncherOptions(command)
     let launcher = own ?? Self.launcher(above: parent, root: root)
-    var namespace = ""
-    if environment["KUBERNETES_SERVICE_HOST"] != nil {
-      let path = directory + "/root/var/run/secrets/kubernetes.io/serviceaccount/namespace"
-      let text = (try? HostFiles.read(path, limitBytes: 256)) ?? []
-      namespace = LaunchEnvironment.identifier(text[...]) ?? environment["POD_NAMESPACE"] ?? ""
-    }
+    // Not the file in the container that has it as well: a link there could lead to a file of the host that its owner may not read.
+    let namespace = environment["POD_NAMESPACE"] ?? ""
     self.init(environment, launcher, isLauncher: own != nil, group: group, namespace: namespace)
   }
 
