@@ -187,41 +187,27 @@ struct PrintedPairs {
 
   private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
 
-  @inline(__always) private static func isOf(_ byte: UInt8, _ set: ByteSet) -> Bool { set.contains(byte) }
+  @inline(__always) private static func isOf(_ byte: UInt8, _ set: SymbolSet) -> Bool { set.contains(Int(byte)) }
 
   private enum Sets {
-    static let lead = ByteSet(":=[#")
-    static let behindLead = ByteSet("]:,|-")
-    static let opening = ByteSet("[(")
-    static let closing = ByteSet("])")
-    static let assigning = ByteSet(":=")
-    static let before = ByteSet("['")
-    static let behind = ByteSet("]',")
-    static let exponent = ByteSet("+-0123456789")
-    static let signs = ByteSet("+-")
-    static let behindUnit = ByteSet("( ")
-    static let nesting = ByteSet("[({")
-    static let inNames = ByteSet(" _-/.()@'%")
+    private static func set(_ text: String) -> SymbolSet { SymbolSet(text.utf8.map { $0...$0 }) }
+
+    static let lead = set(":=[#")
+    static let behindLead = set("]:,|-")
+    static let opening = set("[(")
+    static let closing = set("])")
+    static let assigning = set(":=")
+    static let before = set("['")
+    static let behind = set("]',")
+    static let exponent = set("+-0123456789")
+    static let signs = set("+-")
+    static let behindUnit = set("( ")
+    static let nesting = set("[({")
+    static let inNames = set(" _-/.()@'%")
   }
 
   /// Letters, digits and what metrics have in their names.
   private static func isName(_ byte: UInt8) -> Bool {
     byte &- 48 <= 9 || (97...122).contains(byte | 0x20) || isOf(byte, Sets.inNames) || byte == 0x09
-  }
-}
-
-/// ASCII characters, one bit each.
-private struct ByteSet {
-  private var low: UInt64 = 0
-  private var high: UInt64 = 0
-
-  init(_ text: String) {
-    for byte in text.utf8 where byte < 128 {
-      if byte < 64 { low |= 1 << UInt64(byte) } else { high |= 1 << UInt64(byte &- 64) }
-    }
-  }
-
-  @inline(__always) func contains(_ byte: UInt8) -> Bool {
-    byte < 128 && (byte < 64 ? low : high) >> UInt64(byte & 63) & 1 == 1
   }
 }
